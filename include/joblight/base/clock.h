@@ -1,0 +1,21 @@
+/* Time, the only place that asks the system for it.  Milliseconds everywhere. */
+#ifndef JOBLIGHT_BASE_CLOCK_H
+#define JOBLIGHT_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "joblight/base/slice.h"
+
+#define CLOCK_TEXT_LEN 24 /* 2026-02-05T19:00:00.000Z */
+
+int64_t clock_wall_ms(void);       /* since 1970, may jump */
+uint64_t clock_monotonic_ms(void); /* never goes back */
+
+/* RFC 3339 in UTC with milliseconds; `out` holds CLOCK_TEXT_LEN + 1 bytes. */
+void clock_format(int64_t wall_ms, char *out);
+
+/* RFC 3339 (any offset, any fraction) or Unix milliseconds; false when it is neither. */
+bool clock_parse(struct slice text, int64_t *wall_ms);
+
+#endif

@@ -1,0 +1,14 @@
+/* SHA-256 (libcrypto): fingerprints of requests and strong ETags of files. */
+#ifndef JOBLIGHT_BASE_DIGEST_H
+#define JOBLIGHT_BASE_DIGEST_H
+
+#include <stdint.h>
+
+#include "joblight/base/slice.h"
+
+#define DIGEST_LEN 32
+
+void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN]);
+void digest_hex(const uint8_t *bytes, size_t len, char *out); /* 2 * len + 1 bytes */
+
+#endif

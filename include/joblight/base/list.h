@@ -1,0 +1,45 @@
+/* An intrusive doubly linked ring: the head is a node like the others; removing twice is harmless. */
+#ifndef JOBLIGHT_BASE_LIST_H
+#define JOBLIGHT_BASE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct list {
+	struct list *next, *prev;
+};
+
+#define container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+static inline void list_init(struct list *node)
+{
+	node->next = node->prev = node;
+}
+
+static inline bool list_empty(const struct list *head)
+{
+	return head->next == head;
+}
+
+static inline void list_append(struct list *head, struct list *node)
+{
+	node->prev = head->prev;
+	node->next = head;
+	head->prev->next = node;
+	head->prev = node;
+}
+
+static inline void list_remove(struct list *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+	list_init(node);
+}
+
+static inline void list_move(struct list *head, struct list *node)
+{
+	list_remove(node);
+	list_append(head, node);
+}
+
+#endif

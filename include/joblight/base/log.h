@@ -1,0 +1,20 @@
+/*
+ * One line per event on stderr, logfmt: `time=… level=… msg="…" key=value …`.
+ * Values are escaped, so that whatever a client sends stays on its line.  Any thread.
+ */
+#ifndef JOBLIGHT_BASE_LOG_H
+#define JOBLIGHT_BASE_LOG_H
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+void log_set_level(enum log_level lowest);
+
+/* Then pairs of (const char *key, const char *value).  NULL values are left out; the macros end the list. */
+void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
+
+#define log_debug(...) log_event(LOG_LEVEL_DEBUG, __VA_ARGS__, (char *)0)
+#define log_info(...) log_event(LOG_LEVEL_INFO, __VA_ARGS__, (char *)0)
+#define log_warn(...) log_event(LOG_LEVEL_WARN, __VA_ARGS__, (char *)0)
+#define log_error(...) log_event(LOG_LEVEL_ERROR, __VA_ARGS__, (char *)0)
+
+#endif

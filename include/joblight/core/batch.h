@@ -1,0 +1,44 @@
+/*
+ * What one transaction committed: events in the order of their commit, immutable once sealed and shared
+ * by all loops by reference count.  Filled by the store thread, read by any.
+ */
+#ifndef JOBLIGHT_CORE_BATCH_H
+#define JOBLIGHT_CORE_BATCH_H
+
+#include <stdatomic.h>
+
+#include "joblight/base/buf.h"
+#include "joblight/core/model.h"
+
+struct event {
+	char job_id[ID_MAX + 1];
+	char epoch[EPOCH_LEN + 1];
+	uint64_t seq;
+	enum event_type type;
+	enum job_status job_status; /* the job's status after it */
+	bool deleted;               /* not logged: the job is gone, its streams end */
+	size_t json_at, json_len;   /* in the batch's text */
+	size_t title_at, title_len; /* the job's title, in job_update events only */
+};
+
+struct batch {
+	atomic_uint references;
+	struct event *events;
+	size_t count, cap;
+	struct buf text;
+};
+
+struct batch *batch_create(void); /* with one reference */
+void batch_hold(struct batch *b);
+void batch_release(struct batch *b); /* the last one frees it; NULL is fine */
+
+/* Before sealing: a new event, zeroed, valid until the next one. */
+struct event *batch_add(struct batch *b);
+void batch_truncate(struct batch *b, size_t count, size_t text_len);
+
+static inline struct slice event_json(const struct batch *b, const struct event *e)
+{
+	return (struct slice){ b->text.ptr + e->json_at, e->json_len };
+}
+
+#endif

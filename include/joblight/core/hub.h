@@ -1,0 +1,139 @@
+/*
+ * Who watches what: channels (one per watched job), their rings, and subscribers.
+ *
+ * A subscriber is a cursor into its job's ring.  All transports take this one road:
+ *
+ *      hub_attach ─┬─ position inside the ring ───────────────┐
+ *                  └─ channel opened, then the store is read ─┤
+ *                                                             ▼
+ *                              opened() ─> frames from the read, then from the ring ─> ended()
+ *                                               ▲                     │
+ *                                               └── lapped: read ─────┘
+ *
+ * Publishing appends to the ring and marks the channel; hub_round() then walks marked channels and gives
+ * each subscriber everything it has not seen in one write.  A blocked subscriber is skipped until
+ * hub_writable(); nothing is queued for it.
+ *
+ * No I/O, threads or clock: bytes leave through subscriber_ops, reads through hub_ops, time comes in.
+ * One thread.  Transports embed `struct subscriber`, zeroed before its first attach; they may detach a
+ * subscriber inside any of its call backs, but free it only outside of them.
+ */
+#ifndef JOBLIGHT_CORE_HUB_H
+#define JOBLIGHT_CORE_HUB_H
+
+#include "joblight/base/list.h"
+#include "joblight/core/batch.h"
+#include "joblight/core/reading.h"
+#include "joblight/core/ring.h"
+
+struct hub;
+struct channel;
+struct subscriber;
+
+/* How a subscription begins, or begins anew after a reset. */
+struct opening {
+	enum outcome outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
+	const char *detail;
+	enum resume resume;
+	enum reset_reason reason;
+	bool again; /* in mid-stream: the reader could not be continued */
+	bool over;  /* EXACT, at the end of a job that has ended: nothing will follow */
+	const char *job_id, *title, *epoch;
+	enum job_status status;
+	uint64_t start; /* the stream goes on behind this seq */
+	uint64_t head;
+	unsigned watchers;
+	struct slice snapshot;      /* unless EXACT */
+	struct read_result *result; /* what was read, or NULL; hold it to keep `snapshot` */
+};
+
+enum sink { SINK_OPEN, SINK_BLOCKED };
+
+struct subscriber_ops {
+	void (*opened)(struct subscriber *s, const struct opening *o);
+	/* Whole frames.  All bytes are taken; BLOCKED means no more until hub_writable(). */
+	enum sink (*write)(struct subscriber *s, const char *bytes, size_t len);
+	/* Instead of write: there is something behind the cursor, or the job has ended (polling). */
+	void (*ready)(struct subscriber *s);
+	/* The job is over and everything was delivered; the subscriber is detached already. */
+	void (*ended)(struct subscriber *s, uint64_t seq, const char *status);
+	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: wants none */
+	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
+};
+
+/* Private to the hub but for reading `cursor`, `channel` != NULL (attached) and `blocked`. */
+struct subscriber {
+	const struct subscriber_ops *ops;
+	struct channel *channel;
+	uint64_t cursor;
+	uint32_t index;
+	uint8_t framing;
+	bool open, blocked;
+	struct hub_read *read;
+	struct outbox *outbox;
+	struct list beat, stall;
+	uint64_t beat_due, blocked_since;
+};
+
+struct hub_ops {
+	/* Takes the request and later gives it back through its done(); false: overloaded, still the hub's. */
+	bool (*read)(void *context, struct read_request *r);
+	/* There is a round to run: call hub_round() soon.  May be called often. */
+	void (*wake)(void *context);
+	/* This hub's own watchers of a job are now `count`. */
+	void (*watchers)(void *context, const char *job_id, unsigned count);
+};
+
+struct hub_stats {
+	uint64_t events_delivered, writes, refills, resets, stalled, heartbeats;
+};
+
+struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);
+void hub_free(struct hub *h); /* every subscriber is detached by then */
+
+struct attach {
+	const char *job_id;
+	struct position position;
+	enum framing framing;
+	size_t limit; /* events in one read; 0: the hub's own measure */
+};
+
+/* The answer is opened(), now or later. */
+void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a);
+void hub_detach(struct hub *h, struct subscriber *s); /* harmless when it is detached */
+void hub_writable(struct hub *h, struct subscriber *s);
+
+/*
+ * Sends head + middle + tail in front of everything else, in pieces; used inside opened().  `head` is
+ * taken over (and emptied); `middle` stays valid through a reference on `result` (may be NULL with an
+ * empty middle).
+ */
+void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read_result *result, struct slice middle,
+	      struct slice tail);
+
+/* Committed events, in order. */
+void hub_publish(struct hub *h, const struct batch *b);
+
+/* Serves at most limits->round_visits subscribers; true: call again soon. */
+bool hub_round(struct hub *h);
+
+/* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes back. */
+bool hub_tick(struct hub *h, uint64_t now_ms);
+
+unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */
+/* Another loop (or node) has this many. */
+void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count);
+
+/* What a polling subscriber may take, inside opened() and ready(). */
+uint64_t subscriber_head(const struct subscriber *s);
+bool subscriber_ended(const struct subscriber *s);   /* or deleted */
+bool subscriber_deleted(const struct subscriber *s);
+bool subscriber_reaches(const struct subscriber *s); /* the ring holds everything behind the cursor */
+struct slice subscriber_json(const struct subscriber *s, uint64_t seq);
+enum job_status subscriber_status(const struct subscriber *s);
+const char *subscriber_epoch(const struct subscriber *s);
+
+struct hub_stats hub_stats(const struct hub *h);
+size_t hub_channels(const struct hub *h);
+
+#endif

@@ -1,0 +1,15 @@
+/* All limits as one plain struct, filled by the configuration and then never changed. */
+#ifndef JOBLIGHT_CORE_LIMITS_H
+#define JOBLIGHT_CORE_LIMITS_H
+
+#include <stdint.h>
+
+struct limits {
+#define LIMIT(field, flag, standard, least, most, why) uint64_t field;
+#include "joblight/core/limits.def"
+#undef LIMIT
+};
+
+extern const struct limits limits_standard;
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * The nouns: jobs, tasks, deliverables, and what may happen to them.  Plain data and pure functions.
+ *
+ *      pending ⇄ in_progress ⇄ revisions ⇄ hardening        every move between these is allowed
+ *                        │
+ *      completed   failed   cancelled                       terminal: nothing is logged after it
+ */
+#ifndef JOBLIGHT_CORE_MODEL_H
+#define JOBLIGHT_CORE_MODEL_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "joblight/base/slice.h"
+
+#define ID_MAX 128   /* bytes of a job's or task's id */
+#define EPOCH_LEN 10 /* 50 random bits in base 32 */
+#define KEY_MAX 255  /* bytes of an idempotency key */
+
+#define JOB_STATUSES(X)                                                                                \
+	X(PENDING, "pending", false)                                                                   \
+	X(IN_PROGRESS, "in_progress", false)                                                           \
+	X(REVISIONS, "revisions", false)                                                               \
+	X(HARDENING, "hardening", false)                                                               \
+	X(COMPLETED, "completed", true)                                                                \
+	X(FAILED, "failed", true)                                                                      \
+	X(CANCELLED, "cancelled", true)
+
+#define TASK_STATUSES(X)                                                                               \
+	X(PENDING, "pending", false)                                                                   \
+	X(IN_PROGRESS, "in_progress", false)                                                           \
+	X(BLOCKED, "blocked", false)                                                                   \
+	X(COMPLETED, "completed", true)                                                                \
+	X(FAILED, "failed", true)                                                                      \
+	X(CANCELLED, "cancelled", true)
+
+#define STATUS_ENUM(name, text, terminal) JOB_##name,
+enum job_status { JOB_STATUSES(STATUS_ENUM) JOB_STATUS_COUNT };
+#undef STATUS_ENUM
+#define STATUS_ENUM(name, text, terminal) TASK_##name,
+enum task_status { TASK_STATUSES(STATUS_ENUM) TASK_STATUS_COUNT };
+#undef STATUS_ENUM
+
+const char *job_status_text(enum job_status s);
+bool job_status_parse(struct slice text, enum job_status *s);
+bool job_status_terminal(enum job_status s);
+const char *job_status_all(void); /* "pending, in_progress, …" for messages */
+
+const char *task_status_text(enum task_status s);
+bool task_status_parse(struct slice text, enum task_status *s);
+bool task_status_terminal(enum task_status s);
+const char *task_status_all(void);
+
+/* 1..128 of [A-Za-z0-9._~-], the first one alphanumeric. */
+bool id_valid(struct slice id);
+
+/* The event types that are logged (and stored as these numbers). */
+#define EVENT_TYPES(X)                                                                                 \
+	X(TASK_UPDATE, "task_update")                                                                  \
+	X(JOB_UPDATE, "job_update")                                                                    \
+	X(DELIVERABLE, "deliverable")                                                                  \
+	X(COMMAND, "command")
+
+#define TYPE_ENUM(name, text) EVENT_##name,
+enum event_type { EVENT_TYPES(TYPE_ENUM) EVENT_TYPE_COUNT };
+#undef TYPE_ENUM
+
+const char *event_type_text(enum event_type t);
+
+/* Times are wall milliseconds; 0 means "not yet".  Strings are owned by the row unless said otherwise. */
+struct job_row {
+	int64_t key; /* the store's own number, rising with creation; 0: not stored yet */
+	char id[ID_MAX + 1];
+	char epoch[EPOCH_LEN + 1];
+	char *title;
+	char *metadata; /* JSON object, minified */
+	enum job_status status;
+	uint64_t seq;   /* of the last event */
+	uint64_t first; /* of the first event still in the log; 1 unless pruned */
+	uint32_t tasks; /* how many there are */
+	int64_t created, updated, ended;
+};
+
+struct task_row {
+	char id[ID_MAX + 1];
+	char *title;
+	char *note; /* NULL: none */
+	enum task_status status;
+	double progress; /* NAN: none */
+	int64_t attempt; /* -1: none */
+	uint32_t position; /* 0, 1, … in order of creation */
+	int64_t created, updated, started, ended;
+};
+
+struct deliverable_row {
+	char id[ID_MAX + 1];
+	char *title;
+	char *url;        /* NULL: none */
+	char *media_type; /* NULL: none */
+	int64_t created;
+};
+
+void job_row_finish(struct job_row *row);
+void task_row_finish(struct task_row *row);
+void deliverable_row_finish(struct deliverable_row *row);
+
+#endif

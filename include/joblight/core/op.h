@@ -1,0 +1,79 @@
+/*
+ * One write, decoded: made by a loop thread, applied by the store thread, answered by the loop thread.
+ * It is owned by whoever holds it; op_free() ends it.
+ */
+#ifndef JOBLIGHT_CORE_OP_H
+#define JOBLIGHT_CORE_OP_H
+
+#include "joblight/base/mailbox.h"
+#include "joblight/core/model.h"
+#include "joblight/core/outcome.h"
+
+enum op_kind {
+	OP_JOB_CREATE,
+	OP_JOB_PATCH,
+	OP_JOB_DELETE,
+	OP_TASK_CREATE, /* one new task; exists: 409 */
+	OP_TASK_PUT,    /* one task by its id, created when unknown */
+	OP_TASK_REPORT, /* the webhook: one or many, created when unknown */
+	OP_KIND_COUNT
+};
+
+/* A field of a change: not mentioned, null, or a value. */
+enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
+
+/* What is asked of one task.  The slices point into the op's document. */
+struct task_change {
+	struct slice id; /* empty: make one */
+	struct slice title, note;
+	enum given has_title, has_status, has_note, has_progress, has_attempt;
+	enum task_status status;
+	double progress;
+	int64_t attempt;
+};
+
+struct op {
+	struct mail mail; /* first: the mailboxes link ops by it */
+	enum op_kind kind;
+	char job_id[ID_MAX + 1]; /* "" in a creation: make one */
+
+	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into */
+
+	/* of a job */
+	enum given has_title, has_status, has_metadata;
+	struct slice title;
+	enum job_status status;
+	struct buf metadata; /* minified */
+
+	/* of tasks */
+	struct task_change *tasks;
+	size_t task_count;
+	bool batch; /* came as an array, and is answered as one */
+
+	char key[KEY_MAX + 1]; /* idempotency key, "" for none */
+
+	void *document; /* what the slices point into; cJSON tree or text */
+	void (*document_free)(void *document);
+
+	/* where the answer goes: set and read by net only */
+	void *loop;
+	uint64_t reply_to;
+	int64_t received_ms;
+
+	/* the result, set by the engine */
+	struct problem problem; /* its outcome is the op's outcome, error or not */
+	bool replayed;          /* the stored answer of an earlier op with this key */
+	char epoch[EPOCH_LEN + 1];
+	uint64_t seq_first, seq_last; /* the events it made; 0: none */
+	/* The answer: one JSON object per item without its closing brace, each ended by a newline, so that
+	 * what only the loop knows ("watchers") can be added.  Empty for 204. */
+	struct buf body;
+};
+
+struct op *op_create(enum op_kind kind);
+void op_free(struct op *op); /* NULL is fine */
+
+/* SHA-256 over everything that was asked, the same for every transport and notation. */
+void op_fingerprint(const struct op *op, uint8_t out[32]);
+
+#endif

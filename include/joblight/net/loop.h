@@ -1,0 +1,44 @@
+/*
+ * A loop thread: its libuv loop, its libwebsockets context, its listener, its hub and its connections.
+ * Loops share nothing; they hear of each other through mailboxes.
+ */
+#ifndef JOBLIGHT_NET_LOOP_H
+#define JOBLIGHT_NET_LOOP_H
+
+#include "joblight/core/batch.h"
+#include "joblight/core/limits.h"
+#include "joblight/core/service.h"
+
+struct loop;
+struct pages;
+
+struct loops_config {
+	const struct limits *limits;
+	const struct service *service;
+	const struct pages *pages;
+	const char *host; /* address or name to listen on */
+	unsigned port;    /* 0: any free one */
+	unsigned count;   /* loops */
+};
+
+struct loops;
+
+/* Listens; the strings are borrowed for as long as it lives.  NULL with a message when it cannot. */
+struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len);
+void loops_start(struct loops *l); /* starts the threads */
+unsigned loops_port(const struct loops *l);
+
+/* The store thread hands out what it committed: broadcast, then answer.  Any one thread. */
+void loops_deliver(void *loops, struct batch *batch, struct op *ops);
+/* A reader thread hands back an answered request.  Any thread. */
+void loop_deliver_read(struct read_request *r);
+
+/*
+ * Stopping: loops_close() stops accepting and tells every stream to come back later; requests under way
+ * are still answered.  When the store has stopped, loops_stop() flushes, ends the threads and waits.
+ */
+void loops_close(struct loops *l);
+void loops_stop(struct loops *l);
+void loops_free(struct loops *l);
+
+#endif

@@ -1,0 +1,136 @@
+#include "joblight/base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int64_t clock_wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void put_digits(char *out, unsigned width, unsigned value)
+{
+	while (width--) {
+		out[width] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+void clock_format(int64_t wall_ms, char *out)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm utc;
+
+	gmtime_r(&seconds, &utc);
+	memcpy(out, "0000-00-00T00:00:00.000Z", CLOCK_TEXT_LEN + 1);
+	put_digits(out, 4, (unsigned)(utc.tm_year + 1900));
+	put_digits(out + 5, 2, (unsigned)(utc.tm_mon + 1));
+	put_digits(out + 8, 2, (unsigned)utc.tm_mday);
+	put_digits(out + 11, 2, (unsigned)utc.tm_hour);
+	put_digits(out + 14, 2, (unsigned)utc.tm_min);
+	put_digits(out + 17, 2, (unsigned)utc.tm_sec);
+	put_digits(out + 20, 3, (unsigned)(wall_ms % 1000));
+}
+
+/* Exactly `width` digits; false otherwise. */
+static bool take_digits(const char **at, const char *end, int width, int *value)
+{
+	*value = 0;
+	for (int i = 0; i < width; i++, (*at)++) {
+		if (*at >= end || **at < '0' || **at > '9')
+			return false;
+		*value = *value * 10 + (**at - '0');
+	}
+	return true;
+}
+
+static bool take_char(const char **at, const char *end, const char *allowed)
+{
+	if (*at >= end || !**at || !strchr(allowed, **at))
+		return false;
+	(*at)++;
+	return true;
+}
+
+static bool parse_unix_ms(struct slice text, int64_t *wall_ms)
+{
+	int64_t value = 0;
+
+	if (!text.len || text.len > 15)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		value = value * 10 + (text.ptr[i] - '0');
+	}
+	*wall_ms = value;
+	return true;
+}
+
+/* ("Z" / ("+" / "-") hh ":" mm); a "+" that a query decoder turned into a space is taken too. */
+static bool take_offset(const char **at, const char *end, int *minutes)
+{
+	int hours, rest;
+
+	*minutes = 0;
+	if (take_char(at, end, "Zz"))
+		return true;
+	int sign = *at < end && **at == '-' ? -1 : 1;
+	if (!take_char(at, end, "+- ") || !take_digits(at, end, 2, &hours) || !take_char(at, end, ":") ||
+	    !take_digits(at, end, 2, &rest))
+		return false;
+	*minutes = sign * (hours * 60 + rest);
+	return true;
+}
+
+static bool take_fraction(const char **at, const char *end, int *ms)
+{
+	int digits = 0;
+
+	*ms = 0;
+	if (!take_char(at, end, "."))
+		return true;
+	for (; *at < end && **at >= '0' && **at <= '9'; (*at)++, digits++)
+		if (digits < 3)
+			*ms = *ms * 10 + (**at - '0');
+	for (int i = digits; i < 3; i++)
+		*ms *= 10;
+	return digits > 0;
+}
+
+bool clock_parse(struct slice text, int64_t *wall_ms)
+{
+	const char *at = text.ptr, *end = text.ptr + text.len;
+	struct tm utc = { 0 };
+	int ms, offset;
+
+	if (parse_unix_ms(text, wall_ms))
+		return true;
+	if (!take_digits(&at, end, 4, &utc.tm_year) || !take_char(&at, end, "-") ||
+	    !take_digits(&at, end, 2, &utc.tm_mon) || !take_char(&at, end, "-") ||
+	    !take_digits(&at, end, 2, &utc.tm_mday) || !take_char(&at, end, "Tt ") ||
+	    !take_digits(&at, end, 2, &utc.tm_hour) || !take_char(&at, end, ":") ||
+	    !take_digits(&at, end, 2, &utc.tm_min) || !take_char(&at, end, ":") ||
+	    !take_digits(&at, end, 2, &utc.tm_sec) || !take_fraction(&at, end, &ms) ||
+	    !take_offset(&at, end, &offset) || at != end)
+		return false;
+	if (utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > 31 ||
+	    utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 60)
+		return false;
+	utc.tm_year -= 1900;
+	utc.tm_mon -= 1;
+	*wall_ms = ((int64_t)timegm(&utc) - (int64_t)offset * 60) * 1000 + ms;
+	return true;
+}

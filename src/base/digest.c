@@ -1,0 +1,19 @@
+#include "joblight/base/digest.h"
+
+#include <openssl/sha.h>
+
+void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
+{
+	SHA256((const unsigned char *)bytes.ptr, bytes.len, out);
+}
+
+void digest_hex(const uint8_t *bytes, size_t len, char *out)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = hex[bytes[i] >> 4];
+		*out++ = hex[bytes[i] & 15];
+	}
+	*out = '\0';
+}

@@ -1,0 +1,214 @@
+/*
+ * `joblight demo`: a server on a database of its own, and a worker that does job after job over HTTP, as any
+ * worker would.  Takes the settings of `joblight serve`.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../config.h"
+#include "../server.h"
+#include "client.h"
+#include "joblight/base/random.h"
+#include "verbs.h"
+
+#define STEP_MS 400
+
+static volatile sig_atomic_t over;
+
+static void on_signal(int number)
+{
+	(void)number;
+	over = 1;
+}
+
+static const struct demo_task {
+	const char *id, *title, *unit;
+	int steps;
+} demo_tasks[] = {
+	{ "collect", "Collect the sources", "folder", 8 },
+	{ "outline", "Write the outline", "chapter", 6 },
+	{ "figures", "Draw the figures", "figure", 10 },
+	{ "render", "Render the pages", "page", 24 },
+	{ "proof", "Proof-read", "paragraph", 12 },
+	{ "publish", "Publish", "upload", 5 },
+};
+
+#define TASK_COUNT (sizeof(demo_tasks) / sizeof(demo_tasks[0]))
+
+/* False when it is time to stop. */
+static bool pause_a_moment(void)
+{
+	struct timespec step = { 0, (STEP_MS / 2 + (long)(random_u64() % STEP_MS)) * 1000000 };
+
+	nanosleep(&step, NULL);
+	return !over;
+}
+
+static bool report(struct client *c, const char *job, const struct demo_task *t, const char *status, int step)
+{
+	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
+
+	buf_format(&path, "/api/agent-hooks/task-update/%s", job);
+	buf_format(&json, "{\"taskId\":\"%s\",\"status\":\"%s\",\"progress\":%d,\"note\":\"%s %d of %d\"}", t->id, status,
+		   step * 100 / t->steps, t->unit, step, t->steps);
+	int code = client_send(c, "POST", buf_string(&path), buf_string(&json), &answer);
+	buf_finish(&path);
+	buf_finish(&json);
+	buf_finish(&answer);
+	return code == 200;
+}
+
+static bool do_task(struct client *c, const char *job, const struct demo_task *t)
+{
+	for (int step = 0; step < t->steps; step++)
+		if (!report(c, job, t, "in_progress", step) || !pause_a_moment())
+			return false;
+	return report(c, job, t, "completed", t->steps);
+}
+
+static bool create_job(struct client *c, const char *id, int number)
+{
+	struct buf json = { 0 }, answer = { 0 };
+
+	buf_format(&json, "{\"id\":\"%s\",\"title\":\"Annual report, edition %d\",\"status\":\"in_progress\",\"tasks\":[", id, number);
+	for (size_t i = 0; i < TASK_COUNT; i++)
+		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "", demo_tasks[i].id, demo_tasks[i].title);
+	buf_text(&json, "]}");
+	int status = client_send(c, "POST", "/api/jobs", buf_string(&json), &answer);
+	buf_finish(&json);
+	buf_finish(&answer);
+	return status == 201;
+}
+
+static void finish_job(struct client *c, const char *id)
+{
+	struct buf path = { 0 }, answer = { 0 };
+
+	buf_format(&path, "/api/jobs/%s", id);
+	client_send(c, "PATCH", buf_string(&path), "{\"status\":\"completed\"}", &answer);
+	buf_finish(&path);
+	buf_finish(&answer);
+}
+
+/* Job after job, until it is told to stop or somebody ends the job under its hands (then the next one). */
+static void work(const char *address)
+{
+	struct client *c = client_create(address);
+	char id[32];
+
+	for (int number = 1; !over; number++) {
+		snprintf(id, sizeof(id), number == 1 ? "demo" : "demo-%d", number);
+		if (!create_job(c, id, number))
+			break;
+		if (number == 1)
+			printf("\n  Look at  %s/jobs/demo\n\n  Stop it with Ctrl-C.\n\n", address);
+		else
+			printf("  Next job: %s/jobs/%s\n", address, id);
+		fflush(stdout);
+		bool done = true;
+		for (size_t i = 0; i < TASK_COUNT && done && !over; i++)
+			done = do_task(c, id, &demo_tasks[i]);
+		if (done)
+			finish_job(c, id);
+		pause_a_moment();
+	}
+	client_free(c);
+}
+
+/* The server in a child; *out reads its standard output. */
+static pid_t start_server(const struct config *config, FILE **out)
+{
+	int ends[2];
+
+	if (pipe(ends) != 0)
+		return -1;
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		_exit(server_run(config));
+	}
+	close(ends[1]);
+	*out = fdopen(ends[0], "r");
+	return child;
+}
+
+static bool read_address(FILE *out, char *address, size_t len)
+{
+	char line[256];
+	const char *url;
+
+	if (!out || !fgets(line, sizeof(line), out) || !(url = strstr(line, "http://")))
+		return false;
+	snprintf(address, len, "%.*s", (int)strcspn(url, "\n"), url);
+	return true;
+}
+
+static void remove_files(const char *directory)
+{
+	static const char *const names[] = { "demo.db", "demo.db-wal", "demo.db-shm", "demo.db-lock" };
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	rmdir(directory);
+}
+
+static int run_demo(const struct config *config)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	char address[256];
+	FILE *out = NULL;
+	int status = 1;
+
+	pid_t child = start_server(config, &out);
+	if (child < 0)
+		return 1;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (read_address(out, address, sizeof(address)))
+		work(address);
+	if (over)
+		kill(child, SIGTERM);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (out)
+		fclose(out);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int verb_demo(int argc, char **argv)
+{
+	char directory[] = "/tmp/joblight-demo-XXXXXX", db[64];
+	struct config config;
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			puts("joblight demo: a server, a worker, and an address to look at.\n"
+			     "Without --db the database is thrown away at the end.\n");
+			config_help(stdout);
+			return 0;
+		}
+	if (!config_parse(&config, argc, argv))
+		return 2;
+	if (strcmp(config.db, "joblight.db") != 0)
+		return run_demo(&config);
+	if (!mkdtemp(directory)) {
+		perror("joblight: cannot make a directory for the demo");
+		return 1;
+	}
+	snprintf(db, sizeof(db), "%s/demo.db", directory);
+	config.db = db;
+	int status = run_demo(&config);
+	remove_files(directory);
+	return status;
+}

@@ -1,0 +1,7 @@
+/* The verbs that talk to a server: one file each.  argv[0] is the verb; the exit status is returned. */
+#ifndef JOBLIGHT_CLI_VERBS_H
+#define JOBLIGHT_CLI_VERBS_H
+
+int verb_demo(int argc, char **argv);
+
+#endif

@@ -1,0 +1,160 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIMIT };
+
+struct setting {
+	const char *flag;
+	enum kind kind;
+	size_t offset; /* in struct config */
+	uint64_t standard, least, most;
+	const char *text, *argument, *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+
+static const struct setting settings[] = {
+#define TEXT(field, flag, standard, argument, help) { flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help },
+#define NUMBER(field, flag, standard, least, most, help) { flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help },
+#define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help },
+#include "config.def"
+#undef TEXT
+#undef NUMBER
+#undef SWITCH
+#define LIMIT(field, flag, standard, least, most, why) \
+	{ flag, KIND_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why },
+#include "joblight/core/limits.def"
+#undef LIMIT
+};
+
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+static void *field_of(struct config *c, const struct setting *s)
+{
+	return (char *)c + s->offset;
+}
+
+static bool set_number(struct config *c, const struct setting *s, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long number = strtoull(value, &end, 10);
+	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->least || number > s->most) {
+		fprintf(stderr, "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n", s->flag,
+			(unsigned long long)s->least, (unsigned long long)s->most, value);
+		return false;
+	}
+	if (s->kind == KIND_LIMIT)
+		*(uint64_t *)field_of(c, s) = number;
+	else
+		*(unsigned *)field_of(c, s) = (unsigned)number;
+	return true;
+}
+
+static bool set(struct config *c, const struct setting *s, const char *value)
+{
+	switch (s->kind) {
+	case KIND_TEXT:
+		*(const char **)field_of(c, s) = value;
+		return true;
+	case KIND_SWITCH:
+		*(bool *)field_of(c, s) = !value || strcmp(value, "0") != 0;
+		return true;
+	default:
+		return set_number(c, s, value);
+	}
+}
+
+static void set_standard(struct config *c, const struct setting *s)
+{
+	if (s->kind == KIND_TEXT)
+		*(const char **)field_of(c, s) = s->text;
+	else if (s->kind == KIND_LIMIT)
+		*(uint64_t *)field_of(c, s) = s->standard;
+	else if (s->kind == KIND_NUMBER)
+		*(unsigned *)field_of(c, s) = (unsigned)s->standard;
+}
+
+static bool set_from_environment(struct config *c, const struct setting *s)
+{
+	char name[80] = "JOBLIGHT_";
+	size_t at = strlen(name);
+
+	for (const char *f = s->flag; *f && at < sizeof(name) - 1; f++)
+		name[at++] = *f == '-' ? '_' : (char)toupper((unsigned char)*f);
+	name[at] = '\0';
+	const char *value = getenv(name);
+	return !value || set(c, s, value);
+}
+
+static bool set_from_flags(struct config *c, int argc, char **argv)
+{
+	struct option options[SETTING_COUNT + 1] = { 0 };
+	int chosen;
+
+	for (size_t i = 0; i < SETTING_COUNT; i++)
+		options[i] = (struct option){ settings[i].flag,
+					      settings[i].kind == KIND_SWITCH ? no_argument : required_argument, NULL,
+					      (int)i };
+	optind = 1;
+	while ((chosen = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (chosen == '?') {
+			fputs("joblight: see joblight serve --help\n", stderr);
+			return false;
+		}
+		if (!set(c, &settings[chosen], optarg))
+			return false;
+	}
+	if (optind < argc)
+		fprintf(stderr, "joblight: \"%s\" is not expected; see joblight serve --help\n", argv[optind]);
+	return optind >= argc;
+}
+
+bool config_parse(struct config *c, int argc, char **argv)
+{
+	*c = (struct config){ 0 };
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		set_standard(c, &settings[i]);
+		if (!set_from_environment(c, &settings[i]))
+			return false;
+	}
+	if (!set_from_flags(c, argc, argv))
+		return false;
+	if (strcmp(c->durability, "full") == 0 || strcmp(c->durability, "process") == 0)
+		return true;
+	fprintf(stderr, "joblight: --durability must be full or process, not \"%s\"\n", c->durability);
+	return false;
+}
+
+static void help_row(FILE *out, const struct setting *s)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->argument ? " " : "", s->argument ? s->argument : "");
+	fprintf(out, "  %-32s %s", left, s->help);
+	if (s->kind == KIND_TEXT && s->text)
+		fprintf(out, " (%s)", s->text);
+	else if (s->kind == KIND_NUMBER || s->kind == KIND_LIMIT)
+		fprintf(out, " (%llu)", (unsigned long long)s->standard);
+	fputc('\n', out);
+}
+
+void config_help(FILE *out)
+{
+	enum kind last = KIND_TEXT;
+
+	fputs("Settings (or JOBLIGHT_<NAME> in the environment):\n", out);
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		if (settings[i].kind == KIND_LIMIT && last != KIND_LIMIT)
+			fputs("\nLimits (bytes, milliseconds, counts):\n", out);
+		last = settings[i].kind;
+		help_row(out, &settings[i]);
+	}
+}

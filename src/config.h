@@ -1,0 +1,25 @@
+/* The configuration of `joblight serve`: flags over environment over what is standard. */
+#ifndef JOBLIGHT_CONFIG_H
+#define JOBLIGHT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "joblight/core/limits.h"
+
+struct config {
+#define TEXT(field, flag, standard, argument, help) const char *field;
+#define NUMBER(field, flag, standard, least, most, help) unsigned field;
+#define SWITCH(field, flag, help) bool field;
+#include "config.def"
+#undef TEXT
+#undef NUMBER
+#undef SWITCH
+	struct limits limits;
+};
+
+/* argv[0] is the verb.  False: what is wrong, and what to change, was printed to stderr. */
+bool config_parse(struct config *c, int argc, char **argv);
+void config_help(FILE *out);
+
+#endif

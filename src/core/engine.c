@@ -1,0 +1,787 @@
+#include "joblight/core/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "joblight/base/list.h"
+#include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
+#include "joblight/core/codec.h"
+#include "joblight/core/cursor.h"
+
+/* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to it. */
+struct task_state {
+	struct task_row row;
+	bool dirty;
+	uint64_t probe;
+	int64_t probe_attempt;
+	struct list dirty_link;
+	UT_hash_handle hh;
+};
+
+/* A job row in memory with those of its tasks that were needed. */
+struct job_state {
+	struct job_row row;
+	bool dirty;
+	struct task_state *tasks;
+	struct list dirty_tasks;
+	struct list link;       /* in engine.recent, the least recently used first */
+	struct list dirty_link; /* in engine.dirty */
+	UT_hash_handle hh;
+};
+
+struct engine {
+	struct store *store;
+	const struct limits *limits;
+	entropy_fn *entropy;
+	struct job_state *jobs;
+	struct list recent, dirty;
+	size_t cached_tasks;
+	struct batch *batch;
+	int64_t now;
+	uint64_t probe; /* number of the current check */
+	enum store_result failure;
+};
+
+struct engine *engine_create(struct store *store, const struct limits *limits, entropy_fn *entropy)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	e->store = store;
+	e->limits = limits;
+	e->entropy = entropy;
+	list_init(&e->recent);
+	list_init(&e->dirty);
+	return e;
+}
+
+/* The working set. */
+
+static void drop_task(struct engine *e, struct job_state *job, struct task_state *task)
+{
+	HASH_DEL(job->tasks, task);
+	list_remove(&task->dirty_link);
+	task_row_finish(&task->row);
+	free(task);
+	e->cached_tasks--;
+}
+
+static void drop_job(struct engine *e, struct job_state *job)
+{
+	struct task_state *task, *next;
+
+	HASH_ITER(hh, job->tasks, task, next)
+		drop_task(e, job, task);
+	HASH_DEL(e->jobs, job);
+	list_remove(&job->link);
+	list_remove(&job->dirty_link);
+	job_row_finish(&job->row);
+	free(job);
+}
+
+static void drop_all(struct engine *e)
+{
+	struct job_state *job, *next;
+
+	HASH_ITER(hh, e->jobs, job, next)
+		drop_job(e, job);
+}
+
+/* A job counts as one task more, so that jobs without tasks are bounded too. */
+static void trim(struct engine *e)
+{
+	while (!list_empty(&e->recent) && e->cached_tasks + HASH_COUNT(e->jobs) > e->limits->cached_tasks)
+		drop_job(e, container_of(e->recent.next, struct job_state, link));
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	drop_all(e);
+	batch_release(e->batch);
+	free(e);
+}
+
+static bool broken(struct engine *e, enum store_result r)
+{
+	if (r == STORE_OK || r == STORE_NONE)
+		return false;
+	e->failure = r;
+	return true;
+}
+
+static struct job_state *keep_job(struct engine *e, const struct job_row *row)
+{
+	struct job_state *job = xcalloc(1, sizeof(*job));
+
+	job->row = *row;
+	list_init(&job->dirty_tasks);
+	list_init(&job->dirty_link);
+	list_append(&e->recent, &job->link);
+	HASH_ADD_STR(e->jobs, row.id, job);
+	return job;
+}
+
+/* NULL: no such job, or the store failed (e->failure). */
+static struct job_state *find_job(struct engine *e, const char *id)
+{
+	struct job_state *job;
+	struct job_row row = { 0 };
+
+	HASH_FIND_STR(e->jobs, id, job);
+	if (job) {
+		list_move(&e->recent, &job->link);
+		return job;
+	}
+	enum store_result r = e->store->ops->job_get(e->store, id, &row);
+	if (broken(e, r) || r == STORE_NONE)
+		return NULL;
+	return keep_job(e, &row);
+}
+
+static struct task_state *keep_task(struct engine *e, struct job_state *job, const struct task_row *row)
+{
+	struct task_state *task = xcalloc(1, sizeof(*task));
+
+	task->row = *row;
+	list_init(&task->dirty_link);
+	HASH_ADD_STR(job->tasks, row.id, task);
+	e->cached_tasks++;
+	return task;
+}
+
+static struct task_state *find_task(struct engine *e, struct job_state *job, struct slice id)
+{
+	struct task_state *task;
+	struct task_row row = { 0 };
+	char name[ID_MAX + 1];
+
+	HASH_FIND(hh, job->tasks, id.ptr, id.len, task);
+	if (task || !job->row.key)
+		return task;
+	memcpy(name, id.ptr, id.len);
+	name[id.len] = '\0';
+	enum store_result r = e->store->ops->task_get(e->store, job->row.key, name, &row);
+	if (broken(e, r) || r == STORE_NONE)
+		return NULL;
+	return keep_task(e, job, &row);
+}
+
+static void touch_job(struct engine *e, struct job_state *job)
+{
+	if (!job->dirty)
+		list_append(&e->dirty, &job->dirty_link);
+	job->dirty = true;
+}
+
+static void touch_task(struct job_state *job, struct task_state *task)
+{
+	if (!task->dirty)
+		list_append(&job->dirty_tasks, &task->dirty_link);
+	task->dirty = true;
+}
+
+/* Events. */
+
+/* Time within a job never goes back, even when the wall clock does. */
+static int64_t job_time(const struct engine *e, const struct job_state *job)
+{
+	return e->now > job->row.updated ? e->now : job->row.updated;
+}
+
+static struct event *begin_event(struct engine *e, struct job_state *job, enum event_type type)
+{
+	struct event *event = batch_add(e->batch);
+
+	job->row.updated = job_time(e, job);
+	job->row.seq++;
+	memcpy(event->job_id, job->row.id, sizeof(event->job_id));
+	memcpy(event->epoch, job->row.epoch, sizeof(event->epoch));
+	event->seq = job->row.seq;
+	event->type = type;
+	event->json_at = e->batch->text.len;
+	touch_job(e, job);
+	return event;
+}
+
+/* The JSON was appended to the batch's text; job->row.key exists by now. */
+static bool log_event_row(struct engine *e, struct job_state *job, struct event *event)
+{
+	event->json_len = e->batch->text.len - event->json_at;
+	event->job_status = job->row.status;
+	struct event_row row = {
+		.seq = event->seq,
+		.type = event->type,
+		.time = job->row.updated,
+		.json = event_json(e->batch, event),
+	};
+	return !broken(e, e->store->ops->event_add(e->store, job->row.key, &row));
+}
+
+static bool log_task_update(struct engine *e, struct job_state *job, const struct task_state *task)
+{
+	struct event *event = begin_event(e, job, EVENT_TASK_UPDATE);
+
+	encode_task_update(&e->batch->text, job->row.id, event->seq, job->row.updated, &task->row);
+	return log_event_row(e, job, event);
+}
+
+static bool log_job_update(struct engine *e, struct job_state *job, unsigned extra, const struct task_row *tasks,
+			   size_t count)
+{
+	struct event *event = begin_event(e, job, EVENT_JOB_UPDATE);
+	struct buf *text = &e->batch->text;
+
+	encode_job_update(text, &job->row, event->seq, job->row.updated, extra, tasks, count);
+	bool ok = log_event_row(e, job, event);
+	event->title_at = text->len;
+	event->title_len = strlen(job->row.title);
+	buf_text(text, job->row.title);
+	return ok;
+}
+
+/* Answers. */
+
+static void answer_position(struct op *op, const struct job_state *job, uint64_t first, uint64_t last)
+{
+	memcpy(op->epoch, job->row.epoch, sizeof(op->epoch));
+	op->seq_first = first;
+	op->seq_last = last;
+}
+
+/* The snapshot of a job that this op made, from the rows at hand. */
+static void answer_created_job(struct op *op, const struct job_state *job, const struct task_row *tasks)
+{
+	buf_char(&op->body, '{');
+	encode_job_head(&op->body, &job->row);
+	buf_text(&op->body, ",\"tasks\":[");
+	for (size_t i = 0; i < op->task_count; i++) {
+		if (i)
+			buf_char(&op->body, ',');
+		encode_task(&op->body, &tasks[i]);
+	}
+	buf_text(&op->body, "],\"deliverables\":[]");
+	encode_job_position(&op->body, &job->row);
+	buf_char(&op->body, '\n');
+}
+
+static void answer_job(struct op *op, const struct job_state *job)
+{
+	buf_char(&op->body, '{');
+	encode_job_head(&op->body, &job->row);
+	encode_job_position(&op->body, &job->row);
+	buf_char(&op->body, '\n');
+}
+
+static void answer_task(struct op *op, const struct job_state *job, const struct task_state *task)
+{
+	encode_task(&op->body, &task->row);
+	op->body.len--; /* its closing brace: the position goes inside */
+	encode_job_position(&op->body, &job->row);
+	buf_char(&op->body, '\n');
+}
+
+static void answer_report(struct op *op, const struct job_state *job)
+{
+	buf_text(&op->body, "{\"ok\":true,\"seq\":");
+	buf_u64(&op->body, job->row.seq);
+	buf_text(&op->body, ",\"cursor\":\"");
+	cursor_add(&op->body, job->row.epoch, job->row.seq);
+	buf_text(&op->body, "\"\n");
+}
+
+/* Tasks. */
+
+static void set_text(char **field, struct slice text)
+{
+	free(*field);
+	*field = xmemdup(text.ptr, text.len);
+}
+
+static void set_task_status(struct task_row *row, enum task_status status, int64_t time)
+{
+	bool was_over = task_status_terminal(row->status), is_over = task_status_terminal(status);
+
+	if (status == TASK_IN_PROGRESS && (!row->started || was_over))
+		row->started = time;
+	if (is_over && !was_over)
+		row->ended = time;
+	if (!is_over)
+		row->ended = 0;
+	row->status = status;
+}
+
+/* Merges what was given; what was not stays. */
+static void change_task(struct task_row *row, const struct task_change *change, int64_t time)
+{
+	if (change->has_title)
+		set_text(&row->title, change->title);
+	if (change->has_note == GIVEN_VALUE) {
+		set_text(&row->note, change->note);
+	} else if (change->has_note == GIVEN_NULL) {
+		free(row->note);
+		row->note = NULL;
+	}
+	if (change->has_progress)
+		row->progress = change->has_progress == GIVEN_VALUE ? change->progress : NAN;
+	if (change->has_attempt)
+		row->attempt = change->attempt;
+	if (change->has_status)
+		set_task_status(row, change->status, time);
+	row->updated = time;
+}
+
+static void new_task_row(struct engine *e, struct task_row *row, const struct task_change *change, uint32_t position,
+			 int64_t time)
+{
+	uint8_t entropy[10];
+
+	*row = (struct task_row){ .progress = NAN, .attempt = -1, .position = position, .created = time };
+	if (change->id.len) {
+		memcpy(row->id, change->id.ptr, change->id.len);
+	} else {
+		e->entropy(entropy, sizeof(entropy));
+		uuid7_format(time, entropy, row->id);
+	}
+	row->title = xstrdup(row->id);
+	change_task(row, change, time);
+}
+
+static struct task_state *add_task(struct engine *e, struct job_state *job, const struct task_change *change,
+				   int64_t time)
+{
+	struct task_row row;
+
+	new_task_row(e, &row, change, job->row.tasks, time);
+	job->row.tasks++;
+	return keep_task(e, job, &row);
+}
+
+/* Checks: all of an op's before any of its changes. */
+
+static bool stale(struct op *op, size_t index, const struct task_change *change, int64_t current)
+{
+	char where[32] = "";
+
+	if (op->batch)
+		snprintf(where, sizeof(where), "[%zu]: ", index);
+	return problem_set(&op->problem, OUTCOME_STALE_ATTEMPT,
+			   "%sattempt %lld is over, the task is at attempt %lld; stop this worker", where,
+			   (long long)change->attempt, (long long)current);
+}
+
+static bool check_attempt(struct engine *e, struct op *op, size_t index, struct task_state *task)
+{
+	const struct task_change *change = &op->tasks[index];
+
+	if (task->probe != e->probe) {
+		task->probe = e->probe;
+		task->probe_attempt = task->row.attempt;
+	}
+	if (!change->has_attempt)
+		return true;
+	if (change->attempt < task->probe_attempt)
+		return stale(op, index, change, task->probe_attempt);
+	task->probe_attempt = change->attempt;
+	return true;
+}
+
+/* The highest attempt that earlier items of this batch gave to a task that does not exist yet; -2: none did. */
+static int64_t earlier_attempt(const struct op *op, size_t index)
+{
+	struct slice id = op->tasks[index].id;
+	int64_t highest = -2;
+
+	for (size_t i = 0; i < index; i++) {
+		const struct task_change *t = &op->tasks[i];
+		if (t->id.len != id.len || memcmp(t->id.ptr, id.ptr, id.len) != 0)
+			continue;
+		int64_t attempt = t->has_attempt ? t->attempt : -1;
+		highest = attempt > highest ? attempt : highest;
+	}
+	return highest;
+}
+
+static bool check_changes(struct engine *e, struct op *op, struct job_state *job)
+{
+	uint64_t added = 0;
+
+	e->probe++;
+	for (size_t i = 0; i < op->task_count; i++) {
+		const struct task_change *change = &op->tasks[i];
+		struct task_state *task = change->id.len ? find_task(e, job, change->id) : NULL;
+		if (e->failure)
+			return false;
+		if (task) {
+			if (!check_attempt(e, op, i, task))
+				return false;
+			continue;
+		}
+		int64_t attempt = earlier_attempt(op, i);
+		if (attempt == -2)
+			added++;
+		else if (change->has_attempt && change->attempt < attempt)
+			return stale(op, i, change, attempt);
+	}
+	if (job->row.tasks + added > e->limits->tasks_per_job)
+		return problem_set(&op->problem, OUTCOME_TOO_MANY_TASKS, "a job holds at most %llu tasks",
+				   (unsigned long long)e->limits->tasks_per_job);
+	return true;
+}
+
+static struct job_state *find_open_job(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_job(e, op->job_id);
+
+	if (!job) {
+		problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
+		return NULL;
+	}
+	if (job_status_terminal(job->row.status)) {
+		problem_set(&op->problem, OUTCOME_JOB_ENDED, "the job is %s: nothing can be added to it",
+			    job_status_text(job->row.status));
+		return NULL;
+	}
+	return job;
+}
+
+/* One change to one task, logged.  *created: it was not known. */
+static struct task_state *apply_change(struct engine *e, struct job_state *job, const struct task_change *change,
+				       bool *created)
+{
+	struct task_state *task = change->id.len ? find_task(e, job, change->id) : NULL;
+	int64_t time = job_time(e, job);
+
+	*created = !task;
+	if (!task)
+		task = add_task(e, job, change, time);
+	else
+		change_task(&task->row, change, time);
+	touch_task(job, task);
+	return log_task_update(e, job, task) ? task : NULL;
+}
+
+/* The operations.  False: refused or failed; both are written down already. */
+
+static bool report(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_open_job(e, op);
+	bool created;
+
+	if (!job || !check_changes(e, op, job))
+		return false;
+	uint64_t before = job->row.seq;
+	for (size_t i = 0; i < op->task_count; i++) {
+		if (!apply_change(e, job, &op->tasks[i], &created))
+			return false;
+		answer_report(op, job);
+	}
+	answer_position(op, job, before + 1, job->row.seq);
+	return true;
+}
+
+static bool put_task(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_open_job(e, op);
+	bool created;
+
+	if (!job)
+		return false;
+	if (op->kind == OP_TASK_CREATE && op->tasks->id.len && find_task(e, job, op->tasks->id))
+		return problem_set(&op->problem, OUTCOME_TASK_EXISTS, "the job has a task \"%.*s\" already",
+				   (int)op->tasks->id.len, op->tasks->id.ptr);
+	if (e->failure || !check_changes(e, op, job))
+		return false;
+	struct task_state *task = apply_change(e, job, op->tasks, &created);
+	if (!task)
+		return false;
+	answer_position(op, job, job->row.seq, job->row.seq);
+	answer_task(op, job, task);
+	op->problem.outcome = created ? OUTCOME_CREATED : OUTCOME_OK;
+	return true;
+}
+
+static void make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint8_t entropy[EPOCH_LEN];
+
+	e->entropy(entropy, sizeof(entropy));
+	for (int i = 0; i < EPOCH_LEN; i++)
+		epoch[i] = digits[entropy[i] & 31];
+	epoch[EPOCH_LEN] = '\0';
+}
+
+static void new_job_row(struct engine *e, const struct op *op, struct job_row *row)
+{
+	uint8_t entropy[10];
+
+	*row = (struct job_row){ .status = JOB_PENDING, .created = e->now, .updated = e->now, .first = 1 };
+	if (op->job_id[0]) {
+		memcpy(row->id, op->job_id, sizeof(row->id));
+	} else {
+		e->entropy(entropy, sizeof(entropy));
+		uuid7_format(e->now, entropy, row->id);
+	}
+	make_epoch(e, row->epoch);
+	row->title = xmemdup(op->title.ptr, op->title.len);
+	row->metadata = op->has_metadata ? xmemdup(op->metadata.ptr, op->metadata.len) : xstrdup("{}");
+	if (op->has_status)
+		row->status = op->status;
+	if (job_status_terminal(row->status))
+		row->ended = e->now;
+}
+
+/* The tasks a job comes with; false: an id stands there twice, and the job is dropped again. */
+static bool add_first_tasks(struct engine *e, struct op *op, struct job_state *job)
+{
+	for (size_t i = 0; i < op->task_count; i++) {
+		const struct task_change *change = &op->tasks[i];
+		char field[48];
+		if (change->id.len && find_task(e, job, change->id)) {
+			snprintf(field, sizeof(field), "tasks[%zu].id", i);
+			return problem_field(&op->problem, OUTCOME_INVALID_FIELD, field, "is given twice");
+		}
+		touch_task(job, add_task(e, job, change, e->now));
+	}
+	return true;
+}
+
+/* The rows in order of creation, which is the order of the hash table's list.  Borrowed. */
+static struct task_row *rows_of(const struct job_state *job)
+{
+	struct task_row *rows = xcalloc(job->row.tasks, sizeof(*rows));
+	size_t i = 0;
+
+	for (struct task_state *t = job->tasks; t; t = t->hh.next)
+		rows[i++] = t->row;
+	return rows;
+}
+
+static bool create_job(struct engine *e, struct op *op)
+{
+	struct job_row row;
+
+	if (op->job_id[0] && find_job(e, op->job_id))
+		return problem_set(&op->problem, OUTCOME_JOB_EXISTS, "there is a job \"%s\" already", op->job_id);
+	if (e->failure)
+		return false;
+	new_job_row(e, op, &row);
+	struct job_state *job = keep_job(e, &row);
+	if (!add_first_tasks(e, op, job)) {
+		drop_job(e, job);
+		return false;
+	}
+	if (broken(e, e->store->ops->job_put(e->store, &job->row))) /* its key is needed from here on */
+		return false;
+	struct task_row *tasks = rows_of(job);
+	bool ok = log_job_update(e, job, JOB_UPDATE_CREATED | JOB_UPDATE_METADATA, tasks, job->row.tasks);
+	if (ok) {
+		answer_position(op, job, 1, 1);
+		answer_created_job(op, job, tasks);
+		op->problem.outcome = OUTCOME_CREATED;
+	}
+	free(tasks);
+	return ok;
+}
+
+static bool patch_job(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_open_job(e, op);
+
+	if (!job)
+		return false;
+	int64_t time = job_time(e, job);
+	if (op->has_title)
+		set_text(&job->row.title, op->title);
+	if (op->has_metadata)
+		set_text(&job->row.metadata, buf_as_slice(&op->metadata));
+	if (op->has_status)
+		job->row.status = op->status;
+	if (job_status_terminal(job->row.status))
+		job->row.ended = time;
+	if (!log_job_update(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0))
+		return false;
+	answer_position(op, job, job->row.seq, job->row.seq);
+	answer_job(op, job);
+	return true;
+}
+
+/* Its streams end; the message goes the way of the events so that it comes behind them. */
+static bool delete_job(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_job(e, op->job_id);
+
+	if (!job)
+		return e->failure ? false
+				  : problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
+	if (broken(e, e->store->ops->job_delete(e->store, &job->row)))
+		return false;
+	struct event *event = batch_add(e->batch);
+	memcpy(event->job_id, job->row.id, sizeof(event->job_id));
+	memcpy(event->epoch, job->row.epoch, sizeof(event->epoch));
+	event->seq = job->row.seq;
+	event->deleted = true;
+	op->problem.outcome = OUTCOME_NO_CONTENT;
+	drop_job(e, job);
+	return true;
+}
+
+static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
+	[OP_JOB_CREATE] = create_job, [OP_JOB_PATCH] = patch_job, [OP_JOB_DELETE] = delete_job,
+	[OP_TASK_CREATE] = put_task,  [OP_TASK_PUT] = put_task,   [OP_TASK_REPORT] = report,
+};
+
+/* Idempotency: the answer is committed with what it answers. */
+
+static bool replay(struct op *op, const struct idempotency_row *row, const uint8_t *fingerprint)
+{
+	if (memcmp(row->fingerprint, fingerprint, DIGEST_LEN) != 0)
+		return problem_set(&op->problem, OUTCOME_IDEMPOTENCY_MISMATCH,
+				   "this idempotency key was used for another request; use a new key");
+	op->replayed = true;
+	op->problem.outcome = (enum outcome)row->outcome;
+	op->seq_first = row->seq_first;
+	op->seq_last = row->seq_last;
+	memcpy(op->epoch, row->epoch, sizeof(op->epoch));
+	buf_text(&op->body, row->body);
+	return true;
+}
+
+/* True: the op is answered (or refused, or the store failed) by what is remembered. */
+static bool answered_before(struct engine *e, struct op *op, const char *scope, const uint8_t *fingerprint)
+{
+	struct idempotency_row row = { 0 };
+	enum store_result r = e->store->ops->idempotency_get(e->store, scope, op->key, &row);
+
+	if (broken(e, r))
+		return true;
+	if (r == STORE_NONE)
+		return false;
+	bool expired = row.time + (int64_t)e->limits->idempotency_ms <= e->now;
+	if (!expired)
+		replay(op, &row, fingerprint);
+	free(row.body);
+	return !expired;
+}
+
+static void remember(struct engine *e, struct op *op, const char *scope, const uint8_t *fingerprint)
+{
+	struct idempotency_row row = {
+		.time = e->now,
+		.outcome = (int32_t)op->problem.outcome,
+		.seq_first = op->seq_first,
+		.seq_last = op->seq_last,
+	};
+
+	snprintf(row.scope, sizeof(row.scope), "%s", scope);
+	memcpy(row.key, op->key, sizeof(row.key));
+	memcpy(row.fingerprint, fingerprint, DIGEST_LEN);
+	memcpy(row.epoch, op->epoch, sizeof(row.epoch));
+	row.body = (char *)(uintptr_t)buf_string(&op->body);
+	broken(e, e->store->ops->idempotency_put(e->store, &row));
+}
+
+static void apply_with_key(struct engine *e, struct op *op)
+{
+	/* A deletion takes the rows scoped to its job with it, so its own must not be among them. */
+	const char *scope = op->kind == OP_JOB_CREATE || op->kind == OP_JOB_DELETE ? "" : op->job_id;
+	uint8_t fingerprint[DIGEST_LEN];
+
+	op_fingerprint(op, fingerprint);
+	if (answered_before(e, op, scope, fingerprint))
+		return;
+	if (operations[op->kind](e, op))
+		remember(e, op, scope, fingerprint);
+}
+
+/* Transactions. */
+
+enum store_result engine_begin(struct engine *e, int64_t now_wall_ms)
+{
+	enum store_result r = e->store->ops->begin(e->store);
+
+	if (r != STORE_OK)
+		return r;
+	e->now = now_wall_ms;
+	e->failure = STORE_OK;
+	e->batch = batch_create();
+	return STORE_OK;
+}
+
+enum store_result engine_apply(struct engine *e, struct op *op)
+{
+	assert(e->batch && !e->failure);
+	if (op->key[0])
+		apply_with_key(e, op);
+	else
+		operations[op->kind](e, op);
+	return e->failure;
+}
+
+static bool write_job(struct engine *e, struct job_state *job)
+{
+	if (broken(e, e->store->ops->job_put(e->store, &job->row)))
+		return false;
+	while (!list_empty(&job->dirty_tasks)) {
+		struct task_state *task = container_of(job->dirty_tasks.next, struct task_state, dirty_link);
+		if (broken(e, e->store->ops->task_put(e->store, job->row.key, &task->row)))
+			return false;
+		task->dirty = false;
+		list_remove(&task->dirty_link);
+	}
+	job->dirty = false;
+	list_remove(&job->dirty_link);
+	return true;
+}
+
+static enum store_result flush(struct engine *e)
+{
+	while (!list_empty(&e->dirty))
+		if (!write_job(e, container_of(e->dirty.next, struct job_state, dirty_link)))
+			return e->failure;
+	return STORE_OK;
+}
+
+enum store_result engine_commit(struct engine *e, struct batch **batch)
+{
+	enum store_result r = flush(e);
+
+	*batch = NULL;
+	if (r == STORE_OK)
+		r = e->store->ops->commit(e->store);
+	if (r != STORE_OK) {
+		engine_rollback(e);
+		return r;
+	}
+	*batch = e->batch;
+	e->batch = NULL;
+	if (e->store->ops->exclusive)
+		trim(e);
+	else
+		drop_all(e);
+	return STORE_OK;
+}
+
+void engine_rollback(struct engine *e)
+{
+	e->store->ops->rollback(e->store);
+	drop_all(e); /* the rows in memory may be ahead of the disk */
+	batch_release(e->batch);
+	e->batch = NULL;
+	e->failure = STORE_OK;
+}
+
+void engine_refuse(const struct engine *e, struct op *op)
+{
+	problem_finish(&op->problem);
+	op->body.len = 0;
+	op->replayed = false;
+	op->seq_first = op->seq_last = 0;
+	problem_set(&op->problem, OUTCOME_STORAGE_UNAVAILABLE,
+		    "the store did not take it (%.120s); repeat it with the same idempotency key", store_error(e->store));
+}

@@ -1,0 +1,825 @@
+#include "joblight/core/hub.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/audience.h"
+
+/* A question asked for one subscriber; it outlives the subscriber's patience. */
+struct hub_read {
+	struct read_request request; /* first: done() gets it back */
+	struct hub *hub;
+	struct subscriber *subscriber; /* NULL: it has gone */
+	bool again;                    /* a refill, not the beginning */
+};
+
+/* What goes out in front of the events: the opening with its snapshot, then events from the store. */
+struct outbox {
+	struct buf head;
+	struct slice parts[3];
+	size_t part_count, part, offset;
+	struct read_result *result;
+	size_t event; /* the next one of result->events, after the parts */
+};
+
+struct channel {
+	char job_id[ID_MAX + 1];
+	struct ring *ring;  /* NULL until the epoch is known */
+	bool known;         /* title and status are (from a read) */
+	bool ended, deleted, dirty, counted;
+	uint64_t end_seq;
+	char epoch[EPOCH_LEN + 1];
+	char *title;
+	enum job_status status;
+	uint64_t state_seq; /* title and status are as of this event */
+	struct subscriber **subscribers;
+	uint32_t count, cap;
+	uint32_t visit; /* those below it wait for their visit in this round */
+	bool again;     /* published to while a round was under way */
+	unsigned told;  /* watchers last told to the others */
+	struct list dirty_link, count_link, idle_link;
+	uint64_t idle_due;
+	UT_hash_handle hh;
+};
+
+struct hub {
+	const struct limits *limits;
+	const struct hub_ops *ops;
+	void *context;
+	struct channel *channels;
+	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
+	struct list beats, stalls;       /* subscribers, the earliest first: each has one constant delay */
+	struct ring_budget budget;
+	struct audience *audience;
+	struct buf scratch; /* one write is put together here */
+	struct hub_stats stats;
+	uint64_t now;
+};
+
+static void pump(struct hub *h, struct subscriber *s);
+
+struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context)
+{
+	struct hub *h = xcalloc(1, sizeof(*h));
+
+	h->limits = limits;
+	h->ops = ops;
+	h->context = context;
+	h->budget.most = limits->rings_bytes;
+	h->audience = audience_create();
+	list_init(&h->dirty);
+	list_init(&h->counts);
+	list_init(&h->idle);
+	list_init(&h->beats);
+	list_init(&h->stalls);
+	return h;
+}
+
+/* Channels. */
+
+static struct channel *find_channel(const struct hub *h, const char *job_id)
+{
+	struct channel *c;
+
+	HASH_FIND_STR(h->channels, job_id, c);
+	return c;
+}
+
+static struct channel *open_channel(struct hub *h, const char *job_id)
+{
+	struct channel *c = find_channel(h, job_id);
+
+	if (c)
+		return c;
+	c = xcalloc(1, sizeof(*c));
+	memcpy(c->job_id, job_id, strlen(job_id) + 1);
+	list_init(&c->dirty_link);
+	list_init(&c->count_link);
+	list_init(&c->idle_link);
+	HASH_ADD_STR(h->channels, job_id, c);
+	return c;
+}
+
+static void drop_channel(struct hub *h, struct channel *c)
+{
+	assert(!c->count);
+	if (!c->deleted)
+		HASH_DEL(h->channels, c);
+	list_remove(&c->dirty_link);
+	list_remove(&c->count_link);
+	list_remove(&c->idle_link);
+	ring_free(c->ring);
+	free(c->title);
+	free(c->subscribers);
+	free(c);
+}
+
+void hub_free(struct hub *h)
+{
+	struct channel *c, *next;
+
+	if (!h)
+		return;
+	HASH_ITER(hh, h->channels, c, next)
+		drop_channel(h, c);
+	while (!list_empty(&h->idle)) /* the retired ones */
+		drop_channel(h, container_of(h->idle.next, struct channel, idle_link));
+	audience_free(h->audience);
+	buf_finish(&h->scratch);
+	free(h);
+}
+
+static uint64_t channel_head(const struct channel *c)
+{
+	return c->ring ? ring_next(c->ring) - 1 : 0;
+}
+
+/* The count of watchers changed; the others are told once per round. */
+static void note_count(struct hub *h, struct channel *c)
+{
+	if (!c->counted) {
+		c->counted = true;
+		list_append(&h->counts, &c->count_link);
+		h->ops->wake(h->context);
+	}
+}
+
+static void tell_counts(struct hub *h)
+{
+	while (!list_empty(&h->counts)) {
+		struct channel *c = container_of(h->counts.next, struct channel, count_link);
+		list_remove(&c->count_link);
+		c->counted = false;
+		if (c->told != c->count)
+			h->ops->watchers(h->context, c->job_id, c->count);
+		c->told = c->count;
+	}
+}
+
+unsigned hub_watchers(const struct hub *h, const char *job_id)
+{
+	const struct channel *c = find_channel(h, job_id);
+
+	return (c ? c->count : 0) + audience_total(h->audience, job_id);
+}
+
+void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count)
+{
+	audience_set(h->audience, job_id, who, count);
+}
+
+static void join(struct hub *h, struct channel *c, struct subscriber *s)
+{
+	if (c->count == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 4;
+		c->subscribers = xrealloc(c->subscribers, c->cap * sizeof(*c->subscribers));
+	}
+	s->channel = c;
+	s->index = c->count;
+	c->subscribers[c->count++] = s;
+	list_remove(&c->idle_link);
+	note_count(h, c);
+}
+
+/*
+ * The last one takes the place of the one that leaves.  A round visits from the end to the beginning, so
+ * whoever moves down is either visited already (visited twice is harmless) or still will be.
+ */
+static void leave(struct hub *h, struct subscriber *s)
+{
+	struct channel *c = s->channel;
+	struct subscriber *last = c->subscribers[--c->count];
+
+	c->subscribers[s->index] = last;
+	last->index = s->index;
+	if (c->visit > c->count)
+		c->visit = c->count;
+	s->channel = NULL;
+	note_count(h, c);
+	if (!c->count) {
+		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
+		list_move(&h->idle, &c->idle_link);
+	}
+}
+
+static void mark(struct hub *h, struct channel *c)
+{
+	if (!c->count)
+		return;
+	if (!c->dirty) {
+		c->dirty = true;
+		c->visit = c->count;
+		list_append(&h->dirty, &c->dirty_link);
+		h->ops->wake(h->context);
+	} else if (c->visit < c->count) {
+		c->again = true;
+	}
+}
+
+/*
+ * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that a job
+ * made again under it gets a channel of its own.
+ */
+static void retire(struct hub *h, struct channel *c, uint64_t seq)
+{
+	HASH_DEL(h->channels, c);
+	c->deleted = true;
+	c->end_seq = seq;
+	if (!c->count)
+		list_move(&h->idle, &c->idle_link);
+	mark(h, c);
+}
+
+/* Outboxes. */
+
+static void drop_outbox(struct subscriber *s)
+{
+	if (!s->outbox)
+		return;
+	buf_finish(&s->outbox->head);
+	read_result_release(s->outbox->result);
+	free(s->outbox);
+	s->outbox = NULL;
+}
+
+static struct outbox *get_outbox(struct subscriber *s)
+{
+	if (!s->outbox)
+		s->outbox = xcalloc(1, sizeof(*s->outbox));
+	return s->outbox;
+}
+
+static void outbox_hold(struct outbox *o, struct read_result *result)
+{
+	if (!result || o->result == result)
+		return;
+	read_result_hold(result);
+	read_result_release(o->result);
+	o->result = result;
+}
+
+void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read_result *result, struct slice middle,
+	      struct slice tail)
+{
+	struct outbox *o = get_outbox(s);
+
+	(void)h;
+	buf_finish(&o->head);
+	o->head = *head;
+	*head = (struct buf){ 0 };
+	outbox_hold(o, result);
+	o->parts[0] = buf_as_slice(&o->head);
+	o->parts[1] = middle;
+	o->parts[2] = tail;
+	o->part_count = 3;
+	o->part = o->offset = 0;
+}
+
+static bool outbox_add_part(struct outbox *o, struct buf *out, size_t most)
+{
+	struct slice part = o->parts[o->part];
+	size_t left = part.len - o->offset, room = most - out->len, take = left < room ? left : room;
+
+	buf_add(out, part.ptr + o->offset, take);
+	o->offset += take;
+	if (o->offset < part.len)
+		return false;
+	o->offset = 0;
+	o->part++;
+	return true;
+}
+
+/* Whole events from the store, framed, while they fit; one always does when nothing else is in front. */
+static void outbox_add_events(struct subscriber *s, struct buf *out, size_t most)
+{
+	struct outbox *o = s->outbox;
+
+	while (o->result && o->event < o->result->event_count) {
+		const struct read_event *e = &o->result->events[o->event];
+		if (out->len && out->len + e->len + FRAME_PREFIX_MAX > most)
+			return;
+		frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
+			  read_event_json(o->result, e));
+		s->cursor = e->seq;
+		o->event++;
+	}
+}
+
+/* The next piece, put together in the hub's scratch. */
+static void outbox_fill(struct hub *h, struct subscriber *s)
+{
+	struct outbox *o = s->outbox;
+	size_t most = h->limits->write_bytes;
+
+	h->scratch.len = 0;
+	while (o->part < o->part_count)
+		if (!outbox_add_part(o, &h->scratch, most))
+			return;
+	outbox_add_events(s, &h->scratch, most);
+}
+
+static bool outbox_done(const struct outbox *o)
+{
+	return o->part == o->part_count && (!o->result || o->event == o->result->event_count);
+}
+
+/* Subscribers. */
+
+static void detach(struct hub *h, struct subscriber *s)
+{
+	if (!s->channel)
+		return;
+	leave(h, s);
+	if (s->read)
+		s->read->subscriber = NULL;
+	s->read = NULL;
+	drop_outbox(s);
+	list_remove(&s->beat);
+	list_remove(&s->stall);
+	s->open = s->blocked = false;
+}
+
+void hub_detach(struct hub *h, struct subscriber *s)
+{
+	detach(h, s);
+}
+
+static void schedule_beat(struct hub *h, struct subscriber *s)
+{
+	s->beat_due = h->now + h->limits->heartbeat_ms;
+	list_move(&h->beats, &s->beat);
+}
+
+static void block(struct hub *h, struct subscriber *s)
+{
+	s->blocked = true;
+	s->blocked_since = h->now;
+	list_move(&h->stalls, &s->stall);
+}
+
+static void write_out(struct hub *h, struct subscriber *s, const char *bytes, size_t len, uint64_t events)
+{
+	h->stats.writes++;
+	h->stats.events_delivered += events;
+	if (s->ops->write(s, bytes, len) == SINK_BLOCKED && s->channel)
+		block(h, s);
+}
+
+static void end(struct hub *h, struct subscriber *s)
+{
+	struct channel *c = s->channel;
+	uint64_t seq = c->end_seq;
+	const char *status = c->deleted ? "deleted" : job_status_text(c->status);
+
+	detach(h, s);
+	s->ops->ended(s, seq, status);
+}
+
+/* Asking the store. */
+
+static void read_done(struct read_request *request);
+
+static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail)
+{
+	struct opening o = { .outcome = outcome, .detail = detail, .job_id = s->channel->job_id };
+
+	detach(h, s);
+	s->ops->opened(s, &o);
+}
+
+static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit, bool again)
+{
+	struct hub_read *r = xcalloc(1, sizeof(*r));
+
+	r->request.query = (struct read_query){
+		.kind = READ_RESUME,
+		.position = *p,
+		.limit = limit ? limit : h->limits->ring_events,
+		.bytes = h->limits->read_bytes,
+	};
+	memcpy(r->request.query.job_id, s->channel->job_id, sizeof(r->request.query.job_id));
+	r->request.done = read_done;
+	r->hub = h;
+	r->subscriber = s;
+	r->again = again;
+	s->read = r;
+	if (h->ops->read(h->context, &r->request))
+		return;
+	s->read = NULL;
+	free(r);
+	if (again) /* the next heartbeat or round finds it behind and asks again */
+		return;
+	fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment");
+}
+
+static void refill(struct hub *h, struct subscriber *s)
+{
+	struct position p = { .kind = POSITION_CURSOR, .seq = s->cursor };
+
+	memcpy(p.epoch, s->channel->epoch, sizeof(p.epoch));
+	h->stats.refills++;
+	ask(h, s, &p, 0, true);
+}
+
+static void set_epoch(struct hub *h, struct channel *c, const char *epoch)
+{
+	if (c->ring)
+		return;
+	memcpy(c->epoch, epoch, sizeof(c->epoch));
+	c->ring = ring_create(h->limits, &h->budget, epoch);
+	for (uint32_t i = 0; i < c->count; i++)
+		ring_use(c->ring, (enum framing)c->subscribers[i]->framing);
+}
+
+static void set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title)
+{
+	if (seq < c->state_seq)
+		return;
+	c->state_seq = seq;
+	c->status = status;
+	if (title.len) {
+		free(c->title);
+		c->title = xmemdup(title.ptr, title.len);
+	}
+	if (job_status_terminal(status)) {
+		c->ended = true;
+		c->end_seq = seq;
+	}
+}
+
+static void learn(struct hub *h, struct channel *c, const struct read_result *r)
+{
+	set_epoch(h, c, r->epoch);
+	ring_start(c->ring, r->head);
+	set_state(c, r->head, r->status, slice_of(r->title));
+	if (!c->title)
+		c->title = xstrdup(r->title);
+	c->known = true;
+}
+
+/* Opening. */
+
+static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
+{
+	struct channel *c = s->channel;
+
+	s->cursor = o->start;
+	s->open = true;
+	o->job_id = c->job_id;
+	o->title = c->title;
+	o->epoch = c->epoch;
+	o->status = c->status;
+	o->watchers = hub_watchers(h, c->job_id);
+	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
+	if (s->ops->heartbeat && !o->again)
+		schedule_beat(h, s);
+	s->ops->opened(s, o);
+	if (s->channel)
+		pump(h, s);
+}
+
+static void open_from_ring(struct hub *h, struct subscriber *s, const struct position *p)
+{
+	struct opening o = { .resume = RESUME_EXACT, .start = p->seq, .head = channel_head(s->channel) };
+
+	start_open(h, s, &o);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void open_from_read(struct hub *h, struct subscriber *s, struct read_result *r, bool again)
+{
+	struct opening o = {
+		.resume = r->resume,
+		.reason = r->reason,
+		.again = again,
+		.start = r->start,
+		.head = later(r->head, channel_head(s->channel)),
+		.result = r,
+	};
+
+	if (r->resume != RESUME_EXACT)
+		o.snapshot = buf_as_slice(&r->text);
+	if (again)
+		h->stats.resets++;
+	if (r->event_count)
+		outbox_hold(get_outbox(s), r);
+	start_open(h, s, &o);
+}
+
+/* The same question again, on the channel of the job that has the name now. */
+static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
+{
+	struct attach a = { q->job_id, q->position, (enum framing)s->framing, q->limit };
+
+	detach(h, s);
+	hub_attach(h, s, s->ops, &a);
+}
+
+/* A refill that could be served goes on silently; everything else is an opening. */
+static void use_read(struct hub *h, struct subscriber *s, struct read_request *request, bool again)
+{
+	struct channel *c = s->channel;
+	struct read_result *r = request->result;
+
+	if (outcome_is_error(r->problem.outcome)) {
+		if (again && r->problem.outcome == OUTCOME_NOT_FOUND && !c->deleted)
+			retire(h, c, s->cursor);
+		else if (!again)
+			fail(h, s, r->problem.outcome, r->problem.detail);
+		return; /* a refill that failed is asked for again at the next heartbeat */
+	}
+	if (c->ring && strcmp(c->epoch, r->epoch) != 0) {
+		if (!c->deleted) /* deleted and made again, and the read was faster than the news of it */
+			retire(h, c, channel_head(c));
+		if (!again)
+			attach_again(h, s, &request->query);
+		return;
+	}
+	learn(h, c, r);
+	if (!again || r->resume != RESUME_EXACT) {
+		open_from_read(h, s, r, again);
+		return;
+	}
+	if (r->event_count)
+		outbox_hold(get_outbox(s), r);
+	pump(h, s);
+}
+
+static void read_done(struct read_request *request)
+{
+	struct hub_read *r = container_of(request, struct hub_read, request);
+	struct subscriber *s = r->subscriber;
+
+	if (s) {
+		s->read = NULL;
+		use_read(r->hub, s, request, r->again);
+	}
+	read_result_release(request->result);
+	free(r);
+}
+
+/* The ring can answer when it knows the job and holds everything behind the position. */
+static bool ring_serves(const struct channel *c, const struct position *p)
+{
+	return c->known && p->kind == POSITION_CURSOR && strcmp(p->epoch, c->epoch) == 0 &&
+	       ring_reaches(c->ring, p->seq) && p->seq < ring_next(c->ring);
+}
+
+void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a)
+{
+	struct channel *c = open_channel(h, a->job_id);
+
+	assert(!s->channel);
+	*s = (struct subscriber){ .ops = ops, .framing = (uint8_t)a->framing };
+	list_init(&s->beat);
+	list_init(&s->stall);
+	join(h, c, s);
+	if (c->ring)
+		ring_use(c->ring, a->framing);
+	if (ring_serves(c, &a->position))
+		open_from_ring(h, s, &a->position);
+	else
+		ask(h, s, &a->position, a->limit, false);
+}
+
+/* Delivering. */
+
+static void pump_outbox(struct hub *h, struct subscriber *s)
+{
+	uint64_t before = s->cursor;
+
+	outbox_fill(h, s);
+	if (outbox_done(s->outbox))
+		drop_outbox(s);
+	if (h->scratch.len)
+		write_out(h, s, h->scratch.ptr, h->scratch.len, s->cursor - before);
+}
+
+static bool caught_up(const struct subscriber *s)
+{
+	return s->cursor + 1 >= ring_next(s->channel->ring);
+}
+
+/* False: nothing more can be done now. */
+static bool pump_ring(struct hub *h, struct subscriber *s)
+{
+	struct channel *c = s->channel;
+	uint64_t before = s->cursor;
+
+	if ((c->deleted || c->ended) && (caught_up(s) || (c->deleted && !ring_reaches(c->ring, s->cursor)))) {
+		if (c->deleted || s->cursor >= c->end_seq)
+			end(h, s);
+		return false;
+	}
+	if (caught_up(s))
+		return false;
+	if (!ring_reaches(c->ring, s->cursor)) {
+		refill(h, s);
+		return false;
+	}
+	struct slice frames =
+		ring_frames(c->ring, (enum framing)s->framing, before, h->limits->write_bytes, &s->cursor);
+	write_out(h, s, frames.ptr, frames.len, s->cursor - before);
+	return true;
+}
+
+/* Gives a subscriber what it has not seen, until it is blocked, waits for the store, or has it all. */
+static void pump(struct hub *h, struct subscriber *s)
+{
+	if (s->ops->ready) {
+		if (s->open && (!caught_up(s) || s->channel->ended || s->channel->deleted))
+			s->ops->ready(s);
+		return;
+	}
+	while (s->channel && s->open && !s->blocked && !s->read) {
+		if (s->outbox)
+			pump_outbox(h, s);
+		else if (!pump_ring(h, s))
+			return;
+	}
+}
+
+void hub_writable(struct hub *h, struct subscriber *s)
+{
+	if (!s->channel || !s->blocked)
+		return;
+	s->blocked = false;
+	list_remove(&s->stall);
+	pump(h, s);
+}
+
+/* Rounds. */
+
+static void publish(struct hub *h, const struct batch *b, const struct event *e)
+{
+	struct channel *c = find_channel(h, e->job_id);
+
+	if (!c)
+		return;
+	set_epoch(h, c, e->epoch);
+	if (strcmp(c->epoch, e->epoch) != 0)
+		return; /* news of a job that had this name before */
+	if (e->deleted) {
+		ring_start(c->ring, e->seq);
+		retire(h, c, e->seq);
+		return;
+	}
+	ring_append(c->ring, e->seq, e->type, event_json(b, e));
+	set_state(c, e->seq, e->job_status, (struct slice){ b->text.ptr + e->title_at, e->title_len });
+	mark(h, c);
+}
+
+void hub_publish(struct hub *h, const struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		publish(h, b, &b->events[i]);
+}
+
+/* A subscriber whose refill failed has no read under way: pump() asks again. */
+static size_t visit(struct hub *h, struct channel *c, size_t budget)
+{
+	size_t done = 0;
+
+	while (c->visit && done < budget) {
+		done++;
+		pump(h, c->subscribers[--c->visit]);
+	}
+	return done;
+}
+
+/* Everybody had a turn: goes out of the list, or to its end when events came meanwhile. */
+static void finish_visit(struct hub *h, struct channel *c)
+{
+	list_remove(&c->dirty_link);
+	c->dirty = false;
+	if (c->again) {
+		c->again = false;
+		mark(h, c);
+	}
+}
+
+bool hub_round(struct hub *h)
+{
+	size_t budget = h->limits->round_visits;
+
+	tell_counts(h);
+	while (budget && !list_empty(&h->dirty)) {
+		struct channel *c = container_of(h->dirty.next, struct channel, dirty_link);
+		size_t done = visit(h, c, budget);
+		budget -= done < budget ? done : budget;
+		if (!c->visit)
+			finish_visit(h, c);
+	}
+	return !list_empty(&h->dirty) || !list_empty(&h->counts);
+}
+
+/* Time. */
+
+static void beat(struct hub *h, struct subscriber *s)
+{
+	schedule_beat(h, s);
+	if (s->blocked || s->outbox || s->read)
+		return; /* there is something on the way that says more */
+	h->stats.heartbeats++;
+	s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
+	if (s->channel)
+		pump(h, s);
+}
+
+static bool tick_beats(struct hub *h)
+{
+	for (uint64_t left = h->limits->round_visits; !list_empty(&h->beats); left--) {
+		struct subscriber *s = container_of(h->beats.next, struct subscriber, beat);
+		if (s->beat_due > h->now)
+			return false;
+		if (!left)
+			return true;
+		beat(h, s);
+	}
+	return false;
+}
+
+static void tick_stalls(struct hub *h)
+{
+	while (!list_empty(&h->stalls)) {
+		struct subscriber *s = container_of(h->stalls.next, struct subscriber, stall);
+		if (s->blocked_since + h->limits->stall_ms > h->now)
+			return;
+		h->stats.stalled++;
+		detach(h, s);
+		s->ops->stalled(s);
+	}
+}
+
+static void tick_idle(struct hub *h)
+{
+	while (!list_empty(&h->idle)) {
+		struct channel *c = container_of(h->idle.next, struct channel, idle_link);
+		if (c->idle_due > h->now)
+			return;
+		tell_counts(h); /* a channel that goes must not be remembered elsewhere */
+		drop_channel(h, c);
+	}
+}
+
+bool hub_tick(struct hub *h, uint64_t now_ms)
+{
+	h->now = now_ms;
+	tick_stalls(h);
+	tick_idle(h);
+	return tick_beats(h);
+}
+
+/* For polling. */
+
+uint64_t subscriber_head(const struct subscriber *s)
+{
+	return later(channel_head(s->channel), s->cursor);
+}
+
+bool subscriber_ended(const struct subscriber *s)
+{
+	return s->channel->ended || s->channel->deleted;
+}
+
+bool subscriber_deleted(const struct subscriber *s)
+{
+	return s->channel->deleted;
+}
+
+bool subscriber_reaches(const struct subscriber *s)
+{
+	return s->channel->ring && ring_reaches(s->channel->ring, s->cursor);
+}
+
+struct slice subscriber_json(const struct subscriber *s, uint64_t seq)
+{
+	return ring_json(s->channel->ring, seq);
+}
+
+enum job_status subscriber_status(const struct subscriber *s)
+{
+	return s->channel->status;
+}
+
+const char *subscriber_epoch(const struct subscriber *s)
+{
+	return s->channel->epoch;
+}
+
+struct hub_stats hub_stats(const struct hub *h)
+{
+	return h->stats;
+}
+
+size_t hub_channels(const struct hub *h)
+{
+	return HASH_COUNT(h->channels);
+}

@@ -1,0 +1,7 @@
+#include "joblight/core/limits.h"
+
+const struct limits limits_standard = {
+#define LIMIT(field, flag, standard, least, most, why) .field = standard,
+#include "joblight/core/limits.def"
+#undef LIMIT
+};

@@ -1,0 +1,119 @@
+#include "joblight/core/model.h"
+
+#include <stdlib.h>
+
+struct status {
+	const char *text;
+	bool terminal;
+};
+
+#define STATUS_ROW(name, text, terminal) { text, terminal },
+static const struct status job_statuses[] = { JOB_STATUSES(STATUS_ROW) };
+static const struct status task_statuses[] = { TASK_STATUSES(STATUS_ROW) };
+#undef STATUS_ROW
+
+/* ", a, b, c": the callers skip the first two characters. */
+#define STATUS_WORD(name, text, terminal) ", " text
+
+const char *job_status_text(enum job_status s)
+{
+	return job_statuses[s].text;
+}
+
+const char *task_status_text(enum task_status s)
+{
+	return task_statuses[s].text;
+}
+
+bool job_status_terminal(enum job_status s)
+{
+	return job_statuses[s].terminal;
+}
+
+bool task_status_terminal(enum task_status s)
+{
+	return task_statuses[s].terminal;
+}
+
+static int find(const struct status *all, int count, struct slice text)
+{
+	for (int i = 0; i < count; i++)
+		if (slice_is(text, all[i].text))
+			return i;
+	return -1;
+}
+
+bool job_status_parse(struct slice text, enum job_status *s)
+{
+	int found = find(job_statuses, JOB_STATUS_COUNT, text);
+
+	if (found >= 0)
+		*s = (enum job_status)found;
+	return found >= 0;
+}
+
+bool task_status_parse(struct slice text, enum task_status *s)
+{
+	int found = find(task_statuses, TASK_STATUS_COUNT, text);
+
+	if (found >= 0)
+		*s = (enum task_status)found;
+	return found >= 0;
+}
+
+const char *job_status_all(void)
+{
+	return JOB_STATUSES(STATUS_WORD) + 2;
+}
+
+const char *task_status_all(void)
+{
+	return TASK_STATUSES(STATUS_WORD) + 2;
+}
+
+static bool alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool id_valid(struct slice id)
+{
+	if (!id.len || id.len > ID_MAX || !alphanumeric(id.ptr[0]))
+		return false;
+	for (size_t i = 1; i < id.len; i++) {
+		char c = id.ptr[i];
+		if (!alphanumeric(c) && c != '.' && c != '_' && c != '~' && c != '-')
+			return false;
+	}
+	return true;
+}
+
+const char *event_type_text(enum event_type t)
+{
+#define TYPE_TEXT(name, text) text,
+	static const char *const texts[] = { EVENT_TYPES(TYPE_TEXT) };
+#undef TYPE_TEXT
+	return texts[t];
+}
+
+void job_row_finish(struct job_row *row)
+{
+	free(row->title);
+	free(row->metadata);
+	row->title = row->metadata = NULL;
+}
+
+void task_row_finish(struct task_row *row)
+{
+	free(row->title);
+	free(row->note);
+	row->title = row->note = NULL;
+}
+
+void deliverable_row_finish(struct deliverable_row *row)
+{
+	free(row->title);
+	free(row->url);
+	free(row->media_type);
+	row->title = row->url = row->media_type = NULL;
+}

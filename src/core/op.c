@@ -1,0 +1,60 @@
+#include "joblight/core/op.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/digest.h"
+#include "joblight/base/xalloc.h"
+
+struct op *op_create(enum op_kind kind)
+{
+	struct op *op = xcalloc(1, sizeof(*op));
+
+	op->kind = kind;
+	return op;
+}
+
+void op_free(struct op *op)
+{
+	if (!op)
+		return;
+	if (op->document)
+		op->document_free(op->document);
+	free(op->tasks);
+	buf_finish(&op->metadata);
+	buf_finish(&op->body);
+	problem_finish(&op->problem);
+	free(op);
+}
+
+/* Length first, so that no two requests can look alike. */
+static void add_text(struct buf *b, enum given given, struct slice text)
+{
+	buf_format(b, "%d:%zu:", (int)given, given == GIVEN_VALUE ? text.len : 0);
+	if (given == GIVEN_VALUE)
+		buf_slice(b, text);
+}
+
+static void add_task(struct buf *b, const struct task_change *t)
+{
+	add_text(b, GIVEN_VALUE, t->id);
+	add_text(b, t->has_title, t->title);
+	add_text(b, t->has_note, t->note);
+	buf_format(b, "%d:%d:", (int)t->has_status, t->has_status ? (int)t->status : 0);
+	buf_format(b, "%d:%.17g:", (int)t->has_progress, t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
+	buf_format(b, "%d:%lld;", (int)t->has_attempt, t->has_attempt ? (long long)t->attempt : 0);
+}
+
+void op_fingerprint(const struct op *op, uint8_t out[32])
+{
+	struct buf b = { 0 };
+
+	buf_format(&b, "%d:%d:", (int)op->kind, (int)op->batch);
+	add_text(&b, GIVEN_VALUE, slice_of(op->job_id));
+	add_text(&b, op->has_title, op->title);
+	add_text(&b, op->has_metadata, buf_as_slice(&op->metadata));
+	buf_format(&b, "%d:%d:", (int)op->has_status, op->has_status ? (int)op->status : 0);
+	for (size_t i = 0; i < op->task_count; i++)
+		add_task(&b, &op->tasks[i]);
+	digest_sha256(buf_as_slice(&b), out);
+	buf_finish(&b);
+}

@@ -1,0 +1,365 @@
+#include "conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "guard.h"
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+#include "router.h"
+#include "socket.h"
+
+#define DRAIN_BYTES (8 * 1024 * 1024) /* of a refused body, so that the answer is not lost in a reset */
+
+struct conn *conn_find(struct loop *l, uint64_t id)
+{
+	uint32_t index = (uint32_t)id;
+
+	if (index >= l->slot_count || l->slots[index].generation != (uint32_t)(id >> 32))
+		return NULL;
+	return l->slots[index].conn;
+}
+
+static struct conn *conn_of(struct lws *wsi)
+{
+	return lws_get_opaque_user_data(wsi);
+}
+
+/* Life. */
+
+void conn_adopt(struct loop *l, int fd)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->loop = l;
+	list_init(&c->turn);
+	list_init(&c->timer);
+	c->wsi = lws_adopt_socket_vhost(l->vhost, fd);
+	if (!c->wsi) { /* lws closed the descriptor */
+		free(c);
+		return;
+	}
+	lws_set_opaque_user_data(c->wsi, c);
+	c->id = loop_add_conn(l, c);
+}
+
+void conn_release(struct conn *c)
+{
+	if (!c->subscriber)
+		return;
+	hub_detach(c->loop->hub, c->subscriber);
+	c->release(c);
+	c->subscriber = NULL;
+}
+
+/* The connection is going; called more than once. */
+static void conn_detach(struct conn *c)
+{
+	c->state = CONN_CLOSING;
+	conn_release(c);
+	list_remove(&c->turn);
+	loop_no_deadline(c);
+	request_free(c->request);
+	c->request = NULL;
+	buf_finish(&c->reply);
+}
+
+static void conn_destroy(struct lws *wsi, struct conn *c)
+{
+	conn_detach(c);
+	loop_remove_conn(c->loop, c);
+	lws_set_opaque_user_data(wsi, NULL);
+	free(c);
+}
+
+void conn_close(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	conn_detach(c);
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_ASYNC);
+	c->loop->kick = true;
+}
+
+void conn_kill(struct conn *c)
+{
+	conn_detach(c);
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	c->loop->kick = true;
+}
+
+/* Answers. */
+
+void conn_reply_ready(struct conn *c)
+{
+	loop_no_deadline(c);
+	list_move(&c->loop->replies, &c->turn);
+}
+
+/* Ready for the next request on this connection. */
+static void next_request(struct conn *c)
+{
+	c->state = CONN_IDLE;
+	conn_release(c);
+	request_free(c->request);
+	c->request = NULL;
+	c->completing = true;
+	int over = lws_http_transaction_completed(c->wsi);
+	c->completing = false;
+	if (over) {
+		conn_close(c);
+		return;
+	}
+	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* ours is cheaper */
+	lws_rx_flow_control(c->wsi, 1);
+	loop_deadline(&c->loop->idles, c, c->loop->now + c->loop->limits->keepalive_ms);
+}
+
+static bool write_reply(struct conn *c)
+{
+	size_t len = c->reply.len - LWS_PRE;
+	int n = lws_write(c->wsi, (unsigned char *)c->reply.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL);
+
+	buf_finish(&c->reply);
+	return n >= 0;
+}
+
+void conn_flush_reply(struct conn *c)
+{
+	list_remove(&c->turn);
+	if (!write_reply(c))
+		conn_kill(c);
+	else if (c->state == CONN_DRAIN)
+		loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
+	else if (c->close_after)
+		conn_close(c);
+	else
+		next_request(c);
+}
+
+/* Streams. */
+
+void conn_become_stream(struct conn *c)
+{
+	c->state = CONN_STREAM;
+	loop_no_deadline(c);
+	request_free(c->request);
+	c->request = NULL;
+	lws_http_headers_detach(c->wsi); /* gives 5 KB back */
+	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+	lws_rx_flow_control(c->wsi, 1); /* from now on input is a hang-up, or junk that closes */
+}
+
+enum sink conn_write(struct conn *c, const char *bytes, size_t len)
+{
+	/* HTTP/1 writes neither in front of the bytes nor into them, so shared memory can be given. */
+	int n = lws_write(c->wsi, (unsigned char *)(uintptr_t)bytes, len, LWS_WRITE_HTTP);
+
+	if (n < 0) {
+		conn_kill(c);
+		return SINK_BLOCKED;
+	}
+	if (!lws_partial_buffered(c->wsi))
+		return SINK_OPEN;
+	lws_callback_on_writable(c->wsi);
+	return SINK_BLOCKED;
+}
+
+/* Requests. */
+
+static void refuse(struct conn *c, const struct problem *p, const char *headers)
+{
+	c->close_after = true;
+	reply_problem(c, p, headers);
+}
+
+/* Answers at once and closes: used where the rest of the input cannot be trusted. */
+static int refuse_now(struct conn *c, const struct problem *p)
+{
+	refuse(c, p, "");
+	list_remove(&c->turn);
+	write_reply(c);
+	conn_detach(c);
+	return -1;
+}
+
+/* The body comes anyway: it is read and thrown away, or the answer would be lost in a reset. */
+static int refuse_large(struct conn *c, const struct problem *p)
+{
+	refuse(c, p, "");
+	c->state = CONN_DRAIN;
+	return 0;
+}
+
+static int begin_body(struct conn *c, struct request *r)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	unsigned char room[LWS_PRE + sizeof(go_on)];
+
+	c->state = CONN_BODY;
+	buf_reserve(&r->body, (size_t)r->length);
+	loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
+	if (!guard_expects_continue(c->wsi))
+		return 0;
+	memcpy(room + LWS_PRE, go_on, sizeof(go_on) - 1);
+	return lws_write(c->wsi, room + LWS_PRE, sizeof(go_on) - 1, LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
+}
+
+void conn_run_request(struct conn *c)
+{
+	struct problem problem = { 0 };
+	struct buf allow = { 0 }, lines = { 0 };
+
+	list_remove(&c->turn);
+	if (router_find(c->request, &allow, &problem)) {
+		router_dispatch(c, c->request);
+	} else {
+		if (allow.len)
+			buf_format(&lines, "Allow: %s\r\n", buf_string(&allow));
+		reply_problem(c, &problem, buf_string(&lines));
+	}
+	buf_finish(&allow);
+	buf_finish(&lines);
+	problem_finish(&problem);
+}
+
+/* The request is complete: its input stops until it is answered. */
+static int complete_request(struct conn *c)
+{
+	c->state = CONN_BUSY;
+	loop_no_deadline(c);
+	lws_rx_flow_control(c->wsi, 0);
+	list_move(&c->loop->requests, &c->turn);
+	return 0;
+}
+
+static int begin_request(struct conn *c)
+{
+	struct problem problem = { 0 };
+
+	loop_no_deadline(c);
+	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+	c->close_after = false;
+	uint64_t length = 0;
+	c->request = guard_request(c->wsi, c->loop->limits, &length, &problem);
+	if (c->request)
+		return length ? begin_body(c, c->request) : complete_request(c);
+	if (problem.outcome == OUTCOME_BODY_TOO_LARGE && length <= DRAIN_BYTES)
+		return refuse_large(c, &problem);
+	return refuse_now(c, &problem);
+}
+
+static int on_request(struct conn *c)
+{
+	if (c->state != CONN_IDLE)
+		return -1; /* bytes on a stream that happen to be a request */
+	return begin_request(c);
+}
+
+static int on_body(struct conn *c, const void *bytes, size_t len)
+{
+	struct request *r = c->request;
+
+	if (c->state == CONN_DRAIN)
+		return 0;
+	if (c->state != CONN_BODY || r->body.len + len > r->length)
+		return -1;
+	buf_add(&r->body, bytes, len);
+	return 0;
+}
+
+static int on_body_complete(struct conn *c)
+{
+	if (c->state == CONN_DRAIN)
+		return -1;
+	if (c->state == CONN_BUSY && c->request && !c->request->length)
+		return 0; /* POST with Content-Length: 0 was run from its headers */
+	if (c->state != CONN_BODY || c->request->body.len != c->request->length)
+		return -1;
+	return complete_request(c);
+}
+
+static int on_writable(struct conn *c)
+{
+	if (c->state == CONN_STREAM && c->subscriber)
+		hub_writable(c->loop->hub, c->subscriber);
+	return 0;
+}
+
+/* An upgrade lws would follow; there is none to take here. */
+static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
+{
+	char wanted[16] = "";
+
+	if (c->state != CONN_IDLE || !lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE))
+		return -1; /* without the header `protocol` dangles: CVE-2025-11677 */
+	lws_hdr_copy(wsi, wanted, sizeof(wanted), WSI_TOKEN_UPGRADE);
+	if (strcasecmp(wanted, "h2c") != 0 && strcasecmp(wanted, "websocket") != 0)
+		return -1;
+	protocol[0] = 'x'; /* no name that lws knows: it stays HTTP/1.1 */
+	return 0;
+}
+
+/*
+ * lws closes without a word when it cannot read a request.  The client gets one: the descriptor is still
+ * open here.
+ */
+static void say_unreadable(struct conn *c)
+{
+	struct problem p = { .outcome = OUTCOME_BAD_REQUEST, .detail = "the request cannot be read" };
+	int fd = lws_get_socket_fd(c->wsi);
+	uint64_t received = socket_received(fd);
+
+	if (c->state != CONN_IDLE || !received)
+		return;
+	if (received > c->loop->limits->header_bytes)
+		problem_set(&p, OUTCOME_HEADERS_TOO_LARGE, "the request line and headers may have %llu bytes",
+			    (unsigned long long)c->loop->limits->header_bytes);
+	refuse(c, &p, "");
+	send(fd, c->reply.ptr + LWS_PRE, c->reply.len - LWS_PRE, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int on_gone(struct conn *c)
+{
+	if (c->completing)
+		return 0; /* only the end of a transaction */
+	if (c->state == CONN_IDLE)
+		say_unreadable(c);
+	conn_detach(c);
+	return 0;
+}
+
+int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct conn *c = wsi ? conn_of(wsi) : NULL;
+
+	(void)user;
+	if (!c) /* before the adoption is complete, or a wsi of lws's own */
+		return reason == LWS_CALLBACK_RAW_ADOPT || reason == LWS_CALLBACK_RAW_RX ? -1 : 0;
+	switch (reason) {
+	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT became a raw connection */
+	case LWS_CALLBACK_RAW_RX:
+		return -1;
+	case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
+		return c->state != CONN_IDLE;
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return on_upgrade(c, wsi, in);
+	case LWS_CALLBACK_HTTP:
+		return on_request(c);
+	case LWS_CALLBACK_HTTP_BODY:
+		return on_body(c, in, len);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return on_body_complete(c);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return on_writable(c);
+	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+	case LWS_CALLBACK_CLOSED_HTTP:
+		return on_gone(c);
+	case LWS_CALLBACK_WSI_DESTROY:
+		conn_destroy(wsi, c);
+		return 0;
+	default:
+		return 0;
+	}
+}

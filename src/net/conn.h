@@ -1,0 +1,70 @@
+/*
+ * A connection, from accept to close, and the request it is busy with.
+ *
+ *              headers            body complete           answer written
+ *      IDLE ────────────> BODY ──────────────────> BUSY ──────────────────> IDLE …
+ *       │                  │                        │ └──> STREAM (SSE)
+ *       │ refused          │ too large: DRAIN       └────> SOCKET (WebSocket)
+ *       └──────────────────┴──────────────────────────────> CLOSING
+ *
+ * While it is BUSY its input is held back (rx flow control), so pipelined requests are answered in their
+ * order.  Requests are run and answers written at the end of a turn of the loop, outside of every lws call back:
+ * libwebsockets 4.1 hangs when a pipelined request is answered inside LWS_CALLBACK_HTTP.
+ *
+ * lws frees its per-session memory at every transaction, so ours hangs on the wsi's opaque pointer.
+ */
+#ifndef JOBLIGHT_NET_CONN_H
+#define JOBLIGHT_NET_CONN_H
+
+#include <libwebsockets.h>
+
+#include "http.h"
+#include "joblight/core/hub.h"
+
+enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_STREAM, CONN_CLOSING };
+
+struct conn {
+	struct loop *loop;
+	struct lws *wsi;
+	uint64_t id; /* what other threads call it; never used twice */
+	enum conn_state state;
+	bool completing;       /* inside lws_http_transaction_completed() */
+	bool close_after;      /* the answer ends the connection */
+	struct request *request;
+	struct buf reply;      /* LWS_PRE bytes, then head and body */
+	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
+	struct list timer;     /* in the list of the deadline it has */
+	uint64_t due;
+	struct list all;       /* in loop->conns */
+	/* A stream or a waiting poll: its subscriber, and what frees the memory it is in. */
+	struct subscriber *subscriber;
+	void (*release)(struct conn *c);
+};
+
+/* The connection with this id, or NULL when it is gone. */
+struct conn *conn_find(struct loop *l, uint64_t id);
+
+/* Adopts an accepted socket; closes it when lws will not have it. */
+void conn_adopt(struct loop *l, int fd);
+
+/* Closes: what is buffered goes out first. */
+void conn_close(struct conn *c);
+/* Closes at once. */
+void conn_kill(struct conn *c);
+
+/* The answer in c->reply is complete: it goes out at the end of this turn. */
+void conn_reply_ready(struct conn *c);
+void conn_flush_reply(struct conn *c);
+/* The request is complete: finds its handler and calls it. */
+void conn_run_request(struct conn *c);
+
+/* Leaves the request behind: from now on bytes are written with conn_write(). */
+void conn_become_stream(struct conn *c);
+enum sink conn_write(struct conn *c, const char *bytes, size_t len);
+
+/* Ends a subscription of this connection and frees what holds it. */
+void conn_release(struct conn *c);
+
+int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+
+#endif

@@ -1,0 +1,287 @@
+#include "http.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+
+#define JSON_TYPE "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+#define RETRY_AFTER "Retry-After: 1\r\n"
+
+const char *method_text(enum method m)
+{
+#define METHOD_TEXT(name) #name,
+	static const char *const texts[] = { METHODS(METHOD_TEXT) };
+#undef METHOD_TEXT
+	return texts[m];
+}
+
+void request_free(struct request *r)
+{
+	if (!r)
+		return;
+	buf_finish(&r->text);
+	buf_finish(&r->body);
+	free(r);
+}
+
+/* Query arguments. */
+
+bool request_arg(const struct request *r, const char *name, struct slice *value)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < r->arg_count; i++) {
+		struct slice arg = r->args[i];
+		if (arg.len < len || memcmp(arg.ptr, name, len) != 0 || (arg.len > len && arg.ptr[len] != '='))
+			continue;
+		*value = (struct slice){ arg.ptr + len, arg.len - len };
+		if (value->len) { /* behind the equals sign */
+			value->ptr++;
+			value->len--;
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool parse_number(struct slice text, uint64_t *value)
+{
+	*value = 0;
+	if (!text.len || text.len > 19)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		*value = *value * 10 + (uint64_t)(text.ptr[i] - '0');
+	}
+	return true;
+}
+
+bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
+		    uint64_t *value, struct problem *problem)
+{
+	struct slice text;
+
+	*value = standard;
+	if (!request_arg(r, name, &text))
+		return true;
+	if (parse_number(text, value) && *value >= least && *value <= most)
+		return true;
+	return problem_set(problem, OUTCOME_BAD_REQUEST, "%s must be a whole number from %llu to %llu", name,
+			   (unsigned long long)least, (unsigned long long)most);
+}
+
+/* Answers. */
+
+static void reply_head(struct conn *c, int status, const char *title, const char *type, const char *headers, size_t len)
+{
+	struct buf *b = &c->reply;
+	char digits[16];
+
+	b->len = 0;
+	buf_reserve(b, LWS_PRE + 256 + strlen(headers) + len);
+	b->len = LWS_PRE; /* lws asks for room in front of what it writes */
+	snprintf(digits, sizeof(digits), "%d ", status);
+	buf_text(b, "HTTP/1.1 ");
+	buf_text(b, digits);
+	buf_text(b, title);
+	if (type) {
+		buf_text(b, "\r\nContent-Type: ");
+		buf_text(b, type);
+	}
+	if (status != 204 && status != 304) {
+		buf_text(b, "\r\nContent-Length: ");
+		buf_u64(b, len);
+	}
+	buf_text(b, c->close_after ? "\r\nConnection: close\r\n" : "\r\n");
+	buf_text(b, headers);
+	buf_text(b, "\r\n");
+}
+
+void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
+		 struct slice body)
+{
+	if (c->loop->stopping || (c->request && !c->request->keep_alive))
+		c->close_after = true;
+	reply_head(c, status, title, type, headers, body.len);
+	if (!(c->request && c->request->head))
+		buf_slice(&c->reply, body);
+	conn_reply_ready(c);
+}
+
+void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body)
+{
+	reply_bytes(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, body);
+}
+
+void reply_empty(struct conn *c, enum outcome o, const char *headers)
+{
+	reply_bytes(c, outcome_status(o), outcome_title(o), NULL, headers, (struct slice){ 0 });
+}
+
+void reply_problem(struct conn *c, const struct problem *p, const char *headers)
+{
+	struct buf body = { 0 }, lines = { 0 };
+
+	problem_encode(p, &body);
+	buf_text(&lines, headers);
+	if (outcome_status(p->outcome) == 503)
+		buf_text(&lines, RETRY_AFTER);
+	reply_bytes(c, outcome_status(p->outcome), outcome_title(p->outcome), PROBLEM_TYPE, buf_string(&lines),
+		    buf_as_slice(&body));
+	buf_finish(&lines);
+	buf_finish(&body);
+}
+
+void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
+{
+	struct problem p = { .outcome = o };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(p.detail, sizeof(p.detail), format, args);
+	va_end(args);
+	reply_problem(c, &p, "");
+}
+
+void reply_result_problem(struct conn *c, const struct read_result *r)
+{
+	reply_problem(c, &r->problem, "");
+}
+
+/* Writes. */
+
+bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem)
+{
+	struct slice key = r->headers[HEADER_IDEMPOTENCY_KEY];
+
+	if (!key.ptr)
+		return true;
+	bool ok = key.len >= 1 && key.len <= KEY_MAX;
+	for (size_t i = 0; ok && i < key.len; i++)
+		ok = key.ptr[i] > ' ' && key.ptr[i] < 0x7f;
+	if (!ok)
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+				   "Idempotency-Key must be 1 to %d visible ASCII characters", KEY_MAX);
+	memcpy(op->key, key.ptr, key.len);
+	op->key[key.len] = '\0';
+	return true;
+}
+
+void http_submit(struct conn *c, struct op *op)
+{
+	op->loop = c->loop;
+	op->reply_to = c->id;
+	if (c->loop->service->submit(c->loop->service->context, op))
+		return;
+	op_free(op);
+	reply_refuse(c, OUTCOME_OVERLOADED, "too many writes are waiting; repeat this one in a moment");
+}
+
+static bool tells_watchers(const struct op *op)
+{
+	return op->kind != OP_JOB_CREATE && op->kind != OP_JOB_PATCH && op->kind != OP_JOB_DELETE;
+}
+
+/* Closes the objects of the answer, with what only this loop knows inside. */
+static void finish_body(const struct loop *l, const struct op *op, struct buf *out)
+{
+	char tail[40] = "}";
+	const char *at = op->body.ptr, *end = at + op->body.len;
+
+	if (tells_watchers(op))
+		snprintf(tail, sizeof(tail), ",\"watchers\":%u}", hub_watchers(l->hub, op->job_id));
+	if (op->batch)
+		buf_char(out, '[');
+	while (at < end) {
+		const char *line = memchr(at, '\n', (size_t)(end - at));
+		buf_add(out, at, (size_t)(line - at));
+		buf_text(out, tail);
+		at = line + 1;
+		if (at < end)
+			buf_char(out, ',');
+	}
+	if (op->batch)
+		buf_char(out, ']');
+}
+
+/* A created job's body begins {"id":"…": so also when it is the stored answer of an earlier request. */
+static void add_location(const struct op *op, struct buf *lines)
+{
+	const char *id = op->body.ptr + strlen("{\"id\":\"");
+
+	buf_text(lines, "Location: /api/jobs/");
+	buf_add(lines, id, strcspn(id, "\""));
+	buf_text(lines, "\r\n");
+}
+
+static void answer_op(struct conn *c, struct op *op)
+{
+	struct buf body = { 0 }, lines = { 0 };
+
+	if (op->replayed)
+		buf_text(&lines, "Idempotency-Replayed: true\r\n");
+	if (outcome_is_error(op->problem.outcome)) {
+		reply_problem(c, &op->problem, buf_string(&lines));
+	} else if (op->problem.outcome == OUTCOME_NO_CONTENT) {
+		reply_empty(c, op->problem.outcome, buf_string(&lines));
+	} else {
+		if (op->kind == OP_JOB_CREATE)
+			add_location(op, &lines);
+		finish_body(c->loop, op, &body);
+		reply_json(c, op->problem.outcome, buf_string(&lines), buf_as_slice(&body));
+	}
+	buf_finish(&lines);
+	buf_finish(&body);
+}
+
+void http_answer_op(struct conn *c, struct op *op)
+{
+	if (c && c->state == CONN_BUSY)
+		answer_op(c, op);
+	op_free(op);
+}
+
+/* Reads. */
+
+struct http_read {
+	struct read_request request; /* first */
+	struct loop *loop;
+	uint64_t reply_to;
+	http_read_answer *answer;
+};
+
+static void read_done(struct read_request *request)
+{
+	struct http_read *r = (struct http_read *)request;
+	struct conn *c = conn_find(r->loop, r->reply_to);
+
+	if (c && c->state == CONN_BUSY) {
+		if (outcome_is_error(request->result->problem.outcome))
+			reply_result_problem(c, request->result);
+		else
+			r->answer(c, request->result);
+	}
+	read_result_release(request->result);
+	free(r);
+}
+
+void http_read(struct conn *c, const struct read_query *q, http_read_answer *answer)
+{
+	struct http_read *r = xcalloc(1, sizeof(*r));
+
+	r->request.query = *q;
+	r->request.loop = c->loop;
+	r->request.done = read_done;
+	r->loop = c->loop;
+	r->reply_to = c->id;
+	r->answer = answer;
+	if (c->loop->service->read(c->loop->service->context, &r->request))
+		return;
+	free(r);
+	reply_refuse(c, OUTCOME_OVERLOADED, "too many readers are waiting; repeat this in a moment");
+}

@@ -1,0 +1,76 @@
+/*
+ * HTTP requests as handlers see them, and the answers they make.
+ *
+ * A handler is called once, when the body is complete.  It answers with one of the reply functions, now
+ * or later (conn_find() by id), exactly once.
+ */
+#ifndef JOBLIGHT_NET_HTTP_H
+#define JOBLIGHT_NET_HTTP_H
+
+#include "joblight/base/buf.h"
+#include "joblight/core/op.h"
+#include "joblight/core/reading.h"
+
+struct conn;
+struct loop;
+struct lws;
+
+#define METHODS(X) X(GET) X(POST) X(PUT) X(PATCH) X(DELETE) X(OPTIONS) X(HEAD)
+#define METHOD_ENUM(name) METHOD_##name,
+enum method { METHODS(METHOD_ENUM) METHOD_COUNT };
+#undef METHOD_ENUM
+
+const char *method_text(enum method m);
+
+/* Headers that handlers read: HEADER(name, what lws calls it: a token, or a custom name). */
+enum header { HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY, HEADER_LAST_EVENT_ID, HEADER_IF_NONE_MATCH, HEADER_COUNT };
+
+#define REQUEST_PARAMS 2
+#define REQUEST_ARGS 16
+
+struct route;
+
+struct request {
+	enum method method; /* HEAD is routed as GET */
+	bool head;
+	bool keep_alive;
+	struct buf text; /* what the slices point into */
+	struct slice path;
+	struct slice args[REQUEST_ARGS]; /* "name=value", decoded */
+	size_t arg_count;
+	struct slice headers[HEADER_COUNT]; /* ptr NULL: not sent */
+	struct slice params[REQUEST_PARAMS]; /* of the path */
+	uint64_t length;
+	struct buf body;
+	const struct route *route;
+};
+
+void request_free(struct request *r);
+
+/* The value of a query argument; false: not given. */
+bool request_arg(const struct request *r, const char *name, struct slice *value);
+/* A whole number in [least, most]; `standard` when not given.  False: the problem is set. */
+bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
+		    uint64_t *value, struct problem *problem);
+
+/* Answers.  `headers`: complete lines with CRLF, or "".  Bodies are copied. */
+void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
+		 struct slice body);
+void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body);
+void reply_empty(struct conn *c, enum outcome o, const char *headers);
+void reply_problem(struct conn *c, const struct problem *p, const char *headers);
+void reply_refuse(struct conn *c, enum outcome o, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void reply_result_problem(struct conn *c, const struct read_result *r); /* of a failed read */
+
+/* Hands an op to the store; the op's answer becomes the connection's.  Takes the op. */
+void http_submit(struct conn *c, struct op *op);
+void http_answer_op(struct conn *c, struct op *op); /* from the loop's inbox; takes the op */
+
+/* Reads the idempotency key into the op.  False: the problem is set. */
+bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem);
+
+/* Asks the store; `answer` is called in this thread if the connection still waits. */
+typedef void http_read_answer(struct conn *c, struct read_result *result);
+void http_read(struct conn *c, const struct read_query *q, http_read_answer *answer);
+
+#endif

@@ -1,0 +1,121 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+#define BACKLOG 4096
+#define ACCEPT_BATCH 64 /* then the others of the loop get their turn */
+
+static int open_socket(const struct addrinfo *a, bool share)
+{
+	int one = 1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (share)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int cause = errno;
+	close(fd);
+	errno = cause;
+	return -1;
+}
+
+static unsigned bound_port(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	getsockname(fd, (struct sockaddr *)&address, &len);
+	if (address.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+	return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+int listener_bind(const char *host, unsigned *port, bool share, char *error, size_t error_len)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
+	char service[8];
+
+	snprintf(service, sizeof(service), "%u", *port);
+	int failure = getaddrinfo(host, service, &hints, &found);
+	if (failure) {
+		snprintf(error, error_len, "cannot listen on %s: %s", host, gai_strerror(failure));
+		return -1;
+	}
+	int fd = open_socket(found, share);
+	if (fd < 0)
+		snprintf(error, error_len, "cannot listen on %s:%u: %s", host, *port, strerror(errno));
+	else
+		*port = bound_port(fd);
+	freeaddrinfo(found);
+	return fd;
+}
+
+/* Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not stuck. */
+static bool shed(struct listener *l)
+{
+	if (l->spare < 0)
+		return false;
+	close(l->spare);
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = poll->data;
+
+	(void)events;
+	if (status < 0)
+		return;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			socket_tune(fd);
+			l->accepted(l->context, fd);
+		} else if (errno == EMFILE || errno == ENFILE) {
+			if (!shed(l))
+				return;
+		} else if (errno != ECONNABORTED && errno != EINTR) {
+			return;
+		}
+	}
+}
+
+void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int), void *context)
+{
+	*l = (struct listener){ .fd = fd, .accepted = accepted, .context = context, .open = true };
+	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	uv_poll_init(loop, &l->poll, fd);
+	l->poll.data = l;
+	uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
+void listener_close(struct listener *l)
+{
+	if (!l->open)
+		return;
+	l->open = false;
+	uv_poll_stop(&l->poll);
+	uv_close((uv_handle_t *)&l->poll, NULL);
+	close(l->fd);
+	if (l->spare >= 0)
+		close(l->spare);
+}

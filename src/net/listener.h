@@ -1,0 +1,26 @@
+/*
+ * A listening socket on a loop: accepts in batches, sets the socket options, and sheds connections when
+ * descriptors run out instead of spinning.  lws's own listener does none of this.
+ */
+#ifndef JOBLIGHT_NET_LISTENER_H
+#define JOBLIGHT_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct listener {
+	uv_poll_t poll;
+	int fd, spare; /* `spare` is given up for a moment to accept and close what cannot be kept */
+	void (*accepted)(void *context, int fd);
+	void *context;
+	bool open;
+};
+
+/* A bound, listening socket; *port is the one it got.  -1 with a message. */
+int listener_bind(const char *host, unsigned *port, bool share, char *error, size_t error_len);
+
+void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int), void *context);
+void listener_close(struct listener *l); /* stops accepting; harmless twice */
+
+#endif

@@ -1,0 +1,545 @@
+#include "joblight/net/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+#include "stream.h"
+#include "updates.h"
+
+#define COMMITS_WAITING 1024 /* batches on their way to one loop; the store thread waits beyond */
+
+struct loops {
+	struct loops_config config;
+	unsigned port, count;
+	struct loop *all;
+};
+
+/* A committed batch with the ops of this loop that it answers. */
+struct commit {
+	struct mail mail;
+	struct batch *batch;
+	struct op *ops;
+};
+
+enum note_kind { NOTE_WATCHERS, NOTE_CLOSE, NOTE_STOP };
+
+/* A word from another thread. */
+struct note {
+	struct mail mail;
+	enum note_kind kind;
+	char job_id[ID_MAX + 1];
+	unsigned who, count;
+};
+
+/* Deadlines and slots. */
+
+void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due)
+{
+	c->due = due;
+	list_move(deadlines, &c->timer);
+}
+
+void loop_no_deadline(struct conn *c)
+{
+	list_remove(&c->timer);
+}
+
+static void grow_slots(struct loop *l)
+{
+	uint32_t count = l->slot_count ? l->slot_count * 2 : 64;
+
+	l->slots = xrealloc(l->slots, count * sizeof(*l->slots));
+	for (uint32_t i = count; i-- > l->slot_count;) {
+		l->slots[i] = (struct slot){ .generation = 1, .next_free = l->free_slot };
+		l->free_slot = i;
+	}
+	l->slot_count = count;
+}
+
+uint64_t loop_add_conn(struct loop *l, struct conn *c)
+{
+	if (l->free_slot == UINT32_MAX)
+		grow_slots(l);
+	uint32_t index = l->free_slot;
+	struct slot *s = &l->slots[index];
+	l->free_slot = s->next_free;
+	s->conn = c;
+	l->conn_count++;
+	list_append(&l->conns, &c->all);
+	return (uint64_t)s->generation << 32 | index;
+}
+
+void loop_remove_conn(struct loop *l, struct conn *c)
+{
+	uint32_t index = (uint32_t)c->id;
+	struct slot *s = &l->slots[index];
+
+	s->conn = NULL;
+	s->generation++;
+	s->next_free = l->free_slot;
+	l->free_slot = index;
+	l->conn_count--;
+	list_remove(&c->all);
+}
+
+static void on_accepted(void *context, int fd)
+{
+	struct loop *l = context;
+
+	if (l->conn_count >= l->limits->connections)
+		close(fd);
+	else
+		conn_adopt(l, fd);
+}
+
+/* What the hub asks of the loop. */
+
+static bool hub_wants_read(void *context, struct read_request *r)
+{
+	struct loop *l = context;
+
+	r->loop = l;
+	return l->service->read(l->service->context, r);
+}
+
+static void hub_wants_round(void *context)
+{
+	((struct loop *)context)->round = true;
+}
+
+static void post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who, unsigned count)
+{
+	struct note *n = xcalloc(1, sizeof(*n));
+
+	n->kind = kind;
+	n->who = who;
+	n->count = count;
+	if (job_id)
+		memcpy(n->job_id, job_id, strlen(job_id) + 1);
+	if (!mailbox_post(&l->notes, &n->mail))
+		free(n);
+}
+
+static void hub_tells_watchers(void *context, const char *job_id, unsigned count)
+{
+	const struct loop *l = context;
+
+	for (unsigned i = 0; i < l->family->count; i++)
+		if (i != l->index)
+			post_note(&l->family->all[i], NOTE_WATCHERS, job_id, l->index, count);
+}
+
+static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers };
+
+/* The inbox. */
+
+static void take_commits(struct loop *l)
+{
+	for (struct mail *m = mailbox_take(&l->commits), *next; m; m = next) {
+		struct commit *commit = container_of(m, struct commit, mail);
+		next = m->next;
+		if (commit->batch)
+			hub_publish(l->hub, commit->batch);
+		for (struct op *op = commit->ops, *after; op; op = after) {
+			after = (struct op *)op->mail.next;
+			http_answer_op(conn_find(l, op->reply_to), op);
+		}
+		batch_release(commit->batch);
+		free(commit);
+	}
+}
+
+static void take_reads(struct loop *l)
+{
+	for (struct mail *m = mailbox_take(&l->reads), *next; m; m = next) {
+		struct read_request *r = container_of(m, struct read_request, mail);
+		next = m->next;
+		r->done(r);
+	}
+}
+
+static void close_all(struct loop *l)
+{
+	l->stopping = true;
+	listener_close(&l->listener);
+	for (struct list *at = l->conns.next, *next; at != &l->conns; at = next) {
+		struct conn *c = container_of(at, struct conn, all);
+		next = at->next;
+		if (c->state == CONN_STREAM)
+			stream_say_goodbye(c);
+		else if (c->subscriber)
+			updates_answer_now(c);
+		else if (c->state == CONN_IDLE)
+			conn_close(c);
+	}
+}
+
+static void close_handles(struct loop *l)
+{
+	uv_handle_t *handles[] = { (uv_handle_t *)&l->async, (uv_handle_t *)&l->prepare, (uv_handle_t *)&l->idle,
+				   (uv_handle_t *)&l->tick, (uv_handle_t *)&l->drain };
+
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		if (!uv_is_closing(handles[i]))
+			uv_close(handles[i], NULL);
+	lws_context_destroy(l->lws); /* first call: closes what is left, inside the loop */
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+	struct loop *l = timer->data;
+
+	if (l->conn_count == 0 || loop_now(l) >= l->now + l->limits->drain_ms)
+		close_handles(l);
+}
+
+/* Answers are flushed by now; what is still open gets until drain_ms. */
+static void stop(struct loop *l)
+{
+	l->now = loop_now(l);
+	uv_timer_stop(&l->tick);
+	uv_timer_start(&l->drain, on_drain, 10, 10);
+}
+
+static void take_notes(struct loop *l)
+{
+	for (struct mail *m = mailbox_take(&l->notes), *next; m; m = next) {
+		struct note *n = container_of(m, struct note, mail);
+		next = m->next;
+		if (n->kind == NOTE_WATCHERS)
+			hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
+		else if (n->kind == NOTE_CLOSE)
+			close_all(l);
+		else
+			stop(l);
+		free(n);
+	}
+}
+
+static void on_async(uv_async_t *async)
+{
+	struct loop *l = async->data;
+
+	take_commits(l);
+	take_reads(l);
+	take_notes(l);
+}
+
+static void wake(void *context)
+{
+	uv_async_send(&((struct loop *)context)->async);
+}
+
+/* The end of each turn: answers, then a round of deliveries; again at once while there is more. */
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* its being there keeps the loop turning */
+}
+
+static void run_requests(struct loop *l)
+{
+	while (!list_empty(&l->requests))
+		conn_run_request(container_of(l->requests.next, struct conn, turn));
+}
+
+static void flush_replies(struct loop *l)
+{
+	while (!list_empty(&l->replies))
+		conn_flush_reply(container_of(l->replies.next, struct conn, turn));
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct loop *l = prepare->data;
+
+	run_requests(l);
+	flush_replies(l);
+	if (l->round) {
+		l->round = false;
+		if (hub_round(l->hub))
+			l->round = true;
+		flush_replies(l); /* of polls that were waiting */
+	}
+	if (l->beats)
+		l->beats = hub_tick(l->hub, l->now);
+	if (l->round || l->beats)
+		uv_idle_start(&l->idle, on_idle);
+	else
+		uv_idle_stop(&l->idle);
+	if (l->kick) {
+		l->kick = false;
+		lws_cancel_service(l->lws);
+	}
+}
+
+/* Time. */
+
+static void expire(struct loop *l, struct list *deadlines, void (*expired)(struct conn *))
+{
+	while (!list_empty(deadlines)) {
+		struct conn *c = container_of(deadlines->next, struct conn, timer);
+		if (c->due > l->now)
+			return;
+		list_remove(&c->timer);
+		expired(c);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct loop *l = timer->data;
+
+	l->now = loop_now(l);
+	expire(l, &l->bodies, conn_kill);
+	expire(l, &l->idles, conn_close);
+	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
+		expire(l, &l->waits[i], updates_answer_now);
+	l->beats = hub_tick(l->hub, l->now);
+}
+
+/* A quarter of the shortest delay that matters, so that none is late by more. */
+static uint64_t tick_ms(const struct limits *limits)
+{
+	uint64_t shortest = limits->heartbeat_ms;
+
+	if (limits->stall_ms < shortest)
+		shortest = limits->stall_ms;
+	if (limits->body_timeout_ms < shortest)
+		shortest = limits->body_timeout_ms;
+	shortest /= 4;
+	return shortest < 10 ? 10 : shortest > 250 ? 250 : shortest;
+}
+
+/* Making and running. */
+
+static void lws_log(int level, const char *line)
+{
+	char text[256];
+	size_t len = strcspn(line, "\n");
+
+	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
+	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text", text, (char *)0);
+}
+
+static const struct lws_protocols protocols[] = {
+	{ "joblight", conn_callback, sizeof(void *), 1024, 0, NULL, 65536 },
+	{ NULL, NULL, 0, 0, 0, NULL, 0 },
+};
+
+/* No `.protocol` in it: with one, input is never read while a request runs, and hang-ups spin. */
+static const struct lws_http_mount mount = {
+	.mountpoint = "/",
+	.mountpoint_len = 1,
+	.origin = "joblight",
+	.origin_protocol = LWSMPRO_CALLBACK,
+};
+
+static const lws_retry_bo_t no_validity_checks; /* zeroed: lws sets no timers of its own on streams */
+
+static bool make_context(struct loop *l)
+{
+	void *uv = &l->uv;
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.mounts = &mount,
+		.user = l,
+		.pcontext = &l->lws,
+		.foreign_loops = &uv,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
+		.pt_serv_buf_size = 16384,
+		.max_http_header_data2 = (unsigned int)(l->limits->url_bytes + l->limits->header_bytes + 4096),
+		.timeout_secs = (unsigned int)(l->limits->header_timeout_ms / 1000),
+		.timeout_secs_ah_idle = (unsigned int)(l->limits->header_timeout_ms / 1000),
+		.keepalive_timeout = (int)(l->limits->keepalive_ms / 1000),
+		.retry_and_idle_policy = &no_validity_checks,
+		.alpn = "http/1.1",
+		.vhost_name = "joblight",
+	};
+
+	l->lws = lws_create_context(&info);
+	l->vhost = l->lws ? lws_create_vhost(l->lws, &info) : NULL;
+	return l->vhost != NULL;
+}
+
+static void init_lists(struct loop *l)
+{
+	list_init(&l->conns);
+	list_init(&l->requests);
+	list_init(&l->replies);
+	list_init(&l->bodies);
+	list_init(&l->idles);
+	for (size_t i = 0; i <= WAIT_SECONDS_MAX; i++)
+		list_init(&l->waits[i]);
+	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
+	mailbox_init(&l->reads, SIZE_MAX, wake, l); /* as many as were asked for, which is bounded */
+	mailbox_init(&l->notes, SIZE_MAX, wake, l); /* as many as channels changed */
+}
+
+static void init_handles(struct loop *l)
+{
+	uv_loop_init(&l->uv);
+	uv_async_init(&l->uv, &l->async, on_async);
+	uv_prepare_init(&l->uv, &l->prepare);
+	uv_idle_init(&l->uv, &l->idle);
+	uv_timer_init(&l->uv, &l->tick);
+	uv_timer_init(&l->uv, &l->drain);
+	l->async.data = l->prepare.data = l->idle.data = l->tick.data = l->drain.data = l;
+	uv_prepare_start(&l->prepare, on_prepare);
+	uv_timer_start(&l->tick, on_tick, 0, tick_ms(l->limits));
+}
+
+static void *run(void *context)
+{
+	struct loop *l = context;
+
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+	if (l->lws)
+		lws_context_destroy(l->lws); /* second call: finishes it */
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+	int left = uv_loop_close(&l->uv);
+	if (left)
+		log_error("a loop was not closed cleanly", "cause", uv_strerror(left));
+	return NULL;
+}
+
+static bool start_loop(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
+{
+	struct loop *l = &all->all[index];
+
+	*l = (struct loop){
+		.limits = all->config.limits,
+		.service = all->config.service,
+		.pages = all->config.pages,
+		.family = all,
+		.index = index,
+		.free_slot = UINT32_MAX,
+	};
+	init_lists(l);
+	init_handles(l);
+	l->hub = hub_create(l->limits, &hub_ops, l);
+	if (!make_context(l)) {
+		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
+		return false;
+	}
+	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
+	return true;
+}
+
+struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
+{
+	struct loops *all = xcalloc(1, sizeof(*all));
+
+	all->config = *config;
+	all->port = config->port;
+	all->count = config->count;
+	all->all = xcalloc(config->count, sizeof(*all->all));
+	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+	for (unsigned i = 0; i < all->count; i++) {
+		int fd = listener_bind(config->host, &all->port, all->count > 1, error, error_len);
+		if (fd < 0 || !start_loop(all, i, fd, error, error_len))
+			return NULL; /* the process ends */
+	}
+	return all;
+}
+
+void loops_start(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		if (pthread_create(&l->all[i].thread, NULL, run, &l->all[i]) != 0) {
+			log_error("no thread for a loop can be started");
+			abort();
+		}
+		pthread_setname_np(l->all[i].thread, "loop");
+	}
+}
+
+unsigned loops_port(const struct loops *l)
+{
+	return l->port;
+}
+
+/* Splits the ops by the loops that asked. */
+static struct op *ops_of(struct op **ops, const struct loop *l)
+{
+	struct op *mine = NULL, **mine_tail = &mine, **at = ops;
+
+	while (*at) {
+		struct op *op = *at;
+		if (op->loop != l) {
+			at = (struct op **)&op->mail.next;
+			continue;
+		}
+		*at = (struct op *)op->mail.next;
+		op->mail.next = NULL;
+		*mine_tail = op;
+		mine_tail = (struct op **)&op->mail.next;
+	}
+	return mine;
+}
+
+void loops_deliver(void *context, struct batch *batch, struct op *ops)
+{
+	struct loops *all = context;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		struct loop *l = &all->all[i];
+		struct op *mine = ops_of(&ops, l);
+		if (!mine && !(batch && batch->count))
+			continue;
+		struct commit *commit = xcalloc(1, sizeof(*commit));
+		commit->ops = mine;
+		commit->batch = batch && batch->count ? batch : NULL;
+		if (commit->batch)
+			batch_hold(batch);
+		mailbox_post_wait(&l->commits, &commit->mail);
+	}
+}
+
+void loop_deliver_read(struct read_request *r)
+{
+	struct loop *l = r->loop;
+
+	mailbox_post(&l->reads, &r->mail);
+}
+
+void loops_close(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		post_note(&l->all[i], NOTE_CLOSE, NULL, 0, 0);
+}
+
+static void free_loop(struct loop *l)
+{
+	hub_free(l->hub);
+	free(l->slots);
+	mailbox_finish(&l->commits);
+	mailbox_finish(&l->reads);
+	mailbox_finish(&l->notes);
+}
+
+void loops_stop(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		post_note(&l->all[i], NOTE_STOP, NULL, 0, 0);
+	for (unsigned i = 0; i < l->count; i++)
+		pthread_join(l->all[i].thread, NULL);
+}
+
+void loops_free(struct loops *l)
+{
+	if (!l)
+		return;
+	for (unsigned i = 0; i < l->count; i++)
+		free_loop(&l->all[i]);
+	free(l->all);
+	free(l);
+}

@@ -1,0 +1,67 @@
+/* A loop as its own thread sees it. */
+#ifndef JOBLIGHT_NET_LOOP_PRIVATE_H
+#define JOBLIGHT_NET_LOOP_PRIVATE_H
+
+#include <libwebsockets.h>
+#include <uv.h>
+
+#include "conn.h"
+#include "joblight/net/loop.h"
+#include "joblight/net/pages.h"
+#include "listener.h"
+
+#define WAIT_SECONDS_MAX 600
+
+struct slot {
+	struct conn *conn; /* NULL: free */
+	uint32_t generation;
+	uint32_t next_free;
+};
+
+struct loop {
+	const struct limits *limits;
+	const struct service *service;
+	const struct pages *pages;
+	struct loops *family;
+	unsigned index; /* among the loops */
+
+	uv_loop_t uv;
+	uv_async_t async;
+	uv_prepare_t prepare;
+	uv_idle_t idle;
+	uv_timer_t tick, drain;
+	struct lws_context *lws;
+	struct lws_vhost *vhost;
+	struct listener listener;
+	pthread_t thread;
+
+	struct mailbox commits, reads, notes;
+	struct hub *hub;
+	struct slot *slots;
+	uint32_t slot_count, free_slot;
+	size_t conn_count;
+	struct list conns;
+
+	struct list requests, replies;            /* connections with a request to run, an answer to write */
+	struct list bodies, idles;                /* deadlines: bodies, keep-alive */
+	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
+	uint64_t now;
+	bool round; /* the hub has something to deliver */
+	bool beats; /* more heartbeats are due than one turn sends */
+	bool kick;  /* lws has a timer to arm */
+	bool stopping;
+};
+
+static inline uint64_t loop_now(const struct loop *l)
+{
+	return uv_now(&l->uv);
+}
+
+/* Puts a deadline on a connection, replacing the one it had. */
+void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
+void loop_no_deadline(struct conn *c);
+
+uint64_t loop_add_conn(struct loop *l, struct conn *c);
+void loop_remove_conn(struct loop *l, struct conn *c);
+
+#endif

@@ -1,0 +1,56 @@
+#include "opening.h"
+
+#include "joblight/base/clock.h"
+#include "joblight/core/json.h"
+
+static void add_text(struct buf *out, const char *name, const char *text)
+{
+	json_name(out, name);
+	json_string(out, slice_of(text));
+}
+
+static void add_number(struct buf *out, const char *name, uint64_t value)
+{
+	json_name(out, name);
+	buf_u64(out, value);
+}
+
+void opening_encode(struct buf *out, const struct opening *o, uint64_t heartbeat_ms)
+{
+	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
+	add_text(out, "jobId", o->job_id);
+	add_text(out, "status", job_status_text(o->status));
+	add_text(out, "title", o->title);
+	add_text(out, "epoch", o->epoch);
+	buf_text(out, ",\"cursor\":\"");
+	cursor_add(out, o->epoch, o->start);
+	buf_char(out, '"');
+	add_number(out, "head", o->head);
+	add_text(out, "resume", resume_text(o->resume));
+	if (o->reason)
+		add_text(out, "reason", reset_reason_text(o->reason));
+	add_number(out, "heartbeatMs", heartbeat_ms);
+	add_number(out, "watchers", o->watchers);
+	if (o->snapshot.len)
+		json_name(out, "job");
+	else
+		buf_char(out, '}');
+}
+
+void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const char *status)
+{
+	buf_text(out, "{\"type\":\"end\"");
+	add_text(out, "jobId", job_id);
+	add_number(out, "seq", seq);
+	add_text(out, "status", status);
+	buf_char(out, '}');
+}
+
+void opening_encode_heartbeat(struct buf *out, uint64_t head)
+{
+	buf_text(out, "{\"head\":");
+	buf_u64(out, head);
+	json_name(out, "timestamp");
+	json_time(out, clock_wall_ms());
+	buf_char(out, '}');
+}

@@ -1,0 +1,12 @@
+/* The first message of a subscription, `connected` (and `reset` in mid-stream), the same on SSE and WebSocket. */
+#ifndef JOBLIGHT_NET_OPENING_H
+#define JOBLIGHT_NET_OPENING_H
+
+#include "joblight/core/hub.h"
+
+/* The whole message, or up to the snapshot's place: then the snapshot and "}" follow. */
+void opening_encode(struct buf *out, const struct opening *o, uint64_t heartbeat_ms);
+void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const char *status);
+void opening_encode_heartbeat(struct buf *out, uint64_t head);
+
+#endif

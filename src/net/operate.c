@@ -1,0 +1,8 @@
+/* What operators ask. */
+#include "router.h"
+
+void operate_healthz(struct conn *c, struct request *r)
+{
+	(void)r;
+	reply_json(c, OUTCOME_OK, "Cache-Control: no-store\r\n", SLICE("{\"status\":\"ok\"}"));
+}

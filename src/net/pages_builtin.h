@@ -1,0 +1,12 @@
+/* The files of www/ as the build put them into the program; the table is generated. */
+#ifndef JOBLIGHT_NET_PAGES_BUILTIN_H
+#define JOBLIGHT_NET_PAGES_BUILTIN_H
+
+struct builtin_page {
+	const char *name; /* NULL ends the table */
+	const char *start, *end;
+};
+
+extern const struct builtin_page builtin_pages[];
+
+#endif

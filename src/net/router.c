@@ -1,0 +1,113 @@
+#include "router.h"
+
+#include <strings.h>
+
+static const struct route routes[] = {
+#define ROUTE(method, path, body, function) { METHOD_##method, path, body, function },
+#include "routes.def"
+#undef ROUTE
+};
+
+#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+
+static struct slice segment(const char **at, const char *end)
+{
+	const char *start = ++*at; /* behind the slash */
+
+	while (*at < end && **at != '/')
+		(*at)++;
+	return (struct slice){ start, (size_t)(*at - start) };
+}
+
+/* Segment by segment; a path of a route ends with its segments, or with a star that takes the rest. */
+static bool matches(const struct route *route, struct slice path, struct slice params[REQUEST_PARAMS])
+{
+	const char *want = route->path, *want_end = want + strlen(want);
+	const char *got = path.ptr, *got_end = path.ptr + path.len;
+	int count = 0;
+
+	while (want < want_end && got < got_end) {
+		struct slice w = segment(&want, want_end), g = segment(&got, got_end);
+		if (slice_is(w, "*"))
+			return true;
+		if (w.len && w.ptr[0] == ':')
+			params[count++] = g;
+		else if (w.len != g.len || memcmp(w.ptr, g.ptr, w.len) != 0)
+			return false;
+	}
+	return want == want_end && got == got_end;
+}
+
+static bool is_catch_all(const struct route *route)
+{
+	return strcmp(route->path, "/*") == 0;
+}
+
+/* The methods of a path that exists; false when none does. */
+static bool list_allowed(struct request *r, struct buf *allow)
+{
+	struct slice params[REQUEST_PARAMS];
+	bool any = false;
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		if (is_catch_all(&routes[i]) || !matches(&routes[i], r->path, params))
+			continue;
+		buf_format(allow, "%s%s%s", any ? ", " : "", method_text(routes[i].method),
+			   routes[i].method == METHOD_GET ? ", HEAD" : "");
+		any = true;
+	}
+	return any;
+}
+
+static bool check_params(struct request *r, struct problem *problem)
+{
+	for (int i = 0; i < REQUEST_PARAMS; i++)
+		if (r->params[i].ptr && !id_valid(r->params[i]))
+			return problem_set(problem, OUTCOME_INVALID_ID,
+					   "an id is 1 to 128 of A-Z a-z 0-9 . _ ~ - and begins with a letter or digit");
+	return true;
+}
+
+bool router_find(struct request *r, struct buf *allow, struct problem *problem)
+{
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		struct slice params[REQUEST_PARAMS] = { { 0 } };
+		if (routes[i].method != r->method || !matches(&routes[i], r->path, params))
+			continue;
+		if (is_catch_all(&routes[i]) && list_allowed(r, allow))
+			break; /* the path is one of the interface's, the method is not */
+		r->route = &routes[i];
+		memcpy(r->params, params, sizeof(params));
+		return check_params(r, problem);
+	}
+	if (allow->len || list_allowed(r, allow))
+		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path takes %s", buf_string(allow));
+	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
+}
+
+/* The media type without its parameters, RFC 9110 section 8.3.1. */
+static bool type_is(struct slice header, const char *type)
+{
+	size_t len = strlen(type);
+
+	return header.len >= len && strncasecmp(header.ptr, type, len) == 0 &&
+	       (header.len == len || header.ptr[len] == ';' || header.ptr[len] == ' ' || header.ptr[len] == '\t');
+}
+
+static bool takes_body(const struct request *r)
+{
+	struct slice type = r->headers[HEADER_CONTENT_TYPE];
+
+	if (r->route->body == BODY_NONE || type_is(type, "application/json"))
+		return true;
+	return r->route->body == BODY_JSON_OR_FORM && type_is(type, "application/x-www-form-urlencoded");
+}
+
+void router_dispatch(struct conn *c, struct request *r)
+{
+	if (takes_body(r))
+		r->route->handle(c, r);
+	else
+		reply_refuse(c, OUTCOME_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json%s",
+			     r->route->body == BODY_JSON_OR_FORM ? " or application/x-www-form-urlencoded" : "");
+}

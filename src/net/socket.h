@@ -1,0 +1,12 @@
+/* Accepted TCP sockets, beside what libwebsockets does with them. */
+#ifndef JOBLIGHT_NET_SOCKET_H
+#define JOBLIGHT_NET_SOCKET_H
+
+#include <stdint.h>
+
+void socket_tune(int fd); /* no delay, small send buffer, dead peers found */
+
+/* Bytes the peer has sent so far; 0 when it has sent none, has closed, or there is no socket. */
+uint64_t socket_received(int fd);
+
+#endif

@@ -1,0 +1,232 @@
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "joblight/base/log.h"
+#include "joblight/net/loop.h"
+#include "joblight/net/pages.h"
+#include "joblight/store/backend.h"
+#include "joblight/store/reader.h"
+#include "joblight/store/writer.h"
+
+#define HOST_MAX 256
+#define DESCRIPTORS_KEPT 64 /* for the database, the log, the loops themselves */
+
+struct server {
+	struct limits limits;
+	struct database *database;
+	struct writer *writer;
+	struct reader *reader;
+	struct pages *pages;
+	struct loops *loops;
+	struct service service;
+};
+
+static bool submit(void *context, struct op *op)
+{
+	return writer_submit(((struct server *)context)->writer, op);
+}
+
+static bool read_store(void *context, struct read_request *r)
+{
+	return reader_submit(((struct server *)context)->reader, r);
+}
+
+/* Nothing is submitted, so nothing is delivered, before the loops start. */
+static void deliver(void *context, struct batch *batch, struct op *ops)
+{
+	loops_deliver(((struct server *)context)->loops, batch, ops);
+}
+
+/* "HOST:PORT", "[V6]:PORT". */
+static bool split_address(const char *text, char host[HOST_MAX], unsigned *port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	char *end;
+
+	if (!len || len >= HOST_MAX)
+		return false;
+	unsigned long number = strtoul(colon + 1, &end, 10);
+	if (end == colon + 1 || *end || number > 65535)
+		return false;
+	bool bracketed = text[0] == '[' && text[len - 1] == ']';
+	memcpy(host, text + bracketed, len - 2 * bracketed);
+	host[len - 2 * bracketed] = '\0';
+	*port = (unsigned)number;
+	return true;
+}
+
+static bool is_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (strcmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static bool check_address(const struct config *c, char host[HOST_MAX], unsigned *port)
+{
+	if (!split_address(c->listen, host, port)) {
+		fprintf(stderr, "joblight: --listen takes HOST:PORT, such as 127.0.0.1:3001, not \"%s\"\n", c->listen);
+		return false;
+	}
+	if (is_loopback(host))
+		return true;
+	if (!c->insecure) {
+		fprintf(stderr,
+			"joblight: %s is not a loopback address and there are no keys: anybody who reaches it could write.\n"
+			"Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
+			host);
+		return false;
+	}
+	log_warn("anybody who reaches this address can read and write: --insecure", "listen", c->listen);
+	return true;
+}
+
+/* As many descriptors as the system lets us have; nine tenths of them are for connections. */
+static void settle_connections(struct limits *limits, unsigned loops)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	getrlimit(RLIMIT_NOFILE, &files);
+	uint64_t most = files.rlim_cur > DESCRIPTORS_KEPT ? (files.rlim_cur - DESCRIPTORS_KEPT) * 9 / 10 : 1;
+	if (!limits->connections || limits->connections > most)
+		limits->connections = most;
+	limits->connections = (limits->connections + loops - 1) / loops;
+}
+
+static bool open_store(struct server *s, const struct config *c)
+{
+	enum durability d = strcmp(c->durability, "process") == 0 ? DURABILITY_PROCESS : DURABILITY_FULL;
+	char error[512];
+
+	s->database = database_open(c->db, d, error, sizeof(error));
+	if (!s->database) {
+		fprintf(stderr, "joblight: %s\n", error);
+		return false;
+	}
+	struct store *session = database_reader(s->database);
+	if (!session) {
+		fprintf(stderr, "joblight: %s cannot be read\n", c->db);
+		return false;
+	}
+	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
+	s->reader = reader_start(session, &s->limits, loop_deliver_read);
+	return true;
+}
+
+static bool open_pages(struct server *s, const char *directory)
+{
+	char error[512];
+
+	s->pages = pages_load(directory, error, sizeof(error));
+	if (!s->pages)
+		fprintf(stderr, "joblight: --www: %s\n", error);
+	return s->pages != NULL;
+}
+
+static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
+{
+	struct loops_config config = { &s->limits, &s->service, s->pages, host, port, c->loops };
+	char error[512];
+
+	s->loops = loops_create(&config, error, sizeof(error));
+	if (!s->loops)
+		fprintf(stderr, "joblight: %s\n", error);
+	return s->loops != NULL;
+}
+
+static void announce(const struct server *s, const struct config *c, const char *host)
+{
+	bool v6 = strchr(host, ':') != NULL;
+
+	printf("joblight listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", loops_port(s->loops));
+	fflush(stdout);
+	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
+}
+
+/* The first signal drains, the second ends at once. */
+static void *end_at_once(void *context)
+{
+	int signal_number;
+
+	sigwait(context, &signal_number);
+	log_warn("stopped at once by a second signal");
+	_exit(1);
+}
+
+static void wait_for_signal(sigset_t *signals)
+{
+	int number;
+	pthread_t second;
+
+	sigwait(signals, &number);
+	log_info("stopping", "signal", strsignal(number));
+	if (pthread_create(&second, NULL, end_at_once, signals) == 0)
+		pthread_detach(second);
+}
+
+static void stop(struct server *s)
+{
+	loops_close(s->loops);
+	writer_stop(s->writer);
+	reader_stop(s->reader);
+	loops_stop(s->loops);
+	loops_free(s->loops);
+	writer_free(s->writer);
+	reader_free(s->reader);
+	database_close(s->database);
+	pages_free(s->pages);
+	log_info("stopped");
+}
+
+/* Threads inherit the mask: signals come to the main thread only. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the store, not an end */
+}
+
+int server_run(const struct config *config)
+{
+	static struct server server; /* outlives the thread that waits for a second signal */
+	static sigset_t signals;
+	struct server *s = &server;
+	char host[HOST_MAX];
+	unsigned port;
+
+	if (config->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	s->limits = config->limits;
+	s->service = (struct service){ s, submit, read_store };
+	block_signals(&signals);
+	settle_connections(&s->limits, config->loops);
+	if (!check_address(config, host, &port) || !open_pages(s, config->www) || !open_store(s, config) ||
+	    !open_loops(s, config, host, port))
+		return 1;
+	loops_start(s->loops);
+	announce(s, config, host);
+	wait_for_signal(&signals);
+	stop(s);
+	return 0;
+}

@@ -1,0 +1,104 @@
+/*
+ * The memory store's own header: memory.c has the items, the transactions and the backend, memory_rows.c the
+ * row operations of store.h.
+ *
+ * A row is an item under a name in one hash table, and an item also lies in its group's order (a job's tasks,
+ * deliverables and events; all answers).  Rows are never changed in place: a put swaps the pointer and notes
+ * the old one, so that rollback swaps back and commit frees.  The writer holds the lock from begin to commit,
+ * readers share it from begin to commit, which is all there is to snapshots.
+ */
+#ifndef JOBLIGHT_STORE_MEMORY_H
+#define JOBLIGHT_STORE_MEMORY_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "database.h"
+#include "joblight/base/list.h"
+
+#define uthash_fatal(message) abort()
+#include <uthash.h>
+
+enum kind { KIND_JOB, KIND_TASK, KIND_DELIVERABLE, KIND_EVENT, KIND_ANSWER };
+
+struct name {
+	size_t len;
+	char bytes[2 + sizeof(int64_t) + ID_MAX + KEY_MAX]; /* kind, job, id; of answers: kind, scope, NUL, key */
+};
+
+struct item {
+	struct list in_order;
+	UT_hash_handle hh;
+	void *row; /* of its kind; NULL: not there yet, or removed by the open transaction */
+	enum kind kind;
+	char *name;
+};
+
+struct job {
+	struct item item;
+	int64_t key;
+	struct list tasks, deliverables, events;
+};
+
+struct memory {
+	struct database base;
+	pthread_rwlock_t lock;
+	struct item *items;
+	struct job **jobs; /* by key, from 1 */
+	size_t job_count, job_room;
+	struct list answers;
+	struct list steps;
+};
+
+struct session {
+	struct store base;
+	struct memory *memory;
+	bool writer, open;
+	enum store_result failed; /* this transaction, so that no part of it is committed */
+};
+
+static inline struct session *memory_session(struct store *s)
+{
+	struct session *session = (struct session *)s;
+
+	assert(session->open);
+	return session;
+}
+
+static inline struct memory *memory_of(struct store *s)
+{
+	return memory_session(s)->memory;
+}
+
+struct item *item_find(struct memory *m, const struct name *name);
+/* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one. */
+struct item *item_new(struct memory *m, enum kind kind, const struct name *name, struct list *group);
+/* Gives the item of this name (made when there is none) another row, which is now the item's. */
+struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group, void *row);
+/* Removes it for the rest of the transaction, and for good with the commit; another one may take its name. */
+void item_drop(struct memory *m, struct item *item);
+
+/* ---- the operations, see store.h ---- */
+
+enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row);
+enum store_result memory_job_put(struct store *base, struct job_row *row);
+enum store_result memory_job_delete(struct store *base, const struct job_row *row);
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
+				     job_visit *visit, void *context);
+enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row);
+enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
+enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
+enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row);
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
+					     void *context);
+enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);
+enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
+				       event_visit *visit, void *context);
+enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
+						struct idempotency_row *row);
+enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
+				      uint64_t most_events, size_t budget);
+
+#endif

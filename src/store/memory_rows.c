@@ -1,0 +1,406 @@
+/*
+ * The row operations of the memory store.
+ */
+#include <stdio.h>
+
+#include "joblight/base/xalloc.h"
+#include "memory.h"
+
+static char *own(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+static enum store_result refuse(struct store *base, const char *why)
+{
+	snprintf(base->error, sizeof base->error, "%s", why);
+	memory_session(base)->failed = STORE_BROKEN;
+	return STORE_BROKEN;
+}
+
+/* ---- names ---- */
+
+static void name_add(struct name *n, const void *bytes, size_t len)
+{
+	assert(len <= sizeof n->bytes - n->len);
+	memcpy(n->bytes + n->len, bytes, len);
+	n->len += len;
+}
+
+static struct name name_of(enum kind kind, int64_t job, const void *id, size_t id_len)
+{
+	struct name n = { 1, { (char)kind } };
+
+	name_add(&n, &job, sizeof job);
+	name_add(&n, id, id_len);
+	return n;
+}
+
+static struct name name_of_answer(const char *scope, const char *key)
+{
+	struct name n = { 1, { KIND_ANSWER } };
+
+	name_add(&n, scope, strlen(scope) + 1);
+	name_add(&n, key, strlen(key));
+	return n;
+}
+
+/* ---- jobs ---- */
+
+static void job_copy(struct job_row *to, const struct job_row *from)
+{
+	*to = *from;
+	to->title = own(from->title);
+	to->metadata = own(from->metadata);
+}
+
+static struct job *job_at(struct memory *m, int64_t key)
+{
+	struct job *job = key > 0 && (uint64_t)key <= m->job_count ? m->jobs[key - 1] : NULL;
+
+	return job && job->item.row ? job : NULL;
+}
+
+static void job_set(struct memory *m, const struct job_row *row)
+{
+	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct job_row *copy = xmalloc(sizeof *copy);
+
+	job_copy(copy, row);
+	item_put(m, KIND_JOB, &name, NULL, copy);
+}
+
+static void job_make(struct memory *m, struct job_row *row)
+{
+	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct job *job = (struct job *)item_new(m, KIND_JOB, &name, NULL);
+
+	if (m->job_count == m->job_room) {
+		m->job_room = m->job_room ? 2 * m->job_room : 64;
+		m->jobs = xrealloc(m->jobs, m->job_room * sizeof *m->jobs);
+	}
+	m->jobs[m->job_count++] = job;
+	row->key = job->key = (int64_t)m->job_count;
+	list_init(&job->tasks);
+	list_init(&job->deliverables);
+	list_init(&job->events);
+}
+
+enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row)
+{
+	struct name name = name_of(KIND_JOB, 0, id, strlen(id));
+	struct item *item = item_find(memory_of(base), &name);
+
+	if (!item)
+		return STORE_NONE;
+	job_copy(row, item->row);
+	return STORE_OK;
+}
+
+enum store_result memory_job_put(struct store *base, struct job_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+
+	if (row->key && !job_at(m, row->key))
+		return STORE_NONE;
+	if (!row->key && item_find(m, &name))
+		return refuse(base, "writing: there is a job with this id");
+	if (!row->key)
+		job_make(m, row);
+	job_set(m, row);
+	return STORE_OK;
+}
+
+static void drop_all(struct memory *m, struct list *group)
+{
+	for (struct list *node = group->next; node != group; node = node->next) {
+		struct item *item = container_of(node, struct item, in_order);
+		if (item->row)
+			item_drop(m, item);
+	}
+}
+
+enum store_result memory_job_delete(struct store *base, const struct job_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct job *job = job_at(m, row->key);
+
+	if (!job)
+		return STORE_NONE;
+	drop_all(m, &job->tasks);
+	drop_all(m, &job->deliverables);
+	drop_all(m, &job->events);
+	item_drop(m, &job->item);
+	for (struct list *node = m->answers.next; node != &m->answers; node = node->next) {
+		struct item *item = container_of(node, struct item, in_order);
+		struct idempotency_row *answer = item->row;
+		if (answer && strcmp(answer->scope, row->id) == 0)
+			item_drop(m, item);
+	}
+	return STORE_OK;
+}
+
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
+				     job_visit *visit, void *context)
+{
+	struct memory *m = memory_of(base);
+	int64_t key = below_key && (uint64_t)below_key <= m->job_count ? below_key - 1 : (int64_t)m->job_count;
+	size_t rows = 0;
+
+	for (; key > 0 && rows < limit; key--) {
+		const struct job *job = job_at(m, key);
+		const struct job_row *row = job ? job->item.row : NULL;
+		if (!row || (status >= 0 && (int)row->status != status))
+			continue;
+		rows++;
+		if (!visit(context, row))
+			break;
+	}
+	return rows ? STORE_OK : STORE_NONE;
+}
+
+/* ---- tasks ---- */
+
+static void task_copy(struct task_row *to, const struct task_row *from)
+{
+	*to = *from;
+	to->title = own(from->title);
+	to->note = own(from->note);
+}
+
+enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row)
+{
+	struct name name = name_of(KIND_TASK, job, id, strlen(id));
+	struct item *item = item_find(memory_of(base), &name);
+
+	if (!item)
+		return STORE_NONE;
+	task_copy(row, item->row);
+	return STORE_OK;
+}
+
+/* Moves it before those of its group that come after it. */
+static void task_place(struct item *item, struct list *group)
+{
+	const struct task_row *row = item->row;
+	struct list *before = item->in_order.prev;
+
+	while (before != group) {
+		const struct task_row *other = container_of(before, struct item, in_order)->row;
+		if (other && other->position < row->position)
+			break;
+		before = before->prev;
+	}
+	list_remove(&item->in_order);
+	list_append(before->next, &item->in_order);
+}
+
+enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct name name = name_of(KIND_TASK, job, row->id, strlen(row->id));
+	struct job *of = job_at(m, job);
+	struct task_row *copy;
+	bool known = item_find(m, &name);
+	struct item *item;
+
+	if (!of)
+		return refuse(base, "writing a task: there is no such job");
+	copy = xmalloc(sizeof *copy);
+	task_copy(copy, row);
+	item = item_put(m, KIND_TASK, &name, &of->tasks, copy);
+	if (!known)
+		task_place(item, &of->tasks);
+	return STORE_OK;
+}
+
+enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context)
+{
+	struct job *job = job_at(memory_of(base), key);
+	size_t rows = 0;
+
+	for (struct list *node = job ? job->tasks.next : NULL; job && node != &job->tasks; node = node->next) {
+		const struct task_row *row = container_of(node, struct item, in_order)->row;
+		rows++;
+		if (!visit(context, row))
+			break;
+	}
+	return rows ? STORE_OK : STORE_NONE;
+}
+
+/* ---- deliverables ---- */
+
+enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct name name = name_of(KIND_DELIVERABLE, job, row->id, strlen(row->id));
+	struct job *of = job_at(m, job);
+	struct deliverable_row *copy;
+
+	if (!of)
+		return refuse(base, "writing a deliverable: there is no such job");
+	copy = xmalloc(sizeof *copy);
+	*copy = *row;
+	copy->title = own(row->title);
+	copy->url = own(row->url);
+	copy->media_type = own(row->media_type);
+	item_put(m, KIND_DELIVERABLE, &name, &of->deliverables, copy);
+	return STORE_OK;
+}
+
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
+					     void *context)
+{
+	struct job *job = job_at(memory_of(base), key);
+	size_t rows = 0;
+
+	for (struct list *node = job ? job->deliverables.next : NULL; job && node != &job->deliverables;
+	     node = node->next) {
+		const struct deliverable_row *row = container_of(node, struct item, in_order)->row;
+		rows++;
+		if (!visit(context, row))
+			break;
+	}
+	return rows ? STORE_OK : STORE_NONE;
+}
+
+/* ---- events ---- */
+
+enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct name name = name_of(KIND_EVENT, job, &row->seq, sizeof row->seq);
+	struct job *of = job_at(m, job);
+	struct event_row *copy;
+	char *json;
+
+	if (!of || item_find(m, &name))
+		return refuse(base, of ? "writing: there is an event with this seq" : "writing: there is no such job");
+	copy = xmalloc(sizeof *copy + row->json.len);
+	json = (char *)(copy + 1);
+	*copy = *row;
+	memcpy(json, row->json.ptr, row->json.len);
+	copy->json.ptr = json;
+	item_put(m, KIND_EVENT, &name, &of->events, copy);
+	return STORE_OK;
+}
+
+/*
+ * Where a walk starts; the group's head when nothing is left.  A log has no holes, so when the event next to
+ * `from` is not there, either all of them are to be walked or none.
+ */
+static struct list *event_start(struct memory *m, struct job *job, uint64_t from, bool descending)
+{
+	uint64_t next = descending ? from - 1 : from + 1;
+	struct name name = name_of(KIND_EVENT, job->key, &next, sizeof next);
+	struct item *item = item_find(m, &name);
+	struct list *node = descending ? job->events.prev : job->events.next;
+	const struct event_row *edge = NULL;
+
+	if (item)
+		return &item->in_order;
+	while (node != &job->events && !(edge = container_of(node, struct item, in_order)->row))
+		node = descending ? node->prev : node->next; /* pruned by the open transaction */
+	return edge && (descending ? edge->seq < from : edge->seq > from) ? node : &job->events;
+}
+
+enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
+				       event_visit *visit, void *context)
+{
+	struct memory *m = memory_of(base);
+	struct job *job = job_at(m, key);
+	struct list *node = job ? event_start(m, job, from, descending) : NULL;
+	size_t rows = 0;
+
+	while (job && node != &job->events && rows < limit) {
+		const struct event_row *row = container_of(node, struct item, in_order)->row;
+		node = descending ? node->prev : node->next;
+		if (!row) /* pruned by the open transaction */
+			continue;
+		rows++;
+		if (!visit(context, row))
+			break;
+	}
+	return rows ? STORE_OK : STORE_NONE;
+}
+
+/* ---- remembered answers ---- */
+
+enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
+						struct idempotency_row *row)
+{
+	struct name name = name_of_answer(scope, key);
+	struct item *item = item_find(memory_of(base), &name);
+
+	if (!item)
+		return STORE_NONE;
+	*row = *(struct idempotency_row *)item->row;
+	row->body = own(row->body);
+	return STORE_OK;
+}
+
+enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct name name = name_of_answer(row->scope, row->key);
+	struct idempotency_row *copy = xmalloc(sizeof *copy);
+
+	*copy = *row;
+	copy->body = own(row->body);
+	item_put(m, KIND_ANSWER, &name, &m->answers, copy);
+	return STORE_OK;
+}
+
+/* ---- pruning ---- */
+
+static void prune_answers(struct memory *m, int64_t before, size_t *budget)
+{
+	for (struct list *node = m->answers.next; node != &m->answers && *budget; node = node->next) {
+		struct item *item = container_of(node, struct item, in_order);
+		const struct idempotency_row *row = item->row;
+		if (!row || row->time >= before)
+			continue;
+		item_drop(m, item);
+		--*budget;
+	}
+}
+
+/* Removes events below `first`. */
+static void prune_events(struct memory *m, struct job *job, uint64_t first, size_t *budget)
+{
+	struct job_row row = *(struct job_row *)job->item.row;
+
+	for (struct list *node = job->events.next; node != &job->events && *budget; node = node->next) {
+		struct item *item = container_of(node, struct item, in_order);
+		const struct event_row *event = item->row;
+		if (!event)
+			continue;
+		if (event->seq >= first)
+			break;
+		row.first = event->seq + 1;
+		item_drop(m, item);
+		--*budget;
+	}
+	if (row.first != ((struct job_row *)job->item.row)->first)
+		job_set(m, &row);
+}
+
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
+				      uint64_t most_events, size_t budget)
+{
+	struct memory *m = memory_of(base);
+	uint64_t most = most_events ? most_events : 1;
+	size_t left = budget;
+
+	prune_answers(m, keys_before, &left);
+	for (int64_t key = 1; key <= (int64_t)m->job_count && left; key++) {
+		struct job *job = job_at(m, key);
+		const struct job_row *row = job ? job->item.row : NULL;
+		if (row && row->ended && row->ended < logs_before)
+			prune_events(m, job, row->seq, &left);
+		else if (row && row->ended && row->seq >= most)
+			prune_events(m, job, row->seq - most + 1, &left);
+	}
+	return left == budget ? STORE_NONE : STORE_OK;
+}

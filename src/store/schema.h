@@ -1,0 +1,7 @@
+/* The SQL files of this folder, carried inside the program. */
+#ifndef JOBLIGHT_STORE_SCHEMA_H
+#define JOBLIGHT_STORE_SCHEMA_H
+
+extern const char schema_sqlite[]; /* schema_sqlite.sql, terminated by a NUL */
+
+#endif

@@ -1,0 +1,86 @@
+-- The tables of a joblight database, schema version 1 (sqlite.h has the number).
+--
+-- Statuses and event types are the numbers of model.h, times are Unix milliseconds and 0 means "not yet".
+-- Everything of a job hangs on its `key`, which rises with creation and is never used again, so that rows
+-- of a deleted job can never be taken for those of a later one under the same id.  Nothing but joblight
+-- writes here and it deletes a job's rows with the job, so foreign keys are not declared.
+
+-- Long texts come last: an update that changes only numbers then leaves their overflow pages alone.
+CREATE TABLE jobs (
+	key INTEGER PRIMARY KEY AUTOINCREMENT,
+	id TEXT NOT NULL UNIQUE,
+	epoch TEXT NOT NULL,
+	status INTEGER NOT NULL,
+	seq INTEGER NOT NULL,      -- of the last event
+	first INTEGER NOT NULL,    -- of the first event still in job_activity
+	tasks INTEGER NOT NULL,    -- how many
+	created INTEGER NOT NULL,
+	updated INTEGER NOT NULL,
+	ended INTEGER NOT NULL,
+	title TEXT NOT NULL,
+	metadata TEXT NOT NULL     -- JSON object
+) STRICT;
+
+CREATE INDEX jobs_by_status ON jobs (status, key);
+
+-- What the pruner looks for: ended jobs that hold more than their last event, by age and by length.
+CREATE INDEX jobs_prunable_by_end ON jobs (ended) WHERE ended > 0 AND first < seq;
+CREATE INDEX jobs_prunable_by_length ON jobs (seq - first) WHERE ended > 0 AND first < seq;
+
+-- By position, because a snapshot lists all of them in this order.
+CREATE TABLE tasks (
+	job INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	id TEXT NOT NULL,
+	status INTEGER NOT NULL,
+	progress REAL,             -- 0 .. 100
+	attempt INTEGER,
+	created INTEGER NOT NULL,
+	updated INTEGER NOT NULL,
+	started INTEGER NOT NULL,
+	ended INTEGER NOT NULL,
+	title TEXT NOT NULL,
+	note TEXT,
+	PRIMARY KEY (job, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX tasks_by_id ON tasks (job, id);
+
+-- The event log.  It keeps its rowid: rows are then appended in order of commit, whatever job they are of, and
+-- only the small index entries go to where their job is.  Without a rowid each event would split pages in the
+-- middle of its job's rows; that halves the rate of writing with a hundred active jobs.
+CREATE TABLE job_activity (
+	job INTEGER NOT NULL,
+	seq INTEGER NOT NULL,
+	type INTEGER NOT NULL,
+	time INTEGER NOT NULL,
+	json TEXT NOT NULL,        -- the bytes that every transport sends
+	PRIMARY KEY (job, seq)
+) STRICT;
+
+CREATE TABLE deliverables (
+	number INTEGER PRIMARY KEY, -- order of insertion
+	job INTEGER NOT NULL,
+	id TEXT NOT NULL,
+	created INTEGER NOT NULL,
+	title TEXT NOT NULL,
+	url TEXT,
+	media_type TEXT,
+	UNIQUE (job, id)
+) STRICT;
+
+-- Remembered answers, appended in order of time for the same reason.
+CREATE TABLE idempotency (
+	scope TEXT NOT NULL,       -- the job's id, or '' for creations
+	key TEXT NOT NULL,
+	fingerprint BLOB NOT NULL, -- SHA-256 of the request
+	time INTEGER NOT NULL,
+	outcome INTEGER NOT NULL,
+	seq_first INTEGER NOT NULL,
+	seq_last INTEGER NOT NULL,
+	epoch TEXT NOT NULL,
+	body TEXT,
+	PRIMARY KEY (scope, key)
+) STRICT;
+
+CREATE INDEX idempotency_by_time ON idempotency (time);

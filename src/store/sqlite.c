@@ -1,0 +1,431 @@
+/*
+ * The standard store: one SQLite file in WAL mode.
+ *
+ * One session writes and it alone checkpoints, outside transactions: before 3.51 SQLite could lose pages
+ * when one connection checkpointed while another restarted the WAL.  Readers are opened read-only and each
+ * has a snapshot from begin() to commit() or rollback(); they never wait for the writer nor it for them.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "database.h"
+#include "file_lock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/xalloc.h"
+#include "schema.h"
+#include "sqlite.h"
+
+#define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
+#define TRUNCATE_BYTES (64 << 20)  /* beyond it new readers are made to wait, so that it can start again */
+#define WRITER_WAIT_MS 250         /* for other programs that look into the file, and for truncation */
+#define READER_WAIT_MS 100
+
+/*
+ * No memory map: an I/O error in it would be a SIGBUS instead of a 503.  The kernel has the file cached
+ * anyway, ours only has to hold what one large transaction changes (writer) or one walk touches (reader).
+ */
+#define COMMON_PRAGMAS "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
+#define WRITER_PRAGMAS                                                                                      \
+	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-8192;"                 \
+	"PRAGMA journal_size_limit=67108864;"
+#define READER_PRAGMAS "PRAGMA query_only=ON; PRAGMA cache_size=-2048;"
+
+struct sqlite_database {
+	struct database base;
+	struct file_lock lock;
+};
+
+/* ---- errors ---- */
+
+/*
+ * Right after the call.  SQLite knows ENOSPC as FULL, but a quota or a limit on file sizes only as an I/O
+ * error, and does not keep its errno; ours is cleared with every begin(), so it is of this transaction.
+ */
+static enum store_result result_of(int code)
+{
+	int cause = errno;
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return STORE_FULL;
+	case SQLITE_IOERR:
+		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? STORE_FULL : STORE_BUSY;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_CANTOPEN: /* out of file descriptors */
+	case SQLITE_NOMEM:
+	case SQLITE_INTERRUPT:
+		return STORE_BUSY;
+	default: /* CORRUPT, NOTADB, READONLY, and what only a mistake of ours can bring */
+		return STORE_BROKEN;
+	}
+}
+
+static const char *words_for(sqlite3 *db, int code)
+{
+	return db && code == sqlite3_extended_errcode(db) ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+}
+
+enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing)
+{
+	enum store_result r = result_of(code);
+
+	snprintf(s->base.error, sizeof s->base.error, "%s: %s (SQLite %d)", doing, words_for(s->db, code), code);
+	return r;
+}
+
+/* SQLite tells about every failed statement; who ran it logs that.  Its own notices are worth a line. */
+static void on_log(void *unused, int code, const char *message)
+{
+	(void)unused;
+	if ((code & 0xff) == SQLITE_NOTICE)
+		log_info("sqlite", "notice", message);
+	else if ((code & 0xff) == SQLITE_WARNING)
+		log_warn("sqlite", "warning", message);
+	else
+		log_debug("sqlite", "error", message);
+}
+
+static void configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a mutex all threads would share */
+}
+
+/* ---- transactions ---- */
+
+static enum store_result run(struct sqlite_session *s, enum statement which)
+{
+	return sqlite_run(s, s->statements[which]);
+}
+
+static void session_rollback(struct store *base)
+{
+	struct sqlite_session *s = (struct sqlite_session *)base;
+
+	if (!sqlite3_get_autocommit(s->db)) /* SQLite may have done it by itself */
+		run(s, STATEMENT_ROLLBACK);
+	s->open = false;
+	s->failed = STORE_OK;
+}
+
+static enum store_result session_begin(struct store *base)
+{
+	struct sqlite_session *s = (struct sqlite_session *)base;
+	enum store_result r;
+
+	assert(!s->open);
+	errno = 0;
+	r = run(s, s->writer ? STATEMENT_BEGIN_WRITING : STATEMENT_BEGIN_READING);
+	if (r == STORE_OK && !s->writer)
+		r = run(s, STATEMENT_SNAPSHOT); /* BEGIN alone takes it with the first read */
+	if (r != STORE_OK)
+		session_rollback(base);
+	else
+		s->open = true;
+	return r;
+}
+
+static enum store_result session_commit(struct store *base)
+{
+	struct sqlite_session *s = (struct sqlite_session *)base;
+	enum store_result r;
+
+	assert(s->open);
+	if (s->failed)
+		return s->failed;
+	r = run(s, STATEMENT_COMMIT);
+	if (r == STORE_OK)
+		s->open = false;
+	return r;
+}
+
+/* ---- the WAL ---- */
+
+static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
+{
+	struct sqlite_session *s = context;
+
+	(void)db;
+	(void)schema;
+	if (pages < s->checkpointed_pages) /* it started again from its beginning */
+		s->checkpointed_pages = 0;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static enum store_result session_checkpoint(struct store *base)
+{
+	struct sqlite_session *s = (struct sqlite_session *)base;
+	int mode, code;
+
+	assert(s->writer && !s->open);
+	if (s->wal_pages - s->checkpointed_pages < CHECKPOINT_BYTES / s->page_size)
+		return STORE_OK;
+	mode = s->wal_pages > TRUNCATE_BYTES / s->page_size ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
+	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
+	if (code == SQLITE_OK || code == SQLITE_BUSY) /* busy: a reader is still at the old pages */
+		return STORE_OK;
+	return sqlite_failed(s, code, "checkpoint");
+}
+
+/* ---- sessions ---- */
+
+static void session_free(struct sqlite_session *s)
+{
+	sqlite_statements_finish(s);
+	sqlite3_close(s->db);
+	free(s);
+}
+
+static void session_close(struct store *base)
+{
+	struct sqlite_session *s = (struct sqlite_session *)base;
+
+	session_rollback(base);
+	if (s->writer) {
+		int code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		if (code != SQLITE_OK) /* nothing is lost: the next start reads the WAL */
+			log_warn("the last checkpoint failed", "error", sqlite3_errmsg(s->db));
+	}
+	session_free(s);
+}
+
+static const struct store_ops sqlite_ops = {
+	.name = "sqlite",
+	.exclusive = true,
+	.close = session_close,
+	.begin = session_begin,
+	.commit = session_commit,
+	.rollback = session_rollback,
+	.job_get = sqlite_job_get,
+	.job_put = sqlite_job_put,
+	.job_delete = sqlite_job_delete,
+	.jobs = sqlite_jobs,
+	.task_get = sqlite_task_get,
+	.task_put = sqlite_task_put,
+	.tasks = sqlite_tasks,
+	.deliverable_put = sqlite_deliverable_put,
+	.deliverables = sqlite_deliverables,
+	.event_add = sqlite_event_add,
+	.events = sqlite_events,
+	.idempotency_get = sqlite_idempotency_get,
+	.idempotency_put = sqlite_idempotency_put,
+	.prune = sqlite_prune,
+	.checkpoint = session_checkpoint,
+};
+
+static void harden(sqlite3 *db, bool writer)
+{
+	sqlite3_extended_result_codes(db, 1);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if (!writer)
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_busy_timeout(db, writer ? WRITER_WAIT_MS : READER_WAIT_MS);
+}
+
+/* Says in words that help what SQLite found wrong with the file; false. */
+static bool explain(struct sqlite_session *s, const char *path, int code, char *error, size_t error_len)
+{
+	const char *words = words_for(s->db, code);
+
+	if ((code & 0xff) == SQLITE_NOTADB)
+		snprintf(error, error_len,
+			 "cannot open %s: it is not a SQLite database, or its header is damaged; "
+			 "name another file or restore a backup", path);
+	else if ((code & 0xff) == SQLITE_CORRUPT)
+		snprintf(error, error_len, "cannot open %s: the database is damaged (%s); restore a backup", path, words);
+	else if ((code & 0xff) == SQLITE_READONLY)
+		snprintf(error, error_len, "cannot open %s: it is read-only (%s)", path, words);
+	else if (result_of(code) == STORE_FULL)
+		snprintf(error, error_len, "cannot open %s: no space left on its disk (%s)", path, words);
+	else if ((code & 0xff) == SQLITE_CANTOPEN)
+		snprintf(error, error_len,
+			 "cannot open %s or make its write-ahead log beside it (%s); "
+			 "the directory must be writable and on a local file system", path, words);
+	else
+		snprintf(error, error_len, "cannot open %s: %s", path, words);
+	return false;
+}
+
+/* Makes the connection; the file is not read yet. */
+static int session_connect(struct sqlite_session *s, const char *path, bool writer)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int code = sqlite3_open_v2(path, &s->db, flags, NULL);
+
+	s->base.ops = &sqlite_ops;
+	s->writer = writer;
+	if (code != SQLITE_OK)
+		return code;
+	harden(s->db, writer);
+	return sqlite3_exec(s->db, writer ? COMMON_PRAGMAS WRITER_PRAGMAS : COMMON_PRAGMAS READER_PRAGMAS, NULL, NULL,
+			    NULL);
+}
+
+static int number_of(sqlite3 *db, const char *sql, int *value)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*value = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+struct identity {
+	int application, version, objects;
+};
+
+static int identify(sqlite3 *db, struct identity *found)
+{
+	int code = number_of(db, "PRAGMA application_id", &found->application);
+
+	if (code == SQLITE_OK)
+		code = number_of(db, "PRAGMA user_version", &found->version);
+	if (code == SQLITE_OK)
+		code = number_of(db, "SELECT count(*) FROM sqlite_schema", &found->objects);
+	return code;
+}
+
+/* Whether the file is ours or empty; it has not been changed yet. */
+static bool acceptable(const struct identity *found, const char *path, char *error, size_t error_len)
+{
+	if (!found->application && !found->version && !found->objects)
+		return true;
+	if (found->application != SQLITE_APPLICATION_ID)
+		snprintf(error, error_len, "cannot open %s: it is the database of another program; name another file",
+			 path);
+	else if (found->version > SQLITE_SCHEMA_VERSION)
+		snprintf(error, error_len,
+			 "cannot open %s: its schema version is %d and this joblight knows up to %d; "
+			 "it was used by a newer joblight, start that one", path, found->version,
+			 SQLITE_SCHEMA_VERSION);
+	else if (found->version < SQLITE_SCHEMA_VERSION)
+		snprintf(error, error_len, "cannot open %s: its schema version %d is unknown", path, found->version);
+	else
+		return true;
+	return false;
+}
+
+static int enter_wal(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &st, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		code = sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "wal") ? SQLITE_CANTOPEN : SQLITE_OK;
+	sqlite3_finalize(st);
+	return code;
+}
+
+static int create_schema(sqlite3 *db)
+{
+	char marks[96];
+	int code;
+
+	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+		 SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
+	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL);
+	return code == SQLITE_OK ? sqlite3_exec(db, marks, NULL, NULL, NULL) : code;
+}
+
+static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability, char *error,
+			size_t error_len)
+{
+	struct identity found = { 0 };
+	int code;
+
+	errno = 0;
+	code = session_connect(s, path, true);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(s->db,
+				    durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL" :
+								    "PRAGMA synchronous=NORMAL",
+				    NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = identify(s->db, &found);
+	if (code == SQLITE_OK && !acceptable(&found, path, error, error_len))
+		return false;
+	if (code == SQLITE_OK)
+		code = enter_wal(s->db);
+	sqlite3_wal_hook(s->db, on_wal, s);
+	if (code == SQLITE_OK && !found.objects)
+		code = create_schema(s->db);
+	if (code == SQLITE_OK)
+		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
+	if (code == SQLITE_OK)
+		code = sqlite_statements_prepare(s);
+	return code == SQLITE_OK || explain(s, path, code, error, error_len);
+}
+
+/* ---- the backend ---- */
+
+static bool takes(const char *location)
+{
+	(void)location;
+	return true;
+}
+
+static struct database *sqlite_open(const char *location, enum durability durability, char *error, size_t error_len)
+{
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+	struct sqlite_database *db = xcalloc(1, sizeof *db);
+	struct sqlite_session *writer;
+
+	pthread_once(&configured, configure);
+	if (!file_lock_take(&db->lock, location, error, error_len)) {
+		free(db);
+		return NULL;
+	}
+	writer = xcalloc(1, sizeof *writer);
+	if (!writer_open(writer, db->lock.path, durability, error, error_len)) {
+		session_free(writer);
+		file_lock_release(&db->lock);
+		free(db);
+		return NULL;
+	}
+	db->base = (struct database){ &sqlite_backend, &writer->base };
+	return &db->base;
+}
+
+static struct store *sqlite_reader(struct database *base, char *error, size_t error_len)
+{
+	struct sqlite_database *db = (struct sqlite_database *)base;
+	struct sqlite_session *s = xcalloc(1, sizeof *s);
+	int code = session_connect(s, db->lock.path, false);
+
+	if (code == SQLITE_OK)
+		code = sqlite_statements_prepare(s);
+	if (code == SQLITE_OK)
+		return &s->base;
+	explain(s, db->lock.path, code, error, error_len);
+	session_free(s);
+	return NULL;
+}
+
+static void sqlite_close(struct database *base)
+{
+	struct sqlite_database *db = (struct sqlite_database *)base;
+
+	base->writer->ops->close(base->writer);
+	file_lock_release(&db->lock);
+	free(db);
+}
+
+const struct backend sqlite_backend = { "sqlite", takes, sqlite_open, sqlite_reader, sqlite_close };

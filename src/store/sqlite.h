@@ -1,0 +1,102 @@
+/*
+ * The SQLite backend's own header.  sqlite.c opens, begins, commits and checkpoints; sqlite_statements.def
+ * lists the statements, sqlite_statement.c prepares and steps them; sqlite_rows.c and sqlite_prune.c hold
+ * the row operations of store.h.
+ */
+#ifndef JOBLIGHT_STORE_SQLITE_H
+#define JOBLIGHT_STORE_SQLITE_H
+
+#include <assert.h>
+#include <sqlite3.h>
+
+#include "joblight/core/store.h"
+
+#define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
+#define SQLITE_SCHEMA_VERSION 1
+
+#define STATEMENT(name, sql) STATEMENT_##name,
+enum statement {
+#include "sqlite_statements.def"
+	STATEMENT_COUNT
+};
+#undef STATEMENT
+
+struct sqlite_session {
+	struct store base;
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENT_COUNT];
+	bool writer;
+	bool open; /* between begin and commit or rollback */
+	/*
+	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and whatever
+	 * came after it would commit alone; so everything until rollback answers with this.
+	 */
+	enum store_result failed;
+	/* Of the writer, in pages: the WAL after the last commit, and when it was last checkpointed. */
+	int wal_pages, checkpointed_pages;
+	int page_size;
+};
+
+/* What SQLite said about the last call, in words in base.error. */
+enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing);
+
+/* ---- sqlite_statement.c ---- */
+
+int sqlite_statements_prepare(struct sqlite_session *s); /* SQLite's code */
+void sqlite_statements_finish(struct sqlite_session *s);
+
+/* Steps a bound statement once and resets it. */
+enum store_result sqlite_run(struct sqlite_session *s, sqlite3_stmt *st);
+/*
+ * Resets a statement that was stepped to `code` after `rows` rows: NONE when there were none.  `intact` is
+ * false when the last row made no sense.
+ */
+enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows, bool intact);
+/* A failure that SQLite does not know about, with one of its codes. */
+enum store_result sqlite_spoil(struct sqlite_session *s, int code, const char *doing);
+
+static inline struct sqlite_session *sqlite_session(struct store *s)
+{
+	struct sqlite_session *session = (struct sqlite_session *)s;
+
+	assert(session->open);
+	return session;
+}
+
+static inline void bind_number(sqlite3_stmt *st, int at, int64_t value)
+{
+	sqlite3_bind_int64(st, at, value);
+}
+
+static inline void bind_u64(sqlite3_stmt *st, int at, uint64_t value)
+{
+	sqlite3_bind_int64(st, at, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+static inline void bind_text(sqlite3_stmt *st, int at, const char *text) /* NULL binds NULL */
+{
+	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+/* ---- the operations, see store.h ---- */
+
+enum store_result sqlite_job_get(struct store *s, const char *id, struct job_row *row);
+enum store_result sqlite_job_put(struct store *s, struct job_row *row);
+enum store_result sqlite_job_delete(struct store *s, const struct job_row *row);
+enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit, job_visit *visit,
+			      void *context);
+enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id, struct task_row *row);
+enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
+enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
+enum store_result sqlite_deliverable_put(struct store *s, int64_t job, const struct deliverable_row *row);
+enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit, void *context);
+enum store_result sqlite_event_add(struct store *s, int64_t job, const struct event_row *row);
+enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending, size_t limit,
+				event_visit *visit, void *context);
+enum store_result sqlite_idempotency_get(struct store *s, const char *scope, const char *key,
+					 struct idempotency_row *row);
+enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
+enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+			       size_t budget);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * Removing what nobody can ask for any more, in steps of a bounded number of rows.
+ */
+#include "sqlite.h"
+
+struct prunable {
+	int64_t job;
+	uint64_t first, last; /* what may go: first .. last - 1 */
+};
+
+static enum store_result prune_answers(struct sqlite_session *s, int64_t before, size_t *budget)
+{
+	sqlite3_stmt *st = s->statements[STATEMENT_PRUNE_ANSWERS];
+	enum store_result r;
+
+	bind_number(st, 1, before);
+	bind_u64(st, 2, *budget);
+	r = sqlite_run(s, st);
+	if (r == STORE_OK)
+		*budget -= (size_t)sqlite3_changes(s->db);
+	return r;
+}
+
+/* The next job to take events from; at least `keep` of them stay. */
+static enum store_result prune_next(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
+				    struct prunable *found)
+{
+	sqlite3_stmt *st = s->statements[which];
+	int code;
+
+	bind_number(st, 1, bound);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW) {
+		found->job = sqlite3_column_int64(st, 0);
+		found->first = (uint64_t)sqlite3_column_int64(st, 1);
+		found->last = (uint64_t)sqlite3_column_int64(st, 2) + 1 - keep;
+	}
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
+}
+
+static enum store_result prune_events(struct sqlite_session *s, const struct prunable *p, size_t *budget)
+{
+	uint64_t first = p->last - p->first > *budget ? p->first + *budget : p->last;
+	static const enum statement steps[] = { STATEMENT_PRUNE_EVENTS, STATEMENT_PRUNE_FIRST };
+	enum store_result r = STORE_OK;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && r == STORE_OK; i++) {
+		sqlite3_stmt *st = s->statements[steps[i]];
+		bind_number(st, 1, p->job);
+		bind_u64(st, 2, first);
+		r = sqlite_run(s, st);
+	}
+	*budget -= first - p->first;
+	return r;
+}
+
+static enum store_result prune_logs(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
+				    size_t *budget)
+{
+	struct prunable p = { 0 };
+	enum store_result r = STORE_OK;
+
+	while (*budget && r == STORE_OK) {
+		r = prune_next(s, which, bound, keep, &p);
+		if (r == STORE_OK)
+			r = prune_events(s, &p, budget);
+	}
+	return r == STORE_NONE ? STORE_OK : r;
+}
+
+enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+			       size_t budget)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	uint64_t keep = most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;
+	size_t left = budget;
+	enum store_result r;
+
+	if (s->failed)
+		return s->failed;
+	r = prune_answers(s, keys_before, &left);
+	if (r == STORE_OK)
+		r = prune_logs(s, STATEMENT_PRUNE_OLD, logs_before, 1, &left);
+	if (r == STORE_OK)
+		r = prune_logs(s, STATEMENT_PRUNE_LONG, (int64_t)keep, keep, &left);
+	return r == STORE_OK && left == budget ? STORE_NONE : r;
+}

@@ -1,0 +1,419 @@
+/*
+ * The row operations.  One statement and one step per row: texts are bound where they lie (SQLITE_STATIC)
+ * and read where SQLite has them, so a row costs no allocation of ours.  Every operation leaves its
+ * statement reset.
+ */
+#include "joblight/base/xalloc.h"
+#include "sqlite.h"
+
+static char *text_at(sqlite3_stmt *st, int at) /* valid until the next step */
+{
+	return (char *)sqlite3_column_text(st, at);
+}
+
+static void copy_at(sqlite3_stmt *st, int at, char *out, size_t size)
+{
+	const char *text = text_at(st, at);
+	size_t len = text ? strnlen(text, size - 1) : 0;
+
+	if (len)
+		memcpy(out, text, len);
+	out[len] = '\0';
+}
+
+static char *own(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+/* ---- jobs ---- */
+
+/* Borrows the texts; false when the row makes no sense. */
+static bool job_from(sqlite3_stmt *st, struct job_row *row)
+{
+	int status = sqlite3_column_int(st, 3);
+
+	*row = (struct job_row){
+		.key = sqlite3_column_int64(st, 0),
+		.status = (enum job_status)status,
+		.seq = (uint64_t)sqlite3_column_int64(st, 4),
+		.first = (uint64_t)sqlite3_column_int64(st, 5),
+		.tasks = (uint32_t)sqlite3_column_int64(st, 6),
+		.created = sqlite3_column_int64(st, 7),
+		.updated = sqlite3_column_int64(st, 8),
+		.ended = sqlite3_column_int64(st, 9),
+		.title = text_at(st, 10),
+		.metadata = text_at(st, 11),
+	};
+	copy_at(st, 1, row->id, sizeof row->id);
+	copy_at(st, 2, row->epoch, sizeof row->epoch);
+	return status >= 0 && status < JOB_STATUS_COUNT && row->title && row->metadata;
+}
+
+enum store_result sqlite_job_get(struct store *base, const char *id, struct job_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_JOB_GET];
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, id);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW && (intact = job_from(st, row))) {
+		row->title = own(row->title);
+		row->metadata = own(row->metadata);
+	}
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
+}
+
+static void bind_job(sqlite3_stmt *st, const struct job_row *row)
+{
+	bind_text(st, 3, row->epoch);
+	bind_number(st, 4, row->status);
+	bind_u64(st, 5, row->seq);
+	bind_u64(st, 6, row->first);
+	bind_number(st, 7, row->tasks);
+	bind_number(st, 8, row->created);
+	bind_number(st, 9, row->updated);
+	bind_number(st, 10, row->ended);
+	bind_text(st, 11, row->title);
+	bind_text(st, 12, row->metadata);
+}
+
+static enum store_result job_insert(struct sqlite_session *s, struct job_row *row)
+{
+	sqlite3_stmt *st = s->statements[STATEMENT_JOB_INSERT];
+	enum store_result r;
+
+	bind_text(st, 2, row->id);
+	bind_job(st, row);
+	r = sqlite_run(s, st);
+	if (r == STORE_OK)
+		row->key = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+static enum store_result job_update(struct sqlite_session *s, enum statement which, const struct job_row *row)
+{
+	sqlite3_stmt *st = s->statements[which];
+	enum store_result r;
+
+	bind_number(st, 1, row->key);
+	bind_job(st, row);
+	r = sqlite_run(s, st);
+	return r == STORE_OK && !sqlite3_changes(s->db) ? STORE_NONE : r;
+}
+
+enum store_result sqlite_job_put(struct store *base, struct job_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	enum store_result r;
+
+	if (s->failed)
+		return s->failed;
+	if (!row->key)
+		return job_insert(s, row);
+	r = job_update(s, STATEMENT_JOB_TOUCH, row);
+	return r == STORE_NONE ? job_update(s, STATEMENT_JOB_MOVE, row) : r;
+}
+
+enum store_result sqlite_job_delete(struct store *base, const struct job_row *row)
+{
+	static const enum statement by_key[] = { STATEMENT_TASKS_DELETE, STATEMENT_DELIVERABLES_DELETE,
+						STATEMENT_EVENTS_DELETE, STATEMENT_JOB_DELETE };
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_ANSWERS_DELETE];
+	enum store_result r;
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, row->id);
+	r = sqlite_run(s, st);
+	for (size_t i = 0; i < sizeof by_key / sizeof *by_key && r == STORE_OK; i++) {
+		st = s->statements[by_key[i]];
+		bind_number(st, 1, row->key);
+		r = sqlite_run(s, st);
+	}
+	return r == STORE_OK && !sqlite3_changes(s->db) ? STORE_NONE : r;
+}
+
+enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
+			      void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[status < 0 ? STATEMENT_JOBS : STATEMENT_JOBS_WITH];
+	struct job_row row;
+	size_t rows = 0;
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, below_key ? below_key : INT64_MAX);
+	bind_u64(st, 2, limit);
+	if (status >= 0)
+		bind_number(st, 3, status);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = job_from(st, &row))) {
+		rows++;
+		if (!visit(context, &row))
+			break;
+	}
+	return sqlite_walked(s, st, code, rows, intact);
+}
+
+/* ---- tasks ---- */
+
+static bool task_from(sqlite3_stmt *st, struct task_row *row)
+{
+	int status = sqlite3_column_int(st, 2);
+
+	*row = (struct task_row){
+		.position = (uint32_t)sqlite3_column_int64(st, 0),
+		.status = (enum task_status)status,
+		.progress = sqlite3_column_type(st, 3) == SQLITE_NULL ? NAN : sqlite3_column_double(st, 3),
+		.attempt = sqlite3_column_type(st, 4) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 4),
+		.created = sqlite3_column_int64(st, 5),
+		.updated = sqlite3_column_int64(st, 6),
+		.started = sqlite3_column_int64(st, 7),
+		.ended = sqlite3_column_int64(st, 8),
+		.title = text_at(st, 9),
+		.note = text_at(st, 10),
+	};
+	copy_at(st, 1, row->id, sizeof row->id);
+	return status >= 0 && status < TASK_STATUS_COUNT && row->title;
+}
+
+enum store_result sqlite_task_get(struct store *base, int64_t job, const char *id, struct task_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_TASK_GET];
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_text(st, 2, id);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW && (intact = task_from(st, row))) {
+		row->title = own(row->title);
+		row->note = own(row->note);
+	}
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
+}
+
+enum store_result sqlite_task_put(struct store *base, int64_t job, const struct task_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_TASK_PUT];
+	enum store_result r;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_number(st, 2, row->position);
+	bind_text(st, 3, row->id);
+	bind_number(st, 4, row->status);
+	sqlite3_bind_double(st, 5, row->progress); /* NAN is NULL */
+	if (row->attempt < 0)
+		sqlite3_bind_null(st, 6);
+	else
+		bind_number(st, 6, row->attempt);
+	bind_number(st, 7, row->created);
+	bind_number(st, 8, row->updated);
+	bind_number(st, 9, row->started);
+	bind_number(st, 10, row->ended);
+	bind_text(st, 11, row->title);
+	bind_text(st, 12, row->note);
+	r = sqlite_run(s, st);
+	if (r == STORE_OK && !sqlite3_changes(s->db)) /* the position is another task's */
+		return sqlite_spoil(s, SQLITE_CONSTRAINT, "writing a task");
+	return r;
+}
+
+enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_TASKS];
+	struct task_row row;
+	size_t rows = 0;
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = task_from(st, &row))) {
+		rows++;
+		if (!visit(context, &row))
+			break;
+	}
+	return sqlite_walked(s, st, code, rows, intact);
+}
+
+/* ---- deliverables ---- */
+
+enum store_result sqlite_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLE_PUT];
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_text(st, 2, row->id);
+	bind_number(st, 3, row->created);
+	bind_text(st, 4, row->title);
+	bind_text(st, 5, row->url);
+	bind_text(st, 6, row->media_type);
+	return sqlite_run(s, st);
+}
+
+static bool deliverable_from(sqlite3_stmt *st, struct deliverable_row *row)
+{
+	*row = (struct deliverable_row){
+		.created = sqlite3_column_int64(st, 1),
+		.title = text_at(st, 2),
+		.url = text_at(st, 3),
+		.media_type = text_at(st, 4),
+	};
+	copy_at(st, 0, row->id, sizeof row->id);
+	return row->title;
+}
+
+enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverable_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLES];
+	struct deliverable_row row;
+	size_t rows = 0;
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = deliverable_from(st, &row))) {
+		rows++;
+		if (!visit(context, &row))
+			break;
+	}
+	return sqlite_walked(s, st, code, rows, intact);
+}
+
+/* ---- events ---- */
+
+enum store_result sqlite_event_add(struct store *base, int64_t job, const struct event_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_EVENT_ADD];
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_u64(st, 2, row->seq);
+	bind_number(st, 3, row->type);
+	bind_number(st, 4, row->time);
+	sqlite3_bind_text64(st, 5, row->json.ptr, row->json.len, SQLITE_STATIC, SQLITE_UTF8);
+	return sqlite_run(s, st);
+}
+
+/* The JSON is taken as a blob, because as a text SQLite copies it to add a NUL. */
+static bool event_from(sqlite3_stmt *st, struct event_row *row)
+{
+	int type = sqlite3_column_int(st, 1);
+
+	*row = (struct event_row){
+		.seq = (uint64_t)sqlite3_column_int64(st, 0),
+		.type = (enum event_type)type,
+		.time = sqlite3_column_int64(st, 2),
+		.json.ptr = sqlite3_column_blob(st, 3),
+		.json.len = (size_t)sqlite3_column_bytes(st, 3),
+	};
+	return type >= 0 && type < EVENT_TYPE_COUNT && row->json.ptr;
+}
+
+enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending, size_t limit,
+				event_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[descending ? STATEMENT_EVENTS_DOWN : STATEMENT_EVENTS_UP];
+	struct event_row row;
+	size_t rows = 0;
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_u64(st, 2, from);
+	bind_u64(st, 3, limit);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = event_from(st, &row))) {
+		rows++;
+		if (!visit(context, &row))
+			break;
+	}
+	return sqlite_walked(s, st, code, rows, intact);
+}
+
+/* ---- remembered answers ---- */
+
+static bool answer_from(sqlite3_stmt *st, struct idempotency_row *row)
+{
+	const void *fingerprint = sqlite3_column_blob(st, 2);
+
+	if (!fingerprint || sqlite3_column_bytes(st, 2) != DIGEST_LEN)
+		return false;
+	*row = (struct idempotency_row){
+		.time = sqlite3_column_int64(st, 3),
+		.outcome = sqlite3_column_int(st, 4),
+		.seq_first = (uint64_t)sqlite3_column_int64(st, 5),
+		.seq_last = (uint64_t)sqlite3_column_int64(st, 6),
+		.body = own(text_at(st, 8)),
+	};
+	memcpy(row->fingerprint, fingerprint, DIGEST_LEN);
+	copy_at(st, 0, row->scope, sizeof row->scope);
+	copy_at(st, 1, row->key, sizeof row->key);
+	copy_at(st, 7, row->epoch, sizeof row->epoch);
+	return true;
+}
+
+enum store_result sqlite_idempotency_get(struct store *base, const char *scope, const char *key,
+					 struct idempotency_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_ANSWER_GET];
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, scope);
+	bind_text(st, 2, key);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		intact = answer_from(st, row);
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
+}
+
+enum store_result sqlite_idempotency_put(struct store *base, const struct idempotency_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_ANSWER_PUT];
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, row->scope);
+	bind_text(st, 2, row->key);
+	sqlite3_bind_blob(st, 3, row->fingerprint, DIGEST_LEN, SQLITE_STATIC);
+	bind_number(st, 4, row->time);
+	bind_number(st, 5, row->outcome);
+	bind_u64(st, 6, row->seq_first);
+	bind_u64(st, 7, row->seq_last);
+	bind_text(st, 8, row->epoch);
+	bind_text(st, 9, row->body);
+	return sqlite_run(s, st);
+}
+

@@ -1,0 +1,163 @@
+#include "joblight/store/writer.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
+#include "joblight/core/engine.h"
+
+#define IDLE_MS 500       /* how long it sleeps without work, at most */
+#define PRUNE_MS 1000     /* a step of pruning this often */
+#define PRUNE_BUDGET 500  /* rows in one step, so that a step costs a few milliseconds */
+
+struct writer {
+	struct store *store;
+	const struct limits *limits;
+	struct engine *engine;
+	struct mailbox inbox;
+	writer_deliver *deliver;
+	void *context;
+	pthread_t thread;
+	uint64_t prune_due;
+	bool failing; /* the last transaction did; logged once */
+};
+
+static struct op *first_op(struct mail *mail)
+{
+	return (struct op *)mail; /* mail is its first member */
+}
+
+static struct op *next_op(const struct op *op)
+{
+	return first_op(op->mail.next);
+}
+
+/* Cuts the list behind at most `most` ops; the rest is returned. */
+static struct op *split(struct op *ops, uint64_t most)
+{
+	while (--most && next_op(ops))
+		ops = next_op(ops);
+	struct op *rest = next_op(ops);
+	ops->mail.next = NULL;
+	return rest;
+}
+
+static void note_health(struct writer *w, enum store_result r)
+{
+	bool failing = r != STORE_OK;
+
+	if (failing && !w->failing)
+		log_error("the store does not take writes; they are answered 503 until it does", "cause",
+			  store_error(w->store));
+	if (!failing && w->failing)
+		log_info("the store takes writes again");
+	w->failing = failing;
+}
+
+static enum store_result run_transaction(struct writer *w, struct op *ops, struct batch **batch)
+{
+	enum store_result r = engine_begin(w->engine, clock_wall_ms());
+
+	if (r != STORE_OK)
+		return r;
+	for (struct op *op = ops; op; op = next_op(op)) {
+		r = engine_apply(w->engine, op);
+		if (r != STORE_OK) {
+			engine_rollback(w->engine);
+			return r;
+		}
+	}
+	return engine_commit(w->engine, batch);
+}
+
+/* Commit, then broadcast, then answer. */
+static void writer_hand_out(struct writer *w, struct op *ops)
+{
+	struct batch *batch = NULL;
+	enum store_result r = run_transaction(w, ops, &batch);
+
+	note_health(w, r);
+	if (r != STORE_OK)
+		for (struct op *op = ops; op; op = next_op(op))
+			engine_refuse(w->engine, op);
+	w->deliver(w->context, batch, ops);
+	batch_release(batch);
+}
+
+static void prune(struct writer *w)
+{
+	uint64_t now = clock_monotonic_ms();
+	int64_t wall = clock_wall_ms();
+	const struct store_ops *ops = w->store->ops;
+
+	if (now < w->prune_due)
+		return;
+	w->prune_due = now + PRUNE_MS;
+	if (ops->begin(w->store) != STORE_OK)
+		return;
+	enum store_result r = ops->prune(w->store, wall - (int64_t)w->limits->idempotency_ms,
+					 wall - (int64_t)w->limits->retention_ms, w->limits->retention_events,
+					 PRUNE_BUDGET);
+	if (r == STORE_OK)
+		ops->commit(w->store);
+	else
+		ops->rollback(w->store); /* nothing to do, or it is tried again in a while */
+}
+
+static void *run(void *context)
+{
+	struct writer *w = context;
+
+	for (;;) {
+		struct op *ops = first_op(mailbox_wait(&w->inbox, IDLE_MS));
+		if (!ops && mailbox_is_closed(&w->inbox))
+			return NULL;
+		while (ops) {
+			struct op *rest = split(ops, w->limits->commit_writes);
+			writer_hand_out(w, ops);
+			ops = rest;
+		}
+		w->store->ops->checkpoint(w->store);
+		prune(w);
+	}
+}
+
+struct writer *writer_start(struct store *store, const struct limits *limits, writer_deliver *deliver, void *context)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+
+	w->store = store;
+	w->limits = limits;
+	w->deliver = deliver;
+	w->context = context;
+	w->engine = engine_create(store, limits, random_bytes);
+	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		log_error("no thread for the store can be started");
+		abort();
+	}
+	pthread_setname_np(w->thread, "store");
+	return w;
+}
+
+bool writer_submit(struct writer *w, struct op *op)
+{
+	return mailbox_post(&w->inbox, &op->mail);
+}
+
+void writer_stop(struct writer *w)
+{
+	mailbox_close(&w->inbox);
+	pthread_join(w->thread, NULL);
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	engine_free(w->engine);
+	mailbox_finish(&w->inbox);
+	free(w);
+}

@@ -1,0 +1,23 @@
+/* Sockets to the server under test, on loopback only. */
+#ifndef BENCH_NET_H
+#define BENCH_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct options;
+
+/* Starts a non-blocking connect from the index'th source address. Returns the socket; exits when
+ * none can be had, because a measurement with fewer connections than asked for is worth nothing. */
+int net_connect(const struct options *options, uint64_t index);
+
+/* One blocking exchange on a connection of its own: sends, returns the status of the answer (0:
+ * none within 10 s). */
+int net_ask(const struct options *options, const char *request, size_t len);
+
+/* Raises the limit of open files to what `connections` need; exits when it cannot. */
+void net_allow(uint64_t connections);
+
+uint64_t clock_ns(void);
+
+#endif

@@ -1,0 +1,35 @@
+/* The command line of the load generator. */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct peer;
+
+struct options {
+	const struct peer *peer;
+	bool websocket; /* subscribers come over WebSocket */
+	bool self_test;
+	uint64_t port;
+	uint64_t pid; /* the server's; 0 = no CPU and RSS figures */
+	uint64_t subscribers;
+	uint64_t publishers;
+	uint64_t idle;
+	uint64_t stalled;
+	uint64_t jobs;
+	uint64_t sources;
+	uint64_t batch;
+	uint64_t keys;
+	uint64_t rate;
+	uint64_t window;
+	uint64_t warm_ms;
+	uint64_t run_ms;
+	uint64_t count;
+	uint64_t rest_ms;
+};
+
+/* Prints what is wrong, or the help, and exits when the words cannot be used. */
+void options_read(struct options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,23 @@
+/* The servers that can be measured: one row each. `{job}` in a path stands for the job's id. */
+#ifndef BENCH_PEER_H
+#define BENCH_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct peer {
+	const char *name;
+	const char *sse_path;
+	const char *ws_path; /* NULL: none */
+	const char *post_path;
+	bool has_jobs;       /* jobs are created with POST /api/jobs before anything else */
+	bool says_connected; /* the first message is `connected`; otherwise the head means ready */
+	bool has_seq;        /* events are numbered, and one without a number is a fault */
+};
+
+const struct peer *peer_find(const char *name);
+
+/* "joblight, express, …" for the help text. */
+void peer_names(char *out, size_t size);
+
+#endif

@@ -1,0 +1,214 @@
+#include "stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum state { STATE_HEAD, STATE_LINES, STATE_CHUNKED_LINES, STATE_FRAMES };
+enum chunk_state { CHUNK_BEFORE, CHUNK_DIGITS, CHUNK_EXTENSION, CHUNK_BYTES, CHUNK_OVER };
+
+void stream_init(struct stream *stream)
+{
+	*stream = (struct stream){ .state = STATE_HEAD };
+}
+
+void stream_finish(struct stream *stream)
+{
+	free(stream->carry);
+	stream_init(stream);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	char low = (char)(c | 32);
+	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+/* One byte outside the chunks' data: their sizes and line ends. */
+static void chunk_byte(struct stream *s, char c)
+{
+	if (c == '\n' && s->chunk_state != CHUNK_BEFORE) {
+		s->chunk_state = s->chunk_left ? CHUNK_BYTES : CHUNK_OVER;
+	} else if (c == ';') {
+		s->chunk_state = CHUNK_EXTENSION;
+	} else if (c != '\r' && c != '\n' && s->chunk_state != CHUNK_EXTENSION) {
+		int digit = hex_digit(c);
+		s->bad |= digit < 0;
+		s->chunk_left = s->chunk_left << 4 | (uint64_t)(digit & 15);
+		s->chunk_state = CHUNK_DIGITS;
+	}
+}
+
+/* Takes the chunk framing out of `bytes` in place; returns how many bytes of data remain. */
+static size_t dechunk(struct stream *s, char *bytes, size_t len)
+{
+	size_t in = 0, out = 0;
+	while (in < len && s->chunk_state != CHUNK_OVER && !s->bad) {
+		if (s->chunk_state != CHUNK_BYTES) {
+			chunk_byte(s, bytes[in++]);
+			continue;
+		}
+		size_t take = s->chunk_left < len - in ? (size_t)s->chunk_left : len - in;
+		memmove(bytes + out, bytes + in, take);
+		in += take;
+		out += take;
+		s->chunk_left -= take;
+		if (!s->chunk_left)
+			s->chunk_state = CHUNK_BEFORE;
+	}
+	return out;
+}
+
+static bool head_has(const char *head, size_t len, const char *name, const char *value)
+{
+	size_t name_len = strlen(name), value_len = strlen(value);
+	for (const char *p = head, *end = head + len; (p = memchr(p, '\n', (size_t)(end - p)));) {
+		p++;
+		if ((size_t)(end - p) > name_len + value_len && !strncasecmp(p, name, name_len) &&
+		    p[name_len] == ':') {
+			const char *v = p + name_len + 1;
+			v += strspn(v, " ");
+			if (!strncasecmp(v, value, value_len))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Returns the length of the head, 0 when it is not complete. */
+static size_t take_head(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+{
+	const char *end = memmem(bytes, len, "\r\n\r\n", 4);
+	if (!end)
+		return 0;
+	size_t head = (size_t)(end - bytes) + 4;
+	if (head < 16 || memcmp(bytes, "HTTP/1.", 7) != 0) {
+		s->bad = true;
+		return 0;
+	}
+	s->status = (uint16_t)atoi(bytes + 9);
+	if (s->status == 101)
+		s->state = STATE_FRAMES;
+	else if (head_has(bytes, head, "transfer-encoding", "chunked"))
+		s->state = STATE_CHUNKED_LINES;
+	else
+		s->state = STATE_LINES;
+	s->bad |= s->status != 200 && s->status != 101;
+	if (!s->bad)
+		sink->message(sink->owner, MESSAGE_HEAD, bytes, head);
+	return head;
+}
+
+/* All events of the benchmark carry their JSON on one data line, so the line is the event. */
+static inline void take_line(struct stream *s, const char *line, size_t len,
+			     const struct sink *sink)
+{
+	if (len > 6 && !memcmp(line, "data: ", 6)) {
+		sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA,
+			      line + 6, len - 6);
+	} else if (len == 0 || *line == '\r') {
+		s->heartbeat = false;
+	} else if (len >= 16 && !memcmp(line, "event: heartbeat", 16)) {
+		s->heartbeat = true;
+	}
+}
+
+static size_t take_lines(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+{
+	const char *p = bytes, *end = bytes + len;
+	for (const char *line_end; (line_end = memchr(p, '\n', (size_t)(end - p)));
+	     p = line_end + 1)
+		take_line(s, p, (size_t)(line_end - p), sink);
+	return (size_t)(p - bytes);
+}
+
+/* Header and length of the frame at `bytes`: 0 = incomplete. A server's frames are never masked;
+ * fragments are not spoken by any server measured here. */
+static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t len,
+			 uint64_t *payload)
+{
+	if (len < 2)
+		return 0;
+	s->bad |= (bytes[1] & 0x80) || !(bytes[0] & 0x80);
+	unsigned extra = bytes[1] == 126 ? 2 : bytes[1] == 127 ? 8 : 0;
+	if (len < 2 + extra)
+		return 0;
+	uint64_t value = extra ? 0 : bytes[1] & 0x7f;
+	for (unsigned i = 0; i < extra; i++)
+		value = value << 8 | bytes[2 + i];
+	*payload = value;
+	return 2 + extra;
+}
+
+static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len,
+			  const struct sink *sink)
+{
+	switch (opcode) {
+	case 1:
+	case 2: sink->message(sink->owner, MESSAGE_DATA, data, len); break;
+	case 8: sink->message(sink->owner, MESSAGE_END, data, len); break;
+	case 9: sink->message(sink->owner, MESSAGE_PING, data, len); break;
+	case 10: break;
+	default: s->bad = true;
+	}
+}
+
+static size_t take_frames(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+{
+	size_t done = 0;
+	while (!s->bad) {
+		uint64_t payload;
+		const unsigned char *frame = (const unsigned char *)bytes + done;
+		size_t head = frame_head(s, frame, len - done, &payload);
+		if (s->bad || !head || len - done - head < payload)
+			break;
+		frame_deliver(s, frame[0] & 15, bytes + done + head, (size_t)payload, sink);
+		done += head + (size_t)payload;
+	}
+	return done;
+}
+
+static void keep(struct stream *s, const char *rest, size_t len)
+{
+	if (len > STREAM_ROOM) {
+		s->bad = true;
+		return;
+	}
+	if (len > s->carry_cap) {
+		s->carry_cap = (uint32_t)(len < 256 ? 256 : len * 2);
+		s->carry = realloc(s->carry, s->carry_cap);
+		if (!s->carry)
+			abort();
+	}
+	if (len)
+		memcpy(s->carry, rest, len);
+	s->carry_len = (uint32_t)len;
+}
+
+bool stream_feed(struct stream *s, char *bytes, size_t len, const struct sink *sink)
+{
+	if (s->state == STATE_CHUNKED_LINES)
+		len = dechunk(s, bytes, len);
+	if (s->carry_len) {
+		bytes -= s->carry_len;
+		len += s->carry_len;
+		memcpy(bytes, s->carry, s->carry_len);
+	}
+	size_t used = 0;
+	if (s->state == STATE_HEAD) {
+		used = take_head(s, bytes, len, sink);
+		if (used && s->state == STATE_CHUNKED_LINES)
+			len = used + dechunk(s, bytes + used, len - used);
+	}
+	if (s->state == STATE_FRAMES)
+		used += take_frames(s, bytes + used, len - used, sink);
+	else if (s->state != STATE_HEAD)
+		used += take_lines(s, bytes + used, len - used, sink);
+	if (!s->bad)
+		keep(s, bytes + used, len - used);
+	if (s->chunk_state == CHUNK_OVER && !s->bad)
+		sink->message(sink->owner, MESSAGE_END, bytes, 0);
+	return !s->bad;
+}

@@ -1,0 +1,23 @@
+/* What a process has used, read from /proc: the figure the benchmark trusts is the server's CPU
+ * time. */
+#ifndef BENCH_USAGE_H
+#define BENCH_USAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct usage {
+	double cpu_s; /* utime + stime of all threads, in ticks of 10 ms (/proc/PID/stat) */
+	double run_s; /* the same to the nanosecond, of the threads alive (schedstat); for a process
+			 at rest */
+	uint64_t rss_kib; /* VmRSS */
+};
+
+/* False when the process is gone. */
+bool usage_read(pid_t pid, struct usage *usage);
+
+/* CPU seconds of the calling process. */
+double usage_own_cpu(void);
+
+#endif

@@ -1,0 +1,358 @@
+/* The job page as a person sees it: in real Chromium, from the real server. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, afterEach, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { isLive, launch, openPage, seesText, shoot, textOf, until } from './support/browser.js';
+import { Proxy } from './support/proxy.js';
+import { Server } from './support/server.js';
+import { eventually, pause } from './support/wait.js';
+
+const run = promisify(execFile);
+const CAKE = {
+  title: 'Bake a lemon cake',
+  status: 'in_progress',
+  tasks: [
+    { id: 'shop', title: 'Find the ingredients' }, { id: 'whisk', title: 'Whisk eggs and sugar' },
+    { id: 'zest', title: 'Zest four lemons' }, { id: 'bake', title: 'Bake at 175 °C' },
+    { id: 'cool', title: 'Let it cool' }, { id: 'ice', title: 'Pour the icing' },
+  ],
+};
+
+let server;
+let proxy;
+let chromium;
+const pages = [];
+
+before(async () => {
+  server = await Server.start();
+  proxy = await Proxy.start(server.url);
+  chromium = await launch();
+});
+after(async () => {
+  await chromium.close();
+  await proxy.stop();
+  await server.stop();
+});
+afterEach(async () => {
+  for (const page of pages.splice(0)) {
+    assert.deepEqual(page.faults, [], 'script errors or blocked resources');
+    await page.close();
+  }
+  proxy.rule = () => undefined;
+});
+
+async function open(path, { through = server, ...options } = {}) {
+  const page = await openPage(chromium.browser, through.url + path, options);
+  pages.push(page);
+  return page;
+}
+
+async function openJob(job, options) {
+  const page = await open(`/jobs/${job.id}`, options);
+  await isLive(page);
+  return page;
+}
+
+/** Every seq the page is handed, as it comes. */
+const collect = (page) => page.evaluate(() => {
+  window.seqs = [];
+  document.addEventListener('task-stream:event', ({ detail }) => { if (detail.seq) window.seqs.push(detail.seq); });
+});
+
+const rowOf = (page, title) => page.evaluate((wanted) => {
+  const row = [...document.querySelectorAll('.task')].find((li) => li.querySelector('.name').textContent === wanted);
+  if (!row) return null;
+  const text = (part) => row.querySelector(part).textContent;
+  return { status: row.dataset.status, word: text('.word'), note: text('.note'), bar: !row.querySelector('.bar').hidden };
+}, title);
+
+const proof = async (page) => [await textOf(page, '#lost'), await textOf(page, '#repeated')];
+
+test('the page of a job goes live and shows its tasks', async () => {
+  const job = await server.createJob(CAKE);
+  const page = await openJob(job);
+  assert.equal(await textOf(page, '#title'), 'Bake a lemon cake');
+  await seesText(page, '#status', 'In progress');
+  assert.equal(await page.$$eval('.task', (rows) => rows.length), 6);
+  await seesText(page, '#link-word', 'Live');
+  await seesText(page, '#counts', '0 of 6 tasks done');
+  assert.equal(await page.$eval('task-event-stream', (node) => node.shadowRoot.textContent.trim()), 'Live ●');
+});
+
+test('a worker’s curl moves a task on the screen', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  const began = Date.now();
+  const body = '{"taskId":"read","status":"in_progress","progress":42,"note":"page 42 of 100"}';
+  await run('curl', ['-sS', '--fail', '-X', 'POST', '-H', 'Content-Type: application/json', '-d', body,
+    `${server.url}/api/agent-hooks/task-update/${job.id}`]);
+  await seesText(page, '.task .note', 'page 42 of 100');
+  assert.ok(Date.now() - began < 3000);
+  assert.deepEqual(await rowOf(page, 'Read the sources'),
+    { status: 'in_progress', word: 'In progress · 42 %', note: 'page 42 of 100', bar: true });
+  await seesText(page, '#percent', '21 %');
+});
+
+test('the curl line on the page works as it stands', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  const line = await textOf(page, '#curl');
+  await run('sh', ['-c', line.replace('curl ', 'curl -sS --fail ')]);
+  await seesText(page, '#hint', 'It landed');
+  assert.equal((await rowOf(page, 'hello')).note, 'Hello!');
+});
+
+test('the copy button copies the line, also where there is no clipboard interface', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  const copied = await page.evaluate(async () => {
+    Object.defineProperty(navigator, 'clipboard', { value: undefined }); // as on plain http
+    const text = new Promise((resolve) => {
+      document.addEventListener('copy', () => resolve(document.activeElement.value), { once: true });
+    });
+    document.getElementById('copy').click();
+    return text;
+  });
+  assert.equal(copied, await textOf(page, '#curl'));
+  await seesText(page, '#copy', 'Copied');
+});
+
+test('killed with SIGKILL under load and started again, nothing is missing and nothing comes twice', async () => {
+  const own = await Server.start();
+  try {
+    const job = await own.createJob(CAKE);
+    const page = await openJob(job, { through: own });
+    await collect(page);
+    let answered = 0;
+    let stop = false;
+    const worker = (async () => {
+      for (let i = 0; !stop; i++) {
+        const { id } = CAKE.tasks[i % CAKE.tasks.length];
+        await own.report(job.id, { taskId: id, status: 'in_progress', progress: i % 101, note: `step ${i}` })
+          .then(() => { answered++; }, () => pause(20));
+      }
+    })();
+    for (let round = 0; round < 2; round++) {
+      const mark = answered;
+      await eventually('updates flow', () => answered > mark + 20);
+      await own.kill();
+      await until(page, () => document.querySelector('task-event-stream').state === 'reconnecting');
+      await own.start();
+      await isLive(page);
+    }
+    stop = true;
+    await worker;
+    const truth = await own.call('GET', `/api/jobs/${job.id}`);
+    await until(page, (seq) => window.seqs.at(-1) === seq, truth.seq);
+    const seqs = await page.evaluate(() => window.seqs);
+    assert.deepEqual(seqs, Array.from({ length: truth.seq - 1 }, (_, i) => i + 2));
+    assert.ok(truth.seq - 1 >= answered, `${answered} were answered, ${truth.seq - 1} are there`);
+    for (const task of truth.tasks) {
+      await seesText(page, '#tasks', task.note || '');
+      assert.equal((await rowOf(page, task.title)).note, task.note || '');
+    }
+    assert.deepEqual(await proof(page), ['0', '0']);
+    await seesText(page, '#reconnects', '2');
+  } finally {
+    await own.stop();
+  }
+});
+
+test('"Cut my connection" shows the break, then comes back with everything that happened meanwhile', async () => {
+  const job = await server.createJob(CAKE);
+  const page = await openJob(job);
+  await collect(page);
+  await server.report(job.id, { taskId: 'shop', status: 'in_progress' });
+  await until(page, () => window.seqs.length === 1);
+  await page.click('#cut');
+  await seesText(page, '#link-word', 'Reconnecting…');
+  for (const { id } of CAKE.tasks) await server.report(job.id, { taskId: id, status: 'completed' });
+  await shoot(page, 'job-reconnecting');
+  await isLive(page);
+  await seesText(page, '#counts', '6 of 6 tasks done');
+  await seesText(page, '#link-detail', '6 events happened meanwhile');
+  assert.deepEqual(await page.evaluate(() => window.seqs), [2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(await proof(page), ['0', '0']);
+});
+
+test('where a proxy holds streams back the page says so, and lives by polling', async () => {
+  proxy.rule = ({ url }) => (url.includes('task-events') ? 'hold' : undefined);
+  const job = await server.createJob();
+  const page = await open(`/jobs/${job.id}`, { through: proxy });
+  await seesText(page, '#link-word', 'Live by polling');
+  await server.report(job.id, { taskId: 'write', status: 'completed', note: 'done by polling' });
+  await seesText(page, '#tasks', 'done by polling');
+});
+
+test('the transport can be switched while events flow, and none is lost', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  await collect(page);
+  let sent = 0;
+  const send = async (times) => {
+    for (let i = 0; i < times; i++, sent++) await server.report(job.id, { taskId: 'read', progress: i });
+  };
+  for (const [value, word] of [['poll', 'Live by polling'], ['sse', 'Live'], ['', 'Live']]) {
+    await send(10);
+    const moving = send(10);
+    await page.evaluate((v) => document.querySelector(`[name=transport][value="${v}"]`).click(), value);
+    await until(page, (w) => document.getElementById('link-word').textContent === w, word);
+    await moving;
+  }
+  await until(page, (n) => window.seqs.length >= n, sent);
+  assert.deepEqual(await page.evaluate(() => window.seqs), Array.from({ length: sent }, (_, i) => i + 2));
+});
+
+test('a second window is counted', async () => {
+  const job = await server.createJob();
+  await openJob(job);
+  const second = await openJob(job);
+  await seesText(second, '#watchers', '2 watching');
+});
+
+test('markup, scripts, bidi overrides and endless words in titles and notes are text', async () => {
+  const evil = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script><b>bold</b>';
+  const job = await server.createJob({ title: `${evil}\u202Etxet`, tasks: [{ id: 'read', title: evil }] });
+  const page = await openJob(job, { width: 390, height: 844 });
+  await server.report(job.id, { taskId: 'read', status: 'in_progress', note: evil });
+  await seesText(page, '.note', evil);
+  await server.report(job.id, { taskId: 'read', note: 'w'.repeat(16 * 1024) });
+  await until(page, () => document.querySelector('.note').textContent.length === 16 * 1024);
+  assert.equal(await textOf(page, '.name'), evil);
+  assert.equal(await page.$$eval('main img, main b:not([id]), main script, #raw *:not(li):not(span)', (nodes) => nodes.length), 0);
+  assert.doesNotMatch(await page.title(), /^owned$/);
+  const [inner, needed] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
+  assert.ok(needed <= inner, `the page is ${needed} wide in a window of ${inner}`);
+  assert.ok(await page.$eval('.note', (note) => note.clientHeight) < 120);
+  await page.click('.more');
+  assert.ok(await page.$eval('.note', (note) => note.clientHeight) > 1000);
+});
+
+test('a deliverable with a hostile address is not a link', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  await page.evaluate(() => {
+    const send = (seq, url) => document.querySelector('task-event-stream').dispatchEvent(new CustomEvent('task-stream:event', {
+      detail: { type: 'deliverable', jobId: 'x', seq, deliverableId: url, title: `file ${seq}`, url },
+    }));
+    send(2, 'javascript:alert(1)');
+    send(3, 'https://example.org/report.pdf');
+  });
+  await seesText(page, '#files', 'file 3');
+  assert.deepEqual(await page.$$eval('#files a', (links) => links.map(({ href }) => href)), ['https://example.org/report.pdf']);
+});
+
+test('the end of the job is shown, the connection let go, and nothing is asked after it', async () => {
+  const job = await server.createJob();
+  const page = await open(`/jobs/${job.id}`, { through: proxy });
+  await isLive(page);
+  await server.setStatus(job.id, 'completed');
+  await seesText(page, '#link-word', 'Finished');
+  await seesText(page, '#status', 'Completed');
+  assert.match(await page.title(), /^✓ Done/);
+  await eventually('the connection is closed', () => !proxy.open('task-events').length);
+  proxy.requests.length = 0;
+  await pause(2500); // longer than anything the page does on a clock
+  assert.deepEqual(proxy.asked('/api/').map(({ url }) => url), []);
+});
+
+test('a job that is over when the page opens is shown without a stream', async () => {
+  const job = await server.createJob();
+  await server.report(job.id, { taskId: 'read', status: 'completed' });
+  await server.setStatus(job.id, 'failed');
+  proxy.requests.length = 0;
+  const page = await open(`/jobs/${job.id}`, { through: proxy });
+  await seesText(page, '#status', 'Failed');
+  await seesText(page, '#link-word', 'Finished');
+  assert.equal(proxy.asked('task-events').length, 0);
+});
+
+test('a pending job is shown, and goes live when it begins', async () => {
+  const job = await server.createJob({ status: 'pending' });
+  const page = await open(`/jobs/${job.id}`);
+  await seesText(page, '#link-word', 'Waiting for the job to start');
+  await server.setStatus(job.id, 'in_progress');
+  await isLive(page);
+});
+
+test('an unknown job is told in words', async () => {
+  const page = await open('/jobs/no-such-job');
+  await seesText(page, '#notice', 'There is no such job');
+  assert.equal(await page.$eval('#hero', (hero) => hero.hidden), true);
+});
+
+test('raw events can be paused, and go on where they were', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  await page.click('#pause');
+  for (let i = 0; i < 3; i++) await server.report(job.id, { taskId: 'read', progress: i });
+  await seesText(page, '#pause', 'Go on (3)');
+  await page.click('#pause');
+  await until(page, () => document.querySelectorAll('#raw li').length >= 4);
+  assert.equal(await page.$eval('#pause', (button) => button.getAttribute('aria-pressed')), 'false');
+});
+
+test('everything can be done with the keyboard', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  const reached = [];
+  for (let i = 0; i < 14; i++) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.name || document.activeElement.textContent));
+  }
+  for (const id of ['demo', 'curl', 'copy', 'transport', 'cut', 'pause', 'raw']) assert.ok(reached.includes(id), `${id} in ${reached}`);
+});
+
+test('with prefers-reduced-motion nothing moves', async () => {
+  const job = await server.createJob(CAKE);
+  const page = await open('/');
+  await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
+  await page.goto(`${server.url}/jobs/${job.id}`);
+  await isLive(page);
+  await server.report(job.id, { taskId: 'bake', status: 'in_progress', progress: 50 });
+  await seesText(page, '#tasks', '50 %');
+  assert.equal(await page.evaluate(() => document.getAnimations({ subtree: true }).length), 0);
+});
+
+test('two thousand updates are painted in order, and the last state is the server’s', async () => {
+  const tasks = Array.from({ length: 200 }, (_, i) => ({ id: `t${i}`, title: `Part ${i}` }));
+  const job = await server.createJob({ tasks });
+  const page = await openJob(job);
+  await collect(page);
+  for (let round = 1; round <= 10; round++) {
+    await server.report(job.id, tasks.map(({ id }) => ({ taskId: id, status: round === 10 ? 'completed' : 'in_progress', progress: round * 10 })));
+  }
+  await seesText(page, '#counts', '200 of 200 tasks done');
+  assert.equal(await page.evaluate(() => window.seqs.length), 2000);
+  assert.deepEqual(await proof(page), ['0', '0']);
+  assert.ok(await page.$$eval('#raw li', (rows) => rows.length) <= 200);
+});
+
+test('the demo worker does the job before one’s eyes, in light, in the dark and on a phone', async () => {
+  const looks = { 'job-light': {}, 'job-dark': { dark: true }, 'job-phone': { width: 390, height: 844 } };
+  await Promise.all(Object.entries(looks).map(async ([name, look]) => {
+    const job = await server.createJob(CAKE);
+    const page = await openJob(job, look);
+    await page.bringToFront();
+    await page.click('#demo');
+    await eventually(`${name} is half way`, async () => parseInt(await textOf(page, '#percent'), 10) >= 40, 40000);
+    await page.bringToFront();
+    await shoot(page, name);
+    await eventually(`${name} is done`, async () => (await textOf(page, '#status')) === 'Completed', 60000);
+    assert.equal(await textOf(page, '#counts'), '6 of 6 tasks done');
+    assert.deepEqual(await proof(page), ['0', '0']);
+  }));
+  await shoot(pages[0], 'job-done');
+});
+
+test('the demo worker makes a fresh job where the job is over', async () => {
+  const job = await server.createJob();
+  await server.setStatus(job.id, 'completed');
+  const page = await open(`/jobs/${job.id}`);
+  await seesText(page, '#demo', 'fresh job');
+  await page.click('#demo');
+  await until(page, (id) => location.pathname !== `/jobs/${id}`, job.id);
+  await until(page, () => document.querySelector('.task[data-status=in_progress]'));
+  assert.equal(await page.evaluate(() => location.hash), '');
+});

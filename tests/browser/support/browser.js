@@ -1,0 +1,62 @@
+/* Debian's Chromium with an empty profile, and words for what a test waits for. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import puppeteer from 'puppeteer-core';
+
+const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const SHOTS = fileURLToPath(new URL('../shots/', import.meta.url));
+export const PATIENCE_MS = 20000;
+
+export async function launch() {
+  const executablePath = PLACES.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error('no Chromium found: install the package "chromium" or set CHROMIUM');
+  const userDataDir = mkdtempSync(join(tmpdir(), 'joblight-chromium-'));
+  const browser = await puppeteer.launch({ executablePath, userDataDir, headless: true, args: FLAGS });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      rmSync(userDataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A page that remembers what must never happen: script errors and blocked resources. */
+export async function openPage(browser, url, { width = 1280, height = 900, dark = false } = {}) {
+  const page = await browser.newPage();
+  const faults = page.faults = [];
+  page.on('pageerror', (err) => faults.push(String(err)));
+  page.on('console', (message) => {
+    const text = message.text();
+    if (/Content Security Policy|TypeError|ReferenceError/.test(text)) faults.push(text);
+  });
+  await page.setViewport({ width, height, deviceScaleFactor: 1 });
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }]);
+  await page.goto(url, { waitUntil: 'domcontentloaded' });
+  return page;
+}
+
+export const until = (page, check, ...args) =>
+  page.waitForFunction(check, { timeout: PATIENCE_MS, polling: 50 }, ...args);
+
+export const textOf = (page, selector) => page.$eval(selector, (node) => node.textContent);
+
+export const isLive = (page) => until(page, () => document.querySelector('task-event-stream').state === 'live');
+
+/** Waits for the text of an element, and tells both texts when it never comes. */
+export async function seesText(page, selector, text) {
+  try {
+    await until(page, (s, t) => document.querySelector(s)?.textContent.includes(t), selector, text);
+  } catch {
+    throw new Error(`expected "${text}" in ${selector}, found "${await textOf(page, selector).catch(() => 'nothing')}"`);
+  }
+}
+
+export function shoot(page, name, options = {}) {
+  mkdirSync(SHOTS, { recursive: true });
+  return page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true, ...options });
+}

@@ -1,0 +1,199 @@
+"""Polling and long polling: cursors, limits, time stamps, 304, and the end."""
+import re
+import threading
+import time
+from datetime import datetime
+
+import pytest
+
+from support.poll import Poll, Poller, path_of
+from support.problem import assert_problem
+from support.raw import Raw, request
+
+
+@pytest.fixture
+def poll(server):
+    """poll(job): a Poller, closed at the end of the test."""
+    opened = []
+
+    def open_one(job, on=server):
+        opened.append(Poller(on.address, job))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+def unix_ms(timestamp):
+    return round(datetime.fromisoformat(timestamp).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("since", [None, ""])
+def test_without_a_position_the_answer_is_the_snapshot(poll, snapshot, since):
+    answer = poll(snapshot["id"]).ask(since)
+    assert answer.status == 200
+    assert answer.json == {"jobId": snapshot["id"], "epoch": snapshot["epoch"],
+                           "cursor": snapshot["cursor"], "head": 1, "status": "in_progress",
+                           "terminal": False, "reset": True, "events": [], "job": snapshot,
+                           "pollIntervalMs": 2000}
+
+
+def test_a_cursor_gives_what_came_after_it(poll, api, snapshot):
+    api.burst(snapshot["id"], 4)
+    answer = poll(snapshot["id"]).ask(f"{snapshot['epoch']}.2")
+    assert answer.seqs() == [3, 4, 5]
+    assert (answer["reset"], answer["head"]) == (False, 5)
+    assert answer["cursor"] == f"{snapshot['epoch']}.5"
+    assert "job" not in answer.json
+
+
+def test_a_cursor_at_the_head_gives_nothing_at_once(poll, snapshot):
+    answer = poll(snapshot["id"]).ask(snapshot["cursor"])
+    assert (answer.status, answer.events, answer["cursor"]) == (200, [], snapshot["cursor"])
+
+
+def test_a_limit_takes_the_next_ones_and_never_skips(poll, api, snapshot):
+    api.burst(snapshot["id"], 10)
+    poller, cursor, seen = poll(snapshot["id"]), snapshot["cursor"], []
+    while len(seen) < 10:
+        answer = poller.ask(cursor, limit=3)
+        assert 1 <= len(answer.events) <= 3 and answer["head"] == 11
+        assert answer["cursor"] == f"{snapshot['epoch']}.{answer.seqs()[-1]}"
+        seen, cursor = seen + answer.seqs(), answer["cursor"]
+    assert seen == list(range(2, 12))
+
+
+def test_500_events_come_when_no_limit_is_named(poll, api, snapshot):
+    api.burst(snapshot["id"], 600)
+    poller = poll(snapshot["id"])
+    first = poller.ask(snapshot["cursor"])
+    assert first.seqs() == list(range(2, 502)) and first["head"] == 601
+    assert poller.ask(first["cursor"]).seqs() == list(range(502, 602))
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=-5", "wait=x", "wait=-1",
+                                   "wait=61"])
+def test_a_question_that_cannot_be_meant_is_refused(api, snapshot, query):
+    path = f"{path_of(snapshot['id'], since=snapshot['cursor'])}&{query}"
+    assert_problem(api.get(path), 400, "bad_request")
+
+
+def test_a_time_gives_the_events_at_or_after_it(poll, api, snapshot):
+    job = snapshot["id"]
+    for task in ("a", "b", "c"):
+        threading.Event().wait(0.003)   # so that the times differ: that is the subject here
+        api.report(job, task)
+    log = api.activity(job)
+    for first in log[1:]:
+        due = [event["seq"] for event in log if event["timestamp"] >= first["timestamp"]]
+        for since in (first["timestamp"], unix_ms(first["timestamp"])):
+            answer = poll(job).ask(since)
+            assert (answer.seqs(), answer["reset"]) == (due, False)
+            assert answer["cursor"] == f"{snapshot['epoch']}.4"
+
+
+@pytest.mark.parametrize("since", ["2001-02-03T04:05:06Z", "2001-02-03T05:05:06.000+01:00",
+                                   "981173106000"])
+def test_a_time_before_the_job_gives_all_of_it(poll, api, snapshot, since):
+    api.report(snapshot["id"], "t1")
+    assert poll(snapshot["id"]).ask(since).seqs() == [1, 2]
+
+
+def test_a_time_to_come_gives_nothing_and_goes_on_from_the_head(poll, api, snapshot):
+    answer = poll(snapshot["id"]).ask(round(time.time() * 1000) + 60_000)
+    assert answer.events == [] and answer["cursor"] == snapshot["cursor"]
+    api.report(snapshot["id"], "t1")
+    assert poll(snapshot["id"]).ask(answer["cursor"]).seqs() == [2]
+
+
+def test_the_entity_tag_is_the_cursor(poll, api, snapshot):
+    poller = poll(snapshot["id"])
+    answer = poller.ask(snapshot["cursor"])
+    tag = answer.reply.header("ETag")
+    assert tag == f'"{answer["cursor"]}"'
+    unchanged = poller.ask(snapshot["cursor"], If_None_Match=tag)
+    assert (unchanged.status, unchanged.reply.body) == (304, b"")
+    api.report(snapshot["id"], "t1")
+    assert poller.ask(snapshot["cursor"], If_None_Match=tag).seqs() == [2]
+
+
+def test_an_answer_is_never_kept_by_a_cache(poll, snapshot):
+    said = poll(snapshot["id"]).ask(snapshot["cursor"]).reply.header("Cache-Control")
+    assert "no-store" in said or "no-cache" in said
+
+
+def test_long_polling_answers_at_once_when_there_is_something(poll, api, snapshot):
+    api.report(snapshot["id"], "t1")
+    began = time.monotonic()
+    assert poll(snapshot["id"]).ask(snapshot["cursor"], wait=30).seqs() == [2]
+    assert time.monotonic() - began < 5
+
+
+@pytest.fixture
+def waiting(server, snapshot):
+    """A long poll at the head of the job, already asked and not answered."""
+    with Raw(server.address) as raw:
+        raw.send(request("GET", path_of(snapshot["id"], since=snapshot["cursor"], wait=30)))
+        assert raw.silent_for(0.2), raw.buffer
+        yield raw
+
+
+def test_long_polling_answers_at_once_when_something_happens(waiting, api, snapshot):
+    api.report(snapshot["id"], "t1", note="now")
+    answer = Poll(waiting.response(within=1))
+    assert answer.seqs() == [2] and answer.events[0]["note"] == "now"
+
+
+def test_long_polling_answers_at_once_when_the_job_ends(waiting, api, snapshot):
+    api.finish(snapshot["id"])
+    answer = Poll(waiting.response(within=1))
+    assert (answer.seqs(), answer["terminal"]) == ([2], True)
+
+
+def test_long_polling_answers_at_once_when_the_job_is_deleted(waiting, api, snapshot):
+    api.delete(f"/api/jobs/{snapshot['id']}")
+    assert_problem(waiting.response(within=1), 404, "not_found")
+
+
+def test_who_waits_counts_as_a_watcher(waiting, api, snapshot):
+    assert api.report(snapshot["id"], "t1")["watchers"] == 1
+
+
+def test_long_polling_ends_empty_after_its_time(poll, snapshot):
+    began = time.monotonic()
+    answer = poll(snapshot["id"]).ask(snapshot["cursor"], wait=1)
+    assert (answer.status, answer.events, answer["cursor"]) == (200, [], snapshot["cursor"])
+    assert 0.9 < time.monotonic() - began < 4
+
+
+def test_long_polling_with_a_tag_ends_in_304(poll, snapshot):
+    answer = poll(snapshot["id"]).ask(snapshot["cursor"], wait=1,
+                                      If_None_Match=f'"{snapshot["cursor"]}"')
+    assert (answer.status, answer.reply.body) == (304, b"")
+
+
+def test_the_end_of_a_job_is_told_once_all_is_read(poll, api, snapshot):
+    api.burst(snapshot["id"], 3)
+    api.finish(snapshot["id"])
+    poller = poll(snapshot["id"])
+    part = poller.ask(snapshot["cursor"], limit=2)
+    assert (part.seqs(), part["status"]) == ([2, 3], "completed")
+    rest = poller.ask(part["cursor"])
+    assert (rest.seqs(), rest["terminal"], rest["status"]) == ([4, 5], True, "completed")
+
+
+def test_long_polling_an_ended_job_does_not_wait(poll, api, snapshot):
+    api.finish(snapshot["id"])
+    began = time.monotonic()
+    answer = poll(snapshot["id"]).ask(f"{snapshot['epoch']}.2", wait=30)
+    assert (answer.events, answer["terminal"]) == ([], True)
+    assert time.monotonic() - began < 5
+
+
+def test_the_cursor_has_only_harmless_characters(poll, snapshot):
+    assert re.fullmatch(r"[0-9a-z.]{3,64}", poll(snapshot["id"]).ask()["cursor"])
+
+
+def test_an_unknown_job_is_not_found(poll):
+    assert_problem(poll("nobody").ask().reply, 404, "not_found")

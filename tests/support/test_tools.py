@@ -1,0 +1,175 @@
+"""The tools, tested: a parser that forgives or a checker that never fails would prove nothing."""
+import copy
+
+import pytest
+
+from support.history import Connection, History, digest
+from support.rawjson import elements
+from support.reply import DuplicateKey, parse_json
+from support.sse import Dechunker, SseParser, type_of
+
+
+def parsed(data, size=None):
+    """The blocks of `data`, fed in pieces of `size`."""
+    parser, blocks = SseParser(), []
+    for at in range(0, len(data), size or len(data)):
+        blocks += parser.feed(data[at:at + (size or len(data))])
+    return [(block.id, block.event, block.data) for block in blocks], parser.last_id
+
+
+STREAMS = [
+    (b"data: a\n\n", [(None, None, "a")]),
+    (b"\xef\xbb\xbfdata: a\n\n", [(None, None, "a")]),
+    (b"data: a\r\n\r\ndata: b\r\rdata: c\n\n", [(None, None, c) for c in "abc"]),
+    (b"data\n\ndata\ndata\n\ndata:", [(None, None, ""), (None, None, "\n")]),
+    (b"data:test\n\ndata: test\n\ndata:  test\n\n",
+     [(None, None, "test"), (None, None, "test"), (None, None, " test")]),
+    (b": comment\n\ndata: x\n\n", [(None, None, None), (None, None, "x")]),
+    (b"id: 1\ndata: a\n\nid\ndata: b\n\nid: 2\0\ndata: c\n\n",
+     [("1", None, "a"), ("", None, "b"), (None, None, "c")]),
+    (b"event: beat\ndata: {}\n\n", [(None, "beat", "{}")]),
+    (b"id: 9\n\n", [("9", None, None)]),
+    ("data: é\u2028x\n\n".encode(), [(None, None, "é\u2028x")]),
+    (b"\n\n\n", []),
+    (b"Data: a\ndata : b\n\n", [(None, None, None)]),
+]
+
+
+@pytest.mark.parametrize("data, expected", STREAMS)
+@pytest.mark.parametrize("size", [None, 1, 2, 3])
+def test_the_parser_reads_what_the_specification_says(data, expected, size):
+    assert parsed(data, size)[0] == expected
+
+
+def test_the_parser_keeps_the_last_id_for_the_reconnect():
+    assert parsed(b"id: 7\ndata: a\n\ndata: b\n\n")[1] == "7"
+
+
+def test_a_heartbeat_is_known_by_its_event_name():
+    block = SseParser().feed(b'event: heartbeat\ndata: {"head":1}\n\n')[0]
+    assert type_of(block) == "heartbeat"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_chunks_are_taken_apart_at_any_border(size):
+    data, dechunker = b"5\r\nhello\r\na\r\n, chunked!\r\n0\r\n\r\n", Dechunker()
+    pieces = [dechunker.feed(data[at:at + size]) for at in range(0, len(data), size)]
+    assert b"".join(pieces) == b"hello, chunked!" and dechunker.done
+
+
+def test_elements_are_the_bytes_as_they_stood():
+    text = '{ "a":{"events":[9]}, "events" : [ {"x":1.0} ,"]", [] ] }'
+    assert elements(text, "events") == ['{"x":1.0}', '"]"', "[]"]
+    assert elements('{"events":[]}', "events") == []
+
+
+def test_json_with_a_key_twice_is_not_accepted():
+    with pytest.raises(DuplicateKey):
+        parse_json(b'{"a":1,"a":1}')
+
+
+# -- the checker must find each kind of fault -----------------------------------------------------
+
+STAMP = "2026-02-05T19:00:00.000Z"
+
+
+def row(seq, note):
+    return {"type": "task_update", "jobId": "j", "seq": seq, "taskId": "t", "status": "pending",
+            "title": "t", "note": note, "timestamp": STAMP}
+
+
+def world():
+    """(history, log, snapshot) of a job with two writes and one reader that came twice."""
+    created = {"type": "job_update", "jobId": "j", "seq": 1, "status": "pending", "title": "J",
+               "metadata": {}, "created": True, "tasks": [], "timestamp": STAMP}
+    log = [(event, f"text{event['seq']}") for event in (created, row(2, "a"), row(3, "b"))]
+    snapshot = {"id": "j", "title": "J", "status": "pending", "metadata": {}, "createdAt": STAMP,
+                "updatedAt": STAMP, "seq": 3, "deliverables": [],
+                "tasks": [{"id": "t", "title": "t", "status": "pending", "note": "b", "position": 0,
+                           "createdAt": STAMP, "updatedAt": STAMP}]}
+    history = History("j")
+    history.wrote("a", "unknown")
+    history.wrote("a", "ok", 2)
+    history.wrote("b", "ok", 3)
+    history.wrote("c", "fail")
+    history.connections += [
+        Connection("r", "sse", None, "e", 1, "fresh", seen=[(2, digest("text2"))]),
+        Connection("r", "sse", "e.2", "e", 2, "exact", seen=[(3, digest("text3"))])]
+    return history, log, snapshot
+
+
+def judge(history, log, snapshot):
+    history.check(log, snapshot, lambda event: event.get("note"))
+
+
+def test_a_true_history_passes():
+    judge(*world())
+
+
+def lose_a_row(history, log, snapshot):
+    del log[1]
+
+
+def answer_without_a_row(history, log, snapshot):
+    history.wrote("d", "ok", 9)
+
+
+def row_of_a_refused_write(history, log, snapshot):
+    history.wrote("x", "fail")
+    log.append((row(4, "x"), "text4"))
+
+
+def row_that_nobody_wrote(history, log, snapshot):
+    log.append((row(4, "ghost"), "text4"))
+
+
+def one_key_two_rows(history, log, snapshot):
+    log.append((row(4, "a"), "text4"))
+
+
+def one_key_two_answers(history, log, snapshot):
+    history.wrote("a", "ok", 3)
+
+
+def other_bytes(history, log, snapshot):
+    history.connections[0].seen = [(2, digest("other"))]
+
+
+def gap_within_a_connection(history, log, snapshot):
+    history.connections[0].seen = [(3, digest("text3"))]
+
+
+def twice_within_a_connection(history, log, snapshot):
+    history.connections[1].seen *= 2
+
+
+def resumed_elsewhere(history, log, snapshot):
+    history.connections[1].asked = "e.1"
+
+
+def reset_without_a_cause(history, log, snapshot):
+    history.connections[1].resume = "reset"
+
+
+def reader_left_behind(history, log, snapshot):
+    history.connections[1].seen = []
+
+
+def snapshot_is_not_the_fold(history, log, snapshot):
+    snapshot["tasks"][0]["note"] = "a"
+
+
+def first_snapshot_is_not_the_fold(history, log, snapshot):
+    history.connections[0].snapshot = copy.deepcopy(snapshot) | {"seq": 2}
+
+
+@pytest.mark.parametrize("fault", [
+    lose_a_row, answer_without_a_row, row_of_a_refused_write, row_that_nobody_wrote,
+    one_key_two_rows, one_key_two_answers, other_bytes, gap_within_a_connection,
+    twice_within_a_connection, resumed_elsewhere, reset_without_a_cause, reader_left_behind,
+    snapshot_is_not_the_fold, first_snapshot_is_not_the_fold])
+def test_the_checker_finds(fault):
+    history, log, snapshot = world()
+    fault(history, log, snapshot)
+    with pytest.raises(AssertionError):
+        judge(history, log, snapshot)

@@ -1,0 +1,101 @@
+"""A TCP connection with a read buffer and a deadline on every read.
+
+Everything that speaks to the server below the level of http.client uses it: it shows the bytes
+as they came, and it tells an orderly close from a reset.
+"""
+import socket
+
+from .wait import Deadline, TimedOut, readable
+
+
+class Closed(Exception):
+    """The peer closed before what was asked for had arrived."""
+
+
+class Wire:
+    def __init__(self, address, receive_buffer=None):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(10)
+        self.socket.connect(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+        self.ended = False      # no more bytes will come
+        self.was_reset = False  # and they ended with a RST
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def hang_up(self):
+        """Closes with a RST, as a process that dies with unread data does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.socket.close()
+
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def send(self, data):
+        """Sends all of it. A peer that has refused early may have closed: that shows in reading."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def fill(self, deadline):
+        """Adds what has come, at least one byte, to the buffer. False when the peer has closed."""
+        if self.ended:
+            return False
+        readable(self.socket, deadline)
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionResetError:
+            data, self.was_reset = b"", True
+        self.buffer += data
+        self.ended = not data
+        return bool(data)
+
+    def until(self, mark, deadline):
+        """Takes the bytes up to and with `mark`."""
+        while mark not in self.buffer:
+            if not self.fill(deadline):
+                raise Closed(f"closed before {mark!r}, had {self.buffer[:200]!r}")
+        cut = self.buffer.index(mark) + len(mark)
+        return self._take(cut)
+
+    def exactly(self, count, deadline):
+        while len(self.buffer) < count:
+            if not self.fill(deadline):
+                raise Closed(f"closed after {len(self.buffer)} of {count} bytes")
+        return self._take(count)
+
+    def some(self, deadline):
+        """What is there, at least one byte; b"" once the peer has closed."""
+        if not self.buffer:
+            self.fill(deadline)
+        return self._take(len(self.buffer))
+
+    def silent_for(self, seconds):
+        """True when nothing came and nothing closed for so long: silence is the subject."""
+        try:
+            self.fill(Deadline(seconds, "a byte or the close"))
+            return False
+        except TimedOut:
+            return True
+
+    def rest(self, within=10):
+        """Everything up to the peer's close."""
+        deadline = Deadline(within, "the server closing the connection")
+        while self.fill(deadline):
+            pass
+        return self._take(len(self.buffer))
+
+    def _take(self, count):
+        taken, self.buffer = self.buffer[:count], self.buffer[count:]
+        return taken

@@ -1,0 +1,187 @@
+/*
+ * What the store's suites share: a database of its own for every test, short ways to make rows, and dump(),
+ * which writes all that a session can see as text, so that two stores or two moments can be compared.
+ */
+#ifndef JOBLIGHT_TESTS_STORE_KIT_H
+#define JOBLIGHT_TESTS_STORE_KIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "joblight/base/buf.h"
+#include "joblight/base/xalloc.h"
+#include "joblight/store/backend.h"
+
+struct bench {
+	char directory[64];
+	char location[96];
+	struct database *db;
+	struct store *writer;
+	struct store *reader;
+};
+
+#define OK(call) assert_int_equal((call), STORE_OK)
+#define NONE(call) assert_int_equal((call), STORE_NONE)
+
+static inline struct database *open_or_fail(const char *location)
+{
+	char error[512];
+	struct database *db = database_open(location, DURABILITY_FULL, error, sizeof error);
+
+	if (!db)
+		fail_msg("%s", error);
+	return db;
+}
+
+static inline void bench_open(struct bench *b)
+{
+	b->db = open_or_fail(b->location);
+	b->writer = database_writer(b->db);
+	b->reader = database_reader(b->db);
+	assert_non_null(b->reader);
+}
+
+static inline void bench_close(struct bench *b)
+{
+	b->reader->ops->close(b->reader);
+	database_close(b->db);
+}
+
+static inline void bench_directory(struct bench *b)
+{
+	snprintf(b->directory, sizeof b->directory, "/tmp/joblight-store-XXXXXX");
+	assert_non_null(mkdtemp(b->directory));
+}
+
+/* The directory is flat. */
+static inline void bench_remove(struct bench *b)
+{
+	char command[96];
+
+	snprintf(command, sizeof command, "rm -rf %s", b->directory);
+	assert_int_equal(system(command), 0);
+}
+
+static inline struct job_row a_job(const char *id)
+{
+	struct job_row row = {
+		.epoch = "0123456789", .title = "a title", .metadata = "{}", .status = JOB_IN_PROGRESS, .first = 1,
+	};
+
+	snprintf(row.id, sizeof row.id, "%s", id);
+	return row;
+}
+
+static inline struct task_row a_task(const char *id, uint32_t position)
+{
+	struct task_row row = { .title = "a task", .progress = NAN, .attempt = -1, .position = position };
+
+	snprintf(row.id, sizeof row.id, "%s", id);
+	return row;
+}
+
+static inline struct event_row an_event(uint64_t seq)
+{
+	return (struct event_row){ seq, EVENT_TASK_UPDATE, (int64_t)seq, SLICE("{\"type\":\"task_update\"}") };
+}
+
+static inline struct idempotency_row an_answer(const char *scope, const char *key, int64_t time)
+{
+	struct idempotency_row row = { .time = time, .outcome = 1, .epoch = "0123456789", .body = "an answer" };
+
+	snprintf(row.scope, sizeof row.scope, "%s", scope);
+	snprintf(row.key, sizeof row.key, "%s", key);
+	return row;
+}
+
+/* Puts a job with the events 1 .. seq; its key. */
+static inline int64_t job_with_events(struct store *s, const char *id, uint64_t seq, int64_t ended)
+{
+	struct job_row row = a_job(id);
+
+	row.seq = seq;
+	row.ended = ended;
+	row.status = ended ? JOB_COMPLETED : JOB_IN_PROGRESS;
+	OK(s->ops->job_put(s, &row));
+	for (uint64_t i = 1; i <= seq; i++) {
+		struct event_row event = an_event(i);
+		OK(s->ops->event_add(s, row.key, &event));
+	}
+	return row.key;
+}
+
+/* ---- dump ---- */
+
+struct dump {
+	struct store *store;
+	struct buf *text;
+};
+
+static inline bool dump_task(void *context, const struct task_row *r)
+{
+	buf_format(context, "  task %u %s \"%s\" note=%s %d %g %lld %lld %lld %lld %lld\n", r->position, r->id, r->title,
+		   r->note ? r->note : "-", (int)r->status, isnan(r->progress) ? -1.0 : r->progress,
+		   (long long)r->attempt, (long long)r->created, (long long)r->updated, (long long)r->started,
+		   (long long)r->ended);
+	return true;
+}
+
+static inline bool dump_deliverable(void *context, const struct deliverable_row *r)
+{
+	buf_format(context, "  deliverable %s \"%s\" %s %s %lld\n", r->id, r->title, r->url ? r->url : "-",
+		   r->media_type ? r->media_type : "-", (long long)r->created);
+	return true;
+}
+
+static inline bool dump_event(void *context, const struct event_row *r)
+{
+	buf_format(context, "  event %llu %d %lld %.*s\n", (unsigned long long)r->seq, (int)r->type, (long long)r->time,
+		   (int)r->json.len, r->json.ptr);
+	return true;
+}
+
+static inline bool dump_job(void *context, const struct job_row *r)
+{
+	struct dump *d = context;
+	struct store *s = d->store;
+
+	buf_format(d->text, "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u %lld %lld %lld\n", r->id,
+		   r->epoch, r->title, r->metadata, (int)r->status, (unsigned long long)r->seq,
+		   (unsigned long long)r->first, r->tasks, (long long)r->created, (long long)r->updated,
+		   (long long)r->ended);
+	s->ops->tasks(s, r->key, dump_task, d->text);
+	s->ops->deliverables(s, r->key, dump_deliverable, d->text);
+	s->ops->events(s, r->key, 0, false, SIZE_MAX, dump_event, d->text);
+	return true;
+}
+
+/* All jobs and what hangs on them, inside the session's open transaction. */
+static inline void dump(struct store *s, struct buf *text)
+{
+	struct dump d = { s, text };
+
+	text->len = 0;
+	s->ops->jobs(s, -1, 0, SIZE_MAX, dump_job, &d);
+	buf_string(text);
+}
+
+/* The same in a transaction of its own; free() it. */
+static inline char *dumped(struct store *s)
+{
+	struct buf text = { 0 };
+
+	OK(s->ops->begin(s));
+	dump(s, &text);
+	OK(s->ops->commit(s));
+	return text.ptr;
+}
+
+#endif

@@ -1,0 +1,825 @@
+/*
+ * What every store promises, run over each of them.  What only a file can promise is in test_store_file.c.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store_kit.h"
+
+static const char *location; /* of the store under test; NULL: a file of its own */
+
+static int setup(void **state)
+{
+	struct bench *b = xcalloc(1, sizeof *b);
+
+	bench_directory(b);
+	if (location)
+		snprintf(b->location, sizeof b->location, "%s", location);
+	else
+		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
+	bench_open(b);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	bench_close(b);
+	bench_remove(b);
+	free(b);
+	return 0;
+}
+
+/* ---- rows ---- */
+
+static void job_comes_back_with_every_field(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row in = {
+		.id = "j-1", .epoch = "zyxwvutsrq", .title = "Q4 \xe2\x80\x94 report", .metadata = "{\"a\":[1,\"\\u0000\"]}",
+		.status = JOB_HARDENING, .seq = 1ULL << 40, .first = 7, .tasks = 4000000000u,
+		.created = 1770318000000, .updated = 1770318000001, .ended = 0,
+	};
+	struct job_row out = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &in));
+	OK(w->ops->commit(w));
+	assert_true(in.key > 0);
+
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->job_get(b->reader, "j-1", &out));
+	OK(b->reader->ops->commit(b->reader));
+	assert_int_equal(out.key, in.key);
+	assert_string_equal(out.id, in.id);
+	assert_string_equal(out.epoch, in.epoch);
+	assert_string_equal(out.title, in.title);
+	assert_string_equal(out.metadata, in.metadata);
+	assert_int_equal(out.status, in.status);
+	assert_true(out.seq == in.seq);
+	assert_true(out.first == in.first);
+	assert_int_equal(out.tasks, in.tasks);
+	assert_true(out.created == in.created && out.updated == in.updated && out.ended == in.ended);
+	assert_ptr_not_equal(out.title, in.title);
+	job_row_finish(&out);
+}
+
+static void job_is_changed_in_every_field(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row row = a_job("j"), out = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &row));
+	row.title = "another";
+	row.metadata = "{\"b\":2}";
+	row.status = JOB_FAILED;
+	row.seq = 9;
+	row.first = 3;
+	row.tasks = 2;
+	row.created = 10;
+	row.updated = 11;
+	row.ended = 12;
+	snprintf(row.epoch, sizeof row.epoch, "aaaaaaaaaa");
+	OK(w->ops->job_put(w, &row));
+	OK(w->ops->job_get(w, "j", &out));
+	OK(w->ops->commit(w));
+	assert_string_equal(out.title, "another");
+	assert_string_equal(out.metadata, "{\"b\":2}");
+	assert_string_equal(out.epoch, "aaaaaaaaaa");
+	assert_int_equal(out.status, JOB_FAILED);
+	assert_true(out.seq == 9 && out.first == 3 && out.tasks == 2);
+	assert_true(out.created == 10 && out.updated == 11 && out.ended == 12);
+	job_row_finish(&out);
+}
+
+static void task_comes_back_with_every_field(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row job = a_job("j");
+	struct task_row in = {
+		.id = "t3", .title = "Render", .note = "page 42", .status = TASK_BLOCKED, .progress = 42.5, .attempt = 0,
+		.position = 0, .created = 1, .updated = 2, .started = 3, .ended = 4,
+	};
+	struct task_row out = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->task_put(w, job.key, &in));
+	OK(w->ops->task_get(w, job.key, "t3", &out));
+	OK(w->ops->commit(w));
+	assert_string_equal(out.id, "t3");
+	assert_string_equal(out.title, "Render");
+	assert_string_equal(out.note, "page 42");
+	assert_int_equal(out.status, TASK_BLOCKED);
+	assert_true(out.progress == 42.5);
+	assert_int_equal(out.attempt, 0);
+	assert_int_equal(out.position, 0);
+	assert_true(out.created == 1 && out.updated == 2 && out.started == 3 && out.ended == 4);
+	task_row_finish(&out);
+}
+
+static void task_without_note_progress_and_attempt_stays_without(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row job = a_job("j");
+	struct task_row row = a_task("t", 0), out = { 0 };
+
+	row.note = "to be cleared";
+	row.progress = 0;
+	row.attempt = 5;
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->task_put(w, job.key, &row));
+	row.note = NULL;
+	row.progress = NAN;
+	row.attempt = -1;
+	OK(w->ops->task_put(w, job.key, &row));
+	OK(w->ops->task_get(w, job.key, "t", &out));
+	OK(w->ops->commit(w));
+	assert_null(out.note);
+	assert_true(isnan(out.progress));
+	assert_int_equal(out.attempt, -1);
+	task_row_finish(&out);
+}
+
+static bool append_task(void *context, const struct task_row *row)
+{
+	buf_format(context, "%u:%s ", row->position, row->id);
+	return true;
+}
+
+static void tasks_are_listed_by_position_whatever_the_order_of_writing(void **state)
+{
+	static const uint32_t order[] = { 2, 0, 3, 1 };
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row job = a_job("j"), other = a_job("k");
+	struct task_row row = a_task("other", 0);
+	struct buf seen = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->job_put(w, &other));
+	OK(w->ops->task_put(w, other.key, &row));
+	for (size_t i = 0; i < 4; i++) {
+		char id[16];
+		snprintf(id, sizeof id, "t%u", order[i]);
+		row = a_task(id, order[i]);
+		OK(w->ops->task_put(w, job.key, &row));
+	}
+	OK(w->ops->tasks(w, job.key, append_task, &seen));
+	OK(w->ops->commit(w));
+	assert_string_equal(buf_string(&seen), "0:t0 1:t1 2:t2 3:t3 ");
+	buf_finish(&seen);
+}
+
+static bool append_deliverable(void *context, const struct deliverable_row *row)
+{
+	buf_format(context, "%s=%s,%s,%s,%lld ", row->id, row->title, row->url ? row->url : "-",
+		   row->media_type ? row->media_type : "-", (long long)row->created);
+	return true;
+}
+
+static void deliverables_keep_their_order_when_changed(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row job = a_job("j");
+	struct deliverable_row z = { "z", "first", "https://a/", "text/plain", 1 };
+	struct deliverable_row a = { "a", "second", NULL, NULL, 2 };
+	struct buf seen = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->deliverable_put(w, job.key, &z));
+	OK(w->ops->deliverable_put(w, job.key, &a));
+	z.title = "changed";
+	z.url = NULL;
+	OK(w->ops->deliverable_put(w, job.key, &z));
+	OK(w->ops->deliverables(w, job.key, append_deliverable, &seen));
+	OK(w->ops->commit(w));
+	assert_string_equal(buf_string(&seen), "z=changed,-,text/plain,1 a=second,-,-,2 ");
+	buf_finish(&seen);
+}
+
+static bool keep_json(void *context, const struct event_row *row)
+{
+	buf_slice(context, row->json);
+	assert_int_equal(row->type, EVENT_COMMAND);
+	assert_int_equal(row->time, 1770318000000);
+	return true;
+}
+
+static void event_comes_back_with_the_same_bytes(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row job = a_job("j");
+	struct buf json = { 0 }, seen = { 0 };
+	struct event_row row = { 1, EVENT_COMMAND, 1770318000000, { 0 } };
+
+	buf_text(&json, "{\"note\":\"");
+	while (json.len < 100000)
+		buf_text(&json, "\xf0\x9f\x92\xa1 caf\xc3\xa9 ");
+	buf_text(&json, "\"}");
+	row.json = buf_as_slice(&json);
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->event_add(w, job.key, &row));
+	OK(w->ops->commit(w));
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->events(b->reader, job.key, 0, false, 10, keep_json, &seen));
+	OK(b->reader->ops->commit(b->reader));
+	assert_int_equal(seen.len, json.len);
+	assert_memory_equal(seen.ptr, json.ptr, json.len);
+	buf_finish(&json);
+	buf_finish(&seen);
+}
+
+static void what_is_not_there_is_none(void **state)
+{
+	struct store *r = ((struct bench *)*state)->reader;
+	struct job_row job;
+	struct task_row task;
+	struct idempotency_row answer;
+
+	OK(r->ops->begin(r));
+	NONE(r->ops->job_get(r, "nobody", &job));
+	NONE(r->ops->task_get(r, 1, "t", &task));
+	NONE(r->ops->idempotency_get(r, "", "k", &answer));
+	NONE(r->ops->jobs(r, -1, 0, 10, dump_job, NULL));
+	NONE(r->ops->tasks(r, 1, dump_task, NULL));
+	NONE(r->ops->deliverables(r, 1, dump_deliverable, NULL));
+	NONE(r->ops->events(r, 1, 0, false, 10, dump_event, NULL));
+	OK(r->ops->commit(r));
+}
+
+/* ---- walks ---- */
+
+static bool append_seq(void *context, const struct event_row *row)
+{
+	buf_format(context, "%llu ", (unsigned long long)row->seq);
+	return true;
+}
+
+static bool append_two(void *context, const struct event_row *row)
+{
+	append_seq(context, row);
+	return row->seq != 2;
+}
+
+static const char *events(struct store *s, int64_t job, uint64_t from, bool descending, size_t limit)
+{
+	static struct buf seen;
+	enum store_result r;
+
+	seen.len = 0;
+	r = s->ops->events(s, job, from, descending, limit, append_seq, &seen);
+	assert_int_equal(r, seen.len ? STORE_OK : STORE_NONE);
+	return buf_string(&seen);
+}
+
+static void events_are_walked_both_ways_within_limits(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct buf seen = { 0 };
+	int64_t job;
+
+	OK(w->ops->begin(w));
+	job_with_events(w, "before", 3, 0);
+	job = job_with_events(w, "j", 6, 0);
+	job_with_events(w, "after", 3, 0);
+	assert_string_equal(events(w, job, 0, false, 100), "1 2 3 4 5 6 ");
+	assert_string_equal(events(w, job, 4, false, 100), "5 6 ");
+	assert_string_equal(events(w, job, 2, false, 3), "3 4 5 ");
+	assert_string_equal(events(w, job, 6, false, 100), "");
+	assert_string_equal(events(w, job, UINT64_MAX, false, 100), "");
+	assert_string_equal(events(w, job, UINT64_MAX, true, 100), "6 5 4 3 2 1 ");
+	assert_string_equal(events(w, job, UINT64_MAX, true, 2), "6 5 ");
+	assert_string_equal(events(w, job, 4, true, 100), "3 2 1 ");
+	assert_string_equal(events(w, job, 1, true, 100), "");
+	assert_string_equal(events(w, job, 0, true, 100), "");
+	OK(w->ops->events(w, job, 0, false, 100, append_two, &seen));
+	assert_string_equal(buf_string(&seen), "1 2 ");
+	OK(w->ops->commit(w));
+	buf_finish(&seen);
+}
+
+static bool append_job(void *context, const struct job_row *row)
+{
+	buf_format(context, "%s ", row->id);
+	return true;
+}
+
+static const char *jobs(struct store *s, int status, int64_t below, size_t limit)
+{
+	static struct buf seen;
+
+	seen.len = 0;
+	s->ops->jobs(s, status, below, limit, append_job, &seen);
+	return buf_string(&seen);
+}
+
+static void jobs_are_listed_newest_first_and_by_status(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	int64_t keys[6];
+
+	OK(w->ops->begin(w));
+	for (int i = 0; i < 6; i++) {
+		char id[16];
+		snprintf(id, sizeof id, "j%d", i);
+		struct job_row row = a_job(id);
+		row.status = i % 2 ? JOB_REVISIONS : JOB_PENDING;
+		OK(w->ops->job_put(w, &row));
+		keys[i] = row.key;
+	}
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	assert_string_equal(jobs(w, -1, 0, 100), "j5 j4 j3 j2 j1 j0 ");
+	assert_string_equal(jobs(w, -1, 0, 2), "j5 j4 ");
+	assert_string_equal(jobs(w, -1, keys[4], 2), "j3 j2 ");
+	assert_string_equal(jobs(w, JOB_REVISIONS, 0, 100), "j5 j3 j1 ");
+	assert_string_equal(jobs(w, JOB_REVISIONS, keys[3], 100), "j1 ");
+	assert_string_equal(jobs(w, JOB_PENDING, keys[5], 1), "j4 ");
+	assert_string_equal(jobs(w, JOB_FAILED, 0, 100), "");
+	assert_string_equal(jobs(w, -1, keys[0], 100), "");
+	OK(w->ops->commit(w));
+}
+
+static void job_moves_between_the_lists_of_its_status(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row row = a_job("j");
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &row));
+	row.status = JOB_COMPLETED;
+	row.ended = 5;
+	OK(w->ops->job_put(w, &row));
+	assert_string_equal(jobs(w, JOB_IN_PROGRESS, 0, 10), "");
+	assert_string_equal(jobs(w, JOB_COMPLETED, 0, 10), "j ");
+	OK(w->ops->commit(w));
+}
+
+/* ---- transactions ---- */
+
+static void rollback_leaves_nothing_behind(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct deliverable_row deliverable = { "d", "d", NULL, NULL, 1 };
+	struct idempotency_row answer = an_answer("kept", "k", 100), out;
+	struct job_row row = a_job("kept");
+	struct task_row task = a_task("t", 0);
+	struct event_row event = an_event(2);
+	char *before, *after;
+	int64_t ended;
+
+	OK(w->ops->begin(w));
+	row.key = job_with_events(w, "kept", 1, 0);
+	ended = job_with_events(w, "ended", 5, 10);
+	OK(w->ops->task_put(w, row.key, &task));
+	OK(w->ops->task_put(w, ended, &task));
+	OK(w->ops->idempotency_put(w, &answer));
+	OK(w->ops->commit(w));
+	before = dumped(w);
+
+	OK(w->ops->begin(w));
+	row.seq = 2;
+	row.status = JOB_FAILED;
+	row.title = "changed";
+	OK(w->ops->job_put(w, &row));
+	task.note = "changed";
+	OK(w->ops->task_put(w, row.key, &task));
+	task = a_task("t2", 1);
+	OK(w->ops->task_put(w, row.key, &task));
+	OK(w->ops->deliverable_put(w, row.key, &deliverable));
+	OK(w->ops->event_add(w, row.key, &event));
+	answer.body = "changed";
+	OK(w->ops->idempotency_put(w, &answer));
+	answer = an_answer("", "new", 100);
+	OK(w->ops->idempotency_put(w, &answer));
+	OK(w->ops->prune(w, 0, 50, 100, 2));
+	OK(w->ops->job_delete(w, &row));
+	job_with_events(w, "kept", 3, 0);
+	job_with_events(w, "new", 3, 0);
+	w->ops->rollback(w);
+
+	after = dumped(w);
+	assert_string_equal(after, before);
+	OK(w->ops->begin(w));
+	OK(w->ops->idempotency_get(w, "kept", "k", &out));
+	assert_string_equal(out.body, "an answer");
+	free(out.body);
+	NONE(w->ops->idempotency_get(w, "", "new", &out));
+	w->ops->rollback(w);
+	free(before);
+	free(after);
+}
+
+static void transaction_that_failed_cannot_be_committed(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct event_row event = an_event(1), next = an_event(2);
+	struct job_row row = a_job("j");
+	char *before, *after;
+	int64_t job;
+
+	OK(w->ops->begin(w));
+	job = job_with_events(w, "j", 1, 0);
+	OK(w->ops->commit(w));
+	before = dumped(w);
+
+	OK(w->ops->begin(w));
+	OK(w->ops->event_add(w, job, &next));
+	assert_int_equal(w->ops->event_add(w, job, &event), STORE_BROKEN); /* a seq is given once */
+	assert_true(strlen(store_error(w)) > 10);
+	assert_int_equal(w->ops->commit(w), STORE_BROKEN);
+	w->ops->rollback(w);
+	OK(w->ops->begin(w));
+	assert_int_equal(w->ops->job_put(w, &row), STORE_BROKEN); /* and so is an id */
+	w->ops->rollback(w);
+
+	after = dumped(w);
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+}
+
+static void key_is_never_used_again(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row first = a_job("j"), second = a_job("j");
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &first));
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->job_delete(w, &first));
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &second));
+	OK(w->ops->commit(w));
+	assert_true(second.key > first.key);
+}
+
+static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct deliverable_row deliverable = { "d", "d", NULL, NULL, 1 };
+	struct idempotency_row answer = an_answer("gone", "k", 1), out;
+	struct task_row task = a_task("t", 0);
+	struct job_row row = a_job("gone");
+	char *before, *after;
+
+	OK(w->ops->begin(w));
+	for (int i = 0; i < 2; i++) {
+		int64_t job = job_with_events(w, i ? "other" : "stays", 3, 0);
+		OK(w->ops->task_put(w, job, &task));
+		OK(w->ops->deliverable_put(w, job, &deliverable));
+	}
+	OK(w->ops->commit(w));
+	before = dumped(w);
+	OK(w->ops->begin(w));
+	row.key = job_with_events(w, "gone", 3, 0);
+	OK(w->ops->task_put(w, row.key, &task));
+	OK(w->ops->deliverable_put(w, row.key, &deliverable));
+	OK(w->ops->idempotency_put(w, &answer));
+	answer = an_answer("stays", "k", 1);
+	OK(w->ops->idempotency_put(w, &answer));
+	OK(w->ops->commit(w));
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_delete(w, &row));
+	NONE(w->ops->job_delete(w, &row));
+	NONE(w->ops->task_get(w, row.key, "t", &task));
+	NONE(w->ops->idempotency_get(w, "gone", "k", &out));
+	OK(w->ops->idempotency_get(w, "stays", "k", &out));
+	free(out.body);
+	OK(w->ops->commit(w));
+	after = dumped(w);
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+}
+
+static void job_made_again_under_its_id_starts_empty(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row row = a_job("j"), again = a_job("j");
+	struct task_row task = a_task("t", 0), out;
+
+	OK(w->ops->begin(w));
+	row.key = job_with_events(w, "j", 3, 0);
+	OK(w->ops->task_put(w, row.key, &task));
+	job_with_events(w, "k", 1, 0);
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->job_delete(w, &row));
+	OK(w->ops->job_put(w, &again));
+	OK(w->ops->commit(w));
+
+	OK(b->reader->ops->begin(b->reader));
+	assert_string_equal(events(b->reader, again.key, 0, false, 10), "");
+	NONE(b->reader->ops->task_get(b->reader, again.key, "t", &out));
+	assert_string_equal(jobs(b->reader, -1, 0, 10), "j k ");
+	OK(b->reader->ops->commit(b->reader));
+}
+
+/* ---- remembered answers ---- */
+
+static void answer_is_remembered_until_it_expires(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct idempotency_row in = an_answer("j", "key-1", 1000), out = { 0 };
+
+	in.outcome = -7;
+	in.seq_first = 41;
+	in.seq_last = 1ULL << 33;
+	memset(in.fingerprint, 0xa5, sizeof in.fingerprint);
+	OK(w->ops->begin(w));
+	OK(w->ops->idempotency_put(w, &in));
+	OK(w->ops->commit(w));
+
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->idempotency_get(b->reader, "j", "key-1", &out));
+	NONE(b->reader->ops->idempotency_get(b->reader, "", "key-1", &in));
+	NONE(b->reader->ops->idempotency_get(b->reader, "j", "key-", &in));
+	OK(b->reader->ops->commit(b->reader));
+	assert_string_equal(out.scope, "j");
+	assert_string_equal(out.key, "key-1");
+	assert_string_equal(out.epoch, "0123456789");
+	assert_string_equal(out.body, "an answer");
+	assert_memory_equal(out.fingerprint, in.fingerprint, DIGEST_LEN);
+	assert_true(out.time == 1000 && out.outcome == -7 && out.seq_first == 41 && out.seq_last == 1ULL << 33);
+	free(out.body);
+
+	OK(w->ops->begin(w));
+	NONE(w->ops->prune(w, 1000, 0, UINT64_MAX, 10)); /* not older than its own time */
+	OK(w->ops->idempotency_get(w, "j", "key-1", &out));
+	free(out.body);
+	OK(w->ops->prune(w, 1001, 0, UINT64_MAX, 10));
+	NONE(w->ops->idempotency_get(w, "j", "key-1", &out));
+	OK(w->ops->commit(w));
+}
+
+static void answer_may_be_replaced_and_empty(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct idempotency_row row = an_answer("", "k", 1), out = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->idempotency_put(w, &row));
+	row.body = NULL;
+	row.outcome = 3;
+	OK(w->ops->idempotency_put(w, &row));
+	OK(w->ops->idempotency_get(w, "", "k", &out));
+	OK(w->ops->commit(w));
+	assert_null(out.body);
+	assert_int_equal(out.outcome, 3);
+}
+
+/* ---- pruning ---- */
+
+static uint64_t first_of(struct store *s, const char *id)
+{
+	struct job_row row = { 0 };
+
+	OK(s->ops->job_get(s, id, &row));
+	job_row_finish(&row);
+	return row.first;
+}
+
+static void prune_takes_bounded_steps_and_raises_first(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	int64_t job;
+
+	OK(w->ops->begin(w));
+	job = job_with_events(w, "ended", 10, 100);
+	OK(w->ops->commit(w));
+
+	OK(w->ops->begin(w));
+	NONE(w->ops->prune(w, 0, 100, UINT64_MAX, 4)); /* it ended at 100, not before */
+	OK(w->ops->prune(w, 0, 101, UINT64_MAX, 4));
+	assert_true(first_of(w, "ended") == 5);
+	assert_string_equal(events(w, job, 0, false, 100), "5 6 7 8 9 10 ");
+	OK(w->ops->prune(w, 0, 101, UINT64_MAX, 4));
+	OK(w->ops->prune(w, 0, 101, UINT64_MAX, 4));
+	assert_true(first_of(w, "ended") == 10);
+	NONE(w->ops->prune(w, 0, 101, UINT64_MAX, 4)); /* never the last event */
+	assert_string_equal(events(w, job, 0, false, 100), "10 ");
+	OK(w->ops->commit(w));
+}
+
+static void prune_keeps_the_newest_of_a_long_log(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	int64_t long_one, short_one;
+
+	OK(w->ops->begin(w));
+	short_one = job_with_events(w, "short", 3, 100);
+	long_one = job_with_events(w, "long", 9, 100);
+	OK(w->ops->prune(w, 0, 0, 3, 100));
+	assert_string_equal(events(w, long_one, 0, false, 100), "7 8 9 ");
+	assert_string_equal(events(w, short_one, 0, false, 100), "1 2 3 ");
+	assert_true(first_of(w, "long") == 7 && first_of(w, "short") == 1);
+	NONE(w->ops->prune(w, 0, 0, 3, 100));
+	OK(w->ops->prune(w, 0, 0, 1, 100));
+	assert_string_equal(events(w, long_one, 0, false, 100), "9 ");
+	NONE(w->ops->prune(w, 0, 0, 0, 100));
+	OK(w->ops->commit(w));
+}
+
+static void prune_never_touches_a_job_that_goes_on(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	int64_t job;
+
+	OK(w->ops->begin(w));
+	job = job_with_events(w, "active", 5, 0);
+	NONE(w->ops->prune(w, INT64_MAX, INT64_MAX, 1, 100));
+	assert_string_equal(events(w, job, 0, false, 100), "1 2 3 4 5 ");
+	OK(w->ops->commit(w));
+}
+
+static void prune_counts_keys_and_events_in_one_budget(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+
+	OK(w->ops->begin(w));
+	job_with_events(w, "a", 3, 100);
+	job_with_events(w, "b", 3, 100);
+	for (int i = 0; i < 3; i++) {
+		char key[16];
+		snprintf(key, sizeof key, "k%d", i);
+		struct idempotency_row row = an_answer("", key, i);
+		OK(w->ops->idempotency_put(w, &row));
+	}
+	OK(w->ops->prune(w, 3, 101, UINT64_MAX, 4)); /* three keys and an event */
+	assert_true(first_of(w, "a") + first_of(w, "b") == 3);
+	OK(w->ops->prune(w, 3, 101, UINT64_MAX, 4));
+	assert_true(first_of(w, "a") == 3 && first_of(w, "b") == 3);
+	NONE(w->ops->prune(w, 3, 101, UINT64_MAX, 4));
+	OK(w->ops->commit(w));
+}
+
+/* ---- sessions beside each other ---- */
+
+#define COMMITS 300
+
+struct watching {
+	struct store *reader;
+	atomic_bool done;
+	atomic_int snapshots, torn;
+};
+
+struct counted {
+	uint64_t events, last;
+};
+
+static bool count_event(void *context, const struct event_row *row)
+{
+	struct counted *c = context;
+
+	c->events++;
+	c->last = row->seq;
+	return true;
+}
+
+static bool look_at_task(void *context, const struct task_row *row)
+{
+	*(int64_t *)context = row->updated;
+	return true;
+}
+
+/* The writer changes job, task and log in one transaction: whoever sees a part of it sees all of it. */
+static bool snapshot_is_whole(struct store *s)
+{
+	struct job_row row = { 0 }, again = { 0 };
+	struct counted log = { 0 };
+	int64_t task = 0;
+	bool whole = s->ops->begin(s) == STORE_OK && s->ops->job_get(s, "j", &row) == STORE_OK &&
+		     s->ops->tasks(s, row.key, look_at_task, &task) == STORE_OK &&
+		     s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &log) == STORE_OK &&
+		     s->ops->job_get(s, "j", &again) == STORE_OK && row.seq == again.seq && log.events == row.seq &&
+		     log.last == row.seq && task == (int64_t)row.seq;
+
+	s->ops->rollback(s);
+	job_row_finish(&row);
+	job_row_finish(&again);
+	return whole;
+}
+
+static void *watch(void *context)
+{
+	struct watching *w = context;
+
+	while (!w->done) {
+		if (!snapshot_is_whole(w->reader))
+			w->torn++;
+		w->snapshots++;
+	}
+	return NULL;
+}
+
+static void write_event(struct store *w, struct job_row *job, bool keep)
+{
+	struct event_row event = an_event(job->seq + 1);
+	struct task_row task = a_task("t", 0);
+	struct job_row row = *job;
+
+	row.seq++;
+	task.updated = (int64_t)row.seq;
+	OK(w->ops->begin(w));
+	OK(w->ops->event_add(w, job->key, &event));
+	OK(w->ops->task_put(w, job->key, &task));
+	OK(w->ops->job_put(w, &row));
+	if (keep) {
+		OK(w->ops->commit(w));
+		job->seq++;
+	} else {
+		w->ops->rollback(w);
+	}
+}
+
+static void readers_see_whole_transactions_while_the_writer_commits(void **state)
+{
+	struct bench *b = *state;
+	struct watching watching = { .reader = b->reader };
+	struct job_row job = a_job("j");
+	pthread_t thread;
+	int at_start;
+
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_put(b->writer, &job));
+	OK(b->writer->ops->commit(b->writer));
+	write_event(b->writer, &job, true);
+	assert_int_equal(pthread_create(&thread, NULL, watch, &watching), 0);
+	for (int i = 0; i < COMMITS; i++) {
+		write_event(b->writer, &job, i % 3 != 2);
+		if (i % 50 == 49)
+			OK(b->writer->ops->checkpoint(b->writer));
+	}
+	at_start = watching.snapshots;
+	while (watching.snapshots < at_start + 3) /* it also sees the last one */
+		sched_yield();
+	watching.done = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(watching.torn, 0);
+}
+
+static void closing_a_session_rolls_back(void **state)
+{
+	struct bench *b = *state;
+	struct store *reader = database_reader(b->db);
+
+	OK(reader->ops->begin(reader));
+	NONE(reader->ops->jobs(reader, -1, 0, 1, append_job, NULL));
+	reader->ops->close(reader);
+	OK(b->writer->ops->begin(b->writer)); /* nobody holds anything */
+	OK(b->writer->ops->commit(b->writer));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static const struct CMUnitTest promises[] = {
+	TEST(job_comes_back_with_every_field),
+	TEST(job_is_changed_in_every_field),
+	TEST(task_comes_back_with_every_field),
+	TEST(task_without_note_progress_and_attempt_stays_without),
+	TEST(tasks_are_listed_by_position_whatever_the_order_of_writing),
+	TEST(deliverables_keep_their_order_when_changed),
+	TEST(event_comes_back_with_the_same_bytes),
+	TEST(what_is_not_there_is_none),
+	TEST(events_are_walked_both_ways_within_limits),
+	TEST(jobs_are_listed_newest_first_and_by_status),
+	TEST(job_moves_between_the_lists_of_its_status),
+	TEST(rollback_leaves_nothing_behind),
+	TEST(transaction_that_failed_cannot_be_committed),
+	TEST(key_is_never_used_again),
+	TEST(delete_removes_everything_of_the_job_and_nothing_else),
+	TEST(job_made_again_under_its_id_starts_empty),
+	TEST(answer_is_remembered_until_it_expires),
+	TEST(answer_may_be_replaced_and_empty),
+	TEST(prune_takes_bounded_steps_and_raises_first),
+	TEST(prune_keeps_the_newest_of_a_long_log),
+	TEST(prune_never_touches_a_job_that_goes_on),
+	TEST(prune_counts_keys_and_events_in_one_budget),
+	TEST(readers_see_whole_transactions_while_the_writer_commits),
+	TEST(closing_a_session_rolls_back),
+};
+
+int main(void)
+{
+	int failed;
+
+	location = ":memory:";
+	failed = cmocka_run_group_tests_name("memory", promises, NULL, NULL);
+	location = NULL;
+	return failed + cmocka_run_group_tests_name("sqlite", promises, NULL, NULL);
+}

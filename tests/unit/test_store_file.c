@@ -1,0 +1,783 @@
+/*
+ * What the SQLite store promises because it is a file: it outlives the process, one server has it, it says
+ * what is wrong with it, it survives a full disk, and its write-ahead log stays small.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "store_kit.h"
+
+static int setup(void **state)
+{
+	struct bench *b = xcalloc(1, sizeof *b);
+
+	bench_directory(b);
+	snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static const char *path(const struct bench *b, const char *name)
+{
+	static char text[160];
+
+	snprintf(text, sizeof text, "%s/%s", b->directory, name);
+	return text;
+}
+
+static off_t size_of(const struct bench *b, const char *name)
+{
+	struct stat file;
+
+	return stat(path(b, name), &file) == 0 ? file.st_size : -1;
+}
+
+static void write_file(const char *name, const void *bytes, size_t len)
+{
+	FILE *file = fopen(name, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void sql(const char *location, const char *text)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(location, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void refused(const char *location, const char *words)
+{
+	char error[512];
+	struct database *db = database_open(location, DURABILITY_FULL, error, sizeof error);
+
+	assert_null(db);
+	if (!strstr(error, words))
+		fail_msg("\"%s\" is not in \"%s\"", words, error);
+	assert_non_null(strstr(error, location));
+}
+
+/* ---- in another process ---- */
+
+/* In a child: says what is wrong and ends it. */
+#define CHILD(condition)                                                                                    \
+	do {                                                                                                \
+		if (!(condition)) {                                                                         \
+			fprintf(stderr, "child, line %d: %s\n", __LINE__, #condition);                      \
+			_exit(1);                                                                           \
+		}                                                                                           \
+	} while (0)
+
+static int status_of(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void in_child(void (*run)(const struct bench *), const struct bench *b)
+{
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child) {
+		run(b);
+		_exit(0);
+	}
+	assert_int_equal(status_of(child), 0);
+}
+
+static void no_longer_root(const struct bench *b)
+{
+	CHILD(chmod(b->directory, 0755) == 0);
+	if (geteuid() == 0)
+		CHILD(setuid(65534) == 0);
+}
+
+static void child_refused(const char *location, const char *words)
+{
+	char error[512];
+
+	CHILD(!database_open(location, DURABILITY_FULL, error, sizeof error));
+	if (!strstr(error, words))
+		fprintf(stderr, "\"%s\" is not in \"%s\"\n", words, error);
+	CHILD(strstr(error, words));
+}
+
+/* A server that has the database until it is told to stop. */
+struct server {
+	pid_t pid;
+	int told, tell;
+};
+
+static void serve(const char *location, int ready, int stop)
+{
+	char error[512], byte = 'r';
+
+	CHILD(database_open(location, DURABILITY_FULL, error, sizeof error));
+	CHILD(write(ready, &byte, 1) == 1);
+	CHILD(read(stop, &byte, 1) == 0);
+	_exit(0);
+}
+
+static struct server server_start(const char *location)
+{
+	int ready[2], stop[2];
+	struct server s;
+	char byte;
+
+	assert_int_equal(pipe(ready) | pipe(stop), 0);
+	s = (struct server){ fork(), ready[0], stop[1] };
+	assert_true(s.pid >= 0);
+	if (!s.pid) {
+		close(stop[1]);
+		serve(location, ready[1], stop[0]);
+	}
+	close(ready[1]);
+	close(stop[0]);
+	assert_int_equal(read(s.told, &byte, 1), 1);
+	return s;
+}
+
+static void server_stop(struct server *s)
+{
+	close(s->tell);
+	close(s->told);
+	assert_int_equal(status_of(s->pid), 0);
+}
+
+/* ---- it outlives the process ---- */
+
+static void fill(struct store *w)
+{
+	struct deliverable_row deliverable = { "d", "d", "https://a/", "text/plain", 1 };
+	struct idempotency_row answer = an_answer("j0", "k", 1);
+	struct task_row task = a_task("t", 0);
+
+	OK(w->ops->begin(w));
+	for (int i = 0; i < 3; i++) {
+		char id[16];
+		snprintf(id, sizeof id, "j%d", i);
+		int64_t job = job_with_events(w, id, 5, i ? 0 : 10);
+		OK(w->ops->task_put(w, job, &task));
+		OK(w->ops->deliverable_put(w, job, &deliverable));
+	}
+	OK(w->ops->idempotency_put(w, &answer));
+	OK(w->ops->commit(w));
+}
+
+static void opening_again_finds_everything(void **state)
+{
+	struct bench *b = *state;
+	struct idempotency_row answer;
+	char *before, *after;
+
+	bench_open(b);
+	fill(b->writer);
+	before = dumped(b->reader);
+	bench_close(b);
+	bench_open(b);
+	after = dumped(b->reader);
+	assert_string_equal(after, before);
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->idempotency_get(b->reader, "j0", "k", &answer));
+	free(answer.body);
+	OK(b->reader->ops->commit(b->reader));
+	bench_close(b);
+	free(before);
+	free(after);
+}
+
+static void key_is_never_used_again_after_opening_again(void **state)
+{
+	struct bench *b = *state;
+	struct job_row first = a_job("j"), second = a_job("j");
+
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_put(b->writer, &first));
+	OK(b->writer->ops->job_delete(b->writer, &first));
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_put(b->writer, &second));
+	OK(b->writer->ops->commit(b->writer));
+	assert_true(second.key > first.key);
+	bench_close(b);
+}
+
+static void killed_in_a_transaction(const struct bench *b)
+{
+	char error[512];
+	struct database *db = database_open(b->location, DURABILITY_FULL, error, sizeof error);
+	struct store *w = database_writer(db);
+	struct job_row row = a_job("j");
+
+	CHILD(db);
+	for (uint64_t seq = 1; seq <= 8; seq++) {
+		struct event_row event = an_event(seq);
+		CHILD(w->ops->begin(w) == STORE_OK);
+		CHILD(row.key || w->ops->job_put(w, &row) == STORE_OK);
+		CHILD(w->ops->event_add(w, row.key, &event) == STORE_OK);
+		row.seq = seq;
+		CHILD(w->ops->job_put(w, &row) == STORE_OK);
+		CHILD(seq == 8 || w->ops->commit(w) == STORE_OK);
+	}
+	kill(getpid(), SIGKILL);
+}
+
+static void killed_process_leaves_what_it_committed_and_no_more(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row;
+	struct buf text = { 0 };
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child)
+		killed_in_a_transaction(b);
+	assert_true(WIFSIGNALED(status_of(child)));
+	bench_open(b);
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->job_get(b->reader, "j", &row));
+	assert_true(row.seq == 7);
+	OK(b->reader->ops->events(b->reader, row.key, 6, false, 10, dump_event, &text));
+	NONE(b->reader->ops->events(b->reader, row.key, 7, false, 10, dump_event, &text));
+	OK(b->reader->ops->commit(b->reader));
+	job_row_finish(&row);
+	buf_finish(&text);
+	bench_close(b);
+}
+
+static void snapshot_stays_while_the_writer_commits(void **state)
+{
+	struct bench *b = *state;
+	struct store *r, *w;
+	struct job_row row;
+
+	bench_open(b);
+	r = b->reader;
+	w = b->writer;
+	OK(r->ops->begin(r)); /* the snapshot is of now, not of the first read */
+	fill(w);
+	NONE(r->ops->job_get(r, "j0", &row));
+	OK(r->ops->commit(r));
+	OK(r->ops->begin(r));
+	OK(r->ops->job_get(r, "j0", &row));
+	job_row_finish(&row);
+	OK(r->ops->commit(r));
+	bench_close(b);
+}
+
+static void stopping_leaves_one_file_and_its_lock(void **state)
+{
+	struct bench *b = *state;
+	struct stat file;
+
+	umask(0);
+	bench_open(b);
+	fill(b->writer);
+	assert_int_equal(stat(path(b, "jobs.db-wal"), &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0640);
+	assert_int_equal(stat(path(b, "jobs.db-shm"), &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0640);
+	bench_close(b);
+	umask(022);
+	assert_int_equal(stat(path(b, "jobs.db"), &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0640);
+	assert_int_equal(stat(path(b, "jobs.db-lock"), &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0640);
+	assert_int_equal(size_of(b, "jobs.db-wal"), -1);
+	assert_int_equal(size_of(b, "jobs.db-shm"), -1);
+}
+
+/* ---- one server has it ---- */
+
+static void second_server_is_refused_and_told_by_whom(void **state)
+{
+	struct bench *b = *state;
+	struct server s = server_start(b->location);
+	char holder[32], name[160];
+
+	snprintf(holder, sizeof holder, "(pid %ld)", (long)s.pid);
+	refused(b->location, "another joblight server is using");
+	refused(b->location, holder);
+	snprintf(name, sizeof name, "%s", path(b, "symbolic"));
+	assert_int_equal(symlink(b->location, name), 0);
+	refused(name, holder);
+	snprintf(name, sizeof name, "%s", path(b, "hard"));
+	assert_int_equal(link(b->location, name), 0);
+	refused(name, holder);
+	server_stop(&s);
+	bench_open(b);
+	bench_close(b);
+}
+
+static void file_put_in_place_of_the_served_one_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct server s = server_start(b->location);
+	char moved[160];
+
+	snprintf(moved, sizeof moved, "%s", path(b, "moved.db"));
+	assert_int_equal(rename(b->location, moved), 0);
+	refused(b->location, "another joblight server is using");
+	server_stop(&s);
+}
+
+static void locked_by_the_parent(const struct bench *b)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(b->location, O_RDWR);
+
+	CHILD(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0);
+	CHILD(lock.l_type != F_UNLCK && lock.l_pid == getppid());
+	child_refused(b->location, "another joblight server is using");
+}
+
+/* Closing any descriptor of a file drops all fcntl() locks this process has on it, SQLite's too. */
+static void refusing_in_the_same_process_keeps_the_locks(void **state)
+{
+	struct bench *b = *state;
+	char name[160];
+
+	bench_open(b);
+	snprintf(name, sizeof name, "%s", path(b, "hard"));
+	assert_int_equal(link(b->location, name), 0);
+	refused(b->location, "another joblight server is using");
+	refused(name, "another joblight server is using");
+	in_child(locked_by_the_parent, b);
+	fill(b->writer);
+	bench_close(b);
+}
+
+/* ---- it says what is wrong ---- */
+
+static void missing_directory_is_named(void **state)
+{
+	struct bench *b = *state;
+	char name[160];
+
+	snprintf(name, sizeof name, "%s", path(b, "no/jobs.db"));
+	refused(name, "the directory ");
+	refused(name, "/no does not exist");
+	refused("", "cannot open");
+}
+
+static void what_is_not_a_file_is_refused(void **state)
+{
+	struct bench *b = *state;
+	char name[160];
+
+	refused(b->directory, "is a directory");
+	snprintf(name, sizeof name, "%s", path(b, "fifo"));
+	assert_int_equal(mkfifo(name, 0600), 0);
+	refused(name, "not a regular file");
+}
+
+static void read_only_file_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	bench_open(b);
+	bench_close(b);
+	assert_int_equal(chmod(b->location, 0440), 0);
+	refused(b->location, "read-only");
+}
+
+static void opens_without_rights(const struct bench *b)
+{
+	char name[160];
+
+	no_longer_root(b);
+	snprintf(name, sizeof name, "%s/new.db", b->directory);
+	child_refused(name, "permission denied");
+	child_refused(b->location, "permission denied");
+}
+
+static void file_of_somebody_else_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	bench_open(b);
+	bench_close(b);
+	assert_int_equal(chmod(b->location, 0600), 0);
+	if (geteuid() != 0) { /* then the owner takes the rights from himself */
+		assert_int_equal(chmod(b->location, 0020), 0);
+		assert_int_equal(chmod(b->directory, 0500), 0);
+	}
+	in_child(opens_without_rights, b);
+	assert_int_equal(chmod(b->directory, 0700), 0);
+}
+
+static void other_file_is_not_touched(void **state)
+{
+	struct bench *b = *state;
+	char text[8192], after[8192];
+	FILE *file;
+
+	memset(text, 'x', sizeof text);
+	write_file(b->location, text, sizeof text);
+	refused(b->location, "not a SQLite database");
+	file = fopen(b->location, "r");
+	assert_int_equal(fread(after, 1, sizeof after, file), sizeof after);
+	fclose(file);
+	assert_memory_equal(after, text, sizeof text);
+}
+
+static void damaged_header_is_refused(void **state)
+{
+	static const struct {
+		long at;
+		const char *words;
+	} damages[] = { { 0, "header is damaged" }, { 16, "header is damaged" }, { 100, "damaged" } };
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+		FILE *file;
+
+		unlink(b->location);
+		bench_open(b);
+		fill(b->writer);
+		bench_close(b);
+		file = fopen(b->location, "r+");
+		fseek(file, damages[i].at, SEEK_SET);
+		fputs("\xff\xff\xff\xff\xff\xff\xff\xff", file);
+		fclose(file);
+		refused(b->location, damages[i].words);
+	}
+}
+
+static void database_of_another_program_is_refused_and_not_touched(void **state)
+{
+	struct bench *b = *state;
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	sql(b->location, "CREATE TABLE theirs (x); PRAGMA user_version = 9");
+	refused(b->location, "of another program");
+	assert_int_equal(sqlite3_open(b->location, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal(sqlite3_column_text(st, 0), "delete");
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+static void newer_schema_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	bench_open(b);
+	bench_close(b);
+	sql(b->location, "PRAGMA user_version = 1000");
+	refused(b->location, "its schema version is 1000 and this joblight knows up to 1");
+	sql(b->location, "PRAGMA user_version = 0");
+	refused(b->location, "schema version 0 is unknown");
+	sql(b->location, "PRAGMA user_version = 1");
+	bench_open(b);
+	bench_close(b);
+}
+
+static void damaged_row_breaks_the_read_and_nothing_else(void **state)
+{
+	struct bench *b = *state;
+	struct store *r;
+	struct job_row row;
+
+	bench_open(b);
+	fill(b->writer);
+	bench_close(b);
+	sql(b->location, "UPDATE jobs SET status = 99 WHERE id = 'j1'");
+	bench_open(b);
+	r = b->reader;
+	OK(r->ops->begin(r));
+	assert_int_equal(r->ops->job_get(r, "j1", &row), STORE_BROKEN);
+	assert_int_equal(r->ops->job_get(r, "j0", &row), STORE_BROKEN); /* until it is rolled back */
+	r->ops->rollback(r);
+	OK(r->ops->begin(r));
+	OK(r->ops->job_get(r, "j0", &row));
+	job_row_finish(&row);
+	r->ops->rollback(r);
+	bench_close(b);
+}
+
+static void damaged_pages_are_an_error_and_not_a_crash(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row;
+	FILE *file;
+
+	bench_open(b);
+	fill(b->writer);
+	bench_close(b);
+	file = fopen(b->location, "r+"); /* the schema on page one stays */
+	fseek(file, 4096, SEEK_SET);
+	for (off_t at = 4096; at < size_of(b, "jobs.db"); at += 4)
+		fputs("\xde\xad\xbe\xef", file);
+	fclose(file);
+	b->db = open_or_fail(b->location);
+	b->writer = database_writer(b->db);
+	OK(b->writer->ops->begin(b->writer));
+	assert_int_equal(b->writer->ops->job_get(b->writer, "j0", &row), STORE_BROKEN);
+	b->writer->ops->rollback(b->writer);
+	database_close(b->db);
+}
+
+/* ---- a full disk ---- */
+
+static void limit_files(off_t bytes)
+{
+	struct rlimit limit;
+
+	CHILD(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+	limit.rlim_cur = bytes < 0 ? limit.rlim_max : (rlim_t)bytes;
+	CHILD(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+static enum store_result add_big_event(struct store *w, int64_t job, uint64_t seq)
+{
+	static char json[20000];
+	struct event_row event = { seq, EVENT_COMMAND, 1, { json, sizeof json } };
+	enum store_result r = w->ops->begin(w);
+
+	memset(json, 'x', sizeof json);
+	if (r == STORE_OK)
+		r = w->ops->event_add(w, job, &event);
+	if (r == STORE_OK)
+		r = w->ops->commit(w);
+	if (r != STORE_OK)
+		w->ops->rollback(w);
+	return r;
+}
+
+struct seen {
+	uint64_t rows, bytes;
+};
+
+static bool see_event(void *context, const struct event_row *row)
+{
+	struct seen *seen = context;
+
+	seen->rows++;
+	seen->bytes += row->json.len;
+	return row->seq == seen->rows; /* without holes */
+}
+
+static uint64_t count_events(struct store *r, int64_t job)
+{
+	struct seen seen = { 0 };
+	enum store_result found;
+
+	CHILD(r->ops->begin(r) == STORE_OK);
+	found = r->ops->events(r, job, 0, false, SIZE_MAX, see_event, &seen);
+	CHILD(found == STORE_OK || found == STORE_NONE);
+	CHILD(r->ops->commit(r) == STORE_OK);
+	CHILD(seen.bytes == seen.rows * 20000);
+	return seen.rows;
+}
+
+/* Fills the disk (a limit on the size of files stands in for it), frees it, three times over. */
+static void disk_fills_up(const struct bench *b)
+{
+	char error[512];
+	struct database *db = database_open(b->location, DURABILITY_FULL, error, sizeof error);
+	struct store *w = database_writer(db), *r = database_reader(db);
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK && w->ops->commit(w) == STORE_OK);
+	for (int round = 0; round < 3; round++) {
+		enum store_result full;
+
+		limit_files(size_of(b, "jobs.db-wal") + 100000 + 1000 * round);
+		while ((full = add_big_event(w, row.key, seq + 1)) == STORE_OK)
+			seq++;
+		CHILD(full == STORE_FULL);
+		CHILD(strstr(store_error(w), "full") || strstr(store_error(w), "I/O"));
+		CHILD(add_big_event(w, row.key, seq + 1) == STORE_FULL);
+		CHILD(count_events(r, row.key) == seq); /* what was committed can be read meanwhile */
+		limit_files(-1);
+		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
+		CHILD(count_events(r, row.key) == seq);
+	}
+	CHILD(seq >= 9);
+	r->ops->close(r);
+	database_close(db);
+}
+
+static void full_disk_refuses_writes_until_there_is_space(void **state)
+{
+	struct bench *b = *state;
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	in_child(disk_fills_up, b);
+	assert_int_equal(sqlite3_open(b->location, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal(sqlite3_column_text(st, 0), "ok");
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+/* The log has room but the database cannot grow. */
+static void checkpoint_finds_no_space(const struct bench *b)
+{
+	char error[512];
+	struct database *db = database_open(b->location, DURABILITY_PROCESS, error, sizeof error);
+	struct store *w = database_writer(db), *r = database_reader(db);
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK && w->ops->commit(w) == STORE_OK);
+	while (size_of(b, "jobs.db-wal") < 5 << 20)
+		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
+	limit_files(1 << 20);
+	CHILD(w->ops->checkpoint(w) == STORE_FULL);
+	CHILD(count_events(r, row.key) == seq);
+	limit_files(-1);
+	for (uint64_t more = seq + 300; seq < more;) {
+		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
+		CHILD(w->ops->checkpoint(w) == STORE_OK);
+	}
+	CHILD(size_of(b, "jobs.db") > 5 << 20);
+	CHILD(count_events(r, row.key) == seq);
+	r->ops->close(r);
+	database_close(db);
+}
+
+static void full_disk_refuses_a_checkpoint_and_nothing_is_lost(void **state)
+{
+	in_child(checkpoint_finds_no_space, *state);
+}
+
+static void opens_on_a_full_disk(const struct bench *b)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(2048);
+	child_refused(b->location, "no space left");
+}
+
+static void full_disk_at_the_start_is_said(void **state)
+{
+	in_child(opens_on_a_full_disk, *state);
+	bench_open(*state); /* what it left behind is no obstacle */
+	bench_close(*state);
+}
+
+/* ---- the write-ahead log ---- */
+
+static void write_batch(struct store *w, int64_t job, uint64_t *seq, size_t size, int count)
+{
+	char *json = xmalloc(size);
+
+	memset(json, 'x', size);
+	OK(w->ops->begin(w));
+	for (int i = 0; i < count; i++) {
+		struct event_row event = { ++*seq, EVENT_COMMAND, 1, { json, size } };
+		OK(w->ops->event_add(w, job, &event));
+	}
+	OK(w->ops->commit(w));
+	OK(w->ops->checkpoint(w));
+	free(json);
+}
+
+static void open_quickly(struct bench *b, struct job_row *row)
+{
+	char error[512];
+
+	b->db = database_open(b->location, DURABILITY_PROCESS, error, sizeof error);
+	assert_non_null(b->db);
+	b->writer = database_writer(b->db);
+	b->reader = database_reader(b->db);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_put(b->writer, row));
+	OK(b->writer->ops->commit(b->writer));
+}
+
+#define MIB (1 << 20)
+
+static void checkpoints_keep_the_log_small(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+
+	open_quickly(b, &row);
+	while (seq < 100000) {
+		write_batch(b->writer, row.key, &seq, 250, 100);
+		assert_true(size_of(b, "jobs.db-wal") < 5 * MIB);
+	}
+	assert_true(size_of(b, "jobs.db") > 15 * MIB); /* so it came round several times */
+	bench_close(b);
+}
+
+static void log_that_a_reader_held_up_shrinks_again(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+
+	open_quickly(b, &row);
+	OK(b->reader->ops->begin(b->reader));
+	while (size_of(b, "jobs.db-wal") < 68 * MIB)
+		write_batch(b->writer, row.key, &seq, 100000, 20);
+	OK(b->reader->ops->commit(b->reader));
+	for (int i = 0; i < 5; i++)
+		write_batch(b->writer, row.key, &seq, 100000, 20);
+	assert_true(size_of(b, "jobs.db-wal") < 8 * MIB);
+	bench_close(b);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest promises[] = {
+		TEST(opening_again_finds_everything),
+		TEST(key_is_never_used_again_after_opening_again),
+		TEST(killed_process_leaves_what_it_committed_and_no_more),
+		TEST(snapshot_stays_while_the_writer_commits),
+		TEST(stopping_leaves_one_file_and_its_lock),
+		TEST(second_server_is_refused_and_told_by_whom),
+		TEST(file_put_in_place_of_the_served_one_is_refused),
+		TEST(refusing_in_the_same_process_keeps_the_locks),
+		TEST(missing_directory_is_named),
+		TEST(what_is_not_a_file_is_refused),
+		TEST(read_only_file_is_refused),
+		TEST(file_of_somebody_else_is_refused),
+		TEST(other_file_is_not_touched),
+		TEST(damaged_header_is_refused),
+		TEST(database_of_another_program_is_refused_and_not_touched),
+		TEST(newer_schema_is_refused),
+		TEST(damaged_row_breaks_the_read_and_nothing_else),
+		TEST(damaged_pages_are_an_error_and_not_a_crash),
+		TEST(full_disk_refuses_writes_until_there_is_space),
+		TEST(full_disk_refuses_a_checkpoint_and_nothing_is_lost),
+		TEST(full_disk_at_the_start_is_said),
+		TEST(checkpoints_keep_the_log_small),
+		TEST(log_that_a_reader_held_up_shrinks_again),
+	};
+
+	return cmocka_run_group_tests_name("sqlite file", promises, NULL, NULL);
+}

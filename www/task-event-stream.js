@@ -1,0 +1,158 @@
+/*
+ * <task-event-stream job-id="…" job-status="in_progress"> shows "Live ●" and hands on the events.
+ * Attributes: job-id job-status base-url transports disabled cursor; `state` is what is shown.
+ * Properties: token, fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
+ * Events, bubbling and composed: task-stream:task-update, :job-update, :snapshot, :state, :end …
+ * Parts: dot, label. Colours: --task-stream-live, --task-stream-wait, --task-stream-off.
+ */
+import { TaskEventStream } from './joblight.js';
+
+const BLIP_MS = 800; // a shorter break is nobody's business
+const PASSED = ['task_update', 'job_update', 'deliverable', 'command', 'presence', 'snapshot',
+  'connected', 'heartbeat', 'event', 'state', 'end'];
+const WORDS = {
+  connecting: 'Connecting…', live: 'Live', polling: 'Live by polling',
+  reconnecting: 'Reconnecting…', ended: 'Finished', failed: 'Not live',
+};
+const CSS = `
+:host { display: inline-flex; align-items: baseline; gap: .4em; white-space: nowrap;
+  color: var(--task-stream-off, #6b665e) }
+:host([hidden]), :host(:not([state])) { display: none }
+:host([state=live]), :host([state=polling]) { color: var(--task-stream-live, #15803d) }
+:host([state=connecting]), :host([state=reconnecting]) { color: var(--task-stream-wait, #a16207) }
+[part=dot] { font-size: .8em }
+@media (prefers-reduced-motion: no-preference) {
+  :host([state=live]) [part=dot] { animation: breathe 2.4s ease-in-out infinite }
+}
+@keyframes breathe { 50% { opacity: .35 } }`;
+const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet(); // a <style> would break a strict CSP
+sheet?.replaceSync(CSS);
+
+export class TaskEventStreamElement extends (globalThis.HTMLElement || class {}) {
+  static observedAttributes =
+    ['job-id', 'job-status', 'base-url', 'transports', 'disabled', 'cursor'];
+
+  #stream; #stale; #queued; #timer; #label; #states;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [sheet];
+    const part = (name, text) => {
+      const span = document.createElement('span');
+      span.setAttribute('part', name);
+      span.textContent = text;
+      root.append(span);
+      return span;
+    };
+    this.#label = part('label', '');
+    root.append(' ');
+    part('dot', '●').setAttribute('aria-hidden', 'true');
+    this.#states = this.attachInternals?.().states;
+  }
+
+  get stream() { return this.#stream; }
+
+  get state() { return this.#stream?.state || 'idle'; }
+
+  get jobId() { return this.getAttribute('job-id'); }
+
+  set jobId(id) { this.#reflect('job-id', id); }
+
+  get jobStatus() { return this.getAttribute('job-status'); }
+
+  set jobStatus(status) { this.#reflect('job-status', status); }
+
+  connectedCallback() {
+    if (!this.hasAttribute('role')) this.setAttribute('role', 'status');
+    this.#later(true);
+  }
+
+  disconnectedCallback() {
+    this.#later(true); // moving an element within the page is both: decide when that is over
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (before !== after && name !== 'cursor') this.#later(name !== 'job-status');
+  }
+
+  #reflect(name, value) {
+    if (value == null) this.removeAttribute(name);
+    else if (this.getAttribute(name) !== value) this.setAttribute(name, value);
+  }
+
+  /* A burst of changes is one change. */
+  #later(stale) {
+    this.#stale ||= stale;
+    if (this.#queued) return;
+    this.#queued = true;
+    queueMicrotask(() => {
+      this.#queued = false;
+      this.#apply();
+    });
+  }
+
+  #apply() {
+    const wanted = this.isConnected && this.jobId && !this.hasAttribute('disabled');
+    const old = this.#stream;
+    if (this.#stale || !wanted) this.#leave();
+    if (!wanted) return;
+    if (!this.#stream) this.#join(old);
+    else if (this.jobStatus) this.#stream.jobStatus = this.jobStatus;
+  }
+
+  #join(old) {
+    const { jobId, jobStatus, token, fetch } = this;
+    const transports = this.getAttribute('transports')?.match(/\w+/g) || undefined;
+    const baseUrl = this.getAttribute('base-url') || '';
+    const goOn = old?.jobId === jobId && old.cursor; // a moved element continues where it was
+    const cursor = goOn || this.getAttribute('cursor') || undefined;
+    const stream = new TaskEventStream(
+      { jobId, jobStatus: jobStatus || undefined, token, fetch, transports, baseUrl, cursor });
+    this.#stream = stream;
+    for (const type of PASSED) stream.addEventListener(type, (e) => this.#pass(stream, e));
+    stream.start();
+  }
+
+  #leave() {
+    const stream = this.#stream;
+    this.#stale = false;
+    this.#stream = undefined;
+    clearTimeout(this.#timer);
+    this.#show();
+    stream?.close();
+  }
+
+  #pass(stream, { type, detail }) {
+    if (stream !== this.#stream) return;
+    if (type === 'state') this.#look(detail.state);
+    const name = 'task-stream:' + type.replace('_', '-');
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    if (type === 'task_update') this.onTaskUpdate?.(detail);
+    if (type === 'job_update') this.onJobUpdate?.(detail.status, detail);
+  }
+
+  #look(state) {
+    clearTimeout(this.#timer);
+    const late = state === 'connecting' || state === 'reconnecting';
+    if (late && this.getAttribute('state') !== state) {
+      this.#timer = setTimeout(() => this.#show(this.state), BLIP_MS);
+    } else this.#show(state);
+  }
+
+  #show(state) {
+    const { error } = this.#stream || {};
+    let text = WORDS[state] || '';
+    if (state === 'failed' && error) text += ': ' + error.message;
+    this.#reflect('state', text ? state : null);
+    if (this.#label.textContent !== text) this.#label.textContent = text;
+    try {
+      this.#states?.clear();
+      if (text) this.#states?.add(state);
+    } catch { /* older engines know only --dashed states */ }
+  }
+}
+
+if (globalThis.customElements && !customElements.get('task-event-stream')) {
+  customElements.define('task-event-stream', TaskEventStreamElement);
+}

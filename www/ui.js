@@ -1,0 +1,98 @@
+/* What the pages share: words, times, requests, small motions. Text goes in as text, never as HTML. */
+
+export const STATUS = {
+  pending: 'Waiting', in_progress: 'In progress', revisions: 'In revision',
+  hardening: 'Hardening', blocked: 'Blocked', completed: 'Completed',
+  failed: 'Failed', cancelled: 'Cancelled', deleted: 'Deleted',
+};
+export const isOver = (status) => ['completed', 'failed', 'cancelled', 'deleted'].includes(status);
+export const isActive = (status) => ['in_progress', 'revisions', 'hardening'].includes(status);
+
+export const $ = (id) => document.getElementById(id);
+
+/** Sets only what differs, so that an update costs no layout where nothing changed. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function setPill(node, status) {
+  setText(node, STATUS[status] || String(status));
+  node.dataset.status = status;
+}
+
+export function ago(then, now) {
+  const s = Math.max(0, Math.round((now - then) / 1000));
+  if (s < 2) return 'now';
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+  return new Date(then).toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+}
+
+export function span(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+/** A request of the page itself. Throws an Error in words that can be shown. */
+export async function call(method, path, body) {
+  const init = { method, headers: {}, cache: 'no-store' };
+  if (body) {
+    init.headers['content-type'] = 'application/json';
+    init.body = JSON.stringify(body);
+  }
+  const response = await fetch(path, init).catch(() => {
+    throw new Error('The server cannot be reached.');
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  const error = new Error(answer.detail || answer.title || `The server answered ${response.status}.`);
+  throw Object.assign(error, { status: response.status, code: answer.code });
+}
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+/** Only transform and opacity move, so the compositor can do it alone. */
+export function move(node, frames, options) {
+  if (!calm.matches && !document.hidden) return node.animate(frames, options);
+  return undefined;
+}
+
+export function burst(host) {
+  if (calm.matches || document.hidden) return;
+  for (let i = 0; i < 44; i++) {
+    const dot = document.createElement('i');
+    dot.className = `spark-dot hue-${i % 4}`;
+    host.append(dot);
+    const angle = Math.PI * (1.1 + 0.8 * Math.random());
+    const far = 80 + 170 * Math.random();
+    const x = Math.cos(angle) * far * 1.6;
+    const y = Math.sin(angle) * far;
+    const size = 0.5 + Math.random();
+    dot.animate([
+      { transform: `translate(0, 0) scale(${size})`, opacity: 1 },
+      { transform: `translate(${x}px, ${y}px) scale(${size})`, opacity: 1, offset: 0.5 },
+      { transform: `translate(${x * 1.2}px, ${y + 90}px) scale(0)`, opacity: 0 },
+    ], { duration: 1300 + 500 * Math.random(), easing: 'cubic-bezier(.15,.7,.4,1)' })
+      .finished.finally(() => dot.remove());
+  }
+}
+
+/** navigator.clipboard exists on https and localhost only. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement('textarea');
+    area.value = text;
+    area.className = 'sr';
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    return done;
+  }
+}
