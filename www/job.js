@@ -30,8 +30,9 @@ const dirty = new Set();
 const stamps = [];
 let frame = 0;
 
+/* A hidden page gets no frames, but its title should still tell how far the job is. */
 function paintSoon() {
-  if (!frame) frame = requestAnimationFrame(paint);
+  if (!frame) frame = document.hidden ? setTimeout(paint, 500) : requestAnimationFrame(paint);
 }
 
 function paint() {
@@ -353,7 +354,6 @@ function onEvent({ detail }) {
   if (type === 'deliverable') takeFile(detail);
   if (type === 'presence') link.watchers = detail.watchers ?? link.watchers;
   if (type === 'task_update' && detail.taskId === 'hello') say('It landed: your terminal is a worker now.', 'good');
-  if (document.hidden && type === 'job_update') paintJob();
   paintSoon();
 }
 
@@ -547,5 +547,6 @@ function tick() {
 }
 
 setInterval(tick, 1000);
+document.addEventListener('visibilitychange', paint);
 begin();
 awaitStart();

@@ -10,6 +10,8 @@
 
 #define ATTEMPT_MAX 9007199254740991.0 /* 2^53 - 1: every JSON reader can hold it */
 
+#define FORM_PAIRS 16 /* more than there are fields */
+
 struct decoder {
 	const struct limits *limits;
 	struct problem *problem;
@@ -203,14 +205,14 @@ static bool unknown_field(struct decoder *d, const struct field *fields, const c
 	return false;
 }
 
-/* All fields are looked at, so that one answer names every mistake. */
+/* All fields are looked at, so that one answer names every mistake (of the first few). */
 static bool take_object(struct decoder *d, const cJSON *object, const struct field *fields, void *target)
 {
 	bool ok = true;
 
 	if (!cJSON_IsObject(object))
 		return refuse_value(d, d->where[0] ? "" : "body", "must be an object");
-	for (const cJSON *member = object->child; member; member = member->next) {
+	for (const cJSON *member = object->child; member && !problem_full(d->problem); member = member->next) {
 		const struct field *f = find_field(fields, member->string);
 		if (f ? !f->take(d, member, target) : !unknown_field(d, fields, member->string))
 			ok = false;
@@ -435,13 +437,18 @@ static bool form_decode(struct slice text, struct buf *out)
 	return utf8_valid(buf_as_slice(out));
 }
 
+/* What JSON calls a number; anything else stays a string, which the field then refuses. */
+static bool is_number(const char *text)
+{
+	size_t at;
+
+	return (*text == '-' || (*text >= '0' && *text <= '9')) && !json_check(slice_of(text), 1, &at);
+}
+
 static void form_add(cJSON *object, const char *name, const char *value)
 {
-	char *end;
-	double number = strtod(value, &end);
-
-	if ((strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0) && *value && !*end)
-		cJSON_AddNumberToObject(object, name, number);
+	if ((strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0) && is_number(value))
+		cJSON_AddItemToObject(object, name, cJSON_Parse(value));
 	else
 		cJSON_AddStringToObject(object, name, value);
 }
@@ -469,18 +476,22 @@ bool decode_form(const struct limits *limits, struct slice body, struct op *op, 
 {
 	struct decoder d = { .limits = limits, .problem = problem, .text = body, .op = op };
 	cJSON *object = cJSON_CreateObject();
+	bool ok = true;
 
-	while (body.len) {
+	for (int pairs = 0; ok && body.len; pairs++) {
 		const char *amp = memchr(body.ptr, '&', body.len);
 		size_t len = amp ? (size_t)(amp - body.ptr) : body.len;
-		if (len && !form_pair(object, (struct slice){ body.ptr, len }, problem)) {
-			cJSON_Delete(object);
-			return false;
-		}
+		if (pairs == FORM_PAIRS)
+			ok = problem_set(problem, OUTCOME_BAD_REQUEST, "a form has at most %d fields", FORM_PAIRS);
+		else if (len)
+			ok = form_pair(object, (struct slice){ body.ptr, len }, problem);
 		body.ptr += len + (amp ? 1 : 0);
 		body.len -= len + (amp ? 1 : 0);
 	}
-	return decode_tree(&d, object);
+	if (ok)
+		return decode_tree(&d, object);
+	cJSON_Delete(object);
+	return false;
 }
 
 /* Encoding.  Called for every update: appends only, no tree. */

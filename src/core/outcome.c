@@ -42,7 +42,9 @@ bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
 
 bool problem_field(struct problem *p, enum outcome o, const char *field, const char *message)
 {
-	if (p->errors.len)
+	if (problem_full(p))
+		return false;
+	if (p->error_count++)
 		buf_char(&p->errors, ',');
 	buf_text(&p->errors, "{\"field\":");
 	json_string(&p->errors, slice_of(field));
@@ -68,4 +70,5 @@ void problem_encode(const struct problem *p, struct buf *out)
 void problem_finish(struct problem *p)
 {
 	buf_finish(&p->errors);
+	p->error_count = 0;
 }

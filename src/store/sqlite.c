@@ -29,7 +29,7 @@
  */
 #define COMMON_PRAGMAS "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
 #define WRITER_PRAGMAS                                                                                      \
-	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-8192;"                 \
+	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-4096;"                 \
 	"PRAGMA journal_size_limit=67108864;"
 #define READER_PRAGMAS "PRAGMA query_only=ON; PRAGMA cache_size=-2048;"
 

@@ -329,22 +329,38 @@ test('two thousand updates are painted in order, and the last state is the serve
   assert.ok(await page.$$eval('#raw li', (rows) => rows.length) <= 200);
 });
 
-test('the demo worker does the job before one’s eyes, in light, in the dark and on a phone', async () => {
-  const looks = { 'job-light': {}, 'job-dark': { dark: true }, 'job-phone': { width: 390, height: 844 } };
-  await Promise.all(Object.entries(looks).map(async ([name, look]) => {
+test('the demo worker does the job before one’s eyes', async () => {
+  const job = await server.createJob(CAKE);
+  const page = await openJob(job);
+  await page.click('#demo');
+  await seesText(page, '#demo', 'at work');
+  await eventually('it is half way', async () => parseInt(await textOf(page, '#percent'), 10) >= 40);
+  await shoot(page, 'job-light');
+  await eventually('it is done', async () => (await textOf(page, '#status')) === 'Completed', 40000);
+  assert.equal(await textOf(page, '#counts'), '6 of 6 tasks done');
+  assert.deepEqual(await proof(page), ['0', '0']);
+  await shoot(page, 'job-done');
+});
+
+for (const [name, look] of [['job-dark', { dark: true }], ['job-phone', { width: 390, height: 844 }]]) {
+  test(`every status has its own word, icon and bar (${name})`, async () => {
     const job = await server.createJob(CAKE);
     const page = await openJob(job, look);
-    await page.bringToFront();
-    await page.click('#demo');
-    await eventually(`${name} is half way`, async () => parseInt(await textOf(page, '#percent'), 10) >= 40, 40000);
-    await page.bringToFront();
+    await server.report(job.id, [
+      { taskId: 'shop', status: 'completed', note: 'Everything is on the table' },
+      { taskId: 'whisk', status: 'in_progress', progress: 64, note: 'Faster' },
+      { taskId: 'zest', status: 'blocked', progress: 30, note: 'Looking for the grater' },
+      { taskId: 'bake', status: 'failed', progress: 80, note: 'The oven went out' },
+      { taskId: 'cool', status: 'cancelled' },
+    ]);
+    const words = ['Completed', 'In progress · 64 %', 'Blocked · 30 %', 'Failed · 80 %', 'Cancelled', 'Waiting'];
+    await until(page, (last) => document.querySelectorAll('.word')[4].textContent === last, 'Cancelled');
+    assert.deepEqual(await page.$$eval('.word', (nodes) => nodes.map(({ textContent }) => textContent)), words);
+    const icons = await page.$$eval('.task use', (nodes) => nodes.map((node) => node.getAttribute('href')));
+    assert.equal(new Set(icons).size, 6);
     await shoot(page, name);
-    await eventually(`${name} is done`, async () => (await textOf(page, '#status')) === 'Completed', 60000);
-    assert.equal(await textOf(page, '#counts'), '6 of 6 tasks done');
-    assert.deepEqual(await proof(page), ['0', '0']);
-  }));
-  await shoot(pages[0], 'job-done');
-});
+  });
+}
 
 test('the demo worker makes a fresh job where the job is over', async () => {
   const job = await server.createJob();

@@ -30,7 +30,15 @@ struct problem {
 	enum outcome outcome;
 	char detail[240];
 	struct buf errors;
+	unsigned error_count;
 };
+
+#define PROBLEM_ERRORS 16 /* more would make an answer larger than the mistake is worth */
+
+static inline bool problem_full(const struct problem *p)
+{
+	return p->error_count >= PROBLEM_ERRORS;
+}
 
 /* Sets outcome and detail and returns false, so that a check can end with `return problem_set(…)`. */
 bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
