@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -130,6 +131,8 @@ static pid_t start_server(const struct config *config, FILE **out)
 		return -1;
 	pid_t child = fork();
 	if (child == 0) {
+		setpgid(0, 0);                    /* a Ctrl-C is the parent's to hand on, once */
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* and its death ends the server */
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);

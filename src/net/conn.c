@@ -104,10 +104,7 @@ static void next_request(struct conn *c)
 	conn_release(c);
 	request_free(c->request);
 	c->request = NULL;
-	c->completing = true;
-	int over = lws_http_transaction_completed(c->wsi);
-	c->completing = false;
-	if (over) {
+	if (lws_http_transaction_completed(c->wsi)) {
 		conn_close(c);
 		return;
 	}
@@ -320,14 +317,19 @@ static void say_unreadable(struct conn *c)
 	send(fd, c->reply.ptr + LWS_PRE, c->reply.len - LWS_PRE, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* The connection is closing; the rest follows with WSI_DESTROY. */
 static int on_gone(struct conn *c)
 {
-	if (c->completing)
-		return 0; /* only the end of a transaction */
 	if (c->state == CONN_IDLE)
 		say_unreadable(c);
 	conn_detach(c);
 	return 0;
+}
+
+/* lws unbinds and binds its protocol at every request too; only its closing function means an end. */
+static int on_unbound(struct conn *c, const char *by)
+{
+	return by && strcmp(by, "__lws_close_free_wsi") == 0 ? on_gone(c) : 0;
 }
 
 int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
@@ -354,6 +356,7 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return on_writable(c);
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+		return on_unbound(c, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
 		return on_gone(c);
 	case LWS_CALLBACK_WSI_DESTROY:

@@ -28,7 +28,6 @@ struct conn {
 	struct lws *wsi;
 	uint64_t id; /* what other threads call it; never used twice */
 	enum conn_state state;
-	bool completing;       /* inside lws_http_transaction_completed() */
 	bool close_after;      /* the answer ends the connection */
 	struct request *request;
 	struct buf reply;      /* LWS_PRE bytes, then head and body */

@@ -1,0 +1,54 @@
+# Shared by the scripts: installing what is missing, and building.  Sourced, not run.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
+  libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev)
+test_packages=(libcmocka-dev python3 python3-pytest sqlite3 curl chromium procps iproute2 ca-certificates)
+
+say() { printf '\n== %s\n' "$*"; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Installs the packages that are missing; quick and quiet when none is.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Node.js 18 or later, whoever installed it; Debian's otherwise.
+need_node() {
+  local major
+  major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/') || true
+  if [ -z "$major" ] || [ "$major" -lt 18 ] || ! command -v npm >/dev/null; then need_packages nodejs npm; fi
+}
+
+# npm ci in a folder, when its lock file changed since the last time.
+need_npm() {
+  local folder=$1 stamp=$1/node_modules/.installed
+  if [ ! -e "$stamp" ] || [ "$folder/package-lock.json" -nt "$stamp" ]; then
+    say "npm packages for $folder"
+    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+    touch "$stamp"
+  fi
+}
+
+# Builds a preset; the output is shown only when it fails.
+build() {
+  local preset=$1 folder=$2 log
+  shift 2
+  log=$(mktemp)
+  if ! { cmake --preset "$preset" && cmake --build "$folder" "$@"; } >"$log" 2>&1; then
+    cat "$log"
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
