@@ -129,3 +129,11 @@ bool mailbox_is_closed(struct mailbox *m)
 	pthread_mutex_unlock(&m->lock);
 	return closed;
 }
+
+bool mailbox_is_empty(struct mailbox *m)
+{
+	pthread_mutex_lock(&m->lock);
+	bool empty = !m->head;
+	pthread_mutex_unlock(&m->lock);
+	return empty;
+}

@@ -8,6 +8,8 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/audience.h"
 
+#define POLL_BYTES (1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
+
 /* A question asked for one subscriber; it outlives the subscriber's patience. */
 struct hub_read {
 	struct read_request request; /* first: done() gets it back */
@@ -398,7 +400,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 		.kind = READ_RESUME,
 		.position = *p,
 		.limit = limit ? limit : h->limits->ring_events,
-		.bytes = h->limits->read_bytes,
+		.bytes = limit ? POLL_BYTES : h->limits->read_bytes,
 	};
 	memcpy(r->request.query.job_id, s->channel->job_id, sizeof(r->request.query.job_id));
 	r->request.done = read_done;

@@ -53,11 +53,12 @@ void conn_release(struct conn *c)
 	c->subscriber = NULL;
 }
 
-/* The connection is going; called more than once. */
+/* The connection is going; called more than once, also by the hub, so what the hub holds is freed later. */
 static void conn_detach(struct conn *c)
 {
 	c->state = CONN_CLOSING;
-	conn_release(c);
+	if (c->subscriber)
+		hub_detach(c->loop->hub, c->subscriber);
 	list_remove(&c->turn);
 	loop_no_deadline(c);
 	request_free(c->request);
@@ -68,16 +69,24 @@ static void conn_detach(struct conn *c)
 static void conn_destroy(struct lws *wsi, struct conn *c)
 {
 	conn_detach(c);
+	conn_release(c);
 	loop_remove_conn(c->loop, c);
 	lws_set_opaque_user_data(wsi, NULL);
 	free(c);
 }
 
+/* lws would give what is buffered five seconds; a slow client gets as long as a stalled one. */
 void conn_close(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
 		return;
 	conn_detach(c);
+	lws_rx_flow_control(c->wsi, 1); /* held back input holds back writing too */
+	if (lws_partial_buffered(c->wsi)) {
+		lws_callback_on_writable(c->wsi);
+		loop_deadline(&c->loop->closings, c, c->loop->now + c->loop->limits->stall_ms);
+		return;
+	}
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_ASYNC);
 	c->loop->kick = true;
 }
@@ -129,7 +138,7 @@ void conn_flush_reply(struct conn *c)
 		conn_kill(c);
 	else if (c->state == CONN_DRAIN)
 		loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
-	else if (c->close_after)
+	else if (c->close_after || lws_partial_buffered(c->wsi)) /* lws cannot hold back input and go on writing */
 		conn_close(c);
 	else
 		next_request(c);
@@ -239,7 +248,8 @@ static int begin_request(struct conn *c)
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	c->close_after = false;
 	uint64_t length = 0;
-	c->request = guard_request(c->wsi, c->loop->limits, &length, &problem);
+	uint64_t received = c->requests++ ? 0 : socket_received(lws_get_socket_fd(c->wsi));
+	c->request = guard_request(c->wsi, c->loop->limits, received, &length, &problem);
 	if (c->request)
 		return length ? begin_body(c, c->request) : complete_request(c);
 	if (problem.outcome == OUTCOME_BODY_TOO_LARGE && length <= DRAIN_BYTES)
@@ -258,7 +268,7 @@ static int on_body(struct conn *c, const void *bytes, size_t len)
 {
 	struct request *r = c->request;
 
-	if (c->state == CONN_DRAIN)
+	if (c->state == CONN_DRAIN || !len)
 		return 0;
 	if (c->state != CONN_BODY || r->body.len + len > r->length)
 		return -1;
@@ -268,8 +278,10 @@ static int on_body(struct conn *c, const void *bytes, size_t len)
 
 static int on_body_complete(struct conn *c)
 {
-	if (c->state == CONN_DRAIN)
-		return -1;
+	if (c->state == CONN_DRAIN) {
+		c->state = CONN_BUSY;
+		return list_empty(&c->turn) ? -1 : 0; /* the refusal is on its way, and closes */
+	}
 	if (c->state == CONN_BUSY && c->request && !c->request->length)
 		return 0; /* POST with Content-Length: 0 was run from its headers */
 	if (c->state != CONN_BODY || c->request->body.len != c->request->length)
@@ -279,6 +291,8 @@ static int on_body_complete(struct conn *c)
 
 static int on_writable(struct conn *c)
 {
+	if (c->state == CONN_CLOSING)
+		return lws_partial_buffered(c->wsi) ? 0 : -1;
 	if (c->state == CONN_STREAM && c->subscriber)
 		hub_writable(c->loop->hub, c->subscriber);
 	return 0;

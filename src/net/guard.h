@@ -12,9 +12,12 @@
 
 /*
  * Reads the parsed headers of `wsi` into a fresh request; NULL when refused (the problem says why).
- * *length is what Content-Length announced, as far as it could be read.
+ * `received`: all bytes of the connection so far when this is its first request, else 0: lws does not
+ * tell how large headers are that it has no token for.  *length is what Content-Length announced, as far
+ * as it could be read.
  */
-struct request *guard_request(struct lws *wsi, const struct limits *limits, uint64_t *length, struct problem *problem);
+struct request *guard_request(struct lws *wsi, const struct limits *limits, uint64_t received, uint64_t *length,
+			      struct problem *problem);
 
 /* True when the client waits for "100 Continue" before it sends its body. */
 bool guard_expects_continue(struct lws *wsi);

@@ -9,6 +9,7 @@
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
+#define KEEP_ALIVE_BODY (48 * 1024) /* a larger one may not fit the socket, and then the connection ends with it */
 #define RETRY_AFTER "Retry-After: 1\r\n"
 
 const char *method_text(enum method m)
@@ -46,6 +47,13 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 		return true;
 	}
 	return false;
+}
+
+bool request_has_etag(const struct request *r, const char *etag)
+{
+	struct slice list = r->headers[HEADER_IF_NONE_MATCH];
+
+	return list.len && (slice_is(list, "*") || memmem(list.ptr, list.len, etag, strlen(etag)));
 }
 
 static bool parse_number(struct slice text, uint64_t *value)
@@ -105,7 +113,7 @@ static void reply_head(struct conn *c, int status, const char *title, const char
 void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
 		 struct slice body)
 {
-	if (c->loop->stopping || (c->request && !c->request->keep_alive))
+	if (c->loop->stopping || (c->request && !c->request->keep_alive) || body.len > KEEP_ALIVE_BODY)
 		c->close_after = true;
 	reply_head(c, status, title, type, headers, body.len);
 	if (!(c->request && c->request->head))

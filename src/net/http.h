@@ -49,6 +49,8 @@ void request_free(struct request *r);
 
 /* The value of a query argument; false: not given. */
 bool request_arg(const struct request *r, const char *name, struct slice *value);
+/* If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of them, or a star). */
+bool request_has_etag(const struct request *r, const char *etag);
 /* A whole number in [least, most]; `standard` when not given.  False: the problem is set. */
 bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
 		    uint64_t *value, struct problem *problem);

@@ -88,11 +88,10 @@ static void read_job(struct conn *c, struct request *r, enum read_kind kind, htt
 static void answer_job(struct conn *c, struct read_result *result)
 {
 	char etag[CURSOR_MAX + 3], lines[CURSOR_MAX + 64];
-	struct slice known = c->request->headers[HEADER_IF_NONE_MATCH];
 
 	snprintf(etag, sizeof(etag), "\"%s.%llu\"", result->epoch, (unsigned long long)result->head);
 	snprintf(lines, sizeof(lines), "ETag: %s\r\nCache-Control: no-cache\r\n", etag);
-	if (known.len && memmem(known.ptr, known.len, etag, strlen(etag)))
+	if (request_has_etag(c->request, etag))
 		reply_empty(c, OUTCOME_NOT_MODIFIED, lines);
 	else
 		reply_json(c, OUTCOME_OK, lines, buf_as_slice(&result->text));

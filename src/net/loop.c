@@ -299,6 +299,7 @@ static void on_tick(uv_timer_t *timer)
 	l->now = loop_now(l);
 	expire(l, &l->bodies, conn_kill);
 	expire(l, &l->idles, conn_close);
+	expire(l, &l->closings, conn_kill);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
 		expire(l, &l->waits[i], updates_answer_now);
 	l->beats = hub_tick(l->hub, l->now);
@@ -377,6 +378,7 @@ static void init_lists(struct loop *l)
 	list_init(&l->replies);
 	list_init(&l->bodies);
 	list_init(&l->idles);
+	list_init(&l->closings);
 	for (size_t i = 0; i <= WAIT_SECONDS_MAX; i++)
 		list_init(&l->waits[i]);
 	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);

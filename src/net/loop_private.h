@@ -43,7 +43,7 @@ struct loop {
 	struct list conns;
 
 	struct list requests, replies;            /* connections with a request to run, an answer to write */
-	struct list bodies, idles;                /* deadlines: bodies, keep-alive */
+	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
 	uint64_t now;
 	bool round; /* the hub has something to deliver */

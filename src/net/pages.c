@@ -154,7 +154,6 @@ static const char page_headers[] = "Content-Security-Policy: default-src 'none';
 static void serve(struct conn *c, struct slice name)
 {
 	const struct page *page = pages_find(c->loop->pages, name);
-	struct slice known = c->request->headers[HEADER_IF_NONE_MATCH];
 	struct buf lines = { 0 };
 
 	if (!page) {
@@ -164,7 +163,7 @@ static void serve(struct conn *c, struct slice name)
 	buf_format(&lines, "ETag: %s\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n", page->etag);
 	if (strncmp(page->type, "text/html", 9) == 0)
 		buf_text(&lines, page_headers);
-	if (known.len && memmem(known.ptr, known.len, page->etag, strlen(page->etag)))
+	if (request_has_etag(c->request, page->etag))
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	else
 		reply_bytes(c, 200, "OK", page->type, buf_string(&lines), page->bytes);

@@ -55,14 +55,6 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 	buf_format(out, ",\"pollIntervalMs\":%llu}", (unsigned long long)p->conn->loop->limits->poll_interval_ms);
 }
 
-/* If-None-Match, RFC 9110 section 13.1.2: a list of ETags, or a star. */
-static bool etag_matches(const struct request *r, const char *etag)
-{
-	struct slice list = r->headers[HEADER_IF_NONE_MATCH];
-
-	return list.len && (slice_is(list, "*") || memmem(list.ptr, list.len, etag, strlen(etag)));
-}
-
 static void answer(struct poll *p, struct update *u)
 {
 	struct conn *c = p->conn;
@@ -73,7 +65,7 @@ static void answer(struct poll *p, struct update *u)
 	cursor_add(&etag, u->epoch, u->cursor);
 	buf_char(&etag, '"');
 	buf_format(&lines, "ETag: %s\r\nCache-Control: no-cache\r\n", buf_string(&etag));
-	if (!u->events.len && etag_matches(c->request, buf_string(&etag))) {
+	if (!u->events.len && request_has_etag(c->request, buf_string(&etag))) {
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	} else {
 		encode(p, u, &body);

@@ -32,7 +32,8 @@ static long holder_of(const struct stat *file)
 		unsigned long inode;
 		long pid;
 
-		if (sscanf(line, "%*s FLOCK %*s WRITE %ld %x:%x:%lu", &pid, &major_number, &minor_number, &inode) == 4 &&
+		if (sscanf(line, "%*s FLOCK %*s WRITE %ld %x:%x:%lu", &pid, &major_number, &minor_number, &inode) ==
+		        4 &&
 		    inode == file->st_ino && makedev(major_number, minor_number) == file->st_dev)
 			found = pid;
 	}
@@ -75,7 +76,7 @@ static bool usable(const char *location, char *error, size_t error_len)
 		refuse(location, getpid(), error, error_len);
 	else if (!(file.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH))) /* root could, but somebody meant it */
 		snprintf(error, error_len, "cannot open %s: the file is read-only; make it writable (chmod u+w)",
-			 location);
+		         location);
 	else
 		return true;
 	return false;
@@ -89,11 +90,11 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 
 	if (cause == ENOENT || cause == ENOTDIR)
 		snprintf(error, error_len, "cannot open %s: the directory %s does not exist; make it first", location,
-			 directory);
+		         directory);
 	else if (cause == EACCES || cause == EPERM)
 		snprintf(error, error_len,
-			 "cannot open %s: permission denied; the file and its directory %s must be writable", location,
-			 directory);
+		         "cannot open %s: permission denied; the file and its directory %s must be writable", location,
+		         directory);
 	else if (cause == EROFS)
 		snprintf(error, error_len, "cannot open %s: it lies on a read-only file system", location);
 	else

@@ -16,11 +16,11 @@
 #include "joblight/base/list.h"
 
 struct file_lock {
-	char *path;        /* real path of the database */
-	int file, beside;  /* the database, "<path>-lock" */
+	char *path;       /* real path of the database */
+	int file, beside; /* the database, "<path>-lock" */
 	dev_t device;
 	ino_t inode;
-	struct list held;  /* of this process */
+	struct list held; /* of this process */
 };
 
 /*

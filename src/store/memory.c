@@ -259,7 +259,8 @@ static void free_items(struct memory *m, bool jobs)
 {
 	struct item *item, *next;
 
-	HASH_ITER(hh, m->items, item, next) {
+	HASH_ITER(hh, m->items, item, next)
+	{
 		if ((item->kind == KIND_JOB) != jobs)
 			continue;
 		HASH_DEL(m->items, item);

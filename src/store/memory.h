@@ -84,21 +84,20 @@ void item_drop(struct memory *m, struct item *item);
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row);
 enum store_result memory_job_put(struct store *base, struct job_row *row);
 enum store_result memory_job_delete(struct store *base, const struct job_row *row);
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
-				     job_visit *visit, void *context);
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
+                              void *context);
 enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row);
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
 enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
 enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row);
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
-					     void *context);
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit, void *context);
 enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);
 enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
-				       event_visit *visit, void *context);
+                                event_visit *visit, void *context);
 enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
-						struct idempotency_row *row);
+                                         struct idempotency_row *row);
 enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-				      uint64_t most_events, size_t budget);
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                               size_t budget);
 
 #endif

@@ -141,8 +141,8 @@ enum store_result memory_job_delete(struct store *base, const struct job_row *ro
 	return STORE_OK;
 }
 
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
-				     job_visit *visit, void *context)
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
+                              void *context)
 {
 	struct memory *m = memory_of(base);
 	int64_t key = below_key && (uint64_t)below_key <= m->job_count ? below_key - 1 : (int64_t)m->job_count;
@@ -249,8 +249,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job, const 
 	return STORE_OK;
 }
 
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
-					     void *context)
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit, void *context)
 {
 	struct job *job = job_at(memory_of(base), key);
 	size_t rows = 0;
@@ -306,7 +305,7 @@ static struct list *event_start(struct memory *m, struct job *job, uint64_t from
 }
 
 enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
-				       event_visit *visit, void *context)
+                                event_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
 	struct job *job = job_at(m, key);
@@ -328,7 +327,7 @@ enum store_result memory_events(struct store *base, int64_t key, uint64_t from, 
 /* ---- remembered answers ---- */
 
 enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
-						struct idempotency_row *row)
+                                         struct idempotency_row *row)
 {
 	struct name name = name_of_answer(scope, key);
 	struct item *item = item_find(memory_of(base), &name);
@@ -386,8 +385,8 @@ static void prune_events(struct memory *m, struct job *job, uint64_t first, size
 		job_set(m, &row);
 }
 
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-				      uint64_t most_events, size_t budget)
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                               size_t budget)
 {
 	struct memory *m = memory_of(base);
 	uint64_t most = most_events ? most_events : 1;

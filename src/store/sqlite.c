@@ -28,8 +28,8 @@
  * anyway, ours only has to hold what one large transaction changes (writer) or one walk touches (reader).
  */
 #define COMMON_PRAGMAS "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
-#define WRITER_PRAGMAS                                                                                      \
-	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-4096;"                 \
+#define WRITER_PRAGMAS                                                                                                 \
+	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-4096;"                             \
 	"PRAGMA journal_size_limit=67108864;"
 #define READER_PRAGMAS "PRAGMA query_only=ON; PRAGMA cache_size=-2048;"
 
@@ -167,7 +167,7 @@ static enum store_result session_checkpoint(struct store *base)
 		return STORE_OK;
 	mode = s->wal_pages > TRUNCATE_BYTES / s->page_size ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
-	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
+	s->checkpointed_pages = s->wal_pages;         /* after a failure too: again when as much has been added */
 	if (code == SQLITE_OK || code == SQLITE_BUSY) /* busy: a reader is still at the old pages */
 		return STORE_OK;
 	return sqlite_failed(s, code, "checkpoint");
@@ -238,18 +238,21 @@ static bool explain(struct sqlite_session *s, const char *path, int code, char *
 
 	if ((code & 0xff) == SQLITE_NOTADB)
 		snprintf(error, error_len,
-			 "cannot open %s: it is not a SQLite database, or its header is damaged; "
-			 "name another file or restore a backup", path);
+		         "cannot open %s: it is not a SQLite database, or its header is damaged; "
+		         "name another file or restore a backup",
+		         path);
 	else if ((code & 0xff) == SQLITE_CORRUPT)
-		snprintf(error, error_len, "cannot open %s: the database is damaged (%s); restore a backup", path, words);
+		snprintf(error, error_len, "cannot open %s: the database is damaged (%s); restore a backup", path,
+		         words);
 	else if ((code & 0xff) == SQLITE_READONLY)
 		snprintf(error, error_len, "cannot open %s: it is read-only (%s)", path, words);
 	else if (result_of(code) == STORE_FULL)
 		snprintf(error, error_len, "cannot open %s: no space left on its disk (%s)", path, words);
 	else if ((code & 0xff) == SQLITE_CANTOPEN)
 		snprintf(error, error_len,
-			 "cannot open %s or make its write-ahead log beside it (%s); "
-			 "the directory must be writable and on a local file system", path, words);
+		         "cannot open %s or make its write-ahead log beside it (%s); "
+		         "the directory must be writable and on a local file system",
+		         path, words);
 	else
 		snprintf(error, error_len, "cannot open %s: %s", path, words);
 	return false;
@@ -267,7 +270,7 @@ static int session_connect(struct sqlite_session *s, const char *path, bool writ
 		return code;
 	harden(s->db, writer);
 	return sqlite3_exec(s->db, writer ? COMMON_PRAGMAS WRITER_PRAGMAS : COMMON_PRAGMAS READER_PRAGMAS, NULL, NULL,
-			    NULL);
+	                    NULL);
 }
 
 static int number_of(sqlite3 *db, const char *sql, int *value)
@@ -305,12 +308,12 @@ static bool acceptable(const struct identity *found, const char *path, char *err
 		return true;
 	if (found->application != SQLITE_APPLICATION_ID)
 		snprintf(error, error_len, "cannot open %s: it is the database of another program; name another file",
-			 path);
+		         path);
 	else if (found->version > SQLITE_SCHEMA_VERSION)
 		snprintf(error, error_len,
-			 "cannot open %s: its schema version is %d and this joblight knows up to %d; "
-			 "it was used by a newer joblight, start that one", path, found->version,
-			 SQLITE_SCHEMA_VERSION);
+		         "cannot open %s: its schema version is %d and this joblight knows up to %d; "
+		         "it was used by a newer joblight, start that one",
+		         path, found->version, SQLITE_SCHEMA_VERSION);
 	else if (found->version < SQLITE_SCHEMA_VERSION)
 		snprintf(error, error_len, "cannot open %s: its schema version %d is unknown", path, found->version);
 	else
@@ -336,8 +339,8 @@ static int create_schema(sqlite3 *db)
 	char marks[96];
 	int code;
 
-	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-		 SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
+	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", SQLITE_APPLICATION_ID,
+	         SQLITE_SCHEMA_VERSION);
 	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL);
@@ -345,7 +348,7 @@ static int create_schema(sqlite3 *db)
 }
 
 static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability, char *error,
-			size_t error_len)
+                        size_t error_len)
 {
 	struct identity found = { 0 };
 	int code;
@@ -354,10 +357,9 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 	code = session_connect(s, path, true);
 
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(s->db,
-				    durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL" :
-								    "PRAGMA synchronous=NORMAL",
-				    NULL, NULL, NULL);
+		code = sqlite3_exec(
+		    s->db, durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+		    NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = identify(s->db, &found);
 	if (code == SQLITE_OK && !acceptable(&found, path, error, error_len))

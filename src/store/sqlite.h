@@ -84,7 +84,7 @@ enum store_result sqlite_job_get(struct store *s, const char *id, struct job_row
 enum store_result sqlite_job_put(struct store *s, struct job_row *row);
 enum store_result sqlite_job_delete(struct store *s, const struct job_row *row);
 enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit, job_visit *visit,
-			      void *context);
+                              void *context);
 enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id, struct task_row *row);
 enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
 enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
@@ -92,11 +92,11 @@ enum store_result sqlite_deliverable_put(struct store *s, int64_t job, const str
 enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit, void *context);
 enum store_result sqlite_event_add(struct store *s, int64_t job, const struct event_row *row);
 enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending, size_t limit,
-				event_visit *visit, void *context);
+                                event_visit *visit, void *context);
 enum store_result sqlite_idempotency_get(struct store *s, const char *scope, const char *key,
-					 struct idempotency_row *row);
+                                         struct idempotency_row *row);
 enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
 enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-			       size_t budget);
+                               size_t budget);
 
 #endif

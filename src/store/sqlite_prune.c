@@ -23,7 +23,7 @@ static enum store_result prune_answers(struct sqlite_session *s, int64_t before,
 
 /* The next job to take events from; at least `keep` of them stay. */
 static enum store_result prune_next(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
-				    struct prunable *found)
+                                    struct prunable *found)
 {
 	sqlite3_stmt *st = s->statements[which];
 	int code;
@@ -55,7 +55,7 @@ static enum store_result prune_events(struct sqlite_session *s, const struct pru
 }
 
 static enum store_result prune_logs(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
-				    size_t *budget)
+                                    size_t *budget)
 {
 	struct prunable p = { 0 };
 	enum store_result r = STORE_OK;
@@ -69,7 +69,7 @@ static enum store_result prune_logs(struct sqlite_session *s, enum statement whi
 }
 
 enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-			       size_t budget)
+                               size_t budget)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	uint64_t keep = most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;

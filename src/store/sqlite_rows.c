@@ -122,7 +122,7 @@ enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 enum store_result sqlite_job_delete(struct store *base, const struct job_row *row)
 {
 	static const enum statement by_key[] = { STATEMENT_TASKS_DELETE, STATEMENT_DELIVERABLES_DELETE,
-						STATEMENT_EVENTS_DELETE, STATEMENT_JOB_DELETE };
+		                                 STATEMENT_EVENTS_DELETE, STATEMENT_JOB_DELETE };
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_ANSWERS_DELETE];
 	enum store_result r;
@@ -140,7 +140,7 @@ enum store_result sqlite_job_delete(struct store *base, const struct job_row *ro
 }
 
 enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
-			      void *context)
+                              void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[status < 0 ? STATEMENT_JOBS : STATEMENT_JOBS_WITH];
@@ -336,7 +336,7 @@ static bool event_from(sqlite3_stmt *st, struct event_row *row)
 }
 
 enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending, size_t limit,
-				event_visit *visit, void *context)
+                                event_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[descending ? STATEMENT_EVENTS_DOWN : STATEMENT_EVENTS_UP];
@@ -381,7 +381,7 @@ static bool answer_from(sqlite3_stmt *st, struct idempotency_row *row)
 }
 
 enum store_result sqlite_idempotency_get(struct store *base, const char *scope, const char *key,
-					 struct idempotency_row *row)
+                                         struct idempotency_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_ANSWER_GET];
@@ -416,4 +416,3 @@ enum store_result sqlite_idempotency_put(struct store *base, const struct idempo
 	bind_text(st, 9, row->body);
 	return sqlite_run(s, st);
 }
-

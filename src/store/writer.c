@@ -86,24 +86,41 @@ static void writer_hand_out(struct writer *w, struct op *ops)
 	batch_release(batch);
 }
 
+/* One step in a transaction of its own; true when there may be more. */
+static bool prune_step(struct writer *w, int64_t wall)
+{
+	const struct store_ops *ops = w->store->ops;
+	const struct limits *limits = w->limits;
+
+	if (ops->begin(w->store) != STORE_OK)
+		return false;
+	enum store_result r = ops->prune(w->store, wall - (int64_t)limits->idempotency_ms,
+					 wall - (int64_t)limits->retention_ms, limits->retention_events, PRUNE_BUDGET);
+	if (r == STORE_OK)
+		return ops->commit(w->store) == STORE_OK;
+	ops->rollback(w->store); /* nothing to do, or it is tried again in a while */
+	return false;
+}
+
+/* Step by step, for as long as nobody waits. */
 static void prune(struct writer *w)
 {
 	uint64_t now = clock_monotonic_ms();
-	int64_t wall = clock_wall_ms();
-	const struct store_ops *ops = w->store->ops;
 
 	if (now < w->prune_due)
 		return;
 	w->prune_due = now + PRUNE_MS;
-	if (ops->begin(w->store) != STORE_OK)
-		return;
-	enum store_result r = ops->prune(w->store, wall - (int64_t)w->limits->idempotency_ms,
-					 wall - (int64_t)w->limits->retention_ms, w->limits->retention_events,
-					 PRUNE_BUDGET);
-	if (r == STORE_OK)
-		ops->commit(w->store);
-	else
-		ops->rollback(w->store); /* nothing to do, or it is tried again in a while */
+	while (prune_step(w, clock_wall_ms()) && mailbox_is_empty(&w->inbox))
+		;
+}
+
+static void checkpoint(struct writer *w)
+{
+	enum store_result r = w->store->ops->checkpoint(w->store);
+
+	if (r != STORE_OK && r != STORE_NONE)
+		log_warn("the write-ahead log could not be copied into the database; it is tried again", "cause",
+			 store_error(w->store));
 }
 
 static void *run(void *context)
@@ -119,7 +136,7 @@ static void *run(void *context)
 			writer_hand_out(w, ops);
 			ops = rest;
 		}
-		w->store->ops->checkpoint(w->store);
+		checkpoint(w);
 		prune(w);
 	}
 }

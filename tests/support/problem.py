@@ -2,8 +2,8 @@
 import re
 
 MEMBERS = {"type", "title", "status", "code", "detail"}
-INTERNALS = re.compile(r"sqlite|SELECT |INSERT |\.c:\d|/src/|cJSON|libwebsockets|0x[0-9a-f]{6}"
-                       r"|errno|\bNULL\b", re.IGNORECASE)
+INTERNALS = re.compile(r"(?i:sqlite|SELECT |INSERT |\.c:\d|/src/|cJSON|libwebsockets|errno)"
+                       r"|0x[0-9a-f]{6}|NULL")
 
 
 def assert_problem(reply, status, code=None, field=None):

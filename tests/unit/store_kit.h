@@ -73,7 +73,11 @@ static inline void bench_remove(struct bench *b)
 static inline struct job_row a_job(const char *id)
 {
 	struct job_row row = {
-		.epoch = "0123456789", .title = "a title", .metadata = "{}", .status = JOB_IN_PROGRESS, .first = 1,
+		.epoch = "0123456789",
+		.title = "a title",
+		.metadata = "{}",
+		.status = JOB_IN_PROGRESS,
+		.first = 1,
 	};
 
 	snprintf(row.id, sizeof row.id, "%s", id);
@@ -127,24 +131,24 @@ struct dump {
 
 static inline bool dump_task(void *context, const struct task_row *r)
 {
-	buf_format(context, "  task %u %s \"%s\" note=%s %d %g %lld %lld %lld %lld %lld\n", r->position, r->id, r->title,
-		   r->note ? r->note : "-", (int)r->status, isnan(r->progress) ? -1.0 : r->progress,
-		   (long long)r->attempt, (long long)r->created, (long long)r->updated, (long long)r->started,
-		   (long long)r->ended);
+	buf_format(context, "  task %u %s \"%s\" note=%s %d %g %lld %lld %lld %lld %lld\n", r->position, r->id,
+	           r->title, r->note ? r->note : "-", (int)r->status, isnan(r->progress) ? -1.0 : r->progress,
+	           (long long)r->attempt, (long long)r->created, (long long)r->updated, (long long)r->started,
+	           (long long)r->ended);
 	return true;
 }
 
 static inline bool dump_deliverable(void *context, const struct deliverable_row *r)
 {
 	buf_format(context, "  deliverable %s \"%s\" %s %s %lld\n", r->id, r->title, r->url ? r->url : "-",
-		   r->media_type ? r->media_type : "-", (long long)r->created);
+	           r->media_type ? r->media_type : "-", (long long)r->created);
 	return true;
 }
 
 static inline bool dump_event(void *context, const struct event_row *r)
 {
 	buf_format(context, "  event %llu %d %lld %.*s\n", (unsigned long long)r->seq, (int)r->type, (long long)r->time,
-		   (int)r->json.len, r->json.ptr);
+	           (int)r->json.len, r->json.ptr);
 	return true;
 }
 
@@ -153,10 +157,9 @@ static inline bool dump_job(void *context, const struct job_row *r)
 	struct dump *d = context;
 	struct store *s = d->store;
 
-	buf_format(d->text, "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u %lld %lld %lld\n", r->id,
-		   r->epoch, r->title, r->metadata, (int)r->status, (unsigned long long)r->seq,
-		   (unsigned long long)r->first, r->tasks, (long long)r->created, (long long)r->updated,
-		   (long long)r->ended);
+	buf_format(d->text, "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u %lld %lld %lld\n", r->id, r->epoch,
+	           r->title, r->metadata, (int)r->status, (unsigned long long)r->seq, (unsigned long long)r->first,
+	           r->tasks, (long long)r->created, (long long)r->updated, (long long)r->ended);
 	s->ops->tasks(s, r->key, dump_task, d->text);
 	s->ops->deliverables(s, r->key, dump_deliverable, d->text);
 	s->ops->events(s, r->key, 0, false, SIZE_MAX, dump_event, d->text);

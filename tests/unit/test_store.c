@@ -39,9 +39,17 @@ static void job_comes_back_with_every_field(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 	struct job_row in = {
-		.id = "j-1", .epoch = "zyxwvutsrq", .title = "Q4 \xe2\x80\x94 report", .metadata = "{\"a\":[1,\"\\u0000\"]}",
-		.status = JOB_HARDENING, .seq = 1ULL << 40, .first = 7, .tasks = 4000000000u,
-		.created = 1770318000000, .updated = 1770318000001, .ended = 0,
+		.id = "j-1",
+		.epoch = "zyxwvutsrq",
+		.title = "Q4 \xe2\x80\x94 report",
+		.metadata = "{\"a\":[1,\"\\u0000\"]}",
+		.status = JOB_HARDENING,
+		.seq = 1ULL << 40,
+		.first = 7,
+		.tasks = 4000000000u,
+		.created = 1770318000000,
+		.updated = 1770318000001,
+		.ended = 0,
 	};
 	struct job_row out = { 0 };
 
@@ -101,8 +109,17 @@ static void task_comes_back_with_every_field(void **state)
 	struct store *w = ((struct bench *)*state)->writer;
 	struct job_row job = a_job("j");
 	struct task_row in = {
-		.id = "t3", .title = "Render", .note = "page 42", .status = TASK_BLOCKED, .progress = 42.5, .attempt = 0,
-		.position = 0, .created = 1, .updated = 2, .started = 3, .ended = 4,
+		.id = "t3",
+		.title = "Render",
+		.note = "page 42",
+		.status = TASK_BLOCKED,
+		.progress = 42.5,
+		.attempt = 0,
+		.position = 0,
+		.created = 1,
+		.updated = 2,
+		.started = 3,
+		.ended = 4,
 	};
 	struct task_row out = { 0 };
 
@@ -179,7 +196,7 @@ static void tasks_are_listed_by_position_whatever_the_order_of_writing(void **st
 static bool append_deliverable(void *context, const struct deliverable_row *row)
 {
 	buf_format(context, "%s=%s,%s,%s,%lld ", row->id, row->title, row->url ? row->url : "-",
-		   row->media_type ? row->media_type : "-", (long long)row->created);
+	           row->media_type ? row->media_type : "-", (long long)row->created);
 	return true;
 }
 
@@ -704,10 +721,10 @@ static bool snapshot_is_whole(struct store *s)
 	struct counted log = { 0 };
 	int64_t task = 0;
 	bool whole = s->ops->begin(s) == STORE_OK && s->ops->job_get(s, "j", &row) == STORE_OK &&
-		     s->ops->tasks(s, row.key, look_at_task, &task) == STORE_OK &&
-		     s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &log) == STORE_OK &&
-		     s->ops->job_get(s, "j", &again) == STORE_OK && row.seq == again.seq && log.events == row.seq &&
-		     log.last == row.seq && task == (int64_t)row.seq;
+	             s->ops->tasks(s, row.key, look_at_task, &task) == STORE_OK &&
+	             s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &log) == STORE_OK &&
+	             s->ops->job_get(s, "j", &again) == STORE_OK && row.seq == again.seq && log.events == row.seq &&
+	             log.last == row.seq && task == (int64_t)row.seq;
 
 	s->ops->rollback(s);
 	job_row_finish(&row);

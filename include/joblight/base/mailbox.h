@@ -39,5 +39,6 @@ struct mail *mailbox_take(struct mailbox *m);                 /* all of it in or
 struct mail *mailbox_wait(struct mailbox *m, uint64_t timeout_ms);
 void mailbox_close(struct mailbox *m); /* nothing more comes in; what is inside can still be taken */
 bool mailbox_is_closed(struct mailbox *m);
+bool mailbox_is_empty(struct mailbox *m);
 
 #endif
