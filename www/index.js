@@ -1,6 +1,6 @@
 /* The list of jobs: read again every few seconds while somebody looks. */
-import { $, ago, call, isOver, move, setPill, setText } from './ui.js';
-import { demoJob } from './demo.js';
+import { $, ago, call, isOver, move, setPill, setText } from './page/ui.js';
+import { demoJob } from './page/demo.js';
 
 const EVERY_MS = 3000;
 const PAGE = 50;

@@ -17,7 +17,7 @@ struct decoder {
 	struct problem *problem;
 	struct slice text;  /* the body, for raw members */
 	struct op *op;
-	char where[24]; /* "[3]." in front of a field's name in messages */
+	char where[24]; /* "[3]" in front of a field's name in messages */
 };
 
 /* One field of a body: how it is called and who takes it into `target`. */
@@ -30,7 +30,7 @@ static bool refuse(struct decoder *d, enum outcome o, const char *field, const c
 {
 	char name[ID_MAX + 32];
 
-	snprintf(name, sizeof(name), "%s%.*s", d->where, ID_MAX, field);
+	snprintf(name, sizeof(name), "%s%s%.*s", d->where, d->where[0] && field[0] ? "." : "", ID_MAX, field);
 	return problem_field(d->problem, o, name, message);
 }
 
@@ -258,7 +258,7 @@ static bool take_task_array(struct decoder *d, const cJSON *array, const struct 
 
 	d->op->tasks = xcalloc((size_t)cJSON_GetArraySize(array), sizeof(*d->op->tasks));
 	for (const cJSON *item = array->child; item; item = item->next, index++) {
-		snprintf(d->where, sizeof(d->where), "%s[%zu].", name, index);
+		snprintf(d->where, sizeof(d->where), "%s[%zu]", name, index);
 		if (!take_one_task(d, item, fields))
 			return false;
 	}

@@ -248,8 +248,7 @@ static int begin_request(struct conn *c)
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	c->close_after = false;
 	uint64_t length = 0;
-	uint64_t received = c->requests++ ? 0 : socket_received(lws_get_socket_fd(c->wsi));
-	c->request = guard_request(c->wsi, c->loop->limits, received, &length, &problem);
+	c->request = guard_request(c->wsi, c->loop->limits, &length, &problem);
 	if (c->request)
 		return length ? begin_body(c, c->request) : complete_request(c);
 	if (problem.outcome == OUTCOME_BODY_TOO_LARGE && length <= DRAIN_BYTES)

@@ -29,7 +29,6 @@ struct conn {
 	uint64_t id; /* what other threads call it; never used twice */
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
-	unsigned requests;     /* so far */
 	struct request *request;
 	struct buf reply;      /* LWS_PRE bytes, then head and body */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */

@@ -63,8 +63,7 @@ static uint64_t url_length(struct lws *wsi, enum method method)
 	return len;
 }
 
-static bool check_sizes(struct lws *wsi, const struct limits *limits, enum method method, uint64_t received,
-			struct problem *problem)
+static bool check_sizes(struct lws *wsi, const struct limits *limits, enum method method, struct problem *problem)
 {
 	uint64_t url = url_length(wsi, method), known = 0;
 
@@ -73,8 +72,7 @@ static bool check_sizes(struct lws *wsi, const struct limits *limits, enum metho
 				   (unsigned long long)limits->url_bytes);
 	for (int token = 0; token < WSI_TOKEN_COUNT; token++)
 		known += (uint64_t)lws_hdr_total_length(wsi, (enum lws_token_indexes)token);
-	bool plain = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0; /* no body among what was received */
-	if (known > limits->header_bytes + url || (plain && received > limits->header_bytes + url))
+	if (known > limits->header_bytes + url)
 		return problem_set(problem, OUTCOME_HEADERS_TOO_LARGE, "the headers may have %llu bytes",
 				   (unsigned long long)limits->header_bytes);
 	return true;
@@ -204,12 +202,11 @@ static void read_headers(struct lws *wsi, struct request *r, char *scratch, int 
 		r->keep_alive = true;
 }
 
-static bool read_request(struct lws *wsi, const struct limits *limits, uint64_t received, struct request *r,
-			 struct problem *problem)
+static bool read_request(struct lws *wsi, const struct limits *limits, struct request *r, struct problem *problem)
 {
 	int room = (int)(limits->url_bytes + limits->header_bytes + 64);
 
-	if (!check_sizes(wsi, limits, r->method, received, problem) || !check_host(wsi, r, problem) ||
+	if (!check_sizes(wsi, limits, r->method, problem) || !check_host(wsi, r, problem) ||
 	    !check_framing(wsi, limits, r, problem))
 		return false;
 	char *scratch = xmalloc((size_t)room);
@@ -224,8 +221,7 @@ static bool read_request(struct lws *wsi, const struct limits *limits, uint64_t 
 	return ok;
 }
 
-struct request *guard_request(struct lws *wsi, const struct limits *limits, uint64_t received, uint64_t *length,
-			      struct problem *problem)
+struct request *guard_request(struct lws *wsi, const struct limits *limits, uint64_t *length, struct problem *problem)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 	bool ok = false;
@@ -234,7 +230,7 @@ struct request *guard_request(struct lws *wsi, const struct limits *limits, uint
 	if (r->method == METHOD_COUNT)
 		problem_set(problem, OUTCOME_BAD_REQUEST, "the request line cannot be read");
 	else
-		ok = read_request(wsi, limits, received, r, problem);
+		ok = read_request(wsi, limits, r, problem);
 	*length = r->length;
 	if (ok)
 		return r;

@@ -92,10 +92,15 @@ static void on_accepted(void *context, int fd)
 {
 	struct loop *l = context;
 
-	if (l->conn_count >= l->limits->connections)
+	if (l->conn_count + l->doorstep.count >= l->limits->connections)
 		close(fd);
 	else
-		conn_adopt(l, fd);
+		doorstep_arrive(&l->doorstep, fd);
+}
+
+static void on_entered(void *context, int fd)
+{
+	conn_adopt(context, fd);
 }
 
 /* What the hub asks of the loop. */
@@ -168,6 +173,7 @@ static void close_all(struct loop *l)
 {
 	l->stopping = true;
 	listener_close(&l->listener);
+	doorstep_close(&l->doorstep);
 	for (struct list *at = l->conns.next, *next; at != &l->conns; at = next) {
 		struct conn *c = container_of(at, struct conn, all);
 		next = at->next;
@@ -297,6 +303,7 @@ static void on_tick(uv_timer_t *timer)
 	struct loop *l = timer->data;
 
 	l->now = loop_now(l);
+	doorstep_tick(&l->doorstep, l->now);
 	expire(l, &l->bodies, conn_kill);
 	expire(l, &l->idles, conn_close);
 	expire(l, &l->closings, conn_kill);
@@ -432,6 +439,7 @@ static bool start_loop(struct loops *all, unsigned index, int fd, char *error, s
 		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
+	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, l);
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }
@@ -522,6 +530,7 @@ void loops_close(struct loops *l)
 static void free_loop(struct loop *l)
 {
 	hub_free(l->hub);
+	doorstep_finish(&l->doorstep);
 	free(l->slots);
 	mailbox_finish(&l->commits);
 	mailbox_finish(&l->reads);

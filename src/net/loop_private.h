@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "conn.h"
+#include "doorstep.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "listener.h"
@@ -33,6 +34,7 @@ struct loop {
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
 	struct listener listener;
+	struct doorstep doorstep;
 	pthread_t thread;
 
 	struct mailbox commits, reads, notes;

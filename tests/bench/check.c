@@ -73,8 +73,7 @@ static bool hole_fill(struct check *check, const struct track *track, uint32_t n
 	return false;
 }
 
-static void track_fault(struct check *check, struct track *track, uint32_t number,
-			struct verdict *verdict)
+static void track_fault(struct check *check, struct track *track, uint32_t number, struct verdict *verdict)
 {
 	if (number > track->next) {
 		verdict->lost += number - track->next;
@@ -88,8 +87,7 @@ static void track_fault(struct check *check, struct track *track, uint32_t numbe
 	}
 }
 
-static inline void track_see(struct check *check, struct track *track, uint32_t number,
-			     struct verdict *verdict)
+static inline void track_see(struct check *check, struct track *track, uint32_t number, struct verdict *verdict)
 {
 	if (number == track->next)
 		track->next++;
@@ -107,17 +105,14 @@ void check_other(struct check *check, uint32_t subscriber, uint64_t seq)
 	track_see(check, &check->seqs[subscriber], (uint32_t)seq, &check->by_seq);
 }
 
-void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq,
-		 const struct stamp *stamp)
+void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq, const struct stamp *stamp)
 {
-	if (stamp->job != job || stamp->publisher >= check->publishers ||
-	    stamp->publisher % check->jobs != job) {
+	if (stamp->job != job || stamp->publisher >= check->publishers || stamp->publisher % check->jobs != job) {
 		check->misrouted++;
 		return;
 	}
 	uint32_t lane = stamp->publisher / check->jobs;
-	track_see(check, &check->lanes[(size_t)subscriber * check->lanes_each + lane],
-		  stamp->counter, &check->by_lane);
+	track_see(check, &check->lanes[(size_t)subscriber * check->lanes_each + lane], stamp->counter, &check->by_lane);
 	if (seq)
 		track_see(check, &check->seqs[subscriber], (uint32_t)seq, &check->by_seq);
 }
@@ -127,10 +122,8 @@ void check_end(struct check *check, uint32_t subscriber, uint32_t job, const uin
 {
 	for (uint32_t lane = 0; lane < check->lanes_each; lane++) {
 		uint32_t publisher = lane * check->jobs + job;
-		const struct track *track =
-			&check->lanes[(size_t)subscriber * check->lanes_each + lane];
-		if (job < check->jobs && publisher < check->publishers &&
-		    committed[publisher] >= track->next)
+		const struct track *track = &check->lanes[(size_t)subscriber * check->lanes_each + lane];
+		if (job < check->jobs && publisher < check->publishers && committed[publisher] >= track->next)
 			check->by_lane.lost += committed[publisher] + 1 - track->next;
 	}
 }

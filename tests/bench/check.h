@@ -16,7 +16,7 @@ struct verdict {
 	uint64_t lost;         /* never came */
 	uint64_t twice;        /* came before */
 	uint64_t out_of_order; /* came after a later one */
-	uint64_t misrouted; /* another job's, or from a publisher that does not write to this job */
+	uint64_t misrouted;    /* another job's, or from a publisher that does not write to this job */
 };
 
 /* Numbers start wherever the first `next` says and must come one by one. 32 bits: a run posts less
@@ -36,8 +36,7 @@ void check_destroy(struct check *check);
 void check_start(struct check *check, uint32_t subscriber, uint64_t seq);
 
 /* `seq` 0: the server does not number its events. */
-void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq,
-		 const struct stamp *stamp);
+void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq, const struct stamp *stamp);
 
 /* A numbered event that is nobody's update (a job_update): only the total order knows it. */
 void check_other(struct check *check, uint32_t subscriber, uint64_t seq);

@@ -75,8 +75,7 @@ static void turn(struct load *load, uint64_t until_ns)
 	if (due && due < until_ns)
 		until_ns = due;
 	uint64_t wait = until_ns > now ? until_ns - now : 0;
-	struct timespec limit = { .tv_sec = (time_t)(wait / 1000000000u),
-				  .tv_nsec = (long)(wait % 1000000000u) };
+	struct timespec limit = { .tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u) };
 	int n = epoll_pwait2(load->epoll, events, 256, &limit, NULL);
 	for (int i = 0; i < n; i++) {
 		struct source *source = events[i].data.ptr;
@@ -93,8 +92,7 @@ static void run_for(struct load *load, uint64_t ns)
 static void server_usage(const struct load *load, struct usage *usage)
 {
 	if (load->options.pid && !usage_read((pid_t)load->options.pid, usage)) {
-		fprintf(stderr, "loadgen: the server (process %llu) is gone\n",
-			(unsigned long long)load->options.pid);
+		fprintf(stderr, "loadgen: the server (process %llu) is gone\n", (unsigned long long)load->options.pid);
 		exit(1);
 	}
 }
@@ -103,15 +101,13 @@ static void connect_subscribers(struct load *load)
 {
 	uint64_t begin = clock_ns();
 	server_usage(load, &load->fresh);
-	while (load->ready + load->errors < load->subscriber_count &&
-	       clock_ns() < begin + SETUP_LIMIT) {
+	while (load->ready + load->errors < load->subscriber_count && clock_ns() < begin + SETUP_LIMIT) {
 		subscribers_open(load);
 		turn(load, clock_ns() + 100 * MS);
 	}
 	if (load->ready < load->subscriber_count) {
-		fprintf(stderr, "loadgen: %llu of %llu subscribers connected\n",
-			(unsigned long long)load->ready,
-			(unsigned long long)load->subscriber_count);
+		fprintf(stderr, "loadgen: %llu of %llu subscribers connected\n", (unsigned long long)load->ready,
+		        (unsigned long long)load->subscriber_count);
 		exit(1);
 	}
 	load->setup_s = (double)(clock_ns() - begin) / 1e9;
@@ -159,8 +155,7 @@ static void drain(struct load *load)
 			break;
 	}
 	if (!publishers_quiet(load))
-		load_error(load,
-			   "posts without an answer after seconds:", DRAIN_LIMIT / (1000 * MS));
+		load_error(load, "posts without an answer after seconds:", DRAIN_LIMIT / (1000 * MS));
 }
 
 static void warm_up(struct load *load)
@@ -199,8 +194,7 @@ static bool run(struct load *load)
 	net_allow(connections + o->publishers);
 	snprintf(load->run, sizeof(load->run), "b%d", (int)getpid());
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
-	load->check = check_create((uint32_t)connections, (uint32_t)o->publishers,
-				   (uint32_t)o->jobs);
+	load->check = check_create((uint32_t)connections, (uint32_t)o->publishers, (uint32_t)o->jobs);
 	request_create_jobs(load);
 	publishers_create(load);
 	subscribers_create(load);

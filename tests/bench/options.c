@@ -15,34 +15,28 @@ struct row {
 	const char *help;
 };
 
-#define ROW(flag, field, initial, min, max, help)                                                  \
-	{                                                                                          \
-		"--" flag, offsetof(struct options, field), initial, min, max, help                \
+#define ROW(flag, field, initial, min, max, help)                                                                      \
+	{                                                                                                              \
+		"--" flag, offsetof(struct options, field), initial, min, max, help                                    \
 	}
 
 static const struct row rows[] = {
 	ROW("port", port, 0, 1, 65535, "port of the server on 127.0.0.1"),
 	ROW("pid", pid, 0, 0, 1 << 22, "process id of the server, for its CPU seconds and RSS"),
 	ROW("subscribers", subscribers, 0, 0, 60000, "connections that watch the jobs written to"),
-	ROW("publishers", publishers, 0, 0, 4096,
-	    "keep-alive connections that post, each waiting for its answer"),
+	ROW("publishers", publishers, 0, 0, 4096, "keep-alive connections that post, each waiting for its answer"),
 	ROW("idle", idle, 0, 0, 60000, "connections that watch a job nobody writes to"),
-	ROW("stalled", stalled, 0, 0, 60000,
-	    "connections that watch like subscribers but never read again"),
+	ROW("stalled", stalled, 0, 0, 60000, "connections that watch like subscribers but never read again"),
 	ROW("jobs", jobs, 1, 1, 1000, "jobs; subscribers and publishers are dealt out over them"),
 	ROW("sources", sources, 8, 1, 250, "addresses 127.0.0.1, .2, … to connect from"),
 	ROW("batch", batch, 1, 1, 256, "updates per post"),
 	ROW("keys", keys, 0, 0, 1, "1: every post carries its own Idempotency-Key"),
-	ROW("rate", rate, 0, 0, 1000000,
-	    "posts per second over all publishers; 0 = as fast as answers come"),
-	ROW("window", window, 0, 0, 1000000,
-	    "committed updates that may wait for delivery; 0 = any number"),
+	ROW("rate", rate, 0, 0, 1000000, "posts per second over all publishers; 0 = as fast as answers come"),
+	ROW("window", window, 0, 0, 1000000, "committed updates that may wait for delivery; 0 = any number"),
 	ROW("warm-ms", warm_ms, 500, 0, 600000, "publishing before the measurement begins"),
 	ROW("run-ms", run_ms, 3000, 0, 600000, "length of the measurement"),
-	ROW("count", count, 0, 0, UINT32_MAX,
-	    "end the measurement after so many posts; 0 = by time alone"),
-	ROW("rest-ms", rest_ms, 0, 0, 600000,
-	    "watch the server at rest, before anything is published"),
+	ROW("count", count, 0, 0, UINT32_MAX, "end the measurement after so many posts; 0 = by time alone"),
+	ROW("rest-ms", rest_ms, 0, 0, 600000, "watch the server at rest, before anything is published"),
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
@@ -57,17 +51,16 @@ static void help(FILE *out)
 	char names[256];
 	peer_names(names, sizeof(names));
 	fprintf(out,
-		"usage: loadgen --peer NAME --port N [--pid N] [options]\n"
-		"       loadgen --self-test\n\n"
-		"Prints one line of JSON. Exit status: 0 clean, 1 an event was lost, came twice, "
-		"out of order or to the\n"
-		"wrong job, or a connection failed, 2 the command line is wrong.\n\n"
-		"  --peer NAME          %s\n"
-		"  --transport NAME     sse (default) or ws: how subscribers come\n",
-		names);
+	        "usage: loadgen --peer NAME --port N [--pid N] [options]\n"
+	        "       loadgen --self-test\n\n"
+	        "Prints one line of JSON. Exit status: 0 clean, 1 an event was lost, came twice, "
+	        "out of order or to the\n"
+	        "wrong job, or a connection failed, 2 the command line is wrong.\n\n"
+	        "  --peer NAME          %s\n"
+	        "  --transport NAME     sse (default) or ws: how subscribers come\n",
+	        names);
 	for (size_t i = 0; i < ROWS; i++)
-		fprintf(out, "  %-20s %s (%llu)\n", rows[i].name, rows[i].help,
-			(unsigned long long)rows[i].initial);
+		fprintf(out, "  %-20s %s (%llu)\n", rows[i].name, rows[i].help, (unsigned long long)rows[i].initial);
 }
 
 static _Noreturn void refuse(const char *flag, const char *why)
@@ -81,8 +74,7 @@ static void read_number(struct options *options, const struct row *row, const ch
 	char *end;
 	errno = 0;
 	uint64_t number = strtoull(value, &end, 10);
-	if (errno || *end || end == value || *value == '-' || number < row->min ||
-	    number > row->max)
+	if (errno || *end || end == value || *value == '-' || number < row->min || number > row->max)
 		refuse(row->name, "not a number in its range");
 	*field(options, row) = number;
 }

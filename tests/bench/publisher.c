@@ -26,8 +26,7 @@ static void publisher_fail(struct publisher *p, const char *why)
 
 static void publisher_send(struct publisher *p)
 {
-	ssize_t n = send(p->fd, p->request.text + p->request_sent, p->request.len - p->request_sent,
-			 MSG_NOSIGNAL);
+	ssize_t n = send(p->fd, p->request.text + p->request_sent, p->request.len - p->request_sent, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN) {
 		publisher_fail(p, "cannot post on publisher");
 		return;
@@ -72,16 +71,14 @@ static bool window_open(const struct load *load)
 	if (!load->options.window)
 		return true;
 	uint64_t watchers = load->options.subscribers / load->options.jobs;
-	return load->seen.deliveries + load->options.window * watchers >
-	       load->seen.updates * watchers;
+	return load->seen.deliveries + load->options.window * watchers > load->seen.updates * watchers;
 }
 
 /* Posts if it may. Returns the time it has to wait for, 0 if it is not time that holds it up. */
 static uint64_t publisher_try(struct publisher *p)
 {
 	struct load *load = p->load;
-	if (!p->connected || p->waiting || !load->publishing || !load->posts_left ||
-	    !window_open(load))
+	if (!p->connected || p->waiting || !load->publishing || !load->posts_left || !window_open(load))
 		return 0;
 	uint64_t due = publisher_due(p), now = clock_ns();
 	if (due > now)

@@ -30,12 +30,12 @@ static int write_job(const struct load *load, uint32_t job, char *out, size_t si
 	char id[40];
 	load_job_id(load, job, id, sizeof(id));
 	int len = snprintf(out, size,
-			   "{\"id\":\"%s\",\"title\":\"Benchmark\",\"status\":\"in_progress\","
-			   "\"tasks\":[",
-			   id);
+	                   "{\"id\":\"%s\",\"title\":\"Benchmark\",\"status\":\"in_progress\","
+	                   "\"tasks\":[",
+	                   id);
 	for (uint32_t i = 0; i < tasks_each(&load->options); i++)
-		len += snprintf(out + len, size - (size_t)len,
-				"%s{\"id\":\"t%u\",\"title\":\"Render pages\"}", i ? "," : "", i);
+		len += snprintf(out + len, size - (size_t)len, "%s{\"id\":\"t%u\",\"title\":\"Render pages\"}",
+		                i ? "," : "", i);
 	return len + snprintf(out + len, size - (size_t)len, "]}");
 }
 
@@ -45,9 +45,9 @@ static void create_job(const struct load *load, uint32_t job)
 	char *body = text_create(size), *text = text_create(size + HEAD_SIZE);
 	int body_len = write_job(load, job, body, size);
 	int len = snprintf(text, size + HEAD_SIZE,
-			   "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n"
-			   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			   (unsigned)load->options.port, body_len, body);
+	                   "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n"
+	                   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	                   (unsigned)load->options.port, body_len, body);
 	int status = net_ask(&load->options, text, (size_t)len);
 	if (status != 201) {
 		fprintf(stderr, "loadgen: POST /api/jobs answered %d\n", status);
@@ -74,8 +74,8 @@ static int write_updates(const struct load *load, uint32_t publisher, char *out,
 		out[len++] = '[';
 	for (uint64_t i = 0; i < o->batch; i++)
 		len += snprintf(out + len, size - (size_t)len,
-				"%s{\"taskId\":\"t%u\",\"status\":\"in_progress\",\"note\":\"%s\"}",
-				i ? "," : "", (unsigned)(publisher / o->jobs), stamp);
+		                "%s{\"taskId\":\"t%u\",\"status\":\"in_progress\",\"note\":\"%s\"}", i ? "," : "",
+		                (unsigned)(publisher / o->jobs), stamp);
 	return len + snprintf(out + len, size - (size_t)len, o->batch > 1 ? "]" : "");
 }
 
@@ -89,20 +89,17 @@ void request_init(struct request *request, const struct load *load, uint32_t pub
 {
 	const struct options *o = &load->options;
 	size_t size = HEAD_SIZE + o->batch * ITEM_SIZE;
-	char path[200], key[96] = "", *body = text_create(size),
-			*text = text_create(size + HEAD_SIZE);
+	char path[200], key[96] = "", *body = text_create(size), *text = text_create(size + HEAD_SIZE);
 	load_path(load, o->peer->post_path, (uint32_t)(publisher % o->jobs), path, sizeof(path));
 	if (o->keys)
-		snprintf(key, sizeof(key), "Idempotency-Key: %s-%04x-00000000\r\n", load->run,
-			 publisher);
+		snprintf(key, sizeof(key), "Idempotency-Key: %s-%04x-00000000\r\n", load->run, publisher);
 	int body_len = write_updates(load, publisher, body, size);
 	int len = snprintf(text, size + HEAD_SIZE,
-			   "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s"
-			   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			   path, (unsigned)o->port, key, body_len, body);
+	                   "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s"
+	                   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	                   path, (unsigned)o->port, key, body_len, body);
 	free(body);
-	uint32_t first = offset_of(text, 0, STAMP_MARK),
-		 second = offset_of(text, first + 1, STAMP_MARK);
+	uint32_t first = offset_of(text, 0, STAMP_MARK), second = offset_of(text, first + 1, STAMP_MARK);
 	*request = (struct request){ text, (uint32_t)len, (uint32_t)o->batch, 0, first, 0 };
 	request->key_at = o->keys ? offset_of(text, 0, "-00000000\r\n") + 1 : 0;
 	request->stamp_stride = second ? second - first : 0;

@@ -52,25 +52,21 @@ static void tape_play(struct tape *tape)
 	for (uint32_t i = 0; i < EVENTS; i++) {
 		uint32_t publisher = i % tape->publishers * 2;
 		uint32_t counter = i / tape->publishers + 1;
-		tape->items[i] = (struct item){
-			{ .job = 0, .publisher = publisher, .counter = counter, .time_ns = 1 },
-			FIRST_SEQ + i,
-			false
-		};
+		tape->items[i] = (struct item){ { .job = 0, .publisher = publisher, .counter = counter, .time_ns = 1 },
+			                        FIRST_SEQ + i,
+			                        false };
 		tape->committed[publisher] = counter;
 	}
 }
 
 static void item_remove(struct tape *tape, size_t at)
 {
-	memmove(&tape->items[at], &tape->items[at + 1],
-		(--tape->count - at) * sizeof(*tape->items));
+	memmove(&tape->items[at], &tape->items[at + 1], (--tape->count - at) * sizeof(*tape->items));
 }
 
 static void item_insert(struct tape *tape, size_t at, struct item item)
 {
-	memmove(&tape->items[at + 1], &tape->items[at],
-		(tape->count++ - at) * sizeof(*tape->items));
+	memmove(&tape->items[at + 1], &tape->items[at], (tape->count++ - at) * sizeof(*tape->items));
 	tape->items[at] = item;
 }
 
@@ -213,9 +209,9 @@ static void put_item(struct tape *tape, const struct item *item)
 	if (tape->peer->has_seq)
 		snprintf(number, sizeof(number), "\"seq\":%llu,", (unsigned long long)item->seq);
 	snprintf(json, sizeof(json),
-		 "{\"type\":\"task_update\",\"jobId\":\"b1-0\",%s\"taskId\":\"t0\","
-		 "\"status\":\"in_progress\",\"note\":\"%s\"}",
-		 number, note);
+	         "{\"type\":\"task_update\",\"jobId\":\"b1-0\",%s\"taskId\":\"t0\","
+	         "\"status\":\"in_progress\",\"note\":\"%s\"}",
+	         number, note);
 	put_event(tape, json);
 }
 
@@ -226,15 +222,15 @@ static void put_opening(struct tape *tape)
 	stamp_write(stamp, &(struct stamp){ .counter = 99 });
 	if (tape->framing == FRAMING_WS)
 		put_text(tape, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "
-			       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+		               "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
 	else if (tape->framing == FRAMING_CHUNKED)
 		put_text(tape, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	else
 		put_text(tape, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
 	snprintf(json, sizeof(json),
-		 "{\"type\":\"connected\",\"jobId\":\"b1-0\",\"cursor\":\"epoch.%d\","
-		 "\"job\":{\"tasks\":[{\"note\":\"%s\"}]}}",
-		 FIRST_SEQ - 1, stamp);
+	         "{\"type\":\"connected\",\"jobId\":\"b1-0\",\"cursor\":\"epoch.%d\","
+	         "\"job\":{\"tasks\":[{\"note\":\"%s\"}]}}",
+	         FIRST_SEQ - 1, stamp);
 	put_event(tape, json);
 }
 
@@ -267,18 +263,15 @@ static bool same(const struct verdict *a, const struct verdict *b)
 
 static void tell(const char *what, const struct verdict *verdict, uint64_t errors)
 {
-	printf("  %s: lost %" PRIu64 ", twice %" PRIu64 ", out of order %" PRIu64
-	       ", misrouted %" PRIu64 ", errors %" PRIu64 "\n",
-	       what, verdict->lost, verdict->twice, verdict->out_of_order, verdict->misrouted,
-	       errors);
+	printf("  %s: lost %" PRIu64 ", twice %" PRIu64 ", out of order %" PRIu64 ", misrouted %" PRIu64
+	       ", errors %" PRIu64 "\n",
+	       what, verdict->lost, verdict->twice, verdict->out_of_order, verdict->misrouted, errors);
 }
 
 static bool tape_judge(struct tape *tape, const char *name)
 {
 	static struct load load;
-	load = (struct load){ .options = { .peer = tape->peer,
-					   .websocket = tape->framing == FRAMING_WS,
-					   .jobs = 2 } };
+	load = (struct load){ .options = { .peer = tape->peer, .websocket = tape->framing == FRAMING_WS, .jobs = 2 } };
 	load.errors = 5; /* the expected ones are not worth a line on stderr */
 	load.check = check_create(1, tape->publishers * 2, 2);
 	struct subscriber s = { .load = &load, .fd = -1 };
@@ -288,10 +281,10 @@ static bool tape_judge(struct tape *tape, const char *name)
 	struct verdict found = check_verdict(load.check);
 	uint64_t errors = load.errors - 5;
 	bool right = same(&found, &tape->expect) && errors == tape->expect_errors && s.ready &&
-		     load.seen.deliveries == tape->count - tape->expect_errors;
+	             load.seen.deliveries == tape->count - tape->expect_errors;
 	if (!right) {
-		printf("not ok - %s, %s, framing %d, seed %u\n", name, tape->peer->name,
-		       (int)tape->framing, tape->seed);
+		printf("not ok - %s, %s, framing %d, seed %u\n", name, tape->peer->name, (int)tape->framing,
+		       tape->seed);
 		tell("found", &found, errors);
 		tell("injected", &tape->expect, tape->expect_errors);
 	}
@@ -355,11 +348,10 @@ static bool framing_run(const char *peer, enum framing framing)
 	wrong += !cut_tail(peer, framing);
 	for (unsigned seed = 1; seed <= SCHEDULES; seed++)
 		wrong += !many_faults(peer, framing, seed);
-	printf("%s - %s, %s: %d faults alone, loss at the end, %d mixtures\n",
-	       wrong ? "not ok" : "ok", peer,
+	printf("%s - %s, %s: %d faults alone, loss at the end, %d mixtures\n", wrong ? "not ok" : "ok", peer,
 	       framing == FRAMING_PLAIN     ? "events"
 	       : framing == FRAMING_CHUNKED ? "chunked events"
-					    : "WebSocket frames",
+	                                    : "WebSocket frames",
 	       FAULTS, SCHEDULES);
 	return !wrong;
 }

@@ -66,8 +66,7 @@ static bool head_has(const char *head, size_t len, const char *name, const char 
 	size_t name_len = strlen(name), value_len = strlen(value);
 	for (const char *p = head, *end = head + len; (p = memchr(p, '\n', (size_t)(end - p)));) {
 		p++;
-		if ((size_t)(end - p) > name_len + value_len && !strncasecmp(p, name, name_len) &&
-		    p[name_len] == ':') {
+		if ((size_t)(end - p) > name_len + value_len && !strncasecmp(p, name, name_len) && p[name_len] == ':') {
 			const char *v = p + name_len + 1;
 			v += strspn(v, " ");
 			if (!strncasecmp(v, value, value_len))
@@ -102,12 +101,10 @@ static size_t take_head(struct stream *s, const char *bytes, size_t len, const s
 }
 
 /* All events of the benchmark carry their JSON on one data line, so the line is the event. */
-static inline void take_line(struct stream *s, const char *line, size_t len,
-			     const struct sink *sink)
+static inline void take_line(struct stream *s, const char *line, size_t len, const struct sink *sink)
 {
 	if (len > 6 && !memcmp(line, "data: ", 6)) {
-		sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA,
-			      line + 6, len - 6);
+		sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA, line + 6, len - 6);
 	} else if (len == 0 || *line == '\r') {
 		s->heartbeat = false;
 	} else if (len >= 16 && !memcmp(line, "event: heartbeat", 16)) {
@@ -118,16 +115,14 @@ static inline void take_line(struct stream *s, const char *line, size_t len,
 static size_t take_lines(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
 {
 	const char *p = bytes, *end = bytes + len;
-	for (const char *line_end; (line_end = memchr(p, '\n', (size_t)(end - p)));
-	     p = line_end + 1)
+	for (const char *line_end; (line_end = memchr(p, '\n', (size_t)(end - p))); p = line_end + 1)
 		take_line(s, p, (size_t)(line_end - p), sink);
 	return (size_t)(p - bytes);
 }
 
 /* Header and length of the frame at `bytes`: 0 = incomplete. A server's frames are never masked;
  * fragments are not spoken by any server measured here. */
-static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t len,
-			 uint64_t *payload)
+static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t len, uint64_t *payload)
 {
 	if (len < 2)
 		return 0;
@@ -142,16 +137,23 @@ static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t le
 	return 2 + extra;
 }
 
-static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len,
-			  const struct sink *sink)
+static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len, const struct sink *sink)
 {
 	switch (opcode) {
 	case 1:
-	case 2: sink->message(sink->owner, MESSAGE_DATA, data, len); break;
-	case 8: sink->message(sink->owner, MESSAGE_END, data, len); break;
-	case 9: sink->message(sink->owner, MESSAGE_PING, data, len); break;
-	case 10: break;
-	default: s->bad = true;
+	case 2:
+		sink->message(sink->owner, MESSAGE_DATA, data, len);
+		break;
+	case 8:
+		sink->message(sink->owner, MESSAGE_END, data, len);
+		break;
+	case 9:
+		sink->message(sink->owner, MESSAGE_PING, data, len);
+		break;
+	case 10:
+		break;
+	default:
+		s->bad = true;
 	}
 }
 

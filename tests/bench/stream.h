@@ -12,8 +12,8 @@
 #define STREAM_ROOM (1024 * 1024)
 
 enum message {
-	MESSAGE_HEAD, /* the server accepted: 200 for events, 101 for frames; data is the head */
-	MESSAGE_DATA, /* one event's JSON */
+	MESSAGE_HEAD,      /* the server accepted: 200 for events, 101 for frames; data is the head */
+	MESSAGE_DATA,      /* one event's JSON */
 	MESSAGE_HEARTBEAT, /* the data of an `event: heartbeat` */
 	MESSAGE_PING,      /* WebSocket: answer with the same bytes */
 	MESSAGE_END,       /* last chunk, or a close frame */

@@ -69,8 +69,7 @@ static void take_update(struct subscriber *s, const char *data, size_t len)
 	uint64_t seq = load->options.peer->has_seq ? event_seq(data, len) : 0;
 	if (load->options.peer->has_seq && !seq)
 		load_error(load, "update without seq on connection", s->index);
-	histogram_add(&load->delivery,
-		      load->read_ns > stamp.time_ns ? load->read_ns - stamp.time_ns : 0);
+	histogram_add(&load->delivery, load->read_ns > stamp.time_ns ? load->read_ns - stamp.time_ns : 0);
 	check_event(load->check, s->index, s->job, seq, &stamp);
 	load->seen.deliveries++;
 }
@@ -101,8 +100,7 @@ static void take_connected(struct subscriber *s, const char *data, size_t len)
 static bool is_type(const char *data, size_t len, const char *type)
 {
 	size_t n = strlen(type);
-	return len > 9 + n && !memcmp(data, "{\"type\":\"", 9) && !memcmp(data + 9, type, n) &&
-	       data[9 + n] == '"';
+	return len > 9 + n && !memcmp(data, "{\"type\":\"", 9) && !memcmp(data + 9, type, n) && data[9 + n] == '"';
 }
 
 /* What is neither an update nor `connected`. A snapshot in mid-stream is a fault here: nothing
@@ -145,16 +143,23 @@ static void take_message(void *owner, enum message kind, const char *data, size_
 	struct subscriber *s = owner;
 	switch (kind) {
 	case MESSAGE_HEAD:
-		if (s->load->options.websocket &&
-		    !memmem(data, len, WS_ACCEPT, sizeof(WS_ACCEPT) - 1))
+		if (s->load->options.websocket && !memmem(data, len, WS_ACCEPT, sizeof(WS_ACCEPT) - 1))
 			load_error(s->load, "wrong Sec-WebSocket-Accept on connection", s->index);
 		if (!s->load->options.peer->says_connected)
 			become_ready(s);
 		break;
-	case MESSAGE_DATA: take_data(s, data, len); break;
-	case MESSAGE_HEARTBEAT: s->load->heartbeats++; break;
-	case MESSAGE_PING: send_pong(s, data, len); break;
-	case MESSAGE_END: load_error(s->load, "stream ended on connection", s->index); break;
+	case MESSAGE_DATA:
+		take_data(s, data, len);
+		break;
+	case MESSAGE_HEARTBEAT:
+		s->load->heartbeats++;
+		break;
+	case MESSAGE_PING:
+		send_pong(s, data, len);
+		break;
+	case MESSAGE_END:
+		load_error(s->load, "stream ended on connection", s->index);
+		break;
 	}
 }
 
@@ -171,16 +176,13 @@ static void subscriber_close(struct subscriber *s, const char *why)
 static void subscriber_ask(struct subscriber *s)
 {
 	static const char upgrade[] = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-				      "Sec-WebSocket-Version: 13\r\n"
-				      "Sec-WebSocket-Key: " WS_KEY "\r\n";
+	                              "Sec-WebSocket-Version: 13\r\n"
+	                              "Sec-WebSocket-Key: " WS_KEY "\r\n";
 	const struct options *o = &s->load->options;
 	char path[200], request[512];
-	load_path(s->load, o->websocket ? o->peer->ws_path : o->peer->sse_path, s->job, path,
-		  sizeof(path));
-	int len = snprintf(request, sizeof(request),
-			   "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
-			   (unsigned)o->port,
-			   o->websocket ? upgrade : "Accept: text/event-stream\r\n");
+	load_path(s->load, o->websocket ? o->peer->ws_path : o->peer->sse_path, s->job, path, sizeof(path));
+	int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
+	                   (unsigned)o->port, o->websocket ? upgrade : "Accept: text/event-stream\r\n");
 	if (send(s->fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
 		subscriber_close(s, "cannot ask on connection");
 		return;
@@ -194,8 +196,8 @@ void subscriber_take(struct subscriber *s, char *bytes, size_t len)
 	struct sink sink = { take_message, s };
 	if (!stream_feed(&s->stream, bytes, len, &sink))
 		subscriber_close(s, s->stream.status != 200 && s->stream.status != 101
-					    ? "refused connection"
-					    : "bytes not understood on connection");
+		                        ? "refused connection"
+		                        : "bytes not understood on connection");
 }
 
 /* Edge-triggered, which spares the kernel a second look at every socket: so it reads until a read
@@ -246,10 +248,9 @@ void subscribers_create(struct load *load)
 	for (uint64_t i = 0; i < load->subscriber_count; i++) {
 		struct subscriber *s = &load->subscribers[i];
 		bool idle = i >= o->subscribers && i < o->subscribers + o->idle;
-		*s = (struct subscriber){ .load = load,
-					  .fd = -1,
-					  .index = (uint32_t)i,
-					  .source.ready = subscriber_ready };
+		*s = (struct subscriber){
+			.load = load, .fd = -1, .index = (uint32_t)i, .source.ready = subscriber_ready
+		};
 		s->job = (uint32_t)(idle ? o->jobs : i % o->jobs);
 		s->stalled = i >= o->subscribers + o->idle;
 		stream_init(&s->stream);
@@ -268,8 +269,7 @@ void subscribers_destroy(struct load *load)
 
 void subscribers_open(struct load *load)
 {
-	while (load->opened < load->subscriber_count &&
-	       load->opened < load->ready + load->errors + ON_THEIR_WAY) {
+	while (load->opened < load->subscriber_count && load->opened < load->ready + load->errors + ON_THEIR_WAY) {
 		struct subscriber *s = &load->subscribers[load->opened];
 		s->fd = net_connect(&load->options, load->opened++);
 		load_watch(load, s->fd, EPOLLOUT, &s->source);
@@ -287,8 +287,7 @@ uint64_t subscribers_due(const struct load *load)
 	uint64_t jobs = load->options.jobs, due = 0;
 	for (uint64_t p = 0; p < load->options.publishers; p++) {
 		uint64_t job = p % jobs;
-		uint64_t watchers = load->options.subscribers / jobs +
-				    (job < load->options.subscribers % jobs);
+		uint64_t watchers = load->options.subscribers / jobs + (job < load->options.subscribers % jobs);
 		due += watchers * load->committed[p];
 	}
 	return due;

@@ -28,8 +28,7 @@ static bool read_ticks(pid_t pid, double *seconds)
 		return false;
 	const char *rest = strrchr(text, ')');
 	unsigned long user, system;
-	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			    &system) != 2)
+	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
 		return false;
 	*seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 	return true;

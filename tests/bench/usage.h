@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 struct usage {
-	double cpu_s; /* utime + stime of all threads, in ticks of 10 ms (/proc/PID/stat) */
-	double run_s; /* the same to the nanosecond, of the threads alive (schedstat); for a process
-			 at rest */
+	double cpu_s;     /* utime + stime of all threads, in ticks of 10 ms (/proc/PID/stat) */
+	double run_s;     /* the same to the nanosecond, of the threads alive (schedstat); for a process
+	                     at rest */
 	uint64_t rss_kib; /* VmRSS */
 };
 

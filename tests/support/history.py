@@ -57,8 +57,9 @@ class History:
 
     def answered(self):
         """key -> seq of every write that got its 2xx at least once."""
-        return {key: seq for key, tries in self.writes.items()
-                for outcome, seq in tries if outcome == "ok"}
+        with self.lock:
+            return {key: seq for key, tries in self.writes.items()
+                    for outcome, seq in tries if outcome == "ok"}
 
     # -- judging ------------------------------------------------------------------------------
     def check(self, log, snapshot, key_of):

@@ -56,7 +56,11 @@ export async function seesText(page, selector, text) {
   }
 }
 
-export function shoot(page, name, options = {}) {
+/** A picture for people, taken when what moved has come to rest. */
+export async function shoot(page, name, options = {}) {
   mkdirSync(SHOTS, { recursive: true });
+  await page.evaluate(() => Promise.allSettled(document.getAnimations({ subtree: true })
+    .filter((motion) => motion.effect.getComputedTiming().endTime < Infinity)
+    .map(({ finished }) => finished)));
   return page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true, ...options });
 }

@@ -1,0 +1,205 @@
+#include "doorstep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "head.h"
+#include "http.h"
+#include "joblight/base/xalloc.h"
+
+#define LINGER_MS 2000                 /* a refused client gets this long to read why */
+#define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
+
+struct guest {
+	struct doorstep *doorstep;
+	uv_poll_t poll;
+	int fd;
+	bool refused;
+	size_t drained;
+	uint64_t due;
+	struct list link;
+};
+
+void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
+		   void *context)
+{
+	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .context = context };
+	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
+	d->peek = xmalloc(d->peek_size);
+	list_init(&d->guests);
+}
+
+void doorstep_finish(struct doorstep *d)
+{
+	free(d->peek);
+}
+
+static void free_guest(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+/* The guest leaves the doorstep; its descriptor is the caller's. */
+static int leave(struct guest *g)
+{
+	list_remove(&g->link);
+	g->doorstep->count--;
+	uv_poll_stop(&g->poll);
+	uv_close((uv_handle_t *)&g->poll, free_guest);
+	return g->fd;
+}
+
+static void send_away(struct guest *g)
+{
+	close(leave(g));
+}
+
+static void send_refusal(int fd, const struct problem *p)
+{
+	struct buf body = { 0 }, out = { 0 };
+
+	problem_encode(p, &body);
+	buf_format(&out,
+		   "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+		   "Connection: close\r\n%s\r\n",
+		   outcome_status(p->outcome), outcome_title(p->outcome), body.len,
+		   p->outcome == OUTCOME_METHOD_NOT_ALLOWED ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "");
+	buf_slice(&out, buf_as_slice(&body));
+	/* The first bytes on a fresh socket: they fit its buffer. */
+	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	buf_finish(&body);
+	buf_finish(&out);
+}
+
+/* So that poll wakes for new bytes only, not for those that were looked at. */
+static void expect_more_than(int fd, size_t bytes)
+{
+	int low_water = (int)bytes + 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+}
+
+/* Looks at what is there.  REFUSED also for a client that has gone (then there is no problem to tell). */
+static enum head look(struct doorstep *d, int fd, struct problem *problem)
+{
+	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return HEAD_INCOMPLETE;
+	if (n <= 0)
+		return HEAD_REFUSED;
+	enum head h = head_check((struct slice){ d->peek, (size_t)n }, d->limits, problem);
+	if (h == HEAD_INCOMPLETE)
+		expect_more_than(fd, (size_t)n);
+	return h;
+}
+
+static void enter(struct doorstep *d, int fd)
+{
+	expect_more_than(fd, 0);
+	d->enter(d->context, fd);
+}
+
+/* Closing with unread bytes would reset the connection and take the answer with it. */
+static void drain(struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+	ssize_t n;
+
+	while ((n = recv(g->fd, d->peek, d->peek_size, MSG_DONTWAIT)) > 0) {
+		g->drained += (size_t)n;
+		if (g->drained > LINGER_BYTES)
+			break;
+	}
+	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		send_away(g);
+}
+
+static void refuse(struct guest *g, const struct problem *p)
+{
+	if (p->outcome == OUTCOME_OK) {
+		send_away(g);
+		return;
+	}
+	send_refusal(g->fd, p);
+	expect_more_than(g->fd, 0);
+	g->refused = true;
+	g->due = uv_now(g->doorstep->loop) + LINGER_MS;
+	drain(g);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct guest *g = poll->data;
+	struct problem problem = { 0 };
+
+	(void)events;
+	if (status < 0)
+		send_away(g);
+	else if (g->refused)
+		drain(g);
+	else
+		switch (look(g->doorstep, g->fd, &problem)) {
+		case HEAD_INCOMPLETE:
+			break;
+		case HEAD_GOOD:
+			enter(g->doorstep, leave(g));
+			break;
+		case HEAD_REFUSED:
+			refuse(g, &problem);
+		}
+}
+
+static struct guest *stay(struct doorstep *d, int fd)
+{
+	struct guest *g = xcalloc(1, sizeof(*g));
+
+	g->doorstep = d;
+	g->fd = fd;
+	g->due = uv_now(d->loop) + d->limits->header_timeout_ms;
+	uv_poll_init(d->loop, &g->poll, fd);
+	g->poll.data = g;
+	list_append(&d->guests, &g->link);
+	d->count++;
+	uv_poll_start(&g->poll, UV_READABLE, on_readable);
+	return g;
+}
+
+void doorstep_arrive(struct doorstep *d, int fd)
+{
+	struct problem problem = { 0 };
+	enum head h = look(d, fd, &problem);
+
+	if (h == HEAD_GOOD) {
+		enter(d, fd);
+		return;
+	}
+	struct guest *g = stay(d, fd);
+	if (h == HEAD_REFUSED)
+		refuse(g, &problem);
+}
+
+void doorstep_tick(struct doorstep *d, uint64_t now_ms)
+{
+	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT, .detail = "the request did not come in time" };
+
+	for (struct list *at = d->guests.next, *next; at != &d->guests; at = next) {
+		struct guest *g = container_of(at, struct guest, link);
+		next = at->next;
+		if (g->due > now_ms)
+			continue;
+		if (!g->refused)
+			send_refusal(g->fd, &late);
+		send_away(g);
+	}
+}
+
+void doorstep_close(struct doorstep *d)
+{
+	while (!list_empty(&d->guests))
+		send_away(container_of(d->guests.next, struct guest, link));
+}

@@ -1,0 +1,32 @@
+/*
+ * Connections before libwebsockets has them.  The head of the first request is looked at with MSG_PEEK
+ * (head.h); a good one is handed on untouched, a bad one gets its answer here.  Most heads are complete
+ * when the connection is accepted, so most connections do not stay.
+ */
+#ifndef JOBLIGHT_NET_DOORSTEP_H
+#define JOBLIGHT_NET_DOORSTEP_H
+
+#include <uv.h>
+
+#include "joblight/base/list.h"
+#include "joblight/core/limits.h"
+
+struct doorstep {
+	uv_loop_t *loop;
+	const struct limits *limits;
+	void (*enter)(void *context, int fd); /* the descriptor is handed over */
+	void *context;
+	struct list guests;
+	size_t count;
+	char *peek; /* one buffer for all */
+	size_t peek_size;
+};
+
+void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
+		   void *context);
+void doorstep_finish(struct doorstep *d);
+void doorstep_arrive(struct doorstep *d, int fd);           /* takes the descriptor */
+void doorstep_tick(struct doorstep *d, uint64_t now_ms);    /* sends away who is late */
+void doorstep_close(struct doorstep *d);                    /* sends everybody away */
+
+#endif
