@@ -132,7 +132,9 @@ function takeFile({ deliverableId, id, title, url }) {
     const node = document.createElement(/^https?:\/\//i.test(file.url) ? 'a' : 'span');
     node.textContent = file.title || file.url;
     node.dir = 'auto';
-    if (node.localName === 'a') Object.assign(node, { href: file.url, rel: 'noopener noreferrer', target: '_blank' });
+    if (node.localName === 'a') {
+      Object.assign(node, { href: file.url, rel: 'noopener noreferrer', target: '_blank' });
+    }
     const li = document.createElement('li');
     li.append(node);
     return li;
@@ -204,7 +206,8 @@ function paintDemo() {
   setText($('demo'), demoRuns ? 'Demo worker at work…' : idle);
   if (!over || $('hint').dataset.mood === 'bad') return;
   const { events, lost, repeated } = link;
-  say(`${events ? `${events} events, ${lost} lost, ${repeated} repeated. ` : ''}The job is over and takes no more updates.`);
+  const seen = events ? `${events} events, ${lost} lost, ${repeated} repeated. ` : '';
+  say(`${seen}The job is over and takes no more updates.`);
 }
 
 /* Asking twice for a status is harmless, so a server that is away is waited for. */

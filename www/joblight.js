@@ -1,7 +1,7 @@
 /* Told in joblight.d.ts. A link is one connection on a rung (transport) of the ladder. All of them
  * go on at one cursor, and a rung is left only for its own faults. */
-const OVER = ['completed', 'failed', 'cancelled', 'deleted'];
-const ACTIVE = ['in_progress', 'revisions', 'hardening'];
+const OVER = /^(completed|failed|cancelled|deleted)$/;
+const ACTIVE = /^(in_progress|revisions|hardening)$/;
 const CONNECT_MS = 5000, STABLE_MS = 5000, CLIMB_MS = 60000, LONGEST_MS = 600000, WAIT_S = 20;
 
 export const backoffMs = (attempt, random = Math.random) =>
@@ -88,19 +88,19 @@ export class TaskEventStream extends EventTarget {
     if (status === this.#status) return;
     this.#status = status;
     if (this.state === 'idle' || this.state === 'closed') return;
-    if (!ACTIVE.includes(status)) this.#drop();
+    if (!ACTIVE.test(status)) this.#drop();
     this.start();
   }
 
   start() {
     if (this.#link || this.#timer || this.#o.signal?.aborted) return;
-    if (this.#status && !ACTIVE.includes(this.#status)) {
-      this.#stop(OVER.includes(this.#status) ? 'ended' : 'waiting');
+    if (this.#status && !ACTIVE.test(this.#status)) {
+      this.#stop(OVER.test(this.#status) ? 'ended' : 'waiting');
     } else this.reconnect();
   }
 
   reconnect() {
-    if (OVER.includes(this.#status)) return;
+    if (OVER.test(this.#status)) return;
     this.#attempt = this.#rung = 0;
     this.#listen('addEventListener');
     this.#connect();
@@ -197,7 +197,7 @@ export class TaskEventStream extends EventTarget {
   #heard(link) {
     this.#heardAt = Date.now();
     if (!link.upAt || link.signal.aborted) return;
-    this.#arm(link, this.#beatMs * 2.5, 'silent', 'Nothing heard for too long');
+    this.#arm(link, this.#beatMs * 2.5, 'silent', 'Nothing heard');
     if (link.rung && this.#heardAt - this.#fellAt > CLIMB_MS) {
       this.#fellAt = this.#heardAt;
       this.#cut(this.#probe);
@@ -228,7 +228,7 @@ export class TaskEventStream extends EventTarget {
     this.#link = undefined;
     this.error = err;
     if (err.fatal) return this.#stop('failed');
-    if (err.rung && this.#rung + 1 < this.#ladder.length) {
+    if (err.rung && this.#ladder[this.#rung + 1]) {
       this.#rung++;
       this.#proved = false;
       this.#fellAt = Date.now();
@@ -285,7 +285,7 @@ export class TaskEventStream extends EventTarget {
     for (;;) {
       const query = link.upAt ? { wait: WAIT_S } : {}; // at once, to begin with
       const began = Date.now();
-      this.#arm(link, WAIT_S * 1500, 'silent', 'Nothing heard for too long');
+      this.#arm(link, WAIT_S * 1500, 'silent', 'Nothing heard');
       const response = await this.#fetch(link.signal, `jobs/${this.#id}/updates`, query);
       const page = await response.json();
       const events = page.events || [];
@@ -322,7 +322,7 @@ export class TaskEventStream extends EventTarget {
       if (seq) this.#logged(message, id);
       this.#emit('event', message);
       this.#emit(type, message);
-      if (type === 'job_update' && OVER.includes(message.status)) this.#end(message.status);
+      if (type === 'job_update' && OVER.test(message.status)) this.#end(message.status);
     }
   }
 
@@ -342,24 +342,25 @@ export class TaskEventStream extends EventTarget {
   #snapshot({ job, cursor, reason }) {
     const gap = this.cursor;
     const was = this.#status;
-    const { status } = job;
-    const about = { jobId: job.id, seq: job.seq, snapshot: true };
-    this.#seq = job.seq;
+    const { status, seq } = job;
+    const about = { jobId: job.id, seq, snapshot: true };
+    this.#seq = seq;
     this.cursor = cursor;
     this.#status = status;
     this.#emit('event', { type: 'snapshot', job, reason });
     this.#emit('snapshot', { job, reason });
     for (const task of job.tasks) {
-      const type = 'task_update', { id: taskId, updatedAt: timestamp } = task, face = look(task);
-      if (gap && this.#known.get(taskId) !== face) {
-        this.#emit(type, { ...task, type, taskId, timestamp, ...about });
+      const face = look(task);
+      if (gap && this.#known.get(task.id) !== face) {
+        const { id: taskId, updatedAt: timestamp } = task;
+        this.#emit('task_update', { ...task, type: 'task_update', ...about, taskId, timestamp });
       }
-      this.#known.set(taskId, face);
+      this.#known.set(task.id, face);
     }
     if (was !== status && (was || gap)) {
       this.#emit('job_update', { ...job, type: 'job_update', ...about });
     }
-    if (OVER.includes(status)) this.#end(status);
+    if (OVER.test(status)) this.#end(status);
   }
 
   #url(path, query) {

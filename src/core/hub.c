@@ -524,6 +524,13 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 	hub_attach(h, s, s->ops, &a);
 }
 
+/* A refill came back empty-handed: the stream of a deleted job ends, any other asks again at the next heartbeat. */
+static void refill_failed(struct hub *h, struct subscriber *s)
+{
+	if (s->channel->deleted)
+		pump(h, s);
+}
+
 /* A refill that could be served goes on silently; everything else is an opening. */
 static void use_read(struct hub *h, struct subscriber *s, struct read_request *request, bool again)
 {
@@ -533,14 +540,18 @@ static void use_read(struct hub *h, struct subscriber *s, struct read_request *r
 	if (outcome_is_error(r->problem.outcome)) {
 		if (again && r->problem.outcome == OUTCOME_NOT_FOUND && !c->deleted)
 			retire(h, c, s->cursor);
-		else if (!again)
+		if (again)
+			refill_failed(h, s);
+		else
 			fail(h, s, r->problem.outcome, r->problem.detail);
-		return; /* a refill that failed is asked for again at the next heartbeat */
+		return;
 	}
 	if (c->ring && strcmp(c->epoch, r->epoch) != 0) {
 		if (!c->deleted) /* deleted and made again, and the read was faster than the news of it */
 			retire(h, c, channel_head(c));
-		if (!again)
+		if (again)
+			refill_failed(h, s);
+		else
 			attach_again(h, s, &request->query);
 		return;
 	}

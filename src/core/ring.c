@@ -271,7 +271,9 @@ void ring_use(struct ring *r, enum framing f)
 	r->logs[f].used = true;
 	while (other < FRAMING_COUNT && (other == (int)f || !r->logs[other].used))
 		other++;
-	if (other == FRAMING_COUNT || r->first == r->next)
+	if (other == FRAMING_COUNT)
+		forget_all(r, r->next); /* events came while nobody read them: no log has their JSON */
+	if (r->first == r->next)
 		return;
 	/* What is here is framed again from the JSON in the other log.  When not all of it fits, the oldest go. */
 	uint64_t oldest = r->first, end = r->next;

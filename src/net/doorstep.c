@@ -10,7 +10,7 @@
 #include "http.h"
 #include "joblight/base/xalloc.h"
 
-#define LINGER_MS 2000                 /* a refused client gets this long to read why */
+#define LINGER_MS 1000                 /* a refused client gets this long to read why */
 #define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
 
 struct guest {
@@ -18,7 +18,7 @@ struct guest {
 	uv_poll_t poll;
 	int fd;
 	bool refused;
-	size_t drained;
+	size_t seen, drained;
 	uint64_t due;
 	struct list link;
 };
@@ -83,15 +83,19 @@ static void expect_more_than(int fd, size_t bytes)
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
 }
 
-/* Looks at what is there.  REFUSED also for a client that has gone (then there is no problem to tell). */
-static enum head look(struct doorstep *d, int fd, struct problem *problem)
+/*
+ * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then there is
+ * no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
+ */
+static enum head look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return HEAD_INCOMPLETE;
-	if (n <= 0)
+	if (n <= 0 || (size_t)n == *seen)
 		return HEAD_REFUSED;
+	*seen = (size_t)n;
 	enum head h = head_check((struct slice){ d->peek, (size_t)n }, d->limits, problem);
 	if (h == HEAD_INCOMPLETE)
 		expect_more_than(fd, (size_t)n);
@@ -143,7 +147,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	else if (g->refused)
 		drain(g);
 	else
-		switch (look(g->doorstep, g->fd, &problem)) {
+		switch (look(g->doorstep, g->fd, &g->seen, &problem)) {
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
@@ -172,13 +176,15 @@ static struct guest *stay(struct doorstep *d, int fd)
 void doorstep_arrive(struct doorstep *d, int fd)
 {
 	struct problem problem = { 0 };
-	enum head h = look(d, fd, &problem);
+	size_t seen = 0;
+	enum head h = look(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
 		enter(d, fd);
 		return;
 	}
 	struct guest *g = stay(d, fd);
+	g->seen = seen;
 	if (h == HEAD_REFUSED)
 		refuse(g, &problem);
 }

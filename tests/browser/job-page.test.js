@@ -276,6 +276,26 @@ test('a pending job is shown, and goes live when it begins', async () => {
   await isLive(page);
 });
 
+test('a job that is deleted while one looks at it is said to be deleted', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job);
+  await fetch(`${server.url}/api/jobs/${job.id}`, { method: 'DELETE' });
+  await seesText(page, '#status', 'Deleted');
+  await seesText(page, '#notice', 'This job was deleted');
+});
+
+for (const [days, word] of [[1, 'a day ahead'], [-1, 'a day behind']]) {
+  test(`a browser whose clock is ${word} still shows right times and delays`, async () => {
+    const shift = `{ const now = Date.now; Date.now = () => now() + ${days * 86400000}; }`;
+    const job = await server.createJob();
+    const page = await openJob(job, { first: shift });
+    await server.report(job.id, { taskId: 'read', status: 'in_progress' });
+    await until(page, () => /^\d+ ms$/.test(document.getElementById('delay').textContent));
+    assert.ok(parseInt(await textOf(page, '#delay'), 10) < 5000);
+    await until(page, () => /^created (now|\d+ s ago)$/.test(document.getElementById('since').textContent));
+  });
+}
+
 test('an unknown job is told in words', async () => {
   const page = await open('/jobs/no-such-job');
   await seesText(page, '#notice', 'There is no such job');

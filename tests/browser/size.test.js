@@ -1,11 +1,12 @@
 /* What a page loads is small, and is what is written: no build step, no dependency. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 const www = (name) => readFileSync(new URL(`../../www/${name}`, import.meta.url));
 const zipped = (name) => gzipSync(www(name), { level: 9 }).length;
+const pageScripts = readdirSync(new URL('../../www/page/', import.meta.url)).map((name) => `page/${name}`);
 const imports = (name) => [...String(www(name)).matchAll(/^import [^']*'([^']+)'/gm)].map(([, from]) => from);
 
 test('the class is at most 5 KB zipped and imports nothing', () => {
@@ -27,7 +28,7 @@ test('the pages load nothing from elsewhere and have no inline script or style',
 });
 
 test('no script of the pages writes HTML', () => {
-  for (const name of ['job.js', 'index.js', 'ui.js', 'demo.js', 'task-event-stream.js']) {
+  for (const name of ['job.js', 'index.js', 'task-event-stream.js', ...pageScripts]) {
     assert.doesNotMatch(String(www(name)), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(/);
   }
 });

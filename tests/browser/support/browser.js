@@ -26,8 +26,9 @@ export async function launch() {
 }
 
 /** A page that remembers what must never happen: script errors and blocked resources. */
-export async function openPage(browser, url, { width = 1280, height = 900, dark = false } = {}) {
+export async function openPage(browser, url, { width = 1280, height = 900, dark = false, first } = {}) {
   const page = await browser.newPage();
+  if (first) await page.evaluateOnNewDocument(first);
   const faults = page.faults = [];
   page.on('pageerror', (err) => faults.push(String(err)));
   page.on('console', (message) => {

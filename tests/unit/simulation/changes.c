@@ -45,7 +45,7 @@ static struct slice cut(struct op *op, size_t from)
 }
 
 /* What breaks a framing if it can be broken, in any order. */
-static struct slice words(struct op *op, struct dice *d, size_t most)
+static struct slice words(struct op *op, struct dice *d, const char *first, size_t most)
 {
 	static const char *const all[] = {
 		"render ", "page ", "\n\n", "\nid: zzzzzzzzzz.9\ndata: {}\n\n", "\r\n", "\"", "\\", "\x01", "\xe2\x80\xa8",
@@ -53,6 +53,7 @@ static struct slice words(struct op *op, struct dice *d, size_t most)
 	};
 	size_t from = document(op)->len, len = dice_below(d, most);
 
+	buf_text(document(op), first);
 	while (document(op)->len - from < len)
 		buf_text(document(op), all[dice_below(d, sizeof(all) / sizeof(all[0]))]);
 	return cut(op, from);
@@ -78,7 +79,7 @@ static void change_task(struct world *w, struct op *op, size_t most)
 	}
 	if (dice_chance(d, 60)) {
 		t->has_note = dice_chance(d, 90) ? GIVEN_VALUE : GIVEN_NULL;
-		t->note = words(op, d, dice_chance(d, 10) ? most : 80);
+		t->note = words(op, d, "", dice_chance(d, 10) ? most : 80);
 	}
 	if (dice_chance(d, 40)) {
 		t->has_progress = dice_chance(d, 80) ? GIVEN_VALUE : GIVEN_NULL;
@@ -86,7 +87,7 @@ static void change_task(struct world *w, struct op *op, size_t most)
 	}
 	if (dice_chance(d, 10)) {
 		t->has_title = GIVEN_VALUE;
-		t->title = words(op, d, 20);
+		t->title = words(op, d, "T", 20);
 	}
 	if (dice_chance(d, 10)) {
 		t->has_attempt = GIVEN_VALUE;
@@ -120,7 +121,7 @@ static void add_state(struct world *w, struct op *op, unsigned terminal_percent)
 	struct dice *d = &w->dice;
 
 	op->has_title = GIVEN_VALUE;
-	op->title = words(op, d, 60);
+	op->title = words(op, d, "J", 60);
 	if (dice_chance(d, 30)) {
 		op->has_metadata = GIVEN_VALUE;
 		buf_format(&op->metadata, "{\"n\":%llu}", (unsigned long long)dice_below(d, 100));

@@ -31,6 +31,28 @@ static void on_signal(int number)
 	raise(number == SIGALRM ? SIGKILL : number);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+void __sanitizer_set_death_callback(void (*callback)(void));
+
+static void on_death(void)
+{
+	say_where();
+	fprintf(stderr, "the sanitizer stopped it\nrun it again: JOBLIGHT_SEED=%llu\n",
+		(unsigned long long)current_seed);
+}
+
+static void watch_crashes(void)
+{
+	__sanitizer_set_death_callback(on_death);
+}
+#else
+static void watch_crashes(void)
+{
+	signal(SIGSEGV, on_signal);
+	signal(SIGBUS, on_signal);
+}
+#endif
+
 void verdict_begin(uint64_t seed, bool tracing)
 {
 	current_seed = seed;
@@ -38,6 +60,7 @@ void verdict_begin(uint64_t seed, bool tracing)
 	is_tracing = tracing;
 	signal(SIGABRT, on_signal);
 	signal(SIGALRM, on_signal);
+	watch_crashes();
 	alarm(HANGS_AFTER_S);
 }
 

@@ -1,0 +1,114 @@
+/* A polling client, and the road that src/net/updates.c goes for it. */
+#include "client.h"
+
+static struct client *client_of(struct subscriber *s)
+{
+	return (struct client *)s;
+}
+
+static void take_event(struct client *c, uint64_t seq, struct slice json)
+{
+	promise(seq == c->seen + 1, "client %u: polled %llu behind %llu", c->number, (unsigned long long)seq,
+		(unsigned long long)c->seen);
+	client_check_event(c, seq, json);
+	c->seen = seq;
+}
+
+static void take_from_read(struct client *c, const struct read_result *r)
+{
+	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number, r->event_count, c->limit);
+	for (size_t i = 0; i < r->event_count; i++)
+		take_event(c, r->events[i].seq, read_event_json(r, &r->events[i]));
+}
+
+static void take_from_ring(struct client *c)
+{
+	const struct subscriber *s = &c->subscriber;
+
+	if (!subscriber_reaches(s))
+		return;
+	for (size_t n = 0; n < c->limit && c->seen < subscriber_head(s); n++)
+		take_event(c, c->seen + 1, subscriber_json(s, c->seen + 1));
+}
+
+/* True: the job has ended and it has everything. */
+static bool is_over(const struct client *c)
+{
+	const struct subscriber *s = &c->subscriber;
+	bool over = subscriber_ended(s) && c->seen >= subscriber_head(s);
+
+	if (over && !subscriber_deleted(s))
+		promise(c->life->over && c->seen == c->life->head, "client %u: over at %llu of %llu", c->number,
+			(unsigned long long)c->seen, (unsigned long long)c->life->head);
+	return over && !subscriber_deleted(s);
+}
+
+static void take_answer(struct client *c, bool over)
+{
+	trace("client %u takes its answer, up to %llu%s", c->number, (unsigned long long)c->seen, over ? ", over" : "");
+	hub_detach(c->node->hub, &c->subscriber);
+	client_keep(c, c->seen);
+	c->finished = over;
+	client_leave(c);
+}
+
+static void poll_opened(struct subscriber *s, const struct opening *o)
+{
+	struct client *c = client_of(s);
+	struct life *l = client_check_opening(c, o);
+
+	promise(!o->again, "client %u: a poll is reset", c->number);
+	if (!l) {
+		client_leave(c);
+		return;
+	}
+	c->life = l;
+	c->state = CLIENT_OPEN;
+	c->start = c->seen = o->start;
+	if (o->resume == RESUME_EXACT && o->result && o->result->event_count)
+		take_from_read(c, o->result);
+	else if (o->resume == RESUME_EXACT)
+		take_from_ring(c);
+	bool over = o->resume == RESUME_EXACT && is_over(c);
+	if (o->resume == RESUME_EXACT && c->seen == c->start && !over && c->waits)
+		return;
+	take_answer(c, over);
+}
+
+static void look_again(struct client *c)
+{
+	take_from_ring(c);
+	take_answer(c, is_over(c));
+}
+
+/* Something came.  More than the ring holds came at once: then the store has it. */
+static void poll_ready(struct subscriber *s)
+{
+	struct client *c = client_of(s);
+
+	promise(c->state == CLIENT_OPEN, "client %u: ready in the wrong state", c->number);
+	promise(subscriber_head(s) > c->seen || subscriber_ended(s), "client %u: ready for nothing", c->number);
+	promise(!strcmp(subscriber_epoch(s), c->life->epoch), "client %u: the epoch changed", c->number);
+	if (subscriber_deleted(s)) {
+		promise(c->life->died, "client %u: the job is not deleted", c->number);
+		trace("client %u polls a deleted job", c->number);
+		hub_detach(c->node->hub, s);
+		client_keep(c, c->seen);
+		client_leave(c);
+	} else if (!subscriber_reaches(s)) {
+		hub_detach(c->node->hub, s);
+		client_keep(c, c->seen);
+		client_leave(c);
+		client_resume(c);
+	} else {
+		look_again(c);
+	}
+}
+
+void client_lose_patience(struct client *c)
+{
+	if (c->polls && c->state == CLIENT_OPEN)
+		look_again(c);
+}
+
+const struct subscriber_ops poll_client = { .opened = poll_opened, .ready = poll_ready };

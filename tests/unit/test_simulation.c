@@ -1,0 +1,320 @@
+/*
+ * Core in virtual time: thousands of random schedules of writers, watchers, lost connections, slow readers, failing
+ * reads and pruned logs, each of them judged by every client (simulation/client.h) against what was committed
+ * (simulation/life.h).
+ *
+ *   JOBLIGHT_SCHEDULES=n   so many, instead of 3000
+ *   JOBLIGHT_SEED=n        this one alone, told step by step
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "simulation/client.h"
+
+#define CLIENTS_MOST 10
+
+struct simulation {
+	struct world world;
+	struct client clients[CLIENTS_MOST];
+	unsigned client_count;
+};
+
+static struct node *some_node(struct world *w)
+{
+	return &w->nodes[dice_below(&w->dice, w->node_count)];
+}
+
+static struct client *some_client(struct simulation *s)
+{
+	return &s->clients[dice_below(&s->world.dice, s->client_count)];
+}
+
+/* Steps. */
+
+static void do_commit(struct simulation *s)
+{
+	world_commit(&s->world);
+}
+
+static void do_deliver(struct simulation *s)
+{
+	struct node *n = some_node(&s->world);
+
+	for (uint64_t left = dice_between(&s->world.dice, 1, 4); left && world_can_deliver(n); left--)
+		world_deliver(n);
+}
+
+static void do_round(struct simulation *s)
+{
+	world_round(some_node(&s->world));
+}
+
+static void do_time(struct simulation *s)
+{
+	struct world *w = &s->world;
+
+	w->now += DICE_PICK(&w->dice, 1, 10, 60, 500);
+	hub_tick(some_node(w)->hub, w->now);
+}
+
+static void do_answer(struct simulation *s)
+{
+	world_answer(&s->world);
+}
+
+static void do_hand_back(struct simulation *s)
+{
+	world_hand_back(&s->world);
+}
+
+static void do_connect(struct simulation *s)
+{
+	struct client *c = some_client(s);
+
+	if (c->state == CLIENT_AWAY && (!c->finished || dice_chance(&s->world.dice, 20)))
+		client_connect(c);
+}
+
+static void do_cut(struct simulation *s)
+{
+	struct client *c = some_client(s);
+
+	if (c->state != CLIENT_AWAY)
+		client_cut(c);
+}
+
+static void do_unblock(struct simulation *s)
+{
+	struct client *c = some_client(s);
+
+	if (c->blocked)
+		client_unblock(c);
+}
+
+static void do_lose_patience(struct simulation *s)
+{
+	client_lose_patience(some_client(s));
+}
+
+static void do_prune(struct simulation *s)
+{
+	world_prune(&s->world);
+}
+
+static const struct {
+	void (*run)(struct simulation *s);
+	unsigned weight;
+} steps[] = {
+	{ do_commit, 20 },  { do_deliver, 18 }, { do_round, 18 }, { do_time, 4 },          { do_answer, 12 }, { do_hand_back, 12 },
+	{ do_connect, 14 }, { do_cut, 3 },      { do_unblock, 8 }, { do_lose_patience, 2 }, { do_prune, 1 },
+};
+
+static void random_step(struct simulation *s)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		at += steps[i].weight;
+	at = dice_below(&s->world.dice, at);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (at < steps[i].weight) {
+			steps[i].run(s);
+			return;
+		}
+		at -= steps[i].weight;
+	}
+}
+
+/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes. */
+
+static bool settle_clients(struct simulation *s)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < s->client_count; i++)
+		if (s->clients[i].blocked) {
+			client_unblock(&s->clients[i]);
+			busy = true;
+		}
+	return busy;
+}
+
+static bool settle_nodes(struct world *w)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < w->node_count; i++) {
+		busy |= world_round(&w->nodes[i]);
+		if (world_can_deliver(&w->nodes[i])) {
+			world_deliver(&w->nodes[i]);
+			busy = true;
+		}
+	}
+	return busy;
+}
+
+static void settle(struct simulation *s)
+{
+	struct world *w = &s->world;
+	unsigned turns = 0;
+
+	for (bool busy = true; busy; turns++) {
+		promise(turns < 100000, "it never comes to rest");
+		busy = settle_clients(s);
+		busy |= settle_nodes(w);
+		world_answer(w);
+		busy |= world_hand_back(w);
+	}
+}
+
+static void check_at_rest(const struct simulation *s)
+{
+	for (unsigned i = 0; i < s->client_count; i++)
+		client_check_at_rest(&s->clients[i]);
+}
+
+/* A refill that failed is asked for again at the next event or heartbeat. */
+static void let_hearts_beat(struct simulation *s)
+{
+	struct world *w = &s->world;
+
+	w->now += w->limits.heartbeat_ms;
+	for (unsigned i = 0; i < w->node_count; i++)
+		while (hub_tick(w->nodes[i].hub, w->now))
+			;
+	settle(s);
+}
+
+static void check_watchers(const struct simulation *s)
+{
+	const struct world *w = &s->world;
+	unsigned watching[JOBS_MOST] = { 0 };
+	char id[ID_MAX + 1];
+
+	for (unsigned i = 0; i < s->client_count; i++)
+		if (s->clients[i].state != CLIENT_AWAY)
+			watching[atoi(s->clients[i].job_id + 1)]++;
+	for (unsigned job = 0; job < w->job_count; job++) {
+		world_job_name(job, id);
+		promise(world_told_everywhere(w, job) == watching[job], "%s has %u watchers, and %u were told", id,
+			watching[job], world_told_everywhere(w, job));
+		for (unsigned i = 0; i < w->node_count; i++)
+			promise(hub_watchers(w->nodes[i].hub, id) == watching[job], "%s has %u watchers, hub %u says %u",
+				id, watching[job], i, hub_watchers(w->nodes[i].hub, id));
+	}
+}
+
+/* Those who are still there have everything, without anybody's help. */
+static void come_to_rest(struct simulation *s)
+{
+	struct world *w = &s->world;
+
+	trace("-- faults end");
+	w->faults = false;
+	settle(s);
+	if (!w->failed_reads && !w->fault_percent)
+		check_at_rest(s);
+	world_nudge(w);
+	settle(s);
+	let_hearts_beat(s);
+	check_at_rest(s);
+}
+
+/* Everybody comes back, as often as it takes a poll to the end. */
+static void come_back(struct simulation *s)
+{
+	bool away = true;
+
+	trace("-- everybody comes back");
+	for (unsigned turns = 0; away && turns < 1000; turns++) {
+		away = false;
+		for (unsigned i = 0; i < s->client_count; i++) {
+			struct client *c = &s->clients[i];
+			const struct life *l = life_now(s->world.lives, c->job_id);
+			if (c->state != CLIENT_AWAY || c->finished || !l)
+				continue;
+			if (c->polls && c->has && c->seq == l->head && !strcmp(c->epoch, l->epoch) && !l->over)
+				continue;
+			client_resume(c);
+			away = true;
+		}
+		settle(s);
+	}
+	promise(!away, "somebody comes back for ever");
+	check_at_rest(s);
+	check_watchers(s);
+}
+
+static void check_counts(const struct world *w)
+{
+	for (unsigned i = 0; i < w->node_count; i++)
+		promise(hub_stats(w->nodes[i].hub).events_delivered == w->nodes[i].events, "hub %u counts %llu events, %llu came",
+			i, (unsigned long long)hub_stats(w->nodes[i].hub).events_delivered,
+			(unsigned long long)w->nodes[i].events);
+}
+
+/* Channels that nobody watches go, and what was asked of the store may come back to nobody. */
+static void leave(struct simulation *s)
+{
+	struct world *w = &s->world;
+
+	for (unsigned i = 0; i < s->client_count; i++)
+		client_finish(&s->clients[i]);
+	w->now += w->limits.linger_ms;
+	for (unsigned i = 0; i < w->node_count; i++) {
+		hub_tick(w->nodes[i].hub, w->now);
+		promise(hub_channels(w->nodes[i].hub) == 0, "hub %u keeps %zu channels", i, hub_channels(w->nodes[i].hub));
+	}
+	check_counts(w);
+	world_close_hubs(w);
+	world_finish(w);
+}
+
+static void run_schedule(uint64_t seed, bool tracing)
+{
+	struct simulation s;
+	struct world *w = &s.world;
+
+	verdict_begin(seed, tracing);
+	world_create(w, seed);
+	s.client_count = (unsigned)dice_between(&w->dice, 1, CLIENTS_MOST);
+	for (unsigned i = 0; i < s.client_count; i++)
+		client_init(&s.clients[i], w, i);
+	for (uint64_t left = dice_between(&w->dice, 50, 400); left; left--) {
+		verdict_step(++w->step);
+		random_step(&s);
+	}
+	if (dice_chance(&w->dice, 90)) { /* the others end in the middle of everything */
+		come_to_rest(&s);
+		come_back(&s);
+	}
+	leave(&s);
+	verdict_done();
+}
+
+static void every_client_gets_exactly_what_was_committed(void **state)
+{
+	const char *seed = getenv("JOBLIGHT_SEED"), *schedules = getenv("JOBLIGHT_SCHEDULES");
+	uint64_t most = schedules ? strtoull(schedules, NULL, 10) : 3000;
+
+	(void)state;
+	if (seed) {
+		run_schedule(strtoull(seed, NULL, 10), true);
+		return;
+	}
+	for (uint64_t n = 1; n <= most; n++)
+		run_schedule(n, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest promises[] = { cmocka_unit_test(every_client_gets_exactly_what_was_committed) };
+
+	return cmocka_run_group_tests_name("simulation", promises, NULL, NULL);
+}
