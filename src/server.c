@@ -95,7 +95,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 }
 
 /* As many descriptors as the system lets us have; nine tenths of them are for connections. */
-static void settle_connections(struct limits *limits, unsigned loops)
+static void settle_connections(struct limits *limits)
 {
 	struct rlimit files;
 
@@ -107,7 +107,6 @@ static void settle_connections(struct limits *limits, unsigned loops)
 	uint64_t most = files.rlim_cur > DESCRIPTORS_KEPT ? (files.rlim_cur - DESCRIPTORS_KEPT) * 9 / 10 : 1;
 	if (!limits->connections || limits->connections > most)
 		limits->connections = most;
-	limits->connections = (limits->connections + loops - 1) / loops;
 }
 
 static bool open_store(struct server *s, const struct config *c)
@@ -220,7 +219,7 @@ int server_run(const struct config *config)
 	s->limits = config->limits;
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
-	settle_connections(&s->limits, config->loops);
+	settle_connections(&s->limits);
 	if (!check_address(config, host, &port) || !open_pages(s, config->www) || !open_store(s, config) ||
 	    !open_loops(s, config, host, port))
 		return 1;

@@ -134,6 +134,11 @@ void hub_free(struct hub *h)
 	free(h);
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint64_t channel_head(const struct channel *c)
 {
 	return c->ring ? ring_next(c->ring) - 1 : 0;
@@ -373,7 +378,7 @@ static void write_out(struct hub *h, struct subscriber *s, const char *bytes, si
 static void end(struct hub *h, struct subscriber *s)
 {
 	struct channel *c = s->channel;
-	uint64_t seq = c->end_seq;
+	uint64_t seq = later(c->end_seq, s->cursor); /* the store may have been read ahead of the ring */
 	const char *status = c->deleted ? "deleted" : job_status_text(c->status);
 
 	detach(h, s);
@@ -488,11 +493,6 @@ static void open_from_ring(struct hub *h, struct subscriber *s, const struct pos
 	struct opening o = { .resume = RESUME_EXACT, .start = p->seq, .head = channel_head(s->channel) };
 
 	start_open(h, s, &o);
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 static void open_from_read(struct hub *h, struct subscriber *s, struct read_result *r, bool again)

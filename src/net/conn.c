@@ -28,7 +28,7 @@ static struct conn *conn_of(struct lws *wsi)
 
 /* Life. */
 
-void conn_adopt(struct loop *l, int fd)
+bool conn_adopt(struct loop *l, int fd)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
@@ -38,10 +38,11 @@ void conn_adopt(struct loop *l, int fd)
 	c->wsi = lws_adopt_socket_vhost(l->vhost, fd);
 	if (!c->wsi) { /* lws closed the descriptor */
 		free(c);
-		return;
+		return false;
 	}
 	lws_set_opaque_user_data(c->wsi, c);
 	c->id = loop_add_conn(l, c);
+	return true;
 }
 
 void conn_release(struct conn *c)

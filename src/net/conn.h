@@ -43,8 +43,8 @@ struct conn {
 /* The connection with this id, or NULL when it is gone. */
 struct conn *conn_find(struct loop *l, uint64_t id);
 
-/* Adopts an accepted socket; closes it when lws will not have it. */
-void conn_adopt(struct loop *l, int fd);
+/* Adopts an accepted socket; false: lws did not want it, and it is closed. */
+bool conn_adopt(struct loop *l, int fd);
 
 /* Closes: what is buffered goes out first. */
 void conn_close(struct conn *c);

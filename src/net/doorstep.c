@@ -24,9 +24,9 @@ struct guest {
 };
 
 void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
-		   void *context)
+		   void (*gone)(void *), void *context)
 {
-	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .context = context };
+	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context };
 	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
 	d->peek = xmalloc(d->peek_size);
 	list_init(&d->guests);
@@ -46,7 +46,6 @@ static void free_guest(uv_handle_t *handle)
 static int leave(struct guest *g)
 {
 	list_remove(&g->link);
-	g->doorstep->count--;
 	uv_poll_stop(&g->poll);
 	uv_close((uv_handle_t *)&g->poll, free_guest);
 	return g->fd;
@@ -55,6 +54,7 @@ static int leave(struct guest *g)
 static void send_away(struct guest *g)
 {
 	close(leave(g));
+	g->doorstep->gone(g->doorstep->context);
 }
 
 static void send_refusal(int fd, const struct problem *p)
@@ -168,7 +168,6 @@ static struct guest *stay(struct doorstep *d, int fd)
 	uv_poll_init(d->loop, &g->poll, fd);
 	g->poll.data = g;
 	list_append(&d->guests, &g->link);
-	d->count++;
 	uv_poll_start(&g->poll, UV_READABLE, on_readable);
 	return g;
 }

@@ -15,15 +15,15 @@ struct doorstep {
 	uv_loop_t *loop;
 	const struct limits *limits;
 	void (*enter)(void *context, int fd); /* the descriptor is handed over */
+	void (*gone)(void *context);          /* one that came has not entered, and is closed */
 	void *context;
 	struct list guests;
-	size_t count;
 	char *peek; /* one buffer for all */
 	size_t peek_size;
 };
 
 void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
-		   void *context);
+		   void (*gone)(void *), void *context);
 void doorstep_finish(struct doorstep *d);
 void doorstep_arrive(struct doorstep *d, int fd);           /* takes the descriptor */
 void doorstep_tick(struct doorstep *d, uint64_t now_ms);    /* sends away who is late */

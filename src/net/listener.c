@@ -48,7 +48,23 @@ static unsigned bound_port(int fd)
 	return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-int listener_bind(const char *host, unsigned *port, bool share, char *error, size_t error_len)
+/* Sockets that share a port would also share it with another server's: a plain bind finds out. */
+static bool port_is_free(const struct addrinfo *a)
+{
+	int one = 1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	bool is_free = bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 1) == 0;
+	int cause = errno;
+	close(fd);
+	errno = cause;
+	return is_free;
+}
+
+int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *error, size_t error_len)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
 	char service[8];
@@ -59,7 +75,7 @@ int listener_bind(const char *host, unsigned *port, bool share, char *error, siz
 		snprintf(error, error_len, "cannot listen on %s: %s", host, gai_strerror(failure));
 		return -1;
 	}
-	int fd = open_socket(found, share);
+	int fd = sharing == SHARE_FIRST && !port_is_free(found) ? -1 : open_socket(found, sharing != SHARE_NOT);
 	if (fd < 0)
 		snprintf(error, error_len, "cannot listen on %s:%u: %s", host, *port, strerror(errno));
 	else

@@ -17,8 +17,11 @@ struct listener {
 	bool open;
 };
 
+/* Whether other loops listen on the same port: each of several has a socket, the kernel spreads connections. */
+enum sharing { SHARE_NOT, SHARE_FIRST, SHARE_NEXT };
+
 /* A bound, listening socket; *port is the one it got.  -1 with a message. */
-int listener_bind(const char *host, unsigned *port, bool share, char *error, size_t error_len);
+int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *error, size_t error_len);
 
 void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int), void *context);
 void listener_close(struct listener *l); /* stops accepting; harmless twice */

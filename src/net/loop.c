@@ -1,5 +1,6 @@
 #include "joblight/net/loop.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 struct loops {
 	struct loops_config config;
 	unsigned port, count;
+	atomic_size_t connections; /* of all loops */
 	struct loop *all;
 };
 
@@ -62,6 +64,12 @@ static void grow_slots(struct loop *l)
 	l->slot_count = count;
 }
 
+/* One connection less, wherever it was. */
+static void on_left(void *context)
+{
+	atomic_fetch_sub(&((struct loop *)context)->family->connections, 1);
+}
+
 uint64_t loop_add_conn(struct loop *l, struct conn *c)
 {
 	if (l->free_slot == UINT32_MAX)
@@ -85,6 +93,7 @@ void loop_remove_conn(struct loop *l, struct conn *c)
 	s->next_free = l->free_slot;
 	l->free_slot = index;
 	l->conn_count--;
+	on_left(l);
 	list_remove(&c->all);
 }
 
@@ -92,15 +101,18 @@ static void on_accepted(void *context, int fd)
 {
 	struct loop *l = context;
 
-	if (l->conn_count + l->doorstep.count >= l->limits->connections)
-		close(fd);
-	else
+	if (atomic_fetch_add(&l->family->connections, 1) < l->limits->connections) {
 		doorstep_arrive(&l->doorstep, fd);
+		return;
+	}
+	close(fd);
+	on_left(l);
 }
 
 static void on_entered(void *context, int fd)
 {
-	conn_adopt(context, fd);
+	if (!conn_adopt(context, fd))
+		on_left(context);
 }
 
 /* What the hub asks of the loop. */
@@ -439,7 +451,7 @@ static bool start_loop(struct loops *all, unsigned index, int fd, char *error, s
 		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
-	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, l);
+	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, on_left, l);
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }
@@ -454,7 +466,8 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->all = xcalloc(config->count, sizeof(*all->all));
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
 	for (unsigned i = 0; i < all->count; i++) {
-		int fd = listener_bind(config->host, &all->port, all->count > 1, error, error_len);
+		enum sharing sharing = all->count == 1 ? SHARE_NOT : i == 0 ? SHARE_FIRST : SHARE_NEXT;
+		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
 		if (fd < 0 || !start_loop(all, i, fd, error, error_len))
 			return NULL; /* the process ends */
 	}

@@ -60,7 +60,7 @@ static void do_time(struct simulation *s)
 	struct world *w = &s->world;
 
 	w->now += DICE_PICK(&w->dice, 1, 10, 60, 500);
-	hub_tick(some_node(w)->hub, w->now);
+	world_tick(some_node(w));
 }
 
 static void do_answer(struct simulation *s)
@@ -186,8 +186,7 @@ static void let_hearts_beat(struct simulation *s)
 
 	w->now += w->limits.heartbeat_ms;
 	for (unsigned i = 0; i < w->node_count; i++)
-		while (hub_tick(w->nodes[i].hub, w->now))
-			;
+		world_tick(&w->nodes[i]);
 	settle(s);
 }
 
@@ -268,7 +267,7 @@ static void leave(struct simulation *s)
 		client_finish(&s->clients[i]);
 	w->now += w->limits.linger_ms;
 	for (unsigned i = 0; i < w->node_count; i++) {
-		hub_tick(w->nodes[i].hub, w->now);
+		world_tick(&w->nodes[i]);
 		promise(hub_channels(w->nodes[i].hub) == 0, "hub %u keeps %zu channels", i, hub_channels(w->nodes[i].hub));
 	}
 	check_counts(w);

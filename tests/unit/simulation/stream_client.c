@@ -137,7 +137,7 @@ static enum sink stream_write(struct subscriber *s, const char *bytes, size_t le
 		"client %u: %zu bytes at once", c->number, len);
 	buf_finish(&must);
 	c->blocked = dice_chance(&c->world->dice, c->blocks_percent);
-	c->blocked_at = c->world->now;
+	c->blocked_at = c->node->now;
 	return c->blocked ? SINK_BLOCKED : SINK_OPEN;
 }
 
@@ -180,7 +180,7 @@ static void stream_stalled(struct subscriber *s)
 
 	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel, "client %u: stalled in the wrong state, at %llu",
 		AT(c));
-	promise(c->world->now - c->blocked_at >= c->world->limits.stall_ms, "client %u: stalled too early, at %llu", AT(c));
+	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms, "client %u: stalled too early, at %llu", AT(c));
 	trace("client %u stalls", c->number);
 	if (!c->opening_due)
 		client_keep(c, c->seen);

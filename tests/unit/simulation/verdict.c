@@ -1,14 +1,9 @@
 #include "verdict.h"
 
-#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define HANGS_AFTER_S 60
 
@@ -100,6 +95,5 @@ void verdict_broken(const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, "\nrun it again: JOBLIGHT_SEED=%llu\n", (unsigned long long)current_seed);
-	fail();
-	abort(); /* fail() does not come back, but does not say so */
+	_exit(1); /* what the schedule holds is not worth a leak report */
 }

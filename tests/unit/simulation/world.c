@@ -95,7 +95,7 @@ void world_create(struct world *w, uint64_t seed)
 		n->number = i;
 		n->hub = hub_create(&w->limits, &hub_ops, n);
 		n->loses = w->fault_percent && dice_chance(&w->dice, 30);
-		hub_tick(n->hub, w->now);
+		world_tick(n);
 	}
 }
 
@@ -311,6 +311,13 @@ bool world_round(struct node *n)
 	if (hub_round(n->hub))
 		n->woken = true;
 	return true;
+}
+
+void world_tick(struct node *n)
+{
+	n->now = n->world->now;
+	while (hub_tick(n->hub, n->now))
+		;
 }
 
 /* Reading. */

@@ -40,6 +40,7 @@ struct node {
 	struct world *world;
 	unsigned number;
 	struct hub *hub;
+	uint64_t now; /* what its clock said last */
 	struct queue queue;
 	struct batch *history[HISTORY]; /* published lately, for those that come twice */
 	bool woken;                     /* the hub asked for a round */
@@ -87,6 +88,7 @@ void world_deliver(struct node *n);
 void world_answer(struct world *w); /* some question, and those that are equal to it */
 bool world_hand_back(struct world *w); /* some answer; false: there is none */
 bool world_round(struct node *n);      /* false: none was asked for */
+void world_tick(struct node *n);
 
 void world_job_name(unsigned number, char out[ID_MAX + 1]);
 unsigned world_told_everywhere(const struct world *w, unsigned job);
