@@ -48,3 +48,15 @@ void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
 	buf_slice(out, json);
 	buf_slice(out, frame_suffix(f));
 }
+
+void frame_add_passing(struct buf *out, enum framing f, struct slice json)
+{
+	char header[FRAME_PREFIX_MAX];
+
+	if (f == FRAME_WS)
+		buf_add(out, header, frame_ws_header(header, json.len));
+	else
+		buf_text(out, f == FRAME_NAMED ? "event: presence\ndata: " : "data: ");
+	buf_slice(out, json);
+	buf_slice(out, frame_suffix(f));
+}

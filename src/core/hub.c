@@ -42,6 +42,8 @@ struct channel {
 	uint32_t visit; /* those below it wait for their visit in this round */
 	bool again;     /* published to while a round was under way */
 	unsigned told;  /* watchers last told to the others */
+	struct buf passing;      /* the last message that is not logged */
+	uint32_t passing_number; /* of it; 0: there was none */
 	struct list dirty_link, count_link, idle_link;
 	uint64_t idle_due;
 	UT_hash_handle hh;
@@ -114,6 +116,7 @@ static void drop_channel(struct hub *h, struct channel *c)
 	list_remove(&c->count_link);
 	list_remove(&c->idle_link);
 	ring_free(c->ring);
+	buf_finish(&c->passing);
 	free(c->title);
 	free(c->subscribers);
 	free(c);
@@ -154,15 +157,18 @@ static void note_count(struct hub *h, struct channel *c)
 	}
 }
 
+/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now do. */
 static void tell_counts(struct hub *h)
 {
 	while (!list_empty(&h->counts)) {
 		struct channel *c = container_of(h->counts.next, struct channel, count_link);
+		const struct channel *now = c->deleted ? find_channel(h, c->job_id) : c;
+		unsigned count = now ? now->count : 0;
 		list_remove(&c->count_link);
 		c->counted = false;
-		if (c->told != c->count)
-			h->ops->watchers(h->context, c->job_id, c->count);
-		c->told = c->count;
+		if (c->told != count || c->deleted)
+			h->ops->watchers(h->context, c->job_id, count);
+		c->told = count;
 	}
 }
 
@@ -308,8 +314,9 @@ static void outbox_add_events(struct subscriber *s, struct buf *out, size_t most
 		const struct read_event *e = &o->result->events[o->event];
 		if (out->len && out->len + e->len + FRAME_PREFIX_MAX > most)
 			return;
-		frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
-			  read_event_json(o->result, e));
+		if (s->types & TYPE_BIT(e->type))
+			frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
+				  read_event_json(o->result, e));
 		s->cursor = e->seq;
 		o->event++;
 	}
@@ -360,8 +367,10 @@ static void schedule_beat(struct hub *h, struct subscriber *s)
 	list_move(&h->beats, &s->beat);
 }
 
-static void block(struct hub *h, struct subscriber *s)
+void hub_block(struct hub *h, struct subscriber *s)
 {
+	if (!s->channel)
+		return;
 	s->blocked = true;
 	s->blocked_since = h->now;
 	list_move(&h->stalls, &s->stall);
@@ -371,8 +380,8 @@ static void write_out(struct hub *h, struct subscriber *s, const char *bytes, si
 {
 	h->stats.writes++;
 	h->stats.events_delivered += events;
-	if (s->ops->write(s, bytes, len) == SINK_BLOCKED && s->channel)
-		block(h, s);
+	if (s->ops->write(s, bytes, len) == SINK_BLOCKED)
+		hub_block(h, s);
 }
 
 static void end(struct hub *h, struct subscriber *s)
@@ -474,6 +483,7 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 	struct channel *c = s->channel;
 
 	s->cursor = o->start;
+	s->passing = c->passing_number; /* the opening tells what it told */
 	s->open = true;
 	o->job_id = c->job_id;
 	o->title = c->title;
@@ -481,7 +491,7 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 	o->status = c->status;
 	o->watchers = hub_watchers(h, c->job_id);
 	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
-	if (s->ops->heartbeat && !o->again)
+	if (!s->ops->ready && !o->again)
 		schedule_beat(h, s);
 	s->ops->opened(s, o);
 	if (s->channel)
@@ -518,7 +528,7 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 /* The same question again, on the channel of the job that has the name now. */
 static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
 {
-	struct attach a = { q->job_id, q->position, (enum framing)s->framing, q->limit };
+	struct attach a = { q->job_id, q->position, (enum framing)s->framing, s->types, q->limit };
 
 	detach(h, s);
 	hub_attach(h, s, s->ops, &a);
@@ -590,7 +600,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 	struct channel *c = open_channel(h, a->job_id);
 
 	assert(!s->channel);
-	*s = (struct subscriber){ .ops = ops, .framing = (uint8_t)a->framing };
+	*s = (struct subscriber){ .ops = ops, .framing = (uint8_t)a->framing, .types = (uint8_t)a->types };
 	list_init(&s->beat);
 	list_init(&s->stall);
 	join(h, c, s);
@@ -620,11 +630,45 @@ static bool caught_up(const struct subscriber *s)
 	return s->cursor + 1 >= ring_next(s->channel->ring);
 }
 
+static bool wants(const struct subscriber *s, uint64_t seq)
+{
+	return s->types & TYPE_BIT(ring_type(s->channel->ring, seq));
+}
+
+/* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there is none. */
+static size_t next_wanted(struct hub *h, struct subscriber *s)
+{
+	const struct ring *r = s->channel->ring;
+	uint64_t last;
+
+	while (!caught_up(s) && !wants(s, s->cursor + 1))
+		s->cursor++;
+	for (last = s->cursor; last + 1 < ring_next(r) && wants(s, last + 1); last++)
+		;
+	size_t span = ring_span(r, (enum framing)s->framing, s->cursor, last);
+	return span < h->limits->write_bytes ? span : h->limits->write_bytes;
+}
+
+/* The message that is not logged, behind everything that is. */
+static bool pump_passing(struct hub *h, struct subscriber *s)
+{
+	const struct channel *c = s->channel;
+
+	if (s->passing == c->passing_number)
+		return false;
+	s->passing = c->passing_number;
+	if (!(s->types & TYPE_BIT_PRESENCE))
+		return false;
+	h->scratch.len = 0;
+	frame_add_passing(&h->scratch, (enum framing)s->framing, buf_as_slice(&c->passing));
+	write_out(h, s, h->scratch.ptr, h->scratch.len, 0);
+	return true;
+}
+
 /* False: nothing more can be done now. */
 static bool pump_ring(struct hub *h, struct subscriber *s)
 {
 	struct channel *c = s->channel;
-	uint64_t before = s->cursor;
 
 	if ((c->deleted || c->ended) && (caught_up(s) || (c->deleted && !ring_reaches(c->ring, s->cursor)))) {
 		if (c->deleted || s->cursor >= c->end_seq)
@@ -632,13 +676,16 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 		return false;
 	}
 	if (caught_up(s))
-		return false;
+		return pump_passing(h, s);
 	if (!ring_reaches(c->ring, s->cursor)) {
 		refill(h, s);
 		return false;
 	}
-	struct slice frames =
-		ring_frames(c->ring, (enum framing)s->framing, before, h->limits->write_bytes, &s->cursor);
+	size_t most = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : next_wanted(h, s);
+	if (!most)
+		return true;
+	uint64_t before = s->cursor;
+	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, most, &s->cursor);
 	write_out(h, s, frames.ptr, frames.len, s->cursor - before);
 	return true;
 }
@@ -647,7 +694,7 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 static void pump(struct hub *h, struct subscriber *s)
 {
 	if (s->ops->ready) {
-		if (s->open && (!caught_up(s) || s->channel->ended || s->channel->deleted))
+		if (s->open && (!caught_up(s) || subscriber_ended(s)))
 			s->ops->ready(s);
 		return;
 	}
@@ -686,6 +733,18 @@ static void publish(struct hub *h, const struct batch *b, const struct event *e)
 	}
 	ring_append(c->ring, e->seq, e->type, event_json(b, e));
 	set_state(c, e->seq, e->job_status, (struct slice){ b->text.ptr + e->title_at, e->title_len });
+	mark(h, c);
+}
+
+void hub_pass(struct hub *h, const char *job_id, struct slice json)
+{
+	struct channel *c = find_channel(h, job_id);
+
+	if (!c || !c->count)
+		return;
+	c->passing.len = 0;
+	buf_slice(&c->passing, json);
+	c->passing_number++;
 	mark(h, c);
 }
 
@@ -740,10 +799,12 @@ static void beat(struct hub *h, struct subscriber *s)
 	schedule_beat(h, s);
 	if (s->blocked || s->outbox || s->read)
 		return; /* there is something on the way that says more */
-	h->stats.heartbeats++;
-	s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
+	if (s->ops->heartbeat) {
+		h->stats.heartbeats++;
+		s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
+	}
 	if (s->channel)
-		pump(h, s);
+		pump(h, s); /* a refill that failed is asked for again */
 }
 
 static bool tick_beats(struct hub *h)
@@ -790,6 +851,39 @@ bool hub_tick(struct hub *h, uint64_t now_ms)
 	return tick_beats(h);
 }
 
+/* Types. */
+
+static bool type_bit(struct slice name, unsigned *bit)
+{
+	*bit = TYPE_BIT_PRESENCE;
+	if (slice_is(name, "presence"))
+		return true;
+	for (int t = 0; t < EVENT_TYPE_COUNT; t++) {
+		*bit = TYPE_BIT(t);
+		if (slice_is(name, event_type_text((enum event_type)t)))
+			return true;
+	}
+	return false;
+}
+
+bool hub_types_parse(struct slice list, unsigned *types)
+{
+	const char *end = list.ptr + list.len;
+
+	*types = 0;
+	for (const char *at = list.ptr; at <= end; at++) {
+		const char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+		unsigned bit;
+		if (!comma)
+			comma = end;
+		if (!type_bit((struct slice){ at, (size_t)(comma - at) }, &bit))
+			return false;
+		*types |= bit;
+		at = comma;
+	}
+	return true;
+}
+
 /* For polling. */
 
 uint64_t subscriber_head(const struct subscriber *s)
@@ -799,7 +893,9 @@ uint64_t subscriber_head(const struct subscriber *s)
 
 bool subscriber_ended(const struct subscriber *s)
 {
-	return s->channel->ended || s->channel->deleted;
+	const struct channel *c = s->channel;
+
+	return c->deleted || (c->ended && subscriber_head(s) >= c->end_seq);
 }
 
 bool subscriber_deleted(const struct subscriber *s)

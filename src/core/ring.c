@@ -318,6 +318,11 @@ struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, siz
 	return (struct slice){ at_offset(log, start), (size_t)(frame_start(r, f, *last + 1) - start) };
 }
 
+size_t ring_span(const struct ring *r, enum framing f, uint64_t seq, uint64_t last)
+{
+	return last > seq ? (size_t)(frame_start(r, f, last + 1) - frame_start(r, f, seq + 1)) : 0;
+}
+
 struct slice ring_json(const struct ring *r, uint64_t seq)
 {
 	assert(seq >= r->first && seq < r->next);

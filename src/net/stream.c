@@ -161,6 +161,19 @@ void stream_say_goodbye(struct conn *c)
 	conn_close(c);
 }
 
+/* ?types=task_update,presence: only these; everything else that is not one of them is refused. */
+static bool types_parse(const struct request *r, unsigned *types, struct problem *problem)
+{
+	struct slice list;
+
+	*types = TYPE_BITS_ALL;
+	if (!request_arg(r, "types", &list))
+		return true;
+	return hub_types_parse(list, types) ||
+	       problem_set(problem, OUTCOME_BAD_REQUEST,
+			   "types must be a list of task_update, job_update, deliverable, command, presence");
+}
+
 /* The header wins: on a native reconnect the URL still carries the old query. */
 static struct position find_position(const struct request *r)
 {
@@ -175,11 +188,17 @@ void stream_open(struct conn *c, struct request *r)
 {
 	struct stream *s = xcalloc(1, sizeof(*s));
 	struct slice named;
+	struct problem problem = { 0 };
 	struct attach a = { .job_id = s->job_id, .position = find_position(r) };
 
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
+	if (!types_parse(r, &a.types, &problem)) {
+		free(s);
+		reply_problem(c, &problem, "");
+		return;
+	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;
 	memcpy(s->job_id, r->params[0].ptr, r->params[0].len);
 	if (c->loop->stopping) {

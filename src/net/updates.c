@@ -185,6 +185,7 @@ static void attach(struct poll *p, const struct position *position)
 		.job_id = p->job_id,
 		.position = *position,
 		.framing = FRAME_SSE, /* its log is where the JSON is sliced from */
+		.types = TYPE_BITS_ALL,
 		.limit = (size_t)p->limit,
 	};
 

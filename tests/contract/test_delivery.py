@@ -175,6 +175,67 @@ def test_a_reader_that_was_lapped_misses_nothing(serve, client, watch_on):
     assert watcher.event().json["note"] == "and live again"
 
 
+def test_a_snapshot_larger_than_any_buffer_arrives_whole(serve, client, watch_on):
+    """10,000 tasks with notes, 3 MB, to a slow reader, while the job goes on."""
+    server = serve()
+    api = client(server)
+    job = api.create_job()["id"]
+    for start in range(0, 10_000, 250):
+        api.update(job, [{"taskId": f"t{i}", "note": "n" * 200} for i in range(start, start + 250)])
+    watcher = watch_on(server, job, slow=True)
+    api.burst(job, 100, task="t0")
+    snapshot = watcher.connected(within=20)["job"]
+    assert len(snapshot["tasks"]) == 10_000
+    due = 10_101 - snapshot["seq"]
+    assert [event.seq for event in watcher.events(due)] == list(range(snapshot["seq"] + 1, 10_102))
+
+
+def test_a_slow_reader_of_a_job_that_ends_gets_all_of_it_first(serve, client, watch_on):
+    server = serve(ring_events=8)
+    api = client(server)
+    job = api.create_job()["id"]
+    watcher = watch_on(server, job, slow=True)
+    watcher.connected()
+    api.burst(job, 1000, note="n" * 8192)
+    api.finish(job)
+    events, end = watcher.until_end(within=30)
+    assert [event.seq for event in events] == list(range(2, 1003))
+    assert events[-1].json["type"] == "job_update" and end["seq"] == 1002
+
+
+def test_a_slow_reader_of_a_job_that_is_pruned_is_told_so(serve, client, watch_on):
+    """In mid-stream, because nothing else is honest: reset, the reason, the snapshot, the end."""
+    server = serve(ring_events=8, retention_events=5, retention_ms=1000)
+    api = client(server)
+    job = api.create_job()["id"]
+    watcher = watch_on(server, job, slow=True)
+    watcher.connected()
+    api.burst(job, 1000, note="n" * 8192)
+    api.finish(job)
+    until(lambda: pruned(api, job), 20, "the log being pruned")
+    seen, message = [], watcher.next(within=30)
+    while message.kind in ("event", "heartbeat"):
+        seen += [message.seq] if message.kind == "event" else []
+        message = watcher.next(within=30)
+    assert seen == list(range(2, 2 + len(seen))) and len(seen) < 1000
+    assert (message.kind, message.json["reason"]) == ("reset", "pruned")
+    assert (message.json["job"]["seq"], message.json["cursor"]) == (1002, watcher.position)
+    assert watcher.until_end()[0] == []
+
+
+def test_a_slow_reader_of_a_job_that_is_deleted_comes_to_an_end(serve, client):
+    server = serve(ring_events=8)
+    api = client(server)
+    job = api.create_job()["id"]
+    with TRANSPORTS["sse"](server.address, job, slow=True) as watcher:
+        watcher.connected()
+        api.burst(job, 1000, note="n" * 8192)
+        api.delete(f"/api/jobs/{job}")
+        events, end = watcher.until_end(within=30)
+    assert [event.seq for event in events] == list(range(2, 2 + len(events)))
+    assert end["status"] == "deleted"
+
+
 def test_a_snapshot_is_the_fold_of_the_log_at_its_seq(server, watch, api, job):
     """First connects in the middle of writing: every snapshot must fit the log."""
     def write(crew):

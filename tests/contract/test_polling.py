@@ -156,6 +156,19 @@ def test_long_polling_answers_at_once_when_the_job_is_deleted(waiting, api, snap
     assert_problem(waiting.response(within=1), 404, "not_found")
 
 
+def test_everyone_who_waits_is_answered(server, api, snapshot):
+    path = path_of(snapshot["id"], since=snapshot["cursor"], wait=30)
+    waiting = [Raw(server.address) for _ in range(300)]
+    for raw in waiting:
+        raw.send(request("GET", path))
+    assert waiting[-1].silent_for(0.1)
+    api.report(snapshot["id"], "t1", note="for all")
+    bodies = {raw.response(within=2).body for raw in waiting}
+    assert len(bodies) == 1 and b"for all" in bodies.pop()
+    for raw in waiting:
+        raw.close()
+
+
 def test_who_waits_counts_as_a_watcher(waiting, api, snapshot):
     assert api.report(snapshot["id"], "t1")["watchers"] == 1
 

@@ -9,6 +9,8 @@ import signal
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from support.api import Api, Lost
 from support.history import History, log_with_texts
 from support.load import Crew
@@ -27,19 +29,22 @@ def integrity(server):
 
 
 def send_once(own, job, name, number, history):
-    """One attempt at one update. True when it need not be repeated."""
+    """One attempt at one batch of one to three updates. True when it need not be repeated."""
     key = f"{name}-{number}"
+    notes = [f"{key}-{i}" for i in range(1 + number % 3)]
+    batch = [{"taskId": f"{name}.{i}", "progress": number % 101, "note": note}
+             for i, note in enumerate(notes)]
     try:
-        reply = own.update(job, {"taskId": name, "progress": number % 101, "note": key},
-                           Idempotency_Key=key)
+        reply = own.update(job, batch, Idempotency_Key=key)
     except (Lost, TimeoutError):
-        history.wrote(key, "unknown")
-        return False
-    if reply.status == 503:
-        history.wrote(key, "unknown")
+        reply = None
+    if reply is None or reply.status == 503:
+        for note in notes:
+            history.wrote(note, "unknown")
         return False
     assert reply.status == 200, reply
-    history.wrote(key, "ok", reply.json["seq"])
+    for note, answer in zip(notes, reply.json, strict=True):
+        history.wrote(note, "ok", answer["seq"])
     return True
 
 
@@ -154,11 +159,12 @@ def test_e6_a_file_that_is_no_database_is_named(tmp_path):
     assert where.read_bytes().startswith(b"this is a letter"), "and it is left alone"
 
 
-def test_e6_a_port_in_use_is_named(serve, tmp_path):
+@pytest.mark.parametrize("loops", [1, 2])
+def test_e6_a_port_in_use_is_named(serve, tmp_path, loops):
     """With SO_REUSEPORT two servers could share a port without a word."""
-    server = serve()
+    server = serve(loops=loops)
     address = f"127.0.0.1:{server.port}"
-    code, out, err = run_to_exit(listen=address, db=str(tmp_path / "other.db"))
+    code, out, err = run_to_exit(listen=address, db=str(tmp_path / "other.db"), loops=loops)
     assert code > 0 and out == "" and address in err
 
 

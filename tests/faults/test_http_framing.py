@@ -10,6 +10,7 @@ import re
 import pytest
 
 from support.api import Api, Lost, compact, hook
+from support.poll import path_of as poll_path
 from support.problem import assert_problem
 from support.raw import Raw, ask, json_post, request
 from support.server import Server
@@ -153,9 +154,11 @@ def test_a7_a_malformed_header_never_reaches_a_handler(impatient, client, line):
     assert nothing_stored(api, job)
 
 
-@pytest.mark.parametrize("line", [b"GET /healthz\r\n", b"GET /healthz HTTP/1.1 x\r\n",
-                                  b"GET /healthz HTTP/9.9\r\n", b"GET /healthz http/1.1\r\n", b"GET healthz HTTP/1.1\r\n",
-                                  b"\0\0\0\0\r\n", b"GET\t/healthz\tHTTP/1.1\r\n"])
+@pytest.mark.parametrize("line", [
+    b"GET /healthz\r\n", b"GET /healthz HTTP/1.1 x\r\n", b"GET /healthz HTTP/9.9\r\n",
+    b"GET /healthz http/1.1\r\n", b"GET healthz HTTP/1.1\r\n", b"\0\0\0\0\r\n",
+    b"GET\t/healthz\tHTTP/1.1\r\n",
+])
 def test_a7_a_malformed_request_line_is_refused(impatient, line):
     answers = answers_to(impatient, line + b"Host: a\r\n\r\n")
     assert all(answer.status >= 400 for answer in answers) and len(answers) <= 1, answers
@@ -294,6 +297,26 @@ def test_a12_a_request_in_single_bytes_is_a_request(server, api, job):
     assert api.job(job)["seq"] == 2
 
 
+def test_a12_requests_cut_at_random_places_are_the_same_requests(server, api, job):
+    """Thirty requests on one connection, the bytes cut anywhere: the answers do not change."""
+    seed = int.from_bytes(os.urandom(4), "big")
+    chance, line = random.Random(seed), Raw(server.address)
+    ways = [(json_post(hook(job), compact({"taskId": "t", "note": "n" * 9000})), 200),
+            (json_post(hook(job), UPDATE), 200), (request("GET", f"/api/jobs/{job}"), 200),
+            (request("GET", "/api/jobs/nobody"), 404), (request("HEAD", "/healthz"), 200),
+            (json_post(hook(job), b'{"taskId":"t","status":"x"}'), 422)]
+    for i in range(30):
+        data, status = chance.choice(ways)
+        cuts = sorted(chance.randrange(len(data)) for _ in range(chance.randint(0, 6)))
+        for start, end in zip([0, *cuts], [*cuts, len(data)]):
+            line.send(data[start:end])
+        reply = line.response(within=5, head=data.startswith(b"HEAD"))
+        assert reply.status == status, f"seed {seed}, request {i}: {reply}"
+        if reply.header("Connection") == "close":
+            line = Raw(server.address)
+    assert len(api.activity(job)) == api.job(job)["seq"]
+
+
 def test_a12_a_request_behind_a_stream_is_not_answered_into_it(server, api, job):
     with SseStream(server.address, job) as stream:
         stream.connected()
@@ -355,6 +378,19 @@ def idle_cpu(server, clock):
     for _ in range(4):
         clock.message("heartbeat")
     return server.cpu_s() - before
+
+
+def test_a13_a_long_poll_that_hangs_up_is_forgotten(server, api, job):
+    fds, cursor = server.fds(), api.job(job)["cursor"]
+    waiting = [Raw(server.address) for _ in range(20)]
+    for raw in waiting:
+        raw.send(request("GET", poll_path(job, since=cursor, wait=60)))
+    until(lambda: server.fds() == fds + 20, 2, "twenty who wait")
+    assert waiting[0].silent_for(0.1)
+    for i, raw in enumerate(waiting):
+        raw.hang_up() if i % 2 else raw.close()
+    server.fds_back_to(fds, within=1)
+    assert api.report(job, "t")["watchers"] == 0
 
 
 def test_a13_a_connection_that_says_nothing_is_closed(serve):
@@ -435,7 +471,7 @@ def test_a_thousand_bad_requests_leave_nothing_behind(server, api, job):
 # -- too many -------------------------------------------------------------------------------------
 
 def test_connections_over_the_cap_are_refused_and_the_others_served(serve, client):
-    server = serve(max_connections=20)
+    server = serve(max_connections=20, loops=1)
     held = [Raw(server.address) for _ in range(20)]
     for raw in held:
         raw.send(SECOND)

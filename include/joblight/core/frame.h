@@ -23,4 +23,7 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + tex
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq, enum event_type type,
 	       struct slice json);
 
+/* A message that is not logged: it has no id. */
+void frame_add_passing(struct buf *out, enum framing f, struct slice json);
+
 #endif

@@ -57,9 +57,17 @@ struct subscriber_ops {
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
 	void (*ended)(struct subscriber *s, uint64_t seq, const char *status);
-	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: wants none */
+	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
 	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
 };
+
+/* The kinds of messages a subscriber may choose from: the event types, and presence. */
+#define TYPE_BIT(type) (1u << (type))
+#define TYPE_BIT_PRESENCE TYPE_BIT(EVENT_TYPE_COUNT)
+#define TYPE_BITS_ALL (2 * TYPE_BIT_PRESENCE - 1)
+
+/* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
+bool hub_types_parse(struct slice list, unsigned *types);
 
 /* Private to the hub but for reading `cursor`, `channel` != NULL (attached) and `blocked`. */
 struct subscriber {
@@ -67,7 +75,8 @@ struct subscriber {
 	struct channel *channel;
 	uint64_t cursor;
 	uint32_t index;
-	uint8_t framing;
+	uint32_t passing; /* the last passing message it got */
+	uint8_t framing, types;
 	bool open, blocked;
 	struct hub_read *read;
 	struct outbox *outbox;
@@ -95,12 +104,15 @@ struct attach {
 	const char *job_id;
 	struct position position;
 	enum framing framing;
-	size_t limit; /* events in one read; 0: the hub's own measure */
+	unsigned types; /* TYPE_BITs of what it wants; the cursor passes over the rest */
+	size_t limit;   /* events in one read; 0: the hub's own measure */
 };
 
 /* The answer is opened(), now or later. */
 void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a);
 void hub_detach(struct hub *h, struct subscriber *s); /* harmless when it is detached */
+/* The connection behind it takes no more for now, or takes again. */
+void hub_block(struct hub *h, struct subscriber *s);
 void hub_writable(struct hub *h, struct subscriber *s);
 
 /*
@@ -114,6 +126,12 @@ void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read
 /* Committed events, in order. */
 void hub_publish(struct hub *h, const struct batch *b);
 
+/*
+ * A message that is not logged (presence): goes to the job's subscribers behind the events they have not
+ * seen; one that comes while they are busy replaces the one before.  Nothing happens when nobody watches.
+ */
+void hub_pass(struct hub *h, const char *job_id, struct slice json);
+
 /* Serves at most limits->round_visits subscribers; true: call again soon. */
 bool hub_round(struct hub *h);
 
@@ -126,7 +144,7 @@ void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, uns
 
 /* What a polling subscriber may take, inside opened() and ready(). */
 uint64_t subscriber_head(const struct subscriber *s);
-bool subscriber_ended(const struct subscriber *s);   /* or deleted */
+bool subscriber_ended(const struct subscriber *s);   /* and the head is the end; or deleted */
 bool subscriber_deleted(const struct subscriber *s);
 bool subscriber_reaches(const struct subscriber *s); /* the ring holds everything behind the cursor */
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);

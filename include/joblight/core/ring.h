@@ -55,6 +55,9 @@ bool ring_reaches(const struct ring *r, uint64_t seq);
  */
 struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most, uint64_t *last);
 
+/* The bytes of the frames after `seq` up to and with `last`; the ring holds them. */
+size_t ring_span(const struct ring *r, enum framing f, uint64_t seq, uint64_t last);
+
 struct slice ring_json(const struct ring *r, uint64_t seq);        /* first <= seq < next */
 enum event_type ring_type(const struct ring *r, uint64_t seq);
 

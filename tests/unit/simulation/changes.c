@@ -182,12 +182,10 @@ struct op *changes_op(struct world *w)
 
 struct op *changes_nudge(const char *job_id)
 {
-	struct op *op = new_op(OP_TASK_REPORT, job_id);
+	struct op *op = new_op(OP_JOB_PATCH, job_id);
 
-	buf_text(document(op), "t0");
-	op->tasks = xcalloc(1, sizeof(*op->tasks));
-	op->tasks->id = cut(op, 0);
-	op->task_count = 1;
+	op->has_title = GIVEN_VALUE;
+	op->title = SLICE("nudged");
 	return op;
 }
 

@@ -23,6 +23,7 @@ void client_init(struct client *c, struct world *w, unsigned number)
 	c->beats = dice_chance(d, 80);
 	c->limit = (size_t)DICE_PICK(d, 1, 3, 500);
 	c->blocks_percent = (unsigned)DICE_PICK(d, 0, 10, 70);
+	c->types = dice_chance(d, 75) ? TYPE_BITS_ALL : (unsigned)dice_between(d, 1, TYPE_BITS_ALL);
 }
 
 void client_finish(struct client *c)
@@ -46,6 +47,18 @@ void client_leave(struct client *c)
 	c->state = CLIENT_AWAY;
 	c->opening.len = c->wire.len = 0;
 	c->blocked = false;
+	c->passed = 0;
+}
+
+bool client_wants(const struct client *c, uint64_t seq)
+{
+	return c->polls || c->types & TYPE_BIT(life_fact(c->life, seq)->type);
+}
+
+void client_hear_passing(struct client *c, const struct node *n, const char *job_id, unsigned number)
+{
+	if (c->node == n && c->state == CLIENT_OPEN && !c->polls && !strcmp(c->job_id, job_id))
+		c->passed = c->types & TYPE_BIT_PRESENCE ? number : 0;
 }
 
 /* Openings. */
@@ -90,7 +103,7 @@ static void check_exact(const struct client *c, const struct opening *o, const s
 	promise(!o->again && !o->reason && !o->snapshot.len, NAME ": exact, and yet not", NAMED(c));
 	if (c->asked.kind == POSITION_TIME) {
 		promise(o->start == 0 || life_fact(l, o->start)->time < c->asked.time, NAME ": begins too late", NAMED(c));
-		promise(o->start == l->head || life_fact(l, o->start + 1)->time >= c->asked.time,
+		promise(o->start == o->result->head || life_fact(l, o->start + 1)->time >= c->asked.time,
 			NAME ": begins too early", NAMED(c));
 		return;
 	}
@@ -193,7 +206,7 @@ static struct position any_position(struct client *c)
 
 static void attach(struct client *c)
 {
-	struct attach a = { c->job_id, c->asked, c->framing, c->polls ? c->limit : 0 };
+	struct attach a = { c->job_id, c->asked, c->framing, TYPE_BITS_ALL, c->polls ? c->limit : 0 };
 
 	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
 	      (int)c->asked.kind);

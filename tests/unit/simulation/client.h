@@ -25,6 +25,7 @@ struct client {
 	bool beats;                /* wants heartbeats */
 	size_t limit;              /* of a poll */
 	unsigned blocks_percent;   /* how often its connection is full */
+	unsigned types;            /* what it wants, TYPE_BITs */
 
 	/* What it has processed and keeps over connections. */
 	bool has;
@@ -42,6 +43,7 @@ struct client {
 	bool opening_due;
 	struct buf opening; /* the bytes that must come first */
 	struct buf wire;    /* what came of the frame that is not whole yet */
+	unsigned passed; /* the passing message it must get; 0: none */
 	bool blocked;
 	uint64_t blocked_at;
 };
@@ -54,6 +56,7 @@ void client_resume(struct client *c);       /* where it really is */
 void client_cut(struct client *c);          /* what was on its way may be lost */
 void client_unblock(struct client *c);
 void client_lose_patience(struct client *c); /* a long poll's time is over */
+void client_hear_passing(struct client *c, const struct node *n, const char *job_id, unsigned number);
 
 /* Everything that can reach it has. */
 void client_check_at_rest(const struct client *c);
@@ -61,6 +64,7 @@ void client_check_at_rest(const struct client *c);
 /* Shared by the kinds. */
 struct life *client_check_opening(struct client *c, const struct opening *o);
 void client_keep(struct client *c, uint64_t seq);
+bool client_wants(const struct client *c, uint64_t seq);
 void client_leave(struct client *c);
 void client_check_event(const struct client *c, uint64_t seq, struct slice json);
 extern const struct subscriber_ops stream_client, silent_stream_client, poll_client;
