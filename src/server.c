@@ -26,6 +26,7 @@ struct server {
 	struct pages *pages;
 	struct loops *loops;
 	struct service service;
+	struct store *session; /* the reader's, until it starts */
 };
 
 static bool submit(void *context, struct op *op)
@@ -38,7 +39,6 @@ static bool read_store(void *context, struct read_request *r)
 	return reader_submit(((struct server *)context)->reader, r);
 }
 
-/* Nothing is submitted, so nothing is delivered, before the loops start. */
 static void deliver(void *context, struct batch *batch, struct op *ops)
 {
 	loops_deliver(((struct server *)context)->loops, batch, ops);
@@ -119,14 +119,18 @@ static bool open_store(struct server *s, const struct config *c)
 		fprintf(stderr, "joblight: %s\n", error);
 		return false;
 	}
-	struct store *session = database_reader(s->database);
-	if (!session) {
+	s->session = database_reader(s->database);
+	if (!s->session)
 		fprintf(stderr, "joblight: %s cannot be read\n", c->db);
-		return false;
-	}
+	return s->session != NULL;
+}
+
+/* The loops are made by now, because the writer may have something to tell them at once; they run last. */
+static void start_threads(struct server *s)
+{
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
-	s->reader = reader_start(session, &s->limits, loop_deliver_read);
-	return true;
+	s->reader = reader_start(s->session, &s->limits, loop_deliver_read);
+	loops_start(s->loops);
 }
 
 static bool open_pages(struct server *s, const char *directory)
@@ -223,7 +227,7 @@ int server_run(const struct config *config)
 	if (!check_address(config, host, &port) || !open_pages(s, config->www) || !open_store(s, config) ||
 	    !open_loops(s, config, host, port))
 		return 1;
-	loops_start(s->loops);
+	start_threads(s);
 	announce(s, config, host);
 	wait_for_signal(&signals);
 	stop(s);

@@ -40,11 +40,13 @@ static void append_and_wake(struct mailbox *m, struct mail *mail)
 {
 	bool first = append(m, mail);
 
-	if (first && !m->wake)
-		pthread_cond_signal(&m->filled);
-	pthread_mutex_unlock(&m->lock);
-	if (first && m->wake)
+	pthread_mutex_unlock(&m->lock); /* before the signal, or the woken thread would sleep again on the lock */
+	if (!first)
+		return;
+	if (m->wake)
 		m->wake(m->context);
+	else
+		pthread_cond_signal(&m->filled);
 }
 
 bool mailbox_post(struct mailbox *m, struct mail *mail)

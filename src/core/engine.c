@@ -9,7 +9,7 @@
 #include "joblight/base/list.h"
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
-#include "joblight/core/codec.h"
+#include "joblight/core/encode.h"
 #include "joblight/core/cursor.h"
 
 /* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to it. */
@@ -244,6 +244,22 @@ static bool log_job_update(struct engine *e, struct job_state *job, unsigned ext
 	return ok;
 }
 
+static bool log_deliverable(struct engine *e, struct job_state *job, const struct deliverable_row *deliverable)
+{
+	struct event *event = begin_event(e, job, EVENT_DELIVERABLE);
+
+	encode_deliverable_event(&e->batch->text, job->row.id, event->seq, job->row.updated, deliverable);
+	return log_event_row(e, job, event);
+}
+
+static bool log_command(struct engine *e, struct job_state *job, const struct command *command)
+{
+	struct event *event = begin_event(e, job, EVENT_COMMAND);
+
+	encode_command(&e->batch->text, job->row.id, event->seq, job->row.updated, command);
+	return log_event_row(e, job, event);
+}
+
 /* Answers. */
 
 static void answer_position(struct op *op, const struct job_state *job, uint64_t first, uint64_t last)
@@ -280,6 +296,14 @@ static void answer_job(struct op *op, const struct job_state *job)
 static void answer_task(struct op *op, const struct job_state *job, const struct task_state *task)
 {
 	encode_task(&op->body, &task->row);
+	op->body.len--; /* its closing brace: the position goes inside */
+	encode_job_position(&op->body, &job->row);
+	buf_char(&op->body, '\n');
+}
+
+static void answer_deliverable(struct op *op, const struct job_state *job, const struct deliverable_row *deliverable)
+{
+	encode_deliverable(&op->body, deliverable);
 	op->body.len--; /* its closing brace: the position goes inside */
 	encode_job_position(&op->body, &job->row);
 	buf_char(&op->body, '\n');
@@ -330,23 +354,43 @@ static void change_task(struct task_row *row, const struct task_change *change, 
 		row->progress = change->has_progress == GIVEN_VALUE ? change->progress : NAN;
 	if (change->has_attempt)
 		row->attempt = change->attempt;
+	if (change->has_heartbeat)
+		row->heartbeat_ms = change->heartbeat_ms;
 	if (change->has_status)
 		set_task_status(row, change->status, time);
 	row->updated = time;
 }
 
-static void new_task_row(struct engine *e, struct task_row *row, const struct task_change *change, uint32_t position,
-			 int64_t time)
+/* A word about the task: from now on it may be silent again, for as long as it or its job says. */
+static void expect_word(const struct engine *e, const struct job_state *job, struct task_row *row)
+{
+	int64_t patience = row->heartbeat_ms < 0 ? job->row.heartbeat_ms : row->heartbeat_ms;
+
+	row->stalled = false;
+	row->stall_at = row->status == TASK_IN_PROGRESS && patience ? e->now + patience : 0;
+}
+
+/* The id that was given, or a new one. */
+static void set_id(struct engine *e, char out[ID_MAX + 1], struct slice given, int64_t time)
 {
 	uint8_t entropy[10];
 
-	*row = (struct task_row){ .progress = NAN, .attempt = -1, .position = position, .created = time };
-	if (change->id.len) {
-		memcpy(row->id, change->id.ptr, change->id.len);
+	if (given.len) {
+		memcpy(out, given.ptr, given.len);
+		out[given.len] = '\0';
 	} else {
 		e->entropy(entropy, sizeof(entropy));
-		uuid7_format(time, entropy, row->id);
+		uuid7_format(time, entropy, out);
 	}
+}
+
+static void new_task_row(struct engine *e, struct task_row *row, const struct task_change *change, uint32_t position,
+			 int64_t time)
+{
+	*row = (struct task_row){
+		.progress = NAN, .attempt = -1, .heartbeat_ms = -1, .position = position, .created = time,
+	};
+	set_id(e, row->id, change->id, time);
 	row->title = xstrdup(row->id);
 	change_task(row, change, time);
 }
@@ -357,6 +401,7 @@ static struct task_state *add_task(struct engine *e, struct job_state *job, cons
 	struct task_row row;
 
 	new_task_row(e, &row, change, job->row.tasks, time);
+	expect_word(e, job, &row);
 	job->row.tasks++;
 	return keep_task(e, job, &row);
 }
@@ -457,10 +502,12 @@ static struct task_state *apply_change(struct engine *e, struct job_state *job, 
 	int64_t time = job_time(e, job);
 
 	*created = !task;
-	if (!task)
-		task = add_task(e, job, change, time);
-	else
+	if (task) {
 		change_task(&task->row, change, time);
+		expect_word(e, job, &task->row);
+	} else {
+		task = add_task(e, job, change, time);
+	}
 	touch_task(job, task);
 	return log_task_update(e, job, task) ? task : NULL;
 }
@@ -518,20 +565,15 @@ static void make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1])
 
 static void new_job_row(struct engine *e, const struct op *op, struct job_row *row)
 {
-	uint8_t entropy[10];
-
 	*row = (struct job_row){ .status = JOB_PENDING, .created = e->now, .updated = e->now, .first = 1 };
-	if (op->job_id[0]) {
-		memcpy(row->id, op->job_id, sizeof(row->id));
-	} else {
-		e->entropy(entropy, sizeof(entropy));
-		uuid7_format(e->now, entropy, row->id);
-	}
+	set_id(e, row->id, slice_of(op->job_id), e->now);
 	make_epoch(e, row->epoch);
 	row->title = xmemdup(op->title.ptr, op->title.len);
 	row->metadata = op->has_metadata ? xmemdup(op->metadata.ptr, op->metadata.len) : xstrdup("{}");
 	if (op->has_status)
 		row->status = op->status;
+	if (op->has_heartbeat)
+		row->heartbeat_ms = op->heartbeat_ms;
 	if (job_status_terminal(row->status))
 		row->ended = e->now;
 }
@@ -602,6 +644,8 @@ static bool patch_job(struct engine *e, struct op *op)
 		set_text(&job->row.metadata, buf_as_slice(&op->metadata));
 	if (op->has_status)
 		job->row.status = op->status;
+	if (op->has_heartbeat)
+		job->row.heartbeat_ms = op->heartbeat_ms;
 	if (job_status_terminal(job->row.status))
 		job->row.ended = time;
 	if (!log_job_update(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0))
@@ -631,9 +675,98 @@ static bool delete_job(struct engine *e, struct op *op)
 	return true;
 }
 
+static bool check_deliverable(struct engine *e, struct op *op, const struct job_state *job, const char *id)
+{
+	struct deliverable_row row = { 0 };
+	enum store_result r = e->store->ops->deliverable_get(e->store, job->row.key, id, &row);
+
+	deliverable_row_finish(&row);
+	if (broken(e, r))
+		return false;
+	if (r == STORE_OK)
+		return problem_set(&op->problem, OUTCOME_DELIVERABLE_EXISTS, "the job has a deliverable \"%s\" already",
+				   id);
+	if (job->row.deliverables >= e->limits->deliverables_per_job)
+		return problem_set(&op->problem, OUTCOME_TOO_MANY_DELIVERABLES, "a job holds at most %llu deliverables",
+				   (unsigned long long)e->limits->deliverables_per_job);
+	return true;
+}
+
+static char *text_or_none(struct slice text)
+{
+	return text.len ? xmemdup(text.ptr, text.len) : NULL;
+}
+
+static bool add_deliverable(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_open_job(e, op);
+
+	if (!job)
+		return false;
+	struct deliverable_row row = { .created = job_time(e, job) };
+	set_id(e, row.id, op->deliverable_id, row.created);
+	if (!check_deliverable(e, op, job, row.id))
+		return false;
+	row.title = text_or_none(op->title);
+	row.url = text_or_none(op->url);
+	row.media_type = text_or_none(op->media_type);
+	bool ok = !broken(e, e->store->ops->deliverable_put(e->store, job->row.key, &row));
+	if (ok) {
+		job->row.deliverables++;
+		ok = log_deliverable(e, job, &row);
+	}
+	if (ok) {
+		answer_position(op, job, job->row.seq, job->row.seq);
+		answer_deliverable(op, job, &row);
+		op->problem.outcome = OUTCOME_CREATED;
+	}
+	deliverable_row_finish(&row);
+	return ok;
+}
+
+static bool command(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_open_job(e, op);
+	struct command said = { op->command, op->task_id, buf_as_slice(&op->args) };
+
+	if (!job)
+		return false;
+	if (op->task_id[0] && !find_task(e, job, slice_of(op->task_id)))
+		return e->failure ? false
+				  : problem_set(&op->problem, OUTCOME_NOT_FOUND, "the job has no task \"%s\"",
+						op->task_id);
+	if (!log_command(e, job, &said))
+		return false;
+	answer_position(op, job, job->row.seq, job->row.seq);
+	answer_report(op, job);
+	op->problem.outcome = OUTCOME_CREATED;
+	return true;
+}
+
+/*
+ * Whoever looked for silent tasks may have looked before the task's last word: then nothing happens.  Nothing
+ * is logged in a job that has ended, where the task only stops being waited for; the job's row stays as it is.
+ */
+static bool stall(struct engine *e, struct op *op)
+{
+	struct job_state *job = find_job(e, op->job_id);
+	struct task_state *task = job ? find_task(e, job, slice_of(op->task_id)) : NULL;
+
+	if (!task || !task->row.stall_at || task->row.stall_at > e->now)
+		return false;
+	task->row.stall_at = 0;
+	if (job_status_terminal(job->row.status))
+		return !broken(e, e->store->ops->task_put(e->store, job->row.key, &task->row));
+	task->row.stalled = true;
+	task->row.updated = job_time(e, job);
+	touch_task(job, task);
+	return log_task_update(e, job, task);
+}
+
 static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
-	[OP_JOB_CREATE] = create_job, [OP_JOB_PATCH] = patch_job, [OP_JOB_DELETE] = delete_job,
-	[OP_TASK_CREATE] = put_task,  [OP_TASK_PUT] = put_task,   [OP_TASK_REPORT] = report,
+	[OP_JOB_CREATE] = create_job,       [OP_JOB_PATCH] = patch_job, [OP_JOB_DELETE] = delete_job,
+	[OP_TASK_CREATE] = put_task,        [OP_TASK_PUT] = put_task,   [OP_TASK_REPORT] = report,
+	[OP_DELIVERABLE] = add_deliverable, [OP_COMMAND] = command,     [OP_STALL] = stall,
 };
 
 /* Idempotency: the answer is committed with what it answers. */

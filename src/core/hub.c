@@ -16,6 +16,7 @@ struct hub_read {
 	struct hub *hub;
 	struct subscriber *subscriber; /* NULL: it has gone */
 	bool again;                    /* a refill, not the beginning */
+	bool informed;                 /* the channel's epoch was known before it was asked */
 };
 
 /* What goes out in front of the events: the opening with its snapshot, then events from the store. */
@@ -240,7 +241,7 @@ static void retire(struct hub *h, struct channel *c, uint64_t seq)
 {
 	HASH_DEL(h->channels, c);
 	c->deleted = true;
-	c->end_seq = seq;
+	c->end_seq = later(c->end_seq, seq);
 	if (!c->count)
 		list_move(&h->idle, &c->idle_link);
 	mark(h, c);
@@ -305,25 +306,29 @@ static bool outbox_add_part(struct outbox *o, struct buf *out, size_t most)
 	return true;
 }
 
-/* Whole events from the store, framed, while they fit; one always does when nothing else is in front. */
-static void outbox_add_events(struct subscriber *s, struct buf *out, size_t most)
+/* Whole events from the store, framed, while they fit; one always does when nothing else is in front.  How many. */
+static uint64_t outbox_add_events(struct subscriber *s, struct buf *out, size_t most)
 {
 	struct outbox *o = s->outbox;
+	uint64_t added = 0;
 
 	while (o->result && o->event < o->result->event_count) {
 		const struct read_event *e = &o->result->events[o->event];
 		if (out->len && out->len + e->len + FRAME_PREFIX_MAX > most)
-			return;
-		if (s->types & TYPE_BIT(e->type))
+			break;
+		if (s->types & TYPE_BIT(e->type)) {
 			frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
 				  read_event_json(o->result, e));
+			added++;
+		}
 		s->cursor = e->seq;
 		o->event++;
 	}
+	return added;
 }
 
-/* The next piece, put together in the hub's scratch. */
-static void outbox_fill(struct hub *h, struct subscriber *s)
+/* The next piece, put together in the hub's scratch; how many events are in it. */
+static uint64_t outbox_fill(struct hub *h, struct subscriber *s)
 {
 	struct outbox *o = s->outbox;
 	size_t most = h->limits->write_bytes;
@@ -331,8 +336,8 @@ static void outbox_fill(struct hub *h, struct subscriber *s)
 	h->scratch.len = 0;
 	while (o->part < o->part_count)
 		if (!outbox_add_part(o, &h->scratch, most))
-			return;
-	outbox_add_events(s, &h->scratch, most);
+			return 0;
+	return outbox_add_events(s, &h->scratch, most);
 }
 
 static bool outbox_done(const struct outbox *o)
@@ -391,7 +396,7 @@ static void end(struct hub *h, struct subscriber *s)
 	const char *status = c->deleted ? "deleted" : job_status_text(c->status);
 
 	detach(h, s);
-	s->ops->ended(s, seq, status);
+	s->ops->ended(s, c->job_id, seq, status);
 }
 
 /* Asking the store. */
@@ -421,6 +426,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 	r->hub = h;
 	r->subscriber = s;
 	r->again = again;
+	r->informed = s->channel->ring != NULL;
 	s->read = r;
 	if (h->ops->read(h->context, &r->request))
 		return;
@@ -541,11 +547,29 @@ static void refill_failed(struct hub *h, struct subscriber *s)
 		pump(h, s);
 }
 
-/* A refill that could be served goes on silently; everything else is an opening. */
-static void use_read(struct hub *h, struct subscriber *s, struct read_request *request, bool again)
+/*
+ * The answer is about another job of this name than the channel.  When the question came after the channel's
+ * epoch, so does the answer: the job was deleted and made again, and the read was faster than the news of it.
+ * Otherwise either of them may be the older, and the question is asked once more.
+ */
+static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hub_read *read)
 {
 	struct channel *c = s->channel;
-	struct read_result *r = request->result;
+
+	if (read->informed && !c->deleted)
+		retire(h, c, channel_head(c));
+	if (read->again)
+		refill_failed(h, s);
+	else
+		attach_again(h, s, &read->request.query);
+}
+
+/* A refill that could be served goes on silently; everything else is an opening. */
+static void use_read(struct hub *h, struct subscriber *s, const struct hub_read *read)
+{
+	struct channel *c = s->channel;
+	struct read_result *r = read->request.result;
+	bool again = read->again;
 
 	if (outcome_is_error(r->problem.outcome)) {
 		if (again && r->problem.outcome == OUTCOME_NOT_FOUND && !c->deleted)
@@ -557,12 +581,7 @@ static void use_read(struct hub *h, struct subscriber *s, struct read_request *r
 		return;
 	}
 	if (c->ring && strcmp(c->epoch, r->epoch) != 0) {
-		if (!c->deleted) /* deleted and made again, and the read was faster than the news of it */
-			retire(h, c, channel_head(c));
-		if (again)
-			refill_failed(h, s);
-		else
-			attach_again(h, s, &request->query);
+		use_other_epoch(h, s, read);
 		return;
 	}
 	learn(h, c, r);
@@ -582,16 +601,22 @@ static void read_done(struct read_request *request)
 
 	if (s) {
 		s->read = NULL;
-		use_read(r->hub, s, request, r->again);
+		use_read(r->hub, s, r);
 	}
 	read_result_release(request->result);
 	free(r);
 }
 
+/* The ring has all that is known of the job; otherwise news are on their way, or were lost on it. */
+static bool ring_is_complete(const struct channel *c)
+{
+	return c->state_seq < ring_next(c->ring);
+}
+
 /* The ring can answer when it knows the job and holds everything behind the position. */
 static bool ring_serves(const struct channel *c, const struct position *p)
 {
-	return c->known && p->kind == POSITION_CURSOR && strcmp(p->epoch, c->epoch) == 0 &&
+	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR && strcmp(p->epoch, c->epoch) == 0 &&
 	       ring_reaches(c->ring, p->seq) && p->seq < ring_next(c->ring);
 }
 
@@ -616,13 +641,12 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 
 static void pump_outbox(struct hub *h, struct subscriber *s)
 {
-	uint64_t before = s->cursor;
+	uint64_t events = outbox_fill(h, s);
 
-	outbox_fill(h, s);
 	if (outbox_done(s->outbox))
 		drop_outbox(s);
 	if (h->scratch.len)
-		write_out(h, s, h->scratch.ptr, h->scratch.len, s->cursor - before);
+		write_out(h, s, h->scratch.ptr, h->scratch.len, events);
 }
 
 static bool caught_up(const struct subscriber *s)
@@ -805,6 +829,8 @@ static void beat(struct hub *h, struct subscriber *s)
 	}
 	if (s->channel)
 		pump(h, s); /* a refill that failed is asked for again */
+	if (s->channel && !s->read && !s->blocked && caught_up(s) && s->cursor < s->channel->state_seq)
+		refill(h, s); /* what a bus lost */
 }
 
 static bool tick_beats(struct hub *h)

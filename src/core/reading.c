@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
-#include "joblight/core/codec.h"
+#include "joblight/core/encode.h"
 #include "joblight/core/json.h"
 
 struct reading {

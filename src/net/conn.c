@@ -76,13 +76,28 @@ static void conn_destroy(struct lws *wsi, struct conn *c)
 	free(c);
 }
 
+/* Changing what poll looks for costs system calls, so input is held back only where it must be. */
+static void hold_input(struct conn *c)
+{
+	if (!c->held)
+		lws_rx_flow_control(c->wsi, 0);
+	c->held = true;
+}
+
+static void release_input(struct conn *c)
+{
+	if (c->held)
+		lws_rx_flow_control(c->wsi, 1);
+	c->held = false;
+}
+
 /* lws would give what is buffered five seconds; a slow client gets as long as a stalled one. */
 void conn_close(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
 		return;
 	conn_detach(c);
-	lws_rx_flow_control(c->wsi, 1); /* held back input holds back writing too */
+	release_input(c); /* held back input holds back writing too */
 	if (lws_partial_buffered(c->wsi)) {
 		lws_callback_on_writable(c->wsi);
 		loop_deadline(&c->loop->closings, c, c->loop->now + c->loop->limits->stall_ms);
@@ -114,12 +129,13 @@ static void next_request(struct conn *c)
 	conn_release(c);
 	request_free(c->request);
 	c->request = NULL;
+	release_input(c);
+	c->pipelined = lws_service_adjust_timeout(c->loop->lws, 1, 0) == 0; /* lws holds bytes that nobody read yet */
 	if (lws_http_transaction_completed(c->wsi)) {
 		conn_close(c);
 		return;
 	}
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* ours is cheaper */
-	lws_rx_flow_control(c->wsi, 1);
 	loop_deadline(&c->loop->idles, c, c->loop->now + c->loop->limits->keepalive_ms);
 }
 
@@ -147,15 +163,26 @@ void conn_flush_reply(struct conn *c)
 
 /* Streams. */
 
+void conn_wait(struct conn *c, struct list *deadlines, uint64_t due)
+{
+	release_input(c);
+	loop_deadline(deadlines, c, due);
+}
+
+void conn_expect_stream(struct conn *c)
+{
+	c->close_after = true;
+	lws_http_headers_detach(c->wsi);
+}
+
 void conn_become_stream(struct conn *c)
 {
 	c->state = CONN_STREAM;
 	loop_no_deadline(c);
 	request_free(c->request);
 	c->request = NULL;
-	lws_http_headers_detach(c->wsi); /* gives 5 KB back */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-	lws_rx_flow_control(c->wsi, 1); /* from now on input is a hang-up, or junk that closes */
+	release_input(c); /* from now on input is a hang-up, or junk that closes */
 }
 
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
@@ -199,11 +226,19 @@ static int refuse_large(struct conn *c, const struct problem *p)
 	return 0;
 }
 
+/*
+ * A body that came in one piece with the request before it would hang libwebsockets 4.1 for good, so the
+ * connection ends in front of it; the client sees that its request was not answered, and repeats it.
+ */
 static int begin_body(struct conn *c, struct request *r)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	unsigned char room[LWS_PRE + sizeof(go_on)];
 
+	if (c->pipelined) {
+		conn_detach(c);
+		return -1;
+	}
 	c->state = CONN_BODY;
 	buf_reserve(&r->body, (size_t)r->length);
 	loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
@@ -231,14 +266,19 @@ void conn_run_request(struct conn *c)
 	problem_finish(&problem);
 }
 
-/* The request is complete: its input stops until it is answered. */
 static int complete_request(struct conn *c)
 {
 	c->state = CONN_BUSY;
 	loop_no_deadline(c);
-	lws_rx_flow_control(c->wsi, 0);
 	list_move(&c->loop->requests, &c->turn);
 	return 0;
+}
+
+/* Without a body, lws would go on and read the next request over this one. */
+static int complete_bare_request(struct conn *c)
+{
+	hold_input(c);
+	return complete_request(c);
 }
 
 static int begin_request(struct conn *c)
@@ -251,7 +291,7 @@ static int begin_request(struct conn *c)
 	uint64_t length = 0;
 	c->request = guard_request(c->wsi, c->loop->limits, &length, &problem);
 	if (c->request)
-		return length ? begin_body(c, c->request) : complete_request(c);
+		return length ? begin_body(c, c->request) : complete_bare_request(c);
 	if (problem.outcome == OUTCOME_BODY_TOO_LARGE && length <= DRAIN_BYTES)
 		return refuse_large(c, &problem);
 	return refuse_now(c, &problem);
@@ -282,8 +322,12 @@ static int on_body_complete(struct conn *c)
 		c->state = CONN_BUSY;
 		return list_empty(&c->turn) ? -1 : 0; /* the refusal is on its way, and closes */
 	}
-	if (c->state == CONN_BUSY && c->request && !c->request->length)
-		return 0; /* POST with Content-Length: 0 was run from its headers */
+	if (c->state == CONN_BUSY) {
+		/* Pipelined bytes, which lws leaves where they are and asks again; or a POST with
+		 * Content-Length: 0, which was completed with its headers. */
+		hold_input(c);
+		return 0;
+	}
 	if (c->state != CONN_BODY || c->request->body.len != c->request->length)
 		return -1;
 	return complete_request(c);

@@ -7,7 +7,7 @@
  *       │ refused          │ too large: DRAIN       └────> SOCKET (WebSocket)
  *       └──────────────────┴──────────────────────────────> CLOSING
  *
- * While it is BUSY its input is held back (rx flow control), so pipelined requests are answered in their
+ * While it is BUSY its input is held back, so pipelined requests are answered in their
  * order.  Requests are run and answers written at the end of a turn of the loop, outside of every lws call back:
  * libwebsockets 4.1 hangs when a pipelined request is answered inside LWS_CALLBACK_HTTP.
  *
@@ -29,6 +29,8 @@ struct conn {
 	uint64_t id; /* what other threads call it; never used twice */
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
+	bool pipelined;        /* the request came behind another one, in one piece with it */
+	bool held;             /* its input is, by rx flow control */
 	struct request *request;
 	struct buf reply;      /* LWS_PRE bytes, then head and body */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
@@ -57,6 +59,13 @@ void conn_flush_reply(struct conn *c);
 /* The request is complete: finds its handler and calls it. */
 void conn_run_request(struct conn *c);
 
+/* The answer takes a while: a client that hangs up meanwhile is noticed. */
+void conn_wait(struct conn *c, struct list *deadlines, uint64_t due);
+/*
+ * The request will become a stream, or be refused with the end of the connection: lws gets its header table
+ * back (16 KiB), which ten thousand that wait for the store would not have.
+ */
+void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);

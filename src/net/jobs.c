@@ -1,7 +1,7 @@
 /* Jobs, their tasks, their log: the handlers of /api/jobs. */
 #include <stdio.h>
 
-#include "joblight/core/codec.h"
+#include "joblight/core/decode.h"
 #include "loop_private.h"
 #include "router.h"
 
@@ -60,6 +60,16 @@ void tasks_create(struct conn *c, struct request *r)
 void tasks_put(struct conn *c, struct request *r)
 {
 	write_job(c, r, OP_TASK_PUT, false);
+}
+
+void deliverables_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_DELIVERABLE, false);
+}
+
+void commands_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_COMMAND, false);
 }
 
 /* The worker's webhook. */

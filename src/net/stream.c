@@ -15,7 +15,6 @@ struct stream {
 	struct subscriber subscriber; /* first */
 	struct conn *conn;
 	bool named, head;
-	char job_id[ID_MAX + 1];
 };
 
 static const char response_head[] = "HTTP/1.1 200 OK\r\n"
@@ -119,12 +118,12 @@ static void write_message(struct stream *s, const char *event, struct buf *json)
 	buf_finish(json);
 }
 
-static void stream_ended(struct subscriber *subscriber, uint64_t seq, const char *status)
+static void stream_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
 {
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_end(&json, s->job_id, seq, status);
+	opening_encode_end(&json, job_id, seq, status);
 	write_message(s, s->named ? "end" : NULL, &json);
 	conn_close(s->conn);
 }
@@ -189,7 +188,8 @@ void stream_open(struct conn *c, struct request *r)
 	struct stream *s = xcalloc(1, sizeof(*s));
 	struct slice named;
 	struct problem problem = { 0 };
-	struct attach a = { .job_id = s->job_id, .position = find_position(r) };
+	char job_id[ID_MAX + 1] = "";
+	struct attach a = { .job_id = job_id, .position = find_position(r) };
 
 	s->conn = c;
 	s->head = r->head;
@@ -200,12 +200,13 @@ void stream_open(struct conn *c, struct request *r)
 		return;
 	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;
-	memcpy(s->job_id, r->params[0].ptr, r->params[0].len);
+	memcpy(job_id, r->params[0].ptr, r->params[0].len);
 	if (c->loop->stopping) {
 		free(s);
 		reply_refuse(c, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
 		return;
 	}
+	conn_expect_stream(c);
 	c->subscriber = &s->subscriber;
 	c->release = free_stream;
 	hub_attach(c->loop->hub, &s->subscriber, &stream_ops, &a);

@@ -35,21 +35,41 @@ static void item_enter(struct memory *m, struct item *item, size_t name_len)
 
 struct item *item_new(struct memory *m, enum kind kind, const struct name *name, struct list *group)
 {
-	struct item *item = xcalloc(1, kind == KIND_JOB ? sizeof(struct job) : sizeof(struct item));
+	size_t size = kind == KIND_JOB    ? sizeof(struct job)
+	              : kind == KIND_TASK ? sizeof(struct task)
+	                                  : sizeof(struct item);
+	struct item *item = xcalloc(1, size);
 
 	list_init(&item->in_order);
 	if (group)
 		list_append(group, &item->in_order);
+	if (kind == KIND_TASK)
+		list_init(&((struct task *)item)->waited_for);
 	item->kind = kind;
 	item->name = xmemdup(name->bytes, name->len);
 	item_enter(m, item, name->len);
 	return item;
 }
 
+/* Every change of an item's row comes through here. */
+static void item_set(struct memory *m, struct item *item, void *row)
+{
+	struct task *task = (struct task *)item;
+
+	item->row = row;
+	if (item->kind != KIND_TASK)
+		return;
+	list_remove(&task->waited_for);
+	if (row && ((struct task_row *)row)->stall_at)
+		list_append(&m->waited_for, &task->waited_for);
+}
+
 static void item_free(struct memory *m, struct item *item)
 {
 	if (item->kind == KIND_JOB)
 		m->jobs[((struct job *)item)->key - 1] = NULL;
+	else if (item->kind == KIND_TASK)
+		list_remove(&((struct task *)item)->waited_for);
 	list_remove(&item->in_order);
 	row_free(item->kind, item->row);
 	free(item->name);
@@ -83,14 +103,14 @@ struct item *item_put(struct memory *m, enum kind kind, const struct name *name,
 	if (!item)
 		item = item_new(m, kind, name, group);
 	step_note(m, item, false);
-	item->row = row;
+	item_set(m, item, row);
 	return item;
 }
 
 void item_drop(struct memory *m, struct item *item)
 {
 	step_note(m, item, true);
-	item->row = NULL;
+	item_set(m, item, NULL);
 	HASH_DEL(m->items, item);
 }
 
@@ -101,7 +121,7 @@ static void step_undo(struct memory *m, struct step *step)
 	if (step->dropped)
 		item_enter(m, item, item->hh.keylen);
 	row_free(item->kind, item->row);
-	item->row = step->old;
+	item_set(m, item, step->old);
 	if (!item->row) { /* the step made it */
 		HASH_DEL(m->items, item);
 		item_free(m, item);
@@ -196,6 +216,8 @@ static const struct store_ops memory_ops = {
 	.task_get = memory_task_get,
 	.task_put = memory_task_put,
 	.tasks = memory_tasks,
+	.stalled = memory_stalled,
+	.deliverable_get = memory_deliverable_get,
 	.deliverable_put = memory_deliverable_put,
 	.deliverables = memory_deliverables,
 	.event_add = memory_event_add,
@@ -242,6 +264,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	(void)error_len;
 	lock_init(&m->lock);
 	list_init(&m->answers);
+	list_init(&m->waited_for);
 	list_init(&m->steps);
 	m->base = (struct database){ &memory_backend, session_new(m, true) };
 	return &m->base;

@@ -41,6 +41,12 @@ struct job {
 	struct list tasks, deliverables, events;
 };
 
+struct task {
+	struct item item;
+	int64_t job;
+	struct list waited_for; /* in memory.waited_for, while its row has a stall_at */
+};
+
 struct memory {
 	struct database base;
 	pthread_rwlock_t lock;
@@ -48,6 +54,7 @@ struct memory {
 	struct job **jobs; /* by key, from 1 */
 	size_t job_count, job_room;
 	struct list answers;
+	struct list waited_for;
 	struct list steps;
 };
 
@@ -89,6 +96,9 @@ enum store_result memory_jobs(struct store *base, int status, int64_t below_key,
 enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row);
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
 enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
+enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context);
+enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
+                                         struct deliverable_row *row);
 enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row);
 enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit, void *context);
 enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);

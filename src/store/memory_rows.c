@@ -210,6 +210,7 @@ enum store_result memory_task_put(struct store *base, int64_t job, const struct 
 	copy = xmalloc(sizeof *copy);
 	task_copy(copy, row);
 	item = item_put(m, KIND_TASK, &name, &of->tasks, copy);
+	((struct task *)item)->job = job;
 	if (!known)
 		task_place(item, &of->tasks);
 	return STORE_OK;
@@ -229,7 +230,44 @@ enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visi
 	return rows ? STORE_OK : STORE_NONE;
 }
 
+enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
+{
+	struct memory *m = memory_of(base);
+	size_t rows = 0;
+
+	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit; node = node->next) {
+		const struct task *task = container_of(node, struct task, waited_for);
+		const struct task_row *row = task->item.row;
+		const struct job_row *job = job_at(m, task->job)->item.row;
+		if (row->stall_at > now)
+			continue;
+		rows++;
+		if (!visit(context, job->id, row->id))
+			break;
+	}
+	return rows ? STORE_OK : STORE_NONE;
+}
+
 /* ---- deliverables ---- */
+
+static void deliverable_copy(struct deliverable_row *to, const struct deliverable_row *from)
+{
+	*to = *from;
+	to->title = own(from->title);
+	to->url = own(from->url);
+	to->media_type = own(from->media_type);
+}
+
+enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id, struct deliverable_row *row)
+{
+	struct name name = name_of(KIND_DELIVERABLE, job, id, strlen(id));
+	struct item *item = item_find(memory_of(base), &name);
+
+	if (!item)
+		return STORE_NONE;
+	deliverable_copy(row, item->row);
+	return STORE_OK;
+}
 
 enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row)
 {
@@ -241,10 +279,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job, const 
 	if (!of)
 		return refuse(base, "writing a deliverable: there is no such job");
 	copy = xmalloc(sizeof *copy);
-	*copy = *row;
-	copy->title = own(row->title);
-	copy->url = own(row->url);
-	copy->media_type = own(row->media_type);
+	deliverable_copy(copy, row);
 	item_put(m, KIND_DELIVERABLE, &name, &of->deliverables, copy);
 	return STORE_OK;
 }

@@ -14,6 +14,8 @@ CREATE TABLE jobs (
 	seq INTEGER NOT NULL,      -- of the last event
 	first INTEGER NOT NULL,    -- of the first event still in job_activity
 	tasks INTEGER NOT NULL,    -- how many
+	deliverables INTEGER NOT NULL,
+	heartbeat_ms INTEGER NOT NULL, -- how long its tasks may be silent; 0: for ever
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	ended INTEGER NOT NULL,
@@ -35,6 +37,9 @@ CREATE TABLE tasks (
 	status INTEGER NOT NULL,
 	progress REAL,             -- 0 .. 100
 	attempt INTEGER,
+	heartbeat_ms INTEGER,      -- how long it may be silent; 0: for ever, NULL: as its job says
+	stalled INTEGER NOT NULL,  -- it was silent for longer
+	stall_at INTEGER NOT NULL, -- when it will have been; 0: never
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	started INTEGER NOT NULL,
@@ -45,6 +50,9 @@ CREATE TABLE tasks (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX tasks_by_id ON tasks (job, id);
+
+-- Who is waited for.  Few tasks have a timeout, and only while they are in progress.
+CREATE INDEX tasks_by_stall ON tasks (stall_at) WHERE stall_at > 0;
 
 -- The event log.  It keeps its rowid: rows are then appended in order of commit, whatever job they are of, and
 -- only the small index entries go to where their job is.  Without a rowid each event would split pages in the

@@ -39,11 +39,13 @@ static bool job_from(sqlite3_stmt *st, struct job_row *row)
 		.seq = (uint64_t)sqlite3_column_int64(st, 4),
 		.first = (uint64_t)sqlite3_column_int64(st, 5),
 		.tasks = (uint32_t)sqlite3_column_int64(st, 6),
-		.created = sqlite3_column_int64(st, 7),
-		.updated = sqlite3_column_int64(st, 8),
-		.ended = sqlite3_column_int64(st, 9),
-		.title = text_at(st, 10),
-		.metadata = text_at(st, 11),
+		.deliverables = (uint32_t)sqlite3_column_int64(st, 7),
+		.heartbeat_ms = sqlite3_column_int64(st, 8),
+		.created = sqlite3_column_int64(st, 9),
+		.updated = sqlite3_column_int64(st, 10),
+		.ended = sqlite3_column_int64(st, 11),
+		.title = text_at(st, 12),
+		.metadata = text_at(st, 13),
 	};
 	copy_at(st, 1, row->id, sizeof row->id);
 	copy_at(st, 2, row->epoch, sizeof row->epoch);
@@ -75,11 +77,13 @@ static void bind_job(sqlite3_stmt *st, const struct job_row *row)
 	bind_u64(st, 5, row->seq);
 	bind_u64(st, 6, row->first);
 	bind_number(st, 7, row->tasks);
-	bind_number(st, 8, row->created);
-	bind_number(st, 9, row->updated);
-	bind_number(st, 10, row->ended);
-	bind_text(st, 11, row->title);
-	bind_text(st, 12, row->metadata);
+	bind_number(st, 8, row->deliverables);
+	bind_number(st, 9, row->heartbeat_ms);
+	bind_number(st, 10, row->created);
+	bind_number(st, 11, row->updated);
+	bind_number(st, 12, row->ended);
+	bind_text(st, 13, row->title);
+	bind_text(st, 14, row->metadata);
 }
 
 static enum store_result job_insert(struct sqlite_session *s, struct job_row *row)
@@ -165,6 +169,20 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 
 /* ---- tasks ---- */
 
+/* Numbers that a task may be without: -1 in a row, NULL in the table. */
+static int64_t number_or_none(sqlite3_stmt *st, int at)
+{
+	return sqlite3_column_type(st, at) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, at);
+}
+
+static void bind_number_or_none(sqlite3_stmt *st, int at, int64_t value)
+{
+	if (value < 0)
+		sqlite3_bind_null(st, at);
+	else
+		bind_number(st, at, value);
+}
+
 static bool task_from(sqlite3_stmt *st, struct task_row *row)
 {
 	int status = sqlite3_column_int(st, 2);
@@ -173,13 +191,16 @@ static bool task_from(sqlite3_stmt *st, struct task_row *row)
 		.position = (uint32_t)sqlite3_column_int64(st, 0),
 		.status = (enum task_status)status,
 		.progress = sqlite3_column_type(st, 3) == SQLITE_NULL ? NAN : sqlite3_column_double(st, 3),
-		.attempt = sqlite3_column_type(st, 4) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 4),
-		.created = sqlite3_column_int64(st, 5),
-		.updated = sqlite3_column_int64(st, 6),
-		.started = sqlite3_column_int64(st, 7),
-		.ended = sqlite3_column_int64(st, 8),
-		.title = text_at(st, 9),
-		.note = text_at(st, 10),
+		.attempt = number_or_none(st, 4),
+		.heartbeat_ms = number_or_none(st, 5),
+		.stalled = sqlite3_column_int(st, 6) != 0,
+		.stall_at = sqlite3_column_int64(st, 7),
+		.created = sqlite3_column_int64(st, 8),
+		.updated = sqlite3_column_int64(st, 9),
+		.started = sqlite3_column_int64(st, 10),
+		.ended = sqlite3_column_int64(st, 11),
+		.title = text_at(st, 12),
+		.note = text_at(st, 13),
 	};
 	copy_at(st, 1, row->id, sizeof row->id);
 	return status >= 0 && status < TASK_STATUS_COUNT && row->title;
@@ -217,16 +238,16 @@ enum store_result sqlite_task_put(struct store *base, int64_t job, const struct 
 	bind_text(st, 3, row->id);
 	bind_number(st, 4, row->status);
 	sqlite3_bind_double(st, 5, row->progress); /* NAN is NULL */
-	if (row->attempt < 0)
-		sqlite3_bind_null(st, 6);
-	else
-		bind_number(st, 6, row->attempt);
-	bind_number(st, 7, row->created);
-	bind_number(st, 8, row->updated);
-	bind_number(st, 9, row->started);
-	bind_number(st, 10, row->ended);
-	bind_text(st, 11, row->title);
-	bind_text(st, 12, row->note);
+	bind_number_or_none(st, 6, row->attempt);
+	bind_number_or_none(st, 7, row->heartbeat_ms);
+	bind_number(st, 8, row->stalled);
+	bind_number(st, 9, row->stall_at);
+	bind_number(st, 10, row->created);
+	bind_number(st, 11, row->updated);
+	bind_number(st, 12, row->started);
+	bind_number(st, 13, row->ended);
+	bind_text(st, 14, row->title);
+	bind_text(st, 15, row->note);
 	r = sqlite_run(s, st);
 	if (r == STORE_OK && !sqlite3_changes(s->db)) /* the position is another task's */
 		return sqlite_spoil(s, SQLITE_CONSTRAINT, "writing a task");
@@ -251,6 +272,25 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 			break;
 	}
 	return sqlite_walked(s, st, code, rows, intact);
+}
+
+enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_STALLED];
+	size_t rows = 0;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, now);
+	bind_u64(st, 2, limit);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+		rows++;
+		if (!visit(context, text_at(st, 0), text_at(st, 1)))
+			break;
+	}
+	return sqlite_walked(s, st, code, rows, true);
 }
 
 /* ---- deliverables ---- */
@@ -281,6 +321,27 @@ static bool deliverable_from(sqlite3_stmt *st, struct deliverable_row *row)
 	};
 	copy_at(st, 0, row->id, sizeof row->id);
 	return row->title;
+}
+
+enum store_result sqlite_deliverable_get(struct store *base, int64_t job, const char *id,
+                                         struct deliverable_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLE_GET];
+	bool intact = true;
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	bind_text(st, 2, id);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW && (intact = deliverable_from(st, row))) {
+		row->title = own(row->title);
+		row->url = own(row->url);
+		row->media_type = own(row->media_type);
+	}
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
 enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverable_visit *visit, void *context)

@@ -1,7 +1,10 @@
 #include "sqlite.h"
 
-#define JOB_COLUMNS "key, id, epoch, status, seq, first, tasks, created, updated, ended, title, metadata"
-#define TASK_COLUMNS "position, id, status, progress, attempt, created, updated, started, ended, title, note"
+#define JOB_COLUMNS \
+	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, updated, ended, title, metadata"
+#define TASK_COLUMNS \
+	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, updated, started, ended, " \
+	"title, note"
 #define DELIVERABLE_COLUMNS "id, created, title, url, media_type"
 #define EVENT_COLUMNS "seq, type, time, json"
 #define ANSWER_COLUMNS "scope, key, fingerprint, time, outcome, seq_first, seq_last, epoch, body"

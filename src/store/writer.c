@@ -1,6 +1,7 @@
 #include "joblight/store/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
@@ -8,7 +9,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/engine.h"
 
-#define IDLE_MS 500       /* how long it sleeps without work, at most */
+#define LOOK_MS 250       /* it looks for silent tasks this often, at least */
 #define PRUNE_MS 1000     /* a step of pruning this often */
 #define PRUNE_BUDGET 500  /* rows in one step, so that a step costs a few milliseconds */
 
@@ -21,6 +22,7 @@ struct writer {
 	void *context;
 	pthread_t thread;
 	uint64_t prune_due;
+	uint64_t look_due, look_ms;
 	bool failing; /* the last transaction did; logged once */
 };
 
@@ -72,18 +74,86 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 	return engine_commit(w->engine, batch);
 }
 
+/* NULL: the transaction failed. */
+static struct batch *commit(struct writer *w, struct op *ops)
+{
+	struct batch *batch = NULL;
+
+	note_health(w, run_transaction(w, ops, &batch));
+	return batch;
+}
+
 /* Commit, then broadcast, then answer. */
 static void writer_hand_out(struct writer *w, struct op *ops)
 {
-	struct batch *batch = NULL;
-	enum store_result r = run_transaction(w, ops, &batch);
+	struct batch *batch = commit(w, ops);
 
-	note_health(w, r);
-	if (r != STORE_OK)
+	if (!batch)
 		for (struct op *op = ops; op; op = next_op(op))
 			engine_refuse(w->engine, op);
 	w->deliver(w->context, batch, ops);
 	batch_release(batch);
+}
+
+/* Tasks that were silent for too long. */
+
+struct silence {
+	struct op *first, **tail;
+	uint64_t count;
+};
+
+static bool add_stall(void *context, const char *job_id, const char *task_id)
+{
+	struct silence *silence = context;
+	struct op *op = op_create(OP_STALL);
+
+	memcpy(op->job_id, job_id, strlen(job_id) + 1);
+	memcpy(op->task_id, task_id, strlen(task_id) + 1);
+	*silence->tail = op;
+	silence->tail = (struct op **)&op->mail.next;
+	silence->count++;
+	return true;
+}
+
+static void find_silence(struct writer *w, struct silence *silence)
+{
+	const struct store_ops *ops = w->store->ops;
+
+	if (ops->begin(w->store) != STORE_OK)
+		return;
+	ops->stalled(w->store, clock_wall_ms(), w->limits->commit_writes, add_stall, silence);
+	ops->rollback(w->store); /* it was only read */
+}
+
+/* One transaction of it, which nobody waits for; true when there may be more. */
+static bool tell_silence(struct writer *w)
+{
+	struct silence silence = { .tail = &silence.first };
+
+	find_silence(w, &silence);
+	if (!silence.first)
+		return false;
+	struct batch *batch = commit(w, silence.first);
+	bool more = batch && silence.count == w->limits->commit_writes;
+	if (batch)
+		w->deliver(w->context, batch, NULL);
+	batch_release(batch);
+	for (struct op *op = silence.first, *next; op; op = next) {
+		next = next_op(op);
+		op_free(op);
+	}
+	return more;
+}
+
+static void look_for_silence(struct writer *w)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (now < w->look_due)
+		return;
+	w->look_due = now + w->look_ms;
+	while (tell_silence(w) && mailbox_is_empty(&w->inbox))
+		;
 }
 
 /* One step in a transaction of its own; true when there may be more. */
@@ -128,7 +198,7 @@ static void *run(void *context)
 	struct writer *w = context;
 
 	for (;;) {
-		struct op *ops = first_op(mailbox_wait(&w->inbox, IDLE_MS));
+		struct op *ops = first_op(mailbox_wait(&w->inbox, w->look_ms));
 		if (!ops && mailbox_is_closed(&w->inbox))
 			return NULL;
 		while (ops) {
@@ -136,9 +206,18 @@ static void *run(void *context)
 			writer_hand_out(w, ops);
 			ops = rest;
 		}
+		look_for_silence(w);
 		checkpoint(w);
 		prune(w);
 	}
+}
+
+/* A quarter of the shortest silence that counts, so that none is noticed late by more. */
+static uint64_t look_ms(const struct limits *limits)
+{
+	uint64_t quarter = limits->least_heartbeat_timeout_ms / 4;
+
+	return quarter < 10 ? 10 : quarter > LOOK_MS ? LOOK_MS : quarter;
 }
 
 struct writer *writer_start(struct store *store, const struct limits *limits, writer_deliver *deliver, void *context)
@@ -149,6 +228,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits, wr
 	w->limits = limits;
 	w->deliver = deliver;
 	w->context = context;
+	w->look_ms = look_ms(limits);
 	w->engine = engine_create(store, limits, random_bytes);
 	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {

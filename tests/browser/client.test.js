@@ -1,6 +1,8 @@
 /* The class TaskEventStream in Node, against the real server, through a proxy that has faults. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, afterEach, before, mock, test } from 'node:test';
+import { promisify } from 'node:util';
 import { TaskEventStream, backoffMs } from '../../www/joblight.js';
 import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
@@ -269,6 +271,11 @@ test('while polling, the stream is tried again beside it, and takes over without
   assert.deepEqual(seen.seqs(), count(2, 11));
   assert.equal(seen.stream.transport, 'sse');
   await eventually('only the stream is left', () => !proxy.open('/updates').length);
+  const polled = proxy.asked('/updates').length;
+  await reportMany(job.id, 1);
+  await eventually('it is here', () => seen.updates.length === 11);
+  await pause(500); // a poll would have followed in 200 ms
+  assert.equal(proxy.asked('/updates').length, polled);
 });
 
 test('a lower transport that fails as well sends it back to the top: it was the network', async () => {
@@ -288,7 +295,7 @@ test('long polling waits on the server and is told at once', async () => {
   const job = await server.createJob();
   const seen = follow(job.id, { transports: ['poll'] });
   await reaches(seen.stream, 'polling');
-  await eventually('it waits', () => proxy.open('wait=').length === 1);
+  await eventually('it waits', () => proxy.open('wait=').length === 1, 1000);
   const asked = proxy.requests.length;
   await pause(1000);
   assert.equal(proxy.requests.length, asked);
@@ -296,6 +303,17 @@ test('long polling waits on the server and is told at once', async () => {
   await server.report(job.id, { taskId: 'read', status: 'completed' });
   await eventually('it is here', () => seen.updates.length === 1);
   assert.ok(Date.now() - began < 1000);
+});
+
+test('polling takes all of a long log, page after page, before it ends', async () => {
+  const job = await server.createJob();
+  const batch = Array.from({ length: 200 }, (_, i) => ({ taskId: 'read', status: 'in_progress', progress: i % 101 }));
+  for (let i = 0; i < 3; i++) await server.report(job.id, batch);
+  await server.setStatus(job.id, 'completed');
+  const seen = follow(job.id, { cursor: job.cursor, transports: ['poll'] });
+  await reaches(seen.stream, 'ended');
+  assert.deepEqual(seen.seqs(), count(2, 601));
+  assert.ok(proxy.requests.length >= 2);
 });
 
 test('polling ends with the job', async () => {
@@ -388,6 +406,21 @@ test('a token is asked for once more after 401, then the stream fails', async ()
   await reaches(refused.stream, 'failed');
   assert.deepEqual(asked, [false, true, false, true]);
 });
+
+for (const [what, transport] of [['stream', 'sse'], ['poll', 'poll']]) {
+  test(`a closed ${what} leaves nothing behind that keeps Node running`, async () => {
+    const job = await server.createJob();
+    const client = new URL('../../www/joblight.js', import.meta.url).href;
+    const script = `
+      const { TaskEventStream } = await import(${JSON.stringify(client)});
+      const stream = new TaskEventStream({ jobId: '${job.id}', baseUrl: '${server.url}', transports: ['${transport}'] });
+      stream.addEventListener('state', ({ detail }) => {
+        if (detail.state === 'live' || detail.state === 'polling') setTimeout(() => stream.close(), 100);
+      });
+      stream.start();`;
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { timeout: 10000 });
+  });
+}
 
 test('close and abort end the connection at once, in every state', async () => {
   const job = await server.createJob();

@@ -1,12 +1,15 @@
 /* Servers that do not keep the contract: the client must neither lose, repeat, hang nor grow. */
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { afterEach, test } from 'node:test';
+import { afterEach, mock, test } from 'node:test';
 import { TaskEventStream } from '../../www/joblight.js';
 import { eventually } from './support/wait.js';
 
 const ends = [];
-afterEach(async () => { for (const end of ends.splice(0)) await end(); });
+afterEach(async () => {
+  mock.restoreAll();
+  for (const end of ends.splice(0)) await end();
+});
 
 const event = (object, id) => `${id ? `id: ${id}\n` : ''}data: ${JSON.stringify(object)}\n\n`;
 const connected = (since) => 'retry: 1\n\n' + event({
@@ -111,6 +114,27 @@ test('a hundred megabytes without a line end are cut off early', async () => {
   await eventually('it went on', () => seqs.length === 1);
   assert.ok(codes.includes('too_big'));
   assert.ok(sent < 60, `${sent} MB were taken`);
+});
+
+test('connections that break at once make the pauses grow, a stable one makes them short again', async () => {
+  mock.method(Math, 'random', () => 1);
+  const { stream } = await serve((out, since) => out.end(connected(since)));
+  const pauses = [];
+  stream.addEventListener('state', ({ detail }) => { if (detail.retryInMs) pauses.push(detail.retryInMs); });
+  await eventually('three breaks', () => pauses.length >= 3);
+  const now = Date.now;
+  stream.addEventListener('state', ({ detail }) => {
+    if (detail.state === 'live') mock.method(Date, 'now', () => now() + 6000); // it held for six seconds
+  });
+  await eventually('a fourth', () => pauses.length >= 4);
+  assert.deepEqual(pauses.slice(0, 4), [500, 1000, 2000, 500]);
+});
+
+test('a handler that closes the stream is not called again, whatever came in the same piece', async () => {
+  const { stream, seqs } = await serve((out, since) => out.write(connected(since) + update(2) + update(3) + update(4)));
+  stream.addEventListener('task_update', () => stream.close());
+  await eventually('it is closed', () => stream.state === 'closed');
+  assert.deepEqual(seqs, [2]);
 });
 
 test('an absurd retry: does not become a pause without an end, or none at all', async () => {

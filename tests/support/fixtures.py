@@ -11,6 +11,7 @@ import itertools
 import pytest
 
 from .api import Api
+from .raw import ask, request
 from .server import Server
 from .watcher import TRANSPORTS
 
@@ -53,13 +54,19 @@ def module_server(tmp_path_factory):
 
 @pytest.fixture
 def server(module_server):
-    """Started by the first test that needs it, and again after a test that brought it down."""
-    if module_server.process and not module_server.alive:
-        module_server.gone()
+    """Started by the first test that needs it, and again after a test that brought it down.
+
+    Whoever kills it or makes it hang is the one that fails, and nobody after it.
+    """
     if not module_server.alive:
         module_server.start()
     yield module_server
-    module_server.check()
+    try:
+        module_server.check()
+        assert ask(module_server.address, request("GET", "/healthz"), within=5).status == 200
+    except BaseException:
+        module_server.bury()
+        raise
 
 
 @pytest.fixture

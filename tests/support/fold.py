@@ -3,7 +3,7 @@
 This is a second implementation on purpose, written from the contract and not from the server.
 """
 ENDED = ("completed", "failed", "cancelled")
-CLEARABLE = ("note", "progress", "attempt")
+CLEARABLE = ("note", "progress", "attempt", "heartbeatTimeoutMs", "stalled")
 
 
 def fold(events):
@@ -18,6 +18,7 @@ def fold(events):
 
 def _job_update(job, event):
     job.update({name: event[name] for name in ("status", "title", "metadata") if name in event})
+    job["heartbeatTimeoutMs"] = event.get("heartbeatTimeoutMs")
     if event.get("created"):
         job["id"], job["createdAt"] = event["jobId"], event["timestamp"]
         for task in event.get("tasks", []):
@@ -43,7 +44,9 @@ def _put_task(job, name, said, now):
 
 
 def _deliverable(job, event):
-    job["deliverables"].append({"id": event["deliverableId"], "title": event["title"]})
+    told = {name: event[name] for name in ("title", "url", "mediaType") if name in event}
+    job["deliverables"].append({"id": event["deliverableId"], **told,
+                                "createdAt": event["timestamp"]})
 
 
 def _nothing(_job, _event):
@@ -53,17 +56,18 @@ def _nothing(_job, _event):
 STEPS = {"job_update": _job_update, "task_update": _task_update, "deliverable": _deliverable,
          "command": _nothing}
 
-JOB_FIELDS = ("id", "title", "status", "metadata", "seq", "createdAt", "updatedAt", "endedAt")
-TASK_FIELDS = ("id", "title", "status", "note", "progress", "attempt", "createdAt", "updatedAt")
+JOB_FIELDS = ("id", "title", "status", "metadata", "heartbeatTimeoutMs", "seq",
+              "createdAt", "updatedAt", "endedAt")
+TASK_FIELDS = ("id", "title", "status", "createdAt", "updatedAt", *CLEARABLE)
 
 
 def essence(job):
     """The fields of a snapshot that a fold can know; tasks in their order."""
-    seen = {name: job[name] for name in JOB_FIELDS if name in job}
+    seen = {name: job[name] for name in JOB_FIELDS if job.get(name) is not None}
     tasks = sorted(job["tasks"], key=lambda task: task["position"])
     seen["tasks"] = [{name: task[name] for name in TASK_FIELDS if task.get(name) is not None}
                      for task in tasks]
-    seen["deliverables"] = [item["id"] for item in job["deliverables"]]
+    seen["deliverables"] = job["deliverables"]
     return seen
 
 

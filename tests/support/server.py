@@ -90,16 +90,21 @@ class Server:
 
     def kill9(self):
         assert self.alive, f"it was dead already: {self.process.poll()}\n{self.log()}"
-        self.process.kill()
-        self.process.wait()
-        self._forget()
+        self.bury()
+
+    def bury(self):
+        """Makes sure that nothing of it is left, whatever state it is in."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self._forget()
 
     def gone(self, within=10):
         """The exit code of a server that is going away; it has said nothing more on stdout."""
         try:
             code = self.process.wait(within * SCALE)
         except subprocess.TimeoutExpired:
-            self.kill9()
+            self.bury()
             raise AssertionError(f"still running after {within} s\n{self.log()}") from None
         spoken = self.process.stdout.read()
         self._forget()

@@ -47,6 +47,8 @@ static void job_comes_back_with_every_field(void **state)
 		.seq = 1ULL << 40,
 		.first = 7,
 		.tasks = 4000000000u,
+		.deliverables = 4000000001u,
+		.heartbeat_ms = 86400000,
 		.created = 1770318000000,
 		.updated = 1770318000001,
 		.ended = 0,
@@ -70,6 +72,8 @@ static void job_comes_back_with_every_field(void **state)
 	assert_true(out.seq == in.seq);
 	assert_true(out.first == in.first);
 	assert_int_equal(out.tasks, in.tasks);
+	assert_int_equal(out.deliverables, in.deliverables);
+	assert_int_equal(out.heartbeat_ms, in.heartbeat_ms);
 	assert_true(out.created == in.created && out.updated == in.updated && out.ended == in.ended);
 	assert_ptr_not_equal(out.title, in.title);
 	job_row_finish(&out);
@@ -88,6 +92,8 @@ static void job_is_changed_in_every_field(void **state)
 	row.seq = 9;
 	row.first = 3;
 	row.tasks = 2;
+	row.deliverables = 4;
+	row.heartbeat_ms = 5;
 	row.created = 10;
 	row.updated = 11;
 	row.ended = 12;
@@ -99,7 +105,8 @@ static void job_is_changed_in_every_field(void **state)
 	assert_string_equal(out.metadata, "{\"b\":2}");
 	assert_string_equal(out.epoch, "aaaaaaaaaa");
 	assert_int_equal(out.status, JOB_FAILED);
-	assert_true(out.seq == 9 && out.first == 3 && out.tasks == 2);
+	assert_true(out.seq == 9 && out.first == 3 && out.tasks == 2 && out.deliverables == 4);
+	assert_int_equal(out.heartbeat_ms, 5);
 	assert_true(out.created == 10 && out.updated == 11 && out.ended == 12);
 	job_row_finish(&out);
 }
@@ -115,6 +122,9 @@ static void task_comes_back_with_every_field(void **state)
 		.status = TASK_BLOCKED,
 		.progress = 42.5,
 		.attempt = 0,
+		.heartbeat_ms = 0,
+		.stalled = true,
+		.stall_at = 1770318000005,
 		.position = 0,
 		.created = 1,
 		.updated = 2,
@@ -134,12 +144,14 @@ static void task_comes_back_with_every_field(void **state)
 	assert_int_equal(out.status, TASK_BLOCKED);
 	assert_true(out.progress == 42.5);
 	assert_int_equal(out.attempt, 0);
+	assert_int_equal(out.heartbeat_ms, 0);
+	assert_true(out.stalled && out.stall_at == 1770318000005);
 	assert_int_equal(out.position, 0);
 	assert_true(out.created == 1 && out.updated == 2 && out.started == 3 && out.ended == 4);
 	task_row_finish(&out);
 }
 
-static void task_without_note_progress_and_attempt_stays_without(void **state)
+static void task_without_note_progress_attempt_and_heartbeat_stays_without(void **state)
 {
 	struct store *w = ((struct bench *)*state)->writer;
 	struct job_row job = a_job("j");
@@ -148,19 +160,116 @@ static void task_without_note_progress_and_attempt_stays_without(void **state)
 	row.note = "to be cleared";
 	row.progress = 0;
 	row.attempt = 5;
+	row.heartbeat_ms = 5000;
+	row.stalled = true;
 	OK(w->ops->begin(w));
 	OK(w->ops->job_put(w, &job));
 	OK(w->ops->task_put(w, job.key, &row));
 	row.note = NULL;
 	row.progress = NAN;
 	row.attempt = -1;
+	row.heartbeat_ms = -1;
+	row.stalled = false;
 	OK(w->ops->task_put(w, job.key, &row));
 	OK(w->ops->task_get(w, job.key, "t", &out));
 	OK(w->ops->commit(w));
 	assert_null(out.note);
 	assert_true(isnan(out.progress));
 	assert_int_equal(out.attempt, -1);
+	assert_int_equal(out.heartbeat_ms, -1);
+	assert_true(!out.stalled && !out.stall_at);
 	task_row_finish(&out);
+}
+
+/* ---- tasks that are waited for ---- */
+
+static bool append_names(void *context, const char *job_id, const char *task_id)
+{
+	buf_format(context, "%s/%s ", job_id, task_id);
+	return true;
+}
+
+static bool append_first_name(void *context, const char *job_id, const char *task_id)
+{
+	append_names(context, job_id, task_id);
+	return false;
+}
+
+static const char *stalled(struct store *s, int64_t now, size_t limit)
+{
+	static struct buf seen;
+	enum store_result r;
+
+	seen.len = 0;
+	r = s->ops->stalled(s, now, limit, append_names, &seen);
+	assert_int_equal(r, seen.len ? STORE_OK : STORE_NONE);
+	return buf_string(&seen);
+}
+
+static void wait_for_task(struct store *s, int64_t job, const char *id, uint32_t position, int64_t stall_at)
+{
+	struct task_row row = a_task(id, position);
+
+	row.stall_at = stall_at;
+	OK(s->ops->task_put(s, job, &row));
+}
+
+static void silent_tasks_are_found_when_their_time_has_come(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row j = a_job("j"), k = a_job("k");
+	struct buf seen = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &j));
+	OK(w->ops->job_put(w, &k));
+	wait_for_task(w, j.key, "soon", 0, 100);
+	wait_for_task(w, j.key, "never", 1, 0);
+	wait_for_task(w, k.key, "later", 0, 200);
+	assert_string_equal(stalled(w, 99, 10), "");
+	assert_string_equal(stalled(w, 100, 10), "j/soon ");
+	assert_int_equal(strlen(stalled(w, 200, 10)), strlen("j/soon k/later "));
+	assert_true(strstr(stalled(w, 200, 10), "k/later ") != NULL);
+	assert_true(strlen(stalled(w, INT64_MAX, 1)) < strlen("j/soon k/later "));
+	OK(w->ops->stalled(w, 200, 10, append_first_name, &seen));
+	assert_true(seen.len < strlen("j/soon k/later "));
+	OK(w->ops->commit(w));
+	buf_finish(&seen);
+	OK(b->reader->ops->begin(b->reader));
+	assert_string_equal(stalled(b->reader, 100, 10), "j/soon ");
+	OK(b->reader->ops->commit(b->reader));
+}
+
+static void a_task_that_is_not_waited_for_any_more_is_not_found(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row j = a_job("j"), gone = a_job("gone");
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &j));
+	OK(w->ops->job_put(w, &gone));
+	wait_for_task(w, j.key, "a", 0, 100);
+	wait_for_task(w, gone.key, "b", 0, 50);
+	OK(w->ops->commit(w));
+
+	OK(w->ops->begin(w));
+	wait_for_task(w, j.key, "a", 0, 300);
+	OK(w->ops->job_delete(w, &gone));
+	assert_string_equal(stalled(w, 200, 10), "");
+	wait_for_task(w, j.key, "a", 0, 0);
+	wait_for_task(w, j.key, "c", 1, 10);
+	assert_string_equal(stalled(w, 1000, 10), "j/c ");
+	w->ops->rollback(w);
+
+	OK(w->ops->begin(w));
+	assert_int_equal(strlen(stalled(w, 100, 10)), strlen("j/a gone/b "));
+	wait_for_task(w, j.key, "a", 0, 0);
+	OK(w->ops->job_delete(w, &gone));
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	assert_string_equal(stalled(w, 1000, 10), "");
+	OK(w->ops->commit(w));
 }
 
 static bool append_task(void *context, const struct task_row *row)
@@ -221,6 +330,37 @@ static void deliverables_keep_their_order_when_changed(void **state)
 	buf_finish(&seen);
 }
 
+static void deliverable_is_found_by_its_id(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer, *r = b->reader;
+	struct job_row job = a_job("j"), other = a_job("k");
+	struct deliverable_row in = { "d1", "report.pdf", "/files/1", "application/pdf", 1770318000000 };
+	struct deliverable_row bare = { "d2", "a word", NULL, NULL, 2 }, out = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->job_put(w, &job));
+	OK(w->ops->job_put(w, &other));
+	NONE(w->ops->deliverable_get(w, job.key, "d1", &out));
+	OK(w->ops->deliverable_put(w, job.key, &in));
+	OK(w->ops->deliverable_put(w, job.key, &bare));
+	NONE(w->ops->deliverable_get(w, other.key, "d1", &out));
+	OK(w->ops->commit(w));
+
+	OK(r->ops->begin(r));
+	OK(r->ops->deliverable_get(r, job.key, "d1", &out));
+	assert_string_equal(out.id, "d1");
+	assert_string_equal(out.title, "report.pdf");
+	assert_string_equal(out.url, "/files/1");
+	assert_string_equal(out.media_type, "application/pdf");
+	assert_true(out.created == 1770318000000);
+	deliverable_row_finish(&out);
+	OK(r->ops->deliverable_get(r, job.key, "d2", &out));
+	assert_true(!out.url && !out.media_type);
+	deliverable_row_finish(&out);
+	OK(r->ops->commit(r));
+}
+
 static bool keep_json(void *context, const struct event_row *row)
 {
 	buf_slice(context, row->json);
@@ -260,6 +400,7 @@ static void what_is_not_there_is_none(void **state)
 	struct store *r = ((struct bench *)*state)->reader;
 	struct job_row job;
 	struct task_row task;
+	struct deliverable_row deliverable;
 	struct idempotency_row answer;
 
 	OK(r->ops->begin(r));
@@ -269,6 +410,8 @@ static void what_is_not_there_is_none(void **state)
 	NONE(r->ops->jobs(r, -1, 0, 10, dump_job, NULL));
 	NONE(r->ops->tasks(r, 1, dump_task, NULL));
 	NONE(r->ops->deliverables(r, 1, dump_deliverable, NULL));
+	NONE(r->ops->deliverable_get(r, 1, "d", &deliverable));
+	NONE(r->ops->stalled(r, INT64_MAX, 10, append_names, NULL));
 	NONE(r->ops->events(r, 1, 0, false, 10, dump_event, NULL));
 	OK(r->ops->commit(r));
 }
@@ -808,9 +951,12 @@ static const struct CMUnitTest promises[] = {
 	TEST(job_comes_back_with_every_field),
 	TEST(job_is_changed_in_every_field),
 	TEST(task_comes_back_with_every_field),
-	TEST(task_without_note_progress_and_attempt_stays_without),
+	TEST(task_without_note_progress_attempt_and_heartbeat_stays_without),
 	TEST(tasks_are_listed_by_position_whatever_the_order_of_writing),
+	TEST(silent_tasks_are_found_when_their_time_has_come),
+	TEST(a_task_that_is_not_waited_for_any_more_is_not_found),
 	TEST(deliverables_keep_their_order_when_changed),
+	TEST(deliverable_is_found_by_its_id),
 	TEST(event_comes_back_with_the_same_bytes),
 	TEST(what_is_not_there_is_none),
 	TEST(events_are_walked_both_ways_within_limits),

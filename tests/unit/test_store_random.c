@@ -55,6 +55,8 @@ static void change_job(struct store *s, struct job_row *job, uint64_t *seed)
 	job->status = (enum job_status)below(seed, JOB_STATUS_COUNT);
 	job->ended = job_status_terminal(job->status) ? 1 + below(seed, 100) : 0;
 	job->updated = below(seed, 1000);
+	job->deliverables = below(seed, 10);
+	job->heartbeat_ms = below(seed, 2) ? below(seed, 1000) : 0;
 	OK(s->ops->job_put(s, job));
 }
 
@@ -72,6 +74,9 @@ static void change_task(struct store *s, struct job_row *job, uint64_t *seed)
 	row.status = (enum task_status)below(seed, TASK_STATUS_COUNT);
 	row.progress = below(seed, 3) ? (double)below(seed, 100) : (double)NAN;
 	row.attempt = (int64_t)below(seed, 4) - 1;
+	row.heartbeat_ms = (int64_t)below(seed, 4) - 1;
+	row.stalled = below(seed, 2);
+	row.stall_at = below(seed, 2) ? below(seed, 100) : 0;
 	free(row.note);
 	row.note = below(seed, 2) ? xstrdup("a note") : NULL;
 	OK(s->ops->task_put(s, job->key, &row));
@@ -151,6 +156,29 @@ static void dump_answers(struct store *s, struct buf *text)
 		}
 }
 
+/* Tasks that are waited for, counted job by job, because a store finds them in any order. */
+struct waits {
+	uint32_t tasks[IDS][IDS];
+};
+
+static bool count_wait(void *context, const char *job_id, const char *task_id)
+{
+	((struct waits *)context)->tasks[atoi(job_id + 1)][atoi(task_id + 1)]++;
+	return true;
+}
+
+static void dump_waits(struct store *s, struct buf *text)
+{
+	for (int64_t now = 0; now <= 100; now += 25) {
+		struct waits w = { 0 };
+		s->ops->stalled(s, now, SIZE_MAX, count_wait, &w);
+		buf_format(text, "stalled at %lld:", (long long)now);
+		for (uint32_t i = 0; i < IDS * IDS; i++)
+			buf_format(text, " %u", w.tasks[i / IDS][i % IDS]);
+		buf_char(text, '\n');
+	}
+}
+
 /* The transaction that this seed means; what the session sees at its end. */
 static void transaction(struct store *s, uint64_t seed, struct buf *text)
 {
@@ -167,6 +195,7 @@ static void transaction(struct store *s, uint64_t seed, struct buf *text)
 	}
 	dump(s, text);
 	dump_answers(s, text);
+	dump_waits(s, text);
 	OK(s->ops->commit(s));
 	buf_string(text);
 }

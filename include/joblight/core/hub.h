@@ -56,7 +56,7 @@ struct subscriber_ops {
 	/* Instead of write: there is something behind the cursor, or the job has ended (polling). */
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
-	void (*ended)(struct subscriber *s, uint64_t seq, const char *status);
+	void (*ended)(struct subscriber *s, const char *job_id, uint64_t seq, const char *status);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
 	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
 };

@@ -1,7 +1,7 @@
 /*
  * JSON text (RFC 8259): a strict check of what comes in, and a writer for what goes out.
  *
- * cJSON builds the tree that codec.c reads, but it takes trailing bytes, raw control characters, bad
+ * cJSON builds the tree that decode.c reads, but it takes trailing bytes, raw control characters, bad
  * UTF-8 and 1000 levels, and it cuts strings at \u0000.  So nothing reaches it before json_check().
  */
 #ifndef JOBLIGHT_CORE_JSON_H

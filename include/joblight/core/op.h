@@ -16,6 +16,9 @@ enum op_kind {
 	OP_TASK_CREATE, /* one new task; exists: 409 */
 	OP_TASK_PUT,    /* one task by its id, created when unknown */
 	OP_TASK_REPORT, /* the webhook: one or many, created when unknown */
+	OP_DELIVERABLE, /* one new deliverable; exists: 409 */
+	OP_COMMAND,     /* a word to the workers */
+	OP_STALL,       /* the server's own: a task has been silent for too long; nobody waits for an answer */
 	OP_KIND_COUNT
 };
 
@@ -26,10 +29,11 @@ enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
 struct task_change {
 	struct slice id; /* empty: make one */
 	struct slice title, note;
-	enum given has_title, has_status, has_note, has_progress, has_attempt;
+	enum given has_title, has_status, has_note, has_progress, has_attempt, has_heartbeat;
 	enum task_status status;
 	double progress;
 	int64_t attempt;
+	int64_t heartbeat_ms; /* 0: off, also when null was given */
 };
 
 struct op {
@@ -37,13 +41,22 @@ struct op {
 	enum op_kind kind;
 	char job_id[ID_MAX + 1]; /* "" in a creation: make one */
 
-	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into */
+	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into; whom a command or a stall is about */
 
-	/* of a job */
-	enum given has_title, has_status, has_metadata;
+	/* of a job; a deliverable has a title too */
+	enum given has_title, has_status, has_metadata, has_heartbeat;
 	struct slice title;
 	enum job_status status;
-	struct buf metadata; /* minified */
+	struct buf metadata;  /* minified */
+	int64_t heartbeat_ms; /* 0: off */
+
+	/* of a deliverable */
+	struct slice deliverable_id;  /* empty: make one */
+	struct slice url, media_type; /* empty: none */
+
+	/* of a command */
+	struct slice command;
+	struct buf args; /* minified; empty: {} */
 
 	/* of tasks */
 	struct task_change *tasks;

@@ -57,6 +57,7 @@ struct idempotency_row {
 typedef bool job_visit(void *context, const struct job_row *row);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
+typedef bool stalled_visit(void *context, const char *job_id, const char *task_id);
 typedef bool event_visit(void *context, const struct event_row *row);
 
 struct store_ops {
@@ -84,7 +85,10 @@ struct store_ops {
 	enum store_result (*task_get)(struct store *s, int64_t job, const char *id, struct task_row *row);
 	enum store_result (*task_put)(struct store *s, int64_t job, const struct task_row *row);
 	enum store_result (*tasks)(struct store *s, int64_t job, task_visit *visit, void *context); /* by position */
+	/* Tasks of any job whose stall_at is set and not after `now`, in any order. */
+	enum store_result (*stalled)(struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context);
 
+	enum store_result (*deliverable_get)(struct store *s, int64_t job, const char *id, struct deliverable_row *row);
 	enum store_result (*deliverable_put)(struct store *s, int64_t job, const struct deliverable_row *row);
 	enum store_result (*deliverables)(struct store *s, int64_t job, deliverable_visit *visit,
 					  void *context); /* in order of insertion */

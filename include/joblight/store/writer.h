@@ -3,7 +3,8 @@
  *
  * It takes everything that is queued, runs it through the engine in one transaction (group commit), and
  * hands out what was committed.  writer_hand_out() in writer.c is the only way from an op to its answer:
- * commit, then broadcast, then answer.
+ * commit, then broadcast, then answer.  By itself it notices tasks that were silent for too long (the same
+ * transaction and broadcast, nobody to answer), prunes, and checkpoints.
  */
 #ifndef JOBLIGHT_STORE_WRITER_H
 #define JOBLIGHT_STORE_WRITER_H
@@ -17,7 +18,7 @@ struct writer;
 
 /*
  * Called in the store thread with a committed batch (borrowed; NULL when nothing was logged) and the ops
- * it answers, linked by op->mail in their order; the ops are handed over.
+ * it answers, linked by op->mail in their order (NULL: none); the ops are handed over.
  */
 typedef void writer_deliver(void *context, struct batch *batch, struct op *ops);
 

@@ -93,6 +93,10 @@ static void change_task(struct world *w, struct op *op, size_t most)
 		t->has_attempt = GIVEN_VALUE;
 		t->attempt = (int64_t)dice_below(d, 3);
 	}
+	if (dice_chance(d, 10)) {
+		t->has_heartbeat = GIVEN_VALUE;
+		t->heartbeat_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
+	}
 }
 
 static struct op *report(struct world *w, const char *id)
@@ -126,6 +130,10 @@ static void add_state(struct world *w, struct op *op, unsigned terminal_percent)
 		op->has_metadata = GIVEN_VALUE;
 		buf_format(&op->metadata, "{\"n\":%llu}", (unsigned long long)dice_below(d, 100));
 	}
+	if (dice_chance(d, 20)) {
+		op->has_heartbeat = GIVEN_VALUE;
+		op->heartbeat_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
+	}
 	if (dice_chance(d, 40)) {
 		op->has_status = GIVEN_VALUE;
 		op->status = (enum job_status)dice_below(d, JOB_COMPLETED);
@@ -145,6 +153,43 @@ static struct op *create(struct world *w, const char *id)
 	op->tasks = xcalloc(tasks, sizeof(*op->tasks));
 	for (size_t i = 0; i < tasks; i++)
 		change_task(w, op, 400);
+	return op;
+}
+
+static struct op *deliver(struct world *w, const char *id)
+{
+	struct dice *d = &w->dice;
+	struct op *op = new_op(OP_DELIVERABLE, id);
+	size_t from = document(op)->len;
+
+	buf_format(document(op), "d%llu", (unsigned long long)dice_below(d, 5));
+	op->deliverable_id = cut(op, from);
+	op->has_title = GIVEN_VALUE;
+	op->title = words(op, d, "D", 60);
+	if (dice_chance(d, 50))
+		op->url = SLICE("https://files.example/report.pdf?page=1&x=%22");
+	if (dice_chance(d, 50))
+		op->media_type = SLICE("application/pdf");
+	return op;
+}
+
+static struct op *command(struct world *w, const char *id)
+{
+	struct op *op = new_op(OP_COMMAND, id);
+
+	op->command = SLICE("cancel");
+	buf_format(&op->args, "{\"n\":%llu}", (unsigned long long)dice_below(&w->dice, 100));
+	if (dice_chance(&w->dice, 50))
+		snprintf(op->task_id, sizeof(op->task_id), "t%llu", (unsigned long long)dice_below(&w->dice, 7));
+	return op;
+}
+
+/* The store thread's own: it may come too early, or for a task that is not there. */
+static struct op *stall(struct world *w, const char *id)
+{
+	struct op *op = new_op(OP_STALL, id);
+
+	snprintf(op->task_id, sizeof(op->task_id), "t%llu", (unsigned long long)dice_below(&w->dice, 7));
 	return op;
 }
 
@@ -173,9 +218,15 @@ struct op *changes_op(struct world *w)
 		op = patch(w, id);
 	else if (what < 30)
 		op = put(w, id);
+	else if (what < 35)
+		op = deliver(w, id);
+	else if (what < 40)
+		op = command(w, id);
+	else if (what < 45)
+		op = stall(w, id);
 	else
 		op = report(w, id);
-	if (dice_chance(d, 10))
+	if (op->kind != OP_STALL && dice_chance(d, 10))
 		snprintf(op->key, sizeof(op->key), "k%llu", (unsigned long long)dice_below(d, 4));
 	return op;
 }
@@ -191,8 +242,11 @@ struct op *changes_nudge(const char *job_id)
 
 const char *changes_text(const struct op *op)
 {
-	static const char *const kinds[OP_KIND_COUNT] = { "create", "patch", "delete", "add a task to", "put a task into",
-							  "report to" };
+	static const char *const kinds[OP_KIND_COUNT] = {
+		[OP_JOB_CREATE] = "create",      [OP_JOB_PATCH] = "patch",          [OP_JOB_DELETE] = "delete",
+		[OP_TASK_CREATE] = "add a task", [OP_TASK_PUT] = "put a task into", [OP_TASK_REPORT] = "report to",
+		[OP_DELIVERABLE] = "deliver to", [OP_COMMAND] = "command",          [OP_STALL] = "stall a task of",
+	};
 	static char text[ID_MAX + 64];
 
 	snprintf(text, sizeof(text), "%s %s (%zu tasks%s)", kinds[op->kind], op->job_id, op->task_count,

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "joblight/core/json.h"
+
 static const char *const framings[FRAMING_COUNT] = { "sse", "named", "ws" };
 
 #define NAME "client %u (%s%s, %s, hub %u)"
@@ -125,16 +127,18 @@ static void check_snapshot(const struct client *c, const struct opening *o, cons
 		check_reason(c, o, l);
 }
 
-/* Title and status are the job's, as of some moment since the position. */
+/* Title and status are the job's, as of some moment since the position.  A lost event may have changed them. */
 static void check_words(const struct client *c, const struct opening *o, const struct life *l)
 {
 	struct buf title = { 0 };
-	bool found = c->node->loses; /* a lost event may have changed them */
+	bool found = c->node->loses;
 
-	buf_char(&title, '"');
-	for (uint64_t seq = o->start ? o->start : 1; seq <= l->head && !found; seq++)
-		found = life_fact(l, seq)->status == o->status;
-	promise(found && o->title, NAME ": the job never had the status %s", NAMED(c), job_status_text(o->status));
+	json_string(&title, slice_of(o->title));
+	for (uint64_t seq = o->start ? o->start : 1; seq <= l->head && !found; seq++) {
+		const struct fact *f = life_fact(l, seq);
+		found = f->status == o->status && slice_is(buf_as_slice(&title), f->title);
+	}
+	promise(found, NAME ": the job was never %s and called %s", NAMED(c), job_status_text(o->status), o->title);
 	buf_finish(&title);
 }
 
@@ -206,7 +210,7 @@ static struct position any_position(struct client *c)
 
 static void attach(struct client *c)
 {
-	struct attach a = { c->job_id, c->asked, c->framing, TYPE_BITS_ALL, c->polls ? c->limit : 0 };
+	struct attach a = { c->job_id, c->asked, c->framing, c->types, c->polls ? c->limit : 0 };
 
 	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
 	      (int)c->asked.kind);
@@ -264,6 +268,8 @@ void client_check_at_rest(const struct client *c)
 	promise(!c->opening_due && !c->wire.len, NAME ": half a frame is missing", NAMED(c));
 	promise(!c->life->died, NAME ": the job is deleted and it was not told", NAMED(c));
 	promise(!c->life->over, NAME ": the job is over and it was not told", NAMED(c));
-	promise(c->seen == c->life->head, NAME ": is at %llu of %llu and nothing comes", NAMED(c),
-		(unsigned long long)c->seen, (unsigned long long)c->life->head);
+	for (uint64_t seq = c->seen + 1; seq <= c->life->head; seq++)
+		promise(!client_wants(c, seq), NAME ": is at %llu of %llu and nothing comes", NAMED(c),
+			(unsigned long long)c->seen, (unsigned long long)c->life->head);
+	promise(!c->passed, NAME ": passing message %u did not come", NAMED(c), c->passed);
 }

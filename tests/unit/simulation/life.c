@@ -88,11 +88,8 @@ static void fold_task(struct life *l, struct slice json, const char *id_name, co
 	struct folded_task *t = task_of(l, member(json, id_name), time);
 	bool was_over = is_over(t->status);
 
-	take_member(&t->status, json, "status");
-	take_member(&t->title, json, "title");
-	take_member(&t->note, json, "note");
-	take_member(&t->progress, json, "progress");
-	take_member(&t->attempt, json, "attempt");
+#define TAKE(field, name) take_member(&t->field, json, name);
+	TASK_STATE(TAKE)
 	set(&t->updated, time);
 	if (!strcmp(t->status, "\"in_progress\"") && (!t->started || was_over))
 		set(&t->started, time);
@@ -102,12 +99,25 @@ static void fold_task(struct life *l, struct slice json, const char *id_name, co
 		set(&t->ended, time);
 }
 
+static void fold_deliverable(struct life *l, struct slice json, const char *time)
+{
+	l->deliverables = xrealloc(l->deliverables, (l->deliverable_count + 1) * sizeof(*l->deliverables));
+	l->deliverables[l->deliverable_count++] = (struct folded_deliverable){
+		.id = member(json, "deliverableId"),
+		.title = member(json, "title"),
+		.url = member(json, "url"),
+		.media_type = member(json, "mediaType"),
+		.created = xstrdup(time),
+	};
+}
+
 static void fold_job(struct life *l, struct slice json, const char *time)
 {
 	struct slice tasks, task;
 
 	take_member(&l->title, json, "title");
 	take_member(&l->status, json, "status");
+	take_member(&l->heartbeat, json, "heartbeatTimeoutMs");
 	if (json_member(json, "metadata", &tasks))
 		take_member(&l->metadata, json, "metadata");
 	if (member_is(json, "created", "true")) {
@@ -124,6 +134,16 @@ static void fold_job(struct life *l, struct slice json, const char *time)
 	}
 }
 
+static void fold(struct life *l, enum event_type type, struct slice json, const char *time)
+{
+	if (type == EVENT_JOB_UPDATE)
+		fold_job(l, json, time);
+	else if (type == EVENT_TASK_UPDATE)
+		fold_task(l, json, "taskId", time);
+	else if (type == EVENT_DELIVERABLE)
+		fold_deliverable(l, json, time); /* a command changes nothing */
+}
+
 /* Writing the snapshot. */
 
 static void add(struct buf *out, const char *name, const char *raw)
@@ -135,16 +155,23 @@ static void add(struct buf *out, const char *name, const char *raw)
 static void add_task(struct buf *out, const struct folded_task *t, size_t position)
 {
 	buf_format(out, "%s{\"id\":%s", position ? "," : "", t->id);
-	add(out, "status", t->status);
-	add(out, "title", t->title);
-	add(out, "note", t->note);
-	add(out, "progress", t->progress);
-	add(out, "attempt", t->attempt);
+#define ADD(field, name) add(out, name, t->field);
+	TASK_STATE(ADD)
 	buf_format(out, ",\"position\":%zu", position);
 	add(out, "createdAt", t->created);
 	add(out, "updatedAt", t->updated);
 	add(out, "startedAt", t->started);
 	add(out, "endedAt", t->ended);
+	buf_char(out, '}');
+}
+
+static void add_deliverable(struct buf *out, const struct folded_deliverable *d, bool first)
+{
+	buf_format(out, "%s{\"id\":%s", first ? "" : ",", d->id);
+	add(out, "title", d->title);
+	add(out, "url", d->url);
+	add(out, "mediaType", d->media_type);
+	add(out, "createdAt", d->created);
 	buf_char(out, '}');
 }
 
@@ -156,13 +183,17 @@ static void write_snapshot(const struct life *l, struct fact *f, const char *tim
 	add(&out, "title", l->title);
 	add(&out, "status", l->status);
 	add(&out, "metadata", l->metadata);
+	add(&out, "heartbeatTimeoutMs", l->heartbeat);
 	add(&out, "createdAt", l->created);
 	add(&out, "updatedAt", time);
 	add(&out, "endedAt", l->ended);
 	buf_text(&out, ",\"tasks\":[");
 	for (size_t i = 0; i < l->task_count; i++)
 		add_task(&out, &l->tasks[i], i);
-	buf_format(&out, "],\"deliverables\":[],\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"%s.%llu\"}",
+	buf_text(&out, "],\"deliverables\":[");
+	for (size_t i = 0; i < l->deliverable_count; i++)
+		add_deliverable(&out, &l->deliverables[i], i == 0);
+	buf_format(&out, "],\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"%s.%llu\"}",
 		   (unsigned long long)l->head, l->epoch, l->epoch, (unsigned long long)l->head);
 	f->snapshot_len = out.len;
 	f->snapshot = out.ptr;
@@ -218,10 +249,9 @@ static void learn(struct life **lives, const struct batch *b, const struct event
 	learn_json(l, f, json);
 	char *time = member(json, "timestamp");
 	promise(clock_parse((struct slice){ time + 1, strlen(time) - 2 }, &f->time), "%s is no time", time);
-	if (e->type == EVENT_JOB_UPDATE)
-		fold_job(l, json, time);
-	else
-		fold_task(l, json, "taskId", time);
+	fold(l, e->type, json, time);
+	promise(l->status && !strncmp(l->status + 1, job_status_text(e->job_status), strlen(l->status) - 2),
+		"%s: the event says %s, its JSON %s", l->job_id, job_status_text(e->job_status), l->status);
 	f->title = xstrdup(l->title);
 	write_snapshot(l, f, time);
 	free(time);
@@ -235,8 +265,17 @@ void lives_learn(struct life **lives, const struct batch *b, uint64_t step)
 
 static void free_task(struct folded_task *t)
 {
-	char *all[] = { t->id, t->status, t->title, t->note, t->progress, t->attempt,
-			t->created, t->updated, t->started, t->ended };
+	char *all[] = { t->id, t->created, t->updated, t->started, t->ended };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		free(all[i]);
+#define FREE(field, name) free(t->field);
+	TASK_STATE(FREE)
+}
+
+static void free_deliverable(struct folded_deliverable *d)
+{
+	char *all[] = { d->id, d->title, d->url, d->media_type, d->created };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);
@@ -244,7 +283,7 @@ static void free_task(struct folded_task *t)
 
 static void free_life(struct life *l)
 {
-	char *all[] = { l->title, l->status, l->metadata, l->created, l->ended };
+	char *all[] = { l->title, l->status, l->metadata, l->heartbeat, l->created, l->ended };
 
 	for (uint64_t i = 0; i < l->head; i++) {
 		free(l->facts[i].json);
@@ -253,10 +292,13 @@ static void free_life(struct life *l)
 	}
 	for (size_t i = 0; i < l->task_count; i++)
 		free_task(&l->tasks[i]);
+	for (size_t i = 0; i < l->deliverable_count; i++)
+		free_deliverable(&l->deliverables[i]);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);
 	free(l->facts);
 	free(l->tasks);
+	free(l->deliverables);
 	free(l);
 }
 

@@ -19,10 +19,24 @@ struct fact {
 	size_t json_len, snapshot_len;
 };
 
-/* The raw JSON of each member; an empty slice where there is none. */
+/* The raw JSON of each member; NULL where there is none. */
+#define TASK_STATE(X)                                                                                  \
+	X(status, "status")                                                                            \
+	X(title, "title")                                                                              \
+	X(note, "note")                                                                                \
+	X(progress, "progress")                                                                        \
+	X(attempt, "attempt")                                                                          \
+	X(heartbeat, "heartbeatTimeoutMs")                                                             \
+	X(stalled, "stalled")
+#define FIELD(field, name) char *field;
+
 struct folded_task {
-	char *id, *status, *title, *note, *progress, *attempt;
-	char *created, *updated, *started, *ended;
+	char *id, *created, *updated, *started, *ended;
+	TASK_STATE(FIELD)
+};
+
+struct folded_deliverable {
+	char *id, *title, *url, *media_type, *created;
 };
 
 struct life {
@@ -34,9 +48,10 @@ struct life {
 	uint64_t first;      /* still in the store; raised by pruning */
 	uint64_t born, died; /* steps; died 0: it lives */
 	bool over;           /* has a terminal status */
-	char *title, *status, *metadata, *created, *ended;
+	char *title, *status, *metadata, *heartbeat, *created, *ended;
 	struct folded_task *tasks;
-	size_t task_count;
+	struct folded_deliverable *deliverables;
+	size_t task_count, deliverable_count;
 };
 
 /* Every event of a committed batch, in order.  *lives is the list, the newest life first. */

@@ -42,14 +42,51 @@ static const char *back(const struct client *c)
 	return c->framing == FRAME_WS ? "" : "\n\n";
 }
 
-static void next_frame(const struct client *c, struct buf *out)
+static uint64_t next_wanted(const struct client *c)
 {
 	uint64_t seq = c->seen + 1;
+
+	while (seq <= c->life->head && !client_wants(c, seq))
+		seq++;
+	return seq;
+}
+
+static void add_passing(const struct client *c, struct buf *out)
+{
+	struct buf json = { 0 };
+
+	world_passing_json(c->job_id, c->passed, &json);
+	if (c->framing == FRAME_WS)
+		add_ws_header(out, json.len);
+	else
+		buf_text(out, c->framing == FRAME_NAMED ? "event: presence\ndata: " : "data: ");
+	buf_slice(out, buf_as_slice(&json));
+	buf_text(out, back(c));
+	buf_finish(&json);
+}
+
+static bool wire_starts_with(const struct client *c, const struct buf *frame)
+{
+	return c->wire.len >= frame->len && !memcmp(c->wire.ptr, frame->ptr, frame->len);
+}
+
+enum frame_kind { OPENING, EVENT, PASSING };
+
+/* What must come now.  A passing message may come between any two frames, and replaces the one before. */
+static enum frame_kind next_frame(const struct client *c, struct buf *out)
+{
+	uint64_t seq = next_wanted(c);
 
 	out->len = 0;
 	if (c->opening_due) {
 		buf_slice(out, buf_as_slice(&c->opening));
-		return;
+		return OPENING;
+	}
+	if (c->passed) {
+		add_passing(c, out);
+		if (wire_starts_with(c, out))
+			return PASSING;
+		out->len = 0;
 	}
 	promise(seq <= c->life->head, "client %u: something behind the last event, %llu: %.*s", AT(c), (int)c->wire.len,
 		c->wire.ptr);
@@ -57,6 +94,7 @@ static void next_frame(const struct client *c, struct buf *out)
 	add_front(c, out, event_type_text(f->type), c->life->epoch, seq, f->json_len);
 	buf_add(out, f->json, f->json_len);
 	buf_text(out, back(c));
+	return EVENT;
 }
 
 /* Opening. */
@@ -96,6 +134,7 @@ static void stream_opened(struct subscriber *s, const struct opening *o)
 	c->life = l;
 	c->state = CLIENT_OPEN;
 	c->start = c->seen = o->start;
+	c->passed = 0; /* the opening tells what it told */
 	if (o->over || dice_chance(&c->world->dice, 2)) { /* 204, or HEAD: over before it begins */
 		hub_detach(c->node->hub, s);
 		c->finished = o->over && c->own;
@@ -107,58 +146,75 @@ static void stream_opened(struct subscriber *s, const struct opening *o)
 
 /* Bytes. */
 
-/* Every frame is whole but the opening, which comes in pieces; and none is longer than allowed but one alone. */
+/* The frame in front of the wire; false: it is not whole yet, which only an opening may be. */
+static bool take_frame(struct client *c, enum frame_kind *kind, size_t *len)
+{
+	struct buf must = { 0 };
+
+	*kind = next_frame(c, &must);
+	*len = c->wire.len < must.len ? c->wire.len : must.len;
+	promise(!memcmp(c->wire.ptr, must.ptr, *len), "client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s",
+		AT(c), (int)*len, c->wire.ptr, (int)must.len, must.ptr);
+	bool whole = *len == must.len;
+	promise(whole || *kind == OPENING, "client %u: half a frame behind %llu", AT(c));
+	buf_finish(&must);
+	if (!whole)
+		return false;
+	if (*kind == EVENT)
+		c->seen = next_wanted(c);
+	else if (*kind == OPENING)
+		c->opening_due = false;
+	else
+		c->passed = 0;
+	memmove(c->wire.ptr, c->wire.ptr + *len, c->wire.len - *len);
+	c->wire.len -= *len;
+	return true;
+}
+
+static void maybe_block(struct client *c)
+{
+	c->blocked = dice_chance(&c->world->dice, c->blocks_percent);
+	c->blocked_at = c->node->now;
+}
+
+/* A write is no longer than allowed, but for one frame that is. */
 static enum sink stream_write(struct subscriber *s, const char *bytes, size_t len)
 {
 	struct client *c = client_of(s);
-	struct buf must = { 0 };
-	size_t frames = 0;
+	size_t frame_len = 0;
+	enum frame_kind kind;
 
 	promise(c->state == CLIENT_OPEN && !c->blocked && len, "client %u: a write in the wrong state, at %llu", AT(c));
 	buf_add(&c->wire, bytes, len);
-	while (c->wire.len) {
-		next_frame(c, &must);
-		size_t n = c->wire.len < must.len ? c->wire.len : must.len;
-		promise(!memcmp(c->wire.ptr, must.ptr, n),
-			"client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s", AT(c), (int)n, c->wire.ptr,
-			(int)must.len, must.ptr);
-		if (n < must.len) {
-			promise(c->opening_due, "client %u: half a frame behind %llu", AT(c));
-			break;
-		}
-		frames += c->opening_due ? 0 : 1;
-		c->seen += c->opening_due ? 0 : 1;
-		c->opening_due = false;
-		memmove(c->wire.ptr, c->wire.ptr + n, c->wire.len - n);
-		c->wire.len -= n;
-	}
-	c->node->events += frames;
-	promise(len <= c->world->limits.write_bytes || (frames == 1 && len == must.len),
-		"client %u: %zu bytes at once", c->number, len);
-	buf_finish(&must);
-	c->blocked = dice_chance(&c->world->dice, c->blocks_percent);
-	c->blocked_at = c->node->now;
+	while (c->wire.len && take_frame(c, &kind, &frame_len))
+		c->node->events += kind == EVENT;
+	promise(len <= c->world->limits.write_bytes || (kind != OPENING && len == frame_len),
+		"client %u: %zu bytes at once, at %llu", c->number, len, (unsigned long long)c->seen);
+	maybe_block(c);
+	if (dice_chance(&c->world->dice, 1)) /* the write finds that the connection is gone */
+		client_cut(c);
 	return c->blocked ? SINK_BLOCKED : SINK_OPEN;
 }
 
-static void stream_ended(struct subscriber *s, uint64_t seq, const char *status)
+static void stream_ended(struct subscriber *s, const char *job_id, uint64_t seq, const char *status)
 {
 	struct client *c = client_of(s);
 	const struct life *l = c->life;
 	bool deleted = !strcmp(status, "deleted");
 
+	promise(!strcmp(job_id, c->job_id), "client %u: told of the end of another job", c->number);
 	promise(c->state == CLIENT_OPEN && !s->channel, "client %u: ended in the wrong state, at %llu", AT(c));
 	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: ended too early, at %llu", AT(c));
 	promise(seq >= c->seen && seq <= l->head, "client %u: at %llu and told of %llu", AT(c), (unsigned long long)seq);
 	if (deleted)
 		promise(l->died, "client %u: at %llu of a job that is not deleted", AT(c));
 	else
-		promise(l->over && c->seen == l->head && !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
+		promise(l->over && next_wanted(c) > l->head && !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
 			"client %u: ended with %s, at %llu of %llu", c->number, status, (unsigned long long)c->seen,
 			(unsigned long long)l->head);
 	trace("client %u is told the end: %s", c->number, status);
 	if (dice_chance(&c->world->dice, 80)) { /* else its last bytes are lost with the connection */
-		client_keep(c, c->seen);
+		client_keep(c, deleted ? c->seen : seq);
 		c->finished = !deleted;
 	}
 	client_leave(c);
@@ -172,6 +228,11 @@ static void stream_heartbeat(struct subscriber *s, uint64_t head)
 	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: a heartbeat inside a frame, at %llu", AT(c));
 	promise(head >= c->seen && head <= c->life->head, "client %u: at %llu, and the heart says %llu", AT(c),
 		(unsigned long long)head);
+	maybe_block(c);
+	if (dice_chance(&c->world->dice, 3))
+		client_cut(c);
+	else if (c->blocked)
+		hub_block(c->node->hub, s);
 }
 
 static void stream_stalled(struct subscriber *s)

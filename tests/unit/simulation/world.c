@@ -72,6 +72,7 @@ static void choose_limits(struct world *w)
 	w->limits.heartbeat_ms = DICE_PICK(d, 100, 400, 3000);
 	w->limits.stall_ms = DICE_PICK(d, 100, 1000, 5000);
 	w->limits.tasks_per_job = 6;
+	w->limits.deliverables_per_job = 3;
 	w->limits.cached_tasks = DICE_PICK(d, 1, 4, 1000);
 }
 
@@ -148,7 +149,7 @@ static void check_answer(struct world *w, const struct op *op)
 		promise(!op->body.len && !op->seq_last, "a refused op has an answer");
 		return;
 	}
-	if (op->replayed || op->kind == OP_JOB_DELETE)
+	if (op->replayed || op->kind == OP_JOB_DELETE || op->kind == OP_STALL)
 		return;
 	struct life *l = life_of_epoch(w->lives, op->job_id, op->epoch);
 	promise(l && op->seq_first && op->seq_first <= op->seq_last && op->seq_last <= l->head,
@@ -311,6 +312,24 @@ bool world_round(struct node *n)
 	if (hub_round(n->hub))
 		n->woken = true;
 	return true;
+}
+
+void world_passing_json(const char *job_id, unsigned number, struct buf *out)
+{
+	buf_format(out, "{\"type\":\"presence\",\"jobId\":\"%s\",\"n\":%u}", job_id, number);
+}
+
+unsigned world_pass(struct node *n, unsigned job)
+{
+	struct buf json = { 0 };
+	char id[ID_MAX + 1];
+
+	world_job_name(job, id);
+	world_passing_json(id, ++n->passing[job], &json);
+	trace("hub %u passes %.*s", n->number, (int)json.len, json.ptr);
+	hub_pass(n->hub, id, buf_as_slice(&json));
+	buf_finish(&json);
+	return n->passing[job];
 }
 
 void world_tick(struct node *n)

@@ -1,14 +1,20 @@
-#include "joblight/core/codec.h"
+#include "joblight/core/decode.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "joblight/base/xalloc.h"
-#include "joblight/core/cursor.h"
 #include "joblight/core/json.h"
 
 #define ATTEMPT_MAX 9007199254740991.0 /* 2^53 - 1: every JSON reader can hold it */
+
+#define HEARTBEAT_TIMEOUT_MOST_MS 86400000 /* a day; who is silent for longer by plan asks for none */
+#define HEARTBEAT_TIMEOUT "heartbeatTimeoutMs"
+#define URL_MOST 2048
+#define MEDIA_TYPE_MOST 127 /* of each half, RFC 6838; more than enough for both */
+#define COMMAND_MOST 64
 
 #define FORM_PAIRS 16 /* more than there are fields */
 
@@ -40,6 +46,12 @@ static bool refuse_value(struct decoder *d, const char *field, const char *messa
 }
 
 /* Fields of tasks and jobs. */
+
+static bool whole_number(const cJSON *value, double most)
+{
+	return cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= most &&
+	       value->valuedouble == floor(value->valuedouble);
+}
 
 static bool take_id_text(struct decoder *d, const cJSON *value, struct slice *id)
 {
@@ -120,13 +132,37 @@ static bool take_progress(struct decoder *d, const cJSON *value, void *target)
 static bool take_attempt(struct decoder *d, const cJSON *value, void *target)
 {
 	struct task_change *t = target;
-	double n = value->valuedouble;
 
 	t->has_attempt = GIVEN_VALUE;
-	if (!cJSON_IsNumber(value) || !(n >= 0 && n <= ATTEMPT_MAX) || n != floor(n))
+	if (!whole_number(value, ATTEMPT_MAX))
 		return refuse_value(d, value->string, "must be a whole number from 0 to 9007199254740991");
-	t->attempt = (int64_t)n;
+	t->attempt = (int64_t)value->valuedouble;
 	return true;
+}
+
+/* How long silence may last; null and 0 switch it off. */
+static bool take_heartbeat(struct decoder *d, const cJSON *value, int64_t *heartbeat_ms)
+{
+	int64_t least = (int64_t)d->limits->least_heartbeat_timeout_ms;
+	char message[96];
+
+	*heartbeat_ms = 0;
+	if (cJSON_IsNull(value))
+		return true;
+	*heartbeat_ms = whole_number(value, HEARTBEAT_TIMEOUT_MOST_MS) ? (int64_t)value->valuedouble : -1;
+	if (*heartbeat_ms == 0 || *heartbeat_ms >= least)
+		return true;
+	snprintf(message, sizeof(message), "must be 0, which is off, or a whole number from %lld to %d", (long long)least,
+		 HEARTBEAT_TIMEOUT_MOST_MS);
+	return refuse_value(d, value->string, message);
+}
+
+static bool take_task_heartbeat(struct decoder *d, const cJSON *value, void *target)
+{
+	struct task_change *t = target;
+
+	t->has_heartbeat = GIVEN_VALUE;
+	return take_heartbeat(d, value, &t->heartbeat_ms);
 }
 
 static bool take_job_id(struct decoder *d, const cJSON *value, void *target)
@@ -159,28 +195,142 @@ static bool take_job_status(struct decoder *d, const cJSON *value, void *target)
 	return refuse_value(d, value->string, message);
 }
 
-/* Kept as the client wrote it: a tree would round its numbers. */
-static bool take_metadata(struct decoder *d, const cJSON *value, void *target)
+static bool take_job_heartbeat(struct decoder *d, const cJSON *value, void *target)
 {
 	struct op *op = target;
+
+	op->has_heartbeat = GIVEN_VALUE;
+	return take_heartbeat(d, value, &op->heartbeat_ms);
+}
+
+/* Kept as the client wrote it: a tree would round its numbers. */
+static bool take_raw_object(struct decoder *d, const cJSON *value, uint64_t most, struct buf *out)
+{
 	struct slice raw;
 	char message[80];
 
-	op->has_metadata = GIVEN_VALUE;
 	if (cJSON_IsNull(value)) {
-		buf_text(&op->metadata, "{}");
+		buf_text(out, "{}");
 		return true;
 	}
 	if (!cJSON_IsObject(value))
 		return refuse_value(d, value->string, "must be an object");
-	if (!json_member(d->text, "metadata", &raw))
+	if (!json_member(d->text, value->string, &raw))
 		return refuse_value(d, value->string, "write this name without escapes");
-	json_minify(&op->metadata, raw);
-	if (op->metadata.len <= d->limits->metadata_bytes)
+	json_minify(out, raw);
+	if (out->len <= most)
 		return true;
-	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu",
-		 (unsigned long long)d->limits->metadata_bytes, op->metadata.len);
+	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu", (unsigned long long)most, out->len);
 	return refuse_value(d, value->string, message);
+}
+
+static bool take_metadata(struct decoder *d, const cJSON *value, void *target)
+{
+	struct op *op = target;
+
+	op->has_metadata = GIVEN_VALUE;
+	return take_raw_object(d, value, d->limits->metadata_bytes, &op->metadata);
+}
+
+/* Fields of deliverables. */
+
+static bool take_deliverable_id(struct decoder *d, const cJSON *value, void *target)
+{
+	return take_id_text(d, value, &((struct op *)target)->deliverable_id);
+}
+
+/* ASCII's, and those that UTF-8 writes as C2 80 .. C2 9F. */
+static bool has_control_characters(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i], before = i ? (unsigned char)text.ptr[i - 1] : 0;
+		if (c < 0x20 || c == 0x7f || (before == 0xc2 && c < 0xa0))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Pages make links of it: no scheme that runs code, and a path stays on this server.  Browsers take a
+ * backslash for a slash, so it must not be the second character either.
+ */
+static bool is_link(struct slice url)
+{
+	static const char *const schemes[] = { "http:", "https:" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i]);
+		if (url.len > len && strncasecmp(url.ptr, schemes[i], len) == 0)
+			return true;
+	}
+	return url.len && url.ptr[0] == '/' && !(url.len > 1 && (url.ptr[1] == '/' || url.ptr[1] == '\\'));
+}
+
+static bool take_url(struct decoder *d, const cJSON *value, void *target)
+{
+	struct slice *url = &((struct op *)target)->url;
+
+	if (!take_text(d, value, URL_MOST, url))
+		return false;
+	if (is_link(*url) && !has_control_characters(*url))
+		return true;
+	return refuse_value(d, value->string,
+			    "must be an http: or https: URL or a path that begins with one slash, without control characters");
+}
+
+/* The characters of a token, RFC 9110 section 5.6.2. */
+static size_t token_length(const char *text)
+{
+	return strspn(text, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+}
+
+static bool is_media_type(const char *text)
+{
+	size_t type = token_length(text);
+
+	if (!type || text[type] != '/')
+		return false;
+	size_t subtype = token_length(text + type + 1);
+	return subtype && !text[type + 1 + subtype];
+}
+
+static bool take_media_type(struct decoder *d, const cJSON *value, void *target)
+{
+	struct slice *type = &((struct op *)target)->media_type;
+
+	if (!take_text(d, value, MEDIA_TYPE_MOST, type))
+		return false;
+	return is_media_type(type->ptr) ||
+	       refuse_value(d, value->string, "must be a type and a subtype, such as application/pdf");
+}
+
+/* Fields of commands. */
+
+static bool take_command_name(struct decoder *d, const cJSON *value, void *target)
+{
+	struct slice *command = &((struct op *)target)->command;
+	const char *text = cJSON_IsString(value) ? value->valuestring : "";
+
+	*command = slice_of(text);
+	if (command->len && command->len <= COMMAND_MOST &&
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == command->len)
+		return true;
+	return refuse_value(d, value->string, "must be 1 to 64 of a-z 0-9 _ . -");
+}
+
+static bool take_command_task(struct decoder *d, const cJSON *value, void *target)
+{
+	struct slice id = { 0 };
+
+	if (!take_id_text(d, value, &id))
+		return false;
+	memcpy(((struct op *)target)->task_id, id.ptr, id.len + 1);
+	return true;
+}
+
+static bool take_args(struct decoder *d, const cJSON *value, void *target)
+{
+	return take_raw_object(d, value, d->limits->args_bytes, &((struct op *)target)->args);
 }
 
 /* Objects by table. */
@@ -223,18 +373,19 @@ static bool take_object(struct decoder *d, const cJSON *object, const struct fie
 static const struct field new_task_fields[] = {
 	{ "id", take_task_id },         { "title", take_task_title },       { "status", take_task_status },
 	{ "note", take_note },          { "progress", take_progress },      { "attempt", take_attempt },
-	{ 0 },
+	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },                         { 0 },
 };
 
 static const struct field report_fields[] = {
 	{ "taskId", take_task_id },     { "status", take_task_status },     { "note", take_note },
 	{ "progress", take_progress },  { "title", take_task_title },       { "attempt", take_attempt },
-	{ 0 },
+	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },                         { 0 },
 };
 
 static const struct field put_fields[] = {
 	{ "status", take_task_status }, { "note", take_note },              { "progress", take_progress },
-	{ "title", take_task_title },   { "attempt", take_attempt },        { 0 },
+	{ "title", take_task_title },   { "attempt", take_attempt },        { HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ 0 },
 };
 
 static bool take_one_task(struct decoder *d, const cJSON *item, const struct field *fields)
@@ -281,7 +432,8 @@ static bool take_job(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
 		{ "id", take_job_id },          { "title", take_job_title }, { "status", take_job_status },
-		{ "metadata", take_metadata },  { "tasks", take_job_tasks }, { 0 },
+		{ "metadata", take_metadata },  { "tasks", take_job_tasks }, { HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ 0 },
 	};
 
 	if (!take_object(d, root, fields, d->op))
@@ -292,15 +444,17 @@ static bool take_job(struct decoder *d, const cJSON *root)
 static bool take_patch(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
-		{ "title", take_job_title }, { "status", take_job_status }, { "metadata", take_metadata }, { 0 },
+		{ "title", take_job_title },   { "status", take_job_status },
+		{ "metadata", take_metadata }, { HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ 0 },
 	};
 	const struct op *op = d->op;
 
 	if (!take_object(d, root, fields, d->op))
 		return false;
-	if (op->has_title || op->has_status || op->has_metadata)
+	if (op->has_title || op->has_status || op->has_metadata || op->has_heartbeat)
 		return true;
-	return refuse_value(d, "body", "needs at least one of title, status, metadata");
+	return refuse_value(d, "body", "needs at least one of title, status, metadata, " HEARTBEAT_TIMEOUT);
 }
 
 static bool take_new_task(struct decoder *d, const cJSON *root)
@@ -333,9 +487,36 @@ static bool take_report(struct decoder *d, const cJSON *root)
 	return take_task_array(d, root, report_fields, "");
 }
 
+static bool take_deliverable(struct decoder *d, const cJSON *root)
+{
+	static const struct field fields[] = {
+		{ "id", take_deliverable_id },     { "title", take_job_title }, { "url", take_url },
+		{ "mediaType", take_media_type }, { 0 },
+	};
+
+	if (!take_object(d, root, fields, d->op))
+		return false;
+	return d->op->has_title || refuse_value(d, "title", "is missing");
+}
+
+static bool take_command(struct decoder *d, const cJSON *root)
+{
+	static const struct field fields[] = {
+		{ "command", take_command_name }, { "taskId", take_command_task }, { "args", take_args }, { 0 },
+	};
+	struct op *op = d->op;
+
+	if (!take_object(d, root, fields, op))
+		return false;
+	if (!op->args.len)
+		buf_text(&op->args, "{}");
+	return op->command.len || refuse_value(d, "command", "is missing");
+}
+
 static bool (*const takers[OP_KIND_COUNT])(struct decoder *, const cJSON *) = {
 	[OP_JOB_CREATE] = take_job,       [OP_JOB_PATCH] = take_patch,  [OP_TASK_CREATE] = take_new_task,
-	[OP_TASK_PUT] = take_put,         [OP_TASK_REPORT] = take_report,
+	[OP_TASK_PUT] = take_put,         [OP_TASK_REPORT] = take_report, [OP_DELIVERABLE] = take_deliverable,
+	[OP_COMMAND] = take_command,
 };
 
 /* Duplicate names, anywhere in the tree. */
@@ -445,9 +626,14 @@ static bool is_number(const char *text)
 	return (*text == '-' || (*text >= '0' && *text <= '9')) && !json_check(slice_of(text), 1, &at);
 }
 
+static bool takes_number(const char *name)
+{
+	return strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0 || strcmp(name, HEARTBEAT_TIMEOUT) == 0;
+}
+
 static void form_add(cJSON *object, const char *name, const char *value)
 {
-	if ((strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0) && is_number(value))
+	if (takes_number(name) && is_number(value))
 		cJSON_AddItemToObject(object, name, cJSON_Parse(value));
 	else
 		cJSON_AddStringToObject(object, name, value);
@@ -492,127 +678,4 @@ bool decode_form(const struct limits *limits, struct slice body, struct op *op, 
 		return decode_tree(&d, object);
 	cJSON_Delete(object);
 	return false;
-}
-
-/* Encoding.  Called for every update: appends only, no tree. */
-
-static void add_text_member(struct buf *out, const char *name, const char *text)
-{
-	if (!text)
-		return;
-	json_name(out, name);
-	json_string(out, slice_of(text));
-}
-
-static void add_time_member(struct buf *out, const char *name, int64_t time)
-{
-	if (!time)
-		return;
-	json_name(out, name);
-	json_time(out, time);
-}
-
-static void add_event_start(struct buf *out, const char *type, const char *job_id, uint64_t seq)
-{
-	buf_text(out, "{\"type\":\"");
-	buf_text(out, type);
-	buf_text(out, "\",\"jobId\":\"");
-	buf_text(out, job_id);
-	buf_text(out, "\",\"seq\":");
-	buf_u64(out, seq);
-}
-
-static void add_task_state(struct buf *out, const struct task_row *t)
-{
-	buf_text(out, ",\"status\":\"");
-	buf_text(out, task_status_text(t->status));
-	buf_char(out, '"');
-	add_text_member(out, "title", t->title);
-	add_text_member(out, "note", t->note);
-	if (!isnan(t->progress)) {
-		json_name(out, "progress");
-		json_number(out, t->progress);
-	}
-	if (t->attempt >= 0) {
-		json_name(out, "attempt");
-		buf_u64(out, (uint64_t)t->attempt);
-	}
-}
-
-void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct task_row *task)
-{
-	add_event_start(out, "task_update", job_id, seq);
-	buf_text(out, ",\"taskId\":\"");
-	buf_text(out, task->id);
-	buf_char(out, '"');
-	add_task_state(out, task);
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
-}
-
-void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time, unsigned extra,
-		       const struct task_row *tasks, size_t task_count)
-{
-	add_event_start(out, "job_update", job->id, seq);
-	add_text_member(out, "status", job_status_text(job->status));
-	add_text_member(out, "title", job->title);
-	if (extra & JOB_UPDATE_METADATA) {
-		json_name(out, "metadata");
-		buf_text(out, job->metadata);
-	}
-	if (extra & JOB_UPDATE_CREATED) {
-		buf_text(out, ",\"created\":true,\"tasks\":[");
-		for (size_t i = 0; i < task_count; i++) {
-			buf_format(out, "%s{\"id\":\"%s\"", i ? "," : "", tasks[i].id);
-			add_task_state(out, &tasks[i]);
-			buf_char(out, '}');
-		}
-		buf_char(out, ']');
-	}
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
-}
-
-void encode_job_head(struct buf *out, const struct job_row *job)
-{
-	buf_format(out, "\"id\":\"%s\"", job->id);
-	add_text_member(out, "title", job->title);
-	add_text_member(out, "status", job_status_text(job->status));
-	json_name(out, "metadata");
-	buf_text(out, job->metadata);
-	add_time_member(out, "createdAt", job->created);
-	add_time_member(out, "updatedAt", job->updated);
-	add_time_member(out, "endedAt", job->ended);
-}
-
-void encode_job_position(struct buf *out, const struct job_row *job)
-{
-	buf_format(out, ",\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"", (unsigned long long)job->seq, job->epoch);
-	cursor_add(out, job->epoch, job->seq);
-	buf_char(out, '"');
-}
-
-void encode_task(struct buf *out, const struct task_row *task)
-{
-	buf_text(out, "{\"id\":\"");
-	buf_text(out, task->id);
-	buf_char(out, '"');
-	add_task_state(out, task);
-	buf_text(out, ",\"position\":");
-	buf_u64(out, task->position);
-	add_time_member(out, "createdAt", task->created);
-	add_time_member(out, "updatedAt", task->updated);
-	add_time_member(out, "startedAt", task->started);
-	add_time_member(out, "endedAt", task->ended);
-	buf_char(out, '}');
-}
-
-void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable)
-{
-	buf_format(out, "{\"id\":\"%s\"", deliverable->id);
-	add_text_member(out, "title", deliverable->title);
-	add_text_member(out, "url", deliverable->url);
-	add_text_member(out, "mediaType", deliverable->media_type);
-	add_time_member(out, "createdAt", deliverable->created);
-	buf_char(out, '}');
 }

@@ -1,0 +1,171 @@
+#include "joblight/core/encode.h"
+
+#include "joblight/core/cursor.h"
+#include "joblight/core/json.h"
+
+/* Called for every update: appends only, no tree. */
+
+static void add_text_member(struct buf *out, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	json_name(out, name);
+	json_string(out, slice_of(text));
+}
+
+static void add_time_member(struct buf *out, const char *name, int64_t time)
+{
+	if (!time)
+		return;
+	json_name(out, name);
+	json_time(out, time);
+}
+
+static void add_event_start(struct buf *out, const char *type, const char *job_id, uint64_t seq)
+{
+	buf_text(out, "{\"type\":\"");
+	buf_text(out, type);
+	buf_text(out, "\",\"jobId\":\"");
+	buf_text(out, job_id);
+	buf_text(out, "\",\"seq\":");
+	buf_u64(out, seq);
+}
+
+static void add_task_state(struct buf *out, const struct task_row *t)
+{
+	buf_text(out, ",\"status\":\"");
+	buf_text(out, task_status_text(t->status));
+	buf_char(out, '"');
+	add_text_member(out, "title", t->title);
+	add_text_member(out, "note", t->note);
+	if (!isnan(t->progress)) {
+		json_name(out, "progress");
+		json_number(out, t->progress);
+	}
+	if (t->attempt >= 0) {
+		json_name(out, "attempt");
+		buf_u64(out, (uint64_t)t->attempt);
+	}
+	if (t->heartbeat_ms >= 0) {
+		json_name(out, "heartbeatTimeoutMs");
+		buf_u64(out, (uint64_t)t->heartbeat_ms);
+	}
+	if (t->stalled)
+		buf_text(out, ",\"stalled\":true");
+}
+
+static void add_job_heartbeat(struct buf *out, const struct job_row *job)
+{
+	if (!job->heartbeat_ms)
+		return;
+	json_name(out, "heartbeatTimeoutMs");
+	buf_u64(out, (uint64_t)job->heartbeat_ms);
+}
+
+void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct task_row *task)
+{
+	add_event_start(out, "task_update", job_id, seq);
+	buf_text(out, ",\"taskId\":\"");
+	buf_text(out, task->id);
+	buf_char(out, '"');
+	add_task_state(out, task);
+	add_time_member(out, "timestamp", time);
+	buf_char(out, '}');
+}
+
+void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time, unsigned extra,
+		       const struct task_row *tasks, size_t task_count)
+{
+	add_event_start(out, "job_update", job->id, seq);
+	add_text_member(out, "status", job_status_text(job->status));
+	add_text_member(out, "title", job->title);
+	if (extra & JOB_UPDATE_METADATA) {
+		json_name(out, "metadata");
+		buf_text(out, job->metadata);
+	}
+	add_job_heartbeat(out, job);
+	if (extra & JOB_UPDATE_CREATED) {
+		buf_text(out, ",\"created\":true,\"tasks\":[");
+		for (size_t i = 0; i < task_count; i++) {
+			buf_format(out, "%s{\"id\":\"%s\"", i ? "," : "", tasks[i].id);
+			add_task_state(out, &tasks[i]);
+			buf_char(out, '}');
+		}
+		buf_char(out, ']');
+	}
+	add_time_member(out, "timestamp", time);
+	buf_char(out, '}');
+}
+
+static void add_deliverable_state(struct buf *out, const struct deliverable_row *d)
+{
+	add_text_member(out, "title", d->title);
+	add_text_member(out, "url", d->url);
+	add_text_member(out, "mediaType", d->media_type);
+}
+
+void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
+			      const struct deliverable_row *deliverable)
+{
+	add_event_start(out, "deliverable", job_id, seq);
+	add_text_member(out, "deliverableId", deliverable->id);
+	add_deliverable_state(out, deliverable);
+	add_time_member(out, "timestamp", time);
+	buf_char(out, '}');
+}
+
+void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct command *command)
+{
+	add_event_start(out, "command", job_id, seq);
+	json_name(out, "command");
+	json_string(out, command->name);
+	if (command->task_id[0])
+		add_text_member(out, "taskId", command->task_id);
+	json_name(out, "args");
+	buf_slice(out, command->args);
+	add_time_member(out, "timestamp", time);
+	buf_char(out, '}');
+}
+
+void encode_job_head(struct buf *out, const struct job_row *job)
+{
+	buf_format(out, "\"id\":\"%s\"", job->id);
+	add_text_member(out, "title", job->title);
+	add_text_member(out, "status", job_status_text(job->status));
+	json_name(out, "metadata");
+	buf_text(out, job->metadata);
+	add_job_heartbeat(out, job);
+	add_time_member(out, "createdAt", job->created);
+	add_time_member(out, "updatedAt", job->updated);
+	add_time_member(out, "endedAt", job->ended);
+}
+
+void encode_job_position(struct buf *out, const struct job_row *job)
+{
+	buf_format(out, ",\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"", (unsigned long long)job->seq, job->epoch);
+	cursor_add(out, job->epoch, job->seq);
+	buf_char(out, '"');
+}
+
+void encode_task(struct buf *out, const struct task_row *task)
+{
+	buf_text(out, "{\"id\":\"");
+	buf_text(out, task->id);
+	buf_char(out, '"');
+	add_task_state(out, task);
+	buf_text(out, ",\"position\":");
+	buf_u64(out, task->position);
+	add_time_member(out, "createdAt", task->created);
+	add_time_member(out, "updatedAt", task->updated);
+	add_time_member(out, "startedAt", task->started);
+	add_time_member(out, "endedAt", task->ended);
+	buf_char(out, '}');
+}
+
+void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable)
+{
+	buf_format(out, "{\"id\":\"%s\"", deliverable->id);
+	add_deliverable_state(out, deliverable);
+	add_time_member(out, "createdAt", deliverable->created);
+	buf_char(out, '}');
+}
