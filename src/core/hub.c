@@ -33,6 +33,7 @@ struct channel {
 	struct ring *ring;  /* NULL until the epoch is known */
 	bool known;         /* title and status are (from a read) */
 	bool ended, deleted, dirty, counted;
+	bool waiting; /* for its pace, in hub.paced */
 	uint64_t end_seq;
 	char epoch[EPOCH_LEN + 1];
 	char *title;
@@ -42,10 +43,11 @@ struct channel {
 	uint32_t count, cap;
 	uint32_t visit; /* those below it wait for their visit in this round */
 	bool again;     /* published to while a round was under way */
+	uint64_t paced_until; /* a crowd's next round begins no earlier */
 	unsigned told;  /* watchers last told to the others */
 	struct buf passing;      /* the last message that is not logged */
 	uint32_t passing_number; /* of it; 0: there was none */
-	struct list dirty_link, count_link, idle_link;
+	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;
 };
@@ -56,6 +58,7 @@ struct hub {
 	void *context;
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
+	struct list paced;               /* to serve when their pause is over, the earliest first */
 	struct list beats, stalls;       /* subscribers, the earliest first: each has one constant delay */
 	struct ring_budget budget;
 	struct audience *audience;
@@ -76,6 +79,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	h->budget.most = limits->rings_bytes;
 	h->audience = audience_create();
 	list_init(&h->dirty);
+	list_init(&h->paced);
 	list_init(&h->counts);
 	list_init(&h->idle);
 	list_init(&h->beats);
@@ -219,18 +223,51 @@ static void leave(struct hub *h, struct subscriber *s)
 	}
 }
 
+static void begin_round(struct hub *h, struct channel *c)
+{
+	c->waiting = false;
+	c->visit = c->count;
+	c->paced_until = h->now + h->limits->pace_ms;
+	list_move(&h->dirty, &c->dirty_link);
+}
+
+/*
+ * Sending to a crowd costs more than anything else, so a crowd is sent to every pace_ms at most, with
+ * everything that came meanwhile in one write.  The first event after a pause goes out at once.
+ */
 static void mark(struct hub *h, struct channel *c)
 {
 	if (!c->count)
 		return;
-	if (!c->dirty) {
-		c->dirty = true;
-		c->visit = c->count;
-		list_append(&h->dirty, &c->dirty_link);
-		h->ops->wake(h->context);
-	} else if (c->visit < c->count) {
-		c->again = true;
+	if (c->dirty) {
+		if (!c->waiting && c->visit < c->count)
+			c->again = true;
+		return;
 	}
+	c->dirty = true;
+	c->waiting = c->count >= h->limits->pace_watchers && h->now < c->paced_until;
+	if (c->waiting)
+		list_append(&h->paced, &c->dirty_link);
+	else
+		begin_round(h, c);
+	h->ops->wake(h->context);
+}
+
+static void begin_paced_rounds(struct hub *h)
+{
+	while (!list_empty(&h->paced)) {
+		struct channel *c = container_of(h->paced.next, struct channel, dirty_link);
+		if (c->paced_until > h->now)
+			return;
+		begin_round(h, c);
+	}
+}
+
+uint64_t hub_round_due(const struct hub *h)
+{
+	if (list_empty(&h->paced))
+		return UINT64_MAX;
+	return container_of(h->paced.next, struct channel, dirty_link)->paced_until;
 }
 
 /*
@@ -801,11 +838,13 @@ static void finish_visit(struct hub *h, struct channel *c)
 	}
 }
 
-bool hub_round(struct hub *h)
+bool hub_round(struct hub *h, uint64_t now_ms)
 {
 	size_t budget = h->limits->round_visits;
 
+	h->now = now_ms;
 	tell_counts(h);
+	begin_paced_rounds(h);
 	while (budget && !list_empty(&h->dirty)) {
 		struct channel *c = container_of(h->dirty.next, struct channel, dirty_link);
 		size_t done = visit(h, c, budget);

@@ -1,5 +1,6 @@
 #include "joblight/net/loop.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "stream.h"
 #include "updates.h"
 
+#define TRIM_MS 1000         /* looks this often whether memory can go back */
+#define TRIM_CONNECTIONS 500 /* came or left since it did last */
 #define COMMITS_WAITING 1024 /* batches on their way to one loop; the store thread waits beyond */
 
 struct loops {
@@ -201,7 +204,7 @@ static void close_all(struct loop *l)
 static void close_handles(struct loop *l)
 {
 	uv_handle_t *handles[] = { (uv_handle_t *)&l->async, (uv_handle_t *)&l->prepare, (uv_handle_t *)&l->idle,
-				   (uv_handle_t *)&l->tick, (uv_handle_t *)&l->drain };
+				   (uv_handle_t *)&l->tick, (uv_handle_t *)&l->drain, (uv_handle_t *)&l->pace };
 
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		if (!uv_is_closing(handles[i]))
@@ -273,6 +276,19 @@ static void flush_replies(struct loop *l)
 		conn_flush_reply(container_of(l->replies.next, struct conn, turn));
 }
 
+static void on_pace(uv_timer_t *timer)
+{
+	((struct loop *)timer->data)->round = true;
+}
+
+static void plan_round(struct loop *l)
+{
+	uint64_t due = hub_round_due(l->hub), now = loop_now(l);
+
+	if (due != UINT64_MAX && !uv_is_active((uv_handle_t *)&l->pace))
+		uv_timer_start(&l->pace, on_pace, due > now ? due - now : 0, 0);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *l = prepare->data;
@@ -281,8 +297,9 @@ static void on_prepare(uv_prepare_t *prepare)
 	flush_replies(l);
 	if (l->round) {
 		l->round = false;
-		if (hub_round(l->hub))
+		if (hub_round(l->hub, loop_now(l)))
 			l->round = true;
+		plan_round(l);
 		flush_replies(l); /* of polls that were waiting */
 	}
 	if (l->beats)
@@ -310,6 +327,25 @@ static void expire(struct loop *l, struct list *deadlines, void (*expired)(struc
 	}
 }
 
+/*
+ * A crowd that came or left leaves free memory between what stays; the system gets it back when the crowd
+ * has settled.
+ */
+static void trim_memory(struct loop *l)
+{
+	size_t moved = l->conn_count > l->trimmed_at ? l->conn_count - l->trimmed_at : l->trimmed_at - l->conn_count;
+
+	if (l->now < l->trim_due)
+		return;
+	l->trim_due = l->now + TRIM_MS;
+	if (moved < TRIM_CONNECTIONS || l->conn_count != l->seen_count) {
+		l->seen_count = l->conn_count;
+		return;
+	}
+	l->trimmed_at = l->conn_count;
+	malloc_trim(0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct loop *l = timer->data;
@@ -322,6 +358,7 @@ static void on_tick(uv_timer_t *timer)
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
 		expire(l, &l->waits[i], updates_answer_now);
 	l->beats = hub_tick(l->hub, l->now);
+	trim_memory(l);
 }
 
 /* A quarter of the shortest delay that matters, so that none is late by more. */
@@ -413,7 +450,8 @@ static void init_handles(struct loop *l)
 	uv_idle_init(&l->uv, &l->idle);
 	uv_timer_init(&l->uv, &l->tick);
 	uv_timer_init(&l->uv, &l->drain);
-	l->async.data = l->prepare.data = l->idle.data = l->tick.data = l->drain.data = l;
+	uv_timer_init(&l->uv, &l->pace);
+	l->async.data = l->prepare.data = l->idle.data = l->tick.data = l->drain.data = l->pace.data = l;
 	uv_prepare_start(&l->prepare, on_prepare);
 	uv_timer_start(&l->tick, on_tick, 0, tick_ms(l->limits));
 }

@@ -30,7 +30,7 @@ struct loop {
 	uv_async_t async;
 	uv_prepare_t prepare;
 	uv_idle_t idle;
-	uv_timer_t tick, drain;
+	uv_timer_t tick, drain, pace;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
 	struct listener listener;
@@ -47,6 +47,8 @@ struct loop {
 	struct list requests, replies;            /* connections with a request to run, an answer to write */
 	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
+	size_t trimmed_at, seen_count; /* connections when memory was given back, and at the last look */
+	uint64_t trim_due;
 	uint64_t now;
 	bool round; /* the hub has something to deliver */
 	bool beats; /* more heartbeats are due than one turn sends */

@@ -8,6 +8,8 @@ import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
 import { eventually, pause } from './support/wait.js';
 
+const A_PAGE = { status: 200, headers: { 'content-type': 'text/html' } };
+
 let server;
 let proxy;
 const streams = [];
@@ -52,7 +54,9 @@ const reaches = (stream, state) => eventually(`the stream is ${state}`, () => st
 const count = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 async function reportMany(jobId, times) {
-  for (let i = 0; i < times; i++) await server.report(jobId, { taskId: 'read', status: 'in_progress', progress: i % 101 });
+  for (let i = 0; i < times; i++) {
+    await server.report(jobId, { taskId: 'read', status: 'in_progress', progress: i % 101 });
+  }
 }
 
 test('backoff is full jitter: nothing to 0.5 s, doubling to 30 s', () => {
@@ -188,7 +192,8 @@ test('the pause the server asks for with retry: is kept', async () => {
 test('503 is waited out as Retry-After says, with its words as the error', async () => {
   const job = await server.createJob();
   const problem = JSON.stringify({ code: 'overloaded', detail: 'Too much to do.' });
-  proxy.rule = () => ({ status: 503, headers: { 'retry-after': '1', 'content-type': 'application/problem+json' }, body: problem });
+  const headers = { 'retry-after': '1', 'content-type': 'application/problem+json' };
+  proxy.rule = () => ({ status: 503, headers, body: problem });
   const seen = follow(job.id);
   await eventually('it waits', () => seen.changes.some(({ retryInMs }) => retryInMs === 1000));
   assert.equal(seen.stream.error.code, 'overloaded');
@@ -257,7 +262,7 @@ test('a proxy that holds streams back is noticed in 5 s, and polling takes over'
 });
 
 test('while polling, the stream is tried again beside it, and takes over without a gap', async () => {
-  proxy.rule = ({ url }) => (url.includes('task-events') ? { status: 200, headers: { 'content-type': 'text/html' } } : undefined);
+  proxy.rule = ({ url }) => (url.includes('task-events') ? A_PAGE : undefined);
   const job = await server.createJob();
   const seen = follow(job.id);
   await reaches(seen.stream, 'polling');
@@ -282,7 +287,7 @@ test('a lower transport that fails as well sends it back to the top: it was the 
   let calls = 0;
   proxy.rule = ({ url }) => {
     calls++;
-    if (url.includes('task-events')) return calls === 1 ? { status: 200, headers: { 'content-type': 'text/html' } } : undefined;
+    if (url.includes('task-events')) return calls === 1 ? A_PAGE : undefined;
     return { status: 502, body: 'down' };
   };
   const job = await server.createJob();
@@ -413,7 +418,8 @@ for (const [what, transport] of [['stream', 'sse'], ['poll', 'poll']]) {
     const client = new URL('../../www/joblight.js', import.meta.url).href;
     const script = `
       const { TaskEventStream } = await import(${JSON.stringify(client)});
-      const stream = new TaskEventStream({ jobId: '${job.id}', baseUrl: '${server.url}', transports: ['${transport}'] });
+      const stream = new TaskEventStream(
+        { jobId: '${job.id}', baseUrl: '${server.url}', transports: ['${transport}'] });
       stream.addEventListener('state', ({ detail }) => {
         if (detail.state === 'live' || detail.state === 'polling') setTimeout(() => stream.close(), 100);
       });

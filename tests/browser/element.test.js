@@ -55,7 +55,8 @@ const reaches = (state) => until(page, (wanted) => window.element.state === want
 const seen = () => page.evaluate(() => window.seen);
 const shown = () => page.evaluate(() => {
   const { element } = window;
-  return { text: element.shadowRoot.textContent.trim(), visible: element.checkVisibility(), role: element.getAttribute('role') };
+  const text = element.shadowRoot.textContent.trim();
+  return { text, visible: element.checkVisibility(), role: element.getAttribute('role') };
 });
 const streams = () => proxy.asked('task-events');
 
@@ -66,7 +67,8 @@ test('it shows "Live ●" as a status once it is connected', async () => {
   assert.deepEqual(await shown(), { text: 'Live ●', visible: true, role: 'status' });
   const states = await page.evaluate(() => window.element.matches(':state(live)'));
   assert.equal(states, true);
-  const parts = await page.evaluate(() => [...window.element.shadowRoot.querySelectorAll('[part]')].map((n) => n.part.value));
+  const parts = await page.evaluate(() =>
+    [...window.element.shadowRoot.querySelectorAll('[part]')].map((node) => node.part.value));
   assert.deepEqual(parts, ['label', 'dot']);
 });
 
@@ -260,7 +262,7 @@ test('it comes back with growing pauses and has lost nothing', async () => {
   await page.evaluate(() => 0); // the listener stands
   await proxy.refuse();
   for (let i = 0; i < 5; i++) await server.report(job.id, { taskId: 'read', progress: i });
-  await eventually('it has tried twice', () => page.evaluate(() => window.seen.states.filter((s) => s === 'reconnecting').length >= 3));
+  await until(page, () => window.seen.states.filter((state) => state === 'reconnecting').length >= 3);
   await proxy.accept();
   await reaches('live');
   await until(page, () => window.seen.updates.length === 5);

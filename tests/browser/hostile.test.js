@@ -17,7 +17,8 @@ const connected = (since) => 'retry: 1\n\n' + event({
   resume: since ? 'exact' : 'fresh', heartbeatMs: 30000,
   job: since ? undefined : { id: 'j', title: 'J', status: 'in_progress', tasks: [], seq: 1, epoch: 'e', cursor: 'e.1' },
 }, since || 'e.1');
-const update = (seq) => event({ type: 'task_update', jobId: 'j', seq, taskId: 't', status: 'in_progress', title: 'T' }, `e.${seq}`);
+const update = (seq) => event(
+  { type: 'task_update', jobId: 'j', seq, taskId: 't', status: 'in_progress', title: 'T' }, `e.${seq}`);
 
 /** Each connection gets the next of the scripts, the last one again and again. */
 async function serve(...scripts) {
@@ -39,7 +40,9 @@ async function serve(...scripts) {
     transports: ['sse'],
     baseUrl: `http://127.0.0.1:${server.address().port}`,
     onTaskUpdate: ({ seq }) => seqs.push(seq),
-    onStateChange: ({ state, error }) => { if (state === 'reconnecting' && error) codes.push(error.code || error.name); },
+    onStateChange: ({ state, error }) => {
+      if (state === 'reconnecting' && error) codes.push(error.code || error.name);
+    },
   });
   ends.push(() => stream.close());
   stream.start();
@@ -47,7 +50,8 @@ async function serve(...scripts) {
 }
 
 test('what comes twice is handed out once', async () => {
-  const { seqs } = await serve((out, since) => out.write(connected(since) + update(2) + update(2) + update(1) + update(3)));
+  const { seqs } = await serve((out, since) =>
+    out.write(connected(since) + update(2) + update(2) + update(1) + update(3)));
   await eventually('both', () => seqs.length >= 2);
   assert.deepEqual(seqs, [2, 3]);
 });
@@ -83,7 +87,12 @@ test('heartbeats that know of more than came make it take a new stream', async (
   assert.ok(codes.includes('behind'));
 });
 
-for (const [what, garbage] of [['no JSON', 'data: {"type":\n\n'], ['null', 'data: null\n\n'], ['half an event', 'data: {"type":"task_update","seq":3']]) {
+const GARBAGE = [
+  ['no JSON', 'data: {"type":\n\n'],
+  ['null', 'data: null\n\n'],
+  ['half an event', 'data: {"type":"task_update","seq":3'],
+];
+for (const [what, garbage] of GARBAGE) {
   test(`${what} in mid-stream is a break, and the stream goes on where it was`, async () => {
     const { seqs } = await serve(
       (out, since) => out.end(connected(since) + update(2) + garbage),
@@ -138,7 +147,8 @@ test('a handler that closes the stream is not called again, whatever came in the
 });
 
 test('an absurd retry: does not become a pause without an end, or none at all', async () => {
-  const { stream } = await serve((out, since) => out.end(connected(since).replace('retry: 1', 'retry: 99999999999999')));
+  const { stream } = await serve((out, since) =>
+    out.end(connected(since).replace('retry: 1', 'retry: 99999999999999')));
   const pauses = [];
   stream.addEventListener('state', ({ detail }) => pauses.push(detail.retryInMs));
   await eventually('it waits', () => pauses.some(Boolean));

@@ -64,7 +64,8 @@ const rowOf = (page, title) => page.evaluate((wanted) => {
   const row = [...document.querySelectorAll('.task')].find((li) => li.querySelector('.name').textContent === wanted);
   if (!row) return null;
   const text = (part) => row.querySelector(part).textContent;
-  return { status: row.dataset.status, word: text('.word'), note: text('.note'), bar: !row.querySelector('.bar').hidden };
+  const bar = !row.querySelector('.bar').hidden;
+  return { status: row.dataset.status, word: text('.word'), note: text('.note'), bar };
 }, title);
 
 const proof = async (page) => [await textOf(page, '#lost'), await textOf(page, '#repeated')];
@@ -100,7 +101,8 @@ test('the curl line on the page works as it stands', async () => {
   const line = await textOf(page, '#curl');
   await run('sh', ['-c', line.replace('curl ', 'curl -sS --fail ')]);
   await seesText(page, '#hint', 'It landed');
-  assert.equal((await rowOf(page, 'hello')).note, 'Hello!');
+  await seesText(page, '#tasks', 'Hello!');
+  assert.equal((await rowOf(page, 'hello')).word, 'In progress · 42 %');
 });
 
 test('the copy button copies the line, also where there is no clipboard interface', async () => {
@@ -220,7 +222,8 @@ test('markup, scripts, bidi overrides and endless words in titles and notes are 
   await server.report(job.id, { taskId: 'read', note: 'w'.repeat(16 * 1024) });
   await until(page, () => document.querySelector('.note').textContent.length === 16 * 1024);
   assert.equal(await textOf(page, '.name'), evil);
-  assert.equal(await page.$$eval('main img, main b:not([id]), main script, #raw *:not(li):not(span)', (nodes) => nodes.length), 0);
+  const made = 'main img, main b:not([id]), main script, #raw *:not(li):not(span)';
+  assert.equal(await page.$$eval(made, (nodes) => nodes.length), 0);
   assert.doesNotMatch(await page.title(), /^owned$/);
   const [inner, needed] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
   assert.ok(needed <= inner, `the page is ${needed} wide in a window of ${inner}`);
@@ -233,14 +236,16 @@ test('a deliverable with a hostile address is not a link', async () => {
   const job = await server.createJob();
   const page = await openJob(job);
   await page.evaluate(() => {
-    const send = (seq, url) => document.querySelector('task-event-stream').dispatchEvent(new CustomEvent('task-stream:event', {
+    const element = document.querySelector('task-event-stream');
+    const send = (seq, url) => element.dispatchEvent(new CustomEvent('task-stream:event', {
       detail: { type: 'deliverable', jobId: 'x', seq, deliverableId: url, title: `file ${seq}`, url },
     }));
     send(2, 'javascript:alert(1)');
     send(3, 'https://example.org/report.pdf');
   });
   await seesText(page, '#files', 'file 3');
-  assert.deepEqual(await page.$$eval('#files a', (links) => links.map(({ href }) => href)), ['https://example.org/report.pdf']);
+  const links = await page.$$eval('#files a', (nodes) => nodes.map(({ href }) => href));
+  assert.deepEqual(links, ['https://example.org/report.pdf']);
 });
 
 test('the end of the job is shown, the connection let go, and nothing is asked after it', async () => {
@@ -319,9 +324,14 @@ test('everything can be done with the keyboard', async () => {
   const reached = [];
   for (let i = 0; i < 14; i++) {
     await page.keyboard.press('Tab');
-    reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.name || document.activeElement.textContent));
+    reached.push(await page.evaluate(() => {
+      const { id, name, textContent } = document.activeElement;
+      return id || name || textContent;
+    }));
   }
-  for (const id of ['demo', 'curl', 'copy', 'transport', 'cut', 'pause', 'raw']) assert.ok(reached.includes(id), `${id} in ${reached}`);
+  for (const id of ['demo', 'curl', 'copy', 'transport', 'cut', 'pause', 'raw']) {
+    assert.ok(reached.includes(id), `${id} in ${reached}`);
+  }
 });
 
 test('with prefers-reduced-motion nothing moves', async () => {
@@ -341,7 +351,8 @@ test('two thousand updates are painted in order, and the last state is the serve
   const page = await openJob(job);
   await collect(page);
   for (let round = 1; round <= 10; round++) {
-    await server.report(job.id, tasks.map(({ id }) => ({ taskId: id, status: round === 10 ? 'completed' : 'in_progress', progress: round * 10 })));
+    const status = round === 10 ? 'completed' : 'in_progress';
+    await server.report(job.id, tasks.map(({ id }) => ({ taskId: id, status, progress: round * 10 })));
   }
   await seesText(page, '#counts', '200 of 200 tasks done');
   assert.equal(await page.evaluate(() => window.seqs.length), 2000);

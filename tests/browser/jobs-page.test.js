@@ -74,7 +74,8 @@ test('a server that is away is told in words, and the list comes back with it', 
 });
 
 test('it looks right in light, in the dark and on a phone', async () => {
-  for (const [name, options] of [['jobs-light', {}], ['jobs-dark', { dark: true }], ['jobs-phone', { width: 390, height: 844 }]]) {
+  const looks = { 'jobs-light': {}, 'jobs-dark': { dark: true }, 'jobs-phone': { width: 390, height: 844 } };
+  for (const [name, options] of Object.entries(looks)) {
     await page?.close().catch(() => {});
     await open(options);
     await until(page, () => document.querySelector('.job'));

@@ -59,7 +59,8 @@ test('an event without data is none, and its type does not leak into the next', 
 });
 
 test('an event names its type, and the next one is a message again', () => {
-  assert.deepEqual(parse('event: heartbeat\ndata: 1\n\ndata: 2\n\n').events.map(({ type }) => type), ['heartbeat', 'message']);
+  const { events } = parse('event: heartbeat\ndata: 1\n\ndata: 2\n\n');
+  assert.deepEqual(events.map(({ type }) => type), ['heartbeat', 'message']);
 });
 
 test('the id stays until another one, and an empty one clears it', () => {
@@ -96,5 +97,6 @@ test('a hundred megabytes without a line end are refused at the bound, not colle
 
 test('endless data lines are refused at the same bound', () => {
   const feed = eventParser(() => assert.fail('no event'), undefined, 1000);
-  assert.throws(() => { for (let i = 0; i < 100; i++) feed(utf8.encode('data: twenty characters\n')); }, { code: 'too_big' });
+  const line = utf8.encode('data: twenty characters\n');
+  assert.throws(() => { for (let i = 0; i < 100; i++) feed(line); }, { code: 'too_big' });
 });

@@ -271,6 +271,7 @@ def answered_in_order(server, requests):
         raw.send(b"".join(requests[:-1]) + last)
         answers = raw.answers_until_close(within=5)
     assert 1 <= len(answers) <= len(requests)
+    assert {answer.status for answer in answers} == {200}, "a correct request is called a wrong one"
     return answers
 
 

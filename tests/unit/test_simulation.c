@@ -126,6 +126,12 @@ static const struct {
 	{ do_connect, 14 }, { do_cut, 3 },      { do_unblock, 8 }, { do_lose_patience, 2 }, { do_prune, 1 },  { do_pass, 4 },
 };
 
+static void poison_what_was_left(struct simulation *s)
+{
+	for (unsigned i = 0; i < s->client_count; i++)
+		client_poison(&s->clients[i]);
+}
+
 static void random_step(struct simulation *s)
 {
 	uint64_t at = 0;
@@ -142,7 +148,7 @@ static void random_step(struct simulation *s)
 	}
 }
 
-/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes. */
+/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes but a crowd's pace. */
 
 static bool settle_clients(struct simulation *s)
 {
@@ -161,6 +167,7 @@ static bool settle_nodes(struct world *w)
 	bool busy = false;
 
 	for (unsigned i = 0; i < w->node_count; i++) {
+		world_keep_pace(&w->nodes[i]);
 		busy |= world_round(&w->nodes[i]);
 		if (world_can_deliver(&w->nodes[i])) {
 			world_deliver(&w->nodes[i]);
@@ -181,6 +188,7 @@ static void settle(struct simulation *s)
 		busy |= settle_nodes(w);
 		world_answer(w);
 		busy |= world_hand_back(w);
+		poison_what_was_left(s);
 	}
 }
 
@@ -303,6 +311,8 @@ static void leave(struct simulation *s)
 	check_counts(w);
 	world_close_hubs(w);
 	world_finish(w);
+	for (unsigned i = 0; i < s->client_count; i++)
+		client_free(&s->clients[i]);
 }
 
 static void run_schedule(uint64_t seed, bool tracing)
@@ -318,6 +328,7 @@ static void run_schedule(uint64_t seed, bool tracing)
 	for (uint64_t left = dice_between(&w->dice, 50, 400); left; left--) {
 		verdict_step(++w->step);
 		random_step(&s);
+		poison_what_was_left(&s);
 	}
 	if (dice_chance(&w->dice, 90)) { /* the others end in the middle of everything */
 		come_to_rest(&s);

@@ -132,8 +132,10 @@ void hub_publish(struct hub *h, const struct batch *b);
  */
 void hub_pass(struct hub *h, const char *job_id, struct slice json);
 
-/* Serves at most limits->round_visits subscribers; true: call again soon. */
-bool hub_round(struct hub *h);
+/* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back. */
+bool hub_round(struct hub *h, uint64_t now_ms);
+/* When the next paced round begins, and hub_round() is to be called; UINT64_MAX: none is waiting. */
+uint64_t hub_round_due(const struct hub *h);
 
 /* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes back. */
 bool hub_tick(struct hub *h, uint64_t now_ms);

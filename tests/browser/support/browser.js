@@ -53,7 +53,8 @@ export async function seesText(page, selector, text) {
   try {
     await until(page, (s, t) => document.querySelector(s)?.textContent.includes(t), selector, text);
   } catch {
-    throw new Error(`expected "${text}" in ${selector}, found "${await textOf(page, selector).catch(() => 'nothing')}"`);
+    const found = await textOf(page, selector).catch(() => 'nothing');
+    throw new Error(`expected "${text}" in ${selector}, found "${found}"`);
   }
 }
 

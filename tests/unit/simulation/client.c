@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 
 static const char *const framings[FRAMING_COUNT] = { "sse", "named", "ws" };
@@ -30,9 +31,29 @@ void client_init(struct client *c, struct world *w, unsigned number)
 
 void client_finish(struct client *c)
 {
-	hub_detach(c->node->hub, &c->subscriber);
+	if (c->watch)
+		hub_detach(c->node->hub, &c->watch->subscriber);
+	client_leave(c);
+	client_poison(c);
+}
+
+void client_free(struct client *c)
+{
+	while (c->left) {
+		struct watch *w = c->left;
+		c->left = w->older;
+		free(w);
+	}
 	buf_finish(&c->opening);
 	buf_finish(&c->wire);
+}
+
+void client_poison(struct client *c)
+{
+	for (struct watch *w = c->left; w && w->client; w = w->older) {
+		memset(&w->subscriber, 0xdd, sizeof(w->subscriber));
+		w->client = NULL;
+	}
 }
 
 /* What it has. */
@@ -46,6 +67,11 @@ void client_keep(struct client *c, uint64_t seq)
 
 void client_leave(struct client *c)
 {
+	if (c->watch) {
+		c->watch->older = c->left;
+		c->left = c->watch;
+		c->watch = NULL;
+	}
 	c->state = CLIENT_AWAY;
 	c->opening.len = c->wire.len = 0;
 	c->blocked = false;
@@ -69,7 +95,7 @@ static void check_refusal(const struct client *c, const struct opening *o)
 {
 	const struct world *w = c->world;
 
-	promise(!c->subscriber.channel && o->detail, NAME ": refused and still attached", NAMED(c));
+	promise(!c->watch->subscriber.channel && o->detail, NAME ": refused and still attached", NAMED(c));
 	if (o->outcome == OUTCOME_NOT_FOUND)
 		promise(life_was_absent(w->lives, c->job_id, c->asked_step), NAME ": the job was there all the time",
 			NAMED(c));
@@ -217,7 +243,10 @@ static void attach(struct client *c)
 	c->state = CLIENT_ASKING;
 	c->asked_step = c->world->step;
 	c->start = c->seen = 0;
-	hub_attach(c->node->hub, &c->subscriber,
+	if (!c->watch)
+		c->watch = xcalloc(1, sizeof(*c->watch));
+	c->watch->client = c;
+	hub_attach(c->node->hub, &c->watch->subscriber,
 		   c->polls ? &poll_client : c->beats ? &stream_client : &silent_stream_client, &a);
 }
 
@@ -248,7 +277,7 @@ void client_cut(struct client *c)
 	struct dice *d = &c->world->dice;
 
 	trace(NAME " is cut at %llu", NAMED(c), (unsigned long long)c->seen);
-	hub_detach(c->node->hub, &c->subscriber);
+	hub_detach(c->node->hub, &c->watch->subscriber);
 	if (c->state == CLIENT_OPEN && !c->polls && !c->opening_due && dice_chance(d, 80))
 		client_keep(c, dice_chance(d, 50) ? c->seen : dice_between(d, c->start, c->seen));
 	client_leave(c);
@@ -257,7 +286,7 @@ void client_cut(struct client *c)
 void client_unblock(struct client *c)
 {
 	c->blocked = false;
-	hub_writable(c->node->hub, &c->subscriber);
+	hub_writable(c->node->hub, &c->watch->subscriber);
 }
 
 void client_check_at_rest(const struct client *c)

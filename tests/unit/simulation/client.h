@@ -14,8 +14,19 @@ enum client_state {
 	CLIENT_OPEN,
 };
 
-struct client {
+/*
+ * The connection's memory.  It is poisoned when the connection is over and no call back of it is running, and
+ * kept until the schedule's end, so that a hub that still looks at it finds nonsense.
+ */
+struct watch {
 	struct subscriber subscriber; /* first */
+	struct client *client;
+	struct watch *older;
+};
+
+struct client {
+	struct watch *watch; /* NULL: it is away */
+	struct watch *left;
 	struct world *world;
 	struct node *node;
 	unsigned number;
@@ -49,8 +60,10 @@ struct client {
 };
 
 void client_init(struct client *c, struct world *w, unsigned number);
-void client_finish(struct client *c);
+void client_finish(struct client *c); /* it leaves; its memory stays */
+void client_free(struct client *c);
 
+void client_poison(struct client *c);       /* what it left behind; outside of its call backs */
 void client_connect(struct client *c);      /* at a position of the dice's choice */
 void client_resume(struct client *c);       /* where it really is */
 void client_cut(struct client *c);          /* what was on its way may be lost */
@@ -62,6 +75,11 @@ void client_hear_passing(struct client *c, const struct node *n, const char *job
 void client_check_at_rest(const struct client *c);
 
 /* Shared by the kinds. */
+static inline struct client *client_of(struct subscriber *s)
+{
+	return ((struct watch *)s)->client;
+}
+
 struct life *client_check_opening(struct client *c, const struct opening *o);
 void client_keep(struct client *c, uint64_t seq);
 bool client_wants(const struct client *c, uint64_t seq);

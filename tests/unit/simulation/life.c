@@ -249,6 +249,8 @@ static void learn(struct life **lives, const struct batch *b, const struct event
 	learn_json(l, f, json);
 	char *time = member(json, "timestamp");
 	promise(clock_parse((struct slice){ time + 1, strlen(time) - 2 }, &f->time), "%s is no time", time);
+	promise(l->head == 1 || f->time >= f[-1].time, "%s: time goes back at event %llu", l->job_id,
+		(unsigned long long)l->head);
 	fold(l, e->type, json, time);
 	promise(l->status && !strncmp(l->status + 1, job_status_text(e->job_status), strlen(l->status) - 2),
 		"%s: the event says %s, its JSON %s", l->job_id, job_status_text(e->job_status), l->status);

@@ -1,11 +1,6 @@
 /* A polling client, and the road that src/net/updates.c goes for it. */
 #include "client.h"
 
-static struct client *client_of(struct subscriber *s)
-{
-	return (struct client *)s;
-}
-
 static void take_event(struct client *c, uint64_t seq, struct slice json)
 {
 	promise(seq == c->seen + 1, "client %u: polled %llu behind %llu", c->number, (unsigned long long)seq,
@@ -23,7 +18,7 @@ static void take_from_read(struct client *c, const struct read_result *r)
 
 static void take_from_ring(struct client *c)
 {
-	const struct subscriber *s = &c->subscriber;
+	const struct subscriber *s = &c->watch->subscriber;
 
 	if (!subscriber_reaches(s))
 		return;
@@ -34,7 +29,7 @@ static void take_from_ring(struct client *c)
 /* True: the job has ended and it has everything. */
 static bool is_over(const struct client *c)
 {
-	const struct subscriber *s = &c->subscriber;
+	const struct subscriber *s = &c->watch->subscriber;
 	bool over = subscriber_ended(s) && c->seen >= subscriber_head(s);
 
 	if (over && !subscriber_deleted(s))
@@ -46,7 +41,7 @@ static bool is_over(const struct client *c)
 static void take_answer(struct client *c, bool over)
 {
 	trace("client %u takes its answer, up to %llu%s", c->number, (unsigned long long)c->seen, over ? ", over" : "");
-	hub_detach(c->node->hub, &c->subscriber);
+	hub_detach(c->node->hub, &c->watch->subscriber);
 	client_keep(c, c->seen);
 	c->finished = over;
 	client_leave(c);
@@ -96,9 +91,8 @@ static void poll_ready(struct subscriber *s)
 		client_keep(c, c->seen);
 		client_leave(c);
 	} else if (!subscriber_reaches(s)) {
-		hub_detach(c->node->hub, s);
+		hub_detach(c->node->hub, s); /* and at once again, with the same memory */
 		client_keep(c, c->seen);
-		client_leave(c);
 		client_resume(c);
 	} else {
 		look_again(c);

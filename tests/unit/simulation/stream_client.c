@@ -4,11 +4,6 @@
 
 #define AT(c) (c)->number, (unsigned long long)(c)->seen
 
-static struct client *client_of(struct subscriber *s)
-{
-	return (struct client *)s;
-}
-
 /* Frames as their specifications say, made without frame.c. */
 
 static void add_ws_header(struct buf *out, size_t len)
@@ -115,7 +110,7 @@ static void send_opening(struct client *c, const struct opening *o)
 	buf_slice(&c->opening, o->snapshot);
 	buf_text(&c->opening, tail);
 	c->opening_due = true;
-	hub_send(c->node->hub, &c->subscriber, &head, o->result, o->snapshot,
+	hub_send(c->node->hub, &c->watch->subscriber, &head, o->result, o->snapshot,
 		 c->framing == FRAME_WS ? SLICE("}") : SLICE("}\n\n"));
 	buf_finish(&json);
 }

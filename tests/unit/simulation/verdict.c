@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define HANGS_AFTER_S 60
+#define HANGS_AFTER_S 30
 
 static uint64_t current_seed, current_step;
 static bool is_tracing;

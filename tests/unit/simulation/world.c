@@ -68,6 +68,8 @@ static void choose_limits(struct world *w)
 	w->limits.write_bytes = DICE_PICK(d, 60, 300, 1024, 16384);
 	w->limits.read_bytes = DICE_PICK(d, 1, 600, 4096, 32768);
 	w->limits.round_visits = DICE_PICK(d, 1, 2, 5, 512);
+	w->limits.pace_ms = DICE_PICK(d, 0, 0, 4, 60);
+	w->limits.pace_watchers = DICE_PICK(d, 1, 2, 32);
 	w->limits.linger_ms = DICE_PICK(d, 0, 50, 1000);
 	w->limits.heartbeat_ms = DICE_PICK(d, 100, 400, 3000);
 	w->limits.stall_ms = DICE_PICK(d, 100, 1000, 5000);
@@ -95,7 +97,7 @@ void world_create(struct world *w, uint64_t seed)
 		n->world = w;
 		n->number = i;
 		n->hub = hub_create(&w->limits, &hub_ops, n);
-		n->loses = w->fault_percent && dice_chance(&w->dice, 30);
+		n->loses = dice_chance(&w->dice, 25);
 		world_tick(n);
 	}
 }
@@ -306,12 +308,23 @@ void world_deliver(struct node *n)
 
 bool world_round(struct node *n)
 {
-	if (!n->woken)
+	if (!n->woken && hub_round_due(n->hub) > n->now)
 		return false;
 	n->woken = false;
-	if (hub_round(n->hub))
+	if (hub_round(n->hub, n->now))
 		n->woken = true;
 	return true;
+}
+
+void world_keep_pace(struct node *n)
+{
+	uint64_t due = hub_round_due(n->hub);
+
+	if (due == UINT64_MAX || due <= n->now)
+		return;
+	n->now = due;
+	if (n->world->now < due)
+		n->world->now = due;
 }
 
 void world_passing_json(const char *job_id, unsigned number, struct buf *out)
