@@ -200,6 +200,17 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 	return SINK_BLOCKED;
 }
 
+#define WIDE_BYTES (64 * 1024)
+
+void conn_widen(struct conn *c, size_t coming)
+{
+	bool wide = coming > WIDE_BYTES;
+
+	if (wide != c->wide)
+		socket_widen(lws_get_socket_fd(c->wsi), wide);
+	c->wide = wide;
+}
+
 /* Requests. */
 
 static void refuse(struct conn *c, const struct problem *p, const char *headers)

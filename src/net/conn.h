@@ -30,13 +30,13 @@ struct conn {
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
 	bool pipelined;        /* the request came behind another one, in one piece with it */
+	bool wide;             /* its send buffer is large for a while */
 	bool held;             /* its input is, by rx flow control */
 	struct request *request;
 	struct buf reply;      /* LWS_PRE bytes, then head and body */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer;     /* in the list of the deadline it has */
 	uint64_t due;
-	struct list all;       /* in loop->conns */
 	/* A stream or a waiting poll: its subscriber, and what frees the memory it is in. */
 	struct subscriber *subscriber;
 	void (*release)(struct conn *c);
@@ -68,6 +68,8 @@ void conn_wait(struct conn *c, struct list *deadlines, uint64_t due);
 void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);
+/* So much is coming; later, with 0: it has gone. */
+void conn_widen(struct conn *c, size_t coming);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
 
 /* Ends a subscription of this connection and frees what holds it. */

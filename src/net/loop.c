@@ -82,7 +82,6 @@ uint64_t loop_add_conn(struct loop *l, struct conn *c)
 	l->free_slot = s->next_free;
 	s->conn = c;
 	l->conn_count++;
-	list_append(&l->conns, &c->all);
 	return (uint64_t)s->generation << 32 | index;
 }
 
@@ -97,7 +96,6 @@ void loop_remove_conn(struct loop *l, struct conn *c)
 	l->free_slot = index;
 	l->conn_count--;
 	on_left(l);
-	list_remove(&c->all);
 }
 
 static void on_accepted(void *context, int fd)
@@ -184,21 +182,24 @@ static void take_reads(struct loop *l)
 	}
 }
 
+static void close_one(struct conn *c)
+{
+	if (c->state == CONN_STREAM)
+		stream_say_goodbye(c);
+	else if (c->subscriber)
+		updates_answer_now(c);
+	else if (c->state == CONN_IDLE)
+		conn_close(c);
+}
+
 static void close_all(struct loop *l)
 {
 	l->stopping = true;
 	listener_close(&l->listener);
 	doorstep_close(&l->doorstep);
-	for (struct list *at = l->conns.next, *next; at != &l->conns; at = next) {
-		struct conn *c = container_of(at, struct conn, all);
-		next = at->next;
-		if (c->state == CONN_STREAM)
-			stream_say_goodbye(c);
-		else if (c->subscriber)
-			updates_answer_now(c);
-		else if (c->state == CONN_IDLE)
-			conn_close(c);
-	}
+	for (uint32_t i = 0; i < l->slot_count; i++)
+		if (l->slots[i].conn)
+			close_one(l->slots[i].conn);
 }
 
 static void close_handles(struct loop *l)
@@ -429,7 +430,6 @@ static bool make_context(struct loop *l)
 
 static void init_lists(struct loop *l)
 {
-	list_init(&l->conns);
 	list_init(&l->requests);
 	list_init(&l->replies);
 	list_init(&l->bodies);

@@ -42,7 +42,6 @@ struct loop {
 	struct slot *slots;
 	uint32_t slot_count, free_slot;
 	size_t conn_count;
-	struct list conns;
 
 	struct list requests, replies;            /* connections with a request to run, an answer to write */
 	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */

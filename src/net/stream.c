@@ -79,6 +79,7 @@ static void begin(struct stream *s, const struct opening *o)
 	cursor_add(&out, o->epoch, o->start);
 	buf_text(&out, "\ndata: ");
 	opening_encode(&out, o, c->loop->limits->heartbeat_ms);
+	conn_widen(c, o->snapshot.len);
 	hub_send(c->loop->hub, &s->subscriber, &out, o->result, o->snapshot,
 		 o->snapshot.len ? SLICE("}\n\n") : SLICE("\n\n"));
 }
@@ -133,6 +134,7 @@ static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct buf json = { 0 };
 
 	opening_encode_heartbeat(&json, head);
+	conn_widen(stream_of(subscriber)->conn, 0);
 	write_message(stream_of(subscriber), "heartbeat", &json);
 }
 

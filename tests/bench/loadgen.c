@@ -26,7 +26,7 @@
 #define MS 1000000ull
 #define SETUP_LIMIT (60000 * MS)
 #define DRAIN_LIMIT (5000 * MS) /* without a single delivery */
-#define SETTLE (3000 * MS)      /* after the last connection, before memory is read */
+#define SETTLE (5000 * MS)      /* after the last connection, before memory is read */
 #define ERRORS_TOLD 5
 
 void load_error(struct load *load, const char *what, uint64_t which)
