@@ -1,12 +1,12 @@
 #include "joblight/core/decode.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "decode_tree.h"
 
 #define ATTEMPT_MAX 9007199254740991.0 /* 2^53 - 1: every JSON reader can hold it */
 
@@ -559,31 +559,40 @@ static void free_tree(void *tree)
 	cJSON_Delete(tree);
 }
 
-static bool decode_tree(struct decoder *d, cJSON *root)
+bool decode_tree(const struct limits *limits, struct slice text, cJSON *document, const cJSON *value, struct op *op,
+		 struct problem *problem)
 {
-	d->op->document = root;
-	d->op->document_free = free_tree;
-	return takers[d->op->kind](d, root);
+	struct decoder d = { .limits = limits, .problem = problem, .text = text, .op = op };
+
+	op->document = document;
+	op->document_free = free_tree;
+	return takers[op->kind](&d, value);
+}
+
+cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem)
+{
+	size_t at;
+	const char *fault = json_check(text, (unsigned)limits->json_depth, &at);
+	cJSON *root = fault ? NULL : cJSON_ParseWithLength(text.ptr, text.len);
+
+	if (!root) {
+		problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)", fault ? fault : "too large",
+			    fault ? at : text.len);
+		return NULL;
+	}
+	const char *twice = find_duplicate(root);
+	if (!twice)
+		return root;
+	problem_set(problem, OUTCOME_DUPLICATE_KEY, "the name \"%.64s\" is given twice", twice);
+	cJSON_Delete(root);
+	return NULL;
 }
 
 bool decode_json(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
 {
-	struct decoder d = { .limits = limits, .problem = problem, .text = body, .op = op };
-	size_t at;
-	const char *fault = json_check(body, (unsigned)limits->json_depth, &at);
+	cJSON *root = decode_parse(limits, body, problem);
 
-	if (fault)
-		return problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)", fault, at);
-	cJSON *root = cJSON_ParseWithLength(body.ptr, body.len);
-	if (!root)
-		return problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON");
-	const char *twice = find_duplicate(root);
-	if (twice) {
-		problem_set(problem, OUTCOME_DUPLICATE_KEY, "the name \"%.64s\" is given twice", twice);
-		cJSON_Delete(root);
-		return false;
-	}
-	return decode_tree(&d, root);
+	return root && decode_tree(limits, body, root, root, op, problem);
 }
 
 /* Forms. */
@@ -660,7 +669,6 @@ static bool form_pair(cJSON *object, struct slice pair, struct problem *problem)
 
 bool decode_form(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
 {
-	struct decoder d = { .limits = limits, .problem = problem, .text = body, .op = op };
 	cJSON *object = cJSON_CreateObject();
 	bool ok = true;
 
@@ -675,7 +683,7 @@ bool decode_form(const struct limits *limits, struct slice body, struct op *op, 
 		body.len -= len + (amp ? 1 : 0);
 	}
 	if (ok)
-		return decode_tree(&d, object);
+		return decode_tree(limits, body, object, object, op, problem);
 	cJSON_Delete(object);
 	return false;
 }

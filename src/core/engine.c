@@ -849,6 +849,8 @@ enum store_result engine_begin(struct engine *e, int64_t now_wall_ms)
 enum store_result engine_apply(struct engine *e, struct op *op)
 {
 	assert(e->batch && !e->failure);
+	if (outcome_is_error(op->problem.outcome))
+		return STORE_OK; /* refused before it came: it is here to be answered in its turn */
 	if (op->key[0])
 		apply_with_key(e, op);
 	else

@@ -801,12 +801,19 @@ void hub_pass(struct hub *h, const char *job_id, struct slice json)
 {
 	struct channel *c = find_channel(h, job_id);
 
-	if (!c || !c->count)
+	if (!c || !c->count || (json.len == c->passing.len && !memcmp(json.ptr, c->passing.ptr, json.len)))
 		return;
 	c->passing.len = 0;
 	buf_slice(&c->passing, json);
 	c->passing_number++;
 	mark(h, c);
+}
+
+bool hub_passed(const struct hub *h, const char *job_id)
+{
+	const struct channel *c = find_channel(h, job_id);
+
+	return c && c->passing_number;
 }
 
 void hub_publish(struct hub *h, const struct batch *b)

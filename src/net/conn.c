@@ -9,6 +9,7 @@
 #include "loop_private.h"
 #include "router.h"
 #include "socket.h"
+#include "ws.h"
 
 #define DRAIN_BYTES (8 * 1024 * 1024) /* of a refused body, so that the answer is not lost in a reset */
 
@@ -60,6 +61,7 @@ static void conn_detach(struct conn *c)
 	c->state = CONN_CLOSING;
 	if (c->subscriber)
 		hub_detach(c->loop->hub, c->subscriber);
+	ws_detach(c);
 	list_remove(&c->turn);
 	loop_no_deadline(c);
 	request_free(c->request);
@@ -71,6 +73,7 @@ static void conn_destroy(struct lws *wsi, struct conn *c)
 {
 	conn_detach(c);
 	conn_release(c);
+	ws_free(c);
 	loop_remove_conn(c->loop, c);
 	lws_set_opaque_user_data(wsi, NULL);
 	free(c);
@@ -100,7 +103,7 @@ void conn_close(struct conn *c)
 	release_input(c); /* held back input holds back writing too */
 	if (lws_partial_buffered(c->wsi)) {
 		lws_callback_on_writable(c->wsi);
-		loop_deadline(&c->loop->closings, c, c->loop->now + c->loop->limits->stall_ms);
+		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
 		return;
 	}
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_ASYNC);
@@ -136,7 +139,7 @@ static void next_request(struct conn *c)
 		return;
 	}
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* ours is cheaper */
-	loop_deadline(&c->loop->idles, c, c->loop->now + c->loop->limits->keepalive_ms);
+	loop_deadline(&c->loop->idles, c, loop_now(c->loop) + c->loop->limits->keepalive_ms);
 }
 
 static bool write_reply(struct conn *c)
@@ -154,7 +157,7 @@ void conn_flush_reply(struct conn *c)
 	if (!write_reply(c))
 		conn_kill(c);
 	else if (c->state == CONN_DRAIN)
-		loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
+		loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
 	else if (c->close_after || lws_partial_buffered(c->wsi)) /* lws cannot hold back input and go on writing */
 		conn_close(c);
 	else
@@ -220,9 +223,9 @@ static void refuse(struct conn *c, const struct problem *p, const char *headers)
 }
 
 /* Answers at once and closes: used where the rest of the input cannot be trusted. */
-static int refuse_now(struct conn *c, const struct problem *p)
+static int refuse_now(struct conn *c, const struct problem *p, const char *headers)
 {
-	refuse(c, p, "");
+	refuse(c, p, headers);
 	list_remove(&c->turn);
 	write_reply(c);
 	conn_detach(c);
@@ -252,7 +255,7 @@ static int begin_body(struct conn *c, struct request *r)
 	}
 	c->state = CONN_BODY;
 	buf_reserve(&r->body, (size_t)r->length);
-	loop_deadline(&c->loop->bodies, c, c->loop->now + c->loop->limits->body_timeout_ms);
+	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
 	if (!guard_expects_continue(c->wsi))
 		return 0;
 	memcpy(room + LWS_PRE, go_on, sizeof(go_on) - 1);
@@ -305,7 +308,7 @@ static int begin_request(struct conn *c)
 		return length ? begin_body(c, c->request) : complete_bare_request(c);
 	if (problem.outcome == OUTCOME_BODY_TOO_LARGE && length <= DRAIN_BYTES)
 		return refuse_large(c, &problem);
-	return refuse_now(c, &problem);
+	return refuse_now(c, &problem, "");
 }
 
 static int on_request(struct conn *c)
@@ -353,7 +356,38 @@ static int on_writable(struct conn *c)
 	return 0;
 }
 
-/* An upgrade lws would follow; there is none to take here. */
+static int on_socket_writable(struct conn *c)
+{
+	if (c->state == CONN_SOCKET)
+		ws_writable(c);
+	return 0;
+}
+
+static bool is_websocket_path(const struct request *r)
+{
+	return slice_is(r->path, "/api/ws");
+}
+
+/* 0 lets lws go on with the handshake. */
+static int upgrade_to_websocket(struct conn *c, struct lws *wsi)
+{
+	struct problem p = { 0 };
+	uint64_t length;
+	struct request *r = guard_request(wsi, c->loop->limits, &length, &p);
+
+	c->request = r;
+	if (!r)
+		return refuse_now(c, &p, "");
+	if (!is_websocket_path(r))
+		problem_set(&p, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
+	else if (c->loop->stopping)
+		problem_set(&p, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
+	else if (ws_upgrade_wanted(wsi, r, &p))
+		return 0;
+	return refuse_now(c, &p,
+			  p.outcome == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+}
+
 static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
 {
 	char wanted[16] = "";
@@ -361,7 +395,9 @@ static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
 	if (c->state != CONN_IDLE || !lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE))
 		return -1; /* without the header `protocol` dangles: CVE-2025-11677 */
 	lws_hdr_copy(wsi, wanted, sizeof(wanted), WSI_TOKEN_UPGRADE);
-	if (strcasecmp(wanted, "h2c") != 0 && strcasecmp(wanted, "websocket") != 0)
+	if (strcasecmp(wanted, "websocket") == 0)
+		return upgrade_to_websocket(c, wsi);
+	if (strcasecmp(wanted, "h2c") != 0)
 		return -1;
 	protocol[0] = 'x'; /* no name that lws knows: it stays HTTP/1.1 */
 	return 0;
@@ -424,9 +460,21 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return on_body_complete(c);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return on_writable(c);
+	case LWS_CALLBACK_ESTABLISHED:
+		ws_established(c);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return ws_receive(c, in, len);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		ws_pong(c);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return on_socket_writable(c);
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		return on_unbound(c, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_CLOSED:
 		return on_gone(c);
 	case LWS_CALLBACK_WSI_DESTROY:
 		conn_destroy(wsi, c);

@@ -21,7 +21,7 @@
 #include "http.h"
 #include "joblight/core/hub.h"
 
-enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_STREAM, CONN_CLOSING };
+enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_STREAM, CONN_SOCKET, CONN_CLOSING };
 
 struct conn {
 	struct loop *loop;
@@ -40,6 +40,7 @@ struct conn {
 	/* A stream or a waiting poll: its subscriber, and what frees the memory it is in. */
 	struct subscriber *subscriber;
 	void (*release)(struct conn *c);
+	struct ws *ws; /* of a WebSocket */
 };
 
 /* The connection with this id, or NULL when it is gone. */

@@ -6,6 +6,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
+#include "ws.h"
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
@@ -249,6 +250,10 @@ static void answer_op(struct conn *c, struct op *op)
 
 void http_answer_op(struct conn *c, struct op *op)
 {
+	if (c && c->state == CONN_SOCKET) {
+		ws_answer(c, op);
+		return;
+	}
 	if (c && c->state == CONN_BUSY)
 		answer_op(c, op);
 	op_free(op);

@@ -13,6 +13,7 @@
 #include "loop_private.h"
 #include "stream.h"
 #include "updates.h"
+#include "ws.h"
 
 #define TRIM_MS 1000         /* looks this often whether memory can go back */
 #define TRIM_CONNECTIONS 500 /* came or left since it did last */
@@ -32,7 +33,7 @@ struct commit {
 	struct op *ops;
 };
 
-enum note_kind { NOTE_WATCHERS, NOTE_CLOSE, NOTE_STOP };
+enum note_kind { NOTE_WATCHERS, NOTE_PRESENCE, NOTE_CLOSE, NOTE_STOP };
 
 /* A word from another thread. */
 struct note {
@@ -40,6 +41,7 @@ struct note {
 	enum note_kind kind;
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
+	struct presence_word word;
 };
 
 /* Deadlines and slots. */
@@ -144,10 +146,24 @@ static void post_note(struct loop *l, enum note_kind kind, const char *job_id, u
 		free(n);
 }
 
+void loop_tell_presence(struct loop *l, const struct presence_word *w)
+{
+	for (unsigned i = 0; i < l->family->count; i++) {
+		if (i == l->index)
+			continue;
+		struct note *n = xcalloc(1, sizeof(*n));
+		n->kind = NOTE_PRESENCE;
+		n->word = *w;
+		if (!mailbox_post(&l->family->all[i].notes, &n->mail))
+			free(n);
+	}
+}
+
 static void hub_tells_watchers(void *context, const char *job_id, unsigned count)
 {
 	const struct loop *l = context;
 
+	crowd_changed(l->crowd, job_id);
 	for (unsigned i = 0; i < l->family->count; i++)
 		if (i != l->index)
 			post_note(&l->family->all[i], NOTE_WATCHERS, job_id, l->index, count);
@@ -186,6 +202,8 @@ static void close_one(struct conn *c)
 {
 	if (c->state == CONN_STREAM)
 		stream_say_goodbye(c);
+	else if (c->state == CONN_SOCKET)
+		ws_close(c, 1012, "the server restarts");
 	else if (c->subscriber)
 		updates_answer_now(c);
 	else if (c->state == CONN_IDLE)
@@ -229,17 +247,38 @@ static void stop(struct loop *l)
 	uv_timer_start(&l->drain, on_drain, 10, 10);
 }
 
+static void hear_presence(struct loop *l, const struct presence_word *w)
+{
+	if (w->agent[0])
+		crowd_hear_elsewhere(l->crowd, w);
+	else
+		crowd_owner_gone_elsewhere(l->crowd, w->loop, w->owner);
+}
+
+static void hear_note(struct loop *l, const struct note *n)
+{
+	switch (n->kind) {
+	case NOTE_WATCHERS:
+		hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
+		crowd_changed(l->crowd, n->job_id);
+		return;
+	case NOTE_PRESENCE:
+		hear_presence(l, &n->word);
+		return;
+	case NOTE_CLOSE:
+		close_all(l);
+		return;
+	case NOTE_STOP:
+		stop(l);
+	}
+}
+
 static void take_notes(struct loop *l)
 {
 	for (struct mail *m = mailbox_take(&l->notes), *next; m; m = next) {
 		struct note *n = container_of(m, struct note, mail);
 		next = m->next;
-		if (n->kind == NOTE_WATCHERS)
-			hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
-		else if (n->kind == NOTE_CLOSE)
-			close_all(l);
-		else
-			stop(l);
+		hear_note(l, n);
 		free(n);
 	}
 }
@@ -277,6 +316,19 @@ static void flush_replies(struct loop *l)
 		conn_flush_reply(container_of(l->replies.next, struct conn, turn));
 }
 
+static void flush_sockets(struct loop *l)
+{
+	struct list now;
+
+	list_init(&now);
+	while (!list_empty(&l->sockets))
+		list_move(&now, l->sockets.next);
+	while (!list_empty(&now)) /* what they cause is for the next turn */
+		ws_flush(container_of(now.next, struct conn, turn));
+	if (!list_empty(&l->sockets))
+		l->round = true;
+}
+
 static void on_pace(uv_timer_t *timer)
 {
 	((struct loop *)timer->data)->round = true;
@@ -305,6 +357,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	}
 	if (l->beats)
 		l->beats = hub_tick(l->hub, l->now);
+	flush_sockets(l);
 	if (l->round || l->beats)
 		uv_idle_start(&l->idle, on_idle);
 	else
@@ -325,6 +378,17 @@ static void expire(struct loop *l, struct list *deadlines, void (*expired)(struc
 			return;
 		list_remove(&c->timer);
 		expired(c);
+	}
+}
+
+static void expire_beats(struct loop *l)
+{
+	while (!list_empty(&l->beats_due)) {
+		struct conn *c = container_of(l->beats_due.next, struct conn, timer);
+		if (c->due > l->now)
+			return;
+		list_remove(&c->timer);
+		ws_tick(c, l->now);
 	}
 }
 
@@ -356,9 +420,11 @@ static void on_tick(uv_timer_t *timer)
 	expire(l, &l->bodies, conn_kill);
 	expire(l, &l->idles, conn_close);
 	expire(l, &l->closings, conn_kill);
+	expire_beats(l);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
 		expire(l, &l->waits[i], updates_answer_now);
 	l->beats = hub_tick(l->hub, l->now);
+	crowd_tick(l->crowd, l->now);
 	trim_memory(l);
 }
 
@@ -386,8 +452,12 @@ static void lws_log(int level, const char *line)
 	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text", text, (char *)0);
 }
 
+#define RECEIVE_BYTES 512 /* lws keeps so much for each WebSocket; messages come in such pieces */
+
+/* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
 static const struct lws_protocols protocols[] = {
-	{ "joblight", conn_callback, sizeof(void *), 1024, 0, NULL, 65536 },
+	{ "joblight", conn_callback, sizeof(void *), RECEIVE_BYTES, 0, NULL, 65536 },
+	{ "joblight.v1", conn_callback, sizeof(void *), RECEIVE_BYTES, 0, NULL, 65536 },
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 
@@ -432,6 +502,8 @@ static void init_lists(struct loop *l)
 {
 	list_init(&l->requests);
 	list_init(&l->replies);
+	list_init(&l->sockets);
+	list_init(&l->beats_due);
 	list_init(&l->bodies);
 	list_init(&l->idles);
 	list_init(&l->closings);
@@ -485,6 +557,7 @@ static bool start_loop(struct loops *all, unsigned index, int fd, char *error, s
 	init_lists(l);
 	init_handles(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
+	l->crowd = crowd_create(l);
 	if (!make_context(l)) {
 		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
@@ -581,6 +654,7 @@ void loops_close(struct loops *l)
 static void free_loop(struct loop *l)
 {
 	hub_free(l->hub);
+	crowd_free(l->crowd);
 	doorstep_finish(&l->doorstep);
 	free(l->slots);
 	mailbox_finish(&l->commits);

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "conn.h"
+#include "crowd.h"
 #include "doorstep.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
@@ -39,11 +40,14 @@ struct loop {
 
 	struct mailbox commits, reads, notes;
 	struct hub *hub;
+	struct crowd *crowd;
 	struct slot *slots;
 	uint32_t slot_count, free_slot;
 	size_t conn_count;
 
 	struct list requests, replies;            /* connections with a request to run, an answer to write */
+	struct list sockets;                      /* WebSockets with something to write */
+	struct list beats_due;                    /* WebSockets by their next ping */
 	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
 	size_t trimmed_at, seen_count; /* connections when memory was given back, and at the last look */
@@ -63,6 +67,9 @@ static inline uint64_t loop_now(const struct loop *l)
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
 void loop_no_deadline(struct conn *c);
+
+/* Tells the other loops of an agent; a word without an agent says that its owner has gone. */
+void loop_tell_presence(struct loop *l, const struct presence_word *w);
 
 uint64_t loop_add_conn(struct loop *l, struct conn *c);
 void loop_remove_conn(struct loop *l, struct conn *c);

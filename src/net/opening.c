@@ -1,7 +1,9 @@
 #include "opening.h"
 
 #include "joblight/base/clock.h"
+#include "crowd.h"
 #include "joblight/core/json.h"
+#include "loop_private.h"
 
 static void add_text(struct buf *out, const char *name, const char *text)
 {
@@ -15,7 +17,7 @@ static void add_number(struct buf *out, const char *name, uint64_t value)
 	buf_u64(out, value);
 }
 
-void opening_encode(struct buf *out, const struct opening *o, uint64_t heartbeat_ms)
+void opening_encode(struct buf *out, const struct loop *l, const struct opening *o)
 {
 	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
 	add_text(out, "jobId", o->job_id);
@@ -29,8 +31,10 @@ void opening_encode(struct buf *out, const struct opening *o, uint64_t heartbeat
 	add_text(out, "resume", resume_text(o->resume));
 	if (o->reason)
 		add_text(out, "reason", reset_reason_text(o->reason));
-	add_number(out, "heartbeatMs", heartbeat_ms);
+	add_number(out, "heartbeatMs", l->limits->heartbeat_ms);
 	add_number(out, "watchers", o->watchers);
+	json_name(out, "agents");
+	crowd_agents(l->crowd, o->job_id, out);
 	if (o->snapshot.len)
 		json_name(out, "job");
 	else
@@ -46,10 +50,14 @@ void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const
 	buf_char(out, '}');
 }
 
-void opening_encode_heartbeat(struct buf *out, uint64_t head)
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head)
 {
-	buf_text(out, "{\"head\":");
-	buf_u64(out, head);
+	buf_char(out, '{');
+	if (job_id) {
+		add_text(out, "type", "heartbeat");
+		add_text(out, "jobId", job_id);
+	}
+	add_number(out, "head", head);
 	json_name(out, "timestamp");
 	json_time(out, clock_wall_ms());
 	buf_char(out, '}');

@@ -4,9 +4,12 @@
 
 #include "joblight/core/hub.h"
 
+struct loop;
+
 /* The whole message, or up to the snapshot's place: then the snapshot and "}" follow. */
-void opening_encode(struct buf *out, const struct opening *o, uint64_t heartbeat_ms);
+void opening_encode(struct buf *out, const struct loop *l, const struct opening *o);
 void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const char *status);
-void opening_encode_heartbeat(struct buf *out, uint64_t head);
+/* `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its event). */
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head);
 
 #endif

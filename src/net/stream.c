@@ -78,7 +78,7 @@ static void begin(struct stream *s, const struct opening *o)
 	buf_text(&out, "id: ");
 	cursor_add(&out, o->epoch, o->start);
 	buf_text(&out, "\ndata: ");
-	opening_encode(&out, o, c->loop->limits->heartbeat_ms);
+	opening_encode(&out, c->loop, o);
 	conn_widen(c, o->snapshot.len);
 	hub_send(c->loop->hub, &s->subscriber, &out, o->result, o->snapshot,
 		 o->snapshot.len ? SLICE("}\n\n") : SLICE("\n\n"));
@@ -133,7 +133,7 @@ static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 {
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, head);
+	opening_encode_heartbeat(&json, NULL, head);
 	conn_widen(stream_of(subscriber)->conn, 0);
 	write_message(stream_of(subscriber), "heartbeat", &json);
 }

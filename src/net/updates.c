@@ -131,7 +131,7 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	}
 	struct update u = look(p, o->result);
 	if (o->resume == RESUME_EXACT && !u.events.len && !u.over && p->wait_s && !c->loop->stopping) {
-		conn_wait(c, &c->loop->waits[p->wait_s], c->loop->now + p->wait_s * 1000);
+		conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
 		return;
 	}
 	u.reset = o->resume != RESUME_EXACT;

@@ -1,0 +1,44 @@
+/*
+ * What a client says over a WebSocket: one JSON object per text message, its `type` first of all.
+ *
+ *   subscribe {jobId, since?, types?}    unsubscribe {jobId}    ping {}
+ *   update {id, jobId, taskId, …}  or  update {id, jobId, updates: […]}   the webhook's fields
+ *   command {id, jobId, command, taskId?, args?}
+ *   presence {jobId, state, taskId?, agent?}
+ */
+#ifndef JOBLIGHT_CORE_MESSAGE_H
+#define JOBLIGHT_CORE_MESSAGE_H
+
+#include "joblight/core/cursor.h"
+#include "joblight/core/limits.h"
+#include "joblight/core/op.h"
+#include "joblight/core/presence.h"
+
+enum message_kind {
+	MESSAGE_SUBSCRIBE,
+	MESSAGE_UNSUBSCRIBE,
+	MESSAGE_UPDATE,
+	MESSAGE_COMMAND,
+	MESSAGE_PRESENCE,
+	MESSAGE_PING,
+	MESSAGE_KIND_COUNT
+};
+
+struct message {
+	enum message_kind kind;
+	char id[KEY_MAX + 1]; /* "" when none was given */
+	char job_id[ID_MAX + 1];
+	struct position since;
+	unsigned types;            /* TYPE_BITs of hub.h */
+	struct presence_word word; /* agent "" when none was given */
+	struct op *op;             /* of an update or command; the caller's */
+	bool unreadable;           /* on failure: not even the kind could be read */
+};
+
+/* False: the problem is set; `id`, `job_id` and `kind` are as far as they could be read, `op` is NULL. */
+bool message_decode(const struct limits *limits, struct slice text, struct message *m, struct problem *problem);
+
+/* The body of POST …/presence: {agent, state, taskId?}. */
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w, struct problem *problem);
+
+#endif

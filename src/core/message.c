@@ -1,0 +1,195 @@
+#include "joblight/core/message.h"
+
+#include <stdio.h>
+
+#include "decode_tree.h"
+#include "joblight/core/hub.h"
+
+static const char *const kind_names[MESSAGE_KIND_COUNT] = {
+	[MESSAGE_SUBSCRIBE] = "subscribe", [MESSAGE_UNSUBSCRIBE] = "unsubscribe", [MESSAGE_UPDATE] = "update",
+	[MESSAGE_COMMAND] = "command",     [MESSAGE_PRESENCE] = "presence",       [MESSAGE_PING] = "ping",
+};
+
+struct envelope {
+	const struct limits *limits;
+	struct slice text;
+	cJSON *root;
+	struct problem *problem;
+};
+
+static bool refuse(struct envelope *e, enum outcome o, const char *field, const char *message)
+{
+	return problem_field(e->problem, o, field, message);
+}
+
+/* Takes a member out of the message, so that what is left are the fields of its kind. */
+static cJSON *take(struct envelope *e, const char *name)
+{
+	return cJSON_DetachItemFromObjectCaseSensitive(e->root, name);
+}
+
+/* A string of at most `most` bytes into `out`; *given tells whether it was there. */
+static bool take_string(struct envelope *e, const char *name, char *out, size_t most, bool *given)
+{
+	cJSON *value = take(e, name);
+	char message[64];
+
+	*given = value != NULL;
+	bool ok = !value || (cJSON_IsString(value) && strlen(value->valuestring) <= most);
+	if (value && ok)
+		memcpy(out, value->valuestring, strlen(value->valuestring) + 1);
+	cJSON_Delete(value);
+	snprintf(message, sizeof(message), "must be a string of at most %zu bytes", most);
+	return ok || refuse(e, OUTCOME_INVALID_FIELD, name, message);
+}
+
+static bool take_kind(struct envelope *e, struct message *m)
+{
+	char name[16] = "";
+	bool given;
+
+	m->unreadable = true;
+	if (!take_string(e, "type", name, sizeof(name) - 1, &given))
+		return false;
+	for (int k = 0; k < MESSAGE_KIND_COUNT; k++)
+		if (strcmp(name, kind_names[k]) == 0) {
+			m->kind = (enum message_kind)k;
+			m->unreadable = false;
+			return true;
+		}
+	return refuse(e, OUTCOME_INVALID_FIELD, "type",
+		      "must be one of subscribe, unsubscribe, update, command, presence, ping");
+}
+
+static bool take_message_id(struct envelope *e, struct message *m)
+{
+	bool given, needed = m->kind == MESSAGE_UPDATE || m->kind == MESSAGE_COMMAND;
+
+	if (!take_string(e, "id", m->id, KEY_MAX, &given))
+		return false;
+	for (const char *c = m->id; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f)
+			return refuse(e, OUTCOME_INVALID_FIELD, "id", "must be visible ASCII characters");
+	return !needed || m->id[0] ||
+	       refuse(e, OUTCOME_INVALID_FIELD, "id", "is missing: it is the idempotency key and comes back in the ack");
+}
+
+static bool take_job(struct envelope *e, struct message *m)
+{
+	bool given;
+
+	if (m->kind == MESSAGE_PING)
+		return true;
+	if (!take_string(e, "jobId", m->job_id, ID_MAX, &given))
+		return false;
+	return id_valid(slice_of(m->job_id)) ||
+	       refuse(e, OUTCOME_INVALID_ID, "jobId", given ? "is not a job's id" : "is missing");
+}
+
+static bool nothing_left(struct envelope *e)
+{
+	return !e->root->child || refuse(e, OUTCOME_UNKNOWN_FIELD, e->root->child->string, "is not known here");
+}
+
+static bool take_subscribe(struct envelope *e, struct message *m)
+{
+	char since[CURSOR_MAX + 32] = "", types[128] = "";
+	bool has_since, has_types;
+
+	if (!take_string(e, "since", since, sizeof(since) - 1, &has_since) ||
+	    !take_string(e, "types", types, sizeof(types) - 1, &has_types))
+		return false;
+	m->since = position_parse(slice_of(since));
+	m->types = TYPE_BITS_ALL;
+	if (has_types && !hub_types_parse(slice_of(types), &m->types))
+		return refuse(e, OUTCOME_INVALID_FIELD, "types",
+			      "must be a list of task_update, job_update, deliverable, command, presence");
+	return nothing_left(e);
+}
+
+/* A batch stands in `updates`; one update stands in the message itself. */
+static bool take_update(struct envelope *e, struct message *m)
+{
+	cJSON *many = cJSON_GetObjectItemCaseSensitive(e->root, "updates");
+
+	m->op = op_create(m->kind == MESSAGE_COMMAND ? OP_COMMAND : OP_TASK_REPORT);
+	memcpy(m->op->job_id, m->job_id, sizeof(m->op->job_id));
+	memcpy(m->op->key, m->id, sizeof(m->op->key));
+	const cJSON *value = many && m->kind == MESSAGE_UPDATE ? many : e->root;
+	if (value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
+		return refuse(e, OUTCOME_INVALID_FIELD, "updates", "must be an array, and stand alone");
+	cJSON *document = e->root;
+	e->root = NULL; /* the op's from here on */
+	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
+}
+
+static bool take_word(struct envelope *e, struct presence_word *w, bool *has_agent)
+{
+	bool given;
+
+	if (!take_string(e, "agent", w->agent, ID_MAX, has_agent) ||
+	    !take_string(e, "taskId", w->task_id, ID_MAX, &given) ||
+	    !take_string(e, "state", w->state, AGENT_STATE_MAX, &given))
+		return false;
+	if (!given)
+		return refuse(e, OUTCOME_INVALID_FIELD, "state", "is missing; an empty one means that the agent leaves");
+	if (w->task_id[0] && !id_valid(slice_of(w->task_id)))
+		return refuse(e, OUTCOME_INVALID_ID, "taskId", "is not a task's id");
+	if (*has_agent && !id_valid(slice_of(w->agent)))
+		return refuse(e, OUTCOME_INVALID_ID, "agent", "must look like an id");
+	return nothing_left(e);
+}
+
+static bool take_presence(struct envelope *e, struct message *m)
+{
+	bool has_agent;
+
+	memcpy(m->word.job_id, m->job_id, sizeof(m->word.job_id));
+	return take_word(e, &m->word, &has_agent);
+}
+
+static bool (*const kinds[MESSAGE_KIND_COUNT])(struct envelope *, struct message *) = {
+	[MESSAGE_SUBSCRIBE] = take_subscribe, [MESSAGE_UPDATE] = take_update,
+	[MESSAGE_COMMAND] = take_update,      [MESSAGE_PRESENCE] = take_presence,
+};
+
+static bool take_message(struct envelope *e, struct message *m)
+{
+	if (!take_kind(e, m) || !take_message_id(e, m) || !take_job(e, m))
+		return false;
+	return kinds[m->kind] ? kinds[m->kind](e, m) : nothing_left(e);
+}
+
+static bool open_envelope(struct envelope *e)
+{
+	e->root = decode_parse(e->limits, e->text, e->problem);
+	if (!e->root)
+		return false;
+	return cJSON_IsObject(e->root) || problem_set(e->problem, OUTCOME_INVALID_JSON, "it must be an object");
+}
+
+bool message_decode(const struct limits *limits, struct slice text, struct message *m, struct problem *problem)
+{
+	struct envelope e = { limits, text, NULL, problem };
+
+	*m = (struct message){ .unreadable = true };
+	bool ok = open_envelope(&e) && take_message(&e, m);
+	cJSON_Delete(e.root);
+	if (ok)
+		return true;
+	op_free(m->op);
+	m->op = NULL;
+	return false;
+}
+
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w, struct problem *problem)
+{
+	struct envelope e = { limits, text, NULL, problem };
+	bool has_agent = false;
+	bool ok = open_envelope(&e) && take_word(&e, w, &has_agent);
+
+	if (ok && !has_agent)
+		ok = refuse(&e, OUTCOME_INVALID_FIELD, "agent", "is missing");
+	cJSON_Delete(e.root);
+	return ok;
+}

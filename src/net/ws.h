@@ -1,0 +1,32 @@
+/*
+ * WebSocket (RFC 6455): GET /api/ws, many jobs per connection, both ways.
+ *
+ * A subscription is a subscriber of the hub like any other; everything else a connection has to say (acks,
+ * errors, pongs) goes through one outgoing buffer with the events, which is written once per turn.  While
+ * the client takes nothing, or has too many updates waiting for the store, it is not read from: back
+ * pressure instead of memory.
+ */
+#ifndef JOBLIGHT_NET_WS_H
+#define JOBLIGHT_NET_WS_H
+
+#include "conn.h"
+
+struct ws;
+
+/* The request asks for an upgrade that can be followed; otherwise the problem (the answer is 4xx). */
+bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem *problem);
+
+void ws_established(struct conn *c); /* the handshake is over; c->request is of the upgrade */
+int ws_receive(struct conn *c, const char *bytes, size_t len);
+void ws_pong(struct conn *c);
+void ws_writable(struct conn *c);
+void ws_flush(struct conn *c); /* at the end of a turn */
+void ws_answer(struct conn *c, struct op *op); /* takes the op */
+void ws_detach(struct conn *c);  /* it is going: leaves its jobs.  Called more than once */
+void ws_free(struct conn *c);    /* outside of all call backs; harmless when it is none */
+void ws_tick(struct conn *c, uint64_t now_ms); /* its beat is due */
+
+/* Closes with a code, and the reason for people. */
+void ws_close(struct conn *c, int code, const char *reason);
+
+#endif

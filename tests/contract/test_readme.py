@@ -1,0 +1,386 @@
+"""README.md holds: its examples run as they stand, and what it names is there.
+
+An example is a fenced block with a name behind its language (```sh watch). It runs in a folder of its
+own against a real server; only the address is another one. curl fails on a problem (.curlrc), the
+examples for pages run in Chromium. A block without a test, and a test without a block, fail.
+"""
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from support.server import BINARY, ROOT
+from support.wait import Deadline, readable, until
+
+README = (ROOT / "README.md").read_text()
+ADDRESS = "127.0.0.1:3001"
+CLAIMED = set()
+
+
+def find_examples():
+    blocks = re.findall(r"^```(\w+) (\w+)\n(.*?)^```$", README, re.M | re.S)
+    examples = {name: (language, text) for language, name, text in blocks}
+    assert len(examples) == len(blocks), "two examples have one name"
+    return examples
+
+
+EXAMPLES = find_examples()
+
+
+def example(*names):
+    """The test runs once for each of these examples."""
+    CLAIMED.update(names)
+    return pytest.mark.parametrize("name", names)
+
+
+# -- running them -----------------------------------------------------------------------------------
+
+
+class Running:
+    """A program under way, whose words can be waited for."""
+
+    def __init__(self, command, folder):
+        environment = {**os.environ, "HOME": str(folder), "CURL_HOME": str(folder),
+                       "PYTHONUNBUFFERED": "1"}
+        (folder / ".curlrc").write_text("fail-with-body\nno-progress-meter\n")
+        self.said = ""
+        self.process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, start_new_session=True)
+
+    def _read(self, deadline):
+        readable(self.process.stdout, deadline)
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.said += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def _read_until(self, done, what, within):
+        deadline = Deadline(within, what)
+        try:
+            while not done() and self._read(deadline):
+                pass
+        except AssertionError as late:
+            raise AssertionError(f"{late}; it said:\n{self.said}") from None
+
+    def says(self, text, within=20):
+        self._read_until(lambda: text in self.said, repr(text), within)
+        assert text in self.said, f"it ended without {text!r}:\n{self.said}"
+
+    def ends(self, within=30):
+        """Waits for its end, which must be a good one; gives all it said."""
+        self._read_until(lambda: False, "its end", within)
+        code = self.process.wait()
+        assert code == 0, f"exit code {code}:\n{self.said}"
+        return self.said
+
+    def bury(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def node():
+    """Node.js 18 or later, which the JavaScript worker is written for."""
+    program = shutil.which("node")
+    assert program, "the JavaScript examples need node 18 or later; there is none (apt-get install nodejs)"
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    assert int(re.match(r"v(\d+)", version).group(1)) >= 18, f"node 18 or later is needed, this is {version}"
+    return program
+
+
+RUNNERS = {
+    "sh": lambda file: ["sh", "-e", file],
+    "python": lambda file: ["/usr/bin/python3", file],
+    "js": lambda file: [node(), file],
+}
+ENDINGS = {"sh": ".sh", "python": ".py", "js": ".mjs"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(name, address): an example under way in tmp_path; run(command=[…]) something else."""
+    started = []
+
+    def start(name=None, address=None, command=None):
+        if name:
+            language, text = EXAMPLES[name]
+            file = tmp_path / (name + ENDINGS[language])
+            file.write_text(text.replace(ADDRESS, "{}:{}".format(*address)))
+            command = RUNNERS[language](file)
+        started.append(Running(command, tmp_path))
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.bury()
+
+
+@pytest.fixture
+def report(api):
+    """The job that the examples write to, fresh for each of them."""
+    api.delete("/api/jobs/report")
+    return api.create_job(id="report", title="Q4 report")["id"]
+
+
+def told(api, task):
+    """What the log says of one task."""
+    return [event for event in api.activity("report") if event.get("taskId") == task]
+
+
+# -- the first screen, and workers ------------------------------------------------------------------
+
+
+@example("first")
+def test_the_first_two_lines_make_a_job_and_move_a_task(name, run, server, api):
+    api.delete("/api/jobs/report")
+    said = run(name, server.address).ends()
+    assert '"ok":true' in said
+    job = api.job("report")
+    task = job["tasks"][0]
+    assert (job["title"], job["status"]) == ("Q4 report", "in_progress")
+    assert (task["id"], task["status"], task["progress"]) == ("render", "in_progress", 42)
+    assert task["note"] == "page 42 of 100"
+
+
+class LosesAnAnswer(threading.Thread):
+    """In front of the server: carries the first request to it, and loses the answer."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server = server
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = self.socket.getsockname()
+        self.lost = 0
+
+    def run(self):
+        while True:
+            try:
+                client = self.socket.accept()[0]
+            except OSError:
+                return   # closed: the test is over
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client):
+        with contextlib.suppress(OSError), client, \
+                socket.create_connection(self.server.address) as server:
+            while True:
+                for source in select.select([client, server], [], [])[0]:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    if source is server and not self.lost:
+                        self.lost += 1
+                        return
+                    (client if source is server else server).sendall(data)
+
+
+@pytest.fixture
+def lossy(server):
+    lossy = LosesAnAnswer(server)
+    lossy.start()
+    yield lossy
+    lossy.socket.shutdown(socket.SHUT_RDWR)   # wakes its accept()
+    lossy.socket.close()
+
+
+@example("shell", "javascript", "python")
+def test_a_worker_repeats_what_was_not_answered_and_nothing_is_there_twice(
+        name, run, lossy, api, report, tmp_path):
+    proof_read = tmp_path / "proof-read"
+    proof_read.write_text("#!/bin/sh\n")
+    proof_read.chmod(0o755)
+    run(name, lossy.address).ends()
+    assert lossy.lost == 1
+    assert [event["status"] for event in told(api, "proof")] == ["in_progress", "completed"]
+
+
+@example("shell")
+def test_the_shell_worker_tells_when_its_command_fails(name, run, server, api, report, tmp_path):
+    proof_read = tmp_path / "proof-read"
+    proof_read.write_text("#!/bin/sh\nexit 3\n")
+    proof_read.chmod(0o755)
+    run(name, server.address).ends()
+    assert told(api, "proof")[-1]["status"] == "failed"
+
+
+@example("form")
+def test_a_form_does_as_well(name, run, server, api, report):
+    run(name, server.address).ends()
+    assert told(api, "render")[-1]["progress"] == 43
+
+
+@example("batch")
+def test_a_batch_is_one_request_and_repeating_it_changes_nothing(name, run, server, api, report):
+    first = run(name, server.address).ends()
+    logged = len(api.activity(report))
+    assert run(name, server.address).ends() == first
+    assert logged == 3 and len(api.activity(report)) == logged
+
+
+@example("silence")
+def test_a_silent_task_is_called_stalled(name, run, server, api, report):
+    run(name, server.address).ends()
+    until(lambda: told(api, "render")[-1].get("stalled"), 10, "the task being stalled")
+
+
+@example("more")
+def test_deliverables_commands_and_the_end(name, run, server, api, report):
+    run(name, server.address).ends()
+    log = api.activity(report)
+    assert [event["type"] for event in log[1:]] == ["deliverable", "command", "job_update"]
+    assert api.job(report)["status"] == "completed"
+
+
+# -- watching ---------------------------------------------------------------------------------------
+
+
+@example("watch")
+def test_curl_sees_it_all_and_ends_with_the_job(name, run, server, api, report):
+    curl = run(name, server.address)
+    curl.says('"type":"connected"')
+    api.report(report, "render", note="seen by curl")
+    curl.says("seen by curl")
+    api.finish(report)
+    assert '"type":"end"' in curl.ends()
+
+
+@example("poll")
+def test_polling_waits_for_what_comes_next(name, run, server, api, report):
+    curl = run(name, server.address)
+
+    def answered():
+        api.report(report, "render", note="seen by polling")
+        return curl.process.poll() is not None
+
+    until(answered, 20, "the long poll being answered")
+    assert '"events":[{"type":"task_update"' in curl.ends()
+
+
+@pytest.fixture
+def browse(serve, client, run, tmp_path):
+    """browse(name, page): Chromium on that example of a script, and the API of its server."""
+    def start(name):
+        www = tmp_path / "www"
+        shutil.copytree(ROOT / "www", www)
+        (www / "app.js").write_text(EXAMPLES[name][1])
+        page = EXAMPLES["page"][1]
+        (www / "index.html").write_text("<!doctype html><title>x</title>\n" + page)
+        server = serve(www=www)
+        api = client(server)
+        api.create_job(id="report", title="Q4 report")
+        return run(command=[
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--remote-debugging-port=0",
+            f"--user-data-dir={tmp_path}/profile", "--enable-logging=stderr", server.url]), api
+
+    return start
+
+
+def watched(api):
+    """Waits until a page watches the job: the answer to a worker says so."""
+    until(lambda: api.report("report", "knock", note="?")["watchers"], 30, "a watcher")
+
+
+@example("page", "app")
+def test_the_element_hands_on_what_happens(name, browse):
+    chromium, api = browse("app")
+    watched(api)
+    api.report("report", "render", status="in_progress", note="seen by the page")
+    chromium.says("render in_progress seen by the page")
+    api.finish("report")
+    chromium.says("the job is completed")
+
+
+@example("class")
+def test_the_class_watches_reports_and_ends_with_the_job(name, browse):
+    chromium, api = browse(name)
+    chromium.says("task_update")
+    until(lambda: api.job("report")["tasks"], 10, "the task that the page reports")
+    api.finish("report")
+    chromium.says("over: completed")
+
+
+@example("eventsource")
+def test_an_event_source_needs_three_lines(name, browse):
+    chromium, api = browse(name)
+    watched(api)
+    api.report("report", "render", note="seen by EventSource")
+    chromium.says("seen by EventSource")
+
+
+@example("socket")
+def test_a_worker_on_a_websocket_reports_and_is_told_to_stop(name, run, server, api, report):
+    worker = run(name, server.address)
+    worker.says("ack")
+    assert told(api, "render")[-1]["progress"] == 44
+    reply = api.post(f"/api/jobs/{report}/commands", {"command": "cancel"})
+    assert reply.status == 200, reply
+    worker.ends()
+    assert told(api, "render")[-1]["status"] == "cancelled"
+
+
+# -- running it -------------------------------------------------------------------------------------
+
+
+@example("backup")
+def test_a_backup_of_a_running_server_can_be_served(name, run, server, api, report, serve, client,
+                                                    tmp_path):
+    api.report(report, "render", note="safe")
+    (tmp_path / "joblight.db").symlink_to(server.db)
+    run(name, server.address).ends()
+    restored = client(serve(db=tmp_path / "backup.db"))
+    assert restored.job(report)["tasks"][0]["note"] == "safe"
+
+
+@example("restore")
+def test_a_restored_backup_gets_new_epochs(name, run, server, serve, client, tmp_path):
+    own = serve(db=tmp_path / "joblight.db")
+    job = client(own).create_job()
+    old = job["cursor"]
+    own.stop()
+    shutil.move(tmp_path / "joblight.db", tmp_path / "backup.db")
+    run(name, server.address).ends()
+    api = client(own.start())
+    page = api.get(f"/api/jobs/{job['id']}/updates?since={old}").json
+    assert (page["reset"], page["reason"]) == (True, "epoch")
+
+
+# -- what it names ----------------------------------------------------------------------------------
+
+
+def test_every_example_is_run():
+    blocks = re.findall(r"^```(?:sh|js|python|html)\b.*$", README, re.M)
+    assert len(blocks) == len(EXAMPLES), f"an example without a name: {blocks}"
+    assert CLAIMED == set(EXAMPLES)
+
+
+def test_every_file_it_names_is_there():
+    named = set(re.findall(r"`((?:src|include|tests|script|www|docs|cmake)/[\w./-]*)`", README))
+    named |= set(re.findall(r"(?:src|srcset|href)=\"([^\":]+)\"|\]\(([^):#]+)\)", README_PROSE))
+    missing = [path for path in flat(named) if not (ROOT / path).exists()]
+    assert named and not missing
+
+
+def test_every_flag_it_names_is_one():
+    help_text = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True,
+                               check=True).stdout
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section("Running it")))
+    assert flags and not [flag for flag in flags if flag not in help_text]
+
+
+def test_its_routes_are_the_routes():
+    rows = re.findall(r'^ROUTE\((\w+), "(/api/[^"]*|/healthz)"', ROUTES, re.M)
+    table = re.findall(r"^\| `(\w+) (/[^`]*)` \|", section("Routes"), re.M)
+    assert sorted(table) == sorted(rows)
+
+
+def test_the_figures_stand_between_their_marks():
+    assert re.search(r"<!-- bench:begin -->\n.*\n\|---.*\n<!-- bench:end -->", README, re.S)
