@@ -92,7 +92,7 @@ static bool take_offset(const char **at, const char *end, int *minutes)
 	    !take_digits(at, end, 2, &rest))
 		return false;
 	*minutes = sign * (hours * 60 + rest);
-	return true;
+	return hours < 24 && rest < 60;
 }
 
 static bool take_fraction(const char **at, const char *end, int *ms)
@@ -108,6 +108,14 @@ static bool take_fraction(const char **at, const char *end, int *ms)
 	for (int i = digits; i < 3; i++)
 		*ms *= 10;
 	return digits > 0;
+}
+
+static int days_of_month(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
 bool clock_parse(struct slice text, int64_t *wall_ms)
@@ -126,8 +134,9 @@ bool clock_parse(struct slice text, int64_t *wall_ms)
 	    !take_digits(&at, end, 2, &utc.tm_sec) || !take_fraction(&at, end, &ms) ||
 	    !take_offset(&at, end, &offset) || at != end)
 		return false;
-	if (utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > 31 ||
-	    utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 60)
+	if (utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 ||
+	    utc.tm_mday > days_of_month(utc.tm_year, utc.tm_mon) || utc.tm_hour > 23 || utc.tm_min > 59 ||
+	    utc.tm_sec > 60)
 		return false;
 	utc.tm_year -= 1900;
 	utc.tm_mon -= 1;

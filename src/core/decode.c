@@ -406,15 +406,15 @@ static bool take_one_task(struct decoder *d, const cJSON *item, const struct fie
 static bool take_task_array(struct decoder *d, const cJSON *array, const struct field *fields, const char *name)
 {
 	size_t index = 0;
+	bool ok = true;
 
 	d->op->tasks = xcalloc((size_t)cJSON_GetArraySize(array), sizeof(*d->op->tasks));
-	for (const cJSON *item = array->child; item; item = item->next, index++) {
+	for (const cJSON *item = array->child; item && ok; item = item->next, index++) {
 		snprintf(d->where, sizeof(d->where), "%s[%zu]", name, index);
-		if (!take_one_task(d, item, fields))
-			return false;
+		ok = take_one_task(d, item, fields);
 	}
 	d->where[0] = '\0';
-	return true;
+	return ok;
 }
 
 static bool take_job_tasks(struct decoder *d, const cJSON *value, void *target)

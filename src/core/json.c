@@ -58,6 +58,18 @@ bool utf8_valid(struct slice text)
 	return true;
 }
 
+void utf8_mend(char *text, size_t len)
+{
+	unsigned char *at = (unsigned char *)text, *end = at + len;
+
+	while (at < end) {
+		size_t whole = *at < 0x80 ? 1 : utf8_length(at, end);
+		if (!whole)
+			*at = '?';
+		at += whole ? whole : 1;
+	}
+}
+
 static int hex_value(unsigned char c)
 {
 	if (c >= '0' && c <= '9')

@@ -37,11 +37,14 @@ bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(p->detail, sizeof(p->detail), format, args);
 	va_end(args);
+	utf8_mend(p->detail, strlen(p->detail));
 	return false;
 }
 
 bool problem_field(struct problem *p, enum outcome o, const char *field, const char *message)
 {
+	size_t from = p->errors.len;
+
 	if (problem_full(p))
 		return false;
 	if (p->error_count++)
@@ -51,6 +54,7 @@ bool problem_field(struct problem *p, enum outcome o, const char *field, const c
 	buf_text(&p->errors, ",\"message\":");
 	json_string(&p->errors, slice_of(message));
 	buf_char(&p->errors, '}');
+	utf8_mend(p->errors.ptr + from, p->errors.len - from); /* a long name was cut */
 	return problem_set(p, o, "%s: %s", field, message);
 }
 

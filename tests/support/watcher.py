@@ -108,10 +108,13 @@ class Watcher:
 
     def _pass_heartbeats(self, kind, within):
         deadline = Deadline(within, kind or "an event or the end")
-        while (message := self.next(deadline.left(), deadline.what)).kind == "heartbeat":
+        while (message := self.next(deadline.left(), deadline.what)).kind in PASSING:
             pass
         assert kind in (None, message.kind), f"wanted {kind}, got {message}"
         return message
+
+
+PASSING = ("heartbeat", "presence")  # not logged: they may come between any two events
 
 
 class SseWatcher(Watcher):
@@ -139,7 +142,7 @@ class SseWatcher(Watcher):
         kind = type_of(block)
         if kind is None:
             return
-        if kind not in ("connected", "reset", "heartbeat", "end"):
+        if kind not in ("connected", "reset", "heartbeat", "end", "presence"):
             kind = "event"
         self.waiting.append(Message(kind, block.json, block.data))
 

@@ -33,5 +33,7 @@ void json_time(struct buf *out, int64_t wall_ms); /* RFC 3339, with quotes */
 void json_name(struct buf *out, const char *name);
 
 bool utf8_valid(struct slice text);
+/* What is not UTF-8, such as half of a character at a cut, becomes '?'. */
+void utf8_mend(char *text, size_t len);
 
 #endif
