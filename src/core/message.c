@@ -91,15 +91,24 @@ static bool nothing_left(struct envelope *e)
 	return !e->root->child || refuse(e, OUTCOME_UNKNOWN_FIELD, e->root->child->string, "is not known here");
 }
 
+/* Whatever it says, it is a position; one that cannot be read begins with a reset. */
+static bool take_since(struct envelope *e, struct message *m)
+{
+	cJSON *value = take(e, "since");
+	bool ok = !value || cJSON_IsString(value) || cJSON_IsNull(value);
+
+	m->since = position_parse(slice_of(cJSON_GetStringValue(value)));
+	cJSON_Delete(value);
+	return ok || refuse(e, OUTCOME_INVALID_FIELD, "since", "must be a cursor in quotes");
+}
+
 static bool take_subscribe(struct envelope *e, struct message *m)
 {
-	char since[CURSOR_MAX + 32] = "", types[128] = "";
-	bool has_since, has_types;
+	char types[128] = "";
+	bool has_types;
 
-	if (!take_string(e, "since", since, sizeof(since) - 1, &has_since) ||
-	    !take_string(e, "types", types, sizeof(types) - 1, &has_types))
+	if (!take_since(e, m) || !take_string(e, "types", types, sizeof(types) - 1, &has_types))
 		return false;
-	m->since = position_parse(slice_of(since));
 	m->types = TYPE_BITS_ALL;
 	if (has_types && !hub_types_parse(slice_of(types), &m->types))
 		return refuse(e, OUTCOME_INVALID_FIELD, "types",

@@ -21,7 +21,7 @@ from support.wait import Deadline, readable, until
 
 README = (ROOT / "README.md").read_text()
 ADDRESS = "127.0.0.1:3001"
-CLAIMED = set()
+CLAIMED = {"page"}   # every script for pages is run in it
 
 
 def find_examples():
@@ -211,31 +211,22 @@ def test_the_shell_worker_tells_when_its_command_fails(name, run, server, api, r
     assert told(api, "proof")[-1]["status"] == "failed"
 
 
-@example("form")
-def test_a_form_does_as_well(name, run, server, api, report):
+@example("ways")
+def test_batches_forms_and_silence(name, run, server, api, report):
     run(name, server.address).ends()
-    assert told(api, "render")[-1]["progress"] == 43
-
-
-@example("batch")
-def test_a_batch_is_one_request_and_repeating_it_changes_nothing(name, run, server, api, report):
-    first = run(name, server.address).ends()
-    logged = len(api.activity(report))
-    assert run(name, server.address).ends() == first
-    assert logged == 3 and len(api.activity(report)) == logged
-
-
-@example("silence")
-def test_a_silent_task_is_called_stalled(name, run, server, api, report):
+    assert [event["taskId"] for event in api.activity(report)[1:5]] == ["text", "figures", "text", "render"]
+    assert api.job(report)["tasks"][0]["note"] == "one more comma"
+    until(lambda: told(api, "render")[-1].get("stalled"), 10, "the silent task being stalled")
     run(name, server.address).ends()
-    until(lambda: told(api, "render")[-1].get("stalled"), 10, "the task being stalled")
+    assert len(told(api, "figures")) == 1, "the batch had the same key"
 
 
-@example("more")
-def test_deliverables_commands_and_the_end(name, run, server, api, report):
+@example("job")
+def test_deliverables_commands_presence_and_the_end(name, run, server, api, report):
+    api.report(report, "render")
     run(name, server.address).ends()
     log = api.activity(report)
-    assert [event["type"] for event in log[1:]] == ["deliverable", "command", "job_update"]
+    assert [event["type"] for event in log[2:]] == ["deliverable", "command", "job_update"]
     assert api.job(report)["status"] == "completed"
 
 
@@ -271,8 +262,7 @@ def browse(serve, client, run, tmp_path):
         www = tmp_path / "www"
         shutil.copytree(ROOT / "www", www)
         (www / "app.js").write_text(EXAMPLES[name][1])
-        page = EXAMPLES["page"][1]
-        (www / "index.html").write_text("<!doctype html><title>x</title>\n" + page)
+        (www / "index.html").write_text("<!doctype html>\n" + EXAMPLES["page"][1])
         server = serve(www=www)
         api = client(server)
         api.create_job(id="report", title="Q4 report")
@@ -289,9 +279,9 @@ def watched(api):
     until(lambda: api.report("report", "knock", note="?")["watchers"], 30, "a watcher")
 
 
-@example("page", "app")
+@example("app")
 def test_the_element_hands_on_what_happens(name, browse):
-    chromium, api = browse("app")
+    chromium, api = browse(name)
     watched(api)
     api.report("report", "render", status="in_progress", note="seen by the page")
     chromium.says("render in_progress seen by the page")
@@ -300,12 +290,14 @@ def test_the_element_hands_on_what_happens(name, browse):
 
 
 @example("class")
-def test_the_class_watches_reports_and_ends_with_the_job(name, browse):
+def test_the_class_reports_watches_and_ends_with_the_job(name, browse):
     chromium, api = browse(name)
-    chromium.says("task_update")
-    until(lambda: api.job("report")["tasks"], 10, "the task that the page reports")
+    chromium.says("live")
+    assert told(api, "reading")[0]["status"] == "in_progress"
+    api.report("report", "render", note="seen by the class")
+    chromium.says("task_update render seen by the class")
     api.finish("report")
-    chromium.says("over: completed")
+    chromium.says("the job is completed")
 
 
 @example("eventsource")
@@ -319,7 +311,7 @@ def test_an_event_source_needs_three_lines(name, browse):
 @example("socket")
 def test_a_worker_on_a_websocket_reports_and_is_told_to_stop(name, run, server, api, report):
     worker = run(name, server.address)
-    worker.says("ack")
+    worker.says("ack 2\n")
     assert told(api, "render")[-1]["progress"] == 44
     reply = api.post(f"/api/jobs/{report}/commands", {"command": "cancel"})
     assert reply.status == 200, reply
@@ -356,31 +348,39 @@ def test_a_restored_backup_gets_new_epochs(name, run, server, serve, client, tmp
 # -- what it names ----------------------------------------------------------------------------------
 
 
+def section(title):
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.M | re.S).group(1)
+
+
 def test_every_example_is_run():
-    blocks = re.findall(r"^```(?:sh|js|python|html)\b.*$", README, re.M)
-    assert len(blocks) == len(EXAMPLES), f"an example without a name: {blocks}"
+    blocks = re.findall(r"^```((?:sh|js|python|html)\b.*)$", README, re.M)
+    assert len(blocks) == len(EXAMPLES), f"an example has no name: {blocks}"
     assert CLAIMED == set(EXAMPLES)
 
 
 def test_every_file_it_names_is_there():
-    named = set(re.findall(r"`((?:src|include|tests|script|www|docs|cmake)/[\w./-]*)`", README))
-    named |= set(re.findall(r"(?:src|srcset|href)=\"([^\":]+)\"|\]\(([^):#]+)\)", README_PROSE))
-    missing = [path for path in flat(named) if not (ROOT / path).exists()]
-    assert named and not missing
+    named = re.findall(r"`((?:src|include|tests|script|www|docs|cmake)/[\w./-]+)`", README)
+    pictures = re.findall(r'(?:src|srcset)="([^":/][^":]*)"', README)
+    assert len(named) > 20 and len(pictures) == 2
+    gone = [path for path in named + pictures if "NOUN" not in path and not (ROOT / path).exists()]
+    assert not gone
 
 
 def test_every_flag_it_names_is_one():
-    help_text = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True,
-                               check=True).stdout
-    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section("Running it")))
-    assert flags and not [flag for flag in flags if flag not in help_text]
+    known = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True)
+    flags = re.findall(r"(?<![\w-])--[a-z][a-z-]+", section("Running it"))
+    assert flags and not [flag for flag in flags if f"  {flag} " not in known.stdout + "  --help "]
 
 
 def test_its_routes_are_the_routes():
-    rows = re.findall(r'^ROUTE\((\w+), "(/api/[^"]*|/healthz)"', ROUTES, re.M)
-    table = re.findall(r"^\| `(\w+) (/[^`]*)` \|", section("Routes"), re.M)
-    assert sorted(table) == sorted(rows)
+    table = (ROOT / "src/net/routes.def").read_text()
+    there = set(re.findall(r'^ROUTE\((\w+), "(/api/[^"]*|/healthz)"', table, re.M))
+    rows = re.findall(r"^\| `(/[^`]*)` \| (.*) \|$", section("Routes"), re.M)
+    told = {(method, path) for path, words in rows
+            for method in re.findall(r"`(GET|POST|PUT|PATCH|DELETE)`", words)}
+    assert told == there
 
 
-def test_the_figures_stand_between_their_marks():
-    assert re.search(r"<!-- bench:begin -->\n.*\n\|---.*\n<!-- bench:end -->", README, re.S)
+def test_its_figures_are_a_table_between_their_marks():
+    figures = README.split("<!-- bench:begin -->\n")[1].split("\n<!-- bench:end -->")[0]
+    assert re.search(r"^\|---", figures, re.M) and "| webhook, 32 workers |" in figures

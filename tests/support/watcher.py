@@ -5,7 +5,7 @@ A watcher hands out messages in the order the server gave them:
     connected  always first. json has resume, reason, epoch, cursor, head, job (the snapshot)
     event      a logged event: seq, json, and `text`, the JSON exactly as it came
     reset      in mid-stream: this reader could not be continued, json as in connected
-    heartbeat  of transports that have one
+    heartbeat  of transports that have one, and presence: neither is in the log
     end        the job is over; nothing follows
     over       instead of connected: the position was at the end of a finished job already
 
@@ -20,9 +20,12 @@ from .poll import Poller
 from .sse import SseStream, type_of
 from .wait import Deadline
 from .wire import Closed
+from .ws import WebSocket
 
 ANSWERED = 200
 OVER = 204
+TERMINAL = ("completed", "failed", "cancelled")
+NOT_EVENTS = ("connected", "reset", "heartbeat", "presence", "end")
 
 
 class Cut(Exception):
@@ -142,9 +145,44 @@ class SseWatcher(Watcher):
         kind = type_of(block)
         if kind is None:
             return
-        if kind not in ("connected", "reset", "heartbeat", "end", "presence"):
+        if kind not in NOT_EVENTS:
             kind = "event"
         self.waiting.append(Message(kind, block.json, block.data))
+
+
+class WsWatcher(Watcher):
+    """A subscription by message: the socket outlives it, and could carry others."""
+
+    transport = "websocket"
+
+    def __init__(self, address, job, since=None, within=10, slow=False):
+        super().__init__(job, since)
+        try:
+            self.socket = WebSocket(address, within=within,
+                                    receive_buffer=SMALL_BUFFER if slow else None)
+        except (OSError, Closed) as error:
+            raise Cut(repr(error)) from error
+        position = {} if since is None else {"since": since}
+        self.socket.send("subscribe", jobId=job, **position)
+
+    def close(self):
+        self.socket.close()
+
+    def _more(self, deadline):
+        said = self.socket.next(deadline.left(), deadline.what)
+        if said is None:
+            raise Cut(f"socket of {self.job} closed at {self.position}: {self.socket.close_frame}")
+        assert said.type != "error", f"WebSocket answered {said}"
+        kind = said.type if said.type in NOT_EVENTS else "event"
+        if kind == "connected" and at_the_end(said):
+            kind = "over"
+        self.waiting.append(Message(kind, said.json, said.text))
+
+
+def at_the_end(said):
+    """Connected to a finished job with nothing left to tell: of it only the `end` follows."""
+    return (said["resume"] == "exact" and said["status"] in TERMINAL
+            and said["cursor"] == cursor_of(said["epoch"], said["head"]))
 
 
 class PollWatcher(Watcher):
@@ -201,4 +239,4 @@ class PollWatcher(Watcher):
         return Message("reset" if self.began else "connected", said)
 
 
-TRANSPORTS = {watcher.transport: watcher for watcher in (SseWatcher, PollWatcher)}
+TRANSPORTS = {watcher.transport: watcher for watcher in (SseWatcher, WsWatcher, PollWatcher)}

@@ -165,7 +165,7 @@ static void two_million_brackets_need_no_stack(void **state)
 	(void)state;
 	assert_string_equal(check_nested("[", "", "", 2000000, 32), "nested too deeply");
 	assert_string_equal(check_nested("{\"a\":", "", "", 2000000, 64), "nested too deeply");
-	assert_null(check_nested("", "[", "", 0, 32) ? NULL : "an open bracket is taken");
+	assert_string_equal(check_nested("[", "", "", 32, 32), "a value is expected");
 }
 
 static void the_fault_is_pointed_at(void **state)
@@ -242,7 +242,6 @@ static void strings_are_escaped_where_they_must_be(void **state)
 	is_written(SLICE("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
 	is_written(SLICE("\b\t\n\f\r"), "\"\\b\\t\\n\\f\\r\"");
 	is_written(SLICE("\x01\x1f\x7f"), "\"\\u0001\\u001f\x7f\"");
-	is_written(SLICE("a\0b"), "\"a\\u0000b\"");
 	is_written(SLICE("\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s"), "\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s\"");
 }
 
