@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
@@ -86,6 +87,21 @@ bool request_number(const struct request *r, const char *name, uint64_t standard
 
 /* Answers. */
 
+const char *http_date(void)
+{
+	static _Thread_local char text[40];
+	static _Thread_local time_t at;
+	time_t now = time(NULL);
+	struct tm utc;
+
+	if (now != at) {
+		at = now;
+		gmtime_r(&now, &utc);
+		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+	}
+	return text;
+}
+
 static void reply_head(struct conn *c, int status, const char *title, const char *type, const char *headers, size_t len)
 {
 	struct buf *b = &c->reply;
@@ -98,6 +114,8 @@ static void reply_head(struct conn *c, int status, const char *title, const char
 	buf_text(b, "HTTP/1.1 ");
 	buf_text(b, digits);
 	buf_text(b, title);
+	buf_text(b, "\r\nDate: ");
+	buf_text(b, http_date());
 	if (type) {
 		buf_text(b, "\r\nContent-Type: ");
 		buf_text(b, type);

@@ -55,6 +55,9 @@ bool request_has_etag(const struct request *r, const char *etag);
 bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
 		    uint64_t *value, struct problem *problem);
 
+/* The value of a Date header (RFC 9110 section 6.6.1), valid until the next call in this thread. */
+const char *http_date(void);
+
 /* Answers.  `headers`: complete lines with CRLF, or "".  Bodies are copied. */
 void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
 		 struct slice body);

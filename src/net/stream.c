@@ -17,12 +17,14 @@ struct stream {
 	bool named, head;
 };
 
-static const char response_head[] = "HTTP/1.1 200 OK\r\n"
-				    "Content-Type: text/event-stream; charset=utf-8\r\n"
-				    "Cache-Control: no-store, no-transform\r\n"
-				    "X-Accel-Buffering: no\r\n"
-				    "Connection: close\r\n"
-				    "\r\n";
+#define RESPONSE_HEAD                                                                                                  \
+	"HTTP/1.1 200 OK\r\n"                                                                                          \
+	"Date: %s\r\n"                                                                                                 \
+	"Content-Type: text/event-stream; charset=utf-8\r\n"                                                           \
+	"Cache-Control: no-store, no-transform\r\n"                                                                    \
+	"X-Accel-Buffering: no\r\n"                                                                                    \
+	"Connection: close\r\n"                                                                                        \
+	"\r\n"
 
 static struct stream *stream_of(struct subscriber *s)
 {
@@ -52,7 +54,7 @@ static void answer_head(struct conn *c)
 	c->reply.len = 0;
 	buf_reserve(&c->reply, LWS_PRE);
 	c->reply.len = LWS_PRE;
-	buf_text(&c->reply, response_head);
+	buf_format(&c->reply, RESPONSE_HEAD, http_date());
 	conn_reply_ready(c);
 }
 
@@ -71,7 +73,7 @@ static void begin(struct stream *s, const struct opening *o)
 
 	if (!o->again) {
 		conn_become_stream(c);
-		buf_text(&out, response_head);
+		buf_format(&out, RESPONSE_HEAD, http_date());
 		add_retry(&out);
 	}
 	add_event_line(s, &out, o->again ? "reset" : "connected");

@@ -571,7 +571,7 @@ void ws_pong(struct conn *c)
 /* A ping with every beat; who has said nothing for two of them is gone. */
 void ws_tick(struct conn *c, uint64_t now_ms)
 {
-	static const char ping[] = { (char)0x89, 0 };
+	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
 	struct ws *w = c->ws;
 
 	if (w->heard + 2 * c->loop->limits->heartbeat_ms + c->loop->limits->heartbeat_ms / 2 < now_ms) {

@@ -112,7 +112,7 @@ def run(tmp_path):
     def start(name=None, address=None, command=None):
         if name:
             language, text = EXAMPLES[name]
-            file = tmp_path / (name + ENDINGS[language])
+            file = tmp_path / ("example_" + name + ENDINGS[language])
             file.write_text(text.replace(ADDRESS, "{}:{}".format(*address)))
             command = RUNNERS[language](file)
         started.append(Running(command, tmp_path))
@@ -312,9 +312,10 @@ def test_an_event_source_needs_three_lines(name, browse):
 def test_a_worker_on_a_websocket_reports_and_is_told_to_stop(name, run, server, api, report):
     worker = run(name, server.address)
     worker.says("ack 2\n")
-    assert told(api, "render")[-1]["progress"] == 44
+    again = api.update(report, {"taskId": "render", "progress": 44}, Idempotency_Key="page-44")
+    assert (again.status, again.header("Idempotency-Replayed")) == (200, "true")
     reply = api.post(f"/api/jobs/{report}/commands", {"command": "cancel"})
-    assert reply.status == 200, reply
+    assert reply.status == 201, reply
     worker.ends()
     assert told(api, "render")[-1]["status"] == "cancelled"
 
