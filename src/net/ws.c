@@ -49,7 +49,7 @@ struct ws {
 	unsigned pending; /* ops on their way to the store */
 	bool blocked, deaf;
 	bool present; /* told of an agent */
-	uint64_t heard; /* something came from the peer, at this time */
+	uint64_t heard, pinged; /* when something came from the peer, and when it was asked for a sign of life */
 	int close_code;
 	char close_reason[100];
 };
@@ -540,7 +540,7 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 
 	if (c->state != CONN_SOCKET || w->close_code)
 		return 0;
-	w->heard = c->loop->now;
+	w->heard = loop_now(c->loop);
 	if (lws_is_first_fragment(c->wsi))
 		w->in.len = 0;
 	if (lws_frame_is_binary(c->wsi)) {
@@ -565,20 +565,21 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 void ws_pong(struct conn *c)
 {
 	if (c->ws)
-		c->ws->heard = c->loop->now;
+		c->ws->heard = loop_now(c->loop);
 }
 
-/* A ping with every beat; who has said nothing for two of them is gone. */
+/* A ping with every beat; who has said nothing since the last one is gone, within two beats of its last word. */
 void ws_tick(struct conn *c, uint64_t now_ms)
 {
 	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
 	struct ws *w = c->ws;
 
-	if (w->heard + 2 * c->loop->limits->heartbeat_ms + c->loop->limits->heartbeat_ms / 2 < now_ms) {
+	if (w->pinged && w->heard < w->pinged) {
 		conn_kill(c);
 		return;
 	}
 	if (!w->blocked) {
+		w->pinged = now_ms;
 		buf_add(&w->out, ping, sizeof(ping));
 		enqueue(w);
 	}
@@ -662,7 +663,7 @@ void ws_established(struct conn *c)
 	struct ws *w = xcalloc(1, sizeof(*w));
 
 	w->conn = c;
-	w->heard = c->loop->now;
+	w->heard = loop_now(c->loop);
 	list_init(&w->subscriptions);
 	list_init(&w->left);
 	list_init(&w->reported);

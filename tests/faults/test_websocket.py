@@ -1,0 +1,622 @@
+"""Section C of the faults: WebSocket. C1 to C6, C8 and C9, and the cases of RFC 6455.
+
+C7 needs keys and is tested with them.
+"""
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from support.api import compact
+from support.problem import assert_problem
+from support.raw import Raw, ask, request
+from support.sse import SseStream
+from support.wait import SCALE, Deadline, until
+from support.ws import (BINARY, CLOSE, CONTINUATION, PATH, PING, PONG, TEXT, WebSocket, dumps,
+                        fragments, frame_of, handshake, path_of)
+
+LIMIT = 65536
+MIB = 1024
+
+
+@pytest.fixture
+def socket(server):
+    opened = []
+
+    def open_one(on=server, query=None, **options):
+        opened.append(WebSocket(on.address, path_of(**(query or {})), **options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def ws(socket):
+    return socket()
+
+
+def ping_message(size):
+    """A message of exactly so many bytes that is answered with pong: white space fills it."""
+    text = b'{"type":"ping"}'
+    return text[:-1] + b" " * (size - len(text)) + b"}"
+
+
+def update(key, job, **fields):
+    return {"type": "update", "id": key, "jobId": job, "taskId": "t", **fields}
+
+
+# -- C1: the handshake ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("change, status", [
+    ({"version": "8"}, 426), ({"version": "12"}, 426), ({"version": None}, 426),
+    ({"version": "0"}, 426), ({"version": "14"}, 426), ({"version": "013"}, 426),
+    ({"version": "x" * 100}, 426), ({"key": None}, 400), ({"key": ""}, 400), ({"key": "c2hvcnQ="}, 400),
+    ({"key": "A" * 100}, 400), ({"method": "POST"}, 405), ({"method": "PUT"}, 405),
+    ({"method": "DELETE"}, 405)])
+def test_c1_a_handshake_that_is_none_is_refused(server, change, status):
+    reply = ask(server.address, handshake(**change))
+    assert_problem(reply, status)
+    if status == 426:
+        assert reply.header("Sec-WebSocket-Version") == "13"
+
+
+def test_c1_http_1_0_cannot_upgrade(server):
+    assert ask(server.address, handshake(http="1.0")).status in (400, 426)
+
+
+def test_c1_head_cannot_upgrade(server):
+    assert ask(server.address, handshake(method="HEAD"), head=True).status in (400, 405, 426)
+
+
+@pytest.mark.parametrize("lines", [
+    ["Upgrade: websocket"], ["Connection: Upgrade"], ["Connection: close"],
+    ["Upgrade: h2c", "Connection: Upgrade"], ["Upgrade: nonsense", "Connection: Upgrade"]])
+def test_c1_half_a_handshake_is_answered_and_harms_nobody(server, lines):
+    reply = ask(server.address, request("GET", PATH, [
+        *lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]))
+    assert reply.status in (400, 426) or lines == ["Upgrade: websocket"] and reply.status == 101
+
+
+@pytest.mark.parametrize("path", ["/api/jobs", "/", "/healthz", "/api/wsx", "/api/ws/"])
+def test_c1_an_upgrade_elsewhere_is_no_websocket(server, path):
+    assert ask(server.address, handshake(path)).status != 101
+
+
+def test_c1_a_handshake_with_a_body_is_refused(server):
+    with Raw(server.address) as raw:
+        raw.send(handshake(headers=["Content-Length: 5"]) + b"hello")
+        assert raw.response().status in (400, 405)
+
+
+def test_c1_a_handshake_in_single_bytes_works(server):
+    with Raw(server.address) as raw:
+        for byte in handshake():
+            raw.send(bytes([byte]))
+        assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
+
+
+def test_c1_frames_in_the_same_write_as_the_handshake_are_heard(server):
+    """RFC 6455 lets no client do it, but the bytes of an eager one must not be lost or crash."""
+    with Raw(server.address) as raw:
+        raw.send(handshake() + frame_of(TEXT, ping_message(15)))
+        assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
+        assert raw.exactly(2 + 15, Deadline(10, "the pong")) == b'\x81\x0f{"type":"pong"}'
+
+
+def test_c1_offered_extensions_are_not_taken(server):
+    reply = WebSocket(server.address,
+                      headers=["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"])
+    with reply as ws:
+        assert "sec-websocket-extensions" not in [name.lower() for name, _ in ws.headers]
+        assert ws.answers()
+
+
+def test_c1_many_who_hang_up_in_the_handshake_leave_nothing(server):
+    before = server.fds()
+    for cut in range(0, len(handshake()), 7):
+        with Raw(server.address) as raw:
+            raw.send(handshake()[:cut])
+    for _ in range(50):
+        with Raw(server.address) as raw:
+            raw.send(handshake())
+            raw.hang_up()
+    server.fds_back_to(before, within=5)
+
+
+# -- C2: origins ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("origin", [
+    "https://evil.test", "null", "http://joblight.test.evil.test", "http://evil.test/joblight.test",
+    "http://joblight.test@evil.test", "http://evil.test?joblight.test", "file://", "joblight.test",
+    "http://joblight.test:81", "http://xjoblight.test", "http://joblight.tes", "ftp://joblight.test",
+    "http://" + "x" * 1000, "http://joblight.test joblight.test", "chrome-extension://joblight.test",
+    "http://joblight.test.", "http://joblight.test/"])
+def test_c2_a_foreign_origin_is_refused_before_the_upgrade(server, origin):
+    assert_problem(ask(server.address, handshake(origin=origin)), 403)
+
+
+@pytest.mark.parametrize("origin", ["http://joblight.test", "https://joblight.test",
+                                    "http://JOBLIGHT.test"])
+def test_c2_the_same_origin_is_let_in(server, origin):
+    with Raw(server.address) as raw:
+        raw.send(handshake(origin=origin))
+        assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
+
+
+# -- C3: too long ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("size", [15, 124, 125, 126, 127, 4095, 4096, 4097, 65534, 65535, 65536])
+def test_c3_every_size_up_to_the_limit_is_heard(ws, size):
+    ws.send_text(ping_message(size))
+    assert ws.message("pong")
+    assert ws.answers()
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT, 10 * LIMIT])
+def test_c3_a_message_over_the_limit_is_1009(ws, size):
+    ws.send_text(ping_message(size))
+    assert ws.close_code() == 1009
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 2**31, 2**32, 2**53, 2**62])
+def test_c3_a_size_that_is_only_announced_is_1009_at_once(server, ws, size):
+    before = server.rss_kib()
+    ws.send_frame(TEXT, b'{"type":', length=size)
+    assert ws.close_code(within=2) == 1009
+    assert server.rss_kib() - before < MIB * 8
+
+
+def test_c3_a_message_over_the_limit_in_1_byte_fragments_is_1009(server, ws):
+    before = server.rss_kib()
+    ws.raw.send(b"".join(fragments(ping_message(LIMIT + 1), [1] * (LIMIT + 1))))
+    assert ws.close_code() == 1009
+    assert server.rss_kib() - before < MIB * 8
+
+
+def test_c3_a_message_of_the_limit_in_1_byte_fragments_is_heard(ws):
+    ws.raw.send(b"".join(fragments(ping_message(LIMIT), [1] * (LIMIT - 1))))
+    assert ws.message("pong")
+
+
+def test_c3_fragments_that_add_up_over_the_limit_are_1009_before_the_last(ws):
+    ws.send_frame(TEXT, b'{"type":"ping"' + b" " * 40000, fin=False)
+    ws.send_frame(CONTINUATION, b" " * 40000, fin=False)
+    assert ws.close_code() == 1009
+
+
+def test_c3_endless_empty_fragments_cost_nothing(server, ws):
+    before = server.rss_kib()
+    ws.send_frame(TEXT, b"", fin=False)
+    ws.raw.send(frame_of(CONTINUATION, b"", fin=False) * 50_000)
+    ws.send_frame(CONTINUATION, b'{"type":"ping"}')
+    assert ws.message("pong")
+    assert server.rss_kib() - before < MIB * 8
+
+
+@pytest.mark.parametrize("size", [125, 126, 65535, 65536])
+def test_c3_what_the_server_sends_has_the_right_length_at_every_border(ws, api, size):
+    """A snapshot, byte by byte longer, so that the message has exactly these many."""
+    job = api.create_job(title="t", metadata={"k": ""})["id"] if size > 1000 else None
+    if job is None:
+        size_of = len(ws.ask("unsubscribe", "end", jobId="j").text)
+        name = "j" * (1 + size - size_of)
+        assert len(ws.ask("unsubscribe", "end", jobId=name).text) == size
+        return
+    fill(api, job, size - len(connected_text(ws, job)))
+    text = connected_text(ws, job)
+    while len(text) != size:    # the numbers in it have grown by some digits
+        note = api.job(job)["tasks"][0]["note"]
+        api.report(job, "t0", note=note[:len(note) - (len(text) - size)])
+        text = connected_text(ws, job)
+    assert ws.answers()
+
+
+def connected_text(ws, job):
+    text = ws.ask("subscribe", "connected", jobId=job).text
+    ws.ask("unsubscribe", "end", jobId=job)
+    return text
+
+
+def fill(api, job, room):
+    for i in range(4):
+        api.report(job, f"t{i}", note="n" * (room // 4))
+
+
+@pytest.mark.parametrize("size", [100, 125, 126, 4096, 16384])
+def test_c3_events_of_every_size_arrive_whole(ws, api, job, size):
+    ws.subscribe(job)
+    for step in range(3):
+        api.report(job, "t", note="x" * (size - step))
+        assert len(ws.message("task_update")["note"]) == size - step
+
+
+# -- C4: what is no message -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"ping"}', b"\xff" * 1000])
+def test_c4_binary_is_1003(ws, payload):
+    ws.send_frame(BINARY, payload)
+    assert ws.close_code() == 1003
+
+
+def test_c4_fragmented_binary_is_1003(ws):
+    ws.send_frame(BINARY, b"{", fin=False)
+    ws.send_frame(CONTINUATION, b"}")
+    assert ws.close_code() == 1003
+
+
+BAD_UTF8 = [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xe2\x82",
+            b"\xf0\x9f\x98", b"\xc3(", b"\xfe\xfe\xff\xff", b"\xf8\x88\x80\x80\x80"]
+
+
+@pytest.mark.parametrize("bad", BAD_UTF8)
+def test_c4_bad_utf_8_is_1007(ws, bad):
+    ws.send_text(b'{"type":"ping","x":"' + bad + b'"}')
+    assert ws.close_code() == 1007
+
+
+@pytest.mark.parametrize("bad", BAD_UTF8)
+def test_c4_bad_utf_8_over_two_fragments_is_1007(ws, bad):
+    payload = b'{"type":"ping","x":"' + bad + b'"}'
+    ws.raw.send(b"".join(fragments(payload, [20 + len(bad) // 2])))
+    assert ws.close_code() == 1007
+
+
+@pytest.mark.parametrize("bad", [b"\xe2\x82", b"\xc3", b"\xf0\x9f\x98"])
+def test_c4_a_message_that_ends_within_a_character_is_1007(ws, bad):
+    ws.send_text(bad)
+    assert ws.close_code() == 1007
+
+
+def test_c4_good_characters_split_over_fragments_are_heard(ws, api, job):
+    note = "é€\U0001f600" * 20
+    payload = dumps(**update("k", job, note=note))
+    ws.raw.send(b"".join(fragments(payload, [1] * (len(payload) - 1))))
+    ws.message("ack")
+    assert api.job(job)["tasks"][0]["note"] == note
+
+
+@pytest.mark.parametrize("text", [
+    b"", b" ", b"{", b"}", b"[]", b"7", b"null", b'"ping"', b"ping", b'{"type":"ping"}x',
+    b'{"type":"ping"}{"type":"ping"}', b'{"type":"ping",}', b"{'type':'ping'}", b"{type:ping}",
+    b'{"type":"ping","type":"ping"}', b'{"type":"nonsense"}', b'{"type":7}', b'{"type":null}', b"{}",
+    b'{"Type":"ping"}', b'{"type":"PING"}', b'{"type":"connected"}', b'{"type":"ping\\u0000"}',
+    b'{"type":"ping","a":' + b"[" * 40 + b"]" * 40 + b"}", b"[" * 30000, b'{"a":' * 10000,
+    b'{"type":"' + b"x" * 60000 + b'"}', b'\xef\xbb\xbf{"type":"ping"}', b'{"type":"ping"}\0',
+    b'{"type":"ping","n":1e999999}x', b'{"type":"ping","n":NaN}'])
+def test_c4_what_cannot_be_read_is_4400(ws, text):
+    ws.send_text(text)
+    code, reason = ws.closed()
+    assert code == 4400 and reason and len(reason.encode()) <= 123
+
+
+def test_c4_nothing_after_a_message_that_cannot_be_read_is_done(ws, api, job):
+    ws.raw.send(frame_of(TEXT, b"{") + frame_of(TEXT, compact(update("k", job))))
+    assert ws.close_code() == 4400
+    assert api.job(job)["seq"] == 1
+
+
+def test_c4_what_was_acked_before_is_kept(ws, api, job):
+    ws.raw.send(frame_of(TEXT, compact(update("k", job))) + frame_of(TEXT, b"{"))
+    assert ws.close_code() == 4400
+    until(lambda: api.job(job)["seq"] == 2, 5, "the update that came first")
+
+
+# -- C5: frames that are none ---------------------------------------------------------------------
+
+def ends(ws):
+    """It closes: 1002, or without a word where the frames can no longer be told apart."""
+    said = ws.closed()
+    assert said is None or said[0] in (1002, None), said
+
+
+@pytest.mark.parametrize("rsv", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("opcode", [TEXT, PING])
+def test_c5_reserved_bits(ws, opcode, rsv):
+    ws.send_frame(opcode, b'{"type":"ping"}', rsv=rsv)
+    ends(ws)
+
+
+@pytest.mark.parametrize("opcode", [3, 4, 5, 6, 7, 11, 12, 13, 14, 15])
+def test_c5_reserved_opcodes(ws, opcode):
+    ws.send_frame(opcode, b"x")
+    ends(ws)
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
+@pytest.mark.parametrize("size", [126, 1000, 65536])
+def test_c5_a_long_control_frame(ws, opcode, size):
+    ws.send_frame(opcode, b"\x03\xe8" + b"x" * (size - 2))
+    ends(ws)
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
+def test_c5_a_control_frame_in_fragments(ws, opcode):
+    ws.send_frame(opcode, b"\x03\xe8", fin=False)
+    ends(ws)
+
+
+@pytest.mark.parametrize("frames", [
+    frame_of(CONTINUATION, b'{"type":"ping"}'),
+    frame_of(CONTINUATION, b'{"type":"ping"}', fin=False),
+    frame_of(TEXT, b'{"type":', fin=False) + frame_of(TEXT, b'"ping"}'),
+    frame_of(TEXT, b'{"type":', fin=False) + frame_of(BINARY, b'"ping"}')],
+    ids=["from nowhere", "from nowhere, open", "text within text", "binary within text"])
+def test_c5_fragments_out_of_order(ws, frames):
+    ws.raw.send(frames)
+    said = ws.closed()
+    assert said is None or said[0] in (1002, 1003, 4400), said
+
+
+BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
+
+
+@pytest.mark.parametrize("code", BAD_CODES)
+def test_c5_a_bad_close_code(ws, code):
+    ws.send_close(code)
+    said = ws.closed()
+    assert said is None or said[0] in (1002, None, 1000), said
+
+
+def test_c5_a_close_with_half_a_code(ws):
+    ws.send_frame(CLOSE, b"\x03")
+    ends(ws)
+
+
+def test_c5_a_close_reason_that_is_not_utf_8(ws):
+    ws.send_close(1000, b"\xff\xfe")
+    said = ws.closed()
+    assert said is None or said[0] in (1000, 1002, 1007), said
+
+
+def test_c5_data_after_a_close_is_not_done(ws, api, job):
+    ws.raw.send(frame_of(CLOSE, b"\x03\xe8") + frame_of(TEXT, compact(update("k", job))) * 100)
+    said = ws.closed()
+    assert said is None or said[0] == 1000
+    assert api.job(job)["seq"] == 1
+
+
+def test_c5_two_closes_are_one(ws):
+    ws.raw.send(frame_of(CLOSE, b"\x03\xe8") * 2)
+    said = ws.closed()
+    assert said is None or said[0] == 1000
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_c5_a_length_longer_than_needed_is_heard_or_refused(ws, width):
+    """RFC 6455 asks for the shortest form; either answer is sound, a hang or a crash is not."""
+    ws.send_frame(TEXT, ping_message(15), width=width)
+    said = ws.next()
+    assert said is None or said.type == "pong"
+
+
+def test_c5_random_bytes_never_hurt(server, socket):
+    for seed in range(100):
+        ws = socket()
+        ws.raw.send(bytes((i * i * 31 + seed * 97 + (i >> 3)) % 256 for i in range(500)))
+        ws.close()
+    assert socket().answers()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 10, 20])
+def test_c5_a_frame_that_is_never_finished_leaves_nothing(server, socket, cut):
+    before = server.fds()
+    ws = socket()
+    ws.raw.send(frame_of(TEXT, ping_message(15))[:cut])
+    ws.close()
+    server.fds_back_to(before, within=5)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 7])
+def test_c5_frames_in_pieces_of_any_size_are_heard(ws, api, job, pieces):
+    data = b"".join(frame_of(TEXT, compact(update(f"k{i}", job, note="n" * (i * 31))))
+                    for i in range(20))
+    for at in range(0, len(data), pieces * 13):
+        ws.raw.send(data[at:at + pieces * 13])
+    assert [said["id"] for said in ws.messages("ack", 20)] == [f"k{i}" for i in range(20)]
+
+
+# -- RFC 6455: fragments and control frames -------------------------------------------------------
+
+def test_rfc_a_message_in_fragments_is_one_message(ws, api, job):
+    payload = compact(update("k", job, note="n" * 300))
+    ws.raw.send(b"".join(fragments(payload, [1, 0, 2, 125, 126])))
+    assert ws.message("ack")["seq"] == 2
+    assert api.job(job)["tasks"][0]["note"] == "n" * 300
+
+
+def test_rfc_control_frames_between_fragments_are_answered_in_between(ws):
+    first, second, last = fragments(ping_message(300), [10, 100])
+    ws.raw.send(first + frame_of(PING, b"one"))
+    assert ws.wait_for_pong() == b"one"
+    ws.raw.send(second + frame_of(PONG, b"unasked") + frame_of(PING, b"two"))
+    assert ws.wait_for_pong() == b"two"
+    ws.raw.send(last)
+    assert ws.message("pong")
+
+
+def test_rfc_a_close_between_fragments_closes(ws):
+    ws.send_frame(TEXT, b'{"type":', fin=False)
+    ws.send_close(1000)
+    assert ws.close_code() == 1000
+
+
+def test_rfc_many_pings_at_once_do_no_harm(server, ws):
+    before = server.rss_kib()
+    ws.raw.send(frame_of(PING, b"p" * 125) * 1000)
+    assert ws.answers()
+    assert server.rss_kib() - before < MIB * 8
+
+
+def test_rfc_a_pong_nobody_asked_for_is_ignored(ws):
+    for payload in (b"", b"x", b"x" * 125):
+        ws.send_frame(PONG, payload)
+    assert ws.answers()
+
+
+@pytest.mark.parametrize("mask", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x80\x01\x7f\xfe"])
+def test_rfc_any_mask_is_taken_off(ws, mask):
+    ws.send_frame(TEXT, ping_message(1001), mask=mask)
+    assert ws.message("pong")
+
+
+def test_rfc_text_of_every_length_near_a_border_is_heard(ws):
+    for size in [*range(15, 20), *range(120, 131), *range(4090, 4101), 65534, 65535]:
+        ws.send_text(ping_message(size))
+    assert len(ws.messages("pong", 5 + 11 + 11 + 2)) == 29
+
+
+# -- C6: dead peers -------------------------------------------------------------------------------
+
+def test_c6_who_answers_no_ping_is_closed_within_two_heartbeats(serve, socket):
+    server = serve(heartbeat_ms=400)
+    before = server.fds()
+    ws = socket(on=server, answer_pings=False)
+    until(lambda: server.fds() > before, 2, "the connection being there")
+    ws.wait_for_ping()
+    server.fds_back_to(before, within=0.4 * 2)
+
+
+def test_c6_a_hundred_dead_peers_are_gone_and_the_living_stay(serve, client, socket):
+    server = serve(heartbeat_ms=500)
+    job = client(server).create_job()["id"]
+    alive = socket(on=server, query={"job": job})
+    alive.message("connected")
+    before = server.fds()
+    dead = [socket(on=server, query={"job": job}, answer_pings=False) for _ in range(100)]
+    deadline = Deadline(5, "the dead being gone")
+    while server.fds() > before:
+        deadline.left()
+        alive.wait_for_ping(within=2)
+    assert alive.answers() and all(ws.closed() is None for ws in dead)
+
+
+def test_c6_messages_count_as_life(serve, socket):
+    server = serve(heartbeat_ms=200)
+    ws = socket(on=server, answer_pings=False)
+    deadline = Deadline(2, "many heartbeats")
+    while not deadline.passed():
+        assert ws.answers()
+        ws.raw.silent_for(0.05)
+
+
+# -- C8: too much at once -------------------------------------------------------------------------
+
+def test_c8_a_flood_of_updates_is_acked_in_order_and_others_are_served(server, socket, api, job):
+    """20,000 pipelined as fast as they go; meanwhile a stream and a request of others."""
+    count, quiet = 20_000, api.create_job()["id"]
+    flood = socket()
+    data = b"".join(frame_of(TEXT, compact(update(f"k{i}", job))) for i in range(count))
+    with SseStream(server.address, quiet) as stream:
+        stream.connected()
+        pump = Pump(flood, data)
+        answered = 0
+        while answered < count:
+            pump.push()
+            while (said := pump.said()) is not None:
+                assert said["id"] == f"k{answered}", said
+                answered += 1
+            if answered % 5000 < 50:
+                api.report(quiet, "t")
+                assert stream.event(within=2).json["jobId"] == quiet
+    assert api.job(job)["seq"] == count + 1
+
+
+class Pump:
+    """Sends what the server takes and reads what has come, without waiting on either for long."""
+
+    def __init__(self, ws, data):
+        self.ws, self.left = ws, memoryview(data)
+
+    def push(self):
+        self.ws.raw.socket.setblocking(False)
+        try:
+            while self.left:
+                self.left = self.left[self.ws.raw.socket.send(self.left[:1 << 16]):]
+        except BlockingIOError:
+            pass
+        self.ws.raw.socket.setblocking(True)
+        self.ws.raw.socket.settimeout(10)
+
+    def said(self):
+        """The next ack that is there; waits a moment for the first bytes only."""
+        raw = self.ws.raw
+        if len(raw.buffer) < 200 and raw.silent_for(0.02) and not raw.buffer:
+            return None
+        return self.ws.message("ack") if raw.buffer else None
+
+
+def test_c8_a_client_that_never_reads_its_answers_is_read_no_further(serve, client, socket):
+    """20,000 updates and not one ack taken: memory stays flat, others are served, none is lost."""
+    server = serve()
+    api = client(server)
+    job, other = api.create_job()["id"], api.create_job()["id"]
+    api.burst(job, 256)
+    deaf = socket(on=server, receive_buffer=4096)
+    data = b"".join(frame_of(TEXT, compact(update("i" * 200 + str(i), job))) for i in range(20_000))
+    before = server.rss_kib()
+    pump = Pump(deaf, data)
+    seq, still = 0, 0
+    while still < 20:       # until it takes no more
+        pump.push()
+        left = len(pump.left)
+        assert api.report(other, "t")["seq"]
+        now = api.job(job)["seq"]
+        still, seq = (still + 1 if now == seq else 0), now
+    assert left > 0 or seq < 20_000, "nothing was held back"
+    assert server.rss_kib() - before < MIB * 16 * SCALE
+    with WebSocket(server.address) as ws:
+        assert ws.update("k", other)["seq"]
+    for i in range(20_000):
+        pump.push()
+        assert deaf.message("ack")["id"] == "i" * 200 + str(i)
+    assert api.job(job)["seq"] == 257 + 20_000
+
+
+def test_c8_one_who_watches_many_jobs_and_never_reads_costs_little(serve, client, socket):
+    server = serve(stall_ms=1000)
+    api = client(server)
+    jobs = [api.create_job()["id"] for _ in range(50)]
+    deaf = socket(on=server, receive_buffer=4096)
+    deaf.send_many([{"type": "subscribe", "jobId": job} for job in jobs])
+    until(lambda: api.report(jobs[-1], "t")["watchers"] == 1, 5, "the last subscription")
+    before, fds = server.rss_kib(), server.fds()
+    for _ in range(5):
+        for job in jobs:
+            api.burst(job, 20, note="n" * 8192)
+    assert server.rss_kib() - before < MIB * 64 * SCALE     # rings of 50 jobs, 256 KiB each
+    server.fds_back_to(fds - 1, within=10)
+
+
+def test_c8_a_flood_of_subscribes_is_no_danger(server, socket, api, snapshot):
+    ws = socket()
+    before = server.rss_kib()
+    ws.send_many([{"type": "subscribe", "jobId": snapshot["id"]}] * 3000)
+    assert ws.answers(within=20)
+    assert server.rss_kib() - before < MIB * 32 * SCALE
+    assert api.report(snapshot["id"], "t")["watchers"] == 1
+
+
+def test_c8_a_thousand_sockets_come_and_go(server):
+    before = server.fds()
+    for _ in range(10):
+        crowd = [WebSocket(server.address) for _ in range(100)]
+        assert all(ws.answers() for ws in crowd)
+        for i, ws in enumerate(crowd):
+            (ws.close, ws.raw.hang_up, ws.send_close)[i % 3]()
+        for ws in crowd:
+            ws.close()
+    server.fds_back_to(before, within=5)
+
+
+# -- C9: an unmasked frame ------------------------------------------------------------------------
+
+def test_c9_an_unmasked_frame_is_taken_as_the_library_takes_it(ws):
+    """A documented limit: libwebsockets accepts it and tells nobody. It must do no harm."""
+    ws.send_frame(TEXT, ping_message(15), mask=None)
+    said = ws.next()
+    assert (said is None and ws.close_frame in (None, (1002, ""))) or said.type == "pong"
+    if said:
+        assert ws.answers()
