@@ -152,8 +152,8 @@ static bool take_heartbeat(struct decoder *d, const cJSON *value, int64_t *heart
 	*heartbeat_ms = whole_number(value, HEARTBEAT_TIMEOUT_MOST_MS) ? (int64_t)value->valuedouble : -1;
 	if (*heartbeat_ms == 0 || *heartbeat_ms >= least)
 		return true;
-	snprintf(message, sizeof(message), "must be 0, which is off, or a whole number from %lld to %d", (long long)least,
-		 HEARTBEAT_TIMEOUT_MOST_MS);
+	snprintf(message, sizeof(message), "must be 0, which is off, or a whole number from %lld to %d",
+		 (long long)least, HEARTBEAT_TIMEOUT_MOST_MS);
 	return refuse_value(d, value->string, message);
 }
 
@@ -275,7 +275,8 @@ static bool take_url(struct decoder *d, const cJSON *value, void *target)
 	if (is_link(*url) && !has_control_characters(*url))
 		return true;
 	return refuse_value(d, value->string,
-			    "must be an http: or https: URL or a path that begins with one slash, without control characters");
+			    "must be an http: or https: URL or a path that begins with one slash, "
+			    "without control characters");
 }
 
 /* The characters of a token, RFC 9110 section 5.6.2. */
@@ -576,8 +577,8 @@ cJSON *decode_parse(const struct limits *limits, struct slice text, struct probl
 	cJSON *root = fault ? NULL : cJSON_ParseWithLength(text.ptr, text.len);
 
 	if (!root) {
-		problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)", fault ? fault : "too large",
-			    fault ? at : text.len);
+		problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)",
+			    fault ? fault : "too large", fault ? at : text.len);
 		return NULL;
 	}
 	const char *twice = find_duplicate(root);
@@ -659,7 +660,8 @@ static bool form_pair(cJSON *object, struct slice pair, struct problem *problem)
 	if (!ok)
 		problem_set(problem, OUTCOME_BAD_REQUEST, "the form is not valid percent-encoded UTF-8");
 	else if (cJSON_GetObjectItemCaseSensitive(object, buf_string(&name)))
-		ok = problem_set(problem, OUTCOME_DUPLICATE_KEY, "the field \"%.64s\" is given twice", buf_string(&name));
+		ok = problem_set(problem, OUTCOME_DUPLICATE_KEY, "the field \"%.64s\" is given twice",
+				 buf_string(&name));
 	else
 		form_add(object, buf_string(&name), buf_string(&value));
 	buf_finish(&name);

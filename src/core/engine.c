@@ -4,46 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
-#include "joblight/base/list.h"
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/encode.h"
 #include "joblight/core/cursor.h"
-
-/* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to it. */
-struct task_state {
-	struct task_row row;
-	bool dirty;
-	uint64_t probe;
-	int64_t probe_attempt;
-	struct list dirty_link;
-	UT_hash_handle hh;
-};
-
-/* A job row in memory with those of its tasks that were needed. */
-struct job_state {
-	struct job_row row;
-	bool dirty;
-	struct task_state *tasks;
-	struct list dirty_tasks;
-	struct list link;       /* in engine.recent, the least recently used first */
-	struct list dirty_link; /* in engine.dirty */
-	UT_hash_handle hh;
-};
+#include "working_set.h"
 
 struct engine {
 	struct store *store;
 	const struct limits *limits;
 	entropy_fn *entropy;
-	struct job_state *jobs;
-	struct list recent, dirty;
-	size_t cached_tasks;
+	struct working_set rows;
 	struct batch *batch;
 	int64_t now;
 	uint64_t probe; /* number of the current check */
-	enum store_result failure;
 };
 
 struct engine *engine_create(struct store *store, const struct limits *limits, entropy_fn *entropy)
@@ -53,136 +27,22 @@ struct engine *engine_create(struct store *store, const struct limits *limits, e
 	e->store = store;
 	e->limits = limits;
 	e->entropy = entropy;
-	list_init(&e->recent);
-	list_init(&e->dirty);
+	working_set_init(&e->rows, store, limits);
 	return e;
-}
-
-/* The working set. */
-
-static void drop_task(struct engine *e, struct job_state *job, struct task_state *task)
-{
-	HASH_DEL(job->tasks, task);
-	list_remove(&task->dirty_link);
-	task_row_finish(&task->row);
-	free(task);
-	e->cached_tasks--;
-}
-
-static void drop_job(struct engine *e, struct job_state *job)
-{
-	struct task_state *task, *next;
-
-	HASH_ITER(hh, job->tasks, task, next)
-		drop_task(e, job, task);
-	HASH_DEL(e->jobs, job);
-	list_remove(&job->link);
-	list_remove(&job->dirty_link);
-	job_row_finish(&job->row);
-	free(job);
-}
-
-static void drop_all(struct engine *e)
-{
-	struct job_state *job, *next;
-
-	HASH_ITER(hh, e->jobs, job, next)
-		drop_job(e, job);
-}
-
-/* A job counts as one task more, so that jobs without tasks are bounded too. */
-static void trim(struct engine *e)
-{
-	while (!list_empty(&e->recent) && e->cached_tasks + HASH_COUNT(e->jobs) > e->limits->cached_tasks)
-		drop_job(e, container_of(e->recent.next, struct job_state, link));
 }
 
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	drop_all(e);
+	working_set_finish(&e->rows);
 	batch_release(e->batch);
 	free(e);
 }
 
 static bool broken(struct engine *e, enum store_result r)
 {
-	if (r == STORE_OK || r == STORE_NONE)
-		return false;
-	e->failure = r;
-	return true;
-}
-
-static struct job_state *keep_job(struct engine *e, const struct job_row *row)
-{
-	struct job_state *job = xcalloc(1, sizeof(*job));
-
-	job->row = *row;
-	list_init(&job->dirty_tasks);
-	list_init(&job->dirty_link);
-	list_append(&e->recent, &job->link);
-	HASH_ADD_STR(e->jobs, row.id, job);
-	return job;
-}
-
-/* NULL: no such job, or the store failed (e->failure). */
-static struct job_state *find_job(struct engine *e, const char *id)
-{
-	struct job_state *job;
-	struct job_row row = { 0 };
-
-	HASH_FIND_STR(e->jobs, id, job);
-	if (job) {
-		list_move(&e->recent, &job->link);
-		return job;
-	}
-	enum store_result r = e->store->ops->job_get(e->store, id, &row);
-	if (broken(e, r) || r == STORE_NONE)
-		return NULL;
-	return keep_job(e, &row);
-}
-
-static struct task_state *keep_task(struct engine *e, struct job_state *job, const struct task_row *row)
-{
-	struct task_state *task = xcalloc(1, sizeof(*task));
-
-	task->row = *row;
-	list_init(&task->dirty_link);
-	HASH_ADD_STR(job->tasks, row.id, task);
-	e->cached_tasks++;
-	return task;
-}
-
-static struct task_state *find_task(struct engine *e, struct job_state *job, struct slice id)
-{
-	struct task_state *task;
-	struct task_row row = { 0 };
-	char name[ID_MAX + 1];
-
-	HASH_FIND(hh, job->tasks, id.ptr, id.len, task);
-	if (task || !job->row.key)
-		return task;
-	memcpy(name, id.ptr, id.len);
-	name[id.len] = '\0';
-	enum store_result r = e->store->ops->task_get(e->store, job->row.key, name, &row);
-	if (broken(e, r) || r == STORE_NONE)
-		return NULL;
-	return keep_task(e, job, &row);
-}
-
-static void touch_job(struct engine *e, struct job_state *job)
-{
-	if (!job->dirty)
-		list_append(&e->dirty, &job->dirty_link);
-	job->dirty = true;
-}
-
-static void touch_task(struct job_state *job, struct task_state *task)
-{
-	if (!task->dirty)
-		list_append(&job->dirty_tasks, &task->dirty_link);
-	task->dirty = true;
+	return working_set_broken(&e->rows, r);
 }
 
 /* Events. */
@@ -204,7 +64,7 @@ static struct event *begin_event(struct engine *e, struct job_state *job, enum e
 	event->seq = job->row.seq;
 	event->type = type;
 	event->json_at = e->batch->text.len;
-	touch_job(e, job);
+	working_set_touch_job(&e->rows, job);
 	return event;
 }
 
@@ -403,7 +263,7 @@ static struct task_state *add_task(struct engine *e, struct job_state *job, cons
 	new_task_row(e, &row, change, job->row.tasks, time);
 	expect_word(e, job, &row);
 	job->row.tasks++;
-	return keep_task(e, job, &row);
+	return working_set_keep_task(&e->rows, job, &row);
 }
 
 /* Checks: all of an op's before any of its changes. */
@@ -458,8 +318,8 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 	e->probe++;
 	for (size_t i = 0; i < op->task_count; i++) {
 		const struct task_change *change = &op->tasks[i];
-		struct task_state *task = change->id.len ? find_task(e, job, change->id) : NULL;
-		if (e->failure)
+		struct task_state *task = change->id.len ? working_set_find_task(&e->rows, job, change->id) : NULL;
+		if (e->rows.failure)
 			return false;
 		if (task) {
 			if (!check_attempt(e, op, i, task))
@@ -480,7 +340,7 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 
 static struct job_state *find_open_job(struct engine *e, struct op *op)
 {
-	struct job_state *job = find_job(e, op->job_id);
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
 
 	if (!job) {
 		problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
@@ -498,7 +358,7 @@ static struct job_state *find_open_job(struct engine *e, struct op *op)
 static struct task_state *apply_change(struct engine *e, struct job_state *job, const struct task_change *change,
 				       bool *created)
 {
-	struct task_state *task = change->id.len ? find_task(e, job, change->id) : NULL;
+	struct task_state *task = change->id.len ? working_set_find_task(&e->rows, job, change->id) : NULL;
 	int64_t time = job_time(e, job);
 
 	*created = !task;
@@ -508,7 +368,7 @@ static struct task_state *apply_change(struct engine *e, struct job_state *job, 
 	} else {
 		task = add_task(e, job, change, time);
 	}
-	touch_task(job, task);
+	working_set_touch_task(job, task);
 	return log_task_update(e, job, task) ? task : NULL;
 }
 
@@ -538,10 +398,10 @@ static bool put_task(struct engine *e, struct op *op)
 
 	if (!job)
 		return false;
-	if (op->kind == OP_TASK_CREATE && op->tasks->id.len && find_task(e, job, op->tasks->id))
+	if (op->kind == OP_TASK_CREATE && op->tasks->id.len && working_set_find_task(&e->rows, job, op->tasks->id))
 		return problem_set(&op->problem, OUTCOME_TASK_EXISTS, "the job has a task \"%.*s\" already",
 				   (int)op->tasks->id.len, op->tasks->id.ptr);
-	if (e->failure || !check_changes(e, op, job))
+	if (e->rows.failure || !check_changes(e, op, job))
 		return false;
 	struct task_state *task = apply_change(e, job, op->tasks, &created);
 	if (!task)
@@ -584,11 +444,11 @@ static bool add_first_tasks(struct engine *e, struct op *op, struct job_state *j
 	for (size_t i = 0; i < op->task_count; i++) {
 		const struct task_change *change = &op->tasks[i];
 		char field[48];
-		if (change->id.len && find_task(e, job, change->id)) {
+		if (change->id.len && working_set_find_task(&e->rows, job, change->id)) {
 			snprintf(field, sizeof(field), "tasks[%zu].id", i);
 			return problem_field(&op->problem, OUTCOME_INVALID_FIELD, field, "is given twice");
 		}
-		touch_task(job, add_task(e, job, change, e->now));
+		working_set_touch_task(job, add_task(e, job, change, e->now));
 	}
 	return true;
 }
@@ -608,14 +468,14 @@ static bool create_job(struct engine *e, struct op *op)
 {
 	struct job_row row;
 
-	if (op->job_id[0] && find_job(e, op->job_id))
+	if (op->job_id[0] && working_set_find_job(&e->rows, op->job_id))
 		return problem_set(&op->problem, OUTCOME_JOB_EXISTS, "there is a job \"%s\" already", op->job_id);
-	if (e->failure)
+	if (e->rows.failure)
 		return false;
 	new_job_row(e, op, &row);
-	struct job_state *job = keep_job(e, &row);
+	struct job_state *job = working_set_keep_job(&e->rows, &row);
 	if (!add_first_tasks(e, op, job)) {
-		drop_job(e, job);
+		working_set_drop_job(&e->rows, job);
 		return false;
 	}
 	if (broken(e, e->store->ops->job_put(e->store, &job->row))) /* its key is needed from here on */
@@ -658,11 +518,12 @@ static bool patch_job(struct engine *e, struct op *op)
 /* Its streams end; the message goes the way of the events so that it comes behind them. */
 static bool delete_job(struct engine *e, struct op *op)
 {
-	struct job_state *job = find_job(e, op->job_id);
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
 
 	if (!job)
-		return e->failure ? false
-				  : problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
+		return e->rows.failure ? false
+				       : problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"",
+						     op->job_id);
 	if (broken(e, e->store->ops->job_delete(e->store, &job->row)))
 		return false;
 	struct event *event = batch_add(e->batch);
@@ -671,7 +532,7 @@ static bool delete_job(struct engine *e, struct op *op)
 	event->seq = job->row.seq;
 	event->deleted = true;
 	op->problem.outcome = OUTCOME_NO_CONTENT;
-	drop_job(e, job);
+	working_set_drop_job(&e->rows, job);
 	return true;
 }
 
@@ -731,10 +592,10 @@ static bool command(struct engine *e, struct op *op)
 
 	if (!job)
 		return false;
-	if (op->task_id[0] && !find_task(e, job, slice_of(op->task_id)))
-		return e->failure ? false
-				  : problem_set(&op->problem, OUTCOME_NOT_FOUND, "the job has no task \"%s\"",
-						op->task_id);
+	if (op->task_id[0] && !working_set_find_task(&e->rows, job, slice_of(op->task_id)))
+		return e->rows.failure ? false
+				       : problem_set(&op->problem, OUTCOME_NOT_FOUND, "the job has no task \"%s\"",
+						     op->task_id);
 	if (!log_command(e, job, &said))
 		return false;
 	answer_position(op, job, job->row.seq, job->row.seq);
@@ -749,8 +610,8 @@ static bool command(struct engine *e, struct op *op)
  */
 static bool stall(struct engine *e, struct op *op)
 {
-	struct job_state *job = find_job(e, op->job_id);
-	struct task_state *task = job ? find_task(e, job, slice_of(op->task_id)) : NULL;
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
+	struct task_state *task = job ? working_set_find_task(&e->rows, job, slice_of(op->task_id)) : NULL;
 
 	if (!task || !task->row.stall_at || task->row.stall_at > e->now)
 		return false;
@@ -759,7 +620,7 @@ static bool stall(struct engine *e, struct op *op)
 		return !broken(e, e->store->ops->task_put(e->store, job->row.key, &task->row));
 	task->row.stalled = true;
 	task->row.updated = job_time(e, job);
-	touch_task(job, task);
+	working_set_touch_task(job, task);
 	return log_task_update(e, job, task);
 }
 
@@ -841,50 +702,26 @@ enum store_result engine_begin(struct engine *e, int64_t now_wall_ms)
 	if (r != STORE_OK)
 		return r;
 	e->now = now_wall_ms;
-	e->failure = STORE_OK;
+	e->rows.failure = STORE_OK;
 	e->batch = batch_create();
 	return STORE_OK;
 }
 
 enum store_result engine_apply(struct engine *e, struct op *op)
 {
-	assert(e->batch && !e->failure);
+	assert(e->batch && !e->rows.failure);
 	if (outcome_is_error(op->problem.outcome))
 		return STORE_OK; /* refused before it came: it is here to be answered in its turn */
 	if (op->key[0])
 		apply_with_key(e, op);
 	else
 		operations[op->kind](e, op);
-	return e->failure;
-}
-
-static bool write_job(struct engine *e, struct job_state *job)
-{
-	if (broken(e, e->store->ops->job_put(e->store, &job->row)))
-		return false;
-	while (!list_empty(&job->dirty_tasks)) {
-		struct task_state *task = container_of(job->dirty_tasks.next, struct task_state, dirty_link);
-		if (broken(e, e->store->ops->task_put(e->store, job->row.key, &task->row)))
-			return false;
-		task->dirty = false;
-		list_remove(&task->dirty_link);
-	}
-	job->dirty = false;
-	list_remove(&job->dirty_link);
-	return true;
-}
-
-static enum store_result flush(struct engine *e)
-{
-	while (!list_empty(&e->dirty))
-		if (!write_job(e, container_of(e->dirty.next, struct job_state, dirty_link)))
-			return e->failure;
-	return STORE_OK;
+	return e->rows.failure;
 }
 
 enum store_result engine_commit(struct engine *e, struct batch **batch)
 {
-	enum store_result r = flush(e);
+	enum store_result r = working_set_flush(&e->rows);
 
 	*batch = NULL;
 	if (r == STORE_OK)
@@ -896,19 +733,19 @@ enum store_result engine_commit(struct engine *e, struct batch **batch)
 	*batch = e->batch;
 	e->batch = NULL;
 	if (e->store->ops->exclusive)
-		trim(e);
+		working_set_trim(&e->rows);
 	else
-		drop_all(e);
+		working_set_drop_all(&e->rows);
 	return STORE_OK;
 }
 
 void engine_rollback(struct engine *e)
 {
 	e->store->ops->rollback(e->store);
-	drop_all(e); /* the rows in memory may be ahead of the disk */
+	working_set_drop_all(&e->rows); /* the rows in memory may be ahead of the disk */
 	batch_release(e->batch);
 	e->batch = NULL;
-	e->failure = STORE_OK;
+	e->rows.failure = STORE_OK;
 }
 
 void engine_refuse(const struct engine *e, struct op *op)
@@ -918,5 +755,6 @@ void engine_refuse(const struct engine *e, struct op *op)
 	op->replayed = false;
 	op->seq_first = op->seq_last = 0;
 	problem_set(&op->problem, OUTCOME_STORAGE_UNAVAILABLE,
-		    "the store did not take it (%.120s); repeat it with the same idempotency key", store_error(e->store));
+		    "the store did not take it (%.120s); repeat it with the same idempotency key",
+		    store_error(e->store));
 }

@@ -3,10 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
 #include "joblight/base/xalloc.h"
-#include "joblight/core/audience.h"
+#include "channel.h"
+#include "outbox.h"
 
 #define POLL_BYTES (1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
 
@@ -17,54 +16,6 @@ struct hub_read {
 	struct subscriber *subscriber; /* NULL: it has gone */
 	bool again;                    /* a refill, not the beginning */
 	bool informed;                 /* the channel's epoch was known before it was asked */
-};
-
-/* What goes out in front of the events: the opening with its snapshot, then events from the store. */
-struct outbox {
-	struct buf head;
-	struct slice parts[3];
-	size_t part_count, part, offset;
-	struct read_result *result;
-	size_t event; /* the next one of result->events, after the parts */
-};
-
-struct channel {
-	char job_id[ID_MAX + 1];
-	struct ring *ring;  /* NULL until the epoch is known */
-	bool known;         /* title and status are (from a read) */
-	bool ended, deleted, dirty, counted;
-	bool waiting; /* for its pace, in hub.paced */
-	uint64_t end_seq;
-	char epoch[EPOCH_LEN + 1];
-	char *title;
-	enum job_status status;
-	uint64_t state_seq; /* title and status are as of this event */
-	struct subscriber **subscribers;
-	uint32_t count, cap;
-	uint32_t visit; /* those below it wait for their visit in this round */
-	bool again;     /* published to while a round was under way */
-	uint64_t paced_until; /* a crowd's next round begins no earlier */
-	unsigned told;  /* watchers last told to the others */
-	struct buf passing;      /* the last message that is not logged */
-	uint32_t passing_number; /* of it; 0: there was none */
-	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
-	uint64_t idle_due;
-	UT_hash_handle hh;
-};
-
-struct hub {
-	const struct limits *limits;
-	const struct hub_ops *ops;
-	void *context;
-	struct channel *channels;
-	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
-	struct list paced;               /* to serve when their pause is over, the earliest first */
-	struct list beats, stalls;       /* subscribers, the earliest first: each has one constant delay */
-	struct ring_budget budget;
-	struct audience *audience;
-	struct buf scratch; /* one write is put together here */
-	struct hub_stats stats;
-	uint64_t now;
 };
 
 static void pump(struct hub *h, struct subscriber *s);
@@ -87,46 +38,6 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	return h;
 }
 
-/* Channels. */
-
-static struct channel *find_channel(const struct hub *h, const char *job_id)
-{
-	struct channel *c;
-
-	HASH_FIND_STR(h->channels, job_id, c);
-	return c;
-}
-
-static struct channel *open_channel(struct hub *h, const char *job_id)
-{
-	struct channel *c = find_channel(h, job_id);
-
-	if (c)
-		return c;
-	c = xcalloc(1, sizeof(*c));
-	memcpy(c->job_id, job_id, strlen(job_id) + 1);
-	list_init(&c->dirty_link);
-	list_init(&c->count_link);
-	list_init(&c->idle_link);
-	HASH_ADD_STR(h->channels, job_id, c);
-	return c;
-}
-
-static void drop_channel(struct hub *h, struct channel *c)
-{
-	assert(!c->count);
-	if (!c->deleted)
-		HASH_DEL(h->channels, c);
-	list_remove(&c->dirty_link);
-	list_remove(&c->count_link);
-	list_remove(&c->idle_link);
-	ring_free(c->ring);
-	buf_finish(&c->passing);
-	free(c->title);
-	free(c->subscribers);
-	free(c);
-}
-
 void hub_free(struct hub *h)
 {
 	struct channel *c, *next;
@@ -134,52 +45,19 @@ void hub_free(struct hub *h)
 	if (!h)
 		return;
 	HASH_ITER(hh, h->channels, c, next)
-		drop_channel(h, c);
+		channel_drop(h, c);
 	while (!list_empty(&h->idle)) /* the retired ones */
-		drop_channel(h, container_of(h->idle.next, struct channel, idle_link));
+		channel_drop(h, container_of(h->idle.next, struct channel, idle_link));
 	audience_free(h->audience);
 	buf_finish(&h->scratch);
 	free(h);
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t channel_head(const struct channel *c)
-{
-	return c->ring ? ring_next(c->ring) - 1 : 0;
-}
-
-/* The count of watchers changed; the others are told once per round. */
-static void note_count(struct hub *h, struct channel *c)
-{
-	if (!c->counted) {
-		c->counted = true;
-		list_append(&h->counts, &c->count_link);
-		h->ops->wake(h->context);
-	}
-}
-
-/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now do. */
-static void tell_counts(struct hub *h)
-{
-	while (!list_empty(&h->counts)) {
-		struct channel *c = container_of(h->counts.next, struct channel, count_link);
-		const struct channel *now = c->deleted ? find_channel(h, c->job_id) : c;
-		unsigned count = now ? now->count : 0;
-		list_remove(&c->count_link);
-		c->counted = false;
-		if (c->told != count || c->deleted)
-			h->ops->watchers(h->context, c->job_id, count);
-		c->told = count;
-	}
-}
+/* Channels. */
 
 unsigned hub_watchers(const struct hub *h, const char *job_id)
 {
-	const struct channel *c = find_channel(h, job_id);
+	const struct channel *c = channel_find(h, job_id);
 
 	return (c ? c->count : 0) + audience_total(h->audience, job_id);
 }
@@ -189,80 +67,6 @@ void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, uns
 	audience_set(h->audience, job_id, who, count);
 }
 
-static void join(struct hub *h, struct channel *c, struct subscriber *s)
-{
-	if (c->count == c->cap) {
-		c->cap = c->cap ? c->cap * 2 : 4;
-		c->subscribers = xrealloc(c->subscribers, c->cap * sizeof(*c->subscribers));
-	}
-	s->channel = c;
-	s->index = c->count;
-	c->subscribers[c->count++] = s;
-	list_remove(&c->idle_link);
-	note_count(h, c);
-}
-
-/*
- * The last one takes the place of the one that leaves.  A round visits from the end to the beginning, so
- * whoever moves down is either visited already (visited twice is harmless) or still will be.
- */
-static void leave(struct hub *h, struct subscriber *s)
-{
-	struct channel *c = s->channel;
-	struct subscriber *last = c->subscribers[--c->count];
-
-	c->subscribers[s->index] = last;
-	last->index = s->index;
-	if (c->visit > c->count)
-		c->visit = c->count;
-	s->channel = NULL;
-	note_count(h, c);
-	if (!c->count) {
-		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
-		list_move(&h->idle, &c->idle_link);
-	}
-}
-
-static void begin_round(struct hub *h, struct channel *c)
-{
-	c->waiting = false;
-	c->visit = c->count;
-	c->paced_until = h->now + h->limits->pace_ms;
-	list_move(&h->dirty, &c->dirty_link);
-}
-
-/*
- * Sending to a crowd costs more than anything else, so a crowd is sent to every pace_ms at most, with
- * everything that came meanwhile in one write.  The first event after a pause goes out at once.
- */
-static void mark(struct hub *h, struct channel *c)
-{
-	if (!c->count)
-		return;
-	if (c->dirty) {
-		if (!c->waiting && c->visit < c->count)
-			c->again = true;
-		return;
-	}
-	c->dirty = true;
-	c->waiting = c->count >= h->limits->pace_watchers && h->now < c->paced_until;
-	if (c->waiting)
-		list_append(&h->paced, &c->dirty_link);
-	else
-		begin_round(h, c);
-	h->ops->wake(h->context);
-}
-
-static void begin_paced_rounds(struct hub *h)
-{
-	while (!list_empty(&h->paced)) {
-		struct channel *c = container_of(h->paced.next, struct channel, dirty_link);
-		if (c->paced_until > h->now)
-			return;
-		begin_round(h, c);
-	}
-}
-
 uint64_t hub_round_due(const struct hub *h)
 {
 	if (list_empty(&h->paced))
@@ -270,129 +74,24 @@ uint64_t hub_round_due(const struct hub *h)
 	return container_of(h->paced.next, struct channel, dirty_link)->paced_until;
 }
 
-/*
- * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that a job
- * made again under it gets a channel of its own.
- */
-static void retire(struct hub *h, struct channel *c, uint64_t seq)
-{
-	HASH_DEL(h->channels, c);
-	c->deleted = true;
-	c->end_seq = later(c->end_seq, seq);
-	if (!c->count)
-		list_move(&h->idle, &c->idle_link);
-	mark(h, c);
-}
-
-/* Outboxes. */
-
-static void drop_outbox(struct subscriber *s)
-{
-	if (!s->outbox)
-		return;
-	buf_finish(&s->outbox->head);
-	read_result_release(s->outbox->result);
-	free(s->outbox);
-	s->outbox = NULL;
-}
-
-static struct outbox *get_outbox(struct subscriber *s)
-{
-	if (!s->outbox)
-		s->outbox = xcalloc(1, sizeof(*s->outbox));
-	return s->outbox;
-}
-
-static void outbox_hold(struct outbox *o, struct read_result *result)
-{
-	if (!result || o->result == result)
-		return;
-	read_result_hold(result);
-	read_result_release(o->result);
-	o->result = result;
-}
+/* Subscribers. */
 
 void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read_result *result, struct slice middle,
 	      struct slice tail)
 {
-	struct outbox *o = get_outbox(s);
-
 	(void)h;
-	buf_finish(&o->head);
-	o->head = *head;
-	*head = (struct buf){ 0 };
-	outbox_hold(o, result);
-	o->parts[0] = buf_as_slice(&o->head);
-	o->parts[1] = middle;
-	o->parts[2] = tail;
-	o->part_count = 3;
-	o->part = o->offset = 0;
+	outbox_send(outbox_get(s), head, result, middle, tail);
 }
-
-static bool outbox_add_part(struct outbox *o, struct buf *out, size_t most)
-{
-	struct slice part = o->parts[o->part];
-	size_t left = part.len - o->offset, room = most - out->len, take = left < room ? left : room;
-
-	buf_add(out, part.ptr + o->offset, take);
-	o->offset += take;
-	if (o->offset < part.len)
-		return false;
-	o->offset = 0;
-	o->part++;
-	return true;
-}
-
-/* Whole events from the store, framed, while they fit; one always does when nothing else is in front.  How many. */
-static uint64_t outbox_add_events(struct subscriber *s, struct buf *out, size_t most)
-{
-	struct outbox *o = s->outbox;
-	uint64_t added = 0;
-
-	while (o->result && o->event < o->result->event_count) {
-		const struct read_event *e = &o->result->events[o->event];
-		if (out->len && out->len + e->len + FRAME_PREFIX_MAX > most)
-			break;
-		if (s->types & TYPE_BIT(e->type)) {
-			frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
-				  read_event_json(o->result, e));
-			added++;
-		}
-		s->cursor = e->seq;
-		o->event++;
-	}
-	return added;
-}
-
-/* The next piece, put together in the hub's scratch; how many events are in it. */
-static uint64_t outbox_fill(struct hub *h, struct subscriber *s)
-{
-	struct outbox *o = s->outbox;
-	size_t most = h->limits->write_bytes;
-
-	h->scratch.len = 0;
-	while (o->part < o->part_count)
-		if (!outbox_add_part(o, &h->scratch, most))
-			return 0;
-	return outbox_add_events(s, &h->scratch, most);
-}
-
-static bool outbox_done(const struct outbox *o)
-{
-	return o->part == o->part_count && (!o->result || o->event == o->result->event_count);
-}
-
-/* Subscribers. */
 
 static void detach(struct hub *h, struct subscriber *s)
 {
 	if (!s->channel)
 		return;
-	leave(h, s);
+	channel_leave(h, s);
 	if (s->read)
 		s->read->subscriber = NULL;
 	s->read = NULL;
-	drop_outbox(s);
+	outbox_drop(s);
 	list_remove(&s->beat);
 	list_remove(&s->stall);
 	s->open = s->blocked = false;
@@ -483,41 +182,6 @@ static void refill(struct hub *h, struct subscriber *s)
 	ask(h, s, &p, 0, true);
 }
 
-static void set_epoch(struct hub *h, struct channel *c, const char *epoch)
-{
-	if (c->ring)
-		return;
-	memcpy(c->epoch, epoch, sizeof(c->epoch));
-	c->ring = ring_create(h->limits, &h->budget, epoch);
-	for (uint32_t i = 0; i < c->count; i++)
-		ring_use(c->ring, (enum framing)c->subscribers[i]->framing);
-}
-
-static void set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title)
-{
-	if (seq < c->state_seq)
-		return;
-	c->state_seq = seq;
-	c->status = status;
-	if (title.len) {
-		free(c->title);
-		c->title = xmemdup(title.ptr, title.len);
-	}
-	if (job_status_terminal(status)) {
-		c->ended = true;
-		c->end_seq = seq;
-	}
-}
-
-static void learn(struct hub *h, struct channel *c, const struct read_result *r)
-{
-	set_epoch(h, c, r->epoch);
-	ring_start(c->ring, r->head);
-	set_state(c, r->head, r->status, slice_of(r->title));
-	if (!c->title)
-		c->title = xstrdup(r->title);
-	c->known = true;
-}
 
 /* Opening. */
 
@@ -564,7 +228,7 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 	if (again)
 		h->stats.resets++;
 	if (r->event_count)
-		outbox_hold(get_outbox(s), r);
+		outbox_hold(outbox_get(s), r);
 	start_open(h, s, &o);
 }
 
@@ -594,7 +258,7 @@ static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hu
 	struct channel *c = s->channel;
 
 	if (read->informed && !c->deleted)
-		retire(h, c, channel_head(c));
+		channel_retire(h, c, channel_head(c));
 	if (read->again)
 		refill_failed(h, s);
 	else
@@ -610,7 +274,7 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 
 	if (outcome_is_error(r->problem.outcome)) {
 		if (again && r->problem.outcome == OUTCOME_NOT_FOUND && !c->deleted)
-			retire(h, c, s->cursor);
+			channel_retire(h, c, s->cursor);
 		if (again)
 			refill_failed(h, s);
 		else
@@ -621,13 +285,13 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 		use_other_epoch(h, s, read);
 		return;
 	}
-	learn(h, c, r);
+	channel_learn(h, c, r);
 	if (!again || r->resume != RESUME_EXACT) {
 		open_from_read(h, s, r, again);
 		return;
 	}
 	if (r->event_count)
-		outbox_hold(get_outbox(s), r);
+		outbox_hold(outbox_get(s), r);
 	pump(h, s);
 }
 
@@ -659,13 +323,13 @@ static bool ring_serves(const struct channel *c, const struct position *p)
 
 void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a)
 {
-	struct channel *c = open_channel(h, a->job_id);
+	struct channel *c = channel_open(h, a->job_id);
 
 	assert(!s->channel);
 	*s = (struct subscriber){ .ops = ops, .framing = (uint8_t)a->framing, .types = (uint8_t)a->types };
 	list_init(&s->beat);
 	list_init(&s->stall);
-	join(h, c, s);
+	channel_join(h, c, s);
 	if (c->ring)
 		ring_use(c->ring, a->framing);
 	if (ring_serves(c, &a->position))
@@ -678,10 +342,10 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 
 static void pump_outbox(struct hub *h, struct subscriber *s)
 {
-	uint64_t events = outbox_fill(h, s);
+	uint64_t events = outbox_fill(s, &h->scratch, h->limits->write_bytes);
 
 	if (outbox_done(s->outbox))
-		drop_outbox(s);
+		outbox_drop(s);
 	if (h->scratch.len)
 		write_out(h, s, h->scratch.ptr, h->scratch.len, events);
 }
@@ -780,38 +444,38 @@ void hub_writable(struct hub *h, struct subscriber *s)
 
 static void publish(struct hub *h, const struct batch *b, const struct event *e)
 {
-	struct channel *c = find_channel(h, e->job_id);
+	struct channel *c = channel_find(h, e->job_id);
 
 	if (!c)
 		return;
-	set_epoch(h, c, e->epoch);
+	channel_set_epoch(h, c, e->epoch);
 	if (strcmp(c->epoch, e->epoch) != 0)
 		return; /* news of a job that had this name before */
 	if (e->deleted) {
 		ring_start(c->ring, e->seq);
-		retire(h, c, e->seq);
+		channel_retire(h, c, e->seq);
 		return;
 	}
 	ring_append(c->ring, e->seq, e->type, event_json(b, e));
-	set_state(c, e->seq, e->job_status, (struct slice){ b->text.ptr + e->title_at, e->title_len });
-	mark(h, c);
+	channel_set_state(c, e->seq, e->job_status, (struct slice){ b->text.ptr + e->title_at, e->title_len });
+	channel_mark(h, c);
 }
 
 void hub_pass(struct hub *h, const char *job_id, struct slice json)
 {
-	struct channel *c = find_channel(h, job_id);
+	struct channel *c = channel_find(h, job_id);
 
 	if (!c || !c->count || (json.len == c->passing.len && !memcmp(json.ptr, c->passing.ptr, json.len)))
 		return;
 	c->passing.len = 0;
 	buf_slice(&c->passing, json);
 	c->passing_number++;
-	mark(h, c);
+	channel_mark(h, c);
 }
 
 bool hub_passed(const struct hub *h, const char *job_id)
 {
-	const struct channel *c = find_channel(h, job_id);
+	const struct channel *c = channel_find(h, job_id);
 
 	return c && c->passing_number;
 }
@@ -841,7 +505,7 @@ static void finish_visit(struct hub *h, struct channel *c)
 	c->dirty = false;
 	if (c->again) {
 		c->again = false;
-		mark(h, c);
+		channel_mark(h, c);
 	}
 }
 
@@ -850,8 +514,8 @@ bool hub_round(struct hub *h, uint64_t now_ms)
 	size_t budget = h->limits->round_visits;
 
 	h->now = now_ms;
-	tell_counts(h);
-	begin_paced_rounds(h);
+	channels_tell_counts(h);
+	channels_begin_paced_rounds(h);
 	while (budget && !list_empty(&h->dirty)) {
 		struct channel *c = container_of(h->dirty.next, struct channel, dirty_link);
 		size_t done = visit(h, c, budget);
@@ -910,8 +574,8 @@ static void tick_idle(struct hub *h)
 		struct channel *c = container_of(h->idle.next, struct channel, idle_link);
 		if (c->idle_due > h->now)
 			return;
-		tell_counts(h); /* a channel that goes must not be remembered elsewhere */
-		drop_channel(h, c);
+		channels_tell_counts(h); /* a channel that goes must not be remembered elsewhere */
+		channel_drop(h, c);
 	}
 }
 

@@ -71,7 +71,8 @@ static bool take_message_id(struct envelope *e, struct message *m)
 		if (*c <= ' ' || *c >= 0x7f)
 			return refuse(e, OUTCOME_INVALID_FIELD, "id", "must be visible ASCII characters");
 	return !needed || m->id[0] ||
-	       refuse(e, OUTCOME_INVALID_FIELD, "id", "is missing: it is the idempotency key and comes back in the ack");
+	       refuse(e, OUTCOME_INVALID_FIELD, "id",
+		      "is missing: it is the idempotency key and comes back in the ack");
 }
 
 static bool take_job(struct envelope *e, struct message *m)
@@ -141,7 +142,8 @@ static bool take_word(struct envelope *e, struct presence_word *w, bool *has_age
 	    !take_string(e, "state", w->state, AGENT_STATE_MAX, &given))
 		return false;
 	if (!given)
-		return refuse(e, OUTCOME_INVALID_FIELD, "state", "is missing; an empty one means that the agent leaves");
+		return refuse(e, OUTCOME_INVALID_FIELD, "state",
+			      "is missing; an empty one means that the agent leaves");
 	if (w->task_id[0] && !id_valid(slice_of(w->task_id)))
 		return refuse(e, OUTCOME_INVALID_ID, "taskId", "is not a task's id");
 	if (*has_agent && !id_valid(slice_of(w->agent)))

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "guard.h"
 #include "joblight/base/xalloc.h"
@@ -403,30 +402,9 @@ static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
 	return 0;
 }
 
-/*
- * lws closes without a word when it cannot read a request.  The client gets one: the descriptor is still
- * open here.
- */
-static void say_unreadable(struct conn *c)
-{
-	struct problem p = { .outcome = OUTCOME_BAD_REQUEST, .detail = "the request cannot be read" };
-	int fd = lws_get_socket_fd(c->wsi);
-	uint64_t received = socket_received(fd);
-
-	if (c->state != CONN_IDLE || !received)
-		return;
-	if (received > c->loop->limits->header_bytes)
-		problem_set(&p, OUTCOME_HEADERS_TOO_LARGE, "the request line and headers may have %llu bytes",
-			    (unsigned long long)c->loop->limits->header_bytes);
-	refuse(c, &p, "");
-	send(fd, c->reply.ptr + LWS_PRE, c->reply.len - LWS_PRE, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /* The connection is closing; the rest follows with WSI_DESTROY. */
 static int on_gone(struct conn *c)
 {
-	if (c->state == CONN_IDLE)
-		say_unreadable(c);
 	conn_detach(c);
 	return 0;
 }
@@ -465,6 +443,8 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return 0;
 	case LWS_CALLBACK_RECEIVE:
 		return ws_receive(c, in, len);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return ws_peer_closes(c, in, len);
 	case LWS_CALLBACK_RECEIVE_PONG:
 		ws_pong(c);
 		return 0;

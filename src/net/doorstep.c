@@ -57,16 +57,24 @@ static void send_away(struct guest *g)
 	g->doorstep->gone(g->doorstep->context);
 }
 
+/* What RFC 9110 sections 15.5.6 and 15.5.22 want beside the status. */
+static const char *extra_header(enum outcome o)
+{
+	if (o == OUTCOME_METHOD_NOT_ALLOWED)
+		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
+}
+
 static void send_refusal(int fd, const struct problem *p)
 {
 	struct buf body = { 0 }, out = { 0 };
 
 	problem_encode(p, &body);
 	buf_format(&out,
-		   "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+		   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
 		   "Connection: close\r\n%s\r\n",
-		   outcome_status(p->outcome), outcome_title(p->outcome), body.len,
-		   p->outcome == OUTCOME_METHOD_NOT_ALLOWED ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "");
+		   outcome_status(p->outcome), outcome_title(p->outcome), http_date(), body.len,
+		   extra_header(p->outcome));
 	buf_slice(&out, buf_as_slice(&body));
 	/* The first bytes on a fresh socket: they fit its buffer. */
 	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);

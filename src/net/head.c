@@ -1,5 +1,7 @@
 #include "head.h"
 
+#include <strings.h>
+
 #include "http.h"
 
 struct scan {
@@ -98,6 +100,25 @@ static enum head check_version(struct scan *s)
 	return HEAD_GOOD;
 }
 
+/* lws answers an upgrade that it does not know with a page of HTML. */
+static bool upgrade_known(struct slice name, struct slice value)
+{
+	static const char *const known[] = { "websocket", "h2c" };
+
+	if (name.len != strlen("upgrade") || strncasecmp(name.ptr, "upgrade", name.len) != 0)
+		return true;
+	while (value.len && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) {
+		value.ptr++;
+		value.len--;
+	}
+	while (value.len && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
+		value.len--;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (value.len == strlen(known[i]) && strncasecmp(value.ptr, known[i], value.len) == 0)
+			return true;
+	return false;
+}
+
 /* field-name ":" field-value CRLF; no folding (RFC 9112 section 5.2). */
 static enum head check_field(struct scan *s)
 {
@@ -109,6 +130,8 @@ static enum head check_field(struct scan *s)
 		return HEAD_INCOMPLETE;
 	if (s->at == start || *s->at != ':')
 		return bad(s, "a header line must be a name, a colon and a value");
+	struct slice name = { (const char *)start, (size_t)(s->at - start) };
+	const unsigned char *value = s->at + 1;
 	for (s->at++; s->at < s->end && *s->at != '\r'; s->at++)
 		if ((*s->at < ' ' && *s->at != '\t') || *s->at == 0x7f)
 			return bad(s, "a header value holds a control character");
@@ -116,6 +139,8 @@ static enum head check_field(struct scan *s)
 		return HEAD_INCOMPLETE;
 	if (s->at[1] != '\n')
 		return bad(s, "a header value holds a carriage return");
+	if (!upgrade_known(name, (struct slice){ (const char *)value, (size_t)(s->at - value) }))
+		return refuse(s, OUTCOME_UPGRADE_REQUIRED, "the only upgrade known here is to websocket");
 	s->at += 2;
 	return HEAD_GOOD;
 }

@@ -8,8 +8,8 @@
 
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
-#include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
+#include "inbox.h"
 #include "loop_private.h"
 #include "stream.h"
 #include "updates.h"
@@ -17,32 +17,6 @@
 
 #define TRIM_MS 1000         /* looks this often whether memory can go back */
 #define TRIM_CONNECTIONS 500 /* came or left since it did last */
-#define COMMITS_WAITING 1024 /* batches on their way to one loop; the store thread waits beyond */
-
-struct loops {
-	struct loops_config config;
-	unsigned port, count;
-	atomic_size_t connections; /* of all loops */
-	struct loop *all;
-};
-
-/* A committed batch with the ops of this loop that it answers. */
-struct commit {
-	struct mail mail;
-	struct batch *batch;
-	struct op *ops;
-};
-
-enum note_kind { NOTE_WATCHERS, NOTE_PRESENCE, NOTE_CLOSE, NOTE_STOP };
-
-/* A word from another thread. */
-struct note {
-	struct mail mail;
-	enum note_kind kind;
-	char job_id[ID_MAX + 1];
-	unsigned who, count;
-	struct presence_word word;
-};
 
 /* Deadlines and slots. */
 
@@ -133,32 +107,6 @@ static void hub_wants_round(void *context)
 	((struct loop *)context)->round = true;
 }
 
-static void post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who, unsigned count)
-{
-	struct note *n = xcalloc(1, sizeof(*n));
-
-	n->kind = kind;
-	n->who = who;
-	n->count = count;
-	if (job_id)
-		memcpy(n->job_id, job_id, strlen(job_id) + 1);
-	if (!mailbox_post(&l->notes, &n->mail))
-		free(n);
-}
-
-void loop_tell_presence(struct loop *l, const struct presence_word *w)
-{
-	for (unsigned i = 0; i < l->family->count; i++) {
-		if (i == l->index)
-			continue;
-		struct note *n = xcalloc(1, sizeof(*n));
-		n->kind = NOTE_PRESENCE;
-		n->word = *w;
-		if (!mailbox_post(&l->family->all[i].notes, &n->mail))
-			free(n);
-	}
-}
-
 static void hub_tells_watchers(void *context, const char *job_id, unsigned count)
 {
 	const struct loop *l = context;
@@ -166,37 +114,12 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 	crowd_changed(l->crowd, job_id);
 	for (unsigned i = 0; i < l->family->count; i++)
 		if (i != l->index)
-			post_note(&l->family->all[i], NOTE_WATCHERS, job_id, l->index, count);
+			inbox_post_note(&l->family->all[i], NOTE_WATCHERS, job_id, l->index, count);
 }
 
 static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers };
 
-/* The inbox. */
-
-static void take_commits(struct loop *l)
-{
-	for (struct mail *m = mailbox_take(&l->commits), *next; m; m = next) {
-		struct commit *commit = container_of(m, struct commit, mail);
-		next = m->next;
-		if (commit->batch)
-			hub_publish(l->hub, commit->batch);
-		for (struct op *op = commit->ops, *after; op; op = after) {
-			after = (struct op *)op->mail.next;
-			http_answer_op(conn_find(l, op->reply_to), op);
-		}
-		batch_release(commit->batch);
-		free(commit);
-	}
-}
-
-static void take_reads(struct loop *l)
-{
-	for (struct mail *m = mailbox_take(&l->reads), *next; m; m = next) {
-		struct read_request *r = container_of(m, struct read_request, mail);
-		next = m->next;
-		r->done(r);
-	}
-}
+/* Stopping. */
 
 static void close_one(struct conn *c)
 {
@@ -210,7 +133,7 @@ static void close_one(struct conn *c)
 		conn_close(c);
 }
 
-static void close_all(struct loop *l)
+void loop_close(struct loop *l)
 {
 	l->stopping = true;
 	listener_close(&l->listener);
@@ -240,61 +163,11 @@ static void on_drain(uv_timer_t *timer)
 }
 
 /* Answers are flushed by now; what is still open gets until drain_ms. */
-static void stop(struct loop *l)
+void loop_stop(struct loop *l)
 {
 	l->now = loop_now(l);
 	uv_timer_stop(&l->tick);
 	uv_timer_start(&l->drain, on_drain, 10, 10);
-}
-
-static void hear_presence(struct loop *l, const struct presence_word *w)
-{
-	if (w->agent[0])
-		crowd_hear_elsewhere(l->crowd, w);
-	else
-		crowd_owner_gone_elsewhere(l->crowd, w->loop, w->owner);
-}
-
-static void hear_note(struct loop *l, const struct note *n)
-{
-	switch (n->kind) {
-	case NOTE_WATCHERS:
-		hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
-		crowd_changed(l->crowd, n->job_id);
-		return;
-	case NOTE_PRESENCE:
-		hear_presence(l, &n->word);
-		return;
-	case NOTE_CLOSE:
-		close_all(l);
-		return;
-	case NOTE_STOP:
-		stop(l);
-	}
-}
-
-static void take_notes(struct loop *l)
-{
-	for (struct mail *m = mailbox_take(&l->notes), *next; m; m = next) {
-		struct note *n = container_of(m, struct note, mail);
-		next = m->next;
-		hear_note(l, n);
-		free(n);
-	}
-}
-
-static void on_async(uv_async_t *async)
-{
-	struct loop *l = async->data;
-
-	take_commits(l);
-	take_reads(l);
-	take_notes(l);
-}
-
-static void wake(void *context)
-{
-	uv_async_send(&((struct loop *)context)->async);
 }
 
 /* The end of each turn: answers, then a round of deliveries; again at once while there is more. */
@@ -443,15 +316,6 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* Making and running. */
 
-static void lws_log(int level, const char *line)
-{
-	char text[256];
-	size_t len = strcspn(line, "\n");
-
-	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
-	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text", text, (char *)0);
-}
-
 #define RECEIVE_BYTES 512 /* lws keeps so much for each WebSocket; messages come in such pieces */
 
 /* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
@@ -509,9 +373,12 @@ static void init_lists(struct loop *l)
 	list_init(&l->closings);
 	for (size_t i = 0; i <= WAIT_SECONDS_MAX; i++)
 		list_init(&l->waits[i]);
-	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
-	mailbox_init(&l->reads, SIZE_MAX, wake, l); /* as many as were asked for, which is bounded */
-	mailbox_init(&l->notes, SIZE_MAX, wake, l); /* as many as channels changed */
+	inbox_init(l);
+}
+
+static void on_async(uv_async_t *async)
+{
+	inbox_take(async->data);
 }
 
 static void init_handles(struct loop *l)
@@ -528,7 +395,7 @@ static void init_handles(struct loop *l)
 	uv_timer_start(&l->tick, on_tick, 0, tick_ms(l->limits));
 }
 
-static void *run(void *context)
+void *loop_run(void *context)
 {
 	struct loop *l = context;
 
@@ -542,7 +409,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-static bool start_loop(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
+bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
 {
 	struct loop *l = &all->all[index];
 
@@ -567,115 +434,11 @@ static bool start_loop(struct loops *all, unsigned index, int fd, char *error, s
 	return true;
 }
 
-struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
-{
-	struct loops *all = xcalloc(1, sizeof(*all));
-
-	all->config = *config;
-	all->port = config->port;
-	all->count = config->count;
-	all->all = xcalloc(config->count, sizeof(*all->all));
-	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
-	for (unsigned i = 0; i < all->count; i++) {
-		enum sharing sharing = all->count == 1 ? SHARE_NOT : i == 0 ? SHARE_FIRST : SHARE_NEXT;
-		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
-		if (fd < 0 || !start_loop(all, i, fd, error, error_len))
-			return NULL; /* the process ends */
-	}
-	return all;
-}
-
-void loops_start(struct loops *l)
-{
-	for (unsigned i = 0; i < l->count; i++) {
-		if (pthread_create(&l->all[i].thread, NULL, run, &l->all[i]) != 0) {
-			log_error("no thread for a loop can be started");
-			abort();
-		}
-		pthread_setname_np(l->all[i].thread, "loop");
-	}
-}
-
-unsigned loops_port(const struct loops *l)
-{
-	return l->port;
-}
-
-/* Splits the ops by the loops that asked. */
-static struct op *ops_of(struct op **ops, const struct loop *l)
-{
-	struct op *mine = NULL, **mine_tail = &mine, **at = ops;
-
-	while (*at) {
-		struct op *op = *at;
-		if (op->loop != l) {
-			at = (struct op **)&op->mail.next;
-			continue;
-		}
-		*at = (struct op *)op->mail.next;
-		op->mail.next = NULL;
-		*mine_tail = op;
-		mine_tail = (struct op **)&op->mail.next;
-	}
-	return mine;
-}
-
-void loops_deliver(void *context, struct batch *batch, struct op *ops)
-{
-	struct loops *all = context;
-
-	for (unsigned i = 0; i < all->count; i++) {
-		struct loop *l = &all->all[i];
-		struct op *mine = ops_of(&ops, l);
-		if (!mine && !(batch && batch->count))
-			continue;
-		struct commit *commit = xcalloc(1, sizeof(*commit));
-		commit->ops = mine;
-		commit->batch = batch && batch->count ? batch : NULL;
-		if (commit->batch)
-			batch_hold(batch);
-		mailbox_post_wait(&l->commits, &commit->mail);
-	}
-}
-
-void loop_deliver_read(struct read_request *r)
-{
-	struct loop *l = r->loop;
-
-	mailbox_post(&l->reads, &r->mail);
-}
-
-void loops_close(struct loops *l)
-{
-	for (unsigned i = 0; i < l->count; i++)
-		post_note(&l->all[i], NOTE_CLOSE, NULL, 0, 0);
-}
-
-static void free_loop(struct loop *l)
+void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
 	crowd_free(l->crowd);
 	doorstep_finish(&l->doorstep);
 	free(l->slots);
-	mailbox_finish(&l->commits);
-	mailbox_finish(&l->reads);
-	mailbox_finish(&l->notes);
-}
-
-void loops_stop(struct loops *l)
-{
-	for (unsigned i = 0; i < l->count; i++)
-		post_note(&l->all[i], NOTE_STOP, NULL, 0, 0);
-	for (unsigned i = 0; i < l->count; i++)
-		pthread_join(l->all[i].thread, NULL);
-}
-
-void loops_free(struct loops *l)
-{
-	if (!l)
-		return;
-	for (unsigned i = 0; i < l->count; i++)
-		free_loop(&l->all[i]);
-	free(l->all);
-	free(l);
+	inbox_finish(l);
 }

@@ -2,6 +2,8 @@
 #ifndef JOBLIGHT_NET_LOOP_PRIVATE_H
 #define JOBLIGHT_NET_LOOP_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include <libwebsockets.h>
 #include <uv.h>
 
@@ -18,6 +20,13 @@ struct slot {
 	struct conn *conn; /* NULL: free */
 	uint32_t generation;
 	uint32_t next_free;
+};
+
+struct loops {
+	struct loops_config config;
+	unsigned port, count;
+	atomic_size_t connections; /* of all loops */
+	struct loop *all;
 };
 
 struct loop {
@@ -73,5 +82,14 @@ void loop_tell_presence(struct loop *l, const struct presence_word *w);
 
 uint64_t loop_add_conn(struct loop *l, struct conn *c);
 void loop_remove_conn(struct loop *l, struct conn *c);
+
+/* Makes all->all[index], which listens on `fd`; false with a message when it cannot. */
+bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len);
+void *loop_run(void *loop); /* its thread; returns when it has stopped */
+void loop_finish(struct loop *l);
+
+/* The two steps of stopping, on its own thread: see loops_close(). */
+void loop_close(struct loop *l);
+void loop_stop(struct loop *l);
 
 #endif

@@ -3,13 +3,9 @@
 #define JOBLIGHT_NET_SOCKET_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 void socket_tune(int fd); /* no delay, small send buffer, dead peers found */
 /* A large send buffer while a snapshot goes out, or it would wait for an acknowledgement every few KiB. */
 void socket_widen(int fd, bool wide);
-
-/* Bytes the peer has sent so far; 0 when it has sent none, has closed, or there is no socket. */
-uint64_t socket_received(int fd);
 
 #endif

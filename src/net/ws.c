@@ -9,9 +9,6 @@
 #include "joblight/core/message.h"
 #include "loop_private.h"
 #include "opening.h"
-#include "router.h"
-
-#define SUBPROTOCOL "joblight.v1"
 
 #define CLOSE_OVER 1000
 #define CLOSE_PROTOCOL 1002
@@ -48,6 +45,7 @@ struct ws {
 	struct buf in, out;
 	unsigned pending; /* ops on their way to the store */
 	bool blocked, deaf;
+	bool over;    /* the peer said close: what it says behind that does not count */
 	bool present; /* told of an agent */
 	uint64_t heard, pinged; /* when something came from the peer, and when it was asked for a sign of life */
 	int close_code;
@@ -538,7 +536,7 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 {
 	struct ws *w = c->ws;
 
-	if (c->state != CONN_SOCKET || w->close_code)
+	if (c->state != CONN_SOCKET || w->close_code || w->over)
 		return 0;
 	w->heard = loop_now(c->loop);
 	if (lws_is_first_fragment(c->wsi))
@@ -560,6 +558,13 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 	w->in.len = 0;
 	mind_input(w);
 	return 0;
+}
+
+int ws_peer_closes(struct conn *c, const void *payload, size_t len)
+{
+	if (c->ws)
+		c->ws->over = true;
+	return ws_close_allowed(payload, len) ? 0 : -1;
 }
 
 void ws_pong(struct conn *c)
@@ -587,58 +592,6 @@ void ws_tick(struct conn *c, uint64_t now_ms)
 }
 
 /* Life. */
-
-static bool subprotocol_known(struct lws *wsi)
-{
-	char list[256];
-	int len = lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL);
-
-	if (len <= 0)
-		return true;
-	if (lws_hdr_copy(wsi, list, sizeof(list), WSI_TOKEN_PROTOCOL) < 0)
-		return false;
-	for (char *rest = list, *name; (name = strsep(&rest, ", ")) != NULL;)
-		if (strcmp(name, SUBPROTOCOL) == 0)
-			return true;
-	return false;
-}
-
-/* Same origin: what the browser says it shows is what it connects to.  No Origin: not a browser. */
-static bool origin_allowed(struct lws *wsi)
-{
-	char origin[256], host[256];
-
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0)
-		return true;
-	if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
-	    lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0)
-		return false;
-	const char *at = strstr(origin, "://");
-	return at && (at - origin == 4 || at - origin == 5) && strncasecmp(origin, "http", 4) == 0 &&
-	       strcasecmp(at + 3, host) == 0;
-}
-
-bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem *p)
-{
-	char version[8] = "";
-
-	char http[16] = "";
-
-	lws_hdr_copy(wsi, http, sizeof(http), WSI_TOKEN_HTTP);
-	if (strcmp(http, "HTTP/1.1") != 0)
-		return problem_set(p, OUTCOME_BAD_REQUEST, "a WebSocket needs HTTP/1.1");
-	if (r->method != METHOD_GET || r->head || r->length)
-		return problem_set(p, OUTCOME_METHOD_NOT_ALLOWED, "a WebSocket begins with a GET");
-	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_VERSION);
-	if (strcmp(version, "13") != 0)
-		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Sec-WebSocket-Version: 13");
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_KEY) != 24)
-		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
-	if (!origin_allowed(wsi))
-		return problem_set(p, OUTCOME_FORBIDDEN_ORIGIN, "this origin may not connect");
-	return subprotocol_known(wsi) ||
-	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " SUBPROTOCOL ", or none");
-}
 
 static void subscribe_from_url(struct ws *w, const struct request *r)
 {
@@ -704,14 +657,4 @@ void ws_free(struct conn *c)
 	buf_finish(&w->out);
 	free(w);
 	c->ws = NULL;
-}
-
-/* A plain GET of the WebSocket's URL. */
-void ws_not_upgraded(struct conn *c, struct request *r)
-{
-	struct problem p = { .outcome = OUTCOME_UPGRADE_REQUIRED,
-			     .detail = "this is a WebSocket: connect with Upgrade: websocket and version 13" };
-
-	(void)r;
-	reply_problem(c, &p, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
 }

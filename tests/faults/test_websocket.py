@@ -2,10 +2,6 @@
 
 C7 needs keys and is tested with them.
 """
-import os
-import struct
-from pathlib import Path
-
 import pytest
 
 from support.api import compact
@@ -17,7 +13,8 @@ from support.ws import (BINARY, CLOSE, CONTINUATION, PATH, PING, PONG, TEXT, Web
                         fragments, frame_of, handshake, path_of)
 
 LIMIT = 65536
-MIB = 1024
+NOTHING = ["Content-Length: 0"]
+MIB = 1024      # as rss_kib counts
 
 
 @pytest.fixture
@@ -44,6 +41,11 @@ def ping_message(size):
     return text[:-1] + b" " * (size - len(text)) + b"}"
 
 
+def short(payload):
+    """A payload as the name of a test."""
+    return repr(payload[:30])
+
+
 def update(key, job, **fields):
     return {"type": "update", "id": key, "jobId": job, "taskId": "t", **fields}
 
@@ -53,9 +55,11 @@ def update(key, job, **fields):
 @pytest.mark.parametrize("change, status", [
     ({"version": "8"}, 426), ({"version": "12"}, 426), ({"version": None}, 426),
     ({"version": "0"}, 426), ({"version": "14"}, 426), ({"version": "013"}, 426),
-    ({"version": "x" * 100}, 426), ({"key": None}, 400), ({"key": ""}, 400), ({"key": "c2hvcnQ="}, 400),
-    ({"key": "A" * 100}, 400), ({"method": "POST"}, 405), ({"method": "PUT"}, 405),
-    ({"method": "DELETE"}, 405)])
+    ({"version": "x" * 100}, 426), ({"key": None}, 400), ({"key": ""}, 400),
+    ({"key": "c2hvcnQ="}, 400),
+    ({"key": "A" * 100}, 400), ({"method": "POST", "headers": NOTHING}, 405),
+    ({"method": "PUT", "headers": NOTHING}, 405), ({"method": "DELETE"}, 405),
+    ({"method": "POST"}, 411)])
 def test_c1_a_handshake_that_is_none_is_refused(server, change, status):
     reply = ask(server.address, handshake(**change))
     assert_problem(reply, status)
@@ -71,13 +75,30 @@ def test_c1_head_cannot_upgrade(server):
     assert ask(server.address, handshake(method="HEAD"), head=True).status in (400, 405, 426)
 
 
-@pytest.mark.parametrize("lines", [
-    ["Upgrade: websocket"], ["Connection: Upgrade"], ["Connection: close"],
-    ["Upgrade: h2c", "Connection: Upgrade"], ["Upgrade: nonsense", "Connection: Upgrade"]])
-def test_c1_half_a_handshake_is_answered_and_harms_nobody(server, lines):
-    reply = ask(server.address, request("GET", PATH, [
-        *lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]))
-    assert reply.status in (400, 426) or lines == ["Upgrade: websocket"] and reply.status == 101
+HALF = [["Upgrade: websocket"], ["Connection: Upgrade"],
+        ["Upgrade: websocket", "Connection: close"], ["Upgrade: h2c", "Connection: Upgrade"],
+        ["Upgrade: nonsense", "Connection: Upgrade"], ["Upgrade: nonsense"]]
+KEYS = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+
+
+@pytest.mark.parametrize("lines", HALF, ids=", ".join)
+@pytest.mark.parametrize("keys", [KEYS, []], ids=["keys", "no keys"])
+def test_c1_half_a_handshake_is_answered_in_words(server, lines, keys):
+    reply = ask(server.address, request("GET", PATH, [*lines, *keys]))
+    assert_problem(reply, 400 if reply.status == 400 else 426)
+
+
+def test_c1_an_h2c_upgrade_is_ignored(server):
+    reply = ask(server.address, request("GET", "/healthz", ["Upgrade: h2c", "Connection: Upgrade"]))
+    assert (reply.status, reply.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("upgrade", ["nonsense", "TLS/1.0, HTTP/3"])
+def test_c1_an_unknown_upgrade_is_refused_in_words(server, upgrade):
+    """The library would answer it with a page of HTML, so it does not get to see it."""
+    reply = ask(server.address, request("GET", "/healthz", [f"Upgrade: {upgrade}",
+                                                            "Connection: Upgrade"]))
+    assert_problem(reply, 426)
 
 
 @pytest.mark.parametrize("path", ["/api/jobs", "/", "/healthz", "/api/wsx", "/api/ws/"])
@@ -107,9 +128,8 @@ def test_c1_frames_in_the_same_write_as_the_handshake_are_heard(server):
 
 
 def test_c1_offered_extensions_are_not_taken(server):
-    reply = WebSocket(server.address,
-                      headers=["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"])
-    with reply as ws:
+    offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+    with WebSocket(server.address, headers=[offer]) as ws:
         assert "sec-websocket-extensions" not in [name.lower() for name, _ in ws.headers]
         assert ws.answers()
 
@@ -130,9 +150,10 @@ def test_c1_many_who_hang_up_in_the_handshake_leave_nothing(server):
 
 @pytest.mark.parametrize("origin", [
     "https://evil.test", "null", "http://joblight.test.evil.test", "http://evil.test/joblight.test",
-    "http://joblight.test@evil.test", "http://evil.test?joblight.test", "file://", "joblight.test",
-    "http://joblight.test:81", "http://xjoblight.test", "http://joblight.tes", "ftp://joblight.test",
-    "http://" + "x" * 1000, "http://joblight.test joblight.test", "chrome-extension://joblight.test",
+    "http://joblight.test@evil.test", "http://evil.test?joblight.test", "file://",
+    "joblight.test", "http://joblight.test:81", "http://xjoblight.test", "http://joblight.tes",
+    "ftp://joblight.test", "http://" + "x" * 1000, "http://joblight.test joblight.test",
+    "chrome-extension://joblight.test",
     "http://joblight.test.", "http://joblight.test/"])
 def test_c2_a_foreign_origin_is_refused_before_the_upgrade(server, origin):
     assert_problem(ask(server.address, handshake(origin=origin)), 403)
@@ -235,7 +256,7 @@ def test_c3_events_of_every_size_arrive_whole(ws, api, job, size):
 
 # -- C4: what is no message -----------------------------------------------------------------------
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"ping"}', b"\xff" * 1000])
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"ping"}', b"\xff" * 1000], ids=short)
 def test_c4_binary_is_1003(ws, payload):
     ws.send_frame(BINARY, payload)
     assert ws.close_code() == 1003
@@ -281,11 +302,12 @@ def test_c4_good_characters_split_over_fragments_are_heard(ws, api, job):
 @pytest.mark.parametrize("text", [
     b"", b" ", b"{", b"}", b"[]", b"7", b"null", b'"ping"', b"ping", b'{"type":"ping"}x',
     b'{"type":"ping"}{"type":"ping"}', b'{"type":"ping",}', b"{'type':'ping'}", b"{type:ping}",
-    b'{"type":"ping","type":"ping"}', b'{"type":"nonsense"}', b'{"type":7}', b'{"type":null}', b"{}",
-    b'{"Type":"ping"}', b'{"type":"PING"}', b'{"type":"connected"}', b'{"type":"ping\\u0000"}',
+    b'{"type":"ping","type":"ping"}', b'{"type":"nonsense"}', b'{"type":7}', b'{"type":null}',
+    b"{}", b'{"Type":"ping"}', b'{"type":"PING"}', b'{"type":"connected"}',
+    b'{"type":"ping\\u0000"}',
     b'{"type":"ping","a":' + b"[" * 40 + b"]" * 40 + b"}", b"[" * 30000, b'{"a":' * 10000,
     b'{"type":"' + b"x" * 60000 + b'"}', b'\xef\xbb\xbf{"type":"ping"}', b'{"type":"ping"}\0',
-    b'{"type":"ping","n":1e999999}x', b'{"type":"ping","n":NaN}'])
+    b'{"type":"ping","n":1e999999}x', b'{"type":"ping","n":NaN}'], ids=short)
 def test_c4_what_cannot_be_read_is_4400(ws, text):
     ws.send_text(text)
     code, reason = ws.closed()
@@ -306,36 +328,30 @@ def test_c4_what_was_acked_before_is_kept(ws, api, job):
 
 # -- C5: frames that are none ---------------------------------------------------------------------
 
-def ends(ws):
-    """It closes: 1002, or without a word where the frames can no longer be told apart."""
-    said = ws.closed()
-    assert said is None or said[0] in (1002, None), said
-
-
-@pytest.mark.parametrize("rsv", [1, 2, 3, 4, 5, 6, 7])
-@pytest.mark.parametrize("opcode", [TEXT, PING])
+@pytest.mark.parametrize("opcode, rsv", [*((TEXT, rsv) for rsv in range(1, 8)), (PING, 4)])
 def test_c5_reserved_bits(ws, opcode, rsv):
     ws.send_frame(opcode, b'{"type":"ping"}', rsv=rsv)
-    ends(ws)
+    assert ws.close_code() == 1002
 
 
 @pytest.mark.parametrize("opcode", [3, 4, 5, 6, 7, 11, 12, 13, 14, 15])
 def test_c5_reserved_opcodes(ws, opcode):
     ws.send_frame(opcode, b"x")
-    ends(ws)
+    assert ws.close_code() == 1002
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
 @pytest.mark.parametrize("size", [126, 1000, 65536])
 def test_c5_a_long_control_frame(ws, opcode, size):
+    """The library hangs up on it without a word."""
     ws.send_frame(opcode, b"\x03\xe8" + b"x" * (size - 2))
-    ends(ws)
+    assert ws.closed() in (None, (1002, ""))
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
 def test_c5_a_control_frame_in_fragments(ws, opcode):
     ws.send_frame(opcode, b"\x03\xe8", fin=False)
-    ends(ws)
+    assert ws.close_code() == 1002
 
 
 @pytest.mark.parametrize("frames", [
@@ -346,8 +362,7 @@ def test_c5_a_control_frame_in_fragments(ws, opcode):
     ids=["from nowhere", "from nowhere, open", "text within text", "binary within text"])
 def test_c5_fragments_out_of_order(ws, frames):
     ws.raw.send(frames)
-    said = ws.closed()
-    assert said is None or said[0] in (1002, 1003, 4400), said
+    assert ws.close_code() == 1002
 
 
 BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
@@ -356,40 +371,39 @@ BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65
 @pytest.mark.parametrize("code", BAD_CODES)
 def test_c5_a_bad_close_code(ws, code):
     ws.send_close(code)
-    said = ws.closed()
-    assert said is None or said[0] in (1002, None, 1000), said
+    assert ws.close_code() in (1002, None)
 
 
 def test_c5_a_close_with_half_a_code(ws):
     ws.send_frame(CLOSE, b"\x03")
-    ends(ws)
+    assert ws.close_code() in (1002, None)
 
 
 def test_c5_a_close_reason_that_is_not_utf_8(ws):
     ws.send_close(1000, b"\xff\xfe")
-    said = ws.closed()
-    assert said is None or said[0] in (1000, 1002, 1007), said
+    assert ws.close_code() in (1002, 1007, None)
 
 
-def test_c5_data_after_a_close_is_not_done(ws, api, job):
-    ws.raw.send(frame_of(CLOSE, b"\x03\xe8") + frame_of(TEXT, compact(update("k", job))) * 100)
-    said = ws.closed()
-    assert said is None or said[0] == 1000
+def test_c5_data_after_a_close_is_not_done(socket, api, job):
+    """Again and again: how much of it is in the server's hands with the close is chance."""
+    for i in range(50):
+        ws = socket()
+        ws.raw.send(frame_of(CLOSE, b"\x03\xe8")
+                    + frame_of(TEXT, compact(update(f"k{i}", job))) * 100)
+        assert ws.close_code() == 1000
     assert api.job(job)["seq"] == 1
 
 
 def test_c5_two_closes_are_one(ws):
     ws.raw.send(frame_of(CLOSE, b"\x03\xe8") * 2)
-    said = ws.closed()
-    assert said is None or said[0] == 1000
+    assert ws.close_code() == 1000
 
 
 @pytest.mark.parametrize("width", [16, 64])
-def test_c5_a_length_longer_than_needed_is_heard_or_refused(ws, width):
-    """RFC 6455 asks for the shortest form; either answer is sound, a hang or a crash is not."""
+def test_c5_a_length_longer_than_needed_is_understood(ws, width):
+    """RFC 6455 asks for the shortest form; the library forgives it, and stays in step."""
     ws.send_frame(TEXT, ping_message(15), width=width)
-    said = ws.next()
-    assert said is None or said.type == "pong"
+    assert ws.message("pong") and ws.answers()
 
 
 def test_c5_random_bytes_never_hurt(server, socket):
@@ -494,9 +508,9 @@ def test_c6_a_hundred_dead_peers_are_gone_and_the_living_stay(serve, client, soc
 
 
 def test_c6_messages_count_as_life(serve, socket):
-    server = serve(heartbeat_ms=200)
+    server = serve(heartbeat_ms=500)
     ws = socket(on=server, answer_pings=False)
-    deadline = Deadline(2, "many heartbeats")
+    deadline = Deadline(3, "many heartbeats")
     while not deadline.passed():
         assert ws.answers()
         ws.raw.silent_for(0.05)
@@ -614,9 +628,6 @@ def test_c8_a_thousand_sockets_come_and_go(server):
 # -- C9: an unmasked frame ------------------------------------------------------------------------
 
 def test_c9_an_unmasked_frame_is_taken_as_the_library_takes_it(ws):
-    """A documented limit: libwebsockets accepts it and tells nobody. It must do no harm."""
+    """A documented limit: libwebsockets accepts it and tells nobody. It does no harm."""
     ws.send_frame(TEXT, ping_message(15), mask=None)
-    said = ws.next()
-    assert (said is None and ws.close_frame in (None, (1002, ""))) or said.type == "pong"
-    if said:
-        assert ws.answers()
+    assert ws.message("pong") and ws.answers()

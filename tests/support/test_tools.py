@@ -7,6 +7,7 @@ from support.history import Connection, History, digest
 from support.rawjson import elements
 from support.reply import DuplicateKey, parse_json
 from support.sse import Dechunker, SseParser, type_of
+from support.ws import CONTINUATION, TEXT, fragments, frame_of, masked
 
 
 def parsed(data, size=None):
@@ -66,6 +67,28 @@ def test_elements_are_the_bytes_as_they_stood():
 def test_json_with_a_key_twice_is_not_accepted():
     with pytest.raises(DuplicateKey):
         parse_json(b'{"a":1,"a":1}')
+
+
+def test_a_frame_is_the_example_of_rfc_6455():
+    assert frame_of(TEXT, b"Hello", mask=b"\x37\xfa\x21\x3d") == bytes.fromhex(
+        "818537fa213d7f9f4d5158")
+    assert frame_of(TEXT, b"Hel", fin=False, mask=None) == b"\x01\x03Hel"
+    assert frame_of(CONTINUATION, b"lo", mask=None) == b"\x80\x02lo"
+    assert frame_of(TEXT, b"x" * 256, mask=None)[:4] == b"\x81\x7e\x01\x00"
+    assert frame_of(TEXT, b"", length=65536, mask=None) == b"\x81\x7f" + (65536).to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 1000])
+def test_masking_twice_gives_the_payload_back(size):
+    payload, mask = bytes(i % 256 for i in range(size)), b"\x01\x80\xff\x00"
+    assert masked(masked(payload, mask), mask) == payload
+
+
+def test_fragments_are_all_of_the_message():
+    assert fragments(b"abc", []) == [frame_of(TEXT, b"abc")]
+    assert fragments(b"abc", [1, 0]) == [
+        frame_of(TEXT, b"a", fin=False), frame_of(CONTINUATION, b"", fin=False),
+        frame_of(CONTINUATION, b"bc")]
 
 
 # -- the checker must find each kind of fault -----------------------------------------------------

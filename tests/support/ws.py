@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import struct
-from collections import deque
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -101,7 +100,6 @@ class WebSocket:
         self.answer_pings = answer_pings
         self.pings, self.pongs = [], []     # payloads of those that came
         self.close_frame = None             # (code, reason) once the server has said it
-        self.kept = deque()
         key = base64.b64encode(os.urandom(16)).decode()
         self.raw.send(handshake(path, key, protocol=protocol, origin=origin, headers=headers))
         self.status, self.headers = self.raw.head_of_response(Deadline(within, "the upgrade"))
@@ -245,7 +243,7 @@ class WebSocket:
         Everything before is passed over; after the word the connection must end.
         """
         deadline = Deadline(within, "the server closing")
-        while self.next(deadline.left(), deadline.what) is not None:
+        while not self.close_frame and self.next(deadline.left(), deadline.what) is not None:
             pass
         if self.close_frame and not self.raw.ended:
             if self.close_frame[0] is not None:

@@ -1,0 +1,198 @@
+#include "channel.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+
+struct channel *channel_find(const struct hub *h, const char *job_id)
+{
+	struct channel *c;
+
+	HASH_FIND_STR(h->channels, job_id, c);
+	return c;
+}
+
+struct channel *channel_open(struct hub *h, const char *job_id)
+{
+	struct channel *c = channel_find(h, job_id);
+
+	if (c)
+		return c;
+	c = xcalloc(1, sizeof(*c));
+	memcpy(c->job_id, job_id, strlen(job_id) + 1);
+	list_init(&c->dirty_link);
+	list_init(&c->count_link);
+	list_init(&c->idle_link);
+	HASH_ADD_STR(h->channels, job_id, c);
+	return c;
+}
+
+void channel_drop(struct hub *h, struct channel *c)
+{
+	assert(!c->count);
+	if (!c->deleted)
+		HASH_DEL(h->channels, c);
+	list_remove(&c->dirty_link);
+	list_remove(&c->count_link);
+	list_remove(&c->idle_link);
+	ring_free(c->ring);
+	buf_finish(&c->passing);
+	free(c->title);
+	free(c->subscribers);
+	free(c);
+}
+
+uint64_t channel_head(const struct channel *c)
+{
+	return c->ring ? ring_next(c->ring) - 1 : 0;
+}
+
+/* The count of watchers changed; the others are told once per round. */
+static void note_count(struct hub *h, struct channel *c)
+{
+	if (!c->counted) {
+		c->counted = true;
+		list_append(&h->counts, &c->count_link);
+		h->ops->wake(h->context);
+	}
+}
+
+/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now do. */
+void channels_tell_counts(struct hub *h)
+{
+	while (!list_empty(&h->counts)) {
+		struct channel *c = container_of(h->counts.next, struct channel, count_link);
+		const struct channel *now = c->deleted ? channel_find(h, c->job_id) : c;
+		unsigned count = now ? now->count : 0;
+		list_remove(&c->count_link);
+		c->counted = false;
+		if (c->told != count || c->deleted)
+			h->ops->watchers(h->context, c->job_id, count);
+		c->told = count;
+	}
+}
+
+void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
+{
+	if (c->count == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 4;
+		c->subscribers = xrealloc(c->subscribers, c->cap * sizeof(*c->subscribers));
+	}
+	s->channel = c;
+	s->index = c->count;
+	c->subscribers[c->count++] = s;
+	list_remove(&c->idle_link);
+	note_count(h, c);
+}
+
+/*
+ * The last one takes the place of the one that leaves.  A round visits from the end to the beginning, so
+ * whoever moves down is either visited already (visited twice is harmless) or still will be.
+ */
+void channel_leave(struct hub *h, struct subscriber *s)
+{
+	struct channel *c = s->channel;
+	struct subscriber *last = c->subscribers[--c->count];
+
+	c->subscribers[s->index] = last;
+	last->index = s->index;
+	if (c->visit > c->count)
+		c->visit = c->count;
+	s->channel = NULL;
+	note_count(h, c);
+	if (!c->count) {
+		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
+		list_move(&h->idle, &c->idle_link);
+	}
+}
+
+static void begin_round(struct hub *h, struct channel *c)
+{
+	c->waiting = false;
+	c->visit = c->count;
+	c->paced_until = h->now + h->limits->pace_ms;
+	list_move(&h->dirty, &c->dirty_link);
+}
+
+/*
+ * Sending to a crowd costs more than anything else, so a crowd is sent to every pace_ms at most, with
+ * everything that came meanwhile in one write.  The first event after a pause goes out at once.
+ */
+void channel_mark(struct hub *h, struct channel *c)
+{
+	if (!c->count)
+		return;
+	if (c->dirty) {
+		if (!c->waiting && c->visit < c->count)
+			c->again = true;
+		return;
+	}
+	c->dirty = true;
+	c->waiting = c->count >= h->limits->pace_watchers && h->now < c->paced_until;
+	if (c->waiting)
+		list_append(&h->paced, &c->dirty_link);
+	else
+		begin_round(h, c);
+	h->ops->wake(h->context);
+}
+
+void channels_begin_paced_rounds(struct hub *h)
+{
+	while (!list_empty(&h->paced)) {
+		struct channel *c = container_of(h->paced.next, struct channel, dirty_link);
+		if (c->paced_until > h->now)
+			return;
+		begin_round(h, c);
+	}
+}
+
+/*
+ * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that a job
+ * made again under it gets a channel of its own.
+ */
+void channel_retire(struct hub *h, struct channel *c, uint64_t seq)
+{
+	HASH_DEL(h->channels, c);
+	c->deleted = true;
+	c->end_seq = later(c->end_seq, seq);
+	if (!c->count)
+		list_move(&h->idle, &c->idle_link);
+	channel_mark(h, c);
+}
+
+void channel_set_epoch(struct hub *h, struct channel *c, const char *epoch)
+{
+	if (c->ring)
+		return;
+	memcpy(c->epoch, epoch, sizeof(c->epoch));
+	c->ring = ring_create(h->limits, &h->budget, epoch);
+	for (uint32_t i = 0; i < c->count; i++)
+		ring_use(c->ring, (enum framing)c->subscribers[i]->framing);
+}
+
+void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title)
+{
+	if (seq < c->state_seq)
+		return;
+	c->state_seq = seq;
+	c->status = status;
+	if (title.len) {
+		free(c->title);
+		c->title = xmemdup(title.ptr, title.len);
+	}
+	if (job_status_terminal(status)) {
+		c->ended = true;
+		c->end_seq = seq;
+	}
+}
+
+void channel_learn(struct hub *h, struct channel *c, const struct read_result *r)
+{
+	channel_set_epoch(h, c, r->epoch);
+	ring_start(c->ring, r->head);
+	channel_set_state(c, r->head, r->status, slice_of(r->title));
+	if (!c->title)
+		c->title = xstrdup(r->title);
+	c->known = true;
+}

@@ -1,0 +1,110 @@
+/* The family of loops: made, started, told and stopped together. */
+#include "joblight/net/loop.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "joblight/base/log.h"
+#include "joblight/base/xalloc.h"
+#include "inbox.h"
+#include "loop_private.h"
+
+static void lws_log(int level, const char *line)
+{
+	char text[256];
+	size_t len = strcspn(line, "\n");
+
+	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
+	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text", text, (char *)0);
+}
+
+struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
+{
+	struct loops *all = xcalloc(1, sizeof(*all));
+
+	all->config = *config;
+	all->port = config->port;
+	all->count = config->count;
+	all->all = xcalloc(config->count, sizeof(*all->all));
+	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+	for (unsigned i = 0; i < all->count; i++) {
+		enum sharing sharing = all->count == 1 ? SHARE_NOT : i == 0 ? SHARE_FIRST : SHARE_NEXT;
+		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
+		if (fd < 0 || !loop_init(all, i, fd, error, error_len))
+			return NULL; /* the process ends */
+	}
+	return all;
+}
+
+void loops_start(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		if (pthread_create(&l->all[i].thread, NULL, loop_run, &l->all[i]) != 0) {
+			log_error("no thread for a loop can be started");
+			abort();
+		}
+		pthread_setname_np(l->all[i].thread, "loop");
+	}
+}
+
+unsigned loops_port(const struct loops *l)
+{
+	return l->port;
+}
+
+/* Splits the ops by the loops that asked. */
+static struct op *ops_of(struct op **ops, const struct loop *l)
+{
+	struct op *mine = NULL, **mine_tail = &mine, **at = ops;
+
+	while (*at) {
+		struct op *op = *at;
+		if (op->loop != l) {
+			at = (struct op **)&op->mail.next;
+			continue;
+		}
+		*at = (struct op *)op->mail.next;
+		op->mail.next = NULL;
+		*mine_tail = op;
+		mine_tail = (struct op **)&op->mail.next;
+	}
+	return mine;
+}
+
+void loops_deliver(void *context, struct batch *batch, struct op *ops)
+{
+	struct loops *all = context;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		struct loop *l = &all->all[i];
+		struct op *mine = ops_of(&ops, l);
+		if (!mine && !(batch && batch->count))
+			continue;
+		inbox_post_commit(l, batch && batch->count ? batch : NULL, mine);
+	}
+}
+
+void loops_close(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		inbox_post_note(&l->all[i], NOTE_CLOSE, NULL, 0, 0);
+}
+
+void loops_stop(struct loops *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		inbox_post_note(&l->all[i], NOTE_STOP, NULL, 0, 0);
+	for (unsigned i = 0; i < l->count; i++)
+		pthread_join(l->all[i].thread, NULL);
+}
+
+void loops_free(struct loops *l)
+{
+	if (!l)
+		return;
+	for (unsigned i = 0; i < l->count; i++)
+		loop_finish(&l->all[i]);
+	free(l->all);
+	free(l);
+}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""The house's rules that a compiler does not hold: layers.py COMPILER (ctest calls it).
+
+Includes go one way, foreign headers stay where they belong, core has no I/O, threads or clock of its own,
+headers compile alone, and functions and lines stay short.
+"""
+import collections
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINE_COLUMNS = 120
+FUNCTION_LINES = 70
+TAB = 8
+
+# Who may include whom; `top` is src/*.c, the wiring.
+SEES = {
+    "base": {"base"},
+    "core": {"core", "base"},
+    "store": {"store", "core", "base"},
+    "net": {"net", "core", "base"},
+    "cli": {"cli", "top", "core", "base"},
+    "top": {"top", "cli", "net", "store", "core", "base"},
+}
+
+# Foreign headers that have one home (a layer, or files of one).
+HOMES = {
+    r"libwebsockets\.h|lws": {"net"},
+    r"uv(/.*)?\.h": {"net"},
+    r"sqlite3(ext)?\.h": {"store"},
+    r"cjson/.*": {"core/decode.c", "core/decode_tree.h"},
+    r"openssl/.*": {"base/digest.c"},
+    r"curl/.*": {"cli"},
+    r"pthread\.h|threads\.h": {"base", "store", "net", "top"},
+    r"time\.h|sys/time\.h": {"base", "store", "net", "cli", "top"},
+    r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "net", "cli", "top"},
+}
+
+# What core must be given instead of asking for it.
+NOT_IN_CORE = re.compile(
+    r"(?<![>.\w])(clock_wall_ms|clock_monotonic_ms|clock_gettime|gettimeofday|time|rand|random|random_bytes|random_u64|getenv"
+    r"|malloc|calloc|realloc|strdup|printf|fprintf|puts|perror|exit|fopen|open|read|write"
+    r"|log_event|log_debug|log_info|log_warn|log_error"
+    r"|mailbox_init|mailbox_post|mailbox_post_wait|mailbox_take|mailbox_wait|mailbox_close)\("
+)
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
+LITERAL = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\*/', re.S)
+
+faults = []
+
+
+def fault(path, line, text):
+    faults.append(f"{path}:{line}: {text}")
+
+
+def sources():
+    """Every file of ours, as (path from the root, text)."""
+    for top in ("include/joblight", "src"):
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            for name in sorted(names):
+                if name.endswith((".c", ".h", ".def")):
+                    path = os.path.join(folder, name)
+                    with open(path, encoding="utf-8") as file:
+                        yield os.path.relpath(path, ROOT), file.read()
+
+
+def home(path):
+    """(layer, path inside of the sources) of one of our files."""
+    inside = re.sub(r"^(include/joblight|src)/", "", path)
+    return (inside.split("/")[0] if "/" in inside else "top"), inside
+
+
+def line_of(text, at):
+    return text.count("\n", 0, at) + 1
+
+
+def ours(path, name):
+    """The file that an #include "name" in path means, or None."""
+    for folder in (os.path.dirname(path), "include", "src"):
+        candidate = os.path.normpath(os.path.join(folder, name))
+        if os.path.exists(os.path.join(ROOT, candidate)):
+            return candidate
+    return None
+
+
+def check_includes(files):
+    edges = collections.defaultdict(set)
+    for path, text in files:
+        layer, inside = home(path)
+        for match in INCLUDE.finditer(text):
+            line, name = line_of(text, match.start()), match.group(2)
+            if match.group(1) == "<":
+                check_foreign(path, line, layer, inside, name)
+                continue
+            target = ours(path, name)
+            if not target:
+                fault(path, line, f"includes {name}, which is nowhere")
+                continue
+            edges[path].add(target)
+            if home(target)[0] not in SEES[layer]:
+                fault(path, line, f"{layer} must not see {home(target)[0]} ({name})")
+            if path.startswith("include/") and not target.startswith("include/"):
+                fault(path, line, f"a public header includes a private one ({name})")
+    check_cycles(edges)
+
+
+def check_foreign(path, line, layer, inside, name):
+    for pattern, homes in HOMES.items():
+        if re.fullmatch(pattern, name) and layer not in homes and inside not in homes:
+            fault(path, line, f"<{name}> belongs to {', '.join(sorted(homes))}")
+
+
+def check_cycles(edges):
+    done = set()
+
+    def walk(path, road):
+        if path in road:
+            cycle = road[road.index(path):] + [path]
+            fault(path, 1, "includes go in a circle: " + " > ".join(cycle))
+        elif path not in done:
+            for target in sorted(edges[path]):
+                walk(target, road + [path])
+            done.add(path)
+
+    for path in sorted(edges):
+        walk(path, [])
+
+
+def check_own_header_first(path, text):
+    """x.c begins with x.h, so that the header cannot lean on what others include."""
+    if not path.endswith(".c"):
+        return
+    own = os.path.basename(path)[:-2] + ".h"
+    first = INCLUDE.search(text)
+    names = [os.path.basename(match.group(2)) for match in INCLUDE.finditer(text)]
+    if own in names and os.path.basename(first.group(2)) != own:
+        fault(path, line_of(text, first.start()), f"{own} comes first")
+
+
+def check_core(path, text):
+    bare = LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+    for match in NOT_IN_CORE.finditer(bare):
+        fault(path, line_of(bare, match.start()), f"core has no {match.group(1)}() of its own")
+
+
+def check_lines(path, text):
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line.expandtabs(TAB)) > LINE_COLUMNS and not path.endswith(".def"):
+            fault(path, number, f"{len(line.expandtabs(TAB))} columns, {LINE_COLUMNS} at most")
+        if line != line.rstrip():
+            fault(path, number, "white space at the end")
+
+
+def check_functions(path, text):
+    """A function's body stands between a { and a } that are alone in the first column."""
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start:
+            if number - start - 1 > FUNCTION_LINES:
+                fault(path, start, f"a function of {number - start - 1} lines, {FUNCTION_LINES} at most")
+            start = 0
+
+
+def compile_alone(compiler, path, folder):
+    unit = os.path.join(folder, path.replace("/", "_") + ".c")
+    with open(unit, "w", encoding="utf-8") as file: # twice: it has its guard
+        file.write(f'#include "{ROOT}/{path}"\n#include "{ROOT}/{path}"\n')
+    result = subprocess.run(
+        [compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fsyntax-only",
+         "-I", f"{ROOT}/include", "-I", f"{ROOT}/src", unit],
+        capture_output=True, text=True, check=False)
+    return path, result
+
+
+def check_headers(compiler, files):
+    headers = [path for path, _ in files if path.endswith(".h")]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, result in pool.map(lambda header: compile_alone(compiler, header, folder), headers):
+            if result.returncode:
+                fault(path, 1, "does not compile alone:\n" + result.stderr)
+    return len(headers)
+
+
+def main():
+    files = list(sources())
+    check_includes(files)
+    for path, text in files:
+        check_own_header_first(path, text)
+        check_lines(path, text)
+        check_functions(path, text)
+        if home(path)[0] == "core":
+            check_core(path, text)
+    headers = check_headers(sys.argv[1] if len(sys.argv) > 1 else "cc", files)
+    print("\n".join(faults + [f"{len(files)} files, {headers} headers, {len(faults)} faults"]))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
