@@ -654,6 +654,10 @@ static void creations_and_deletions_are_remembered_too(void **state)
 	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "j", "");
 	assert_true(b->op->replayed);
 	logged(b, 0);
+	make_job(b);
+	with_key_says(b, "e", "no_content", OP_JOB_DELETE, "j", ""); /* takes the job's keys, but not that one */
+	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "j", "");
+	assert_true(b->op->replayed);
 }
 
 static void keys_of_a_deleted_job_go_with_it(void **state)
