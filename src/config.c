@@ -21,7 +21,8 @@ struct setting {
 
 static const struct setting settings[] = {
 #define TEXT(field, flag, standard, argument, help) { flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help },
-#define NUMBER(field, flag, standard, least, most, help) { flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help },
+#define NUMBER(field, flag, standard, least, most, help)                                                               \
+	{ flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help },
 #define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help },
 #include "config.def"
 #undef TEXT

@@ -85,9 +85,10 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 		return true;
 	if (!c->insecure) {
 		fprintf(stderr,
-			"joblight: %s is not a loopback address and there are no keys: anybody who reaches it could write.\n"
-			"Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
-			host);
+		        "joblight: %s is not a loopback address and there are no keys: anybody who reaches it could "
+		        "write.\n"
+		        "Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
+		        host);
 		return false;
 	}
 	log_warn("anybody who reaches this address can read and write: --insecure", "listen", c->listen);

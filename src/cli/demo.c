@@ -56,8 +56,8 @@ static bool report(struct client *c, const char *job, const struct demo_task *t,
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
 
 	buf_format(&path, "/api/agent-hooks/task-update/%s", job);
-	buf_format(&json, "{\"taskId\":\"%s\",\"status\":\"%s\",\"progress\":%d,\"note\":\"%s %d of %d\"}", t->id, status,
-		   step * 100 / t->steps, t->unit, step, t->steps);
+	buf_format(&json, "{\"taskId\":\"%s\",\"status\":\"%s\",\"progress\":%d,\"note\":\"%s %d of %d\"}", t->id,
+	           status, step * 100 / t->steps, t->unit, step, t->steps);
 	int code = client_send(c, "POST", buf_string(&path), buf_string(&json), &answer);
 	buf_finish(&path);
 	buf_finish(&json);
@@ -77,9 +77,12 @@ static bool create_job(struct client *c, const char *id, int number)
 {
 	struct buf json = { 0 }, answer = { 0 };
 
-	buf_format(&json, "{\"id\":\"%s\",\"title\":\"Annual report, edition %d\",\"status\":\"in_progress\",\"tasks\":[", id, number);
+	buf_format(&json,
+	           "{\"id\":\"%s\",\"title\":\"Annual report, edition %d\",\"status\":\"in_progress\",\"tasks\":[", id,
+	           number);
 	for (size_t i = 0; i < TASK_COUNT; i++)
-		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "", demo_tasks[i].id, demo_tasks[i].title);
+		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "", demo_tasks[i].id,
+		           demo_tasks[i].title);
 	buf_text(&json, "]}");
 	int status = client_send(c, "POST", "/api/jobs", buf_string(&json), &answer);
 	buf_finish(&json);

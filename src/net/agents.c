@@ -19,7 +19,8 @@ static void hear(struct conn *c, struct read_result *job)
 		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS, "the job has %llu agents already",
 				 (unsigned long long)c->loop->limits->agents_per_job);
 	if (ok) {
-		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}", hub_watchers(c->loop->hub, word.job_id));
+		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}",
+		         hub_watchers(c->loop->hub, word.job_id));
 		reply_json(c, OUTCOME_OK, "", slice_of(answer));
 	} else {
 		reply_problem(c, &problem, "");

@@ -383,8 +383,8 @@ static int upgrade_to_websocket(struct conn *c, struct lws *wsi)
 		problem_set(&p, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
 	else if (ws_upgrade_wanted(wsi, r, &p))
 		return 0;
-	return refuse_now(c, &p,
-			  p.outcome == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+	return refuse_now(
+	    c, &p, p.outcome == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
 }
 
 static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)

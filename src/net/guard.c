@@ -108,10 +108,12 @@ static bool check_framing(struct lws *wsi, const struct limits *limits, struct r
 	if (!read_length(wsi, r, &given, problem))
 		return false;
 	if (chunked && given)
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "Content-Length and Transfer-Encoding exclude each other");
 	bool has_body = r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH;
 	if (chunked || (has_body && !given))
-		return problem_set(problem, OUTCOME_LENGTH_REQUIRED, "send Content-Length; chunked bodies are not taken");
+		return problem_set(problem, OUTCOME_LENGTH_REQUIRED,
+		                   "send Content-Length; chunked bodies are not taken");
 	if (r->length > limits->body_bytes)
 		return problem_set(problem, OUTCOME_BODY_TOO_LARGE, "a body may have %llu bytes, this one has %llu",
 				   (unsigned long long)limits->body_bytes, (unsigned long long)r->length);
@@ -151,7 +153,8 @@ static bool read_path(struct lws *wsi, struct request *r, char *scratch, int scr
 		return problem_set(problem, OUTCOME_BAD_REQUEST, "the path holds characters that cannot be in one");
 	for (int i = 0; i < len; i++)
 		if ((unsigned char)scratch[i] <= ' ' || (unsigned char)scratch[i] >= 0x7f)
-			return problem_set(problem, OUTCOME_BAD_REQUEST, "the path holds characters that cannot be in one");
+			return problem_set(problem, OUTCOME_BAD_REQUEST,
+			                   "the path holds characters that cannot be in one");
 	r->path = keep(r, scratch, len);
 	return true;
 }
@@ -160,11 +163,13 @@ static bool read_args(struct lws *wsi, struct request *r, char *scratch, int scr
 {
 	int len;
 
-	for (int i = 0; (len = lws_hdr_copy_fragment(wsi, scratch, scratch_len, WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0; i++) {
+	for (int i = 0; (len = lws_hdr_copy_fragment(wsi, scratch, scratch_len, WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0;
+	     i++) {
 		if (!len)
 			continue;
 		if (r->arg_count == REQUEST_ARGS)
-			return problem_set(problem, OUTCOME_BAD_REQUEST, "the query has more than %d arguments", REQUEST_ARGS);
+			return problem_set(problem, OUTCOME_BAD_REQUEST, "the query has more than %d arguments",
+			                   REQUEST_ARGS);
 		struct slice arg = { scratch, (size_t)len };
 		if (memchr(arg.ptr, 0, arg.len) || !utf8_valid(arg))
 			return problem_set(problem, OUTCOME_BAD_REQUEST, "the query is not valid UTF-8");
@@ -178,8 +183,9 @@ static int copy_header(struct lws *wsi, enum header h, char *scratch, int scratc
 	const char *name = header_sources[h].name;
 
 	if (!name)
-		return sent(wsi, header_sources[h].token) ? lws_hdr_copy(wsi, scratch, scratch_len, header_sources[h].token)
-							  : -1;
+		return sent(wsi, header_sources[h].token)
+		           ? lws_hdr_copy(wsi, scratch, scratch_len, header_sources[h].token)
+		           : -1;
 	int name_len = (int)strlen(name);
 	if (lws_hdr_custom_length(wsi, name, name_len) < 0)
 		return -1;
@@ -242,5 +248,6 @@ bool guard_expects_continue(struct lws *wsi)
 {
 	char value[32] = "";
 
-	return lws_hdr_copy(wsi, value, sizeof(value), WSI_TOKEN_HTTP_EXPECT) > 0 && strcasecmp(value, "100-continue") == 0;
+	return lws_hdr_copy(wsi, value, sizeof(value), WSI_TOKEN_HTTP_EXPECT) > 0 &&
+	       strcasecmp(value, "100-continue") == 0;
 }

@@ -70,7 +70,8 @@ static bool read_file(const char *path, off_t size, struct buf *out)
 }
 
 /* Plain files and folders only: links are not followed, dot files are not served. */
-static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth, char *error, size_t error_len)
+static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth, char *error,
+                        size_t error_len)
 {
 	DIR *d = opendir(directory);
 	bool ok = d != NULL;

@@ -63,8 +63,9 @@ static bool check_params(struct request *r, struct problem *problem)
 {
 	for (int i = 0; i < REQUEST_PARAMS; i++)
 		if (r->params[i].ptr && !id_valid(r->params[i]))
-			return problem_set(problem, OUTCOME_INVALID_ID,
-					   "an id is 1 to 128 of A-Z a-z 0-9 . _ ~ - and begins with a letter or digit");
+			return problem_set(
+			    problem, OUTCOME_INVALID_ID,
+			    "an id is 1 to 128 of A-Z a-z 0-9 . _ ~ - and begins with a letter or digit");
 	return true;
 }
 

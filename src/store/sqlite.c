@@ -5,6 +5,8 @@
  * when one connection checkpointed while another restarted the WAL.  Readers are opened read-only and each
  * has a snapshot from begin() to commit() or rollback(); they never wait for the writer nor it for them.
  */
+#include "sqlite.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -16,7 +18,6 @@
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
 #include "schema.h"
-#include "sqlite.h"
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define TRUNCATE_BYTES (64 << 20)  /* beyond it new readers are made to wait, so that it can start again */

@@ -1,7 +1,8 @@
 #include "sqlite.h"
 
 #define JOB_COLUMNS \
-	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, updated, ended, title, metadata"
+	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, updated, ended, " \
+	"title, metadata"
 #define TASK_COLUMNS \
 	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, updated, started, ended, " \
 	"title, note"

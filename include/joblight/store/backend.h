@@ -22,7 +22,7 @@ struct database;
 struct database *database_open(const char *location, enum durability durability, char *error, size_t error_len);
 
 struct store *database_writer(struct database *db);               /* owned by the database */
-struct store *database_reader(struct database *db);               /* a new session; NULL: see `error` of the log.  ops->close() it */
+struct store *database_reader(struct database *db); /* a new session; NULL: see `error` of the log.  ops->close() it */
 void database_close(struct database *db);                         /* after every reader is closed; NULL is fine */
 
 #endif
