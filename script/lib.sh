@@ -23,11 +23,19 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Node.js 18 or later, whoever installed it; Debian's otherwise.
+node_major() { node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true; }
+
+# Node.js 20 or later, whoever installed it; Debian 12 has 18, and npm has the program as a package.
 need_node() {
-  local major
-  major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/') || true
-  if [ -z "$major" ] || [ "$major" -lt 18 ] || ! command -v npm >/dev/null; then need_packages nodejs npm; fi
+  local own=$root/build/node
+  [ -d "$own/node_modules/.bin" ] && PATH=$own/node_modules/.bin:$PATH
+  if [ "$(node_major)" -ge 20 ] 2>/dev/null && command -v npm >/dev/null; then return 0; fi
+  need_packages nodejs npm
+  [ "$(node_major)" -ge 20 ] && return 0
+  say 'Node.js 20'
+  npm install --prefix "$own" --no-audit --no-fund --loglevel=error node@20
+  PATH=$own/node_modules/.bin:$PATH
+  [ "$(node_major)" -ge 20 ]
 }
 
 # npm ci in a folder, when its lock file changed since the last time.
