@@ -42,8 +42,8 @@ HOMES = {
 
 # What core must be given instead of asking for it.
 NOT_IN_CORE = re.compile(
-    r"(?<![>.\w])(clock_wall_ms|clock_monotonic_ms|clock_gettime|gettimeofday|time|rand|random|random_bytes|random_u64|getenv"
-    r"|malloc|calloc|realloc|strdup|printf|fprintf|puts|perror|exit|fopen|open|read|write"
+    r"(?<![>.\w])(clock_wall_ms|clock_monotonic_ms|clock_gettime|gettimeofday|time|rand|random|random_bytes"
+    r"|random_u64|getenv|malloc|calloc|realloc|strdup|printf|fprintf|puts|perror|exit|fopen|open|read|write"
     r"|log_event|log_debug|log_info|log_warn|log_error"
     r"|mailbox_init|mailbox_post|mailbox_post_wait|mailbox_take|mailbox_wait|mailbox_close)\("
 )

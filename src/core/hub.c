@@ -19,6 +19,7 @@ struct hub_read {
 };
 
 static void pump(struct hub *h, struct subscriber *s);
+static void refill_lost(struct hub *h, struct subscriber *s);
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context)
 {
@@ -290,9 +291,13 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 		open_from_read(h, s, r, again);
 		return;
 	}
-	if (r->event_count)
-		outbox_hold(outbox_get(s), r);
+	if (!r->event_count) {
+		pump(h, s);
+		return;
+	}
+	outbox_hold(outbox_get(s), r);
 	pump(h, s);
+	refill_lost(h, s);
 }
 
 static void read_done(struct read_request *request)
@@ -353,6 +358,13 @@ static void pump_outbox(struct hub *h, struct subscriber *s)
 static bool caught_up(const struct subscriber *s)
 {
 	return s->cursor + 1 >= ring_next(s->channel->ring);
+}
+
+/* The ring has nothing more, and yet there is more: its news are on their way, or a bus lost them. */
+static void refill_lost(struct hub *h, struct subscriber *s)
+{
+	if (s->channel && !s->read && !s->blocked && caught_up(s) && s->cursor < s->channel->state_seq)
+		refill(h, s);
 }
 
 static bool wants(const struct subscriber *s, uint64_t seq)
@@ -539,8 +551,7 @@ static void beat(struct hub *h, struct subscriber *s)
 	}
 	if (s->channel)
 		pump(h, s); /* a refill that failed is asked for again */
-	if (s->channel && !s->read && !s->blocked && caught_up(s) && s->cursor < s->channel->state_seq)
-		refill(h, s); /* what a bus lost */
+	refill_lost(h, s);
 }
 
 static bool tick_beats(struct hub *h)

@@ -32,7 +32,9 @@ static void time_is(const char *text, int64_t wall_ms)
 
 static void what_is_written_can_be_read(void **state)
 {
-	static const int64_t times[] = { 0, 1, 951782400000, 1709164800000, 1770318000123, 4102444800000, 253402300799999 };
+	static const int64_t times[] = {
+		0, 1, 951782400000, 1709164800000, 1770318000123, 4102444800000, 253402300799999
+	};
 	char text[CLOCK_TEXT_LEN + 1];
 
 	(void)state;

@@ -38,8 +38,10 @@ static void nothing_is_a_position_too(void **state)
 static void what_is_no_cursor_is_invalid(void **state)
 {
 	static const char *const bad[] = {
-		"abc", "-1", "42", ".", "a.", ".1", "a.b", "a.-1", "a.+1", "a.01", "a.1 ", " a.1", "a.1.", "a.1.2", "A.1",
-		"a_b.1", "a/b.1", "k3f9xyz0123.1", "a.18446744073709551616", "a.10000000000000000000", "a.1x", "\xc3\xa9.1",
+		"abc", "-1", "42", ".", "a.", ".1", "a.b", "a.-1", "a.+1", "a.01", "a.1 ", " a.1", "a.1.", "a.1.2",
+		"A.1",
+		"a_b.1", "a/b.1", "k3f9xyz0123.1", "a.18446744073709551616", "a.10000000000000000000", "a.1x",
+		"\xc3\xa9.1",
 		"a.1\n", "../x.1", "null", "k3f9xyz012.1e3", "k3f9xyz012,1",
 	};
 	char *huge = malloc(10240);

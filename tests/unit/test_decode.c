@@ -94,10 +94,11 @@ static void at_most(enum op_kind kind, const char *front, const char *name, size
 
 static void a_job_has_these_fields(void **state)
 {
-	struct op *op = taken(OP_JOB_CREATE,
-			      "{\"id\":\"j1\",\"title\":\"Q4 report\",\"status\":\"hardening\",\"heartbeatTimeoutMs\":5000,"
-			      "\"metadata\":{ \"n\" : 1.50, \"s\" : \"a  b\" },"
-			      "\"tasks\":[{\"id\":\"t1\"},{\"title\":\"two\",\"status\":\"blocked\"}]}");
+	struct op *op =
+	    taken(OP_JOB_CREATE,
+	          "{\"id\":\"j1\",\"title\":\"Q4 report\",\"status\":\"hardening\",\"heartbeatTimeoutMs\":5000,"
+	          "\"metadata\":{ \"n\" : 1.50, \"s\" : \"a  b\" },"
+	          "\"tasks\":[{\"id\":\"t1\"},{\"title\":\"two\",\"status\":\"blocked\"}]}");
 
 	(void)state;
 	assert_string_equal(op->job_id, "j1");
@@ -153,7 +154,8 @@ static void statuses_are_listed_when_one_is_unknown(void **state)
 
 static void metadata_is_an_object_and_stays_as_it_was_written(void **state)
 {
-	struct op *op = taken(OP_JOB_PATCH, "{\"metadata\":{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}}");
+	struct op *op =
+	    taken(OP_JOB_PATCH, "{\"metadata\":{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}}");
 
 	(void)state;
 	assert_true(is(buf_as_slice(&op->metadata), "{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}"));
@@ -222,7 +224,9 @@ static void null_clears_note_and_progress(void **state)
 static void progress_is_a_number_from_0_to_100(void **state)
 {
 	static const char *const good[] = { "0", "-0", "100", "0.5", "1e2", "99.999" };
-	static const char *const bad[] = { "-1", "-0.001", "100.001", "101", "1e999", "-1e999", "\"50\"", "true", "[]", "{}" };
+	static const char *const bad[] = {
+		"-1", "-0.001", "100.001", "101", "1e999", "-1e999", "\"50\"", "true", "[]", "{}",
+	};
 	char body[64];
 
 	(void)state;
@@ -293,7 +297,8 @@ static void ids_have_their_limit_and_their_letters(void **state)
 	refused(OP_TASK_REPORT, "{\"taskId\":\"..\"}", OUTCOME_INVALID_ID, "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":7}", OUTCOME_INVALID_ID, "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":null}", OUTCOME_INVALID_ID, "taskId");
-	refused(OP_JOB_CREATE, "{\"id\":\"'; DROP TABLE jobs\",\"title\":\"T\"}", OUTCOME_INVALID_ID, "\"field\":\"id\"");
+	refused(OP_JOB_CREATE, "{\"id\":\"'; DROP TABLE jobs\",\"title\":\"T\"}", OUTCOME_INVALID_ID,
+	        "\"field\":\"id\"");
 }
 
 static void every_way_to_a_task_has_its_own_fields(void **state)
@@ -313,7 +318,8 @@ static void every_way_to_a_task_has_its_own_fields(void **state)
 
 static void a_batch_is_an_array_of_updates(void **state)
 {
-	struct op *op = taken(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"progress\":5},{\"taskId\":\"a\"}]");
+	struct op *op =
+	    taken(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"progress\":5},{\"taskId\":\"a\"}]");
 
 	(void)state;
 	assert_true(op->batch);
@@ -364,10 +370,12 @@ static void a_bad_item_is_named_by_its_index(void **state)
 static void every_mistake_is_named_in_one_answer(void **state)
 {
 	(void)state;
-	refused(OP_TASK_PUT, "{\"progress\":200,\"note\":5,\"status\":\"x\"}", OUTCOME_INVALID_FIELD, "\"field\":\"progress\"");
+	refused(OP_TASK_PUT, "{\"progress\":200,\"note\":5,\"status\":\"x\"}", OUTCOME_INVALID_FIELD,
+	        "\"field\":\"progress\"");
 	assert_non_null(strstr(problem_text(), "\"field\":\"note\""));
 	assert_non_null(strstr(problem_text(), "\"field\":\"status\""));
-	refused(OP_JOB_CREATE, "{\"tasks\":[{\"id\":\"-\"}],\"extra\":1}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"extra\"");
+	refused(OP_JOB_CREATE, "{\"tasks\":[{\"id\":\"-\"}],\"extra\":1}", OUTCOME_UNKNOWN_FIELD,
+	        "\"field\":\"extra\"");
 	assert_non_null(strstr(problem_text(), "\"field\":\"tasks[0].id\""));
 }
 
@@ -389,8 +397,9 @@ static void an_answer_names_a_few_mistakes_and_not_thousands(void **state)
 
 static void a_deliverable_has_these_fields(void **state)
 {
-	struct op *op = taken(OP_DELIVERABLE, "{\"id\":\"d1\",\"title\":\"report.pdf\",\"url\":\"https://a.example/r.pdf\","
-					      "\"mediaType\":\"application/pdf\"}");
+	struct op *op =
+	    taken(OP_DELIVERABLE, "{\"id\":\"d1\",\"title\":\"report.pdf\",\"url\":\"https://a.example/r.pdf\","
+	                          "\"mediaType\":\"application/pdf\"}");
 
 	(void)state;
 	assert_true(is(op->deliverable_id, "d1") && is(op->title, "report.pdf"));
@@ -405,7 +414,8 @@ static void a_link_runs_no_code_and_hides_nothing(void **state)
 {
 	static const char *const good[] = { "https://a/", "http://a/?q#f", "HTTPS://a", "/files/1", "/" };
 	static const char *const bad[] = {
-		"", "javascript:alert(1)", "JaVaScRiPt:x", "data:text/html,x", "vbscript:x", "ftp://a/", "//evil.example",
+		"", "javascript:alert(1)", "JaVaScRiPt:x", "data:text/html,x", "vbscript:x", "ftp://a/",
+		"//evil.example",
 		"/\\\\evil.example", " https://a/", "a/b", "https:", "file:///etc/passwd", "/a\\u0009b", "/\\u0085",
 	};
 	char body[128];
@@ -424,7 +434,9 @@ static void a_link_runs_no_code_and_hides_nothing(void **state)
 static void a_media_type_is_two_tokens(void **state)
 {
 	static const char *const good[] = { "a/b", "application/vnd.x+json", "image/svg+xml" };
-	static const char *const bad[] = { "", "a", "a/", "/b", "a/b/c", "a/b; c=d", "a b/c", "a/b\\n", "text/html\\u0000" };
+	static const char *const bad[] = {
+		"", "a", "a/", "/b", "a/b/c", "a/b; c=d", "a b/c", "a/b\\n", "text/html\\u0000",
+	};
 	char body[128];
 
 	(void)state;
@@ -464,8 +476,10 @@ static void a_command_has_these_fields(void **state)
 
 static void a_body_is_json_and_nothing_behind_it(void **state)
 {
-	static const char *const bad[] = { "", " ", "{", "{}x", "{} {}", "nul", "\"\\ud83d\"", "{\"note\":\"a\\u0000b\"}",
-					   "{\"note\":\"\xff\"}", "{\"note\":\"a\nb\"}", "taskId=t" };
+	static const char *const bad[] = {
+		"", " ", "{", "{}x", "{} {}", "nul", "\"\\ud83d\"", "{\"note\":\"a\\u0000b\"}",
+		"{\"note\":\"\xff\"}", "{\"note\":\"a\nb\"}", "taskId=t",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)
@@ -543,7 +557,8 @@ static void long_names_are_cut_between_characters(void **state)
 
 static void notes_keep_every_character(void **state)
 {
-	struct op *op = taken(OP_TASK_PUT, "{\"note\":\"\\n\\r\\t \\\"\\\\ \\u2028 \xef\xbb\xbf \\ud83d\\udca1 </script> %s\"}");
+	struct op *op =
+	    taken(OP_TASK_PUT, "{\"note\":\"\\n\\r\\t \\\"\\\\ \\u2028 \xef\xbb\xbf \\ud83d\\udca1 </script> %s\"}");
 
 	(void)state;
 	assert_true(is(op->tasks->note, "\n\r\t \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s"));
@@ -674,8 +689,10 @@ static void different_requests_have_different_fingerprints(void **state)
 {
 	static const char *const bodies[] = {
 		"{\"taskId\":\"t\"}", "{\"taskId\":\"u\"}", "[{\"taskId\":\"t\"}]", "{\"taskId\":\"t\",\"note\":\"\"}",
-		"{\"taskId\":\"t\",\"note\":null}", "{\"taskId\":\"t\",\"note\":\"a\"}", "{\"taskId\":\"t\",\"title\":\"a\"}",
-		"{\"taskId\":\"t\",\"progress\":0}", "{\"taskId\":\"t\",\"progress\":null}", "{\"taskId\":\"t\",\"attempt\":0}",
+		"{\"taskId\":\"t\",\"note\":null}", "{\"taskId\":\"t\",\"note\":\"a\"}",
+		"{\"taskId\":\"t\",\"title\":\"a\"}",
+		"{\"taskId\":\"t\",\"progress\":0}", "{\"taskId\":\"t\",\"progress\":null}",
+		"{\"taskId\":\"t\",\"attempt\":0}",
 		"{\"taskId\":\"t\",\"status\":\"pending\"}", "{\"taskId\":\"t\",\"heartbeatTimeoutMs\":0}",
 		"[{\"taskId\":\"t\"},{\"taskId\":\"t\"}]", "[{\"taskId\":\"t\",\"note\":\"u\"},{\"taskId\":\"t\"}]",
 		"[{\"taskId\":\"t\"},{\"taskId\":\"t\",\"note\":\"u\"}]",

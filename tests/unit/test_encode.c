@@ -13,8 +13,16 @@ static struct task_row a_task(void)
 
 static struct job_row a_job(void)
 {
-	return (struct job_row){ .id = "j1", .epoch = "k3f9xyz012", .title = "Q4 \"report\"", .metadata = "{\"a\":1}",
-				 .status = JOB_REVISIONS, .seq = 43, .first = 1, .tasks = 1, .created = T, .updated = T + 1 };
+	return (struct job_row){ .id = "j1",
+		                 .epoch = "k3f9xyz012",
+		                 .title = "Q4 \"report\"",
+		                 .metadata = "{\"a\":1}",
+		                 .status = JOB_REVISIONS,
+		                 .seq = 43,
+		                 .first = 1,
+		                 .tasks = 1,
+		                 .created = T,
+		                 .updated = T + 1 };
 }
 
 /* Valid JSON, exactly this. */
@@ -36,9 +44,10 @@ static void a_task_update_is_the_contracts(void **state)
 	t.note = "page 42 of 100";
 	t.progress = 42;
 	encode_task_update(&out, "j1", 42, T, &t);
-	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":42,\"taskId\":\"t3\",\"status\":\"in_progress\","
-		      "\"title\":\"Render pages\",\"note\":\"page 42 of 100\",\"progress\":42,"
-		      "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out,
+	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":42,\"taskId\":\"t3\",\"status\":\"in_progress\","
+	        "\"title\":\"Render pages\",\"note\":\"page 42 of 100\",\"progress\":42,"
+	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void what_is_not_set_is_left_out(void **state)
@@ -48,8 +57,9 @@ static void what_is_not_set_is_left_out(void **state)
 
 	(void)state;
 	encode_task_update(&out, "j1", 1, T, &t);
-	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
-		      "\"title\":\"Render pages\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out,
+	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
+	        "\"title\":\"Render pages\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void nothing_and_zero_are_not_the_same(void **state)
@@ -63,9 +73,10 @@ static void nothing_and_zero_are_not_the_same(void **state)
 	t.attempt = 0;
 	t.heartbeat_ms = 0;
 	encode_task_update(&out, "j1", 1, T, &t);
-	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
-		      "\"title\":\"Render pages\",\"note\":\"\",\"progress\":0,\"attempt\":0,\"heartbeatTimeoutMs\":0,"
-		      "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out,
+	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
+	        "\"title\":\"Render pages\",\"note\":\"\",\"progress\":0,\"attempt\":0,\"heartbeatTimeoutMs\":0,"
+	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_silent_task_says_so(void **state)
@@ -89,7 +100,8 @@ static void an_event_stays_on_one_line(void **state)
 	size_t at;
 
 	(void)state;
-	t.note = "\n\nid: 9.9\ndata: {}\r\n\r\n\x01\x1f\x7f \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s %n";
+	t.note =
+	    "\n\nid: 9.9\ndata: {}\r\n\r\n\x01\x1f\x7f \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s %n";
 	t.title = t.note;
 	encode_task_update(&out, "j1", 1, T, &t);
 	assert_null(json_check(buf_as_slice(&out), 32, &at));
@@ -108,8 +120,9 @@ static void a_job_update_is_the_contracts(void **state)
 	written(&out, "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
 		      "\"title\":\"Q4 \\\"report\\\"\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	encode_job_update(&out, &j, 43, T, JOB_UPDATE_METADATA, NULL, 0);
-	written(&out, "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
-		      "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out,
+	        "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
+	        "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_creation_brings_its_tasks(void **state)
@@ -123,11 +136,12 @@ static void a_creation_brings_its_tasks(void **state)
 	tasks[1].attempt = 3;
 	j.heartbeat_ms = 1000;
 	encode_job_update(&out, &j, 1, T, JOB_UPDATE_METADATA | JOB_UPDATE_CREATED, tasks, 2);
-	written(&out, "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":1,\"status\":\"revisions\","
-		      "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"heartbeatTimeoutMs\":1000,\"created\":true,"
-		      "\"tasks\":[{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\"},"
-		      "{\"id\":\"t4\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"attempt\":3}],"
-		      "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out,
+	        "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":1,\"status\":\"revisions\","
+	        "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"heartbeatTimeoutMs\":1000,\"created\":true,"
+	        "\"tasks\":[{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\"},"
+	        "{\"id\":\"t4\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"attempt\":3}],"
+	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	encode_job_update(&out, &j, 1, T, JOB_UPDATE_CREATED, NULL, 0);
 	assert_non_null(strstr(buf_string(&out), "\"created\":true,\"tasks\":[],"));
 	buf_finish(&out);
@@ -140,9 +154,11 @@ static void a_deliverable_is_the_contracts(void **state)
 
 	(void)state;
 	encode_deliverable_event(&out, "j1", 44, T, &d);
-	written(&out, "{\"type\":\"deliverable\",\"jobId\":\"j1\",\"seq\":44,\"deliverableId\":\"d1\",\"title\":\"report.pdf\","
-		      "\"url\":\"https://a/?b=\\\"c\\\"\",\"mediaType\":\"application/pdf\","
-		      "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(
+	    &out,
+	    "{\"type\":\"deliverable\",\"jobId\":\"j1\",\"seq\":44,\"deliverableId\":\"d1\",\"title\":\"report.pdf\","
+	    "\"url\":\"https://a/?b=\\\"c\\\"\",\"mediaType\":\"application/pdf\","
+	    "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	d.url = d.media_type = NULL;
 	encode_deliverable(&out, &d);
 	written(&out, "{\"id\":\"d1\",\"title\":\"report.pdf\",\"createdAt\":\"2026-02-05T19:00:00.000Z\"}");

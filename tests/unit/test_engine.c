@@ -220,8 +220,10 @@ static void a_job_begins_with_event_1(void **state)
 	logged(b, 1);
 	assert_int_equal(b->batch->events[0].seq, 1);
 	assert_int_equal(b->batch->events[0].job_status, JOB_IN_PROGRESS);
-	has(event(b, 0), "\"type\":\"job_update\",\"jobId\":\"j\",\"seq\":1,\"status\":\"in_progress\",\"title\":\"Q4\"");
-	has(event(b, 0), "\"created\":true,\"tasks\":[{\"id\":\"t1\",\"status\":\"pending\",\"title\":\"t1\"},{\"id\":\"t0\"");
+	has(event(b, 0),
+	    "\"type\":\"job_update\",\"jobId\":\"j\",\"seq\":1,\"status\":\"in_progress\",\"title\":\"Q4\"");
+	has(event(b, 0),
+	    "\"created\":true,\"tasks\":[{\"id\":\"t1\",\"status\":\"pending\",\"title\":\"t1\"},{\"id\":\"t0\"");
 	assert_int_equal(b->op->seq_first, 1);
 	assert_int_equal(b->op->seq_last, 1);
 	assert_int_equal(strlen(b->op->epoch), EPOCH_LEN);
@@ -232,7 +234,8 @@ static void the_answer_to_a_creation_is_its_snapshot(void **state)
 	struct engine_bench *b = *state;
 	struct buf must = { 0 };
 
-	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"Q4\",\"tasks\":[{\"id\":\"b\"},{\"id\":\"a\",\"progress\":7}]}");
+	says(b, "created", OP_JOB_CREATE, "j",
+	     "{\"title\":\"Q4\",\"tasks\":[{\"id\":\"b\"},{\"id\":\"a\",\"progress\":7}]}");
 	buf_text(&must, snapshot(b, "j"));
 	must.len--; /* the loop adds "watchers" in front of the closing brace */
 	buf_char(&must, '\n');
@@ -260,7 +263,8 @@ static void a_name_is_taken_once(void **state)
 	says(b, "job_exists", OP_JOB_CREATE, "j", "{\"title\":\"another\"}");
 	nothing_logged(b);
 	has_not(snapshot(b, "j"), "another");
-	says(b, "invalid_field", OP_JOB_CREATE, "k", "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"a\"}]}");
+	says(b, "invalid_field", OP_JOB_CREATE, "k",
+	     "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"a\"}]}");
 	has(buf_string(&b->op->problem.errors), "\"field\":\"tasks[2].id\"");
 	nothing_logged(b);
 	says(b, "not_found", OP_JOB_PATCH, "k", "{\"title\":\"x\"}");
@@ -274,10 +278,12 @@ static void a_job_moves_freely_until_it_ends(void **state)
 	for (int from = 0; from < JOB_STATUS_COUNT; from++)
 		for (int to = 0; to < JOB_STATUS_COUNT; to++) {
 			snprintf(id, sizeof(id), "j%d%d", from, to);
-			snprintf(body, sizeof(body), "{\"title\":\"T\",\"status\":\"%s\"}", job_status_text((enum job_status)from));
+			snprintf(body, sizeof(body), "{\"title\":\"T\",\"status\":\"%s\"}",
+			         job_status_text((enum job_status)from));
 			says(b, "created", OP_JOB_CREATE, id, body);
 			snprintf(body, sizeof(body), "{\"status\":\"%s\"}", job_status_text((enum job_status)to));
-			says(b, job_status_terminal((enum job_status)from) ? "job_ended" : "ok", OP_JOB_PATCH, id, body);
+			says(b, job_status_terminal((enum job_status)from) ? "job_ended" : "ok", OP_JOB_PATCH, id,
+			     body);
 			if (b->batch->count)
 				assert_int_equal(b->batch->events[0].job_status, to);
 		}
@@ -388,7 +394,8 @@ static void an_update_changes_what_it_mentions(void **state)
 
 	make_job(b);
 	says(b, "ok", OP_TASK_REPORT, "j",
-	     "{\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\",\"progress\":5,\"attempt\":1}");
+	     "{\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\",\"progress\":5,"
+	     "\"attempt\":1}");
 	has(event(b, 0), "\"seq\":2,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\","
 			 "\"progress\":5,\"attempt\":1,");
 	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"progress\":6}");
@@ -442,9 +449,11 @@ static void a_task_moves_freely(void **state)
 	make_job(b);
 	for (int from = 0; from < TASK_STATUS_COUNT; from++)
 		for (int to = 0; to < TASK_STATUS_COUNT; to++) {
-			snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"status\":\"%s\"}", task_status_text((enum task_status)from));
+			snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"status\":\"%s\"}",
+			         task_status_text((enum task_status)from));
 			says(b, "ok", OP_TASK_REPORT, "j", body);
-			snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"status\":\"%s\"}", task_status_text((enum task_status)to));
+			snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"status\":\"%s\"}",
+			         task_status_text((enum task_status)to));
 			says(b, "ok", OP_TASK_REPORT, "j", body);
 		}
 }
@@ -523,7 +532,8 @@ static void a_batch_is_fenced_item_by_item(void **state)
 	     "[{\"taskId\":\"u\"},{\"taskId\":\"t\",\"attempt\":3},{\"taskId\":\"t\",\"attempt\":2}]");
 	has(b->op->problem.detail, "[2]: attempt 2 is over, the task is at attempt 3");
 	nothing_logged(b);
-	says(b, "stale_attempt", OP_TASK_REPORT, "j", "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\",\"attempt\":4}]");
+	says(b, "stale_attempt", OP_TASK_REPORT, "j",
+	     "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\",\"attempt\":4}]");
 	says(b, "stale_attempt", OP_TASK_REPORT, "j",
 	     "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\"},{\"taskId\":\"n\",\"attempt\":4}]");
 	char *after = dumped(b->reader);
@@ -564,8 +574,9 @@ static void a_batch_is_answered_item_by_item(void **state)
 	says(b, "ok", OP_TASK_REPORT, "j", "[{\"taskId\":\"a\"},{\"taskId\":\"b\"}]");
 	assert_int_equal(b->op->seq_first, 2);
 	assert_int_equal(b->op->seq_last, 3);
-	snprintf(must, sizeof(must), "{\"ok\":true,\"seq\":2,\"cursor\":\"%s.2\"\n{\"ok\":true,\"seq\":3,\"cursor\":\"%s.3\"\n",
-		 b->op->epoch, b->op->epoch);
+	snprintf(must, sizeof(must),
+	         "{\"ok\":true,\"seq\":2,\"cursor\":\"%s.2\"\n{\"ok\":true,\"seq\":3,\"cursor\":\"%s.3\"\n",
+	         b->op->epoch, b->op->epoch);
 	assert_string_equal(answer(b), must);
 }
 
@@ -735,10 +746,13 @@ static void deliverables_are_added_once(void **state)
 	struct engine_bench *b = *state;
 
 	make_job(b);
-	says(b, "created", OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\"}");
-	has(event(b, 0), "\"type\":\"deliverable\",\"jobId\":\"j\",\"seq\":2,\"deliverableId\":\"d\",\"title\":\"r.pdf\","
-			 "\"url\":\"/r\",\"mediaType\":\"a/b\",");
-	has(snapshot(b, "j"), "\"deliverables\":[{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\",");
+	says(b, "created", OP_DELIVERABLE, "j",
+	     "{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\"}");
+	has(event(b, 0),
+	    "\"type\":\"deliverable\",\"jobId\":\"j\",\"seq\":2,\"deliverableId\":\"d\",\"title\":\"r.pdf\","
+	    "\"url\":\"/r\",\"mediaType\":\"a/b\",");
+	has(snapshot(b, "j"),
+	    "\"deliverables\":[{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\",");
 	says(b, "deliverable_exists", OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"another\"}");
 	nothing_logged(b);
 	b->limits.deliverables_per_job = 2;
@@ -817,14 +831,16 @@ static struct op *scripted(const struct engine_bench *b, int transaction, int n)
 		{ { OP_JOB_CREATE, "j", "{\"title\":\"J\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\"}]}", "c" },
 		  { OP_JOB_CREATE, "k", "{\"title\":\"K\"}", "" } },
 		{ { OP_TASK_REPORT, "j", "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]", "r" },
-		  { OP_TASK_REPORT, "k", "{\"taskId\":\"a\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}", "" },
+		  { OP_TASK_REPORT, "k", "{\"taskId\":\"a\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}",
+		    "" },
 		  { OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"D\",\"url\":\"/d\"}", "e" } },
 		{ { OP_JOB_PATCH, "j", "{\"title\":\"J2\",\"metadata\":{\"m\":1}}", "p" },
 		  { OP_COMMAND, "j", "{\"command\":\"pause\",\"taskId\":\"b\"}", "" },
 		  { OP_TASK_CREATE, "k", "{\"id\":\"z\"}", "" } },
 		{ { OP_JOB_DELETE, "k", "", "x" },
 		  { OP_JOB_CREATE, "k", "{\"title\":\"K2\"}", "" },
-		  { OP_TASK_REPORT, "j", "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]", "r" } },
+		  { OP_TASK_REPORT, "j", "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]",
+		    "r" } },
 		{ { OP_TASK_REPORT, "k", "{\"taskId\":\"a\"}", "" },
 		  { OP_JOB_PATCH, "j", "{\"status\":\"completed\"}", "q" },
 		  { OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}", "" } },

@@ -36,7 +36,8 @@ static void json_is_what_rfc_8259_says(void **state)
 		T("1.25e-10"), T("1e999"), T("123456789012345678901234567890"), T("\"\""), T("\"a\""), T("[]"), T("{}"),
 		T("[1]"), T("[1,2]"), T(" \t\r\n[ 1 , 2 ] \t\r\n"), T("{\"a\":1}"), T("{ \"a\" : 1 , \"b\" : [ ] }"),
 		T("{\"a\":{\"b\":[{}]}}"), T("{\"\":0}"), T("{\"a\":1,\"a\":2}"), T("[[],[[]],{}]"), T("\"\x7f\""),
-		T("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), T("\"\\u00e9\\uD83D\\uDca1\""), T("\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1\""),
+		T("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), T("\"\\u00e9\\uD83D\\uDca1\""),
+		T("\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1\""),
 		T("[null,true,false,0,\"\"]"), T("\"\\uFFFF\""), T("\"\xef\xbb\xbf\""),
 	};
 
@@ -52,11 +53,15 @@ static void anything_else_is_refused(void **state)
 {
 	static const struct text bad[] = {
 		T(""), T(" "), T("nul"), T("nulll"), T("True"), T("NaN"), T("Infinity"), T("-Infinity"), T("undefined"),
-		T("+1"), T("01"), T("-01"), T("-"), T("1."), T(".5"), T("1.e5"), T("1e"), T("1e+"), T("0x10"), T("1_000"),
-		T("1 2"), T("{} {}"), T("[]]"), T("[]x"), T("null,"), T("{}\0"), T("["), T("{"), T("[1"), T("[1,"), T("[1,]"),
-		T("[,1]"), T("[,]"), T("[1 2]"), T("[1}"), T("{1}"), T("{]"), T("{\"a\"}"), T("{\"a\":}"), T("{\"a\":1"),
+		T("+1"), T("01"), T("-01"), T("-"), T("1."), T(".5"), T("1.e5"), T("1e"), T("1e+"), T("0x10"),
+		T("1_000"),
+		T("1 2"), T("{} {}"), T("[]]"), T("[]x"), T("null,"), T("{}\0"), T("["), T("{"), T("[1"), T("[1,"),
+		T("[1,]"),
+		T("[,1]"), T("[,]"), T("[1 2]"), T("[1}"), T("{1}"), T("{]"), T("{\"a\"}"), T("{\"a\":}"),
+		T("{\"a\":1"),
 		T("{\"a\":1,}"), T("{,}"), T("{\"a\" 1}"), T("{\"a\":1 \"b\":2}"), T("{a:1}"), T("{'a':1}"), T("{1:1}"),
-		T("{\"a\":1]"), T("[{]}"), T("'a'"), T("\""), T("\"a"), T("\"\\"), T("\"\\\""), T("\"\\x41\""), T("\"\\a\""),
+		T("{\"a\":1]"), T("[{]}"), T("'a'"), T("\""), T("\"a"),
+		T("\"\\"), T("\"\\\""), T("\"\\x41\""), T("\"\\a\""),
 		T("\"\n\""), T("\"\t\""), T("\"\x1f\""), T("\"a\0b\""), T("[1]//"), T("/**/1"), T("\xef\xbb\xbf{}"),
 		T("\v1"), T("\xc2\xa0""1"), T("--1"), T("1-"), T("]"), T("}"), T(":"), T(","),
 	};
@@ -71,7 +76,8 @@ static void strings_hold_no_nul_and_no_half_of_a_pair(void **state)
 {
 	static const struct text bad[] = {
 		T("\"\\u0000\""), T("\"a\\u0000b\""), T("\"\\ud83d\""), T("\"\\ud83dx\""), T("\"\\ud83d\\n\""),
-		T("\"\\ud83d\\u0041\""), T("\"\\ud83d\\ud83d\""), T("\"\\udca1\""), T("\"\\udca1\\ud83d\""), T("\"\\ud83d\\u"),
+		T("\"\\ud83d\\u0041\""), T("\"\\ud83d\\ud83d\""), T("\"\\udca1\""), T("\"\\udca1\\ud83d\""),
+		T("\"\\ud83d\\u"),
 		T("\"\\u\""), T("\"\\u1\""), T("\"\\u12g4\""), T("\"\\u 123\""), T("\"\\u123"), T("{\"\\u0000\":1}"),
 	};
 
@@ -242,7 +248,8 @@ static void strings_are_escaped_where_they_must_be(void **state)
 	is_written(SLICE("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
 	is_written(SLICE("\b\t\n\f\r"), "\"\\b\\t\\n\\f\\r\"");
 	is_written(SLICE("\x01\x1f\x7f"), "\"\\u0001\\u001f\x7f\"");
-	is_written(SLICE("\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s"), "\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s\"");
+	is_written(SLICE("\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s"),
+	           "\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1</script>%s\"");
 }
 
 static void number_is(double value, const char *json)

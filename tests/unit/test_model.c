@@ -24,7 +24,8 @@ static void job_statuses_are_the_contracts(void **state)
 		assert_string_equal(job_status_text(s), all[i].text);
 		assert_int_equal(job_status_terminal(s), all[i].terminal);
 	}
-	assert_string_equal(job_status_all(), "pending, in_progress, revisions, hardening, completed, failed, cancelled");
+	assert_string_equal(job_status_all(),
+	                    "pending, in_progress, revisions, hardening, completed, failed, cancelled");
 }
 
 static void task_statuses_are_the_contracts(void **state)
@@ -71,7 +72,9 @@ static void stored_numbers_do_not_change(void **state)
 
 static void other_words_are_no_status(void **state)
 {
-	static const char *const bad[] = { "", "PENDING", "Pending", "pendin", "pending ", " pending", "done", "in progress" };
+	static const char *const bad[] = {
+		"", "PENDING", "Pending", "pendin", "pending ", " pending", "done", "in progress",
+	};
 	enum job_status job;
 	enum task_status task;
 
@@ -97,9 +100,12 @@ static void event_types_are_the_contracts(void **state)
 
 static void ids_are_plain_words(void **state)
 {
-	static const char *const good[] = { "a", "0", "Z", "a.b_c~d-e", "018f3c2e-7d1a-7000-8000-0123456789ab", "a..", "1" };
+	static const char *const good[] = {
+		"a", "0", "Z", "a.b_c~d-e", "018f3c2e-7d1a-7000-8000-0123456789ab", "a..", "1",
+	};
 	static const char *const bad[] = {
-		"", ".", "..", "-a", "_a", "~a", ".a", "a b", "a/b", "a\\b", "a'b", "'; DROP TABLE jobs", "a\n", "a%20", "a:b",
+		"", ".", "..", "-a", "_a", "~a", ".a", "a b", "a/b", "a\\b", "a'b", "'; DROP TABLE jobs", "a\n", "a%20",
+		"a:b",
 		"\xc3\xa9", "a\xc3\xa9", "a\x7f", "a+b", "a,b", "a?b", "a#b", "a\"b",
 	};
 	char longest[ID_MAX + 2];

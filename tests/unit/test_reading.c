@@ -174,7 +174,8 @@ static void a_time_is_the_position_in_front_of_it(void **state)
 	static const struct {
 		const char *time;
 		uint64_t start;
-	} times[] = { { "0", 0 }, { "10", 0 }, { "11", 1 }, { "50", 4 }, { "51", 5 }, { "90", 8 }, { "91", 9 }, { "1000000", 9 } };
+	} times[] = { { "0", 0 },  { "10", 0 }, { "11", 1 }, { "50", 4 },
+		      { "51", 5 }, { "90", 8 }, { "91", 9 }, { "1000000", 9 } };
 	struct reading_bench *b = *state;
 
 	put_job(b, "j", 1, 9);

@@ -33,8 +33,8 @@ static void close_ring(struct bench *b)
 static struct slice json_of(uint64_t seq)
 {
 	static char text[200];
-	int len = snprintf(text, sizeof(text), "{\"seq\":%llu,\"x\":\"%.*s\"}", (unsigned long long)seq, (int)(seq % 40),
-			   "0123456789012345678901234567890123456789");
+	int len = snprintf(text, sizeof(text), "{\"seq\":%llu,\"x\":\"%.*s\"}", (unsigned long long)seq,
+	                   (int)(seq % 40), "0123456789012345678901234567890123456789");
 
 	return (struct slice){ text, (size_t)len };
 }

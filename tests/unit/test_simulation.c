@@ -122,8 +122,9 @@ static const struct {
 	void (*run)(struct simulation *s);
 	unsigned weight;
 } steps[] = {
-	{ do_commit, 20 },  { do_deliver, 18 }, { do_round, 18 }, { do_time, 4 },          { do_answer, 12 }, { do_hand_back, 12 },
-	{ do_connect, 14 }, { do_cut, 3 },      { do_unblock, 8 }, { do_lose_patience, 2 }, { do_prune, 1 },  { do_pass, 4 },
+	{ do_commit, 20 }, { do_deliver, 18 },      { do_round, 18 },   { do_time, 4 },
+	{ do_answer, 12 }, { do_hand_back, 12 },    { do_connect, 14 }, { do_cut, 3 },
+	{ do_unblock, 8 }, { do_lose_patience, 2 }, { do_prune, 1 },    { do_pass, 4 },
 };
 
 static void poison_what_was_left(struct simulation *s)
@@ -230,8 +231,9 @@ static void check_watchers(const struct simulation *s)
 		promise(world_told_everywhere(w, job) == watching[job], "%s has %u watchers, and %u were told", id,
 			watching[job], world_told_everywhere(w, job));
 		for (unsigned i = 0; i < w->node_count; i++)
-			promise(hub_watchers(w->nodes[i].hub, id) == watching[job], "%s has %u watchers, hub %u says %u",
-				id, watching[job], i, hub_watchers(w->nodes[i].hub, id));
+			promise(hub_watchers(w->nodes[i].hub, id) == watching[job],
+			        "%s has %u watchers, hub %u says %u", id, watching[job], i,
+			        hub_watchers(w->nodes[i].hub, id));
 	}
 }
 
@@ -285,9 +287,10 @@ static void come_back(struct simulation *s)
 static void check_counts(const struct world *w)
 {
 	for (unsigned i = 0; i < w->node_count; i++)
-		promise(hub_stats(w->nodes[i].hub).events_delivered == w->nodes[i].events, "hub %u counts %llu events, %llu came",
-			i, (unsigned long long)hub_stats(w->nodes[i].hub).events_delivered,
-			(unsigned long long)w->nodes[i].events);
+		promise(hub_stats(w->nodes[i].hub).events_delivered == w->nodes[i].events,
+		        "hub %u counts %llu events, %llu came", i,
+		        (unsigned long long)hub_stats(w->nodes[i].hub).events_delivered,
+		        (unsigned long long)w->nodes[i].events);
 }
 
 static void check_channels_go(struct world *w)
@@ -295,7 +298,8 @@ static void check_channels_go(struct world *w)
 	w->now += w->limits.linger_ms;
 	for (unsigned i = 0; i < w->node_count; i++) {
 		world_tick(&w->nodes[i]);
-		promise(hub_channels(w->nodes[i].hub) == 0, "hub %u keeps %zu channels", i, hub_channels(w->nodes[i].hub));
+		promise(hub_channels(w->nodes[i].hub) == 0, "hub %u keeps %zu channels", i,
+		        hub_channels(w->nodes[i].hub));
 	}
 }
 

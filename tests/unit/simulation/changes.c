@@ -48,7 +48,8 @@ static struct slice cut(struct op *op, size_t from)
 static struct slice words(struct op *op, struct dice *d, const char *first, size_t most)
 {
 	static const char *const all[] = {
-		"render ", "page ", "\n\n", "\nid: zzzzzzzzzz.9\ndata: {}\n\n", "\r\n", "\"", "\\", "\x01", "\xe2\x80\xa8",
+		"render ", "page ", "\n\n", "\nid: zzzzzzzzzz.9\ndata: {}\n\n", "\r\n", "\"",
+		"\\", "\x01", "\xe2\x80\xa8",
 		"\xc3\xa9", "\xf0\x9f\x92\xa1", "</script>", "{\"type\":\"end\"}", "%s", "\t", "0123456789abcdef",
 	};
 	size_t from = document(op)->len, len = dice_below(d, most);

@@ -130,7 +130,8 @@ static void check_exact(const struct client *c, const struct opening *o, const s
 {
 	promise(!o->again && !o->reason && !o->snapshot.len, NAME ": exact, and yet not", NAMED(c));
 	if (c->asked.kind == POSITION_TIME) {
-		promise(o->start == 0 || life_fact(l, o->start)->time < c->asked.time, NAME ": begins too late", NAMED(c));
+		promise(o->start == 0 || life_fact(l, o->start)->time < c->asked.time, NAME ": begins too late",
+		        NAMED(c));
 		promise(o->start == o->result->head || life_fact(l, o->start + 1)->time >= c->asked.time,
 			NAME ": begins too early", NAMED(c));
 		return;
@@ -148,7 +149,8 @@ static void check_snapshot(const struct client *c, const struct opening *o, cons
 		NAME ": the snapshot is not the fold of the first %llu events\nis      %.*s\nmust be %s", NAMED(c),
 		(unsigned long long)o->start, (int)o->snapshot.len, o->snapshot.ptr, f->snapshot);
 	if (o->resume == RESUME_FRESH)
-		promise(!o->again && c->asked.kind == POSITION_NONE && !o->reason, NAME ": fresh, and yet not", NAMED(c));
+		promise(!o->again && c->asked.kind == POSITION_NONE && !o->reason, NAME ": fresh, and yet not",
+		        NAMED(c));
 	else
 		check_reason(c, o, l);
 }
@@ -177,15 +179,16 @@ struct life *client_check_opening(struct client *c, const struct opening *o)
 	}
 	struct life *l = life_of_epoch(c->world->lives, c->job_id, o->epoch);
 	promise(l && !strcmp(o->job_id, c->job_id), NAME ": opened with the epoch %s", NAMED(c), o->epoch);
-	promise(o->start <= o->head && o->head <= l->head, NAME ": position %llu, head %llu, but there are %llu", NAMED(c),
-		(unsigned long long)o->start, (unsigned long long)o->head, (unsigned long long)l->head);
+	promise(o->start <= o->head && o->head <= l->head, NAME ": position %llu, head %llu, but there are %llu",
+	        NAMED(c), (unsigned long long)o->start, (unsigned long long)o->head, (unsigned long long)l->head);
 	promise(!o->over || (l->over && o->start == l->head), NAME ": over, but the job is not", NAMED(c));
 	if (o->resume == RESUME_EXACT)
 		check_exact(c, o, l);
 	else
 		check_snapshot(c, o, l);
 	check_words(c, o, l);
-	trace(NAME " is opened: %s at %s.%llu", NAMED(c), resume_text(o->resume), o->epoch, (unsigned long long)o->start);
+	trace(NAME " is opened: %s at %s.%llu", NAMED(c), resume_text(o->resume), o->epoch,
+	      (unsigned long long)o->start);
 	return l;
 }
 
@@ -194,8 +197,8 @@ void client_check_event(const struct client *c, uint64_t seq, struct slice json)
 	promise(seq <= c->life->head, NAME ": event %llu was never committed", NAMED(c), (unsigned long long)seq);
 	const struct fact *f = life_fact(c->life, seq);
 	promise(json.len == f->json_len && !memcmp(json.ptr, f->json, f->json_len),
-		NAME ": event %llu is not what was committed\nis      %.*s\nmust be %s", NAMED(c), (unsigned long long)seq,
-		(int)json.len, json.ptr, f->json);
+	        NAME ": event %llu is not what was committed\nis      %.*s\nmust be %s", NAMED(c),
+	        (unsigned long long)seq, (int)json.len, json.ptr, f->json);
 }
 
 /* Coming and going. */
@@ -225,7 +228,8 @@ static struct position any_position(struct client *c)
 	case 4:
 		if (c->polls && l)
 			return (struct position){ .kind = POSITION_TIME,
-						  .time = life_fact(l, dice_between(d, 1, l->head))->time + (int64_t)dice_below(d, 3) - 1 };
+				                  .time = life_fact(l, dice_between(d, 1, l->head))->time +
+				                          (int64_t)dice_below(d, 3) - 1 };
 		/* fall through */
 	default:
 		memcpy(p.epoch, l ? l->epoch : "", l ? sizeof(p.epoch) : 1);

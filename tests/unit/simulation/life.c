@@ -60,7 +60,8 @@ static bool next_object(struct slice *array, struct slice *object)
 
 static bool is_over(const char *status)
 {
-	return status && (!strcmp(status, "\"completed\"") || !strcmp(status, "\"failed\"") || !strcmp(status, "\"cancelled\""));
+	return status &&
+	       (!strcmp(status, "\"completed\"") || !strcmp(status, "\"failed\"") || !strcmp(status, "\"cancelled\""));
 }
 
 static void set(char **field, const char *value)

@@ -11,7 +11,8 @@ static void take_event(struct client *c, uint64_t seq, struct slice json)
 
 static void take_from_read(struct client *c, const struct read_result *r)
 {
-	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number, r->event_count, c->limit);
+	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number, r->event_count,
+	        c->limit);
 	for (size_t i = 0; i < r->event_count; i++)
 		take_event(c, r->events[i].seq, read_event_json(r, &r->events[i]));
 }

@@ -148,8 +148,9 @@ static bool take_frame(struct client *c, enum frame_kind *kind, size_t *len)
 
 	*kind = next_frame(c, &must);
 	*len = c->wire.len < must.len ? c->wire.len : must.len;
-	promise(!memcmp(c->wire.ptr, must.ptr, *len), "client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s",
-		AT(c), (int)*len, c->wire.ptr, (int)must.len, must.ptr);
+	promise(!memcmp(c->wire.ptr, must.ptr, *len),
+	        "client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s", AT(c), (int)*len, c->wire.ptr,
+	        (int)must.len, must.ptr);
 	bool whole = *len == must.len;
 	promise(whole || *kind == OPENING, "client %u: half a frame behind %llu", AT(c));
 	buf_finish(&must);
@@ -200,13 +201,15 @@ static void stream_ended(struct subscriber *s, const char *job_id, uint64_t seq,
 	promise(!strcmp(job_id, c->job_id), "client %u: told of the end of another job", c->number);
 	promise(c->state == CLIENT_OPEN && !s->channel, "client %u: ended in the wrong state, at %llu", AT(c));
 	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: ended too early, at %llu", AT(c));
-	promise(seq >= c->seen && seq <= l->head, "client %u: at %llu and told of %llu", AT(c), (unsigned long long)seq);
+	promise(seq >= c->seen && seq <= l->head, "client %u: at %llu and told of %llu", AT(c),
+	        (unsigned long long)seq);
 	if (deleted)
 		promise(l->died, "client %u: at %llu of a job that is not deleted", AT(c));
 	else
-		promise(l->over && next_wanted(c) > l->head && !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
-			"client %u: ended with %s, at %llu of %llu", c->number, status, (unsigned long long)c->seen,
-			(unsigned long long)l->head);
+		promise(l->over && next_wanted(c) > l->head &&
+		            !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
+		        "client %u: ended with %s, at %llu of %llu", c->number, status, (unsigned long long)c->seen,
+		        (unsigned long long)l->head);
 	trace("client %u is told the end: %s", c->number, status);
 	if (dice_chance(&c->world->dice, 80)) { /* else its last bytes are lost with the connection */
 		client_keep(c, deleted ? c->seen : seq);
@@ -220,7 +223,8 @@ static void stream_heartbeat(struct subscriber *s, uint64_t head)
 	struct client *c = client_of(s);
 
 	promise(c->state == CLIENT_OPEN && c->beats, "client %u: a heartbeat in the wrong state, at %llu", AT(c));
-	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: a heartbeat inside a frame, at %llu", AT(c));
+	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: a heartbeat inside a frame, at %llu",
+	        AT(c));
 	promise(head >= c->seen && head <= c->life->head, "client %u: at %llu, and the heart says %llu", AT(c),
 		(unsigned long long)head);
 	maybe_block(c);
@@ -236,7 +240,8 @@ static void stream_stalled(struct subscriber *s)
 
 	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel, "client %u: stalled in the wrong state, at %llu",
 		AT(c));
-	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms, "client %u: stalled too early, at %llu", AT(c));
+	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms, "client %u: stalled too early, at %llu",
+	        AT(c));
 	trace("client %u stalls", c->number);
 	if (!c->opening_due)
 		client_keep(c, c->seen);
