@@ -421,7 +421,7 @@ for (const [what, transport] of [['stream', 'sse'], ['poll', 'poll']]) {
       const stream = new TaskEventStream(
         { jobId: '${job.id}', baseUrl: '${server.url}', transports: ['${transport}'] });
       stream.addEventListener('state', ({ detail }) => {
-        if (detail.state === 'live' || detail.state === 'polling') setTimeout(() => stream.close(), 100);
+        if (detail.state === 'live' || detail.state === 'polling') setImmediate(() => stream.close());
       });
       stream.start();`;
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { timeout: 10000 });

@@ -71,7 +71,6 @@ struct op {
 	/* where the answer goes: set and read by net only */
 	void *loop;
 	uint64_t reply_to;
-	int64_t received_ms;
 
 	/* the result, set by the engine */
 	struct problem problem; /* its outcome is the op's outcome, error or not */
