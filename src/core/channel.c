@@ -115,6 +115,16 @@ static void begin_round(struct hub *h, struct channel *c)
 	list_move(&h->dirty, &c->dirty_link);
 }
 
+/* Behind those whose pause ends before: usually all of them. */
+static void wait_for_pace(struct hub *h, struct channel *c)
+{
+	struct list *before = h->paced.prev;
+
+	while (before != &h->paced && container_of(before, struct channel, dirty_link)->paced_until > c->paced_until)
+		before = before->prev;
+	list_append(before->next, &c->dirty_link); /* in front of the next one, or of the head */
+}
+
 /*
  * Sending to a crowd costs more than anything else, so a crowd is sent to every pace_ms at most, with
  * everything that came meanwhile in one write.  The first event after a pause goes out at once.
@@ -131,7 +141,7 @@ void channel_mark(struct hub *h, struct channel *c)
 	c->dirty = true;
 	c->waiting = c->count >= h->limits->pace_watchers && h->now < c->paced_until;
 	if (c->waiting)
-		list_append(&h->paced, &c->dirty_link);
+		wait_for_pace(h, c);
 	else
 		begin_round(h, c);
 	h->ops->wake(h->context);
