@@ -95,7 +95,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 	return true;
 }
 
-/* As many descriptors as the system lets us have; nine tenths of them are for connections. */
+/* As many descriptors as the system lets us have; nineteen of twenty are for connections. */
 static void settle_connections(struct limits *limits)
 {
 	struct rlimit files;
@@ -105,7 +105,7 @@ static void settle_connections(struct limits *limits)
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	getrlimit(RLIMIT_NOFILE, &files);
-	uint64_t most = files.rlim_cur > DESCRIPTORS_KEPT ? (files.rlim_cur - DESCRIPTORS_KEPT) * 9 / 10 : 1;
+	uint64_t most = files.rlim_cur > DESCRIPTORS_KEPT ? (files.rlim_cur - DESCRIPTORS_KEPT) * 19 / 20 : 1;
 	if (!limits->connections || limits->connections > most)
 		limits->connections = most;
 }

@@ -187,7 +187,7 @@ void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, 
 		return;
 	c->state_seq = seq;
 	c->status = status;
-	if (title.len) {
+	if (title.len && !(c->title && slice_is(title, c->title))) {
 		free(c->title);
 		c->title = xmemdup(title.ptr, title.len);
 	}

@@ -110,11 +110,6 @@ static enum head look(struct doorstep *d, int fd, size_t *seen, struct problem *
 	return h;
 }
 
-static void enter(struct doorstep *d, int fd)
-{
-	expect_more_than(fd, 0);
-	d->enter(d->context, fd);
-}
 
 /* Closing with unread bytes would reset the connection and take the answer with it. */
 static void drain(struct guest *g)
@@ -159,7 +154,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
-			enter(g->doorstep, leave(g));
+			expect_more_than(g->fd, 0); /* some were waited for */
+			g->doorstep->enter(g->doorstep->context, leave(g));
 			break;
 		case HEAD_REFUSED:
 			refuse(g, &problem);
@@ -187,7 +183,7 @@ void doorstep_arrive(struct doorstep *d, int fd)
 	enum head h = look(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
-		enter(d, fd);
+		d->enter(d->context, fd);
 		return;
 	}
 	struct guest *g = stay(d, fd);

@@ -27,6 +27,7 @@ static int open_socket(const struct addrinfo *a, bool share)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	/* A connection is accepted with its first bytes, so that the request is there to be looked at. */
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
+	socket_tune(fd);
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
@@ -107,7 +108,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			socket_tune(fd);
 			l->accepted(l->context, fd);
 		} else if (errno == EMFILE || errno == ENFILE) {
 			if (!shed(l))

@@ -320,8 +320,8 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
 static const struct lws_protocols protocols[] = {
-	{ "joblight", conn_callback, sizeof(void *), RECEIVE_BYTES, 0, NULL, 65536 },
-	{ "joblight.v1", conn_callback, sizeof(void *), RECEIVE_BYTES, 0, NULL, 65536 },
+	{ "joblight", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
+	{ "joblight.v1", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 

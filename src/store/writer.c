@@ -9,9 +9,11 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/engine.h"
 
-#define LOOK_MS 250       /* it looks for silent tasks this often, at least */
-#define PRUNE_MS 1000     /* a step of pruning this often */
-#define PRUNE_BUDGET 500  /* rows in one step, so that a step costs a few milliseconds */
+#define LOOK_MS 250        /* it looks for silent tasks this often, at least */
+#define LOOK_AHEAD_MS 5000 /* and this often, when nothing is written and no task is due within it */
+#define PRUNE_MS 1000      /* a step of pruning this often, while there is something to prune */
+#define PRUNE_REST_MS 60000 /* and at least this often when there is not */
+#define PRUNE_BUDGET 500   /* rows in one step, so that a step costs a few milliseconds */
 
 struct writer {
 	struct store *store;
@@ -21,7 +23,7 @@ struct writer {
 	writer_deliver *deliver;
 	void *context;
 	pthread_t thread;
-	uint64_t prune_due;
+	uint64_t prune_due, prune_rest_ms;
 	uint64_t look_due, look_ms;
 	bool failing; /* the last transaction did; logged once */
 };
@@ -74,12 +76,24 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 	return engine_commit(w->engine, batch);
 }
 
+/* What was written may be silent soon, and push something out. */
+static void come_back_by(struct writer *w)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (now + w->look_ms < w->look_due)
+		w->look_due = now + w->look_ms;
+	if (now + PRUNE_MS < w->prune_due)
+		w->prune_due = now + PRUNE_MS;
+}
+
 /* NULL: the transaction failed. */
 static struct batch *commit(struct writer *w, struct op *ops)
 {
 	struct batch *batch = NULL;
 
 	note_health(w, run_transaction(w, ops, &batch));
+	come_back_by(w);
 	return batch;
 }
 
@@ -115,13 +129,25 @@ static bool add_stall(void *context, const char *job_id, const char *task_id)
 	return true;
 }
 
+static bool is_one(void *context, const char *job_id, const char *task_id)
+{
+	(void)job_id, (void)task_id;
+	*(bool *)context = true;
+	return false;
+}
+
+/* Whether one is due soon decides when to look again. */
 static void find_silence(struct writer *w, struct silence *silence)
 {
 	const struct store_ops *ops = w->store->ops;
+	int64_t now = clock_wall_ms();
+	bool soon = false;
 
 	if (ops->begin(w->store) != STORE_OK)
 		return;
-	ops->stalled(w->store, clock_wall_ms(), w->limits->commit_writes, add_stall, silence);
+	enum store_result r = ops->stalled(w->store, now, w->limits->commit_writes, add_stall, silence);
+	if (r == STORE_NONE && ops->stalled(w->store, now + LOOK_AHEAD_MS, 1, is_one, &soon) == STORE_NONE && !soon)
+		w->look_due = clock_monotonic_ms() + LOOK_AHEAD_MS;
 	ops->rollback(w->store); /* it was only read */
 }
 
@@ -179,9 +205,12 @@ static void prune(struct writer *w)
 
 	if (now < w->prune_due)
 		return;
-	w->prune_due = now + PRUNE_MS;
-	while (prune_step(w, clock_wall_ms()) && mailbox_is_empty(&w->inbox))
-		;
+	w->prune_due = now + w->prune_rest_ms;
+	while (prune_step(w, clock_wall_ms()))
+		if (!mailbox_is_empty(&w->inbox)) {
+			w->prune_due = now + PRUNE_MS;
+			return;
+		}
 }
 
 static void checkpoint(struct writer *w)
@@ -193,12 +222,19 @@ static void checkpoint(struct writer *w)
 			 store_error(w->store));
 }
 
+static uint64_t rest_ms(const struct writer *w)
+{
+	uint64_t now = clock_monotonic_ms(), due = w->look_due < w->prune_due ? w->look_due : w->prune_due;
+
+	return due > now ? due - now : 0;
+}
+
 static void *run(void *context)
 {
 	struct writer *w = context;
 
 	for (;;) {
-		struct op *ops = first_op(mailbox_wait(&w->inbox, w->look_ms));
+		struct op *ops = first_op(mailbox_wait(&w->inbox, rest_ms(w)));
 		if (!ops && mailbox_is_closed(&w->inbox))
 			return NULL;
 		while (ops) {
@@ -220,6 +256,17 @@ static uint64_t look_ms(const struct limits *limits)
 	return quarter < 10 ? 10 : quarter > LOOK_MS ? LOOK_MS : quarter;
 }
 
+/* A tenth of the shortest time that something is kept. */
+static uint64_t prune_rest_ms(const struct limits *limits)
+{
+	uint64_t shortest = limits->retention_ms;
+
+	if (limits->idempotency_ms < shortest)
+		shortest = limits->idempotency_ms;
+	uint64_t tenth = shortest / 10;
+	return tenth < PRUNE_MS ? PRUNE_MS : tenth > PRUNE_REST_MS ? PRUNE_REST_MS : tenth;
+}
+
 struct writer *writer_start(struct store *store, const struct limits *limits, writer_deliver *deliver, void *context)
 {
 	struct writer *w = xcalloc(1, sizeof(*w));
@@ -229,6 +276,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits, wr
 	w->deliver = deliver;
 	w->context = context;
 	w->look_ms = look_ms(limits);
+	w->prune_rest_ms = prune_rest_ms(limits);
 	w->engine = engine_create(store, limits, random_bytes);
 	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
