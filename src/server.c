@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "joblight/base/log.h"
+#include "joblight/base/memory.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "joblight/store/backend.h"
@@ -16,6 +17,7 @@
 #include "joblight/store/writer.h"
 
 #define HOST_MAX 256
+#define DESCRIPTORS 32768   /* unless --max-connections wants more or fewer, or the system gives fewer */
 #define DESCRIPTORS_KEPT 64 /* for the database, the log, the loops themselves */
 
 struct server {
@@ -95,19 +97,32 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 	return true;
 }
 
-/* As many descriptors as the system lets us have; nineteen of twenty are for connections. */
+/*
+ * Most descriptors are for connections.  No more of them than that takes: libwebsockets 4.1 walks through a
+ * table of as many entries each time it closes a connection, which costs 1 ms when there may be a million.
+ */
 static void settle_connections(struct limits *limits)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
-	files.rlim_cur = files.rlim_max;
+	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + DESCRIPTORS_KEPT + 1 : DESCRIPTORS;
+	files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	getrlimit(RLIMIT_NOFILE, &files);
-	uint64_t most = files.rlim_cur > DESCRIPTORS_KEPT ? (files.rlim_cur - DESCRIPTORS_KEPT) * 19 / 20 : 1;
-	if (!limits->connections || limits->connections > most)
-		limits->connections = most;
+	uint64_t rest = files.rlim_cur > DESCRIPTORS_KEPT ? files.rlim_cur - DESCRIPTORS_KEPT : 2;
+	if (!limits->connections)
+		limits->connections = rest * 9 / 10;
+	if (limits->connections > rest * 19 / 20)
+		limits->connections = rest * 19 / 20;
+}
+
+/* What is left is for the kernel's side of the connections, and for the page cache that the store lives on. */
+static void settle_memory(struct limits *limits)
+{
+	if (!limits->memory_bytes)
+		limits->memory_bytes = memory_of_machine() / 10 * 8;
 }
 
 static bool open_store(struct server *s, const struct config *c)
@@ -225,6 +240,7 @@ int server_run(const struct config *config)
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
 	settle_connections(&s->limits);
+	settle_memory(&s->limits);
 	if (!check_address(config, host, &port) || !open_pages(s, config->www) || !open_store(s, config) ||
 	    !open_loops(s, config, host, port))
 		return 1;

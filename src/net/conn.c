@@ -196,7 +196,20 @@ void conn_become_stream(struct conn *c)
 	request_free(c->request);
 	c->request = NULL;
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-	release_input(c); /* from now on input is a hang-up, or junk that closes */
+	hold_input(c); /* from now on input is a hang-up, or junk that closes */
+	hangups_watch(&c->loop->hangups, lws_get_socket_fd(c->wsi), c->id);
+}
+
+void conn_hung_up(void *context, uint64_t id)
+{
+	struct conn *c = conn_find(context, id);
+
+	if (!c)
+		return;
+	if (c->state == CONN_STREAM)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+	else
+		hangups_forget(&c->loop->hangups, lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
 }
 
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
@@ -210,6 +223,7 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 	}
 	if (!lws_partial_buffered(c->wsi))
 		return SINK_OPEN;
+	release_input(c); /* lws does not tell that a connection is writable while its input is held back */
 	lws_callback_on_writable(c->wsi);
 	return SINK_BLOCKED;
 }
@@ -296,6 +310,7 @@ static int complete_request(struct conn *c)
 	c->state = CONN_BUSY;
 	loop_no_deadline(c);
 	list_move(&c->loop->requests, &c->turn);
+	loop_hurry(c->loop);
 	return 0;
 }
 
@@ -364,6 +379,8 @@ static int on_writable(struct conn *c)
 		return lws_partial_buffered(c->wsi) ? 0 : -1;
 	if (c->state == CONN_STREAM && c->subscriber)
 		hub_writable(c->loop->hub, c->subscriber);
+	if (c->state == CONN_STREAM && !lws_partial_buffered(c->wsi))
+		hold_input(c);
 	return 0;
 }
 
@@ -391,9 +408,7 @@ static int upgrade_to_websocket(struct conn *c, struct lws *wsi)
 		return refuse_now(c, &p, "");
 	if (!is_websocket_path(r))
 		problem_set(&p, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
-	else if (c->loop->stopping)
-		problem_set(&p, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
-	else if (ws_upgrade_wanted(wsi, r, &p))
+	else if (ws_upgrade_wanted(wsi, r, &p) && loop_takes_streams(c->loop, &p))
 		return 0;
 	return refuse_now(
 	    c, &p, p.outcome == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
@@ -414,9 +429,14 @@ static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
 	return 0;
 }
 
-/* The connection is closing; the rest follows with WSI_DESTROY. */
+/*
+ * The connection is closing; the rest follows with WSI_DESTROY, when the loop has turned.  lws took a header
+ * table (16 KiB) for the request that it expected instead of the hang-up, and walks the list of all of them at
+ * each close: ten thousand that hang up at once would wait for each other.
+ */
 static int on_gone(struct conn *c)
 {
+	lws_http_headers_detach(c->wsi);
 	conn_detach(c);
 	return 0;
 }

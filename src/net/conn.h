@@ -71,6 +71,8 @@ void conn_expect_stream(struct conn *c);
 void conn_become_stream(struct conn *c);
 /* So much is coming; later, with 0: it has gone. */
 void conn_widen(struct conn *c, size_t coming);
+/* The peer of this stream has hung up: see hangups.h. */
+void conn_hung_up(void *loop, uint64_t id);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
 
 /* Ends a subscription of this connection and frees what holds it. */

@@ -57,11 +57,13 @@ static void send_away(struct guest *g)
 	g->doorstep->gone(g->doorstep->context);
 }
 
-/* What RFC 9110 sections 15.5.6 and 15.5.22 want beside the status. */
+/* What RFC 9110 sections 15.5.6, 15.5.22 and 15.6.4 want beside the status. */
 static const char *extra_header(enum outcome o)
 {
 	if (o == OUTCOME_METHOD_NOT_ALLOWED)
 		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+	if (outcome_status(o) == 503)
+		return RETRY_AFTER;
 	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
 }
 
@@ -190,6 +192,11 @@ void doorstep_arrive(struct doorstep *d, int fd)
 	g->seen = seen;
 	if (h == HEAD_REFUSED)
 		refuse(g, &problem);
+}
+
+void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem)
+{
+	refuse(stay(d, fd), problem);
 }
 
 void doorstep_tick(struct doorstep *d, uint64_t now_ms)

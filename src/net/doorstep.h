@@ -10,6 +10,7 @@
 
 #include "joblight/base/list.h"
 #include "joblight/core/limits.h"
+#include "joblight/core/outcome.h"
 
 struct doorstep {
 	uv_loop_t *loop;
@@ -26,6 +27,7 @@ void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *lim
 		   void (*gone)(void *), void *context);
 void doorstep_finish(struct doorstep *d);
 void doorstep_arrive(struct doorstep *d, int fd);           /* takes the descriptor */
+void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem); /* takes it too */
 void doorstep_tick(struct doorstep *d, uint64_t now_ms);    /* sends away who is late */
 void doorstep_close(struct doorstep *d);                    /* sends everybody away */
 

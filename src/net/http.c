@@ -12,7 +12,6 @@
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 #define KEEP_ALIVE_BODY (48 * 1024) /* a larger one may not fit the socket, and then the connection ends with it */
-#define RETRY_AFTER "Retry-After: 1\r\n"
 
 const char *method_text(enum method m)
 {

@@ -58,6 +58,8 @@ bool request_number(const struct request *r, const char *name, uint64_t standard
 /* The value of a Date header (RFC 9110 section 6.6.1), valid until the next call in this thread. */
 const char *http_date(void);
 
+#define RETRY_AFTER "Retry-After: 1\r\n" /* goes with each 503 */
+
 /* Answers.  `headers`: complete lines with CRLF, or "".  Bodies are copied. */
 void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
 		 struct slice body);

@@ -15,8 +15,12 @@
 #include "updates.h"
 #include "ws.h"
 
-#define TRIM_MS 1000         /* looks this often whether memory can go back */
-#define TRIM_CONNECTIONS 500 /* came or left since it did last */
+#define LONG_TURN_MS 5     /* after this a turn ends in its middle when somebody waits for it */
+#define TRIM_MS 1000       /* looks this often whether memory can go back */
+#define TRIM_PAUSE_MS 5000 /* and not again for this long when it did */
+#define TRIM_MOVES 500     /* connections that came or left since */
+#define TRIM_SETTLED 50    /* and no more than this at the last look */
+#define TOLD_WHY 64        /* connections beyond the limit that get an answer instead of a plain close */
 
 /* Deadlines and slots. */
 
@@ -58,6 +62,7 @@ uint64_t loop_add_conn(struct loop *l, struct conn *c)
 	l->free_slot = s->next_free;
 	s->conn = c;
 	l->conn_count++;
+	l->moves++;
 	return (uint64_t)s->generation << 32 | index;
 }
 
@@ -71,19 +76,34 @@ void loop_remove_conn(struct loop *l, struct conn *c)
 	s->next_free = l->free_slot;
 	l->free_slot = index;
 	l->conn_count--;
+	l->moves++;
 	on_left(l);
 }
 
+/* One too many is told so, as far as the descriptors that are kept go. */
 static void on_accepted(void *context, int fd)
 {
+	struct problem full = { .outcome = OUTCOME_OVERLOADED,
+				.detail = "the server has as many connections as it may; come back in a moment" };
 	struct loop *l = context;
+	size_t before = atomic_fetch_add(&l->family->connections, 1);
 
-	if (atomic_fetch_add(&l->family->connections, 1) < l->limits->connections) {
+	if (before < l->limits->connections) {
 		doorstep_arrive(&l->doorstep, fd);
-		return;
+	} else if (before < l->limits->connections + TOLD_WHY) {
+		doorstep_turn_away(&l->doorstep, fd, &full);
+	} else {
+		close(fd);
+		on_left(l);
 	}
-	close(fd);
-	on_left(l);
+}
+
+bool loop_takes_streams(struct loop *l, struct problem *problem)
+{
+	if (l->stopping)
+		return problem_set(problem, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
+	return !memory_is_short(&l->family->memory, loop_now(l)) ||
+	       problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
 }
 
 static void on_entered(void *context, int fd)
@@ -151,6 +171,7 @@ static void close_handles(struct loop *l)
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		if (!uv_is_closing(handles[i]))
 			uv_close(handles[i], NULL);
+	hangups_close(&l->hangups);
 	lws_context_destroy(l->lws); /* first call: closes what is left, inside the loop */
 }
 
@@ -215,10 +236,9 @@ static void plan_round(struct loop *l)
 		uv_timer_start(&l->pace, on_pace, due > now ? due - now : 0, 0);
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void end_turn(struct loop *l)
 {
-	struct loop *l = prepare->data;
-
+	l->turned = loop_now(l);
 	run_requests(l);
 	flush_replies(l);
 	if (l->round) {
@@ -239,6 +259,22 @@ static void on_prepare(uv_prepare_t *prepare)
 		l->kick = false;
 		lws_cancel_service(l->lws);
 	}
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	end_turn(prepare->data);
+}
+
+static bool turn_is_long(const struct loop *l)
+{
+	return loop_now(l) - l->turned > LONG_TURN_MS;
+}
+
+void loop_hurry(struct loop *l)
+{
+	if (turn_is_long(l))
+		uv_async_send(&l->async);
 }
 
 /* Time. */
@@ -265,22 +301,26 @@ static void expire_beats(struct loop *l)
 	}
 }
 
+static size_t distance(size_t a, size_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /*
  * A crowd that came or left leaves free memory between what stays; the system gets it back when the crowd
  * has settled.
  */
 static void trim_memory(struct loop *l)
 {
-	size_t moved = l->conn_count > l->trimmed_at ? l->conn_count - l->trimmed_at : l->trimmed_at - l->conn_count;
-
 	if (l->now < l->trim_due)
 		return;
 	l->trim_due = l->now + TRIM_MS;
-	if (moved < TRIM_CONNECTIONS || l->conn_count != l->seen_count) {
-		l->seen_count = l->conn_count;
+	size_t moved = distance(l->conn_count, l->seen_count);
+	l->seen_count = l->conn_count;
+	if (l->moves < TRIM_MOVES || moved > TRIM_SETTLED)
 		return;
-	}
-	l->trimmed_at = l->conn_count;
+	l->moves = 0;
+	l->trim_due = l->now + TRIM_PAUSE_MS;
 	malloc_trim(0);
 }
 
@@ -376,9 +416,17 @@ static void init_lists(struct loop *l)
 	inbox_init(l);
 }
 
+/*
+ * libuv takes up to 48 times 1024 events before it comes to its prepare handles, and ten thousand hang-ups are
+ * so many.  What others posted or asked for meanwhile does not wait for the last of them.
+ */
 static void on_async(uv_async_t *async)
 {
-	inbox_take(async->data);
+	struct loop *l = async->data;
+
+	inbox_take(l);
+	if (turn_is_long(l))
+		end_turn(l);
 }
 
 static void init_handles(struct loop *l)
@@ -425,6 +473,10 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	init_handles(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
 	l->crowd = crowd_create(l);
+	if (!hangups_init(&l->hangups, &l->uv, conn_hung_up, l)) {
+		snprintf(error, error_len, "the system gives no epoll descriptor");
+		return false;
+	}
 	if (!make_context(l)) {
 		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
@@ -439,6 +491,7 @@ void loop_finish(struct loop *l)
 	hub_free(l->hub);
 	crowd_free(l->crowd);
 	doorstep_finish(&l->doorstep);
+	hangups_finish(&l->hangups);
 	free(l->slots);
 	inbox_finish(l);
 }

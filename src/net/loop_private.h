@@ -10,6 +10,8 @@
 #include "conn.h"
 #include "crowd.h"
 #include "doorstep.h"
+#include "hangups.h"
+#include "joblight/base/memory.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "listener.h"
@@ -26,6 +28,7 @@ struct loops {
 	struct loops_config config;
 	unsigned port, count;
 	atomic_size_t connections; /* of all loops */
+	struct memory_gauge memory;
 	struct loop *all;
 };
 
@@ -45,6 +48,7 @@ struct loop {
 	struct lws_vhost *vhost;
 	struct listener listener;
 	struct doorstep doorstep;
+	struct hangups hangups;
 	pthread_t thread;
 
 	struct mailbox commits, reads, notes;
@@ -59,9 +63,10 @@ struct loop {
 	struct list beats_due;                    /* WebSockets by their next ping */
 	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
-	size_t trimmed_at, seen_count; /* connections when memory was given back, and at the last look */
+	size_t moves, seen_count; /* connections that came or left since memory was given back; all at the last look */
 	uint64_t trim_due;
 	uint64_t now;
+	uint64_t turned; /* when the last turn ended */
 	bool round; /* the hub has something to deliver */
 	bool beats; /* more heartbeats are due than one turn sends */
 	bool kick;  /* lws has a timer to arm */
@@ -72,6 +77,12 @@ static inline uint64_t loop_now(const struct loop *l)
 {
 	return uv_now(&l->uv);
 }
+
+/* Something waits for the end of the turn; when that is far away, it is made to come. */
+void loop_hurry(struct loop *l);
+
+/* Whether a stream may begin now; *problem says why not. */
+bool loop_takes_streams(struct loop *l, struct problem *problem);
 
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);

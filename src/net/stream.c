@@ -198,18 +198,13 @@ void stream_open(struct conn *c, struct request *r)
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!types_parse(r, &a.types, &problem)) {
+	if (!types_parse(r, &a.types, &problem) || !loop_takes_streams(c->loop, &problem)) {
 		free(s);
 		reply_problem(c, &problem, "");
 		return;
 	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;
 	memcpy(job_id, r->params[0].ptr, r->params[0].len);
-	if (c->loop->stopping) {
-		free(s);
-		reply_refuse(c, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
-		return;
-	}
 	conn_expect_stream(c);
 	c->subscriber = &s->subscriber;
 	c->release = free_stream;

@@ -1,0 +1,62 @@
+"""Memory that has an end: new streams are refused in words, and nobody who watches is disturbed."""
+from support.crowd import Crowd
+from support.problem import assert_problem
+from support.raw import ask
+from support.sse import stream_request
+from support.wait import SCALE, until
+
+MIB = 1024 * 1024
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
+           "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+
+
+def all_answered(viewers):
+    return all(viewer.status for viewer in viewers)
+
+
+def test_a_server_with_full_memory_refuses_streams_and_goes_on_with_all_else(serve, client):
+    server = serve(max_memory=1)
+    api = client(server)
+    job = api.create_job()["id"]
+    refused = ask(server.address, stream_request(job))
+    assert_problem(refused, 503, "overloaded")
+    assert int(refused.header("Retry-After")) >= 1
+    assert_problem(api.get("/api/ws", **UPGRADE), 503, "overloaded")
+    api.report(job, "t", status="completed")
+    assert api.get(f"/api/jobs/{job}/updates").json["job"]["tasks"][0]["status"] == "completed"
+    assert "memory is short" in server.log()
+
+
+def test_with_memory_left_streams_are_taken(serve, client):
+    server = serve(max_memory=1024 * MIB)
+    job = client(server).create_job()["id"]
+    assert is_taken(server, job)
+
+
+def test_a_crowd_fills_the_memory_and_what_it_leaves_serves_others(serve, client):
+    most = (serve().rss_kib() + 4096) * 1024
+    server = serve(max_memory=most, loops=1)
+    api = client(server)
+    job = api.create_job()["id"]
+    with Crowd() as crowd:
+        taken, refused = [], []
+        while not refused:
+            came = crowd.join(server.address, job, 250)
+            crowd.pump(lambda: all_answered(came), 30 * SCALE, "250 answers")
+            taken += [viewer for viewer in came if viewer.status == 200]
+            refused += [viewer for viewer in came if viewer.status == 503]
+            assert len(taken) < 15000, "the limit does nothing"
+        assert len(taken) > 250
+        api.report(job, "t", note="for those who are in")
+        crowd.pump(lambda: all(viewer.of_type("task_update") for viewer in taken), 30 * SCALE,
+                   "everybody's event")
+        for viewer in taken:
+            viewer.socket.shutdown(2)
+        until(lambda: is_taken(server, job), 30, "room again")
+
+
+def is_taken(server, job):
+    with Crowd() as crowd:
+        one = crowd.join(server.address, job)
+        crowd.pump(lambda: all_answered(one), 10 * SCALE, "an answer")
+        return one[0].status == 200
