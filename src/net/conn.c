@@ -126,7 +126,8 @@ void conn_reply_ready(struct conn *c)
 
 /*
  * lws reads on when it has seen the socket writable, and it is: the answer went out whole.  Saying so here
- * saves a turn of the loop, and the system calls of looking for it.  The connection may be gone afterwards.
+ * saves a turn of the loop, and the system calls of looking for it.  Not with bytes of the next request in hand,
+ * which it would forget about.  The connection may be gone afterwards.
  */
 static void tell_writable(struct conn *c)
 {
@@ -150,7 +151,8 @@ static void next_request(struct conn *c)
 	}
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* ours is cheaper */
 	loop_deadline(&c->loop->idles, c, loop_now(c->loop) + c->loop->limits->keepalive_ms);
-	tell_writable(c);
+	if (!c->pipelined)
+		tell_writable(c);
 }
 
 static bool write_reply(struct conn *c)

@@ -106,13 +106,17 @@ static void take_commits(struct loop *l)
 	}
 }
 
-static void take_reads(struct loop *l)
+/* An answer from the store is some hundred events to be written, so a turn takes a few of them. */
+bool inbox_take_reads(struct loop *l)
 {
-	for (struct mail *m = mailbox_take(&l->reads), *next; m; m = next) {
-		struct read_request *r = container_of(m, struct read_request, mail);
-		next = m->next;
+	if (!l->answers)
+		l->answers = mailbox_take(&l->reads);
+	for (size_t left = l->limits->round_visits; l->answers && left; left--) {
+		struct read_request *r = container_of(l->answers, struct read_request, mail);
+		l->answers = l->answers->next;
 		r->done(r);
 	}
+	return l->answers || !mailbox_is_empty(&l->reads);
 }
 
 static void hear_presence(struct loop *l, const struct presence_word *w)
@@ -154,6 +158,5 @@ static void take_notes(struct loop *l)
 void inbox_take(struct loop *l)
 {
 	take_commits(l);
-	take_reads(l);
 	take_notes(l);
 }

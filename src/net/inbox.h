@@ -1,7 +1,7 @@
 /*
  * What other threads have for a loop: commits from the store thread, reads that were answered, and notes from
- * the other loops.  Three mailboxes, since each has its own bound; one wake-up, after which the loop takes all,
- * commits first.
+ * the other loops.  Three mailboxes, since each has its own bound; one wake-up, after which the loop takes
+ * commits first, and all but the reads, of which a turn takes a few.
  */
 #ifndef JOBLIGHT_NET_INBOX_H
 #define JOBLIGHT_NET_INBOX_H
@@ -21,7 +21,9 @@ void inbox_post_commit(struct loop *l, struct batch *batch, struct op *ops);
 /* Any thread.  Of a job (or NULL): the loop `who` has `count` watchers. */
 void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who, unsigned count);
 
-/* The loop's own thread, after the wake-up: broadcasts, answers, hands on and hears. */
+/* The loop's own thread, after the wake-up: broadcasts, answers and hears. */
 void inbox_take(struct loop *l);
+/* The loop's own thread, once a turn: hands on what was read.  True: there is more. */
+bool inbox_take_reads(struct loop *l);
 
 #endif

@@ -246,12 +246,13 @@ static void end_turn(struct loop *l)
 		if (hub_round(l->hub, loop_now(l)))
 			l->round = true;
 		plan_round(l);
-		flush_replies(l); /* of polls that were waiting */
 	}
+	bool more = inbox_take_reads(l);
+	flush_replies(l); /* of polls that were waiting */
 	if (l->beats)
 		l->beats = hub_tick(l->hub, l->now);
 	flush_sockets(l);
-	if (l->round || l->beats)
+	if (l->round || l->beats || more)
 		uv_idle_start(&l->idle, on_idle);
 	else
 		uv_idle_stop(&l->idle);

@@ -52,6 +52,7 @@ struct loop {
 	pthread_t thread;
 
 	struct mailbox commits, reads, notes;
+	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;
 	struct crowd *crowd;
 	struct slot *slots;
