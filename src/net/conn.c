@@ -100,6 +100,7 @@ void conn_close(struct conn *c)
 		return;
 	conn_detach(c);
 	release_input(c); /* held back input holds back writing too */
+	ws_hear(c);
 	if (lws_partial_buffered(c->wsi)) {
 		lws_callback_on_writable(c->wsi);
 		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
@@ -210,6 +211,8 @@ void conn_hung_up(void *context, uint64_t id)
 		return;
 	if (c->state == CONN_STREAM)
 		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+	else if (c->state == CONN_SOCKET)
+		ws_hear(c);
 	else
 		hangups_forget(&c->loop->hangups, lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
 }

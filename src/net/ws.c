@@ -47,6 +47,8 @@ struct ws {
 	bool blocked, deaf;
 	bool over;    /* the peer said close: what it says behind that does not count */
 	bool present; /* told of an agent */
+	bool quiet;   /* it only watches */
+	uint64_t spoke;         /* when it had more to say than a pong; 0: never */
 	uint64_t heard, pinged; /* when something came from the peer, and when it was asked for a sign of life */
 	int close_code;
 	char close_reason[100];
@@ -78,9 +80,41 @@ static void mind_input(struct ws *w)
 	uint64_t most = w->conn->loop->limits->pipelined;
 	bool deaf = w->blocked || w->out.len > UNREAD_BYTES || w->pending >= most || (w->deaf && w->pending > most / 2);
 
-	if (deaf != w->deaf)
+	if (deaf != w->deaf && !w->quiet)
 		lws_rx_flow_control(w->conn->wsi, !deaf);
 	w->deaf = deaf;
+}
+
+/* Who only watches is waited for with the streams (hangups.h), and read from again when there is something. */
+static void set_quiet(struct ws *w, bool quiet)
+{
+	struct conn *c = w->conn;
+	int fd = lws_get_socket_fd(c->wsi);
+
+	if (quiet == w->quiet)
+		return;
+	w->quiet = quiet;
+	if (quiet)
+		hangups_watch(&c->loop->hangups, fd, c->id);
+	else
+		hangups_forget(&c->loop->hangups, fd);
+	if (!w->deaf)
+		lws_rx_flow_control(c->wsi, !quiet);
+}
+
+/* It has said nothing for a heartbeat but that it lives. */
+static bool only_watches(const struct ws *w)
+{
+	const struct loop *l = w->conn->loop;
+
+	return w->count && !w->over && !w->close_code && w->conn->state == CONN_SOCKET &&
+	       (!w->spoke || loop_now(l) - w->spoke > l->limits->heartbeat_ms);
+}
+
+void ws_hear(struct conn *c)
+{
+	if (c->ws)
+		set_quiet(c->ws, false);
 }
 
 static void block_all(struct ws *w)
@@ -139,6 +173,7 @@ void ws_flush(struct conn *c)
 	free_left(w);
 	write_out(w);
 	mind_input(w);
+	set_quiet(w, only_watches(w));
 	if (w->close_code && !w->blocked && c->state == CONN_SOCKET)
 		close_now(w);
 }
@@ -538,7 +573,7 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 
 	if (c->state != CONN_SOCKET || w->close_code || w->over)
 		return 0;
-	w->heard = loop_now(c->loop);
+	w->heard = w->spoke = loop_now(c->loop);
 	if (lws_is_first_fragment(c->wsi))
 		w->in.len = 0;
 	if (lws_frame_is_binary(c->wsi)) {
@@ -569,8 +604,10 @@ int ws_peer_closes(struct conn *c, const void *payload, size_t len)
 
 void ws_pong(struct conn *c)
 {
-	if (c->ws)
-		c->ws->heard = loop_now(c->loop);
+	if (!c->ws)
+		return;
+	c->ws->heard = loop_now(c->loop);
+	enqueue(c->ws); /* it may be quiet again */
 }
 
 /* A ping with every beat; who has said nothing since the last one is gone, within two beats of its last word. */
