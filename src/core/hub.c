@@ -121,7 +121,7 @@ void hub_block(struct hub *h, struct subscriber *s)
 static void write_out(struct hub *h, struct subscriber *s, const char *bytes, size_t len, uint64_t events)
 {
 	h->stats.writes++;
-	h->stats.events_delivered += events;
+	h->stats.deliveries += events;
 	if (s->ops->write(s, bytes, len) == SINK_BLOCKED)
 		hub_block(h, s);
 }
@@ -672,7 +672,10 @@ const char *subscriber_epoch(const struct subscriber *s)
 
 struct hub_stats hub_stats(const struct hub *h)
 {
-	return h->stats;
+	struct hub_stats stats = h->stats;
+
+	stats.cramped = h->budget.refused;
+	return stats;
 }
 
 size_t hub_channels(const struct hub *h)

@@ -123,7 +123,10 @@ static uint64_t live_bytes(const struct ring *r, enum framing f)
 
 static bool may_grow(const struct ring *r, size_t more)
 {
-	return r->budget->used + more <= r->budget->most;
+	if (r->budget->used + more <= r->budget->most)
+		return true;
+	r->budget->refused++;
+	return false;
 }
 
 /* Moves what is alive to the front of the same memory. */

@@ -205,6 +205,7 @@ void http_submit(struct conn *c, struct op *op)
 	if (c->loop->service->submit(c->loop->service->context, op))
 		return;
 	op_free(op);
+	c->loop->counters.busy++;
 	reply_refuse(c, OUTCOME_OVERLOADED, "too many writes are waiting; repeat this one in a moment");
 }
 
@@ -313,5 +314,6 @@ void http_read(struct conn *c, const struct read_query *q, http_read_answer *ans
 	if (c->loop->service->read(c->loop->service->context, &r->request))
 		return;
 	free(r);
+	c->loop->counters.busy++;
 	reply_refuse(c, OUTCOME_OVERLOADED, "too many readers are waiting; repeat this in a moment");
 }

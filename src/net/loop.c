@@ -90,7 +90,10 @@ static void on_accepted(void *context, int fd)
 
 	if (before < l->limits->connections) {
 		doorstep_arrive(&l->doorstep, fd);
-	} else if (before < l->limits->connections + TOLD_WHY) {
+		return;
+	}
+	l->counters.full++;
+	if (before < l->limits->connections + TOLD_WHY) {
 		doorstep_turn_away(&l->doorstep, fd, &full);
 	} else {
 		close(fd);
@@ -102,8 +105,10 @@ bool loop_takes_streams(struct loop *l, struct problem *problem)
 {
 	if (l->stopping)
 		return problem_set(problem, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
-	return !memory_is_short(&l->family->memory, loop_now(l)) ||
-	       problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
+	if (!memory_is_short(&l->family->memory, loop_now(l)))
+		return true;
+	l->counters.short_of_memory++;
+	return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
 }
 
 static void on_entered(void *context, int fd)

@@ -24,6 +24,11 @@ struct slot {
 	uint32_t next_free;
 };
 
+/* The loop's part of counters.def. */
+struct counters {
+	uint64_t silent, full, short_of_memory, busy;
+};
+
 struct loops {
 	struct loops_config config;
 	unsigned port, count;
@@ -51,6 +56,7 @@ struct loop {
 	struct hangups hangups;
 	pthread_t thread;
 
+	struct counters counters;
 	struct mailbox commits, reads, notes;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;

@@ -1,6 +1,7 @@
 /* The family of loops: made, started, told and stopped together. */
 #include "joblight/net/loop.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,10 +101,37 @@ void loops_stop(struct loops *l)
 		pthread_join(l->all[i].thread, NULL);
 }
 
+static void log_counters(const struct loops *l)
+{
+#define COUNTER(name, whose, what) uint64_t name = 0;
+#include "counters.def"
+#undef COUNTER
+	for (unsigned i = 0; i < l->count; i++) {
+		struct hub_stats hub = hub_stats(l->all[i].hub);
+		const struct counters *own = &l->all[i].counters;
+#define COUNTER(name, whose, what) name += COUNTER_##whose(name);
+#define COUNTER_hub(name) hub.name
+#define COUNTER_own(name) own->name
+#include "counters.def"
+#undef COUNTER
+	}
+#define COUNTER(name, whose, what)                                                                                     \
+	char name##_text[24];                                                                                          \
+	snprintf(name##_text, sizeof(name##_text), "%" PRIu64, name);
+#include "counters.def"
+#undef COUNTER
+#define COUNTER(name, whose, what) #name, name##_text,
+	log_event(LOG_LEVEL_INFO, "counted",
+#include "counters.def"
+		  (char *)0);
+#undef COUNTER
+}
+
 void loops_free(struct loops *l)
 {
 	if (!l)
 		return;
+	log_counters(l);
 	for (unsigned i = 0; i < l->count; i++)
 		loop_finish(&l->all[i]);
 	free(l->all);

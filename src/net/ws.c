@@ -461,6 +461,7 @@ static void submit(struct ws *w, struct op *op)
 	if (l->service->submit(l->service->context, op))
 		return;
 	w->pending--;
+	l->counters.busy++;
 	say_error(w, op->key, op->job_id, &busy);
 	op_free(op);
 }
@@ -522,6 +523,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 	if (l->service->read(l->service->context, &r->request))
 		return;
 	w->pending--;
+	l->counters.busy++;
 	say_error(w, NULL, m->job_id, &busy);
 	free(r);
 }
@@ -617,6 +619,7 @@ void ws_tick(struct conn *c, uint64_t now_ms)
 	struct ws *w = c->ws;
 
 	if (w->pinged && w->heard < w->pinged) {
+		c->loop->counters.silent++;
 		conn_kill(c);
 		return;
 	}

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Holes seen so far, so that a late comer is told from a repetition. Only faulty servers get here;
- * when the table is full, late comers are counted as repetitions of events that stay lost: still a
- * failed run. */
+/* Holes seen so far, so that a late comer is told from a repetition. Only faulty servers get here; when the table is
+ * full, late comers are counted as repetitions of events that stay lost: still a failed run. */
 #define HOLES 4096
 
 struct hole {
@@ -105,14 +104,36 @@ void check_other(struct check *check, uint32_t subscriber, uint64_t seq)
 	track_see(check, &check->seqs[subscriber], (uint32_t)seq, &check->by_seq);
 }
 
+uint64_t check_position(const struct check *check, uint32_t subscriber)
+{
+	return check->seqs[subscriber].next - 1;
+}
+
+/* The lane of the stamp's publisher on this connection; NULL when it does not write to this job. */
+static struct track *lane_of(struct check *check, uint32_t subscriber, uint32_t job, const struct stamp *stamp)
+{
+	if (stamp->job != job || stamp->publisher >= check->publishers || stamp->publisher % check->jobs != job)
+		return NULL;
+	return &check->lanes[(size_t)subscriber * check->lanes_each + stamp->publisher / check->jobs];
+}
+
+void check_fold(struct check *check, uint32_t subscriber, uint32_t job, const struct stamp *stamp)
+{
+	struct track *lane = lane_of(check, subscriber, job, stamp);
+	if (lane)
+		lane->next = stamp->counter + 1;
+	else
+		check->misrouted++;
+}
+
 void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq, const struct stamp *stamp)
 {
-	if (stamp->job != job || stamp->publisher >= check->publishers || stamp->publisher % check->jobs != job) {
+	struct track *lane = lane_of(check, subscriber, job, stamp);
+	if (!lane) {
 		check->misrouted++;
 		return;
 	}
-	uint32_t lane = stamp->publisher / check->jobs;
-	track_see(check, &check->lanes[(size_t)subscriber * check->lanes_each + lane], stamp->counter, &check->by_lane);
+	track_see(check, lane, stamp->counter, &check->by_lane);
 	if (seq)
 		track_see(check, &check->seqs[subscriber], (uint32_t)seq, &check->by_seq);
 }

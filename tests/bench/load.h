@@ -1,5 +1,4 @@
-/* One run: what is asked for, the connections, and what has been seen. Owned by main; everything
- * runs on one thread. */
+/* One run: what is asked for, the connections, and what has been seen. Owned by main; everything runs on one thread. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
@@ -10,9 +9,15 @@
 #include "options.h"
 #include "usage.h"
 
+#define LOAD_ID_SIZE 32
+#define LOAD_PATH_SIZE 200
+#define LOAD_JOB_DIGITS 5
+
 struct check;
 struct publisher;
+struct storm;
 struct subscriber;
+struct trouble;
 
 /* What epoll hands back: the first member of every connection. */
 struct source {
@@ -25,31 +30,43 @@ struct counters {
 	uint64_t deliveries; /* events that reached a subscriber */
 };
 
+/* How subscribers come: for the first time, with the position they had, or back without it. */
+enum coming { COMING_FIRST, COMING_RESUME, COMING_FRESH };
+
 struct load {
 	struct options options;
 	int epoll;
-	char run[16]; /* names this run's jobs, so that a server can be measured twice */
+	char run[16]; /* names this run's jobs, so that a server can be measured twice
+	               */
 
-	struct subscriber *subscribers; /* watchers, then idle, then stalled */
+	struct subscriber *subscribers; /* watchers, then idle, then those that
+	                                   misbehave (subscriber.h) */
 	uint64_t subscriber_count;
 	uint64_t opened, ready;
 	uint64_t heartbeats;
-	uint64_t read_ns; /* when the bytes being looked at were read */
+	uint64_t silence_ns; /* the longest time an idle connection heard nothing */
+	uint64_t read_ns;    /* when the bytes being looked at were read */
+	enum coming coming;
+	uint64_t caught_up; /* of those that came back, and have all they missed */
+	char epoch[64];     /* of the job: the cursor's first half */
 
 	struct publisher *publishers;
 	uint32_t *committed; /* per publisher: its last counter answered 2xx */
 	uint64_t idle_publishers;
 	uint64_t posts_left;
 	bool publishing;
-	uint64_t publish_since; /* the time from which an open loop counts its appointments */
+	uint64_t publish_since; /* the time from which an open loop counts its
+	                           appointments */
 
+	struct trouble *trouble;
+	struct storm *storm;
 	struct check *check;
 	struct counters seen;
-	struct histogram answer, delivery;
+	struct histogram answer, delivery, resume;
 	uint64_t errors; /* connections lost, refusals, events not understood */
 
 	double setup_cpu_s, setup_s;
-	double rest_cpu_s, rest_s;
+	double rest_cpu_s, rest_s, after_cpu_s, after_s;
 	struct usage fresh, connected, start, end;
 	struct counters measured;
 	double measured_s, own_cpu_s;
@@ -62,10 +79,24 @@ void load_error(struct load *load, const char *what, uint64_t which);
 void load_watch(struct load *load, int fd, uint32_t events, struct source *source);
 void load_rewatch(struct load *load, int fd, uint32_t events, struct source *source);
 
-/* The id of the index'th job of this run; the idle connections' job is number options.jobs. */
-void load_job_id(const struct load *load, uint32_t job, char *out, unsigned size);
+/* One turn of the loop; waits until `until_ns` at most. */
+void load_turn(struct load *load, uint64_t until_ns);
+void load_run_for(struct load *load, uint64_t ns);
 
-/* Writes `path` with `{job}` filled in. */
-void load_path(const struct load *load, const char *path, uint32_t job, char *out, unsigned size);
+/* Opens all subscribers that are not open yet, and waits until the server has accepted them; exits when it does not. */
+void load_connect(struct load *load);
+void load_connect_publishers(struct load *load);
+
+/* Everything published has to arrive: stops publishing and waits as long as something still does. */
+void load_drain(struct load *load);
+
+/* The server's use; nothing when the run was not told its process. Exits when it is gone. */
+void load_usage(const struct load *load, struct usage *usage);
+
+/* The id of the index'th job of this run; the idle connections' job is number options.jobs. */
+void load_job_id(const struct load *load, uint32_t job, char out[LOAD_ID_SIZE]);
+
+/* Writes `path` with `{job}`, where it stands, filled in. */
+void load_path(const struct load *load, const char *path, uint32_t job, char out[LOAD_PATH_SIZE]);
 
 #endif

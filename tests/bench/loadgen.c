@@ -1,11 +1,10 @@
 /* The load generator: one thread, one epoll, one run, one line of JSON.
  *
- *   create jobs, connect subscribers, watch the server at rest, connect publishers,
- *   warm up, measure, wait for the last delivery, judge
+ *   create jobs, connect subscribers, watch the server at rest, connect
+ * publishers, warm up, measure, wait for the last delivery, judge
  *
- * It takes one of the machine's cores from the server, so it does as little as it can: requests are
- * prepared once and stamped in place, events are looked at where the kernel put them, nothing is
- * allocated per event. */
+ * It takes one of the machine's cores from the server, so it does as little as it can: requests are prepared once and
+ * stamped in place, events are looked at where the kernel put them, nothing is allocated per event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,9 @@
 #include "report.h"
 #include "request.h"
 #include "selftest.h"
+#include "storm.h"
 #include "subscriber.h"
+#include "trouble.h"
 
 #define MS 1000000ull
 #define SETUP_LIMIT (60000 * MS)
@@ -54,27 +55,33 @@ void load_rewatch(struct load *load, int fd, uint32_t events, struct source *sou
 	control(load, EPOLL_CTL_MOD, fd, events, source);
 }
 
-void load_job_id(const struct load *load, uint32_t job, char *out, unsigned size)
+void load_job_id(const struct load *load, uint32_t job, char out[LOAD_ID_SIZE])
 {
-	snprintf(out, size, "%s-%u", load->run, job);
+	snprintf(out, LOAD_ID_SIZE, "%s-%0*u", load->run, LOAD_JOB_DIGITS, job);
 }
 
-void load_path(const struct load *load, const char *path, uint32_t job, char *out, unsigned size)
+void load_path(const struct load *load, const char *path, uint32_t job, char out[LOAD_PATH_SIZE])
 {
-	char id[40];
+	char id[LOAD_ID_SIZE];
 	const char *mark = strstr(path, "{job}");
-	load_job_id(load, job, id, sizeof(id));
-	snprintf(out, size, "%.*s%s%s", (int)(mark - path), path, id, mark + 5);
+	load_job_id(load, job, id);
+	if (mark)
+		snprintf(out, LOAD_PATH_SIZE, "%.*s%s%s", (int)(mark - path), path, id, mark + 5);
+	else
+		snprintf(out, LOAD_PATH_SIZE, "%s", path);
 }
 
-/* One turn of the loop; waits until `until_ns` at most. */
-static void turn(struct load *load, uint64_t until_ns)
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return b && b < a ? b : a;
+}
+
+void load_turn(struct load *load, uint64_t until_ns)
 {
 	struct epoll_event events[256];
-	uint64_t due = publishers_turn(load), now = clock_ns();
-	if (due && due < until_ns)
-		until_ns = due;
-	uint64_t wait = until_ns > now ? until_ns - now : 0;
+	until_ns = sooner(until_ns, publishers_turn(load));
+	until_ns = sooner(until_ns, trouble_turn(load));
+	uint64_t now = clock_ns(), wait = until_ns > now ? until_ns - now : 0;
 	struct timespec limit = { .tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u) };
 	int n = epoll_pwait2(load->epoll, events, 256, &limit, NULL);
 	for (int i = 0; i < n; i++) {
@@ -83,13 +90,13 @@ static void turn(struct load *load, uint64_t until_ns)
 	}
 }
 
-static void run_for(struct load *load, uint64_t ns)
+void load_run_for(struct load *load, uint64_t ns)
 {
 	for (uint64_t end = clock_ns() + ns; clock_ns() < end;)
-		turn(load, end);
+		load_turn(load, end);
 }
 
-static void server_usage(const struct load *load, struct usage *usage)
+void load_usage(const struct load *load, struct usage *usage)
 {
 	if (load->options.pid && !usage_read((pid_t)load->options.pid, usage)) {
 		fprintf(stderr, "loadgen: the server (process %llu) is gone\n", (unsigned long long)load->options.pid);
@@ -97,13 +104,13 @@ static void server_usage(const struct load *load, struct usage *usage)
 	}
 }
 
-static void connect_subscribers(struct load *load)
+void load_connect(struct load *load)
 {
 	uint64_t begin = clock_ns();
-	server_usage(load, &load->fresh);
+	load_usage(load, &load->fresh);
 	while (load->ready + load->errors < load->subscriber_count && clock_ns() < begin + SETUP_LIMIT) {
 		subscribers_open(load);
-		turn(load, clock_ns() + 100 * MS);
+		load_turn(load, clock_ns() + 100 * MS);
 	}
 	if (load->ready < load->subscriber_count) {
 		fprintf(stderr, "loadgen: %llu of %llu subscribers connected\n", (unsigned long long)load->ready,
@@ -112,41 +119,47 @@ static void connect_subscribers(struct load *load)
 	}
 	load->setup_s = (double)(clock_ns() - begin) / 1e9;
 	struct usage after = { 0 };
-	server_usage(load, &after);
+	load_usage(load, &after);
 	load->setup_cpu_s = after.cpu_s - load->fresh.cpu_s;
 }
 
-static void watch_rest(struct load *load)
+/* Leaves the server alone for so long; what it does meanwhile, it does for nobody. */
+static void watch_rest(struct load *load, uint64_t ms, double *seconds, double *cpu_s)
 {
-	if (load->options.idle || load->options.rest_ms)
-		run_for(load, SETTLE);
-	server_usage(load, &load->connected);
+	struct usage before = { 0 }, after = { 0 };
+	load_usage(load, &before);
 	uint64_t begin = clock_ns();
-	run_for(load, load->options.rest_ms * MS);
-	load->rest_s = (double)(clock_ns() - begin) / 1e9;
-	struct usage after = { 0 };
-	server_usage(load, &after);
-	load->rest_cpu_s = after.run_s - load->connected.run_s;
+	load_run_for(load, ms * MS);
+	*seconds = (double)(clock_ns() - begin) / 1e9;
+	load_usage(load, &after);
+	*cpu_s = after.cpu_s - before.cpu_s;
 }
 
-static void connect_publishers(struct load *load)
+static void settle(struct load *load)
+{
+	if (load->options.idle || load->options.rest_ms)
+		load_run_for(load, SETTLE);
+	load_usage(load, &load->connected);
+	watch_rest(load, load->options.rest_ms, &load->rest_s, &load->rest_cpu_s);
+}
+
+void load_connect_publishers(struct load *load)
 {
 	publishers_open(load);
 	for (uint64_t end = clock_ns() + SETUP_LIMIT;
 	     load->idle_publishers < load->options.publishers && !load->errors;) {
-		turn(load, clock_ns() + 100 * MS);
+		load_turn(load, clock_ns() + 100 * MS);
 		if (clock_ns() > end)
 			load_error(load, "publishers did not connect:", load->options.publishers);
 	}
 }
 
-/* Everything published has to arrive: waits as long as something still does. */
-static void drain(struct load *load)
+void load_drain(struct load *load)
 {
 	publishers_stop(load);
 	uint64_t seen = load->seen.deliveries, since = clock_ns();
-	while (!publishers_quiet(load) || load->seen.deliveries < subscribers_due(load)) {
-		turn(load, clock_ns() + 10 * MS);
+	while (!publishers_quiet(load) || (load->ready && load->seen.deliveries < subscribers_due(load))) {
+		load_turn(load, clock_ns() + 10 * MS);
 		if (load->seen.deliveries != seen) {
 			seen = load->seen.deliveries;
 			since = clock_ns();
@@ -163,8 +176,8 @@ static void warm_up(struct load *load)
 	if (!load->options.warm_ms)
 		return;
 	publishers_start(load, 0);
-	run_for(load, load->options.warm_ms * MS);
-	drain(load);
+	load_run_for(load, load->options.warm_ms * MS);
+	load_drain(load);
 	histogram_clear(&load->answer);
 	histogram_clear(&load->delivery);
 }
@@ -173,47 +186,84 @@ static void measure(struct load *load)
 {
 	struct counters before = load->seen;
 	double own = usage_own_cpu();
-	server_usage(load, &load->start);
+	load_usage(load, &load->start);
 	uint64_t begin = clock_ns(), end = begin + load->options.run_ms * MS;
 	publishers_start(load, load->options.count);
 	while (clock_ns() < end && load->posts_left && !load->errors)
-		turn(load, end);
-	drain(load);
+		load_turn(load, end);
+	load_drain(load);
 	load->measured_s = (double)(clock_ns() - begin) / 1e9;
-	server_usage(load, &load->end);
+	load_usage(load, &load->end);
 	load->own_cpu_s = usage_own_cpu() - own;
 	load->measured.answers = load->seen.answers - before.answers;
 	load->measured.updates = load->seen.updates - before.updates;
 	load->measured.deliveries = load->seen.deliveries - before.deliveries;
 }
 
-static bool run(struct load *load)
+/* After the last update: the server has nothing to do but to see who is not there. */
+static void watch_after(struct load *load)
+{
+	const struct trouble *trouble = load->trouble;
+	trouble_calm(load);
+	watch_rest(load, load->options.after_ms, &load->after_s, &load->after_cpu_s);
+	uint64_t end = trouble->since_ns + load->options.gone_ms * MS;
+	while (!trouble_over(trouble) && clock_ns() < end)
+		load_turn(load, end);
+	load_usage(load, &load->end);
+}
+
+static void run_publishers(struct load *load)
+{
+	load_connect_publishers(load);
+	trouble_start(load);
+	if (load->options.storm) {
+		storm_run(load);
+		load_usage(load, &load->end);
+		return;
+	}
+	warm_up(load);
+	measure(load);
+	if (load->options.after_ms || load->options.gone_ms)
+		watch_after(load);
+}
+
+static void load_create(struct load *load)
 {
 	const struct options *o = &load->options;
-	uint64_t connections = o->subscribers + o->idle + o->stalled;
-	net_allow(connections + o->publishers);
 	snprintf(load->run, sizeof(load->run), "b%d", (int)getpid());
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
-	load->check = check_create((uint32_t)connections, (uint32_t)o->publishers, (uint32_t)o->jobs);
 	request_create_jobs(load);
 	publishers_create(load);
 	subscribers_create(load);
-	connect_subscribers(load);
-	watch_rest(load);
-	if (o->publishers) {
-		connect_publishers(load);
-		warm_up(load);
-		measure(load);
-	} else {
-		server_usage(load, &load->end);
-		load->start = load->end;
-	}
-	subscribers_end(load);
-	bool clean = report_print(load);
+	trouble_create(load);
+	net_allow(load->subscriber_count + o->publishers + o->storm + o->quitters);
+	/* Publishers that walk have no lane: nobody watches them. */
+	uint32_t writers = o->walk ? 0 : (uint32_t)o->publishers;
+	load->check = check_create((uint32_t)load->subscriber_count, writers, (uint32_t)o->jobs);
+}
+
+static void load_destroy(struct load *load)
+{
+	storm_destroy(load);
 	subscribers_destroy(load);
 	publishers_destroy(load);
+	trouble_destroy(load);
 	check_destroy(load->check);
 	close(load->epoll);
+}
+
+static bool run(struct load *load)
+{
+	load_create(load);
+	load_connect(load);
+	settle(load);
+	if (load->options.publishers)
+		run_publishers(load);
+	else
+		load->start = load->end = load->connected;
+	subscribers_end(load);
+	bool clean = report_print(load);
+	load_destroy(load);
 	return clean;
 }
 

@@ -39,7 +39,7 @@ static void bind_source(int fd, uint64_t which)
 		give_up("bind");
 }
 
-int net_connect(const struct options *options, uint64_t index)
+int net_connect(const struct options *options, uint64_t index, int inbox)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -47,6 +47,8 @@ int net_connect(const struct options *options, uint64_t index)
 	bind_source(fd, index % options->sources);
 	int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (inbox)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &inbox, sizeof(inbox));
 	struct sockaddr_in address = server_address(options);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) && errno != EINPROGRESS)
 		give_up("connect");

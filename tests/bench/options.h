@@ -9,17 +9,23 @@ struct peer;
 
 struct options {
 	const struct peer *peer;
-	bool websocket; /* subscribers come over WebSocket */
+	bool websocket;  /* subscribers come over WebSocket */
+	bool publish_ws; /* publishers, too */
 	bool self_test;
 	uint64_t port;
 	uint64_t pid; /* the server's; 0 = no CPU and RSS figures */
 	uint64_t subscribers;
 	uint64_t publishers;
 	uint64_t idle;
-	uint64_t stalled;
+	uint64_t stalled, slow, half, vanished; /* see manner.h */
+	uint64_t quitters;
 	uint64_t jobs;
+	uint64_t tasks;
+	uint64_t walk;
 	uint64_t sources;
+	uint64_t width;
 	uint64_t batch;
+	uint64_t depth;
 	uint64_t keys;
 	uint64_t rate;
 	uint64_t window;
@@ -27,6 +33,13 @@ struct options {
 	uint64_t run_ms;
 	uint64_t count;
 	uint64_t rest_ms;
+	uint64_t after_ms;
+	uint64_t gone_ms;
+	uint64_t storm;
+	uint64_t storm_fresh;
+	uint64_t storm_before;
+	uint64_t storm_missed;
+	uint64_t storm_rate;
 };
 
 /* Prints what is wrong, or the help, and exits when the words cannot be used. */

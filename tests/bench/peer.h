@@ -7,12 +7,17 @@
 
 struct peer {
 	const char *name;
-	const char *sse_path;
-	const char *ws_path; /* NULL: none */
-	const char *post_path;
-	bool has_jobs;       /* jobs are created with POST /api/jobs before anything else */
-	bool says_connected; /* the first message is `connected`; otherwise the head means ready */
-	bool has_seq;        /* events are numbered, and one without a number is a fault */
+	const char *sse_path;     /* NULL, here and below: it has no such thing */
+	const char *ws_path;      /* who watches over WebSocket */
+	const char *post_path;    /* who publishes over HTTP */
+	const char *ws_post_path; /* who publishes over WebSocket */
+	bool has_jobs;            /* jobs are created with POST /api/jobs before anything else */
+	bool says_connected;      /* the first message is `connected`; otherwise the head
+	                             means ready */
+	bool has_seq;             /* events are numbered, and one without a number is a fault */
+	bool relays;              /* what is posted goes out as it came, so that a whole event is
+	                             posted */
+	bool nats;                /* its WebSocket frames carry the NATS protocol (nats.h) */
 };
 
 const struct peer *peer_find(const char *name);

@@ -3,36 +3,56 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "net.h"
+#include "peer.h"
 #include "stamp.h"
+#include "websocket.h"
 
 #define ANSWER_EACH 256 /* more than one update's answer */
 
-static void publisher_fail(struct publisher *p, const char *why)
+static bool has_room(const struct publisher *p)
 {
-	load_error(p->load, why, p->index);
-	if (p->connected && !p->waiting)
+	return p->ready && p->flying < p->load->options.depth;
+}
+
+void publisher_ready(struct publisher *p)
+{
+	p->ready = true;
+	p->load->idle_publishers++;
+}
+
+void publisher_leave(struct publisher *p)
+{
+	if (has_room(p))
 		p->load->idle_publishers--;
-	p->connected = false;
-	p->waiting = false;
+	p->ready = false;
+	p->flying = 0;
 	close(p->fd);
 	p->fd = -1;
 }
 
-static void publisher_send(struct publisher *p)
+void publisher_fail(struct publisher *p, const char *why)
 {
-	ssize_t n = send(p->fd, p->request.text + p->request_sent, p->request.len - p->request_sent, MSG_NOSIGNAL);
+	load_error(p->load, why, p->index);
+	publisher_leave(p);
+}
+
+static void publisher_flush(struct publisher *p)
+{
+	ssize_t n = send(p->fd, p->out, p->out_len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN) {
 		publisher_fail(p, "cannot post on publisher");
 		return;
 	}
-	p->request_sent += n > 0 ? (uint32_t)n : 0;
-	bool blocked = p->request_sent < p->request.len;
+	uint32_t sent = n > 0 ? (uint32_t)n : 0;
+	p->out_len -= sent;
+	memmove(p->out, p->out + sent, p->out_len);
+	bool blocked = p->out_len > 0;
 	if (blocked != p->blocked)
 		load_rewatch(p->load, p->fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, &p->source);
 	p->blocked = blocked;
@@ -41,22 +61,23 @@ static void publisher_send(struct publisher *p)
 static void publisher_post(struct publisher *p, uint64_t due_ns)
 {
 	struct load *load = p->load;
-	struct stamp stamp = { p->job, p->index, p->counter + 1, due_ns };
-	request_stamp(&p->request, &stamp);
+	const struct options *o = &load->options;
+	if (o->walk)
+		p->job = (uint32_t)((p->job + o->publishers) % o->jobs);
+	request_stamp(&p->request, &(struct stamp){ p->job, p->index, p->counter + 1, due_ns });
+	memcpy(p->out + p->out_len, p->request.text, p->request.len);
+	p->out_len += p->request.len;
+	p->due_ns[(p->oldest + p->flying++) % o->depth] = due_ns;
 	p->counter += p->request.batch;
-	p->asked_ns = due_ns;
-	p->request_sent = 0;
-	p->waiting = true;
 	p->posts++;
-	load->idle_publishers--;
+	if (!has_room(p))
+		load->idle_publishers--;
 	if (load->posts_left != UINT64_MAX)
 		load->posts_left--;
-	publisher_send(p);
 }
 
-/* In an open loop the p'th publisher's n'th post has its appointment, and is stamped with it even
- * when it is made late: a server that stalls may not hide the wait of those that queue behind it.
- */
+/* In an open loop the p'th publisher's n'th post has its appointment, and is stamped with it even when it is made
+ * late: a server that stalls may not hide the wait of those that queue behind it. */
 static uint64_t publisher_due(const struct publisher *p)
 {
 	const struct options *o = &p->load->options;
@@ -74,94 +95,123 @@ static bool window_open(const struct load *load)
 	return load->seen.deliveries + load->options.window * watchers > load->seen.updates * watchers;
 }
 
-/* Posts if it may. Returns the time it has to wait for, 0 if it is not time that holds it up. */
-static uint64_t publisher_try(struct publisher *p)
+/* Posts what it may, in one piece. Returns the time it has to wait for, 0 if it is not time that holds it up. */
+static uint64_t publisher_fill(struct publisher *p)
 {
 	struct load *load = p->load;
-	if (!p->connected || p->waiting || !load->publishing || !load->posts_left || !window_open(load))
-		return 0;
-	uint64_t due = publisher_due(p), now = clock_ns();
-	if (due > now)
-		return due;
-	publisher_post(p, due ? due : now);
-	return 0;
-}
-
-static void answer_take(struct publisher *p, int status)
-{
-	struct load *load = p->load;
-	histogram_add(&load->answer, clock_ns() - p->asked_ns);
-	p->waiting = false;
-	load->idle_publishers++;
-	if (status / 100 == 2) {
-		load->committed[p->index] = p->counter;
-		load->seen.answers++;
-		load->seen.updates += load->options.batch;
-	} else {
-		/* Refused means wholly absent: the same counters go into the next post. */
-		p->counter -= (uint32_t)load->options.batch;
-		load_error(load, "post answered", (uint64_t)status);
+	uint64_t due = 0, now = 0;
+	bool posted = false;
+	while (has_room(p) && load->publishing && load->posts_left && window_open(load)) {
+		due = publisher_due(p);
+		now = now ? now : clock_ns();
+		if (due > now)
+			break;
+		publisher_post(p, due ? due : now);
+		posted = true;
+		due = 0;
 	}
-	publisher_try(p);
+	if (posted && !p->blocked)
+		publisher_flush(p);
+	return due;
 }
 
-/* Length of the body, from a head that ends at `end`. */
-static size_t content_length(const char *head, const char *end)
+void publisher_answered(struct publisher *p, bool accepted)
 {
-	for (const char *p = head; (p = memchr(p, '\n', (size_t)(end - p)));)
-		if (end - ++p > 15 && !strncasecmp(p, "content-length:", 15))
-			return strtoul(p + 15, NULL, 10);
-	return 0;
-}
-
-static void answer_read(struct publisher *p)
-{
-	const char *end = memmem(p->answer, p->answer_len, "\r\n\r\n", 4);
-	if (!end)
-		return;
-	size_t whole = (size_t)(end - p->answer) + 4 + content_length(p->answer, end);
-	if (whole > p->answer_cap)
-		publisher_fail(p, "answer too long on publisher");
-	else if (p->answer_len > whole)
-		publisher_fail(p, "more than one answer on publisher");
-	else if (p->answer_len == whole) {
-		p->answer_len = 0;
-		answer_take(p, atoi(p->answer + 9));
+	struct load *load = p->load;
+	uint32_t batch = (uint32_t)load->options.batch;
+	histogram_add(&load->answer, load->read_ns - p->due_ns[p->oldest]);
+	p->oldest = (p->oldest + 1) % (uint32_t)load->options.depth;
+	if (!has_room(p))
+		load->idle_publishers++;
+	p->flying--;
+	if (accepted) {
+		load->committed[p->index] = p->counter - p->flying * batch;
+		load->seen.answers++;
+		load->seen.updates += batch;
+	} else if (!p->flying) {
+		/* Refused means wholly absent: the same counters go into the next post. */
+		p->counter -= batch;
 	}
 }
 
 static void publisher_read(struct publisher *p)
 {
-	ssize_t n = recv(p->fd, p->answer + p->answer_len, p->answer_cap - p->answer_len, 0);
+	size_t room = p->answer_cap - p->answer_len;
+	bool websocket = p->load->options.publish_ws;
+	char *to = websocket ? stream_inbox(&room) : p->answer + p->answer_len;
+	ssize_t n = recv(p->fd, to, room, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
+	if (n == 0 && !p->flying && !p->load->publishing) {
+		publisher_leave(p); /* long silent: a server may close it */
+		return;
+	}
 	if (n <= 0) {
 		publisher_fail(p, n ? strerror(errno) : "server closed publisher");
 		return;
 	}
-	p->answer_len += (uint32_t)n;
-	answer_read(p);
+	p->load->read_ns = clock_ns();
+	if (websocket)
+		answer_frames(p, to, (size_t)n);
+	else
+		answer_http(p, (size_t)n);
+	publisher_fill(p);
 }
 
-static void publisher_ready(struct source *source, uint32_t events)
+static void publisher_ask(struct publisher *p)
+{
+	char request[512];
+	const struct options *o = &p->load->options;
+	p->asked = true;
+	load_rewatch(p->load, p->fd, EPOLLIN, &p->source);
+	if (!o->publish_ws) {
+		publisher_ready(p);
+		return;
+	}
+	size_t len = websocket_request(request, sizeof(request), o->peer->ws_post_path, (unsigned)o->port);
+	if (send(p->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
+		publisher_fail(p, "cannot ask on publisher");
+}
+
+static void publisher_event(struct source *source, uint32_t events)
 {
 	struct publisher *p = (struct publisher *)(void *)source;
 	if (p->fd < 0)
 		return;
-	if (!p->connected) {
-		if (events & (EPOLLERR | EPOLLHUP)) {
+	if (!p->asked) {
+		if (events & (EPOLLERR | EPOLLHUP))
 			publisher_fail(p, "cannot connect publisher");
-			return;
-		}
-		p->connected = true;
-		p->load->idle_publishers++;
-		load_rewatch(p->load, p->fd, EPOLLIN, &p->source);
+		else
+			publisher_ask(p);
 		return;
 	}
 	if (p->blocked && events & EPOLLOUT)
-		publisher_send(p);
+		publisher_flush(p);
 	if (p->fd >= 0 && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		publisher_read(p);
+}
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+	if (!memory)
+		abort();
+	return memory;
+}
+
+static void publisher_init(struct publisher *p, struct load *load, uint32_t index)
+{
+	const struct options *o = &load->options;
+	*p = (struct publisher){ .source.ready = publisher_event, .load = load, .fd = -1, .index = index };
+	p->job = (uint32_t)(index % o->jobs);
+	request_init(&p->request, load, index);
+	p->due_ns = allocate(o->depth * sizeof(*p->due_ns));
+	p->out_cap = p->request.len * (uint32_t)o->depth;
+	p->out = allocate(p->out_cap);
+	p->answer_cap = (uint32_t)(2048 + o->batch * ANSWER_EACH);
+	p->answer = allocate(p->answer_cap);
+	stream_init(&p->stream);
+	p->stream.nats = o->peer->nats;
 }
 
 void publishers_create(struct load *load)
@@ -171,24 +221,15 @@ void publishers_create(struct load *load)
 	load->committed = calloc(o->publishers + 1, sizeof(*load->committed));
 	if (!load->publishers || !load->committed)
 		abort();
-	for (uint32_t i = 0; i < o->publishers; i++) {
-		struct publisher *p = &load->publishers[i];
-		*p = (struct publisher){ .source.ready = publisher_ready, .load = load, .fd = -1 };
-		p->index = i;
-		p->job = (uint32_t)(i % o->jobs);
-		request_init(&p->request, load, i);
-		p->answer_cap = (uint32_t)(2048 + o->batch * ANSWER_EACH);
-		p->answer = malloc(p->answer_cap);
-		if (!p->answer)
-			abort();
-	}
+	for (uint32_t i = 0; i < o->publishers; i++)
+		publisher_init(&load->publishers[i], load, i);
 }
 
 void publishers_open(struct load *load)
 {
 	for (uint64_t i = 0; i < load->options.publishers; i++) {
 		struct publisher *p = &load->publishers[i];
-		p->fd = net_connect(&load->options, i);
+		p->fd = net_connect(&load->options, i, 0);
 		load_watch(load, p->fd, EPOLLOUT, &p->source);
 	}
 }
@@ -196,10 +237,14 @@ void publishers_open(struct load *load)
 void publishers_destroy(struct load *load)
 {
 	for (uint64_t i = 0; i < load->options.publishers; i++) {
-		if (load->publishers[i].fd >= 0)
-			close(load->publishers[i].fd);
-		request_finish(&load->publishers[i].request);
-		free(load->publishers[i].answer);
+		struct publisher *p = &load->publishers[i];
+		if (p->fd >= 0)
+			close(p->fd);
+		request_finish(&p->request);
+		stream_finish(&p->stream);
+		free(p->due_ns);
+		free(p->out);
+		free(p->answer);
 	}
 	free(load->publishers);
 	free(load->committed);
@@ -225,7 +270,7 @@ uint64_t publishers_turn(struct load *load)
 	if (!load->publishing || !load->idle_publishers)
 		return 0;
 	for (uint64_t i = 0; i < load->options.publishers; i++) {
-		uint64_t due = publisher_try(&load->publishers[i]);
+		uint64_t due = publisher_fill(&load->publishers[i]);
 		if (due && (!next || due < next))
 			next = due;
 	}
@@ -235,7 +280,7 @@ uint64_t publishers_turn(struct load *load)
 bool publishers_quiet(const struct load *load)
 {
 	for (uint64_t i = 0; i < load->options.publishers; i++)
-		if (load->publishers[i].waiting)
+		if (load->publishers[i].flying)
 			return false;
 	return true;
 }

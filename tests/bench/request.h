@@ -1,4 +1,4 @@
-/* What a publisher sends: prepared once, then only counters, times and the key change in place. */
+/* What a publisher sends: prepared once, then only counters, times, the key and the job change in place. */
 #ifndef BENCH_REQUEST_H
 #define BENCH_REQUEST_H
 
@@ -11,7 +11,10 @@ struct request {
 	char *text;
 	uint32_t len;
 	uint32_t batch;
-	uint32_t key_at;       /* offset of the counter in the Idempotency-Key; 0 = none */
+	uint32_t key_at;       /* offset of the counter in the Idempotency-Key or the
+	                          message's id; 0 = none */
+	uint32_t job_at;       /* offset of the job's number, for publishers that walk; 0 =
+	                          they stay */
 	uint32_t stamp_at;     /* offset of the first update's stamp */
 	uint32_t stamp_stride; /* from one update of a batch to the next */
 };
@@ -22,8 +25,8 @@ void request_finish(struct request *request);
 /* The batch's updates get the counters from stamp->counter on. */
 void request_stamp(struct request *request, const struct stamp *stamp);
 
-/* Creates the run's jobs, with a task for each publisher: the origin's servers only update. Exits
- * when the server refuses. */
+/* Creates the run's jobs, with a task for each publisher: the origin's servers only update. Exits when the server
+ * refuses. */
 void request_create_jobs(const struct load *load);
 
 #endif

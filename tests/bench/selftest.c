@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "load.h"
@@ -16,7 +18,9 @@
 #define FIRST_SEQ 17 /* the job is not new when the subscriber comes */
 #define SCHEDULES 200
 
-enum framing { FRAMING_PLAIN, FRAMING_CHUNKED, FRAMING_WS, FRAMINGS };
+enum framing { FRAMING_PLAIN, FRAMING_CHUNKED, FRAMING_WS, FRAMING_NATS, FRAMINGS };
+
+static const char *const framing_names[FRAMINGS] = { "events", "chunked events", "WebSocket frames", "NATS in frames" };
 
 struct item {
 	struct stamp stamp;
@@ -94,7 +98,6 @@ static void inject_wrong_job(struct tape *tape, size_t at)
 {
 	struct item item = tape->items[at];
 	item.stamp.job = 1;
-	item.stamp.publisher = 1;
 	item_insert(tape, at, item);
 	tape->expect.misrouted++;
 }
@@ -187,9 +190,26 @@ static void put_frame(struct tape *tape, const char *data, size_t len)
 	put(tape, data, len);
 }
 
+/* In frames of any length: NATS does not care where messages end. */
+static void put_nats(struct tape *tape, const char *data, size_t len)
+{
+	while (len) {
+		size_t take = 1 + dice(tape, 300);
+		take = take < len ? take : len;
+		put_frame(tape, data, take);
+		data += take;
+		len -= take;
+	}
+}
+
 static void put_event(struct tape *tape, const char *json)
 {
 	char text[2048];
+	if (tape->framing == FRAMING_NATS) {
+		int nats_len = snprintf(text, sizeof(text), "MSG b1-00000 1 %zu\r\n%s\r\n", strlen(json), json);
+		put_nats(tape, text, (size_t)nats_len);
+		return;
+	}
 	if (tape->framing == FRAMING_WS) {
 		put_frame(tape, json, strlen(json));
 		return;
@@ -220,13 +240,17 @@ static void put_opening(struct tape *tape)
 {
 	char json[1024], stamp[STAMP_LEN + 1] = { 0 };
 	stamp_write(stamp, &(struct stamp){ .counter = 99 });
-	if (tape->framing == FRAMING_WS)
+	if (tape->framing >= FRAMING_WS)
 		put_text(tape, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "
 		               "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
 	else if (tape->framing == FRAMING_CHUNKED)
 		put_text(tape, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	else
 		put_text(tape, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+	if (tape->peer->nats)
+		put_nats(tape, "INFO {}\r\nPONG\r\nPING\r\n", 21);
+	if (!tape->peer->says_connected)
+		return;
 	snprintf(json, sizeof(json),
 	         "{\"type\":\"connected\",\"jobId\":\"b1-0\",\"cursor\":\"epoch.%d\","
 	         "\"job\":{\"tasks\":[{\"note\":\"%s\"}]}}",
@@ -271,11 +295,15 @@ static void tell(const char *what, const struct verdict *verdict, uint64_t error
 static bool tape_judge(struct tape *tape, const char *name)
 {
 	static struct load load;
-	load = (struct load){ .options = { .peer = tape->peer, .websocket = tape->framing == FRAMING_WS, .jobs = 2 } };
+	load = (struct load){ .options = { .peer = tape->peer, .websocket = tape->framing >= FRAMING_WS, .jobs = 2 } };
 	load.errors = 5; /* the expected ones are not worth a line on stderr */
 	load.check = check_create(1, tape->publishers * 2, 2);
-	struct subscriber s = { .load = &load, .fd = -1 };
+	int pair[2]; /* somebody has to take what it says */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		abort();
+	struct subscriber s = { .load = &load, .fd = pair[0] };
 	stream_init(&s.stream);
+	s.stream.nats = tape->peer->nats;
 	feed(tape, &s);
 	check_end(load.check, 0, 0, tape->committed);
 	struct verdict found = check_verdict(load.check);
@@ -289,6 +317,9 @@ static bool tape_judge(struct tape *tape, const char *name)
 		tell("injected", &tape->expect, tape->expect_errors);
 	}
 	stream_finish(&s.stream);
+	if (s.fd >= 0)
+		close(s.fd);
+	close(pair[1]);
 	check_destroy(load.check);
 	return right;
 }
@@ -349,19 +380,26 @@ static bool framing_run(const char *peer, enum framing framing)
 	for (unsigned seed = 1; seed <= SCHEDULES; seed++)
 		wrong += !many_faults(peer, framing, seed);
 	printf("%s - %s, %s: %d faults alone, loss at the end, %d mixtures\n", wrong ? "not ok" : "ok", peer,
-	       framing == FRAMING_PLAIN     ? "events"
-	       : framing == FRAMING_CHUNKED ? "chunked events"
-	                                    : "WebSocket frames",
-	       FAULTS, SCHEDULES);
+	       framing_names[framing], FAULTS, SCHEDULES);
 	return !wrong;
 }
 
 bool selftest_run(void)
 {
+	static const struct {
+		const char *peer;
+		enum framing framing;
+	} rows[] = {
+		{ "joblight", FRAMING_PLAIN },  { "joblight", FRAMING_CHUNKED },
+		{ "joblight", FRAMING_WS },     { "express", FRAMING_PLAIN },
+		{ "express", FRAMING_CHUNKED }, { "nchan", FRAMING_PLAIN },
+		{ "nchan", FRAMING_WS },        { "ws", FRAMING_WS },
+		{ "nats", FRAMING_NATS },
+	};
 	bool right = true;
-	for (enum framing framing = 0; framing < FRAMINGS; framing++)
-		right &= framing_run("joblight", framing);
-	right &= framing_run("express", FRAMING_PLAIN);
-	right &= framing_run("express", FRAMING_CHUNKED);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		right &= framing_run(rows[i].peer, rows[i].framing);
+	right &= selftest_returns();
+	right &= selftest_acks();
 	return right;
 }

@@ -8,4 +8,8 @@
 /* Prints one line per case; true when all came out as they must. */
 bool selftest_run(void);
 
+/* Its parts that have files of their own. */
+bool selftest_returns(void); /* connections cut and brought back */
+bool selftest_acks(void);    /* what publishers hear over WebSocket */
+
 #endif

@@ -3,8 +3,11 @@ import os
 import pathlib
 import re
 import select
+import socket
 import subprocess
 import time
+from dataclasses import dataclass
+from typing import Callable
 
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent.parent
@@ -15,52 +18,102 @@ READY_LIMIT_S = 20
 STOP_LIMIT_S = 15
 
 
-def joblight(data):
+def joblight(data, _port, loops=1):
     program = os.environ.get("JOBLIGHT", ROOT / "build" / "joblight")
-    return [program, "serve", "--listen", "127.0.0.1:0", "--db", data / "joblight.db"], {}
+    return [program, "serve", "--listen", "127.0.0.1:0", "--loops", loops, "--db", data / "joblight.db"]
 
 
-def express(data):
-    return ["node", BENCH / "express" / "src" / "index.js"], {
-        "NODE_ENV": "production",
-        "PORT": "0",
-        "DB": str(data / "express.db"),
-    }
+def joblight_2(data, port):
+    return joblight(data, port, 2)
 
 
-def floor(_data):
-    return [BUILD / "floor", "floor"], {}
+def express(data, _port):
+    return ["env", f"DB={data / 'express.db'}", *node("express")]
 
 
-def floor_co(_data):
-    return [BUILD / "floor", "floor-co"], {}
+def npm_ws(_data, _port):
+    return node("ws")
 
 
-# name: (command, the generator's --peer)
+def node(folder):
+    return ["env", "NODE_ENV=production", "PORT=0", "node", BENCH / folder / "src" / "index.js"]
+
+
+def floor(_data, _port):
+    return [BUILD / "floor", "floor"]
+
+
+def floor_co(_data, _port):
+    return [BUILD / "floor", "floor-co"]
+
+
+def configured(template, data, port):
+    text = template.read_text().replace("@DATA@", str(data)).replace("@PORT@", str(port))
+    (data / template.name).write_text(text)
+    return data / template.name
+
+
+def nchan(data, port):
+    return ["/usr/sbin/nginx", "-p", data, "-c", configured(BENCH / "nchan" / "nginx.conf", data, port)]
+
+
+def nats(data, port):
+    return ["nats-server", "-c", configured(BENCH / "nats" / "nats.conf", data, port)]
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str  # in the table
+    command: Callable  # (folder for its data, a free port) -> words
+    peer: str  # the load generator's --peer
+    speaks: bool = True  # says on stdout where it listens; otherwise it is given a port
+    forks: bool = False  # its one child does the work and is the process that is measured
+
+
 SERVERS = {
-    "joblight": (joblight, "joblight"),
-    "express": (express, "express"),
-    "floor": (floor, "floor"),
-    "floor-co": (floor_co, "floor"),
+    "joblight": Kind("joblight", joblight, "joblight"),
+    "joblight-2": Kind("joblight, 2 loops", joblight_2, "joblight"),
+    "untroubled": Kind("joblight without them", joblight, "joblight"),
+    "express": Kind("Express", express, "express"),
+    "floor": Kind("floor", floor, "floor"),
+    "floor-co": Kind("floor-co", floor_co, "floor"),
+    "nchan": Kind("nchan", nchan, "nchan", speaks=False, forks=True),
+    "nats": Kind("NATS", nats, "nats", speaks=False),
+    "ws": Kind("ws", npm_ws, "ws"),
 }
+
+
+def is_ours(name):
+    return SERVERS[name].peer == "joblight"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Server:
     """A freshly started server, stopped at the end of the with block."""
 
-    def __init__(self, name, data, log):
-        self.name = name
-        self.peer = SERVERS[name][1]
-        command, environment = SERVERS[name][0](data)
-        self.log = log
+    def __init__(self, name, data, log, options=""):
+        self.name, self.log = name, log
+        self.kind = SERVERS[name]
+        self.port = 0 if self.kind.speaks else free_port()
+        self.began = time.monotonic()
+        words = [*self.kind.command(data, self.port), *(options.split() if is_ours(name) else ())]
         self.process = subprocess.Popen(
-            [str(word) for word in command], env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            [str(word) for word in words], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self.kind.speaks else log, stderr=log,
         )
 
     def __enter__(self):
         try:
-            self.port = self._wait_ready()
+            if self.kind.speaks:
+                self.port = self._wait_word()
+            else:
+                self._wait_port()
+            self.start_s = time.monotonic() - self.began
         except BaseException:
             self._stop()
             raise
@@ -70,20 +123,43 @@ class Server:
         self._stop()
 
     @property
-    def pid(self):
-        return self.process.pid
+    def peer(self):
+        return self.kind.peer
 
-    def _wait_ready(self):
+    @property
+    def pid(self):
+        return self._children()[0] if self.kind.forks else self.process.pid
+
+    def _children(self):
+        own = self.process.pid
+        return [int(word) for word in pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()]
+
+    def _late(self):
+        return RuntimeError(f"{self.name} did not listen within {READY_LIMIT_S} s; see {self.log.name}")
+
+    def _wait_word(self):
         said, deadline = b"", time.monotonic() + READY_LIMIT_S
         while not (ready := READY.search(said)):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise RuntimeError(f"{self.name} did not listen within {READY_LIMIT_S} s")
+                raise self._late()
             more = os.read(self.process.stdout.fileno(), 4096)
             if not more:
                 raise RuntimeError(f"{self.name} ended at start; see {self.log.name}")
             said += more
         return int(ready.group(1))
+
+    def _wait_port(self):
+        deadline = time.monotonic() + READY_LIMIT_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                if not self.kind.forks or self._children():
+                    return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise self._late()
 
     def _stop(self):
         self.process.terminate()
@@ -92,4 +168,5 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
+        if self.process.stdout:
+            self.process.stdout.close()

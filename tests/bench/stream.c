@@ -4,7 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum state { STATE_HEAD, STATE_LINES, STATE_CHUNKED_LINES, STATE_FRAMES };
+#include "nats.h"
+
+enum state { STATE_HEAD, STATE_LINES, STATE_CHUNKED_LINES, STATE_FRAMES, STATE_NATS };
 enum chunk_state { CHUNK_BEFORE, CHUNK_DIGITS, CHUNK_EXTENSION, CHUNK_BYTES, CHUNK_OVER };
 
 void stream_init(struct stream *stream)
@@ -89,7 +91,7 @@ static size_t take_head(struct stream *s, const char *bytes, size_t len, const s
 	}
 	s->status = (uint16_t)atoi(bytes + 9);
 	if (s->status == 101)
-		s->state = STATE_FRAMES;
+		s->state = s->nats ? STATE_NATS : STATE_FRAMES;
 	else if (head_has(bytes, head, "transfer-encoding", "chunked"))
 		s->state = STATE_CHUNKED_LINES;
 	else
@@ -120,8 +122,8 @@ static size_t take_lines(struct stream *s, const char *bytes, size_t len, const 
 	return (size_t)(p - bytes);
 }
 
-/* Header and length of the frame at `bytes`: 0 = incomplete. A server's frames are never masked;
- * fragments are not spoken by any server measured here. */
+/* Header and length of the frame at `bytes`: 0 = incomplete. A server's frames are never masked; fragments are not
+ * spoken by any server measured here. */
 static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t len, uint64_t *payload)
 {
 	if (len < 2)
@@ -189,10 +191,38 @@ static void keep(struct stream *s, const char *rest, size_t len)
 	s->carry_len = (uint32_t)len;
 }
 
-bool stream_feed(struct stream *s, char *bytes, size_t len, const struct sink *sink)
+char *stream_inbox(size_t *size)
+{
+	static char inbox[STREAM_ROOM + 256 * 1024];
+	*size = sizeof(inbox) - STREAM_ROOM;
+	return inbox + STREAM_ROOM;
+}
+
+/* Takes what frames the bytes out of them, where a frame may end inside a message. */
+static size_t unwrap(struct stream *s, char *bytes, size_t len)
 {
 	if (s->state == STATE_CHUNKED_LINES)
-		len = dechunk(s, bytes, len);
+		return dechunk(s, bytes, len);
+	return s->state == STATE_NATS ? nats_unframe(s, bytes, len) : len;
+}
+
+static size_t take(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+{
+	switch (s->state) {
+	case STATE_HEAD:
+		return 0;
+	case STATE_FRAMES:
+		return take_frames(s, bytes, len, sink);
+	case STATE_NATS:
+		return nats_take(s, bytes, len, sink);
+	default:
+		return take_lines(s, bytes, len, sink);
+	}
+}
+
+bool stream_feed(struct stream *s, char *bytes, size_t len, const struct sink *sink)
+{
+	len = unwrap(s, bytes, len);
 	if (s->carry_len) {
 		bytes -= s->carry_len;
 		len += s->carry_len;
@@ -201,13 +231,10 @@ bool stream_feed(struct stream *s, char *bytes, size_t len, const struct sink *s
 	size_t used = 0;
 	if (s->state == STATE_HEAD) {
 		used = take_head(s, bytes, len, sink);
-		if (used && s->state == STATE_CHUNKED_LINES)
-			len = used + dechunk(s, bytes + used, len - used);
+		if (used)
+			len = used + unwrap(s, bytes + used, len - used);
 	}
-	if (s->state == STATE_FRAMES)
-		used += take_frames(s, bytes + used, len - used, sink);
-	else if (s->state != STATE_HEAD)
-		used += take_lines(s, bytes + used, len - used, sink);
+	used += take(s, bytes + used, len - used, sink);
 	if (!s->bad)
 		keep(s, bytes + used, len - used);
 	if (s->chunk_state == CHUNK_OVER && !s->bad)

@@ -1,8 +1,11 @@
 """Medians, ratios and bars, printed as Markdown."""
+import math
 import statistics
 
+from servers import SERVERS
+
+NEVER = math.inf
 FAULTS = ("lost", "twice", "out_of_order", "misrouted")
-NAMES = {"joblight": "joblight", "express": "Express", "floor": "floor", "floor-co": "floor-co"}
 
 
 def dig(result, path):
@@ -12,14 +15,18 @@ def dig(result, path):
 
 
 def median(results, figure):
-    """None when no run of this server came to its end."""
-    values = [dig(result, figure.path) * figure.scale for result in results if result]
-    return statistics.median(values) if values else None
+    """None when no run of this server came to its end, NEVER when what it waited for did not come in one of them."""
+    values = [dig(result, figure.path) for result in results if result]
+    if None in values:
+        return NEVER
+    return statistics.median(values) * figure.scale if values else None
 
 
 def number(value, decimals):
     if value is None:
         return "failed"
+    if value == NEVER:
+        return "-"
     if decimals or value < 10000:
         return f"{value:,.{decimals}f}"
     return f"{value / 1000:,.0f}k"
@@ -27,16 +34,15 @@ def number(value, decimals):
 
 def rounded(value, figure):
     """What is printed is what is judged."""
-    return round(value, figure.decimals)
+    return value if value == NEVER else round(value, figure.decimals)
 
 
-def judge(bar, medians, figure):
+def judge(bar, ours, medians, figure):
     """The bar's text with its outcome, and whether it fails the run."""
-    ours = medians["joblight"]
     theirs = medians.get(bar.against) if bar.against else 1.0
-    if ours is None or not theirs:
+    if ours is None or not theirs or theirs == NEVER:
         return f"{bar.text()} not measured", not bar.goal
-    value = ours / theirs if bar.against else rounded(ours, figure)
+    value = (ours - bar.plus) / theirs if bar.against else rounded(ours, figure)
     if bar.holds(value):
         return f"{bar.text()} ✓", False
     word = "missed" if bar.goal else "**MISSED**"
@@ -44,7 +50,7 @@ def judge(bar, medians, figure):
 
 
 def ratio(ours, theirs):
-    return f"{ours / theirs:.2f}x" if ours is not None and theirs else "-"
+    return f"{ours / theirs:.2f}x" if ours is not None and theirs and NEVER not in (ours, theirs) else "-"
 
 
 def faults(results):
@@ -62,16 +68,16 @@ def each(things, words):
 
 def figure_line(row, figure, results, first):
     medians = {name: median(results[name], figure) for name in row.servers}
-    ours = medians["joblight"]
-    others = [name for name in row.servers if name != "joblight"]
-    judged = [judge(bar, medians, figure) for bar in figure.bars]
-    clean, faulty = faults(results["joblight"])
+    subject, *others = row.servers
+    ours = medians[subject]
+    judged = [judge(bar, ours, medians, figure) for bar in figure.bars if bar.against in (None, *others)]
+    clean, faulty = faults(results[subject])
     cells = (
         row.title if first else "",
         figure.name,
         number(ours, figure.decimals),
-        each(others, lambda name: f"{NAMES[name]} {number(medians[name], figure.decimals)}"),
-        each(others, lambda name: f"{ratio(ours, medians[name])} {NAMES[name]}"),
+        each(others, lambda name: f"{SERVERS[name].name} {number(medians[name], figure.decimals)}"),
+        each(others, lambda name: f"{ratio(ours, medians[name])} {SERVERS[name].name}"),
         each(judged, lambda outcome: outcome[0]),
         clean if first else "",
     )

@@ -1,5 +1,4 @@
-/* What a process has used, read from /proc: the figure the benchmark trusts is the server's CPU
- * time. */
+/* What a process has used: the figure the benchmark trusts is the server's CPU time. */
 #ifndef BENCH_USAGE_H
 #define BENCH_USAGE_H
 
@@ -8,9 +7,8 @@
 #include <sys/types.h>
 
 struct usage {
-	double cpu_s;     /* utime + stime of all threads, in ticks of 10 ms (/proc/PID/stat) */
-	double run_s;     /* the same to the nanosecond, of the threads alive (schedstat); for a process
-	                     at rest */
+	double cpu_s;     /* of all its threads, living and dead, user and system, to the
+	                     nanosecond */
 	uint64_t rss_kib; /* VmRSS */
 };
 

@@ -60,8 +60,10 @@ async function reportMany(jobId, times) {
 }
 
 test('backoff is full jitter: nothing to 0.5 s, doubling to 30 s', () => {
-  assert.deepEqual([0, 1, 2, 5, 6, 50].map((n) => backoffMs(n, () => 1)), [500, 1000, 2000, 16000, 30000, 30000]);
-  assert.equal(backoffMs(9, () => 0), 0);
+  mock.method(Math, 'random', () => 1);
+  assert.deepEqual([0, 1, 2, 5, 6, 50].map(backoffMs), [500, 1000, 2000, 16000, 30000, 30000]);
+  mock.method(Math, 'random', () => 0);
+  assert.equal(backoffMs(9), 0);
 });
 
 test('it goes live and hands out every update once and in order', async () => {
@@ -203,6 +205,28 @@ test('503 is waited out as Retry-After says, with its words as the error', async
   assert.equal(seen.stream.error, undefined);
 });
 
+test('a Retry-After that names a time counts from the server’s clock, however wrong ours is', async () => {
+  const job = await server.createJob();
+  const tomorrow = Date.now() + 86400000;
+  const at = (ms) => new Date(tomorrow + ms).toUTCString();
+  proxy.rule = () => ({ status: 503, headers: { date: at(0), 'retry-after': at(3000) } });
+  const seen = follow(job.id);
+  await eventually('it waits', () => seen.changes.some(({ retryInMs }) => retryInMs));
+  assert.equal(seen.changes.at(-1).retryInMs, 3000);
+});
+
+test('a server that cannot be reached is said to be that, in words', async () => {
+  const seen = follow('any', { baseUrl: 'http://127.0.0.1:9' });
+  await reaches(seen.stream, 'reconnecting');
+  const { code, message } = seen.stream.error;
+  assert.deepEqual({ code, message }, { code: 'network', message: 'The server cannot be reached' });
+});
+
+test('a base URL may end in a slash', async () => {
+  const job = await server.createJob();
+  await reaches(follow(job.id, { baseUrl: `${proxy.url}/` }).stream, 'live');
+});
+
 test('502 with a page of HTML from a proxy is waited out on the same transport', async () => {
   const job = await server.createJob();
   proxy.rule = () => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad Gateway</h1>' });
@@ -255,6 +279,8 @@ test('a proxy that holds streams back is noticed in 5 s, and polling takes over'
   const began = Date.now();
   await reaches(seen.stream, 'polling');
   assert.ok(Date.now() - began < 7000);
+  assert.equal(seen.stream.error, undefined);
+  assert.deepEqual(seen.stream.faults.map(({ code }) => code), ['held', 'refused']); // Node 20 has no WebSocket
   await reportMany(job.id, 10);
   await eventually('all are here', () => seen.updates.length >= 10);
   assert.deepEqual(seen.seqs(), count(2, 11));
@@ -281,6 +307,18 @@ test('while polling, the stream is tried again beside it, and takes over without
   await eventually('it is here', () => seen.updates.length === 11);
   await pause(500); // a poll would have followed in 200 ms
   assert.equal(proxy.asked('/updates').length, polled);
+});
+
+test('a transport that has worked is tried twice before it is left', async () => {
+  const job = await server.createJob();
+  const seen = follow(job.id);
+  await reaches(seen.stream, 'live');
+  proxy.rule = ({ url }) => (url.includes('task-events') ? A_PAGE : undefined);
+  proxy.rewrite = (text) => text.replace(/^retry:.*$/m, 'retry: 1');
+  proxy.cut();
+  await reaches(seen.stream, 'polling');
+  assert.equal(proxy.asked('task-events').length, 3); // the one that worked, and two tries
+  assert.equal(seen.stream.faults[0].code, 'content_type');
 });
 
 test('a lower transport that fails as well sends it back to the top: it was the network', async () => {

@@ -58,7 +58,10 @@ const shown = () => page.evaluate(() => {
   const text = element.shadowRoot.textContent.trim();
   return { text, visible: element.checkVisibility(), role: element.getAttribute('role') };
 });
-const streams = () => proxy.asked('task-events');
+const isStream = ({ url }) => /task-events|api\/ws/.test(url);
+const streams = () => proxy.requests.filter(isStream);
+const openStreams = () => streams().filter(({ open }) => open).length;
+const noStream = () => eventually('the connection is closed', () => openStreams() === 0);
 
 test('it shows "Live ●" as a status once it is connected', async () => {
   const job = await server.createJob();
@@ -111,48 +114,54 @@ test('it connects when the attribute says the job has begun, and leaves when it 
   await reaches('live');
   await page.evaluate(() => window.element.setAttribute('job-status', 'completed'));
   await reaches('ended');
-  await eventually('the connection is closed', () => !proxy.open('task-events').length);
+  await noStream();
 });
 
-test('it leaves by itself at a terminal status, and there is no request after', async () => {
-  const job = await server.createJob();
-  await put(job.id);
-  await reaches('live');
-  await server.setStatus(job.id, 'cancelled');
-  await reaches('ended');
-  await eventually('the connection is closed', () => !proxy.open('task-events').length);
-  await pause(1500);
-  assert.equal(proxy.asked('/api/').length, 1);
-  assert.equal((await shown()).text, 'Finished ●');
-});
-
-test('an element that is removed closes its connection and leaves no timer that asks again', async () => {
-  const job = await server.createJob();
-  await put(job.id);
-  await reaches('live');
-  await page.evaluate(() => window.element.remove());
-  await eventually('the connection is closed', () => !proxy.open('task-events').length);
-  await page.evaluate(() => {
-    window.dispatchEvent(new Event('online'));
-    document.dispatchEvent(new Event('visibilitychange'));
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: it leaves by itself at a terminal status, and there is no request after`, async () => {
+    const job = await server.createJob();
+    await put(job.id, { transports });
+    await reaches('live');
+    await server.setStatus(job.id, 'cancelled');
+    await reaches('ended');
+    await noStream();
+    await pause(1500);
+    assert.equal(proxy.asked('/api/').length, 1);
+    assert.equal((await shown()).text, 'Finished ●');
   });
-  await pause(700);
-  assert.equal(streams().length, 1);
-});
+}
 
-test('an element that is removed while it connects never comes up', async () => {
-  const job = await server.createJob();
-  proxy.rule = ({ url }) => (url.includes('task-events') ? 'hold' : undefined);
-  await put(job.id);
-  await eventually('it asks', () => streams().length === 1);
-  await page.evaluate(() => window.element.remove());
-  await eventually('the connection is closed', () => !proxy.open('task-events').length);
-  assert.equal(await page.evaluate(() => window.element.state), 'idle');
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: an element that is removed closes its connection, and nothing asks again`, async () => {
+    const job = await server.createJob();
+    await put(job.id, { transports });
+    await reaches('live');
+    await page.evaluate(() => window.element.remove());
+    await noStream();
+    await page.evaluate(() => {
+      window.dispatchEvent(new Event('online'));
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await pause(700);
+    assert.equal(streams().length, 1);
+  });
+}
+
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: an element that is removed while it connects never comes up`, async () => {
+    const job = await server.createJob();
+    proxy.rule = (request) => (isStream(request) ? 'hold' : undefined);
+    await put(job.id, { transports });
+    await eventually('it asks', () => streams().length === 1);
+    await page.evaluate(() => window.element.remove());
+    await noStream();
+    assert.equal(await page.evaluate(() => window.element.state), 'idle');
+  });
+}
 
 test('an element that is moved goes on where it was', async () => {
   const job = await server.createJob();
-  await put(job.id);
+  await put(job.id, { transports: 'sse' });
   await reaches('live');
   await server.report(job.id, { taskId: 'read', status: 'in_progress' });
   await until(page, () => window.seen.updates.length === 1);
@@ -168,51 +177,56 @@ test('an element that is moved goes on where it was', async () => {
   assert.deepEqual((await seen()).updates, [2, 3]);
 });
 
-test('a thousand elements added and removed leave no listener and no connection', async () => {
-  const job = await server.createJob();
-  const session = await page.createCDPSession();
-  const listeners = async () => {
-    await session.send('HeapProfiler.collectGarbage');
-    return (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'JSEventListeners').value;
-  };
-  await session.send('Performance.enable');
-  await put(job.id);
-  await reaches('live');
-  const before = await listeners();
-  await page.evaluate(async (id) => {
-    for (let i = 0; i < 1000; i++) {
-      const element = document.createElement('task-event-stream');
-      element.jobId = id;
-      element.jobStatus = i % 2 ? 'in_progress' : 'pending';
-      document.body.append(element);
-      await Promise.resolve();
-      element.remove();
-      await Promise.resolve();
-    }
-  }, job.id);
-  await eventually('one connection is left', () => proxy.open('task-events').length === 1);
-  const after = await eventually('the listeners are gone', async () => (await listeners()) <= before + 20);
-  assert.ok(after);
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: a thousand elements added and removed leave no listener and no connection`, async () => {
+    const job = await server.createJob();
+    const session = await page.createCDPSession();
+    const listeners = async () => {
+      await session.send('HeapProfiler.collectGarbage');
+      const { metrics } = await session.send('Performance.getMetrics');
+      return metrics.find(({ name }) => name === 'JSEventListeners').value;
+    };
+    await session.send('Performance.enable');
+    await put(job.id, { transports });
+    await reaches('live');
+    const before = await listeners();
+    await page.evaluate(async (id) => {
+      for (let i = 0; i < 1000; i++) {
+        const element = document.createElement('task-event-stream');
+        element.jobId = id;
+        element.jobStatus = i % 2 ? 'in_progress' : 'pending';
+        document.body.append(element);
+        await Promise.resolve();
+        element.remove();
+        await Promise.resolve();
+      }
+    }, job.id);
+    await eventually('one connection is left', () => openStreams() === 1);
+    const after = await eventually('the listeners are gone', async () => (await listeners()) <= before + 20);
+    assert.ok(after);
+  });
+}
 
-test('a burst of changed attributes makes one connection', async () => {
-  const [one, two] = await Promise.all([server.createJob(), server.createJob()]);
-  await put(one.id);
-  await reaches('live');
-  await page.evaluate((id) => {
-    for (let i = 0; i < 50; i++) {
-      window.element.setAttribute('job-id', `other-${i}`);
-      window.element.toggleAttribute('disabled');
-      window.element.setAttribute('job-status', i % 2 ? 'pending' : 'hardening');
-    }
-    window.element.setAttribute('job-status', 'in_progress');
-    window.element.setAttribute('job-id', id);
-  }, two.id);
-  await until(page, (id) => window.element.stream.jobId === id, two.id);
-  await reaches('live');
-  assert.equal(streams().length, 2);
-  await eventually('the first is closed', () => proxy.open('task-events').length === 1);
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: a burst of changed attributes makes one connection`, async () => {
+    const [one, two] = await Promise.all([server.createJob(), server.createJob()]);
+    await put(one.id, { transports });
+    await reaches('live');
+    await page.evaluate((id) => {
+      for (let i = 0; i < 50; i++) {
+        window.element.setAttribute('job-id', `other-${i}`);
+        window.element.toggleAttribute('disabled');
+        window.element.setAttribute('job-status', i % 2 ? 'pending' : 'hardening');
+      }
+      window.element.setAttribute('job-status', 'in_progress');
+      window.element.setAttribute('job-id', id);
+    }, two.id);
+    await until(page, (id) => window.element.stream.jobId === id, two.id);
+    await reaches('live');
+    assert.equal(streams().length, transports === 'ws' ? 1 : 2); // a WebSocket goes on with the other job
+    await eventually('the first is closed', () => openStreams() === 1);
+  });
+}
 
 test('disabled is disconnected, and its removal connects', async () => {
   const job = await server.createJob();
@@ -223,18 +237,20 @@ test('disabled is disconnected, and its removal connects', async () => {
   await reaches('live');
 });
 
-test('a break under 800 ms is neither shown nor announced', async () => {
-  const job = await server.createJob();
-  proxy.rewrite = (text) => text.replace(/^retry:.*$/m, 'retry: 1');
-  await put(job.id);
-  await reaches('live');
-  await until(page, () => window.element.getAttribute('state') === 'live');
-  proxy.cut();
-  await until(page, () => window.seen.states.filter((state) => state === 'live').length === 2);
-  const { states, shown: words } = await seen();
-  assert.ok(states.includes('reconnecting'));
-  assert.deepEqual(words, ['live']);
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: a break under 800 ms is neither shown nor announced`, async () => {
+    const job = await server.createJob();
+    proxy.rewrite = (text) => text.replace(/^retry:.*$/m, 'retry: 1');
+    await put(job.id, { transports });
+    await reaches('live');
+    await until(page, () => window.element.getAttribute('state') === 'live');
+    proxy.cut();
+    await until(page, () => window.seen.states.filter((state) => state === 'live').length === 2);
+    const { states, shown: words } = await seen();
+    assert.ok(states.includes('reconnecting'));
+    assert.deepEqual(words, ['live']);
+  });
+}
 
 test('a longer break is shown, and so is the return', async () => {
   const job = await server.createJob();
@@ -247,33 +263,35 @@ test('a longer break is shown, and so is the return', async () => {
   await until(page, () => window.element.getAttribute('state') === 'live');
 });
 
-test('it comes back with growing pauses and has lost nothing', async () => {
-  const job = await server.createJob();
-  await put(job.id);
-  await reaches('live');
-  const pauses = page.evaluate(() => new Promise((resolve) => {
-    const taken = [];
-    Math.random = () => 1;
-    document.addEventListener('task-stream:state', ({ detail }) => {
-      if (detail.retryInMs) taken.push(detail.retryInMs);
-      if (detail.state === 'live') resolve(taken);
-    });
-  }));
-  await page.evaluate(() => 0); // the listener stands
-  await proxy.refuse();
-  for (let i = 0; i < 5; i++) await server.report(job.id, { taskId: 'read', progress: i });
-  await until(page, () => window.seen.states.filter((state) => state === 'reconnecting').length >= 3);
-  await proxy.accept();
-  await reaches('live');
-  await until(page, () => window.seen.updates.length === 5);
-  assert.deepEqual((await seen()).updates, [2, 3, 4, 5, 6]);
-  const taken = await pauses;
-  assert.ok(taken.length >= 2 && taken.every((ms, i) => ms >= 500 * 2 ** i), `pauses: ${taken}`);
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: it comes back with growing pauses and has lost nothing`, async () => {
+    const job = await server.createJob();
+    await put(job.id, { transports });
+    await reaches('live');
+    const pauses = page.evaluate(() => new Promise((resolve) => {
+      const taken = [];
+      Math.random = () => 1;
+      document.addEventListener('task-stream:state', ({ detail }) => {
+        if (detail.retryInMs) taken.push(detail.retryInMs);
+        if (detail.state === 'live') resolve(taken);
+      });
+    }));
+    await page.evaluate(() => 0); // the listener stands
+    await proxy.refuse();
+    for (let i = 0; i < 5; i++) await server.report(job.id, { taskId: 'read', progress: i });
+    await until(page, () => window.seen.states.filter((state) => state === 'reconnecting').length >= 3);
+    await proxy.accept();
+    await reaches('live');
+    await until(page, () => window.seen.updates.length === 5);
+    assert.deepEqual((await seen()).updates, [2, 3, 4, 5, 6]);
+    const taken = await pauses;
+    assert.ok(taken.length >= 2 && taken.every((ms, i) => ms >= 500 * 2 ** i), `pauses: ${taken}`);
+  });
+}
 
-test('where a proxy holds streams back it polls', async () => {
+test('where a proxy holds streams back and lets no WebSocket through, it polls', async () => {
   const job = await server.createJob();
-  proxy.rule = ({ url }) => (url.includes('task-events') ? 'hold' : undefined);
+  proxy.rule = (request) => (request.headers.upgrade ? { status: 400 } : isStream(request) ? 'hold' : undefined);
   await put(job.id);
   await reaches('polling');
   assert.equal((await shown()).text, 'Live by polling ●');
@@ -281,17 +299,19 @@ test('where a proxy holds streams back it polls', async () => {
   await until(page, () => window.seen.updates.length === 1);
 });
 
-test('a page that goes into the back/forward cache lets its connection go, and takes it up again', async () => {
-  const job = await server.createJob();
-  await put(job.id);
-  await reaches('live');
-  await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })));
-  await eventually('the connection is closed', () => !proxy.open('task-events').length);
-  await server.report(job.id, { taskId: 'read', status: 'in_progress' });
-  await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
-  await until(page, () => window.seen.updates.length === 1);
-  await reaches('live');
-});
+for (const transports of ['ws', 'sse']) {
+  test(`${transports}: a page that is hidden lets its connection go, and takes it up when it is shown`, async () => {
+    const job = await server.createJob();
+    await put(job.id, { transports });
+    await reaches('live');
+    await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })));
+    await noStream();
+    await server.report(job.id, { taskId: 'read', status: 'in_progress' });
+    await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+    await until(page, () => window.seen.updates.length === 1);
+    await reaches('live');
+  });
+}
 
 test('coming back online connects at once, whatever the pause', async () => {
   proxy.rewrite = (text) => text.replace(/^retry:.*$/m, 'retry: 600000');

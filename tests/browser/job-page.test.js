@@ -64,7 +64,7 @@ const rowOf = (page, title) => page.evaluate((wanted) => {
   const row = [...document.querySelectorAll('.task')].find((li) => li.querySelector('.name').textContent === wanted);
   if (!row) return null;
   const text = (part) => row.querySelector(part).textContent;
-  const bar = !row.querySelector('.bar').hidden;
+  const bar = Boolean(row.querySelector('.bar'));
   return { status: row.dataset.status, word: text('.word'), note: text('.note'), bar };
 }, title);
 
@@ -178,13 +178,13 @@ test('"Cut my connection" shows the break, then comes back with everything that 
   assert.deepEqual(await proof(page), ['0', '0']);
 });
 
-test('where a proxy holds streams back the page says so, and lives by polling', async () => {
+test('where a proxy holds streams back the page lives by a WebSocket', async () => {
   proxy.rule = ({ url }) => (url.includes('task-events') ? 'hold' : undefined);
   const job = await server.createJob();
   const page = await open(`/jobs/${job.id}`, { through: proxy });
-  await seesText(page, '#link-word', 'Live by polling');
-  await server.report(job.id, { taskId: 'write', status: 'completed', note: 'done by polling' });
-  await seesText(page, '#tasks', 'done by polling');
+  await seesText(page, '#transport', 'WebSocket');
+  await server.report(job.id, { taskId: 'write', status: 'completed', note: 'done by socket' });
+  await seesText(page, '#tasks', 'done by socket');
 });
 
 test('the transport can be switched while events flow, and none is lost', async () => {
@@ -322,14 +322,16 @@ test('everything can be done with the keyboard', async () => {
   const job = await server.createJob();
   const page = await openJob(job);
   const reached = [];
-  for (let i = 0; i < 14; i++) {
+  for (let i = 0; i < 28; i++) {
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate(() => {
       const { id, name, textContent } = document.activeElement;
       return id || name || textContent;
     }));
   }
-  for (const id of ['demo', 'curl', 'copy', 'transport', 'cut', 'pause', 'raw']) {
+  const all = ['share', 'demo', 'curl', 'copy', 'cut', 'transport', 'words', 'send', 'cancel', 'code-copy', 'tab-curl',
+    'code', 'raw-filter', 'raw-copy', 'pause', 'raw'];
+  for (const id of all) {
     assert.ok(reached.includes(id), `${id} in ${reached}`);
   }
 });
@@ -387,7 +389,7 @@ for (const [name, look] of [['job-dark', { dark: true }], ['job-phone', { width:
     const words = ['Completed', 'In progress · 64 %', 'Blocked · 30 %', 'Failed · 80 %', 'Cancelled', 'Waiting'];
     await until(page, (last) => document.querySelectorAll('.word')[4].textContent === last, 'Cancelled');
     assert.deepEqual(await page.$$eval('.word', (nodes) => nodes.map(({ textContent }) => textContent)), words);
-    const icons = await page.$$eval('.task use', (nodes) => nodes.map((node) => node.getAttribute('href')));
+    const icons = await page.$$eval('.task .icon', (nodes) => nodes.map((node) => getComputedStyle(node).maskImage));
     assert.equal(new Set(icons).size, 6);
     await shoot(page, name);
   });

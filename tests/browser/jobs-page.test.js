@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { isLive, launch, openPage, seesText, shoot, textOf, until } from './support/browser.js';
 import { Server } from './support/server.js';
+import { eventually } from './support/wait.js';
 
 let server;
 let chromium;
@@ -73,7 +74,75 @@ test('a server that is away is told in words, and the list comes back with it', 
   assert.equal(await textOf(page, 'h1'), 'Jobs');
 });
 
+const six = Array.from({ length: 6 }, (_, i) => ({ id: `t${i}`, title: `Part ${i}` }));
+const rowOf = (id) => page.$eval(`li[data-id="${id}"]`, (li) => ({
+  did: li.querySelector('.did').textContent, status: li.dataset.status, live: li.classList.contains('live'),
+}));
+const seesRow = (id, text) => seesText(page, `li[data-id="${id}"]`, text);
+
+test('the progress of every job is shown, and what happens in active ones comes at once', async () => {
+  const job = await server.createJob({ title: 'Live', tasks: six });
+  const over = await server.createJob({ title: 'Over', tasks: six });
+  await server.report(over.id, [{ taskId: 't0', status: 'completed' }, { taskId: 't1', status: 'completed' }]);
+  await server.setStatus(over.id, 'failed');
+  const waiting = await server.createJob({ title: 'Waits', tasks: six, status: 'pending' });
+  await open();
+  await seesRow(job.id, '0 of 6 tasks done');
+  await seesRow(over.id, '2 of 6 tasks done');
+  await seesRow(waiting.id, '0 of 6 tasks done');
+  await until(page, (id) => document.querySelector(`li[data-id="${id}"]`).classList.contains('live'), job.id);
+  const before = Date.now();
+  await server.report(job.id, { taskId: 't0', status: 'completed' });
+  await seesRow(job.id, '1 of 6 tasks done');
+  assert.ok(Date.now() - before < 1000, 'it did not wait for the next look at the list');
+  await server.setStatus(job.id, 'completed');
+  await seesRow(job.id, 'Completed');
+  assert.deepEqual((await rowOf(over.id)).live, false);
+});
+
+test('who watches a job and who works on it is in its row', async () => {
+  const job = await server.createJob({ title: 'Busy', tasks: six });
+  const other = await openPage(chromium.browser, `${server.url}/jobs/${job.id}`);
+  await isLive(other);
+  await open();
+  await server.call('POST', `/api/jobs/${job.id}/presence`, { agent: 'ann', state: 'typing' });
+  await seesRow(job.id, '1 watching');
+  await seesRow(job.id, '\u2068ann\u2069 is typing…');
+  await other.close();
+  await until(page, (id) => !document.querySelector(`li[data-id="${id}"]`).textContent.includes('watching'), job.id);
+});
+
+test('a list that nobody looks at watches nothing', async () => {
+  const job = await server.createJob({ title: 'Alone', tasks: six });
+  const watchers = async () => (await server.report(job.id, { taskId: 't0', status: 'in_progress' })).watchers;
+  await open();
+  await eventually('the list watches it', async () => await watchers() === 1);
+  const cover = await openPage(chromium.browser, 'about:blank');
+  await cover.bringToFront();
+  await eventually('it lets go', async () => await watchers() === 0);
+  await page.bringToFront();
+  await eventually('it watches again', async () => await watchers() === 1);
+  await cover.close();
+});
+
+test('jobs are counted, searched, and the search is in the address', async () => {
+  await server.createJob({ title: 'A needle' });
+  await open();
+  await until(page, () => document.querySelector('.job'));
+  const counts = await page.$$eval('#filter b', (nodes) => nodes.map(({ textContent }) => parseInt(textContent, 10)));
+  assert.equal(counts[0], counts[1] + counts[2]);
+  await page.type('#search', 'NEEDLE');
+  assert.deepEqual(await titles(), ['A needle']);
+  assert.equal(await page.evaluate(() => location.search), '?q=NEEDLE');
+  await page.reload();
+  await until(page, () => document.querySelector('.job'));
+  assert.deepEqual(await titles(), ['A needle']);
+  await page.type('#search', ' in no haystack');
+  await seesText(page, '#no-jobs', 'None of the jobs is like this');
+});
+
 test('it looks right in light, in the dark and on a phone', async () => {
+  await server.createJob({ title: 'x'.repeat(500) });
   const looks = { 'jobs-light': {}, 'jobs-dark': { dark: true }, 'jobs-phone': { width: 390, height: 844 } };
   for (const [name, options] of Object.entries(looks)) {
     await page?.close().catch(() => {});

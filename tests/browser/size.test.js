@@ -9,15 +9,18 @@ const zipped = (name) => gzipSync(www(name), { level: 9 }).length;
 const pageScripts = readdirSync(new URL('../../www/page/', import.meta.url)).map((name) => `page/${name}`);
 const imports = (name) => [...String(www(name)).matchAll(/^import [^']*'([^']+)'/gm)].map(([, from]) => from);
 
-test('the class is at most 5 KB zipped and imports nothing', () => {
-  assert.ok(zipped('joblight.js') <= 5 * 1024, `${zipped('joblight.js')} bytes`);
-  assert.deepEqual(imports('joblight.js'), []);
-});
-
-test('the element is at most 3 KB zipped and imports only the class', () => {
-  assert.ok(zipped('task-event-stream.js') <= 3 * 1024, `${zipped('task-event-stream.js')} bytes`);
-  assert.deepEqual(imports('task-event-stream.js'), ['./joblight.js']);
-});
+/* What a browser loads for each, and what it loads with it. */
+const MODULES = [
+  ['joblight.js', 5 * 1024, []],
+  ['shared-socket.js', 3 * 1024, ['./joblight.js']],
+  ['task-event-stream.js', 3 * 1024, ['./shared-socket.js']],
+];
+for (const [name, most, others] of MODULES) {
+  test(`${name} is at most ${most} bytes zipped and imports ${others[0] || 'nothing'}`, () => {
+    assert.ok(zipped(name) <= most, `${zipped(name)} bytes`);
+    assert.deepEqual(imports(name), others);
+  });
+}
 
 test('the pages load nothing from elsewhere and have no inline script or style', () => {
   for (const name of ['index.html', 'job.html']) {

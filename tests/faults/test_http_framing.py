@@ -480,12 +480,15 @@ def test_connections_over_the_cap_are_refused_and_the_others_served(serve, clien
     refused = Raw(server.address)
     refused.send(SECOND)
     answers = refused.answers_until_close(within=5)
-    assert [answer.status for answer in answers] in ([], [503]), answers
+    assert [answer.status for answer in answers] == [503], answers
+    assert answers[0].header("Retry-After") == "1"
     held[0].send(SECOND)
     assert held[0].response().status == 200
     for raw in held:
         raw.close()
     until(lambda: served(client(server)), 5, "a place being free again")
+    server.stop()
+    assert server.counted()["full"] >= 1
 
 
 def served(api):

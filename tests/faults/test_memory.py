@@ -4,6 +4,7 @@ from support.problem import assert_problem
 from support.raw import ask
 from support.sse import stream_request
 from support.wait import SCALE, until
+from support.watcher import SseWatcher
 
 MIB = 1024 * 1024
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
@@ -25,6 +26,8 @@ def test_a_server_with_full_memory_refuses_streams_and_goes_on_with_all_else(ser
     api.report(job, "t", status="completed")
     assert api.get(f"/api/jobs/{job}/updates").json["job"]["tasks"][0]["status"] == "completed"
     assert "memory is short" in server.log()
+    server.stop()
+    assert server.counted()["short_of_memory"] == 2
 
 
 def test_with_memory_left_streams_are_taken(serve, client):
@@ -60,3 +63,16 @@ def is_taken(server, job):
         one = crowd.join(server.address, job)
         crowd.pump(lambda: all_answered(one), 10 * SCALE, "an answer")
         return one[0].status == 200
+
+
+def test_rings_that_may_not_grow_cost_refills_and_no_event(serve, client):
+    server = serve(rings_bytes=64 * 1024, write_bytes=1024)
+    api = client(server)
+    job = api.create_job()["id"]
+    with SseWatcher(server.address, job, slow=True) as watcher:
+        watcher.connected()
+        api.burst(job, 500, note="n" * 2048)
+        assert [event.seq for event in watcher.events(500)] == list(range(2, 502))
+    server.stop()
+    counted = server.counted()
+    assert counted["cramped"] >= 1 and counted["refills"] >= 1 and counted["resets"] == 0

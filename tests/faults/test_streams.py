@@ -191,6 +191,9 @@ def test_d6_a_reader_that_stands_still_is_closed_and_may_come_back(serve, client
         assert again.connected()["resume"] == "exact"
         due = int(stalled.position.split(".")[1]) + 1
         assert [event.seq for event in again.events(2002 - due)] == list(range(due, 2002))
+    server.stop()
+    counted = server.counted()
+    assert counted["stalled"] == 1 and counted["refills"] >= 1
 
 
 def test_d6_readers_that_stand_still_cost_the_others_nothing(serve, client):

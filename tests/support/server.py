@@ -148,6 +148,12 @@ class Server:
     def check_log(self):
         assert not REPORT.search(self.log()), f"a report in stderr:\n{self.log()}"
 
+    def counted(self):
+        """What a stopped server says it has counted (src/net/counters.def), by name."""
+        line = re.search(r'msg=counted (.*)', self.log())
+        assert line, f"nothing counted\n{self.log()}"
+        return {name: int(count) for name, count in (pair.split("=") for pair in line[1].split())}
+
     def cpu_s(self):
         """CPU seconds used so far, by user and kernel."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -843,7 +843,7 @@ static void a_watcher_gets_the_types_it_chose(void **state)
 	turn(b);
 	told(&v, "end:completed@8 ");
 	told(&w, "8 end:completed@8 ");
-	assert_int_equal(hub_stats(b->hub).events_delivered, 8);
+	assert_int_equal(hub_stats(b->hub).deliveries, 8);
 	leave(&v);
 	leave(&w);
 }

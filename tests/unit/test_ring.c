@@ -17,7 +17,7 @@ static void open_ring(struct bench *b, uint64_t events, uint64_t bytes, uint64_t
 	b->limits = limits_standard;
 	b->limits.ring_events = events;
 	b->limits.ring_bytes = bytes;
-	b->budget = (struct ring_budget){ 0, UINT64_MAX };
+	b->budget = (struct ring_budget){ .most = UINT64_MAX };
 	b->ring = ring_create(&b->limits, &b->budget, EPOCH);
 	ring_use(b->ring, FRAME_SSE);
 	ring_start(b->ring, head);
@@ -115,7 +115,7 @@ static void it_goes_on_behind_the_head_it_was_started_with(void **state)
 
 static void the_first_event_starts_it_too(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { 0, UINT64_MAX } };
+	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);
@@ -287,7 +287,7 @@ static void a_longer_framing_drops_the_oldest_for_all(void **state)
 /* Somebody asked for the job and left before the answer; then events came; then somebody else. */
 static void events_that_nobody_framed_are_left_to_the_store(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { 0, UINT64_MAX } };
+	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);

@@ -94,7 +94,8 @@ struct hub_ops {
 };
 
 struct hub_stats {
-	uint64_t events_delivered, writes, refills, resets, stalled, heartbeats;
+	uint64_t deliveries, writes, refills, resets, stalled, heartbeats;
+	uint64_t cramped; /* times a ring could not grow because of the cap over all */
 };
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);

@@ -23,6 +23,7 @@
 
 struct ring_budget {
 	uint64_t used, most; /* bytes */
+	uint64_t refused;    /* times a ring asked for more than there was */
 };
 
 struct ring;

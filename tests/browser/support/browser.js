@@ -1,21 +1,26 @@
-/* Debian's Chromium with an empty profile, and words for what a test waits for. */
+/* Debian's Chromium and Firefox with an empty profile, and words for what a test waits for. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
 
-const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const PLACES = {
+  chromium: [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+  firefox: [process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'],
+};
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const SHOTS = fileURLToPath(new URL('../shots/', import.meta.url));
 export const PATIENCE_MS = 20000;
 
-export async function launch() {
-  const executablePath = PLACES.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error('no Chromium found: install the package "chromium" or set CHROMIUM');
-  const userDataDir = mkdtempSync(join(tmpdir(), 'joblight-chromium-'));
-  const browser = await puppeteer.launch({ executablePath, userDataDir, headless: true, args: FLAGS });
+/** `name` is chromium or firefox; Firefox is driven by WebDriver BiDi. `more` goes to puppeteer. */
+export async function launch(name = 'chromium', more = {}) {
+  const executablePath = PLACES[name].find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error(`no ${name} found: install it or set ${name.toUpperCase()}`);
+  const userDataDir = mkdtempSync(join(tmpdir(), `joblight-${name}-`));
+  const kind = name === 'firefox' ? { browser: 'firefox' } : { args: FLAGS };
+  const browser = await puppeteer.launch({ executablePath, userDataDir, headless: true, ...kind, ...more });
   return {
     browser,
     async close() {

@@ -2,9 +2,11 @@
  * A proxy with faults between a client and the server. It counts what asks and what is open.
  * `rule(request)` says what happens to a request: nothing (passed on), 'hold' (the answer is read and
  * never handed on, as a buffering proxy does), 'cut' (the connection breaks after the server answered)
- * or { status, headers, body } (answered here). `rewrite(text)` changes what the server sends.
+ * or { status, headers, body } (answered here). `rewrite(text)` changes what the server sends;
+ * what goes over a WebSocket passes as it is.
  */
 import http from 'node:http';
+import net from 'node:net';
 
 export class Proxy {
   requests = [];
@@ -21,6 +23,7 @@ export class Proxy {
 
   async listen(host, port) {
     this.#server = http.createServer((request, response) => this.#serve(request, response));
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -71,6 +74,29 @@ export class Proxy {
       return;
     }
     this.#forward(request, response, entry, rule);
+  }
+
+  #upgrade(request, socket, head) {
+    const { method, url, headers, rawHeaders } = request;
+    const entry = { method, url, headers, at: Date.now(), open: true };
+    const rule = this.rule(request);
+    this.requests.push(entry);
+    socket.on('close', () => { entry.open = false; });
+    socket.on('error', () => socket.destroy());
+    if (rule?.status) {
+      socket.end(`HTTP/1.1 ${rule.status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+      return;
+    }
+    const upstream = entry.upstream = net.connect(new URL(this.#target).port, '127.0.0.1');
+    const lines = rawHeaders.flatMap((text, i) => (i % 2 ? [] : `${text}: ${rawHeaders[i + 1]}`));
+    upstream.write(`GET ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+    upstream.write(head);
+    upstream.on('error', () => socket.destroy());
+    upstream.on('close', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    socket.on('end', () => socket.destroy());
+    socket.pipe(upstream);
+    if (rule !== 'hold') upstream.pipe(socket);
   }
 
   #forward(request, response, entry, rule) {

@@ -14,14 +14,17 @@ export class Server {
   #child;
   #dir = mkdtempSync(join(tmpdir(), 'joblight-browser-'));
 
-  static async start() {
+  #flags = [];
+
+  static async start(...flags) {
     const server = new Server();
+    server.#flags = flags;
     await server.start('127.0.0.1:0');
     return server;
   }
 
   async start(listen = new URL(this.url).host) {
-    const args = ['serve', '--listen', listen, '--db', join(this.#dir, 'jobs.db'), '--www', WWW];
+    const args = ['serve', '--listen', listen, '--db', join(this.#dir, 'jobs.db'), '--www', WWW, ...this.#flags];
     const child = this.#child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
     child.stderr.on('data', (text) => { log = (log + text).slice(-4000); });

@@ -1,0 +1,106 @@
+/* A job that is over, once more from its log. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seesText, textOf, until } from './support/browser.js';
+import { CAKE, stage } from './support/stage.js';
+import { pause } from './support/wait.js';
+
+const set = stage();
+
+/** About a second and a half of work, and what a page must look like at its end. */
+async function finished() {
+  const job = await set.server.createJob(CAKE);
+  for (const { id } of CAKE.tasks.slice(0, 3)) {
+    await set.server.report(job.id, { taskId: id, status: 'in_progress', progress: 50, note: `half of ${id}` });
+    await pause(250); // the job's own speed
+    await set.server.report(job.id, { taskId: id, status: 'completed', note: `all of ${id}` });
+    await pause(250);
+  }
+  await set.server.report(job.id, { taskId: 'extra', title: 'One more', status: 'completed' });
+  await set.server.setStatus(job.id, 'completed');
+  return job;
+}
+
+const rows = (page) => page.$$eval('.task', (nodes) =>
+  nodes.map((li) => [li.dataset.id, li.dataset.status, li.querySelector('.note').textContent]));
+
+const seek = (page, part) => page.$eval('#replay-at', (bar, value) => {
+  bar.value = value;
+  bar.dispatchEvent(new Event('input', { bubbles: true }));
+}, part * 1000);
+
+const speed = (page, factor) => page.evaluate((value) =>
+  document.querySelector(`[name=speed][value="${value}"]`).click(), factor);
+
+test('a job in work cannot be replayed, one that is over can', async () => {
+  const job = await set.server.createJob(CAKE);
+  const page = await set.openJob(job);
+  assert.equal(await page.$eval('#replay', (node) => node.hidden), true);
+  await set.server.setStatus(job.id, 'completed');
+  await until(page, () => !document.getElementById('replay').hidden);
+});
+
+test('a replay begins at the beginning and ends as the job did', async () => {
+  const page = await set.open(`/jobs/${(await finished()).id}`);
+  await seesText(page, '#status', 'Completed');
+  const truth = await rows(page);
+  await page.click('#replay-play');
+  await until(page, () => document.querySelectorAll('.task').length === 6
+    && document.getElementById('status').textContent === 'In progress');
+  await until(page, () => document.querySelector('.task[data-id=shop] .note').textContent === 'half of shop');
+  await speed(page, 4);
+  await seesText(page, '#status', 'Completed');
+  await seesText(page, '#replay-play', 'Replay it');
+  assert.deepEqual(await rows(page), truth);
+});
+
+test('four times as fast is about four times as fast', async () => {
+  const page = await set.open(`/jobs/${(await finished()).id}`);
+  const took = async (factor) => {
+    await speed(page, factor);
+    const before = Date.now();
+    await page.click('#replay-play');
+    await seesText(page, '#replay-play', 'Pause');
+    await seesText(page, '#replay-play', 'Replay it');
+    return Date.now() - before;
+  };
+  await until(page, () => !document.getElementById('replay').hidden);
+  await took(64); // reads the log
+  const [one, four] = [await took(1), await took(4)];
+  assert.ok(one > 1400 && one < 3000, `${one} ms`);
+  assert.ok(four < one / 2, `${one} ms and ${four} ms`);
+});
+
+test('the time bar goes to any moment, back and forth', async () => {
+  const page = await set.open(`/jobs/${(await finished()).id}`);
+  await until(page, () => !document.getElementById('replay').hidden);
+  await page.click('#replay-play');
+  await seesText(page, '#replay-play', 'Pause');
+  await page.click('#replay-play');
+  await seesText(page, '#replay-play', 'Go on');
+  await seek(page, 1);
+  await until(page, () => document.querySelector('.task[data-id=extra]'));
+  await seek(page, 0);
+  await until(page, () => !document.querySelector('.task[data-id=extra]'));
+  await until(page, () => [...document.querySelectorAll('.task')].every((li) => li.dataset.status === 'pending'));
+  await seek(page, 0.5);
+  await until(page, () => document.querySelector('.task[data-id=shop]').dataset.status === 'completed');
+  assert.equal(await page.$eval('.task[data-id=zest]', (li) => li.dataset.status) === 'completed', false);
+  const said = await page.$eval('#replay-at', (bar) => bar.getAttribute('aria-valuetext'));
+  assert.match(said, /^0:0[01] of 0:0[12]$/);
+  await page.click('#replay-close');
+  await until(page, () => document.querySelector('.task[data-id=extra]'));
+  assert.match(await textOf(page, '#since'), /^took/);
+});
+
+test('a log that cannot be read now is told, and can be asked for again', async () => {
+  const job = await finished();
+  const page = await set.open(`/jobs/${job.id}`, { through: set.proxy });
+  await until(page, () => !document.getElementById('replay').hidden);
+  set.proxy.rule = ({ url }) => (url.includes('activity') ? { status: 503, body: '{}' } : undefined);
+  await page.click('#replay-play');
+  await seesText(page, '#replay-play', 'busy');
+  set.proxy.rule = () => undefined;
+  await page.click('#replay-play');
+  await seesText(page, '#replay-play', 'Pause');
+});
