@@ -1,6 +1,13 @@
-/* The list of jobs: read again every few seconds while somebody looks. */
-import { $, ago, call, isOver, move, setPill, setText } from './page/ui.js';
-import { demoJob } from './page/demo.js';
+/*
+ * The list of jobs. The list itself is read again every few seconds while somebody looks, because jobs are
+ * made and go without a word; what happens in the jobs on the screen comes live.
+ */
+import { now, notBefore } from './page/clock.js';
+import { follow, forget, leaveAll, onFollowed } from './page/follow.js';
+import { call } from './page/request.js';
+import { newest, paintRow } from './page/row.js';
+import { demoJob } from './page/scenarios.js';
+import { $, isActive, isOver, move, setText } from './page/ui.js';
 
 const EVERY_MS = 3000;
 const PAGE = 50;
@@ -10,45 +17,82 @@ const FILTERS = {
   over: (job) => isOver(job.status),
 };
 
-const rows = new Map();
 let jobs = [];
 let pages = 1;
+let more = false;
+let away = false;
 let painted = false;
+let frame = 0;
+const seen = new Set(); // ids of rows on the screen
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) seen.add(target.dataset.id);
+    else seen.delete(target.dataset.id);
+  }
+  followSeen();
+}, { rootMargin: '100px' });
 
-function makeRow(job) {
-  const li = $('job-row').content.firstElementChild.cloneNode(true);
-  const part = (selector) => li.querySelector(selector);
-  const row = { li, name: part('.name'), pill: part('.pill'), id: part('.id'), ago: part('.ago') };
-  part('a').href = '/jobs/' + encodeURIComponent(job.id);
-  setText(row.id, job.id);
-  rows.set(job.id, row);
-  return row;
+// The list ----------------------------------------------------------------------------------------
+
+const chosen = () => document.querySelector('[name=filter]:checked').value;
+
+function wantedOf(all) {
+  const word = $('search').value.trim().toLowerCase();
+  return all.filter(FILTERS[chosen()])
+    .filter(({ title = '', id }) => !word || title.toLowerCase().includes(word) || id.toLowerCase().includes(word));
 }
 
-function paintRow(job) {
-  const row = rows.get(job.id) || makeRow(job);
-  setText(row.name, job.title || job.id);
-  setPill(row.pill, job.status);
-  row.ago.dateTime = job.updatedAt;
-  setText(row.ago, ago(Date.parse(job.updatedAt), Date.now()));
-  return row.li;
+function paintSoon() {
+  if (!frame) frame = requestAnimationFrame(paint);
 }
 
 function paint() {
-  const filter = document.querySelector('[name=filter]:checked').value;
-  const wanted = jobs.filter(FILTERS[filter]).map(paintRow);
+  frame = 0;
+  const all = jobs.map(newest);
+  paintCounts(all);
+  paintList(wantedOf(all).map((job) => paintRow(job, now())));
+}
+
+function paintList(wanted) {
   const list = $('jobs');
   const known = new Set(list.children);
+  const keep = new Set(wanted);
+  for (const li of known) if (!keep.has(li)) dropRow(li);
   wanted.forEach((li, i) => {
     if (list.children[i] !== li) list.insertBefore(li, list.children[i] || null);
-    if (painted && !known.has(li)) {
-      move(li, [{ opacity: 0, transform: 'translateY(-8px)' }, {}], { duration: 350, easing: 'ease-out' });
-    }
+    if (known.has(li)) return;
+    watcher.observe(li);
+    if (painted) move(li, [{ opacity: 0, transform: 'translateY(-8px)' }, {}], { duration: 350, easing: 'ease-out' });
   });
-  while (list.children.length > wanted.length) list.lastElementChild.remove();
-  $('no-jobs').hidden = wanted.length > 0;
-  painted = true;
+  $('no-jobs').hidden = wanted.length > 0 || !painted;
+  setText($('no-jobs-words'), jobs.length ? 'None of the jobs is like this.'
+    : 'No jobs here yet. The first one is a press away.');
 }
+
+function dropRow(li) {
+  watcher.unobserve(li);
+  seen.delete(li.dataset.id);
+  li.remove();
+}
+
+function paintCounts(all) {
+  const plus = more ? '+' : '';
+  const open = all.filter(FILTERS.open).length;
+  const live = all.filter(({ status }) => isActive(status)).length;
+  setText($('count-all'), `${all.length}${plus}`);
+  setText($('count-open'), `${open}`);
+  setText($('count-over'), `${all.length - open}${plus}`);
+  const words = live === 0 ? 'Open one to watch it happen.'
+    : `${live === 1 ? 'One of them is' : `${live} of them are`} at work right now. Open one to watch it happen.`;
+  setText($('lead'), words);
+}
+
+function followSeen() {
+  if (document.hidden || away) return;
+  follow(jobs.filter(({ id }) => seen.has(id)));
+}
+
+// From the server ---------------------------------------------------------------------------------
 
 async function read() {
   const found = [];
@@ -60,20 +104,34 @@ async function read() {
     token = answer.nextPageToken;
     if (!token) break;
   }
-  $('older').hidden = !token;
+  more = Boolean(token);
+  $('older').hidden = !more;
   jobs = found;
+  for (const { updatedAt } of jobs) notBefore(Date.parse(updatedAt));
+  forget(new Set(jobs.map(({ id }) => id)));
+  painted = true;
 }
 
 async function refresh() {
+  if (document.hidden) return;
   try {
-    if (!document.hidden) await read();
-    $('notice').hidden = true;
+    await read();
+    away = false;
   } catch (err) {
-    setText($('notice'), `${err.message} Trying again.`);
-    $('notice').hidden = false;
+    away = true;
+    setText($('notice'), `${err.message} Trying again every ${EVERY_MS / 1000} s.`);
   }
+  $('notice').hidden = !away;
   paint();
+  followSeen();
 }
+
+async function loop() {
+  await refresh();
+  setTimeout(loop, EVERY_MS);
+}
+
+// What one can do ---------------------------------------------------------------------------------
 
 async function create() {
   $('create').disabled = true;
@@ -86,17 +144,38 @@ async function create() {
   }
 }
 
-async function loop() {
-  await refresh();
-  setTimeout(loop, EVERY_MS);
+/* What is filtered is in the address: it can be shared, and is there again when one comes back. */
+function writeAddress() {
+  const query = new URLSearchParams();
+  if (chosen() !== 'all') query.set('show', chosen());
+  if ($('search').value.trim()) query.set('q', $('search').value.trim());
+  history.replaceState(null, '', String(query) ? `/?${query}` : '/');
+  paint();
+}
+
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  const radio = document.querySelector(`[name=filter][value="${CSS.escape(query.get('show') || 'all')}"]`);
+  if (radio) radio.checked = true;
+  $('search').value = query.get('q') || '';
 }
 
 $('create').addEventListener('click', create);
-$('filter').addEventListener('change', paint);
+$('filter').addEventListener('change', writeAddress);
+$('search').addEventListener('input', writeAddress);
 $('older').addEventListener('click', () => {
   pages++;
   refresh();
 });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
-window.addEventListener('pageshow', () => { $('create').disabled = false; });
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) leaveAll();
+  else refresh();
+});
+addEventListener('pagehide', leaveAll);
+addEventListener('pageshow', () => {
+  $('create').disabled = false;
+  followSeen();
+});
+onFollowed(paintSoon);
+readAddress();
 loop();

@@ -3,6 +3,17 @@
  *
  *   idle -> waiting (the job is not active yet) -> connecting -> live | polling <-> reconnecting
  *        -> ended (the job is over) | failed (coming back cannot help) | closed (by you)
+ *
+ * The transports are the rungs of a ladder, and all of them go on at the one cursor. A page over
+ * HTTP/1.1, where six streams would block everything else, begins with ws, any other with sse. A rung
+ * is left for its own faults only (`faults` has them), never because the network or the server is
+ * away; one that has worked before is tried twice. From below, the top is tried again every 60 s
+ * beside what works, and takes over without a gap.
+ *
+ * A lost connection comes back after a random pause below 0.5 s, doubling to 30 s and short again once
+ * one has held for 5 s. What the server asks for (Retry-After, retry:) is waited for in any case; going
+ * online, looking at the page and coming back from the back/forward cache end a pause at once. Silence
+ * for 2.5 heartbeats is a lost connection, and so is a stream that fell behind what its heartbeats tell.
  */
 
 export type Transport = 'ws' | 'sse' | 'poll';
@@ -109,12 +120,21 @@ export interface StateChange {
   jobId: string;
   transport?: Transport;
   cursor?: string;
-  error?: Error;
+  error?: JobLightError;
+  faults: JobLightError[];
   /** Failed connections since the last stable one. */
   attempt: number;
   /** Set while waiting for the next try. */
   retryInMs?: number;
 }
+
+/** As much of the constructor as is used: the npm package ws fits. */
+export type WebSocketLike = new (url: string, protocol: string) => {
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  close(): void;
+};
 
 export interface StreamOptions {
   jobId: string;
@@ -126,11 +146,16 @@ export interface StreamOptions {
   transports?: Transport[];
   /** A position to go on from, e.g. the `cursor` of GET /api/jobs/:id. */
   cursor?: string;
-  /** A function is asked again, with refresh: true, once after a 401 or 403. */
+  /**
+   * Goes as Authorization: Bearer, and for a WebSocket buys a ticket, so that it never stands in a URL.
+   * A function is asked again, with refresh: true, once after a 401 or 403 and after close 4001.
+   */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   credentials?: RequestCredentials;
   signal?: AbortSignal;
   fetch?: typeof fetch;
+  /** Where there is none (Node 20), or to see what is opened. Without one, the rung is passed over. */
+  WebSocket?: WebSocketLike;
   onTaskUpdate?: (update: TaskUpdate) => void;
   onJobUpdate?: (status: JobStatus, update: JobUpdate) => void;
   onSnapshot?: (job: Job, snapshot: Snapshot) => void;
@@ -152,6 +177,8 @@ export interface Receipt {
   seq: number;
   cursor: string;
   watchers: number;
+  /** It had been stored before: this was a repetition. */
+  duplicate?: true;
 }
 
 export interface StreamEventMap {
@@ -166,13 +193,18 @@ export interface StreamEventMap {
   state: StateChange;
   connected: Record<string, unknown>;
   heartbeat: { head: number; timestamp: string };
+  /** Over a shared socket that reports: somebody began or ceased to look. */
+  watchers: { type: 'watchers'; jobId: string; watchers: number };
   end: { type: 'end'; jobId: string; status: JobStatus | 'deleted' };
 }
 
 /**
- * What went wrong. Codes of the client: network errors have none, `held` (a proxy holds the stream),
- * `content_type`, `refused` (no WebSocket gets through), `silent`, `closed`, `hole`, `behind`,
- * `too_big`. Codes of the server are those of its problem document, else `http`.
+ * What went wrong, with words for people. Codes of the client: `network` (the server cannot be reached),
+ * `closed` (the connection broke), `silent` (2.5 heartbeats of nothing), `hole` (the stream skipped an
+ * event, so it was taken up again), `too_big`; and those of a rung: `held` (a proxy holds the SSE stream
+ * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no
+ * WebSocket gets through; nginx needs the Upgrade headers). The server's codes are those of its problem
+ * document (`not_found`, `overloaded` …) with its words; `http` where it sent none.
  */
 export class JobLightError extends Error {
   code: string;
@@ -180,6 +212,7 @@ export class JobLightError extends Error {
   fatal?: boolean;
   /** Another transport may help. */
   rung?: boolean;
+  /** Of the HTTP answer, or the close code of the WebSocket. */
   status?: number;
   /** What Retry-After asked for. */
   retryMs?: number;
@@ -193,7 +226,13 @@ export class TaskEventStream extends EventTarget {
   readonly transport?: Transport;
   /** The position after the last event that was handed out. */
   readonly cursor?: string;
-  readonly error?: Error & Partial<JobLightError>;
+  /** Why it is not live. Gone as soon as it is. */
+  readonly error?: JobLightError;
+  /**
+   * Why it is not on its first transport: one for each that was left for those below, best first, e.g.
+   * with code `held` for sse and `refused` for ws. Empty on the first transport.
+   */
+  readonly faults: JobLightError[];
   /** Set it to what the page knows: a terminal status leaves, an active one connects. */
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
@@ -205,7 +244,7 @@ export class TaskEventStream extends EventTarget {
   report(update: Update): Promise<Receipt>;
   report(updates: Update[]): Promise<Receipt[]>;
   /** A word to the workers. */
-  command(command: string, more?: { taskId?: string; args?: Record<string, unknown> }): Promise<unknown>;
+  command(command: string, more?: { taskId?: string; args?: Record<string, unknown> }): Promise<Receipt>;
   /** Starts the stream, ends with the job, throws when it failed. Leaving the loop closes it. */
   [Symbol.asyncIterator](): AsyncGenerator<StreamEvent, void, void>;
   addEventListener<K extends keyof StreamEventMap>(type: K,
@@ -219,4 +258,4 @@ export function eventParser(onEvent: (data: string, type: string, id: string) =>
   onRetry?: (ms: number) => void, maxChars?: number): (bytes: Uint8Array) => void;
 
 /** Full jitter: anything between nothing and 0.5 s, doubling to 30 s. */
-export function backoffMs(attempt: number, random?: () => number): number;
+export function backoffMs(attempt: number): number;

@@ -1,9 +1,15 @@
-import type { JobUpdate, StreamState, TaskEventStream, TaskUpdate } from './joblight.js';
+import type {
+  Command, Deliverable, JobUpdate, Presence, StateChange, StreamEvent, StreamEventMap, StreamState,
+  TaskEventStream, TaskUpdate,
+} from './joblight.js';
+import type { JobLight } from './shared-socket.js';
 
 /** `<task-event-stream job-id job-status base-url transports disabled cursor>` */
 export class TaskEventStreamElement extends HTMLElement {
   jobId: string | null;
   jobStatus: string | null;
+  /** Whose socket it shares. Default: that of all elements of the page without a token. */
+  client?: JobLight;
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   fetch?: typeof fetch;
   onTaskUpdate?: (update: TaskUpdate) => void;
@@ -15,5 +21,20 @@ export class TaskEventStreamElement extends HTMLElement {
 declare global {
   interface HTMLElementTagNameMap {
     'task-event-stream': TaskEventStreamElement;
+  }
+
+  /** They bubble and are composed. */
+  interface HTMLElementEventMap {
+    'task-stream:event': CustomEvent<StreamEvent>;
+    'task-stream:task-update': CustomEvent<TaskUpdate>;
+    'task-stream:job-update': CustomEvent<JobUpdate>;
+    'task-stream:deliverable': CustomEvent<Deliverable>;
+    'task-stream:command': CustomEvent<Command>;
+    'task-stream:presence': CustomEvent<Presence>;
+    'task-stream:snapshot': CustomEvent<StreamEventMap['snapshot']>;
+    'task-stream:connected': CustomEvent<StreamEventMap['connected']>;
+    'task-stream:heartbeat': CustomEvent<StreamEventMap['heartbeat']>;
+    'task-stream:state': CustomEvent<StateChange>;
+    'task-stream:end': CustomEvent<StreamEventMap['end']>;
   }
 }

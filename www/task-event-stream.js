@@ -1,12 +1,14 @@
 /*
  * <task-event-stream job-id="…" job-status="in_progress"> shows "Live ●" and hands on the events.
  * Attributes: job-id job-status base-url transports disabled cursor; `state` is what is shown.
- * Properties: token, fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
+ * Properties: client, token, fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
+ * The elements of a page share one WebSocket; those with a token share through a client of theirs.
  * Events, bubbling and composed: task-stream:task-update, :job-update, :snapshot, :state, :end …
  * Parts: dot, label. Colours: --task-stream-live, --task-stream-wait, --task-stream-off.
  */
-import { TaskEventStream } from './joblight.js';
+import { JobLight } from './shared-socket.js';
 
+const everybody = new JobLight();
 const BLIP_MS = 800; // a shorter break is nobody's business
 const PASSED = ['task_update', 'job_update', 'deliverable', 'command', 'presence', 'snapshot',
   'connected', 'heartbeat', 'event', 'state', 'end'];
@@ -102,13 +104,16 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
   }
 
   #join(old) {
-    const { jobId, jobStatus, token, fetch } = this;
+    const { jobId, jobStatus, token, fetch, client = token ? new JobLight() : everybody } = this;
     const transports = this.getAttribute('transports')?.match(/\w+/g) || undefined;
-    const baseUrl = this.getAttribute('base-url') || '';
+    const baseUrl = this.getAttribute('base-url');
     const goOn = old?.jobId === jobId && old.cursor; // a moved element continues where it was
     const cursor = goOn || this.getAttribute('cursor') || undefined;
-    const stream = new TaskEventStream(
-      { jobId, jobStatus: jobStatus || undefined, token, fetch, transports, baseUrl, cursor });
+    const options = { jobId, jobStatus: jobStatus || undefined, cursor };
+    for (const [name, value] of Object.entries({ baseUrl, transports, token, fetch })) {
+      if (value) options[name] = value; // else the client's
+    }
+    const stream = client.stream(options);
     this.#stream = stream;
     for (const type of PASSED) stream.addEventListener(type, (e) => this.#pass(stream, e));
     stream.start();

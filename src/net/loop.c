@@ -362,7 +362,7 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* Making and running. */
 
-#define RECEIVE_BYTES 512 /* lws keeps so much for each WebSocket; messages come in such pieces */
+#define RECEIVE_BYTES 64 /* lws keeps so much for each WebSocket; messages come in such pieces */
 
 /* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
 static const struct lws_protocols protocols[] = {

@@ -19,15 +19,15 @@
 #define CLOSE_BAD_MESSAGE 4400
 #define CLOSE_NO_JOB 4404
 
+#define REASON_MAX 100          /* bytes of a close frame's reason */
 #define UNREAD_BYTES (64 * 1024) /* of answers a client has not taken: it is not read from beyond */
 
 struct subscription {
 	struct subscriber subscriber; /* first */
 	struct ws *ws;
-	char job_id[ID_MAX + 1];
-	bool only;   /* named in the URL: without it the connection has no purpose */
-	bool leaving;
 	struct list link; /* in ws.subscriptions, or ws.left until it can be freed */
+	bool only;        /* named in the URL: without it the connection has no purpose */
+	char job_id[];
 };
 
 /* A job this connection reported on. */
@@ -51,7 +51,7 @@ struct ws {
 	uint64_t spoke;         /* when it had more to say than a pong; 0: never */
 	uint64_t heard, pinged; /* when something came from the peer, and when it was asked for a sign of life */
 	int close_code;
-	char close_reason[100];
+	char *close_reason;
 };
 
 /* Writing. */
@@ -155,8 +155,9 @@ static void close_now(struct ws *w)
 {
 	struct conn *c = w->conn;
 
+	size_t len = strlen(w->close_reason);
 	lws_close_reason(c->wsi, (enum lws_close_status)w->close_code, (unsigned char *)w->close_reason,
-			 strlen(w->close_reason));
+			 len < REASON_MAX ? len : REASON_MAX);
 	ws_detach(c);
 	c->state = CONN_CLOSING;
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
@@ -185,7 +186,7 @@ void ws_close(struct conn *c, int code, const char *reason)
 	if (w->close_code)
 		return;
 	w->close_code = code;
-	snprintf(w->close_reason, sizeof(w->close_reason), "%s", reason);
+	w->close_reason = xstrdup(reason);
 	enqueue(w);
 }
 
@@ -392,7 +393,7 @@ static void subscribe(struct ws *w, const char *job_id, const struct position *s
 		say_error(w, NULL, job_id, &full);
 		return;
 	}
-	s = xcalloc(1, sizeof(*s));
+	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
 	s->ws = w;
 	s->only = only;
 	memcpy(s->job_id, job_id, strlen(job_id) + 1);
@@ -695,6 +696,7 @@ void ws_free(struct conn *c)
 	free_left(w);
 	buf_finish(&w->in);
 	buf_finish(&w->out);
+	free(w->close_reason);
 	free(w);
 	c->ws = NULL;
 }

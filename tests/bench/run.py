@@ -15,6 +15,7 @@ import time
 
 import ageing
 import servers
+import slowing
 import table
 from rows import ROWS
 
@@ -98,7 +99,7 @@ def run_load(start, _folder, load):
         return load(server)
 
 
-COURSES = {"load": run_load, "start": ageing.run_start}
+COURSES = {"load": run_load, "start": ageing.run_start, "slowed": slowing.run_slowed}
 
 
 def run_once(row, name, timing):

@@ -146,6 +146,15 @@ test('a handler that closes the stream is not called again, whatever came in the
   assert.deepEqual(seqs, [2]);
 });
 
+test('nor is one that closes it when it is live', async () => {
+  const { stream, seqs } = await serve((out, since) => out.write(connected(since) + update(2)));
+  const told = [];
+  for (const type of ['connected', 'snapshot', 'event']) stream.addEventListener(type, () => told.push(type));
+  stream.addEventListener('state', ({ detail }) => { if (detail.state === 'live') stream.close(); });
+  await eventually('it is closed', () => stream.state === 'closed');
+  assert.deepEqual([told, seqs], [[], []]);
+});
+
 test('an absurd retry: does not become a pause without an end, or none at all', async () => {
   const { stream } = await serve((out, since) =>
     out.end(connected(since).replace('retry: 1', 'retry: 99999999999999')));

@@ -1,15 +1,26 @@
-/* The raw events, newest first, at most a few hundred of them. */
-import { $, setText } from './ui.js';
+/* The raw events, newest first: a window on the last few hundred of them. */
+import { $, copyOnClick, setText } from './ui.js';
 
-const ROWS = 200;
+const KEPT = 1000;
+const ROWS = 100;
 const LONGEST = 400;
+const CALM_MS = 200; // nobody reads faster, and moving all the lines is dear
 
-const kept = [];
+const kept = []; // oldest first
+let fresh = []; // not on the screen yet
+let held = 0; // came while it was paused
 let paused = false;
+let filter = '';
+let paintedAt = 0;
+let timer;
 
 export function keepRaw(type, message) {
-  kept.push({ at: new Date(), type, message });
-  if (kept.length > ROWS) kept.shift();
+  const entry = { at: new Date(), type, message };
+  kept.push(entry);
+  fresh.push(entry);
+  if (paused) held++;
+  if (kept.length > KEPT) kept.shift();
+  if (fresh.length > ROWS) fresh.shift();
 }
 
 function summary({ type, message }) {
@@ -18,14 +29,22 @@ function summary({ type, message }) {
   }
   const rest = { ...message };
   for (const shown of ['type', 'jobId', 'seq', 'timestamp', 'job', 'tasks']) delete rest[shown];
+  if (rest.note?.length > LONGEST) rest.note = rest.note.slice(0, LONGEST);
   return JSON.stringify(rest).slice(0, LONGEST);
 }
 
-function makeRow(entry) {
+function cellsOf(entry) {
   const { at, type, message } = entry;
   const time = `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+  entry.cells ||= [time, String(message.seq ?? message.job?.seq ?? ''), type, summary(entry)];
+  return entry.cells;
+}
+
+const matches = (entry) => !filter || cellsOf(entry).join(' ').toLowerCase().includes(filter);
+
+function makeRow(entry) {
   const li = document.createElement('li');
-  for (const text of [time, message.seq ?? message.job?.seq ?? '', type, summary(entry)]) {
+  for (const text of cellsOf(entry)) {
     const cell = document.createElement('span');
     cell.textContent = text;
     li.append(cell);
@@ -35,17 +54,45 @@ function makeRow(entry) {
 }
 
 export function paintRaw() {
-  const more = kept.length ? ` (${kept.length})` : '';
-  setText($('pause'), paused ? `Go on${more}` : 'Pause');
-  if (paused || !kept.length) return;
+  setText($('pause'), paused ? `Go on${held ? ` (${held})` : ''}` : 'Pause');
+  if (paused || !fresh.length || timer) return;
+  const early = paintedAt + CALM_MS - performance.now();
+  if (early > 0) {
+    timer = setTimeout(paintLater, early);
+    return;
+  }
+  paintedAt = performance.now();
   const list = $('raw');
-  list.prepend(...kept.splice(0).reverse().map(makeRow));
-  while (list.children.length > ROWS) list.lastElementChild.remove();
-  $('no-raw').hidden = true;
+  const wanted = fresh.filter(matches);
+  fresh = [];
+  for (let over = list.childElementCount + wanted.length - ROWS; over > 0; over--) list.lastElementChild?.remove();
+  list.prepend(...wanted.reverse().map(makeRow));
+  paintEmpty();
+}
+
+function paintLater() {
+  timer = undefined;
+  paintRaw();
+}
+
+function paintEmpty() {
+  $('no-raw').hidden = $('raw').childElementCount > 0;
+  setText($('no-raw'), kept.length ? 'None of them contains this.' : 'Nothing yet.');
 }
 
 $('pause').addEventListener('click', () => {
   paused = !paused;
+  held = 0;
   $('pause').setAttribute('aria-pressed', paused);
   paintRaw();
 });
+
+$('raw-filter').addEventListener('input', () => {
+  filter = $('raw-filter').value.trim().toLowerCase();
+  fresh = [];
+  $('raw').replaceChildren(...kept.filter(matches).slice(-ROWS).reverse().map(makeRow));
+  paintEmpty();
+});
+
+copyOnClick($('raw-copy'), () =>
+  kept.filter(matches).map(({ type, message }) => `${JSON.stringify({ type, ...message })}\n`).join(''));

@@ -1,68 +1,115 @@
 /* The list of tasks: a row for each, touched only where something differs. */
-import { now } from './clock.js';
-import { $, STATUS, ago, move, setText, span } from './ui.js';
+import { $, STATUS, ago, isOver, move, setText } from './ui.js';
 
 const FLASHES = 24; // at a time: more is noise, and work for nothing
 const LONG_NOTE = 240;
+const MANY = 30; // rows; from here on the list scrolls in itself
 
 const rows = new Map();
 let flashing = 0;
+let onCancel = () => {};
+
+export const onCancelTask = (listener) => { onCancel = listener; };
 
 function makeRow(task) {
   const li = $('task-row').content.firstElementChild.cloneNode(true);
   const part = (selector) => li.querySelector(selector);
   const row = {
-    li, icon: part('.icon'), use: part('use'), name: part('.name'), word: part('.word'),
-    bar: part('.bar'), fill: part('.bar i'), note: part('.note'), ago: part('.ago'), more: part('.more'),
+    li, icon: part('.icon'), body: part('.body'), name: part('.name'), word: part('.word'), stop: part('.stop'),
+    note: part('.note'), ago: part('.ago'), bar: undefined, more: undefined, // these two when they are needed
   };
-  row.more.addEventListener('click', () => {
-    row.note.classList.add('whole');
-    row.more.hidden = true;
-  });
+  li.dataset.id = task.id;
+  if (!rows.size) row.stop.tabIndex = 0; // one of them can be reached with Tab, the others with the arrows
   rows.set(task.id, row);
   $('tasks').append(li);
   return row;
 }
 
-export function paintTask(task, lively) {
-  const old = rows.get(task.id);
-  const row = old || makeRow(task);
-  const turned = row.li.dataset.status !== task.status;
-  if (turned) {
-    row.li.dataset.status = task.status;
-    row.use.setAttribute('href', '#i-' + (task.status in STATUS ? task.status : 'pending'));
+/** The look of a task: its status, or that nobody has heard of it for too long. */
+export const lookOf = ({ status, stalled }) =>
+  (stalled && !isOver(status) ? 'stalled' : status in STATUS ? status : 'pending');
+
+export function paintTask(id, task, at, lively) {
+  const old = rows.get(id);
+  if (!task) {
+    old?.li.remove();
+    rows.delete(id);
+    return;
   }
-  setText(row.name, task.title || task.id);
+  const row = old || makeRow(task);
+  const look = lookOf(task);
+  const turned = row.li.dataset.status !== look;
+  if (turned) {
+    row.li.dataset.status = look;
+    row.stop.disabled = isOver(task.status);
+  }
+  if (row.title !== task.title) {
+    row.title = task.title;
+    setText(row.name, task.title || task.id);
+    row.stop.setAttribute('aria-label', `Cancel “${task.title || task.id}”`);
+  }
   setText(row.word, wordOf(task));
   paintBar(row, task);
   paintNote(row, task.note || '');
   row.ago.dateTime = task.updatedAt;
-  setText(row.ago, ago(Date.parse(task.updatedAt), now()));
+  setText(row.ago, ago(Date.parse(task.updatedAt), at));
   if (lively && flashing < FLASHES) flash(row, !old, turned);
+}
+
+export function clearTasks() {
+  rows.clear();
+  $('tasks').replaceChildren();
+}
+
+/** A long list scrolls in itself, so that the rest of the page stays within reach. */
+export function paintList(count) {
+  const list = $('tasks');
+  const many = count > MANY;
+  $('no-tasks').hidden = count > 0;
+  if (list.classList.contains('many') === many) return;
+  list.classList.toggle('many', many);
+  if (many) list.tabIndex = 0;
+  else list.removeAttribute('tabindex');
+}
+
+export function showTask(id) {
+  const row = rows.get(id);
+  if (!row) return;
+  row.li.scrollIntoView({ block: 'center' });
+  flash(row, false, true);
 }
 
 const moving = ({ status, progress }) =>
   Number.isFinite(progress) && ['in_progress', 'blocked', 'failed'].includes(status);
 
 function wordOf(task) {
-  const word = STATUS[task.status] || String(task.status);
+  const word = lookOf(task) === 'stalled' ? 'No word from the worker' : STATUS[task.status] || String(task.status);
   return moving(task) ? `${word} · ${Math.round(task.progress)} %` : word;
 }
 
 function paintBar(row, task) {
   const { title, id, progress } = task;
-  row.bar.hidden = !moving(task);
-  if (row.bar.hidden) return;
+  if (!moving(task)) {
+    row.bar?.remove();
+    row.bar = undefined;
+    return;
+  }
+  row.bar ||= row.body.appendChild($('task-bar').content.firstElementChild.cloneNode(true));
   row.bar.setAttribute('aria-label', title || id);
   row.bar.setAttribute('aria-valuenow', Math.round(progress));
-  row.fill.style.transform = `translateX(${progress - 100}%)`;
+  row.bar.firstChild.style.transform = `translateX(${progress - 100}%)`;
 }
 
 function paintNote(row, note) {
-  if (row.note.textContent === note) return;
-  row.note.textContent = note;
+  if (row.noteText === note) return;
+  row.noteText = row.note.textContent = note;
   row.note.classList.remove('whole');
-  row.more.hidden = note.length < LONG_NOTE && note.split('\n').length < 4;
+  row.more?.remove();
+  row.more = undefined;
+  if (note.length < LONG_NOTE && note.split('\n', 4).length < 4) return;
+  row.more = document.createElement('button');
+  Object.assign(row.more, { type: 'button', className: 'more', textContent: 'Show all of it' });
+  row.body.append(row.more);
 }
 
 function flash({ li, icon }, fresh, turned) {
@@ -76,26 +123,31 @@ function flash({ li, icon }, fresh, turned) {
   light.onfinish = light.oncancel = () => { flashing--; };
 }
 
-export function paintAges(tasks) {
-  for (const [id, row] of rows) setText(row.ago, ago(Date.parse(tasks.get(id).updatedAt), now()));
+export function paintAges(tasks, at) {
+  for (const [id, row] of rows) {
+    const task = tasks.get(id);
+    if (task) setText(row.ago, ago(Date.parse(task.updatedAt), at));
+  }
 }
 
-function share({ status, progress }) {
-  if (status === 'completed' || status === 'failed') return 1;
-  return Math.min(100, Math.max(0, progress || 0)) / 100;
-}
+$('tasks').addEventListener('click', ({ target }) => {
+  const { id } = target.closest('.task')?.dataset || {};
+  if (target.closest('.more')) {
+    const { note, more } = rows.get(id);
+    note.classList.add('whole');
+    more.remove();
+  } else if (target.closest('.stop')) onCancel(id);
+});
 
-/** How far all of them are: a cancelled task counts for nothing, a failed one is over. */
-export function progressOf(tasks) {
-  const counted = tasks.filter(({ status }) => status !== 'cancelled');
-  const done = counted.filter(({ status }) => status === 'completed').length;
-  const sum = counted.reduce((total, task) => total + share(task), 0);
-  return { all: counted.length, done, part: counted.length ? sum / counted.length : 0 };
-}
-
-export function timeLeft(tasks, part) {
-  const starts = tasks.map(({ startedAt }) => Date.parse(startedAt)).filter(Number.isFinite);
-  const elapsed = now() - Math.min(...starts);
-  if (part < 0.08 || part > 0.995 || elapsed < 2000) return '';
-  return `about ${span(elapsed * (1 - part) / part)} left`;
-}
+$('tasks').addEventListener('keydown', (event) => {
+  const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
+  const here = event.target.closest('.stop');
+  if (!step || !here) return;
+  event.preventDefault();
+  let li = here.closest('.task')[step];
+  while (li?.querySelector('.stop').disabled) li = li[step];
+  if (!li) return;
+  here.tabIndex = -1;
+  li.querySelector('.stop').tabIndex = 0;
+  li.querySelector('.stop').focus();
+});

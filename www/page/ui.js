@@ -8,6 +8,8 @@ export const STATUS = {
 export const isOver = (status) => ['completed', 'failed', 'cancelled', 'deleted'].includes(status);
 export const isActive = (status) => ['in_progress', 'revisions', 'hardening'].includes(status);
 
+const SAID_MS = 1600;
+
 export const $ = (id) => document.getElementById(id);
 
 /** Sets only what differs, so that an update costs no layout where nothing changed. */
@@ -34,22 +36,6 @@ export function span(ms) {
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-}
-
-/** A request of the page itself. Throws an Error in words that can be shown. */
-export async function call(method, path, body) {
-  const init = { method, headers: {}, cache: 'no-store' };
-  if (body) {
-    init.headers['content-type'] = 'application/json';
-    init.body = JSON.stringify(body);
-  }
-  const response = await fetch(path, init).catch(() => {
-    throw new Error('The server cannot be reached.');
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  const error = new Error(answer.detail || answer.title || `The server answered ${response.status}.`);
-  throw Object.assign(error, { status: response.status, code: answer.code });
 }
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
@@ -95,4 +81,15 @@ export async function copyText(text) {
     area.remove();
     return done;
   }
+}
+
+/** The button copies what `textOf` answers, and says so; where copying is forbidden it selects `node`. */
+export function copyOnClick(button, textOf, node) {
+  const label = button.textContent;
+  button.addEventListener('click', async () => {
+    const done = await copyText(textOf());
+    setText(button, done ? 'Copied' : 'Select it');
+    if (!done && node) getSelection().selectAllChildren(node);
+    setTimeout(() => setText(button, label), SAID_MS);
+  });
 }

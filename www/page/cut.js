@@ -1,0 +1,65 @@
+/*
+ * A real cut, below the client, which has to find out by itself: what is open breaks, and for a moment
+ * nothing gets through, as if the cable were out. Requests of the page and of its demo worker pass.
+ */
+const OUT_MS = 2500;
+
+const requests = new Map(); // one for each connection of the client
+const sockets = new Set();
+let timer;
+
+export const isCut = () => timer !== undefined;
+
+/* The client looks for WebSocket when it needs one; it gets one that can break. */
+class Line extends WebSocket {
+  #broken = false;
+
+  constructor(...about) {
+    super(...about);
+    for (const type of ['message', 'close', 'error']) {
+      this.addEventListener(type, (event) => {
+        if (this.#broken && event.isTrusted) event.stopImmediatePropagation();
+      });
+    }
+    this.addEventListener('close', () => sockets.delete(this));
+    sockets.add(this);
+    if (isCut()) setTimeout(() => this.break(), 0);
+  }
+
+  break() {
+    if (this.#broken || this.readyState > WebSocket.OPEN) return;
+    this.#broken = true;
+    this.close();
+    this.dispatchEvent(new CloseEvent('close', { code: 1006, wasClean: false })); // what a dead line looks like
+  }
+}
+globalThis.WebSocket = Line;
+
+export function fetchThatCanBeCut(url, init) {
+  if (isCut()) return Promise.reject(new TypeError('the line is cut'));
+  const { signal } = init;
+  if (!signal) return fetch(url, init);
+  if (!requests.has(signal)) {
+    const line = new AbortController();
+    requests.set(signal, line);
+    signal.addEventListener('abort', () => {
+      requests.delete(signal);
+      line.abort(signal.reason);
+    }, { once: true });
+  }
+  return fetch(url, { ...init, signal: requests.get(signal).signal });
+}
+
+export function mend() {
+  if (!isCut()) return;
+  clearTimeout(timer);
+  timer = undefined;
+  dispatchEvent(new Event('online')); // as the browser does when the cable is in again
+}
+
+export function cut() {
+  if (isCut()) return;
+  timer = setTimeout(mend, OUT_MS);
+  for (const line of requests.values()) line.abort(new TypeError('the line is cut'));
+  for (const socket of sockets) socket.break();
+}

@@ -1,0 +1,62 @@
+/* What is known of a job: the fold of its events. The live page has one, a replay has another. */
+import { isOver } from './ui.js';
+
+export class Model {
+  job = null;
+  tasks = new Map();
+  files = new Map();
+  agents = [];
+  watchers = 0;
+  dirty = new Set(); // ids of tasks whose row is to be painted, or removed
+
+  take(event) {
+    switch (event.type) {
+      case 'snapshot': return this.#snapshot(event.job);
+      case 'task_update': return this.#task(event);
+      case 'job_update': return this.#job(event);
+      case 'deliverable': return this.#file(event);
+      case 'connected':
+      case 'presence': return this.#presence(event);
+      default: return undefined;
+    }
+  }
+
+  touchAll() {
+    for (const id of this.tasks.keys()) this.dirty.add(id);
+  }
+
+  #snapshot(job) {
+    this.touchAll(); // what is gone has to go from the screen, too
+    this.tasks.clear();
+    this.files.clear();
+    this.job = job;
+    for (const task of [...job.tasks].sort((a, b) => a.position - b.position)) {
+      this.tasks.set(task.id, task);
+      this.dirty.add(task.id);
+    }
+    for (const file of job.deliverables || []) this.#file(file);
+  }
+
+  #task({ taskId: id, timestamp, ...state }) {
+    const { startedAt = state.status === 'in_progress' ? timestamp : undefined } = this.tasks.get(id) || {};
+    this.tasks.set(id, { ...state, id, startedAt, updatedAt: timestamp });
+    this.dirty.add(id);
+  }
+
+  #job({ status, title, timestamp, created, tasks, jobId }) {
+    if (created) this.job = { id: jobId, title, createdAt: timestamp };
+    for (const task of tasks || []) this.#task({ ...task, taskId: task.id, timestamp });
+    if (!this.job) return;
+    Object.assign(this.job, { status, title: title ?? this.job.title, updatedAt: timestamp });
+    this.job.endedAt = isOver(status) ? this.job.endedAt || timestamp || new Date().toISOString() : undefined;
+  }
+
+  #file({ deliverableId, id, title, url, mediaType }) {
+    this.files.set(deliverableId || id, { title, url, mediaType });
+  }
+
+  #presence({ watchers = this.watchers, agents = this.agents }) {
+    this.watchers = watchers;
+    this.agents = agents;
+  }
+}

@@ -1,0 +1,54 @@
+/* Requests of the page itself, and their failures in words that can be shown. */
+
+const WORDS = {
+  401: 'You are not allowed to do this: the server wants to know who you are.',
+  403: 'You are not allowed to do this.',
+  413: 'This is too much at once.',
+  429: 'Too many requests. Wait a moment.',
+  502: 'The server is away: something in front of it answered.',
+  503: 'The server is busy or restarting.',
+  504: 'The server is away: something in front of it answered.',
+};
+
+const listeners = [];
+
+/** Calls back with { method, path, body } for everything that is changed through this page. */
+export const onRequest = (listener) => listeners.push(listener);
+export const tellRequest = (request) => listeners.forEach((listener) => listener(request));
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+
+function failure(response, { code, detail, title }) {
+  const { status } = response;
+  const words = code === 'job_ended' ? 'The job is over and takes no more updates.' : WORDS[status];
+  const said = sentence(detail || title || `the server answered ${status}`);
+  return Object.assign(new Error(words || said), { status, code });
+}
+
+/** Throws an Error whose message can be shown. `quiet`: nobody needs to know how it was done. */
+export async function call(method, path, body, { quiet = false } = {}) {
+  const init = { method, headers: {}, cache: 'no-store' };
+  if (body) {
+    init.headers['content-type'] = 'application/json';
+    init.body = JSON.stringify(body);
+    if (!quiet) tellRequest({ method, path, body });
+  }
+  const response = await fetch(path, init).catch(() => {
+    throw new Error('The server cannot be reached.');
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw failure(response, answer || {});
+}
+
+/** Does not come to `work` before it is answered; false when the page should give up. */
+export async function patiently(work, { everyMs = 1000 } = {}) {
+  for (;;) {
+    try {
+      return await work();
+    } catch (err) {
+      if (err.status && err.status < 500) throw err;
+      await new Promise((resolve) => { setTimeout(resolve, everyMs); });
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/* The way back: what people say to the workers, and what is said here. Comments and cancels are commands. */
+import { WORKER } from './demo.js';
+import { me } from './agents.js';
+import { call } from './request.js';
+import { $, ago, isOver, move, setText } from './ui.js';
+
+const KEPT = 40;
+const SURE_MS = 4000;
+const TYPING_MS = 3000;
+
+const mine = new Set(); // seqs of what was said from here
+const lines = []; // { seq, at, time }
+let api = '';
+let typedAt = -TYPING_MS;
+let sure;
+
+function say(text, mood = '') {
+  setText($('talk-hint'), text);
+  $('talk-hint').dataset.mood = mood;
+}
+
+async function command(body) {
+  try {
+    const { seq } = await call('POST', `${api}/commands`, body);
+    mine.add(seq);
+    const line = lines.find((other) => other.seq === seq);
+    if (line) setText(line.who, 'You');
+    say('');
+    return true;
+  } catch (err) {
+    say(err.message, 'bad');
+    return false;
+  }
+}
+
+export const cancelTask = (taskId) => command({ command: 'cancel', taskId });
+
+function wordsOf({ command: name, taskId, args = {} }, tasks) {
+  const title = taskId && `“\u2068${tasks.get(taskId)?.title || taskId}\u2069”`;
+  if (name === 'comment') return String(args.text ?? '');
+  if (name === 'cancel') return `Cancel ${title || 'the job'}, please.`;
+  return [name, title, Object.keys(args).length ? JSON.stringify(args) : ''].filter(Boolean).join(' ');
+}
+
+/** A command of the log, from wherever. */
+export function takeCommand(event, tasks, at) {
+  const from = event.args?.from;
+  const li = document.createElement('li');
+  const [who, time] = ['span', 'time'].map((name) => li.appendChild(document.createElement(name)));
+  const words = li.appendChild(document.createElement('p'));
+  who.textContent = mine.has(event.seq) ? 'You' : typeof from === 'string' ? from.slice(0, 40) : 'Somebody';
+  who.className = 'who';
+  who.dir = words.dir = 'auto';
+  words.textContent = wordsOf(event, tasks);
+  li.className = from === WORKER ? 'worker' : '';
+  $('thread').append(li);
+  const line = { seq: event.seq, at: Date.parse(event.timestamp), who, time };
+  setText(time, ago(line.at, at));
+  lines.push(line);
+  while (lines.length > KEPT) {
+    lines.shift();
+    $('thread').firstElementChild.remove();
+  }
+  $('thread').scrollTop = $('thread').scrollHeight;
+  move(li, [{ opacity: 0, transform: 'translateY(8px)' }, {}], { duration: 300, easing: 'ease-out' });
+}
+
+export function paintTalk(status, at) {
+  const over = isOver(status);
+  for (const id of ['words', 'send', 'cancel']) $(id).disabled = over;
+  if (over && !$('talk-hint').textContent) say('The job is over: nobody listens any more.');
+  for (const { at: then, time } of lines) setText(time, ago(then, at));
+}
+
+function typing() {
+  if (performance.now() - typedAt < TYPING_MS || !$('words').value) return;
+  typedAt = performance.now();
+  call('POST', `${api}/presence`, { agent: me, state: 'typing' }, { quiet: true }).catch(() => {});
+}
+
+async function send(event) {
+  event.preventDefault();
+  const text = $('words').value.trim();
+  if (!text) return;
+  $('words').value = '';
+  call('POST', `${api}/presence`, { agent: me, state: '' }, { quiet: true }).catch(() => {});
+  typedAt = -TYPING_MS;
+  if (!await command({ command: 'comment', args: { text } })) $('words').value ||= text;
+}
+
+function calm() {
+  sure = undefined;
+  setText($('cancel'), 'Cancel the job');
+}
+
+async function cancel() {
+  if (!sure) {
+    sure = setTimeout(calm, SURE_MS);
+    setText($('cancel'), 'Really cancel it? Press again');
+    return;
+  }
+  clearTimeout(sure);
+  calm();
+  if (await command({ command: 'cancel' })) say('Said. A worker that listens will stop.');
+}
+
+export function startTalk(jobApi) {
+  api = jobApi;
+  $('talk').addEventListener('submit', send);
+  $('words').addEventListener('input', typing);
+  $('cancel').addEventListener('click', cancel);
+}

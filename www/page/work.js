@@ -1,0 +1,102 @@
+/* The first minute of a newcomer: the demo worker, the curl line, the link to share. */
+import { TaskEventStream } from '../joblight.js';
+import { DemoWorker, WORKER } from './demo.js';
+import { link } from './link.js';
+import { call, patiently, tellRequest } from './request.js';
+import { demoJob } from './scenarios.js';
+import { $, copyOnClick, copyText, isActive, isOver, move, setText } from './ui.js';
+
+const SAID_MS = 1600;
+
+const jobId = decodeURIComponent(location.pathname.split('/')[2] || '');
+const name = encodeURIComponent(jobId);
+const api = `/api/jobs/${name}`;
+const hook = `/api/agent-hooks/task-update/${name}`;
+const hello = { taskId: 'hello', status: 'in_progress', progress: 42, note: 'Hello!' };
+const curl = `curl --json '${JSON.stringify(hello)}' \\\n  ${location.origin}${hook}`;
+const stream = new TaskEventStream({ jobId }); // never started: it only reports
+
+let worker;
+
+export function say(text, mood = '') {
+  const hint = $('hint');
+  if (hint.textContent === text) return;
+  setText(hint, text);
+  hint.dataset.mood = mood;
+  move(hint, [{ transform: 'translateY(6px)', opacity: 0 }, {}], { duration: 350, easing: 'ease-out' });
+}
+
+export function paintWork(status) {
+  const over = isOver(status);
+  const idle = over ? 'Start demo worker on a fresh job' : 'Start demo worker';
+  $('demo').disabled = Boolean(worker);
+  setText($('demo'), worker ? 'Demo worker at work…' : idle);
+  if (!over || $('hint').dataset.mood === 'bad') return;
+  const { events, lost, repeated } = link;
+  const seen = events ? `${events} events, ${lost} lost, ${repeated} repeated. ` : '';
+  say(`${seen}The job is over and takes no more updates.`);
+}
+
+/** The demo worker listens as every worker may. */
+export const hearCommand = (command) => worker?.hear(command);
+
+async function report(body) {
+  tellRequest({ method: 'POST', path: hook, body: Array.isArray(body) && body.length > 2 ? body.slice(0, 2) : body });
+  return stream.report(body);
+}
+
+const comment = (text, taskId) =>
+  call('POST', `${api}/commands`, { command: 'comment', taskId, args: { text, from: WORKER } }, { quiet: true });
+
+const presence = (state, taskId) =>
+  call('POST', `${api}/presence`, { agent: WORKER, state, taskId }, { quiet: true });
+
+const setStatus = (status) => patiently(() => call('PATCH', api, { status }));
+
+const handOver = () => patiently(() => call('POST', `${api}/deliverables`, {
+  title: 'Everything that happened', url: `${location.origin}${api}/activity?limit=1000`, mediaType: 'application/json',
+}));
+
+async function work() {
+  const job = await call('GET', api);
+  if (isOver(job.status)) {
+    const fresh = await call('POST', '/api/jobs', demoJob(), { quiet: true });
+    location.assign(`/jobs/${encodeURIComponent(fresh.id)}#demo`);
+    return;
+  }
+  if (!isActive(job.status)) await setStatus('in_progress');
+  const end = await worker.run(job.tasks);
+  if (end === 'completed') await handOver();
+  await setStatus(end);
+}
+
+export async function startWork() {
+  if (worker) return;
+  worker = new DemoWorker({ report, comment, presence });
+  $('demo').disabled = true;
+  try {
+    await work();
+  } catch (err) {
+    if (err.code !== 'job_ended') say(err.message, 'bad'); // somebody else ended it: fine
+  }
+  worker = undefined;
+  $('demo').disabled = false;
+}
+
+async function share() {
+  const about = { title: document.title, url: location.origin + location.pathname };
+  if (navigator.share && matchMedia('(pointer: coarse)').matches) {
+    await navigator.share(about).catch(() => {}); // closed without a choice
+    return;
+  }
+  const done = await copyText(about.url);
+  setText($('share'), done ? 'Link copied' : about.url);
+  setTimeout(() => setText($('share'), 'Share'), SAID_MS);
+}
+
+setText($('curl'), curl);
+tellRequest({ method: 'POST', path: hook, body: hello });
+$('demo').addEventListener('click', startWork);
+copyOnClick($('copy'), () => curl, $('curl'));
+$('share').hidden = false;
+$('share').addEventListener('click', share);
