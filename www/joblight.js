@@ -298,7 +298,7 @@ export class TaskEventStream extends EventTarget {
     for (;;) {
       const query = link.upAt ? { wait: WAIT_S } : {};
       const began = Date.now();
-      this.#arm(link, WAIT_S * 1500, 'silent', 'The line went quiet');
+      this.#arm(link, link.upAt ? WAIT_S * 1500 : SETTLE_MS, 'silent', 'The line went quiet');
       const response = await this.#fetch(link.signal, this.#job + '/updates' + this.#at(query));
       const page = await response.json();
       const events = page.events || [];

@@ -307,6 +307,20 @@ def test_the_class_reports_watches_and_ends_with_the_job(name, browse):
     chromium.says("the job is completed")
 
 
+@example("shared")
+def test_streams_of_a_page_share_a_socket_that_goes_both_ways(name, browse):
+    """Repeated, because what is committed while the page connects comes with its snapshot."""
+    chromium, api = browse(name)
+
+    def seen():
+        api.report("report", "binding", status="completed")
+        return chromium.has_said("binding completed")
+
+    until(seen, 30, "the update on the page")
+    until(lambda: [entry["type"] for entry in api.activity("report")].count("command"), 20, "the comment in the log")
+    assert api.get("/api/jobs/report").json["tasks"][0]["status"] == "completed"
+
+
 @example("eventsource")
 def test_an_event_source_needs_three_lines(name, browse):
     chromium, api = browse(name)
