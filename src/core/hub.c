@@ -103,9 +103,14 @@ void hub_detach(struct hub *h, struct subscriber *s)
 	detach(h, s);
 }
 
+static bool is_due(const struct hub *h, uint32_t when)
+{
+	return (int32_t)(when - (uint32_t)h->now) <= 0;
+}
+
 static void schedule_beat(struct hub *h, struct subscriber *s)
 {
-	s->beat_due = h->now + h->limits->heartbeat_ms;
+	s->beat_due = (uint32_t)(h->now + h->limits->heartbeat_ms);
 	list_move(&h->beats, &s->beat);
 }
 
@@ -114,7 +119,7 @@ void hub_block(struct hub *h, struct subscriber *s)
 	if (!s->channel)
 		return;
 	s->blocked = true;
-	s->blocked_since = h->now;
+	s->stall_due = (uint32_t)(h->now + h->limits->stall_ms);
 	list_move(&h->stalls, &s->stall);
 }
 
@@ -558,7 +563,7 @@ static bool tick_beats(struct hub *h)
 {
 	for (uint64_t left = h->limits->round_visits; !list_empty(&h->beats); left--) {
 		struct subscriber *s = container_of(h->beats.next, struct subscriber, beat);
-		if (s->beat_due > h->now)
+		if (!is_due(h, s->beat_due))
 			return false;
 		if (!left)
 			return true;
@@ -571,7 +576,7 @@ static void tick_stalls(struct hub *h)
 {
 	while (!list_empty(&h->stalls)) {
 		struct subscriber *s = container_of(h->stalls.next, struct subscriber, stall);
-		if (s->blocked_since + h->limits->stall_ms > h->now)
+		if (!is_due(h, s->stall_due))
 			return;
 		h->stats.stalled++;
 		detach(h, s);

@@ -50,7 +50,7 @@ void conn_release(struct conn *c)
 	if (!c->subscriber)
 		return;
 	hub_detach(c->loop->hub, c->subscriber);
-	c->release(c);
+	free(c->subscriber);
 	c->subscriber = NULL;
 }
 

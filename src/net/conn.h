@@ -37,9 +37,7 @@ struct conn {
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer;     /* in the list of the deadline it has */
 	uint64_t due;
-	/* A stream or a waiting poll: its subscriber, and what frees the memory it is in. */
-	struct subscriber *subscriber;
-	void (*release)(struct conn *c);
+	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its memory, which is ours */
 	struct ws *ws; /* of a WebSocket */
 };
 

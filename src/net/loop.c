@@ -219,6 +219,7 @@ static void flush_sockets(struct loop *l)
 {
 	struct list now;
 
+	ws_free_left(l);
 	list_init(&now);
 	while (!list_empty(&l->sockets))
 		list_move(&now, l->sockets.next);
@@ -362,7 +363,7 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* Making and running. */
 
-#define RECEIVE_BYTES 64 /* lws keeps so much for each WebSocket; messages come in such pieces */
+#define RECEIVE_BYTES 128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such pieces */
 
 /* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
 static const struct lws_protocols protocols[] = {
@@ -413,6 +414,7 @@ static void init_lists(struct loop *l)
 	list_init(&l->requests);
 	list_init(&l->replies);
 	list_init(&l->sockets);
+	list_init(&l->left);
 	list_init(&l->beats_due);
 	list_init(&l->bodies);
 	list_init(&l->idles);
@@ -499,5 +501,6 @@ void loop_finish(struct loop *l)
 	doorstep_finish(&l->doorstep);
 	hangups_finish(&l->hangups);
 	free(l->slots);
+	ws_free_left(l);
 	inbox_finish(l);
 }

@@ -67,6 +67,7 @@ struct loop {
 
 	struct list requests, replies;            /* connections with a request to run, an answer to write */
 	struct list sockets;                      /* WebSockets with something to write */
+	struct list left;                         /* their subscriptions that ended, until they can be freed */
 	struct list beats_due;                    /* WebSockets by their next ping */
 	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */

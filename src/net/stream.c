@@ -31,11 +31,6 @@ static struct stream *stream_of(struct subscriber *s)
 	return (struct stream *)s;
 }
 
-static void free_stream(struct conn *c)
-{
-	free(c->subscriber);
-}
-
 static void add_retry(struct buf *out)
 {
 	buf_format(out, "retry: %u\n\n", RETRY_LEAST_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS));
@@ -207,6 +202,5 @@ void stream_open(struct conn *c, struct request *r)
 	memcpy(job_id, r->params[0].ptr, r->params[0].len);
 	conn_expect_stream(c);
 	c->subscriber = &s->subscriber;
-	c->release = free_stream;
 	hub_attach(c->loop->hub, &s->subscriber, &stream_ops, &a);
 }

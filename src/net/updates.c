@@ -32,11 +32,6 @@ static struct poll *poll_of(struct subscriber *s)
 	return (struct poll *)s;
 }
 
-static void free_poll(struct conn *c)
-{
-	free(c->subscriber);
-}
-
 static void encode(const struct poll *p, const struct update *u, struct buf *out)
 {
 	buf_format(out, "{\"jobId\":\"%s\",\"epoch\":\"%s\",\"cursor\":\"", p->job_id, u->epoch);
@@ -212,6 +207,5 @@ void updates_poll(struct conn *c, struct request *r)
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);
 	c->subscriber = &p->subscriber;
-	c->release = free_poll;
 	attach(p, &position);
 }

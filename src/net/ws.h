@@ -27,6 +27,7 @@ void ws_writable(struct conn *c);
 void ws_flush(struct conn *c); /* at the end of a turn */
 void ws_answer(struct conn *c, struct op *op); /* takes the op */
 void ws_detach(struct conn *c);  /* it is going: leaves its jobs.  Called more than once */
+void ws_free_left(struct loop *l); /* subscriptions that ended; outside of all call backs */
 void ws_free(struct conn *c);    /* outside of all call backs; harmless when it is none */
 void ws_tick(struct conn *c, uint64_t now_ms); /* its beat is due */
 

@@ -78,10 +78,10 @@ struct subscriber {
 	uint32_t passing; /* the last passing message it got */
 	uint8_t framing, types;
 	bool open, blocked;
+	uint32_t beat_due, stall_due; /* the low half of the time: there are ten thousands of these */
+	struct list beat, stall;
 	struct hub_read *read;
 	struct outbox *outbox;
-	struct list beat, stall;
-	uint64_t beat_due, blocked_since;
 };
 
 struct hub_ops {

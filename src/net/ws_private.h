@@ -1,0 +1,72 @@
+/* A WebSocket as its own files see it: ws.c, ws_subscription.c, ws_message.c. */
+#ifndef JOBLIGHT_NET_WS_PRIVATE_H
+#define JOBLIGHT_NET_WS_PRIVATE_H
+
+#include "crowd.h"
+#include "joblight/core/message.h"
+#include "loop_private.h"
+#include "ws.h"
+
+/* RFC 6455 section 7.4.1, and ours from 4000 on. */
+#define CLOSE_OVER 1000
+#define CLOSE_PROTOCOL 1002
+#define CLOSE_BINARY 1003
+#define CLOSE_TOO_BIG 1009
+#define CLOSE_RESTART 1012
+#define CLOSE_TOO_SLOW 4008
+#define CLOSE_BAD_MESSAGE 4400
+#define CLOSE_NO_JOB 4404
+
+struct subscription {
+	struct subscriber subscriber; /* first */
+	struct ws *ws;
+	struct list link; /* in ws.subscriptions, or loop.left until it can be freed */
+	bool only;        /* named in the URL: without it the connection has no purpose */
+	char job_id[];
+};
+
+/* A job this connection reported on. */
+struct reported {
+	struct crowd_want want; /* first */
+	struct ws *ws;
+	char job_id[ID_MAX + 1];
+	struct list link;
+};
+
+struct ws {
+	struct conn *conn;
+	struct list subscriptions, reported;
+	unsigned count;   /* of subscriptions */
+	unsigned pending; /* ops on their way to the store */
+	struct buf in, out;
+	bool blocked, deaf;
+	bool over;    /* the peer said close: what it says behind that does not count */
+	bool present; /* told of an agent */
+	bool quiet;   /* it only watches */
+	bool speaks;  /* it had more to say than a pong, at `spoke` */
+	bool asked;   /* for a sign of life, and gave none yet */
+	uint16_t close_code;
+	uint32_t spoke; /* the low half of the time */
+	char *close_reason;
+};
+
+/* Writing: what is said goes out at the end of the turn. */
+void ws_enqueue(struct ws *w);
+void ws_add_frame(struct ws *w, struct slice json);
+void ws_say(struct ws *w, struct buf *json); /* empties it */
+void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
+enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
+void ws_write_out(struct ws *w);
+/* Reads on, or not: while it takes nothing, or too much of it waits for the store. */
+void ws_mind_input(struct ws *w);
+
+/* Subscriptions. */
+void ws_subscribe(struct ws *w, const char *job_id, const struct position *since, unsigned types, bool only);
+void ws_unsubscribe(struct ws *w, const char *job_id);
+void ws_leave(struct subscription *s); /* its memory goes at the end of the turn */
+
+/* Messages. */
+void ws_hear_message(struct ws *w, struct slice text);
+void ws_forget_reported(struct reported *r);
+
+#endif

@@ -1,0 +1,165 @@
+/* One job that a WebSocket watches: a subscriber of the hub like any other. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "opening.h"
+#include "ws_private.h"
+
+static struct subscription *find_subscription(struct ws *w, const char *job_id)
+{
+	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
+		struct subscription *s = container_of(at, struct subscription, link);
+		if (strcmp(s->job_id, job_id) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* It may be inside one of its own call backs: the memory goes at the end of the turn. */
+void ws_leave(struct subscription *s)
+{
+	struct ws *w = s->ws;
+
+	hub_detach(w->conn->loop->hub, &s->subscriber);
+	list_move(&w->conn->loop->left, &s->link);
+	w->count--;
+	ws_enqueue(w);
+}
+
+void ws_free_left(struct loop *l)
+{
+	while (!list_empty(&l->left)) {
+		struct subscription *s = container_of(l->left.next, struct subscription, link);
+		list_remove(&s->link);
+		free(s);
+	}
+}
+
+static void say_end(struct ws *w, const char *job_id, uint64_t seq, const char *status)
+{
+	struct buf json = { 0 };
+
+	opening_encode_end(&json, job_id, seq, status);
+	ws_say(w, &json);
+}
+
+static void subscription_failed(struct subscription *s, const struct opening *o)
+{
+	struct ws *w = s->ws;
+	struct problem p = { .outcome = o->outcome };
+
+	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
+	ws_say_error(w, NULL, s->job_id, &p);
+	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
+		ws_close(w->conn, CLOSE_NO_JOB, "no such job");
+	ws_leave(s);
+}
+
+static void subscription_opened(struct subscriber *subscriber, const struct opening *o)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+	struct buf json = { 0 }, frame = { 0 };
+	char header[FRAME_PREFIX_MAX];
+
+	if (outcome_is_error(o->outcome)) {
+		subscription_failed(s, o);
+		return;
+	}
+	opening_encode(&json, w->conn->loop, o);
+	buf_add(&frame, header, frame_ws_header(header, json.len + o->snapshot.len + (o->snapshot.len ? 1 : 0)));
+	buf_slice(&frame, buf_as_slice(&json));
+	buf_finish(&json);
+	conn_widen(w->conn, o->snapshot.len);
+	hub_send(w->conn->loop->hub, subscriber, &frame, o->result, o->snapshot,
+		 o->snapshot.len ? SLICE("}") : SLICE(""));
+}
+
+static void subscription_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+
+	say_end(w, job_id, seq, status);
+	if (s->only && w->count == 1)
+		ws_close(w->conn, CLOSE_OVER, "the job is over");
+	ws_leave(s);
+}
+
+static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct buf json = { 0 };
+
+	opening_encode_heartbeat(&json, s->job_id, head);
+	conn_widen(s->ws->conn, 0);
+	ws_say(s->ws, &json);
+}
+
+static void subscription_stalled(struct subscriber *subscriber)
+{
+	/* A close frame would wait behind what the client does not take. */
+	conn_kill(((struct subscription *)subscriber)->ws->conn);
+}
+
+/* Several frames of one job: straight from the ring when there is nothing else to say. */
+static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
+{
+	struct ws *w = ((struct subscription *)subscriber)->ws;
+
+	if (w->close_code)
+		return SINK_BLOCKED;
+	if (!w->out.len && w->count == 1)
+		return ws_write_now(w, bytes, len);
+	buf_add(&w->out, bytes, len);
+	ws_enqueue(w);
+	if (w->out.len < w->conn->loop->limits->write_bytes)
+		return SINK_OPEN;
+	ws_write_out(w);
+	return w->blocked ? SINK_BLOCKED : SINK_OPEN;
+}
+
+static const struct subscriber_ops subscription_ops = {
+	.opened = subscription_opened,
+	.write = subscription_write,
+	.ended = subscription_ended,
+	.heartbeat = subscription_heartbeat,
+	.stalled = subscription_stalled,
+};
+
+void ws_subscribe(struct ws *w, const char *job_id, const struct position *since, unsigned types, bool only)
+{
+	const struct limits *limits = w->conn->loop->limits;
+	struct subscription *s = find_subscription(w, job_id);
+	struct attach a = { .job_id = job_id, .position = *since, .framing = FRAME_WS, .types = types };
+	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
+
+	if (s) /* a second time: it begins anew, at the new position */
+		ws_leave(s);
+	if (w->count >= limits->subscriptions) {
+		snprintf(full.detail, sizeof(full.detail), "a connection may have %llu subscriptions",
+			 (unsigned long long)limits->subscriptions);
+		ws_say_error(w, NULL, job_id, &full);
+		return;
+	}
+	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
+	s->ws = w;
+	s->only = only;
+	memcpy(s->job_id, job_id, strlen(job_id) + 1);
+	list_append(&w->subscriptions, &s->link);
+	w->count++;
+	a.job_id = s->job_id;
+	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
+	if (w->blocked)
+		hub_block(w->conn->loop->hub, &s->subscriber);
+}
+
+void ws_unsubscribe(struct ws *w, const char *job_id)
+{
+	struct subscription *s = find_subscription(w, job_id);
+
+	say_end(w, job_id, s ? s->subscriber.cursor : 0, "unsubscribed");
+	if (s)
+		ws_leave(s);
+}
