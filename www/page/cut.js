@@ -23,7 +23,7 @@ class Line extends WebSocket {
     }
     this.addEventListener('close', () => sockets.delete(this));
     sockets.add(this);
-    if (isCut()) setTimeout(() => this.break(), 0);
+    if (isCut()) queueMicrotask(() => this.break()); // before it can open
   }
 
   break() {
