@@ -29,6 +29,7 @@ struct channel {
 	uint32_t visit; /* those below it wait for their visit in this round */
 	bool again;     /* published to while a round was under way */
 	uint64_t paced_until; /* a crowd's next round begins no earlier */
+	uint64_t round_head;  /* the head when the last one began */
 	unsigned told;  /* watchers last told to the others */
 	struct buf passing;      /* the last message that is not logged */
 	uint32_t passing_number; /* of it; 0: there was none */

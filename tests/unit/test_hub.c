@@ -805,6 +805,33 @@ static void a_crowd_is_written_to_at_a_pace(void **state)
 	leave(&w);
 }
 
+/* Events that wait for the pause to be over; how long the next pause is. */
+static uint64_t pause_after(struct bench *b, uint64_t from, uint64_t to)
+{
+	publish_many(b, A, from, to);
+	b->now = hub_round_due(b->hub);
+	hub_round(b->hub, b->now);
+	publish_many(b, A, to + 1, to + 1);
+	return hub_round_due(b->hub) - b->now;
+}
+
+static void a_crowd_that_gets_very_much_is_written_to_half_as_often(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	b->limits.pace_ms = 10;
+	b->limits.pace_watchers = 2;
+	watch_from(b, &w, 5);
+	watch(b, &v, A ".5");
+	publish_many(b, A, 6, 6);
+	assert_int_equal(pause_after(b, 7, 37), 10);  /* 31 for each */
+	assert_int_equal(pause_after(b, 39, 69), 20); /* 32, with 38 */
+	assert_int_equal(pause_after(b, 71, 71), 10);
+	leave(&v);
+	leave(&w);
+}
+
 static void a_heartbeat_says_the_head(void **state)
 {
 	struct bench *b = *state;
@@ -921,6 +948,7 @@ int main(void)
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),
 		HUB_TEST(a_crowd_is_written_to_at_a_pace),
+		HUB_TEST(a_crowd_that_gets_very_much_is_written_to_half_as_often),
 		HUB_TEST(a_heartbeat_says_the_head),
 		HUB_TEST(a_watcher_gets_the_types_it_chose),
 		HUB_TEST(lists_of_types_are_read),
