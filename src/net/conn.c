@@ -442,6 +442,9 @@ static int on_upgrade(struct conn *c, struct lws *wsi, char *protocol)
 static int on_gone(struct conn *c)
 {
 	lws_http_headers_detach(c->wsi);
+	if ((c->state == CONN_STREAM && c->subscriber && c->subscriber->blocked) ||
+	    (c->state == CONN_SOCKET && ws_blocked(c)))
+		c->loop->counters.broken++;
 	conn_detach(c);
 	return 0;
 }

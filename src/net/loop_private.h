@@ -26,7 +26,7 @@ struct slot {
 
 /* The loop's part of counters.def. */
 struct counters {
-	uint64_t silent, full, short_of_memory, busy;
+	uint64_t broken, silent, full, short_of_memory, busy;
 };
 
 struct loops {

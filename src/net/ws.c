@@ -133,6 +133,11 @@ void ws_close(struct conn *c, int code, const char *reason)
 	ws_enqueue(w);
 }
 
+bool ws_blocked(const struct conn *c)
+{
+	return c->ws && c->ws->blocked;
+}
+
 void ws_writable(struct conn *c)
 {
 	struct ws *w = c->ws;
