@@ -99,7 +99,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 
 /*
  * Most descriptors are for connections.  No more of them than that takes: libwebsockets 4.1 walks through a
- * table of as many entries each time it closes a connection, which costs 1 ms when there may be a million.
+ * table of as many entries each time it closes a connection: 20 us when there may be 20,000.
  */
 static void settle_connections(struct limits *limits)
 {

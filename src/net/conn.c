@@ -449,12 +449,6 @@ static int on_gone(struct conn *c)
 	return 0;
 }
 
-/* lws unbinds and binds its protocol at every request too; only its closing function means an end. */
-static int on_unbound(struct conn *c, const char *by)
-{
-	return by && strcmp(by, "__lws_close_free_wsi") == 0 ? on_gone(c) : 0;
-}
-
 int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct conn *c = wsi ? conn_of(wsi) : NULL;
@@ -490,9 +484,6 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return on_socket_writable(c);
-	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-		return on_unbound(c, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
 	case LWS_CALLBACK_CLOSED:
 		return on_gone(c);

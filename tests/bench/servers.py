@@ -151,15 +151,21 @@ class Server:
 
     def _wait_port(self):
         deadline = time.monotonic() + READY_LIMIT_S
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and not self._ends_within(0.02):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 if not self.kind.forks or self._children():
                     return
             except OSError:
                 pass
-            time.sleep(0.02)
         raise self._late()
+
+    def _ends_within(self, seconds):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _stop(self):
         self.process.terminate()
