@@ -47,7 +47,7 @@ def build():
     call("cmake", "-S", servers.BENCH, "-B", servers.BUILD, "-DCMAKE_BUILD_TYPE=Release",
          "--log-level=WARNING")
     call("cmake", "--build", servers.BUILD, jobs)
-    if "JOBLIGHT" not in os.environ:
+    if "JOBLIGHT_TEST_BINARY" not in os.environ:
         if cache_value("CMAKE_BUILD_TYPE") != "Release":
             call("cmake", "--preset", "release", cwd=servers.ROOT)
         call("cmake", "--build", servers.ROOT / "build", jobs, "--target", "joblight")

@@ -19,7 +19,7 @@ STOP_LIMIT_S = 15
 
 
 def joblight(data, _port, loops=1):
-    program = os.environ.get("JOBLIGHT", ROOT / "build" / "joblight")
+    program = os.environ.get("JOBLIGHT_TEST_BINARY", ROOT / "build" / "joblight")
     return [program, "serve", "--listen", "127.0.0.1:0", "--loops", loops, "--db", data / "joblight.db"]
 
 

@@ -1,11 +1,11 @@
-/* Much at once, and much for long: a thousand tasks, two hundred updates a second. JOBLIGHT_LONG=1 takes a minute. */
+/* Much at once, and much for long: a thousand tasks, two hundred updates a second. JOBLIGHT_TEST_LONG=1 takes a minute. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seesText, textOf, until } from './support/browser.js';
 import { bigJob, stage } from './support/stage.js';
 import { eventually, pause } from './support/wait.js';
 
-const SECONDS = process.env.JOBLIGHT_LONG ? 60 : 15;
+const SECONDS = process.env.JOBLIGHT_TEST_LONG ? 60 : 15;
 const PER_SECOND = 200;
 const BATCH = 5;
 const WARM_S = 8; // until the bounded log is full

@@ -1,7 +1,8 @@
 """Section E of the faults, as far as one process can show it: kill -9 under load, and starts that
 must be refused.
 
-JOBLIGHT_KILL_ROUNDS (50) is how often the server is killed. The seed of the moments is printed.
+JOBLIGHT_TEST_KILL_ROUNDS (50) is how often the server is killed. The seed of the moments is
+printed.
 """
 import os
 import random
@@ -18,8 +19,9 @@ from support.server import run_to_exit
 from support.wait import SCALE, Deadline, until
 from support.watcher import TRANSPORTS, Cut
 
-ROUNDS = int(os.environ.get("JOBLIGHT_KILL_ROUNDS", "50"))
-SEED = int(os.environ.get("JOBLIGHT_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+ROUNDS = int(os.environ.get("JOBLIGHT_TEST_KILL_ROUNDS", "50"))
+SEED = int(os.environ.get("JOBLIGHT_TEST_KILL_SEED", "0")) or \
+    random.SystemRandom().randrange(1, 10**9)
 WORKERS = 8
 
 

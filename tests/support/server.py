@@ -1,9 +1,10 @@
 """A real joblight process: started, watched, killed, stopped.
 
-The binary is $JOBLIGHT, else build/joblight; $JOBLIGHT_FLAGS are added to every start, so that one
-suite runs over several settings ("--loops 2"). Flags are given as keywords: heartbeat_ms=200 is
---heartbeat-ms 200, insecure=True is --insecure. The server's stderr goes to a file beside its
-database; a sanitizer's report in it, or a process that went away by itself, fails the test.
+The binary is $JOBLIGHT_TEST_BINARY, else build/joblight; $JOBLIGHT_TEST_FLAGS are added to every
+start, so that one suite runs over several settings ("--loops 2"). Flags are given as keywords:
+heartbeat_ms=200 is --heartbeat-ms 200, insecure=True is --insecure. The server's stderr goes to a
+file beside its database; a sanitizer's report in it, or a process that went away by itself, fails
+the test.
 """
 import os
 import re
@@ -15,8 +16,8 @@ from pathlib import Path
 from .wait import SCALE, Deadline, readable, until
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("JOBLIGHT", str(ROOT / "build" / "joblight"))
-EVERYWHERE = os.environ.get("JOBLIGHT_FLAGS", "").split()
+BINARY = os.environ.get("JOBLIGHT_TEST_BINARY", str(ROOT / "build" / "joblight"))
+EVERYWHERE = os.environ.get("JOBLIGHT_TEST_FLAGS", "").split()
 READY = re.compile(r"^joblight listening on http://([^/]+):(\d+)$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")

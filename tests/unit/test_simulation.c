@@ -3,8 +3,8 @@
  * reads and pruned logs, each of them judged by every client (simulation/client.h) against what was committed
  * (simulation/life.h).
  *
- *   JOBLIGHT_SCHEDULES=n   so many, instead of 3000
- *   JOBLIGHT_SEED=n        this one alone, told step by step
+ *   JOBLIGHT_TEST_SCHEDULES=n   so many, instead of 3000
+ *   JOBLIGHT_TEST_SEED=n        this one alone, told step by step
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -344,7 +344,7 @@ static void run_schedule(uint64_t seed, bool tracing)
 
 static void every_client_gets_exactly_what_was_committed(void **state)
 {
-	const char *seed = getenv("JOBLIGHT_SEED"), *schedules = getenv("JOBLIGHT_SCHEDULES");
+	const char *seed = getenv("JOBLIGHT_TEST_SEED"), *schedules = getenv("JOBLIGHT_TEST_SCHEDULES");
 	uint64_t most = schedules ? strtoull(schedules, NULL, 10) : 3000;
 
 	(void)state;

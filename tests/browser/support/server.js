@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const BINARY = process.env.JOBLIGHT || here('../../../build/joblight');
+const BINARY = process.env.JOBLIGHT_TEST_BINARY || here('../../../build/joblight');
 const WWW = here('../../../www');
 
 export class Server {
