@@ -26,7 +26,7 @@ enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_STREAM, CONN
 struct conn {
 	struct loop *loop;
 	struct lws *wsi;
-	uint64_t id; /* what other threads call it; never used twice */
+	uint64_t id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
 	bool pipelined;        /* the request came behind another one, in one piece with it */

@@ -168,8 +168,9 @@ static void hear_presence(struct ws *w, const struct message *m)
 	r->word = m->word;
 	r->word.owner = w->conn->id;
 	r->word.loop = l->index;
-	if (!r->word.agent[0])
-		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%llx", (unsigned long long)w->conn->id);
+	if (!r->word.agent[0]) /* a connection's id is unique in its loop only */
+		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%x-%llx", l->index,
+			 (unsigned long long)w->conn->id);
 	w->pending++;
 	if (l->service->read(l->service->context, &r->request))
 		return;

@@ -115,6 +115,20 @@ def test_an_agent_without_a_name_gets_one_of_its_connections(server, socket, job
     until(lambda: len(set(names(agents_now(server, job)))) == 2, 5, "two agents")
 
 
+def test_agents_without_a_name_differ_on_several_loops(serve, client, socket):
+    """Each loop numbers its own connections: the name must tell the loops apart."""
+    server = serve(loops=2)
+    job = client(server).create_job()["id"]
+    agents = [socket(on=server) for _ in range(16)]
+    for agent in agents:
+        agent.send("presence", jobId=job, state="idle")
+        assert agent.answers()
+    until(lambda: len(set(names(agents_now(server, job)))) == 16, 5, "sixteen agents")
+    for agent in agents[:10]:
+        agent.close()
+    until(lambda: len(set(names(agents_now(server, job)))) == 6, 5, "ten of them leaving")
+
+
 @pytest.mark.parametrize("state", ["idle", "working", "typing", "waiting for Ann é", "s" * 64])
 def test_the_state_is_free_text(server, api, job, state):
     assert here(api, job, state=state).status == 200
