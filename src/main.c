@@ -3,6 +3,7 @@
 
 #include "cli/verbs.h"
 #include "config.h"
+#include "process.h"
 #include "server.h"
 
 static int verb_serve(int argc, char **argv)
@@ -50,6 +51,11 @@ static int help(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
+	if (!process_open_standard_descriptors()) {
+		fputs("joblight: standard input, output or error is closed and /dev/null cannot be opened\n", stderr);
+		return 2;
+	}
+	process_ignore_signals();
 	if (argc < 2)
 		return help(stderr, 2);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

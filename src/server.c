@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
 #include "joblight/net/loop.h"
@@ -179,25 +180,37 @@ static void announce(const struct server *s, const struct config *c, const char 
 	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
 }
 
-/* The first signal drains, the second ends at once. */
+#define SAME_SIGNAL_MS 1000 /* supervisors and terminals send one wish to stop more than once */
+
+struct second_signal {
+	sigset_t signals;
+	uint64_t first_ms; /* when the first one came, monotonic */
+};
+
+/* The first signal drains; another one, later than SAME_SIGNAL_MS, ends at once. */
 static void *end_at_once(void *context)
 {
-	int signal_number;
+	const struct second_signal *s = context;
+	int number;
 
-	sigwait(context, &signal_number);
-	log_warn("stopped at once by a second signal");
+	do
+		sigwait(&s->signals, &number);
+	while (clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
+	log_warn("stopped at once by a second signal", "signal", strsignal(number));
 	_exit(1);
 }
 
-static void wait_for_signal(sigset_t *signals)
+static void wait_for_signal(const sigset_t *signals)
 {
+	static struct second_signal second; /* outlives the main thread's part in it */
 	int number;
-	pthread_t second;
+	pthread_t thread;
 
 	sigwait(signals, &number);
 	log_info("stopping", "signal", strsignal(number));
-	if (pthread_create(&second, NULL, end_at_once, signals) == 0)
-		pthread_detach(second);
+	second = (struct second_signal){ *signals, clock_monotonic_ms() };
+	if (pthread_create(&thread, NULL, end_at_once, &second) == 0)
+		pthread_detach(thread);
 }
 
 static void stop(struct server *s)
@@ -221,16 +234,13 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the store, not an end */
 }
 
 int server_run(const struct config *config)
 {
-	static struct server server; /* outlives the thread that waits for a second signal */
-	static sigset_t signals;
+	static struct server server;
 	struct server *s = &server;
+	sigset_t signals;
 	char host[HOST_MAX];
 	unsigned port;
 

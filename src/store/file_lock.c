@@ -103,10 +103,22 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 	return false;
 }
 
+/* Descriptors 0 to 2 may be closed, and what is written to them then would be written into this file. */
+static int above_standard(int fd)
+{
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int cause = errno;
+	close(fd);
+	errno = cause;
+	return moved;
+}
+
 /* Opens (and makes) a file and locks it; -1 with a message. */
 static int open_locked(const char *path, int flags, const char *location, char *error, size_t error_len)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, FILE_MODE);
+	int fd = above_standard(open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, FILE_MODE));
 	struct stat file;
 
 	if (fd < 0) {

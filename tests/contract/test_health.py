@@ -5,11 +5,9 @@ import subprocess
 
 import pytest
 
-from support.api import Api, Lost, compact, hook
-from support.raw import Raw, json_post
+from support.api import Api, Lost
 from support.server import BINARY, run_to_exit
 from support.sse import SseStream
-from support.wait import until
 
 
 def test_healthz_says_ok(api):
@@ -67,26 +65,6 @@ def test_on_sigterm_what_was_answered_is_there(serve, client):
     assert server.gone() == 0
     server.start()
     assert client(server).job(job)["seq"] >= 1 + len(answered)
-
-
-def test_a_second_sigterm_stops_at_once(serve, client):
-    server = serve()
-    job = client(server).create_job()["id"]
-    stalled = Raw(server.address)
-    stalled.send(json_post(hook(job), compact({"taskId": "t"}))[:-3])
-    server.signal(signal.SIGTERM)
-    until(lambda: refused(server), 5, "the listener being closed")
-    server.signal(signal.SIGTERM)
-    server.gone(within=1)
-    stalled.close()
-
-
-def refused(server):
-    try:
-        Raw(server.address).close()
-        return False
-    except OSError:
-        return True
 
 
 def test_version_and_help_answer_on_stdout():

@@ -2,6 +2,7 @@
  * What the SQLite store promises because it is a file: it outlives the process, one server has it, it says
  * what is wrong with it, it survives a full disk, and its write-ahead log stays small.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -354,6 +355,43 @@ static void locked_by_the_parent(const struct bench *b)
 }
 
 /* Closing any descriptor of a file drops all fcntl() locks this process has on it, SQLite's too. */
+static void expect_not_a_file_of(const struct bench *b, int fd)
+{
+	char name[64], target[160] = "";
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	if (readlink(name, target, sizeof target - 1) < 0)
+		_exit(errno == ENOENT ? 0 : 2);
+	_exit(strncmp(target, b->directory, strlen(b->directory)) == 0 ? 3 : 0);
+}
+
+/* The parent looks, because what is said here would go into the file. */
+static void open_with_closed_descriptors(const struct bench *b, int looked_at)
+{
+	char error[512];
+
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	close(STDERR_FILENO);
+	if (!database_open(b->location, DURABILITY_FULL, error, sizeof error))
+		_exit(1);
+	expect_not_a_file_of(b, looked_at);
+}
+
+static void no_file_gets_a_standard_descriptor(void **state)
+{
+	struct bench *b = *state;
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (!child)
+			open_with_closed_descriptors(b, fd);
+		assert_int_equal(status_of(child), 0);
+	}
+}
+
 static void refusing_in_the_same_process_keeps_the_locks(void **state)
 {
 	struct bench *b = *state;
@@ -762,6 +800,7 @@ int main(void)
 		TEST(stopping_leaves_one_file_and_its_lock),
 		TEST(second_server_is_refused_and_told_by_whom),
 		TEST(file_put_in_place_of_the_served_one_is_refused),
+		TEST(no_file_gets_a_standard_descriptor),
 		TEST(refusing_in_the_same_process_keeps_the_locks),
 		TEST(missing_directory_is_named),
 		TEST(what_is_not_a_file_is_refused),
