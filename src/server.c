@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "joblight/store/writer.h"
 
 #define HOST_MAX 256
+#define READERS_MAX 64 /* the most that config.def allows */
+#define LARGE_BLOCK (1024 * 1024)
 #define DESCRIPTORS 32768   /* unless --max-connections wants more or fewer, or the system gives fewer */
 #define DESCRIPTORS_KEPT 64 /* for the database, the log, the loops themselves */
 
@@ -29,7 +32,8 @@ struct server {
 	struct pages *pages;
 	struct loops *loops;
 	struct service service;
-	struct store *session; /* the reader's, until it starts */
+	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
+	unsigned readers;
 };
 
 static bool submit(void *context, struct op *op)
@@ -124,6 +128,11 @@ static void settle_memory(struct limits *limits)
 {
 	if (!limits->memory_bytes)
 		limits->memory_bytes = memory_of_machine() / 10 * 8;
+	if (!limits->snapshot_bytes)
+		limits->snapshot_bytes = limits->memory_bytes / 4;
+	/* Large blocks are the system's again as soon as they are freed; the allocator would learn to keep them. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
 }
 
 static bool open_store(struct server *s, const struct config *c)
@@ -136,17 +145,21 @@ static bool open_store(struct server *s, const struct config *c)
 		fprintf(stderr, "joblight: %s\n", error);
 		return false;
 	}
-	s->session = database_reader(s->database);
-	if (!s->session)
-		fprintf(stderr, "joblight: %s cannot be read\n", c->db);
-	return s->session != NULL;
+	for (s->readers = 0; s->readers < c->readers; s->readers++) {
+		s->sessions[s->readers] = database_reader(s->database);
+		if (!s->sessions[s->readers]) {
+			fprintf(stderr, "joblight: %s cannot be read\n", c->db);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* The loops are made by now, because the writer may have something to tell them at once; they run last. */
 static void start_threads(struct server *s)
 {
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
-	s->reader = reader_start(s->session, &s->limits, loop_deliver_read);
+	s->reader = reader_start(s->sessions, s->readers, &s->limits, loop_deliver_read);
 	loops_start(s->loops);
 }
 

@@ -25,6 +25,18 @@ void buf_reserve(struct buf *b, size_t more)
 	b->cap = cap;
 }
 
+void buf_shrink(struct buf *b)
+{
+	if (b->len == b->cap)
+		return;
+	if (!b->len) {
+		buf_finish(b);
+		return;
+	}
+	b->ptr = xrealloc(b->ptr, b->len);
+	b->cap = b->len;
+}
+
 void buf_add(struct buf *b, const void *bytes, size_t len)
 {
 	if (!len)

@@ -46,6 +46,7 @@ struct hub {
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
 	struct list paced;               /* to serve when their pause is over, the earliest first */
 	struct list beats, stalls;       /* subscribers, the earliest first: each has one constant delay */
+	struct list retries;             /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
 	struct audience *audience;
 	struct buf scratch; /* one write is put together here */

@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "outbox.h"
 
+#define RETRY_MS 250 /* a refill that failed is asked for again after this */
 #define POLL_BYTES (1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
 
 /* A question asked for one subscriber; it outlives the subscriber's patience. */
@@ -36,6 +37,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	list_init(&h->idle);
 	list_init(&h->beats);
 	list_init(&h->stalls);
+	list_init(&h->retries);
 	return h;
 }
 
@@ -89,8 +91,10 @@ static void detach(struct hub *h, struct subscriber *s)
 	if (!s->channel)
 		return;
 	channel_leave(h, s);
-	if (s->read)
+	if (s->read) {
 		s->read->subscriber = NULL;
+		atomic_store(&s->read->request.gone, true);
+	}
 	s->read = NULL;
 	outbox_drop(s);
 	list_remove(&s->beat);
@@ -153,6 +157,15 @@ static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, cons
 	s->ops->opened(s, &o);
 }
 
+/* A subscriber that waits for a refill is not blocked, so its place among the stalled is free. */
+static void retry_soon(struct hub *h, struct subscriber *s)
+{
+	if (s->blocked)
+		return; /* hub_writable() asks again */
+	s->stall_due = (uint32_t)(h->now + RETRY_MS);
+	list_move(&h->retries, &s->stall);
+}
+
 static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit, bool again)
 {
 	struct hub_read *r = xcalloc(1, sizeof(*r));
@@ -164,7 +177,9 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 		.bytes = limit ? POLL_BYTES : h->limits->read_bytes,
 	};
 	memcpy(r->request.query.job_id, s->channel->job_id, sizeof(r->request.query.job_id));
+	r->request.asker = s->asker;
 	r->request.done = read_done;
+	atomic_init(&r->request.gone, false);
 	r->hub = h;
 	r->subscriber = s;
 	r->again = again;
@@ -174,9 +189,10 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 		return;
 	s->read = NULL;
 	free(r);
-	if (again) /* the next heartbeat or round finds it behind and asks again */
-		return;
-	fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment");
+	if (again)
+		retry_soon(h, s);
+	else
+		fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment");
 }
 
 static void refill(struct hub *h, struct subscriber *s)
@@ -230,7 +246,7 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 	};
 
 	if (r->resume != RESUME_EXACT)
-		o.snapshot = buf_as_slice(&r->text);
+		o.snapshot = read_result_json(r);
 	if (again)
 		h->stats.resets++;
 	if (r->event_count)
@@ -241,17 +257,19 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 /* The same question again, on the channel of the job that has the name now. */
 static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
 {
-	struct attach a = { q->job_id, q->position, (enum framing)s->framing, s->types, q->limit };
+	struct attach a = { q->job_id, q->position, (enum framing)s->framing, s->types, q->limit, s->asker };
 
 	detach(h, s);
 	hub_attach(h, s, s->ops, &a);
 }
 
-/* A refill came back empty-handed: the stream of a deleted job ends, any other asks again at the next heartbeat. */
+/* A refill came back empty-handed: the stream of a deleted job ends, any other asks again soon. */
 static void refill_failed(struct hub *h, struct subscriber *s)
 {
 	if (s->channel->deleted)
 		pump(h, s);
+	else
+		retry_soon(h, s);
 }
 
 /*
@@ -336,7 +354,12 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 	struct channel *c = channel_open(h, a->job_id);
 
 	assert(!s->channel);
-	*s = (struct subscriber){ .ops = ops, .framing = (uint8_t)a->framing, .types = (uint8_t)a->types };
+	*s = (struct subscriber){
+		.ops = ops,
+		.framing = (uint8_t)a->framing,
+		.types = (uint8_t)a->types,
+		.asker = a->asker,
+	};
 	list_init(&s->beat);
 	list_init(&s->stall);
 	channel_join(h, c, s);
@@ -555,7 +578,7 @@ static void beat(struct hub *h, struct subscriber *s)
 		s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
 	}
 	if (s->channel)
-		pump(h, s); /* a refill that failed is asked for again */
+		pump(h, s);
 	refill_lost(h, s);
 }
 
@@ -584,6 +607,18 @@ static void tick_stalls(struct hub *h)
 	}
 }
 
+static void tick_retries(struct hub *h)
+{
+	while (!list_empty(&h->retries)) {
+		struct subscriber *s = container_of(h->retries.next, struct subscriber, stall);
+		if (!is_due(h, s->stall_due))
+			return;
+		list_remove(&s->stall);
+		pump(h, s);
+		refill_lost(h, s);
+	}
+}
+
 static void tick_idle(struct hub *h)
 {
 	while (!list_empty(&h->idle)) {
@@ -599,6 +634,7 @@ bool hub_tick(struct hub *h, uint64_t now_ms)
 {
 	h->now = now_ms;
 	tick_stalls(h);
+	tick_retries(h);
 	tick_idle(h);
 	return tick_beats(h);
 }

@@ -8,6 +8,8 @@
 
 struct reading {
 	struct store *store;
+	struct snapshot_source *source;
+	struct buf *text; /* what is being written: the result's, or a snapshot's */
 	const struct read_query *query;
 	struct read_result *result;
 	size_t rows;
@@ -45,6 +47,44 @@ uint64_t read_query_hash(const struct read_query *q)
 	return mix(hash, &q->kind, sizeof(q->kind));
 }
 
+struct snapshot *snapshot_create(const struct job_row *job)
+{
+	struct snapshot *s = xcalloc(1, sizeof(*s));
+
+	atomic_init(&s->references, 1);
+	memcpy(s->job_id, job->id, sizeof(s->job_id));
+	memcpy(s->epoch, job->epoch, sizeof(s->epoch));
+	s->seq = job->seq;
+	return s;
+}
+
+bool snapshot_hold(struct snapshot *s)
+{
+	unsigned count = atomic_load_explicit(&s->references, memory_order_relaxed);
+
+	while (count)
+		if (atomic_compare_exchange_weak_explicit(&s->references, &count, count + 1, memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void snapshot_release(struct snapshot *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (s->unused)
+		s->unused(s);
+	else
+		snapshot_free(s);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	buf_finish(&s->text);
+	free(s);
+}
+
 struct read_result *read_result_create(void)
 {
 	struct read_result *r = xcalloc(1, sizeof(*r));
@@ -65,6 +105,7 @@ void read_result_release(struct read_result *r)
 	free(r->title);
 	free(r->events);
 	buf_finish(&r->text);
+	snapshot_release(r->snapshot);
 	problem_finish(&r->problem);
 	free(r);
 }
@@ -80,70 +121,107 @@ static bool ok(struct reading *x, enum store_result r)
 static void comma(struct reading *x)
 {
 	if (x->rows++)
-		buf_char(&x->result->text, ',');
+		buf_char(x->text, ',');
 }
 
 static bool visit_task(void *context, const struct task_row *row)
 {
 	comma(context);
-	encode_task(&((struct reading *)context)->result->text, row);
+	encode_task(((struct reading *)context)->text, row);
 	return true;
 }
 
 static bool visit_deliverable(void *context, const struct deliverable_row *row)
 {
 	comma(context);
-	encode_deliverable(&((struct reading *)context)->result->text, row);
+	encode_deliverable(((struct reading *)context)->text, row);
 	return true;
 }
 
 static bool add_tasks(struct reading *x, const struct job_row *job)
 {
 	x->rows = 0;
-	buf_text(&x->result->text, "\"tasks\":[");
+	buf_text(x->text, "\"tasks\":[");
 	bool done = ok(x, x->store->ops->tasks(x->store, job->key, visit_task, x));
-	buf_char(&x->result->text, ']');
+	buf_char(x->text, ']');
 	return done;
 }
 
 static bool add_deliverables(struct reading *x, const struct job_row *job)
 {
 	x->rows = 0;
-	buf_text(&x->result->text, "\"deliverables\":[");
+	buf_text(x->text, "\"deliverables\":[");
 	bool done = ok(x, x->store->ops->deliverables(x->store, job->key, visit_deliverable, x));
-	buf_char(&x->result->text, ']');
+	buf_char(x->text, ']');
 	return done;
+}
+
+/* Everything of the job, as it is in this snapshot of the database. */
+static bool add_job(struct reading *x, const struct job_row *job)
+{
+	buf_char(x->text, '{');
+	encode_job_head(x->text, job);
+	buf_char(x->text, ',');
+	if (!add_tasks(x, job))
+		return false;
+	buf_char(x->text, ',');
+	if (!add_deliverables(x, job))
+		return false;
+	encode_job_position(x->text, job);
+	buf_char(x->text, '}');
+	return true;
+}
+
+static struct snapshot *make_snapshot(struct reading *x, const struct job_row *job)
+{
+	struct snapshot *s = snapshot_create(job);
+
+	x->text = &s->text;
+	bool done = add_job(x, job);
+	x->text = &x->result->text;
+	if (done) {
+		buf_shrink(&s->text);
+		return s;
+	}
+	snapshot_free(s);
+	return NULL;
 }
 
 static void read_snapshot(struct reading *x, const struct job_row *job)
 {
-	struct buf *text = &x->result->text;
+	struct snapshot_source *source = x->source;
+	struct read_result *r = x->result;
 
-	text->len = 0;
-	buf_char(text, '{');
-	encode_job_head(text, job);
-	buf_char(text, ',');
-	if (!add_tasks(x, job))
+	r->snapshot = source ? source->find(source, job) : NULL;
+	if (r->snapshot)
 		return;
-	buf_char(text, ',');
-	if (!add_deliverables(x, job))
+	if (source && !source->has_room(source)) {
+		problem_set(&r->problem, OUTCOME_OVERLOADED, "too much memory is in answers; come back in a moment");
 		return;
-	encode_job_position(text, job);
-	buf_char(text, '}');
+	}
+	r->snapshot = make_snapshot(x, job);
+	if (r->snapshot && source)
+		source->add(source, r->snapshot);
+}
+
+static void read_head(struct reading *x, const struct job_row *job)
+{
+	(void)x;
+	(void)job; /* what every answer says of the job is all */
 }
 
 static void read_tasks(struct reading *x, const struct job_row *job)
 {
-	buf_char(&x->result->text, '{');
+	buf_char(x->text, '{');
 	add_tasks(x, job);
-	buf_char(&x->result->text, '}');
+	buf_char(x->text, '}');
 }
 
 static void read_deliverables(struct reading *x, const struct job_row *job)
 {
-	buf_char(&x->result->text, '{');
+	buf_char(x->text, '{');
 	add_deliverables(x, job);
-	buf_char(&x->result->text, '}');
+	buf_char(x->text, '}');
 }
 
 /* Events behind a position. */
@@ -226,25 +304,42 @@ static void read_resume(struct reading *x, const struct job_row *job)
 		ok(x, x->store->ops->events(x->store, job->key, p.seq, false, x->query->limit, visit_event, x));
 }
 
+/* Another row of so many bytes would be more than a page may have. */
+static bool page_is_full(struct reading *x, size_t len)
+{
+	const struct read_query *q = x->query;
+
+	x->more = x->rows == q->limit || (x->rows && q->bytes && x->text->len + 1 + len > q->bytes);
+	return x->more;
+}
+
 static bool visit_activity(void *context, const struct event_row *row)
 {
 	struct reading *x = context;
 
-	if (x->rows == x->query->limit) {
-		x->more = true;
+	if (page_is_full(x, row->json.len))
 		return false;
-	}
 	comma(x);
-	buf_slice(&x->result->text, row->json);
+	buf_slice(x->text, row->json);
 	x->last_seq = row->seq;
 	return true;
+}
+
+/* Some of what was asked for is no longer in the log. */
+static bool is_pruned(const struct reading *x, const struct job_row *job)
+{
+	const struct read_query *q = x->query;
+
+	if (job->first <= 1)
+		return false;
+	return q->descending ? !x->more && q->from > 1 : q->from + 1 < job->first;
 }
 
 /* One row more than asked for is looked at, to know whether there is a next page. */
 static void read_activity(struct reading *x, const struct job_row *job)
 {
 	const struct read_query *q = x->query;
-	struct buf *text = &x->result->text;
+	struct buf *text = x->text;
 
 	buf_text(text, "{\"activity\":[");
 	if (!ok(x, x->store->ops->events(x->store, job->key, q->from, q->descending, q->limit + 1, visit_activity, x)))
@@ -252,6 +347,8 @@ static void read_activity(struct reading *x, const struct job_row *job)
 	buf_char(text, ']');
 	if (x->more)
 		buf_format(text, ",\"nextAfter\":%llu", (unsigned long long)x->last_seq);
+	if (is_pruned(x, job))
+		buf_format(text, ",\"first\":%llu", (unsigned long long)job->first);
 	buf_char(text, '}');
 }
 
@@ -259,16 +356,14 @@ static bool visit_job(void *context, const struct job_row *row)
 {
 	struct reading *x = context;
 
-	if (x->rows == x->query->limit) {
-		x->more = true;
+	if (page_is_full(x, strlen(row->metadata)))
 		return false;
-	}
 	comma(x);
-	buf_char(&x->result->text, '{');
-	encode_job_head(&x->result->text, row);
-	buf_format(&x->result->text, ",\"taskCount\":%u", row->tasks);
-	encode_job_position(&x->result->text, row);
-	buf_char(&x->result->text, '}');
+	buf_char(x->text, '{');
+	encode_job_head(x->text, row);
+	buf_format(x->text, ",\"taskCount\":%u", row->tasks);
+	encode_job_position(x->text, row);
+	buf_char(x->text, '}');
 	x->last_key = row->key;
 	return true;
 }
@@ -276,7 +371,7 @@ static bool visit_job(void *context, const struct job_row *row)
 static void read_jobs(struct reading *x)
 {
 	const struct read_query *q = x->query;
-	struct buf *text = &x->result->text;
+	struct buf *text = x->text;
 
 	buf_text(text, "{\"jobs\":[");
 	if (!ok(x, x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)))
@@ -289,6 +384,7 @@ static void read_jobs(struct reading *x)
 
 static void (*const readers[])(struct reading *, const struct job_row *) = {
 	[READ_RESUME] = read_resume,
+	[READ_HEAD] = read_head,
 	[READ_JOB] = read_snapshot,
 	[READ_TASKS] = read_tasks,
 	[READ_DELIVERABLES] = read_deliverables,
@@ -314,9 +410,10 @@ static void read_of_job(struct reading *x)
 	job_row_finish(&job);
 }
 
-void read_run(struct store *store, const struct read_query *q, struct read_result *result)
+void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
+	      struct read_result *result)
 {
-	struct reading x = { .store = store, .query = q, .result = result };
+	struct reading x = { .store = store, .source = source, .text = &result->text, .query = q, .result = result };
 
 	if (!ok(&x, store->ops->begin(store)))
 		return;

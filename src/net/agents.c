@@ -30,7 +30,7 @@ static void hear(struct conn *c, struct read_result *job)
 
 void agents_presence(struct conn *c, struct request *r)
 {
-	struct read_query q = { .kind = READ_ACTIVITY, .limit = 1 };
+	struct read_query q = { .kind = READ_HEAD };
 
 	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
 	http_read(c, &q, hear);

@@ -60,6 +60,9 @@ static void conn_detach(struct conn *c)
 	c->state = CONN_CLOSING;
 	if (c->subscriber)
 		hub_detach(c->loop->hub, c->subscriber);
+	if (c->reading)
+		atomic_store(&c->reading->gone, true);
+	c->reading = NULL;
 	ws_detach(c);
 	list_remove(&c->turn);
 	loop_no_deadline(c);

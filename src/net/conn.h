@@ -32,6 +32,8 @@ struct conn {
 	bool pipelined;        /* the request came behind another one, in one piece with it */
 	bool wide;             /* its send buffer is large for a while */
 	bool held;             /* its input is, by rx flow control */
+	uint32_t reads; /* of its subscriptions, on their way to the store or back */
+	struct read_request *reading; /* the question of its request, on the way to the store or back */
 	struct request *request;
 	struct buf reply;      /* LWS_PRE bytes, then head and body */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */

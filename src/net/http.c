@@ -292,6 +292,7 @@ static void read_done(struct read_request *request)
 	struct conn *c = conn_find(r->loop, r->reply_to);
 
 	if (c && c->state == CONN_BUSY) {
+		c->reading = NULL;
 		if (outcome_is_error(request->result->problem.outcome))
 			reply_result_problem(c, request->result);
 		else
@@ -308,11 +309,14 @@ void http_read(struct conn *c, const struct read_query *q, http_read_answer *ans
 	r->request.query = *q;
 	r->request.loop = c->loop;
 	r->request.done = read_done;
+	atomic_init(&r->request.gone, false);
 	r->loop = c->loop;
 	r->reply_to = c->id;
 	r->answer = answer;
+	c->reading = &r->request;
 	if (c->loop->service->read(c->loop->service->context, &r->request))
 		return;
+	c->reading = NULL;
 	free(r);
 	c->loop->counters.busy++;
 	reply_refuse(c, OUTCOME_OVERLOADED, "too many readers are waiting; repeat this in a moment");

@@ -114,6 +114,7 @@ bool inbox_take_reads(struct loop *l)
 	for (size_t left = l->limits->round_visits; l->answers && left; left--) {
 		struct read_request *r = container_of(l->answers, struct read_request, mail);
 		l->answers = l->answers->next;
+		loop_read_is_back(l, r->asker);
 		r->done(r);
 	}
 	return l->answers || !mailbox_is_empty(&l->reads);

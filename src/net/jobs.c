@@ -84,7 +84,7 @@ void hooks_report(struct conn *c, struct request *r)
 
 static void answer_text(struct conn *c, struct read_result *result)
 {
-	reply_json(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", buf_as_slice(&result->text));
+	reply_json(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", read_result_json(result));
 }
 
 static void read_job(struct conn *c, struct request *r, enum read_kind kind, http_read_answer *answer)
@@ -104,7 +104,7 @@ static void answer_job(struct conn *c, struct read_result *result)
 	if (request_has_etag(c->request, etag))
 		reply_empty(c, OUTCOME_NOT_MODIFIED, lines);
 	else
-		reply_json(c, OUTCOME_OK, lines, buf_as_slice(&result->text));
+		reply_json(c, OUTCOME_OK, lines, read_result_json(result));
 }
 
 void jobs_get(struct conn *c, struct request *r)
@@ -148,6 +148,7 @@ void jobs_list(struct conn *c, struct request *r)
 		return;
 	}
 	q.limit = (size_t)limit;
+	q.bytes = c->loop->limits->page_bytes;
 	q.below = (int64_t)token;
 	http_read(c, &q, answer_text);
 }
@@ -175,6 +176,7 @@ void activity_page(struct conn *c, struct request *r)
 		return;
 	}
 	q.limit = (size_t)limit;
+	q.bytes = c->loop->limits->page_bytes;
 	set_id(q.job_id, r->params[0]);
 	http_read(c, &q, answer_text);
 }

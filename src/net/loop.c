@@ -122,9 +122,25 @@ static void on_entered(void *context, int fd)
 static bool hub_wants_read(void *context, struct read_request *r)
 {
 	struct loop *l = context;
+	struct conn *c = conn_find(l, r->asker);
 
 	r->loop = l;
-	return l->service->read(l->service->context, r);
+	if (!l->service->read(l->service->context, r))
+		return false;
+	if (c)
+		c->reads++;
+	return true;
+}
+
+void loop_read_is_back(struct loop *l, uint64_t asker)
+{
+	struct conn *c = conn_find(l, asker);
+
+	if (!c)
+		return;
+	c->reads--;
+	if (c->state == CONN_SOCKET)
+		ws_wake(c); /* it may be read from again */
 }
 
 static void hub_wants_round(void *context)

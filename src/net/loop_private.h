@@ -96,6 +96,9 @@ bool loop_takes_streams(struct loop *l, struct problem *problem);
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
 void loop_no_deadline(struct conn *c);
 
+/* A read of this connection (0: of none in particular) has come back. */
+void loop_read_is_back(struct loop *l, uint64_t asker);
+
 /* Tells the other loops of an agent; a word without an agent says that its owner has gone. */
 void loop_tell_presence(struct loop *l, const struct presence_word *w);
 

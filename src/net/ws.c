@@ -16,6 +16,11 @@ void ws_enqueue(struct ws *w)
 		list_append(&w->conn->loop->sockets, &w->conn->turn);
 }
 
+void ws_wake(struct conn *c)
+{
+	ws_enqueue(c->ws);
+}
+
 void ws_add_frame(struct ws *w, struct slice json)
 {
 	frame_add_passing(&w->out, FRAME_WS, json);
@@ -28,10 +33,17 @@ void ws_say(struct ws *w, struct buf *json)
 	buf_finish(json);
 }
 
+/* So much is on its way to the store; when it was too much, half of it must have come back. */
+static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
+{
+	return count >= most || (w->deaf && count > most / 2);
+}
+
 void ws_mind_input(struct ws *w)
 {
-	uint64_t most = w->conn->loop->limits->pipelined;
-	bool deaf = w->blocked || w->out.len > UNREAD_BYTES || w->pending >= most || (w->deaf && w->pending > most / 2);
+	const struct limits *limits = w->conn->loop->limits;
+	bool deaf = w->blocked || w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
+		    is_full(w, w->conn->reads, limits->connection_reads);
 
 	if (deaf != w->deaf && !w->quiet)
 		lws_rx_flow_control(w->conn->wsi, !deaf);

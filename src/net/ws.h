@@ -25,6 +25,7 @@ int ws_peer_closes(struct conn *c, const void *payload, size_t len); /* -1: it i
 bool ws_close_allowed(const void *payload, size_t len);
 void ws_writable(struct conn *c);
 bool ws_blocked(const struct conn *c); /* the client takes nothing */
+void ws_wake(struct conn *c);  /* something that it waited for has come back: it is flushed this turn */
 void ws_flush(struct conn *c); /* at the end of a turn */
 void ws_answer(struct conn *c, struct op *op); /* takes the op */
 void ws_detach(struct conn *c);  /* it is going: leaves its jobs.  Called more than once */

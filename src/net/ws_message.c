@@ -160,10 +160,11 @@ static void hear_presence(struct ws *w, const struct message *m)
 	struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED, .detail = "too many readers are waiting" };
 
-	r->request.query = (struct read_query){ .kind = READ_ACTIVITY, .limit = 1 };
+	r->request.query = (struct read_query){ .kind = READ_HEAD };
 	memcpy(r->request.query.job_id, m->job_id, sizeof(r->request.query.job_id));
 	r->request.loop = r->loop = l;
 	r->request.done = presence_done;
+	atomic_init(&r->request.gone, false);
 	r->conn = w->conn->id;
 	r->word = m->word;
 	r->word.owner = w->conn->id;

@@ -150,6 +150,7 @@ void ws_subscribe(struct ws *w, const char *job_id, const struct position *since
 	list_append(&w->subscriptions, &s->link);
 	w->count++;
 	a.job_id = s->job_id;
+	a.asker = w->conn->id;
 	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
 	if (w->blocked)
 		hub_block(w->conn->loop->hub, &s->subscriber);

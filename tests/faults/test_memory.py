@@ -5,6 +5,7 @@ from support.raw import ask
 from support.sse import stream_request
 from support.wait import SCALE, until
 from support.watcher import SseWatcher
+from support.ws import WebSocket
 
 MIB = 1024 * 1024
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
@@ -76,3 +77,39 @@ def test_rings_that_may_not_grow_cost_refills_and_no_event(serve, client):
     server.stop()
     counted = server.counted()
     assert counted["cramped"] >= 1 and counted["refills"] >= 1 and counted["resets"] == 0
+
+
+def large_job(api, mib=4):
+    """A job whose snapshot has so many MiB; gives its creation's answer."""
+    job = api.create_job()
+    for i in range(mib * 4):
+        batch = [{"taskId": f"t{i}-{n}", "note": "n" * 16000} for n in range(16)]
+        assert api.update(job["id"], batch).status == 200
+    return job
+
+
+def test_equal_snapshots_are_in_memory_once_whatever_was_asked(serve, client):
+    server = serve()
+    api = client(server)
+    job = large_job(api)
+    api.job(job["id"])
+    before = server.rss_kib()
+    with WebSocket(server.address, receive_buffer=4096) as socket:
+        socket.send_many([{"type": "subscribe", "jobId": job["id"], "since": f"{job['epoch']}.{seq}"}
+                          for seq in range(1000, 1200)])
+        other = api.create_job()["id"]
+        until(lambda: api.job(other)["id"] == other, 10, "an answer meanwhile")
+        assert server.rss_kib() - before < 16 * 1024
+    with WebSocket(server.address) as socket:
+        assert socket.subscribe(job["id"])["job"]["id"] == job["id"]
+
+
+def test_the_memory_of_snapshots_is_given_back(serve, client):
+    server = serve(snapshot_cache=0)
+    api = client(server)
+    job = large_job(api, 8)["id"]
+    before = server.rss_kib()
+    for _ in range(8):
+        api.report(job, "t", note="another snapshot")
+        assert len(api.job(job)["tasks"]) == 513
+    assert server.rss_kib() - before < 8 * 1024

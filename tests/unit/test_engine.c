@@ -196,9 +196,9 @@ static const char *snapshot(const struct engine_bench *b, const char *job)
 	struct read_result *r = read_result_create();
 
 	snprintf(q.job_id, sizeof(q.job_id), "%s", job);
-	read_run(b->reader, &q, r);
+	read_run(b->reader, NULL, &q, r);
 	text.len = 0;
-	buf_slice(&text, buf_as_slice(&r->text));
+	buf_slice(&text, read_result_json(r));
 	read_result_release(r);
 	return buf_string(&text);
 }

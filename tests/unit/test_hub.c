@@ -263,7 +263,8 @@ static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = w
 static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops, const char *position,
 			unsigned types)
 {
-	struct attach a = { "j", position_parse(slice_of(position)), FRAME_SSE, types, 0 };
+	struct attach a = { .job_id = "j", .position = position_parse(slice_of(position)), .framing = FRAME_SSE,
+			    .types = types };
 
 	w->bench = b;
 	hub_attach(b->hub, &w->subscriber, ops, &a);
@@ -463,7 +464,7 @@ static void who_takes_nothing_for_too_long_is_let_go(void **state)
 	leave(&w);
 }
 
-static void a_read_that_failed_is_asked_for_again_with_the_next_heartbeat(void **state)
+static void a_refill_that_failed_is_asked_for_again_soon(void **state)
 {
 	struct bench *b = *state;
 	const struct subscriber_ops *kinds[] = { &stream, &silent };
@@ -477,13 +478,34 @@ static void a_read_that_failed_is_asked_for_again_with_the_next_heartbeat(void *
 		publish_many(b, A, 6 + 20 * i, 20 + 20 * i);
 		hub_writable(b->hub, &w.subscriber);
 		answer(b, 0, refusal(OUTCOME_STORAGE_UNAVAILABLE));
+		tick(b, 100);
 		assert_int_equal(b->ask_count, 0);
-		tick(b, b->limits.heartbeat_ms);
+		b->refuses = true;
+		tick(b, 150);
+		assert_int_equal(b->ask_count, 0);
+		b->refuses = false;
+		tick(b, 250);
 		asked_behind(b, 0, A, 5 + 20 * i);
 		answer(b, 0, events(A, 5 + 20 * i, 20 + 20 * i, 20 + 20 * i, JOB_IN_PROGRESS));
 		assert_int_equal(w.subscriber.cursor, 20 + 20 * i);
 		leave(&w);
 	}
+}
+
+static void a_read_of_who_has_gone_is_marked_so(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	watch(b, &w, "");
+	watch(b, &v, "abc");
+	leave(&w);
+	assert_true(b->asked[0]->gone);
+	assert_false(b->asked[1]->gone);
+	answer(b, 0, refusal(OUTCOME_STOPPING));
+	answer(b, 0, snapshot(A, 5, JOB_IN_PROGRESS));
+	told(&v, "fresh@5/5 {\"snapshot\":5} ");
+	leave(&v);
 }
 
 static void what_a_bus_lost_comes_with_the_next_heartbeat(void **state)
@@ -931,7 +953,8 @@ int main(void)
 		HUB_TEST(a_blocked_reader_is_given_nothing_and_misses_nothing),
 		HUB_TEST(who_cannot_be_continued_is_reset_and_told_so),
 		HUB_TEST(who_takes_nothing_for_too_long_is_let_go),
-		HUB_TEST(a_read_that_failed_is_asked_for_again_with_the_next_heartbeat),
+		HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),
+		HUB_TEST(a_read_of_who_has_gone_is_marked_so),
 		HUB_TEST(what_a_bus_lost_comes_with_the_next_heartbeat),
 		HUB_TEST(a_ring_that_is_known_to_lag_serves_nobody),
 		HUB_TEST(the_end_comes_once_behind_the_last_event),

@@ -10,6 +10,7 @@ struct reading_bench {
 	struct database *db;
 	struct store *writer, *reader;
 	struct read_result *result; /* of the last question */
+	char json[4096];            /* its snapshot */
 };
 
 static int setup(void **state)
@@ -63,8 +64,11 @@ static const char *ask(struct reading_bench *b, const struct read_query *q)
 {
 	read_result_release(b->result);
 	b->result = read_result_create();
-	read_run(b->reader, q, b->result);
-	return buf_string(&b->result->text);
+	read_run(b->reader, NULL, q, b->result);
+	if (!b->result->snapshot)
+		return buf_string(&b->result->text);
+	snprintf(b->json, sizeof(b->json), "%.*s", (int)b->result->snapshot->text.len, b->result->snapshot->text.ptr);
+	return b->json;
 }
 
 static struct read_query about(enum read_kind kind, const char *job)
@@ -109,7 +113,7 @@ static void a_snapshot_comes(const struct reading_bench *b, enum resume how, enu
 	assert_int_equal(b->result->reason, reason);
 	assert_int_equal(b->result->start, start);
 	assert_int_equal(b->result->event_count, 0);
-	assert_int_equal(b->result->text.ptr[0], '{');
+	assert_int_equal(read_result_json(b->result).ptr[0], '{');
 }
 
 /* Going on. */
@@ -219,7 +223,7 @@ static void a_snapshot_has_everything(void **state)
 	assert_non_null(strstr(ask(b, &q), "\"tasks\":[{\"id\":\"t\",\"status\":\"pending\",\"title\":\"a task\""));
 	assert_non_null(strstr(ask(b, &q), "\"deliverables\":[{\"id\":\"d\",\"title\":\"D\",\"createdAt\":"));
 	assert_non_null(strstr(ask(b, &q), "\"seq\":2,\"epoch\":\"0123456789\",\"cursor\":\"0123456789.2\"}"));
-	assert_null(json_check(buf_as_slice(&b->result->text), 8, &at));
+	assert_null(json_check(read_result_json(b->result), 8, &at));
 	q.kind = READ_TASKS;
 	assert_non_null(strstr(ask(b, &q), "{\"tasks\":[{\"id\":\"t\""));
 	q.kind = READ_DELIVERABLES;
@@ -275,6 +279,58 @@ static void activity_is_paged_both_ways(void **state)
 	q.from = 4;
 	q.limit = 3;
 	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3},{\"n\":2},{\"n\":1}]}");
+}
+
+static void activity_says_what_is_the_first_when_more_was_asked_for(void **state)
+{
+	struct reading_bench *b = *state;
+	struct read_query q = about(READ_ACTIVITY, "j");
+
+	put_job(b, "j", 3, 5);
+	written(b);
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3},{\"n\":4},{\"n\":5}],\"first\":3}");
+	q.from = 1;
+	q.limit = 1;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3}],\"nextAfter\":3,\"first\":3}");
+	q.from = 2;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3}],\"nextAfter\":3}");
+	q.descending = true;
+	q.from = UINT64_MAX;
+	q.limit = 2;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":5},{\"n\":4}],\"nextAfter\":4}");
+	q.limit = 3;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":5},{\"n\":4},{\"n\":3}],\"first\":3}");
+	q.from = 2;
+	assert_string_equal(ask(b, &q), "{\"activity\":[],\"first\":3}");
+}
+
+static void a_page_has_so_many_bytes_and_never_less_than_a_row(void **state)
+{
+	struct reading_bench *b = *state;
+	struct read_query q = about(READ_ACTIVITY, "j");
+	const char *two = "{\"activity\":[{\"n\":1},{\"n\":2}";
+
+	put_job(b, "j", 1, 5);
+	written(b);
+	q.bytes = strlen(two);
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":1},{\"n\":2}],\"nextAfter\":2}");
+	q.bytes--;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":1}],\"nextAfter\":1}");
+	q.bytes = 1;
+	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":1}],\"nextAfter\":1}");
+}
+
+static void the_head_alone_needs_no_tasks(void **state)
+{
+	struct reading_bench *b = *state;
+	struct read_query q = about(READ_HEAD, "j");
+
+	put_job(b, "j", 1, 7);
+	written(b);
+	ask(b, &q);
+	assert_int_equal(b->result->head, 7);
+	assert_string_equal(b->result->epoch, "0123456789");
+	assert_int_equal(read_result_json(b->result).len, 0);
 }
 
 /* The ids in an answer, in order. */
@@ -390,6 +446,9 @@ int main(void)
 		READING_TEST(a_job_without_anything_has_empty_lists),
 		READING_TEST(a_job_that_is_not_there_is_not_found),
 		READING_TEST(activity_is_paged_both_ways),
+		READING_TEST(activity_says_what_is_the_first_when_more_was_asked_for),
+		READING_TEST(a_page_has_so_many_bytes_and_never_less_than_a_row),
+		READING_TEST(the_head_alone_needs_no_tasks),
 		READING_TEST(jobs_are_listed_newest_first_in_pages),
 		READING_TEST(a_store_that_fails_is_a_503_and_works_again),
 		TEST(equal_questions_are_found_equal_and_others_not),

@@ -193,9 +193,9 @@ static char *snapshot(struct office *o, const char *job)
 	struct read_result *r = read_result_create();
 
 	snprintf(q.job_id, sizeof q.job_id, "%s", job);
-	read_run(o->bench.reader, &q, r);
+	read_run(o->bench.reader, NULL, &q, r);
 	assert_false(outcome_is_error(r->problem.outcome));
-	char *text = xstrdup(buf_string(&r->text));
+	char *text = xmemdup(read_result_json(r).ptr, read_result_json(r).len);
 	read_result_release(r);
 	return text;
 }

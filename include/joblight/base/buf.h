@@ -18,6 +18,7 @@ struct buf {
 
 void buf_finish(struct buf *b);
 void buf_reserve(struct buf *b, size_t more); /* room for `more` bytes behind len */
+void buf_shrink(struct buf *b);               /* gives back the room behind len */
 void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);

@@ -82,6 +82,7 @@ struct subscriber {
 	struct list beat, stall;
 	struct hub_read *read;
 	struct outbox *outbox;
+	uint64_t asker; /* of its attach */
 };
 
 struct hub_ops {
@@ -107,6 +108,7 @@ struct attach {
 	enum framing framing;
 	unsigned types; /* TYPE_BITs of what it wants; the cursor passes over the rest */
 	size_t limit;   /* events in one read; 0: the hub's own measure */
+	uint64_t asker; /* of its reads: see reading.h */
 };
 
 /* The answer is opened(), now or later. */

@@ -17,6 +17,7 @@
 
 enum read_kind {
 	READ_RESUME,       /* go on from `position`: events behind it, or a snapshot */
+	READ_HEAD,         /* the job's row alone: its title, status, epoch and head */
 	READ_JOB,          /* the snapshot */
 	READ_JOBS,         /* {"jobs":[…],"nextPageToken"?} */
 	READ_TASKS,        /* {"tasks":[…]} */
@@ -33,7 +34,34 @@ struct read_query {
 	int status;               /* JOBS: -1 any */
 	int64_t below;            /* JOBS: 0 from the newest */
 	size_t limit;             /* rows or events */
-	size_t bytes;             /* of events; at least one event comes */
+	size_t bytes;             /* of events or rows; at least one of them comes.  0: no limit (JOBS, ACTIVITY) */
+};
+
+/*
+ * A job with its tasks and deliverables as JSON, at one of its events.  Immutable, shared by reference count:
+ * every answer that carries it holds the same piece of memory, whatever was asked.  Any thread.
+ */
+struct snapshot {
+	atomic_uint references;
+	char job_id[ID_MAX + 1], epoch[EPOCH_LEN + 1];
+	uint64_t seq;
+	struct buf text;
+	void (*unused)(struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
+	void *cache;                        /* of unused() */
+};
+
+struct snapshot *snapshot_create(const struct job_row *job);
+bool snapshot_hold(struct snapshot *s); /* false: the last reference is gone, and soon the snapshot */
+void snapshot_release(struct snapshot *s); /* NULL is fine */
+void snapshot_free(struct snapshot *s);
+
+/* Where snapshots are found again.  Its functions are called by the thread that reads. */
+struct snapshot_source {
+	/* The snapshot of the job at exactly this event, held for the caller; NULL: none is known. */
+	struct snapshot *(*find)(struct snapshot_source *s, const struct job_row *job);
+	/* False: too much memory is in snapshots, so that no other one may be made now. */
+	bool (*has_room)(struct snapshot_source *s);
+	void (*add)(struct snapshot_source *s, struct snapshot *made); /* the reference stays the caller's */
 };
 
 struct read_event {
@@ -56,7 +84,8 @@ struct read_result {
 	uint64_t start; /* EXACT: the position that `events` follow (a time was turned into one) */
 	struct read_event *events;
 	size_t event_count;
-	struct buf text; /* the JSON of the answer; for RESUME the snapshot unless EXACT, else the events */
+	struct buf text; /* the JSON of the answer, or of the events */
+	struct snapshot *snapshot; /* instead of text: of JOB, and of RESUME unless EXACT.  A reference */
 };
 
 /* A question on its way to a reader thread and back.  Owned by whoever holds it. */
@@ -64,6 +93,8 @@ struct read_request {
 	struct mail mail;
 	struct read_query query;
 	void *loop; /* who asked; net's */
+	uint64_t asker; /* and on which connection; net's.  0: none in particular */
+	atomic_bool gone; /* nobody waits for the answer: it is not read unless it is being read already */
 	void (*done)(struct read_request *r); /* called in the asker's thread; takes the request */
 	struct read_result *result;           /* one reference, of the request */
 };
@@ -75,12 +106,22 @@ struct read_result *read_result_create(void);
 void read_result_hold(struct read_result *r);
 void read_result_release(struct read_result *r); /* NULL is fine */
 
+/* The JSON of the answer, in one piece. */
+static inline struct slice read_result_json(const struct read_result *r)
+{
+	return r->snapshot ? buf_as_slice(&r->snapshot->text) : buf_as_slice(&r->text);
+}
+
 static inline struct slice read_event_json(const struct read_result *r, const struct read_event *e)
 {
 	return (struct slice){ r->text.ptr + e->at, e->len };
 }
 
-/* Answers the question into a fresh result.  A store that fails makes a 503. */
-void read_run(struct store *store, const struct read_query *q, struct read_result *result);
+/*
+ * Answers the question into a fresh result.  A store that fails makes a 503.  `source` NULL: every snapshot is
+ * made anew.
+ */
+void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
+	      struct read_result *result);
 
 #endif

@@ -240,7 +240,7 @@ static struct position any_position(struct client *c)
 
 static void attach(struct client *c)
 {
-	struct attach a = { c->job_id, c->asked, c->framing, c->types, c->polls ? c->limit : 0 };
+	struct attach a = { c->job_id, c->asked, c->framing, c->types, c->polls ? c->limit : 0, 0 };
 
 	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
 	      (int)c->asked.kind);

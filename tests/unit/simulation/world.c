@@ -363,7 +363,7 @@ static struct read_result *answer(struct world *w, const struct read_query *q)
 		w->failed_reads++;
 		trace("a read of %s fails", q->job_id);
 	} else {
-		read_run(w->reader, q, result);
+		read_run(w->reader, NULL, q, result);
 	}
 	return result;
 }

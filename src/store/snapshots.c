@@ -1,0 +1,213 @@
+#include "snapshots.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/list.h"
+#include "joblight/base/xalloc.h"
+
+#define KEEP_MS 5000           /* nobody asked for it: it goes */
+#define TRIM_BYTES (256 * 1024) /* so much let go of is worth giving back to the system */
+
+/* The newest snapshot of a job. */
+struct entry {
+	char job_id[ID_MAX + 1];
+	struct snapshot *snapshot; /* alive: its unused() removes the entry */
+	uint64_t asked;            /* when it was made or found last */
+	struct list kept;          /* in snapshots.kept while the cache holds it, the least recently asked for first */
+	UT_hash_handle hh;
+};
+
+struct snapshots {
+	struct snapshot_source source; /* first */
+	pthread_mutex_t lock;
+	struct entry *entries;
+	struct list kept;
+	uint64_t keep_bytes, kept_bytes; /* of those the cache holds */
+	uint64_t most_bytes, bytes;      /* of all */
+};
+
+static struct entry *find_entry(struct snapshots *s, const char *job_id)
+{
+	struct entry *e;
+
+	HASH_FIND_STR(s->entries, job_id, e);
+	return e;
+}
+
+static bool is_kept(const struct entry *e)
+{
+	return !list_empty(&e->kept);
+}
+
+static void drop_entry(struct snapshots *s, struct entry *e)
+{
+	if (is_kept(e))
+		s->kept_bytes -= e->snapshot->text.len;
+	list_remove(&e->kept);
+	HASH_DEL(s->entries, e);
+	free(e);
+}
+
+/*
+ * Takes the oldest one out of the cache, which is to release it without the lock; NULL when the cache holds at
+ * most `bytes` and none that was asked for before `since`.
+ */
+static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_t since)
+{
+	struct snapshot *oldest = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	struct entry *e = list_empty(&s->kept) ? NULL : container_of(s->kept.next, struct entry, kept);
+	if (e && (s->kept_bytes > bytes || e->asked < since)) {
+		oldest = e->snapshot;
+		s->kept_bytes -= oldest->text.len;
+		list_remove(&e->kept);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return oldest;
+}
+
+static void shrink_to(struct snapshots *s, uint64_t bytes, uint64_t since)
+{
+	struct snapshot *oldest;
+	size_t released = 0;
+
+	while ((oldest = take_oldest(s, bytes, since))) {
+		released += oldest->text.len;
+		snapshot_release(oldest);
+	}
+	if (released >= TRIM_BYTES)
+		malloc_trim(0);
+}
+
+/* The last reference is gone.  Another snapshot may have taken its entry meanwhile. */
+static void on_unused(struct snapshot *gone)
+{
+	struct snapshots *s = gone->cache;
+
+	pthread_mutex_lock(&s->lock);
+	struct entry *e = find_entry(s, gone->job_id);
+	if (e && e->snapshot == gone)
+		drop_entry(s, e);
+	s->bytes -= gone->text.len;
+	pthread_mutex_unlock(&s->lock);
+	snapshot_free(gone);
+}
+
+static bool is_of(const struct snapshot *s, const struct job_row *job)
+{
+	return s->seq == job->seq && strcmp(s->epoch, job->epoch) == 0;
+}
+
+static struct snapshot *find(struct snapshot_source *source, const struct job_row *job)
+{
+	struct snapshots *s = (struct snapshots *)source;
+	struct snapshot *found = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	struct entry *e = find_entry(s, job->id);
+	if (e && is_of(e->snapshot, job) && snapshot_hold(e->snapshot)) {
+		found = e->snapshot;
+		e->asked = clock_monotonic_ms();
+		if (is_kept(e))
+			list_move(&s->kept, &e->kept);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+/* What only the cache holds makes room first. */
+static bool has_room(struct snapshot_source *source)
+{
+	struct snapshots *s = (struct snapshots *)source;
+
+	if (!s->most_bytes || snapshots_bytes(s) < s->most_bytes)
+		return true;
+	shrink_to(s, 0, 0);
+	return snapshots_bytes(s) < s->most_bytes;
+}
+
+/* The entry of a job's snapshot before this one is its; the reference the cache had on that one is the caller's. */
+static struct snapshot *enter(struct snapshots *s, struct snapshot *made)
+{
+	struct entry *e = find_entry(s, made->job_id);
+	struct snapshot *before = e && is_kept(e) ? e->snapshot : NULL;
+
+	if (e)
+		drop_entry(s, e);
+	e = xcalloc(1, sizeof(*e));
+	memcpy(e->job_id, made->job_id, sizeof(e->job_id));
+	e->snapshot = made;
+	e->asked = clock_monotonic_ms();
+	list_init(&e->kept);
+	HASH_ADD_STR(s->entries, job_id, e);
+	if (made->text.len <= s->keep_bytes && snapshot_hold(made)) {
+		list_append(&s->kept, &e->kept);
+		s->kept_bytes += made->text.len;
+	}
+	return before;
+}
+
+static void add(struct snapshot_source *source, struct snapshot *made)
+{
+	struct snapshots *s = (struct snapshots *)source;
+
+	made->unused = on_unused;
+	made->cache = s;
+	pthread_mutex_lock(&s->lock);
+	s->bytes += made->text.len;
+	struct snapshot *before = enter(s, made);
+	pthread_mutex_unlock(&s->lock);
+	snapshot_release(before);
+	shrink_to(s, s->keep_bytes, 0);
+}
+
+uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms)
+{
+	shrink_to(s, UINT64_MAX, now_ms > KEEP_MS ? now_ms - KEEP_MS : 0);
+	pthread_mutex_lock(&s->lock);
+	uint64_t due = UINT64_MAX;
+	if (!list_empty(&s->kept))
+		due = container_of(s->kept.next, struct entry, kept)->asked + KEEP_MS + 1;
+	pthread_mutex_unlock(&s->lock);
+	return due;
+}
+
+uint64_t snapshots_bytes(struct snapshots *s)
+{
+	pthread_mutex_lock(&s->lock);
+	uint64_t bytes = s->bytes;
+	pthread_mutex_unlock(&s->lock);
+	return bytes;
+}
+
+struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t most_bytes)
+{
+	struct snapshots *s = xcalloc(1, sizeof(*s));
+
+	s->source = (struct snapshot_source){ find, has_room, add };
+	s->keep_bytes = keep_bytes;
+	s->most_bytes = most_bytes;
+	list_init(&s->kept);
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+struct snapshot_source *snapshots_source(struct snapshots *s)
+{
+	return &s->source;
+}
+
+void snapshots_free(struct snapshots *s)
+{
+	if (!s)
+		return;
+	shrink_to(s, 0, UINT64_MAX);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
