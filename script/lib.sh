@@ -5,7 +5,7 @@ cd "$root"
 
 build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
   libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev)
-test_packages=(libcmocka-dev python3 python3-pytest python3-websockets sqlite3 curl chromium firefox-esr procps
+test_packages=(libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-websockets sqlite3 curl chromium firefox-esr procps
   iproute2 ca-certificates)
 
 say() { printf '\n== %s\n' "$*"; }
@@ -26,22 +26,22 @@ need_packages() {
 
 node_major() { node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true; }
 
-# Node.js 20 or later, whoever installed it; Debian 12 has 18, and npm has the program as a package.
+# Node.js 22 or later, whoever installed it; Debian 12 has 18, Debian 13 has 20, and npm has the program as a package.
 need_node() {
   local own=$root/build/node
   [ -d "$own/node_modules/.bin" ] && PATH=$own/node_modules/.bin:$PATH
-  if [ "$(node_major)" -ge 20 ] 2>/dev/null && command -v npm >/dev/null; then return 0; fi
-  need_packages nodejs npm
-  [ "$(node_major)" -ge 20 ] && return 0
-  say 'Node.js 20'
-  npm install --prefix "$own" --no-audit --no-fund --loglevel=error node@20
+  if [ "$(node_major)" -ge 22 ] 2>/dev/null && command -v npm >/dev/null; then return 0; fi
+  command -v node >/dev/null && command -v npm >/dev/null || need_packages nodejs npm
+  [ "$(node_major)" -ge 22 ] && return 0
+  say 'Node.js 22'
+  npm install --prefix "$own" --no-audit --no-fund --loglevel=error node@22
   PATH=$own/node_modules/.bin:$PATH
-  [ "$(node_major)" -ge 20 ]
+  [ "$(node_major)" -ge 22 ]
 }
 
 # npm ci in a folder, when its lock file changed since the last time.
 need_npm() {
-  local folder=$1 stamp=$1/node_modules/.installed
+  local folder=$1 stamp=$1/node_modules/.installed-$(node_major) # some packages are compiled for one version
   if [ ! -e "$stamp" ] || [ "$folder/package-lock.json" -nt "$stamp" ]; then
     say "npm packages for $folder"
     (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)

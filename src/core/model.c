@@ -63,12 +63,16 @@ bool task_status_parse(struct slice text, enum task_status *s)
 
 const char *job_status_all(void)
 {
-	return JOB_STATUSES(STATUS_WORD) + 2;
+	static const char words[] = JOB_STATUSES(STATUS_WORD);
+
+	return words + 2; /* without the first comma */
 }
 
 const char *task_status_all(void)
 {
-	return TASK_STATUSES(STATUS_WORD) + 2;
+	static const char words[] = TASK_STATUSES(STATUS_WORD);
+
+	return words + 2;
 }
 
 static bool alphanumeric(char c)

@@ -336,7 +336,7 @@ struct slice ring_json(const struct ring *r, uint64_t seq)
 		size_t len = slot(r, seq)->json_len;
 		return (struct slice){ end - frame_suffix((enum framing)f).len - len, len };
 	}
-	assert(!"a ring in use has a log");
+	assert(false); /* a ring in use has a log */
 	return (struct slice){ 0 };
 }
 

@@ -5,6 +5,9 @@
  *
  *   JOBLIGHT_TEST_SCHEDULES=n   so many, instead of 3000
  *   JOBLIGHT_TEST_SEED=n        this one alone, told step by step
+ *
+ * The first schedules are the same in every run.  A tenth more begin at a fresh seed, so that each run also sees
+ * schedules that no run has seen; a failure prints the seed that repeats it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +16,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "joblight/base/random.h"
 
 #include "simulation/client.h"
 
@@ -354,6 +360,11 @@ static void every_client_gets_exactly_what_was_committed(void **state)
 	}
 	for (uint64_t n = 1; n <= most; n++)
 		run_schedule(n, false);
+	uint64_t fresh = random_u64();
+	fprintf(stderr, "%llu fresh schedules begin at JOBLIGHT_TEST_SEED=%llu\n", (unsigned long long)(most / 10),
+		(unsigned long long)fresh);
+	for (uint64_t n = 0; n < most / 10; n++)
+		run_schedule(fresh + n, false);
 }
 
 int main(void)

@@ -515,7 +515,7 @@ static void database_of_another_program_is_refused_and_not_touched(void **state)
 	assert_int_equal(sqlite3_open(b->location, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal(sqlite3_column_text(st, 0), "delete");
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "delete");
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 }
@@ -673,7 +673,7 @@ static void full_disk_refuses_writes_until_there_is_space(void **state)
 	assert_int_equal(sqlite3_open(b->location, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal(sqlite3_column_text(st, 0), "ok");
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 }

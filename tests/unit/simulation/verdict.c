@@ -19,7 +19,7 @@ static void say_where(void)
 static void on_signal(int number)
 {
 	say_where();
-	fprintf(stderr, "%s\nrun it again: JOBLIGHT_SEED=%llu\n",
+	fprintf(stderr, "%s\nrun it again: JOBLIGHT_TEST_SEED=%llu\n",
 		number == SIGALRM ? "hangs" : number == SIGABRT ? "an assertion failed" : "crashed",
 		(unsigned long long)current_seed);
 	signal(number, SIG_DFL);
@@ -32,7 +32,7 @@ void __sanitizer_set_death_callback(void (*callback)(void));
 static void on_death(void)
 {
 	say_where();
-	fprintf(stderr, "the sanitizer stopped it\nrun it again: JOBLIGHT_SEED=%llu\n",
+	fprintf(stderr, "the sanitizer stopped it\nrun it again: JOBLIGHT_TEST_SEED=%llu\n",
 		(unsigned long long)current_seed);
 }
 
@@ -94,6 +94,6 @@ void verdict_broken(const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nrun it again: JOBLIGHT_SEED=%llu\n", (unsigned long long)current_seed);
+	fprintf(stderr, "\nrun it again: JOBLIGHT_TEST_SEED=%llu\n", (unsigned long long)current_seed);
 	_exit(1); /* what the schedule holds is not worth a leak report */
 }
