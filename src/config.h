@@ -2,6 +2,7 @@
 #ifndef JOBLIGHT_CONFIG_H
 #define JOBLIGHT_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -16,6 +17,11 @@ struct config {
 #undef NUMBER
 #undef SWITCH
 	struct limits limits;
+	/*
+	 * Of `joblight demo`, which sets it after parsing: the number of the job that its worker does now, 0
+	 * before the first.  NULL: this is no demonstration.
+	 */
+	const atomic_uint *demo_run;
 };
 
 /* argv[0] is the verb.  False: what is wrong, and what to change, was printed to stderr. */

@@ -163,11 +163,11 @@ static void start_threads(struct server *s)
 	loops_start(s->loops);
 }
 
-static bool open_pages(struct server *s, const char *directory)
+static bool open_pages(struct server *s, const struct config *c)
 {
 	char error[512];
 
-	s->pages = pages_load(directory, error, sizeof(error));
+	s->pages = pages_load(c->www, c->demo_run != NULL, error, sizeof(error));
 	if (!s->pages)
 		fprintf(stderr, "joblight: --www: %s\n", error);
 	return s->pages != NULL;
@@ -175,7 +175,7 @@ static bool open_pages(struct server *s, const char *directory)
 
 static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
 {
-	struct loops_config config = { &s->limits, &s->service, s->pages, host, port, c->loops };
+	struct loops_config config = { &s->limits, &s->service, s->pages, host, port, c->loops, c->demo_run };
 	char error[512];
 
 	s->loops = loops_create(&config, error, sizeof(error));
@@ -264,7 +264,7 @@ int server_run(const struct config *config)
 	block_signals(&signals);
 	settle_connections(&s->limits);
 	settle_memory(&s->limits);
-	if (!check_address(config, host, &port) || !open_pages(s, config->www) || !open_store(s, config) ||
+	if (!check_address(config, host, &port) || !open_pages(s, config) || !open_store(s, config) ||
 	    !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);

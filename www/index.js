@@ -7,7 +7,7 @@ import { follow, forget, leaveAll, onFollowed } from './page/follow.js';
 import { call } from './page/request.js';
 import { newest, paintRow } from './page/row.js';
 import { demoJob } from './page/scenarios.js';
-import { $, isActive, isOver, move, setText } from './page/ui.js';
+import { $, copyOnClick, isActive, isDemo, isOver, move, setText } from './page/ui.js';
 
 const EVERY_MS = 3000;
 const PAGE = 50;
@@ -66,7 +66,8 @@ function paintList(wanted) {
   });
   $('no-jobs').hidden = wanted.length > 0 || !painted;
   setText($('no-jobs-words'), jobs.length ? 'None of the jobs is like this.'
-    : 'No jobs here yet. The first one is a press away.');
+    : isDemo ? 'No jobs here yet. The first one is a press away.' : 'No jobs here yet. A program makes them:');
+  $('first').hidden = isDemo || jobs.length > 0;
 }
 
 function dropRow(li) {
@@ -160,6 +161,9 @@ function readAddress() {
   $('search').value = query.get('q') || '';
 }
 
+const first = { title: 'My first job', status: 'in_progress', tasks: [{ title: 'Say hello' }] };
+setText($('first-curl'), `curl --json '${JSON.stringify(first)}' \\\n  ${location.origin}/api/jobs`);
+copyOnClick($('first-copy'), () => $('first-curl').textContent, $('first-curl'));
 $('create').addEventListener('click', create);
 $('filter').addEventListener('change', writeAddress);
 $('search').addEventListener('input', writeAddress);

@@ -59,8 +59,9 @@ function paint() {
 }
 
 function paintModel(shown, { at, replaying, up }) {
-  for (const id of shown.dirty) paintTask(id, shown.tasks.get(id), at, link.everLive || replaying);
-  if (shown.dirty.size || mapStale) paintMap(shown.tasks);
+  const look = { at, over: isOver(shown.job.status), lively: link.everLive || replaying };
+  for (const id of shown.dirty) paintTask(id, shown.tasks.get(id), look);
+  if (shown.dirty.size || mapStale) paintMap(shown.tasks, look.over);
   mapStale = false;
   shown.dirty.clear();
   paintList(shown.tasks.size);
@@ -68,7 +69,7 @@ function paintModel(shown, { at, replaying, up }) {
   paintHero(shown, { at, up, replaying });
   paintAgents(model, up);
   paintTalk(model.job.status, now());
-  paintWork(model.job.status);
+  paintWork(model.job.status, model.agents);
   $('replay').hidden = model.job.status === 'deleted' || !isOver(model.job.status);
 }
 

@@ -1,12 +1,17 @@
 /*
  * `joblight demo`: a server on a database of its own, and a worker that does job after job over HTTP, as any
  * worker would.  Takes the settings of `joblight serve`.
+ *
+ * The server's pages say that it is a demonstration (see pages.h), and its /demo leads to the job that the
+ * worker does now: the number of that job is in memory that both processes share.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,6 +24,8 @@
 #include "verbs.h"
 
 #define STEP_MS 400
+#define STEPS_PER_SIGN 8 /* of life: they take about 3 s, and the server believes one for 10 s */
+#define JOB_ID_LEN 32
 
 static volatile sig_atomic_t over;
 
@@ -51,6 +58,19 @@ static bool pause_a_moment(void)
 	return !over;
 }
 
+/* What the pages look for before they offer a worker of their own; an empty state says goodbye. */
+static void tell_presence(struct client *c, const char *job, const char *state)
+{
+	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
+
+	buf_format(&path, "/api/jobs/%s/presence", job);
+	buf_format(&json, "{\"agent\":\"demo-worker\",\"state\":\"%s\"}", state);
+	client_send(c, "POST", buf_string(&path), buf_string(&json), &answer);
+	buf_finish(&path);
+	buf_finish(&json);
+	buf_finish(&answer);
+}
+
 static bool report(struct client *c, const char *job, const struct demo_task *t, const char *status, int step)
 {
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
@@ -67,18 +87,29 @@ static bool report(struct client *c, const char *job, const struct demo_task *t,
 
 static bool do_task(struct client *c, const char *job, const struct demo_task *t)
 {
-	for (int step = 0; step < t->steps; step++)
+	for (int step = 0; step < t->steps; step++) {
+		if (step % STEPS_PER_SIGN == 0)
+			tell_presence(c, job, "working");
 		if (!report(c, job, t, "in_progress", step) || !pause_a_moment())
 			return false;
+	}
 	return report(c, job, t, "completed", t->steps);
 }
 
-static bool create_job(struct client *c, const char *id, int number)
+static void job_id(char id[JOB_ID_LEN], unsigned number)
+{
+	snprintf(id, JOB_ID_LEN, "demo-%u", number);
+}
+
+/* The HTTP status; 0: the server does not answer. */
+static int create_job(struct client *c, unsigned number)
 {
 	struct buf json = { 0 }, answer = { 0 };
+	char id[JOB_ID_LEN];
 
+	job_id(id, number);
 	buf_format(&json,
-	           "{\"id\":\"%s\",\"title\":\"Annual report, edition %d\",\"status\":\"in_progress\",\"tasks\":[", id,
+	           "{\"id\":\"%s\",\"title\":\"Annual report, edition %u\",\"status\":\"in_progress\",\"tasks\":[", id,
 	           number);
 	for (size_t i = 0; i < TASK_COUNT; i++)
 		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "", demo_tasks[i].id,
@@ -87,7 +118,32 @@ static bool create_job(struct client *c, const char *id, int number)
 	int status = client_send(c, "POST", "/api/jobs", buf_string(&json), &answer);
 	buf_finish(&json);
 	buf_finish(&answer);
-	return status == 201;
+	return status;
+}
+
+/* Creates the next job whose name is free; its number, or 0 when it is time to stop. */
+static unsigned begin_job(struct client *c, unsigned number)
+{
+	while (!over) {
+		int status = create_job(c, number);
+		if (status == 201)
+			return number;
+		if (status == 0)
+			return 0;
+		if (status == 409)
+			number++; /* of an earlier demo on the same database */
+		else
+			pause_a_moment();
+	}
+	return 0;
+}
+
+static bool do_job(struct client *c, const char *id)
+{
+	for (size_t i = 0; i < TASK_COUNT; i++)
+		if (!do_task(c, id, &demo_tasks[i]))
+			return false;
+	return true;
 }
 
 static void finish_job(struct client *c, const char *id)
@@ -100,27 +156,29 @@ static void finish_job(struct client *c, const char *id)
 	buf_finish(&answer);
 }
 
-/* Job after job, until it is told to stop or somebody ends the job under its hands (then the next one). */
-static void work(const char *address)
+/*
+ * Job after job, until it is told to stop.  The next one is there before one ends, so that /demo always leads to
+ * one that is open.  Somebody may end a job under the worker's hands: it goes on with the next one.
+ */
+static void work(const char *address, atomic_uint *run)
 {
 	struct client *c = client_create(address);
-	char id[32];
+	unsigned number = begin_job(c, 1), next;
+	char id[JOB_ID_LEN];
 
-	for (int number = 1; !over; number++) {
-		snprintf(id, sizeof(id), number == 1 ? "demo" : "demo-%d", number);
-		if (!create_job(c, id, number))
-			break;
-		if (number == 1)
-			printf("\n  Look at  %s/jobs/demo\n\n  Stop it with Ctrl-C.\n\n", address);
-		else
-			printf("  Next job: %s/jobs/%s\n", address, id);
-		fflush(stdout);
-		bool done = true;
-		for (size_t i = 0; i < TASK_COUNT && done && !over; i++)
-			done = do_task(c, id, &demo_tasks[i]);
+	atomic_store(run, number);
+	if (number)
+		printf("\n  Look at  %s/demo\n\n  Stop it with Ctrl-C.\n\n", address);
+	fflush(stdout);
+	for (; number; number = next) {
+		job_id(id, number);
+		bool done = do_job(c, id);
+		next = begin_job(c, number + 1);
+		if (next)
+			atomic_store(run, next);
+		tell_presence(c, id, "");
 		if (done)
 			finish_job(c, id);
-		pause_a_moment();
 	}
 	client_free(c);
 }
@@ -169,20 +227,24 @@ static void remove_files(const char *directory)
 	rmdir(directory);
 }
 
-static int run_demo(const struct config *config)
+static int run_demo(struct config *config)
 {
 	struct sigaction action = { .sa_handler = on_signal };
+	atomic_uint *run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char address[256];
 	FILE *out = NULL;
 	int status = 1;
 
+	if (run == MAP_FAILED)
+		return 1;
+	config->demo_run = run;
 	pid_t child = start_server(config, &out);
 	if (child < 0)
 		return 1;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	if (read_address(out, address, sizeof(address)))
-		work(address);
+		work(address, run);
 	if (over)
 		kill(child, SIGTERM);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)

@@ -23,6 +23,7 @@ static const struct {
 	[HEADER_IDEMPOTENCY_KEY] = { WSI_TOKEN_COUNT, "idempotency-key:" },
 	[HEADER_LAST_EVENT_ID] = { WSI_TOKEN_COUNT, "last-event-id:" },
 	[HEADER_IF_NONE_MATCH] = { WSI_TOKEN_HTTP_IF_NONE_MATCH, NULL },
+	[HEADER_ACCEPT_ENCODING] = { WSI_TOKEN_HTTP_ACCEPT_ENCODING, NULL },
 };
 
 static bool sent(struct lws *wsi, enum lws_token_indexes token)

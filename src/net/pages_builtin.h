@@ -5,6 +5,7 @@
 struct builtin_page {
 	const char *name; /* NULL ends the table */
 	const char *start, *end;
+	const char *gzip_start, *gzip_end; /* NULL: it is not worth it */
 };
 
 extern const struct builtin_page builtin_pages[];

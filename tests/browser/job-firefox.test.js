@@ -10,7 +10,7 @@ let server;
 let firefox;
 
 before(async () => {
-  server = await Server.start();
+  server = await Server.demo();
   firefox = await launch('firefox');
 });
 after(async () => {

@@ -20,12 +20,14 @@ const CAKE = {
 };
 
 let server;
+let demo;
 let proxy;
 let chromium;
 const pages = [];
 
 before(async () => {
   server = await Server.start();
+  demo = await Server.demo();
   proxy = await Proxy.start(server.url);
   chromium = await launch();
 });
@@ -33,6 +35,7 @@ after(async () => {
   await chromium.close();
   await proxy.stop();
   await server.stop();
+  await demo.stop();
 });
 afterEach(async () => {
   for (const page of pages.splice(0)) {
@@ -96,8 +99,8 @@ test('a worker’s curl moves a task on the screen', async () => {
 });
 
 test('the curl line on the page works as it stands', async () => {
-  const job = await server.createJob();
-  const page = await openJob(job);
+  const job = await demo.createJob();
+  const page = await openJob(job, { through: demo });
   const line = await textOf(page, '#curl');
   await run('sh', ['-c', line.replace('curl ', 'curl -sS --fail ')]);
   await seesText(page, '#hint', 'It landed');
@@ -106,8 +109,8 @@ test('the curl line on the page works as it stands', async () => {
 });
 
 test('the copy button copies the line, also where there is no clipboard interface', async () => {
-  const job = await server.createJob();
-  const page = await openJob(job);
+  const job = await demo.createJob();
+  const page = await openJob(job, { through: demo });
   const copied = await page.evaluate(async () => {
     Object.defineProperty(navigator, 'clipboard', { value: undefined }); // as on plain http
     const text = new Promise((resolve) => {
@@ -319,8 +322,8 @@ test('raw events can be paused, and go on where they were', async () => {
 });
 
 test('everything can be done with the keyboard', async () => {
-  const job = await server.createJob();
-  const page = await openJob(job);
+  const job = await demo.createJob();
+  const page = await openJob(job, { through: demo });
   const reached = [];
   for (let i = 0; i < 28; i++) {
     await page.keyboard.press('Tab');
@@ -363,8 +366,8 @@ test('two thousand updates are painted in order, and the last state is the serve
 });
 
 test('the demo worker does the job before one’s eyes', async () => {
-  const job = await server.createJob(CAKE);
-  const page = await openJob(job);
+  const job = await demo.createJob(CAKE);
+  const page = await openJob(job, { through: demo });
   await page.click('#demo');
   await seesText(page, '#demo', 'at work');
   await eventually('it is half way', async () => parseInt(await textOf(page, '#percent'), 10) >= 40);
@@ -396,9 +399,9 @@ for (const [name, look] of [['job-dark', { dark: true }], ['job-phone', { width:
 }
 
 test('the demo worker makes a fresh job where the job is over', async () => {
-  const job = await server.createJob();
-  await server.setStatus(job.id, 'completed');
-  const page = await open(`/jobs/${job.id}`);
+  const job = await demo.createJob();
+  await demo.setStatus(job.id, 'completed');
+  const page = await open(`/jobs/${job.id}`, { through: demo });
   await seesText(page, '#demo', 'fresh job');
   await page.click('#demo');
   await until(page, (id) => location.pathname !== `/jobs/${id}`, job.id);

@@ -11,7 +11,7 @@ import { CAKE, stage } from './support/stage.js';
 import { eventually } from './support/wait.js';
 
 const run = promisify(execFile);
-const set = stage();
+const set = stage({ demo: true });
 
 const commands = async (job) => {
   const { activity } = await set.server.call('GET', `/api/jobs/${job.id}/activity`);

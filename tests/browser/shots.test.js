@@ -7,7 +7,7 @@ import { bigJob, CAKE, stage } from './support/stage.js';
 import { eventually, pause } from './support/wait.js';
 
 const PHONE = { width: 390, height: 844 };
-const set = stage();
+const set = stage({ demo: true });
 const api = (job) => `/api/jobs/${job.id}`;
 
 /** A job at the moment when most can be seen: one task of each kind, a comment, somebody typing. */

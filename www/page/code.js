@@ -49,7 +49,10 @@ export const WRITE = {
 };
 
 function paint() {
-  if (shown) setText($('code'), WRITE[tab](shown));
+  if (!shown) return;
+  for (const node of [$('code'), $('code-copy'), document.querySelector('.tabs')]) node.hidden = false;
+  $('no-code').hidden = true;
+  setText($('code'), WRITE[tab](shown));
 }
 
 /* Nobody can read or copy what changes under the pointer. */

@@ -6,13 +6,22 @@ const BULBS = {
   live: ['fde9b8', 'f59e0b'], done: ['d5f2df', '16a34a'], bad: ['fbdcd9', 'dc4c40'], off: ['e5e0d8', 'a8a198'],
 };
 
+const QUIET_MS = 30000;
+
 let bulb = '';
 
+/* Only what is going on can be foretold: when nothing has come for long, nobody knows. */
 function timeLeft(tasks, part, at) {
   let first = Infinity;
-  for (const { startedAt } of tasks) if (startedAt) first = Math.min(first, Date.parse(startedAt));
+  let last = 0;
+  for (const { startedAt, updatedAt } of tasks) {
+    if (!startedAt) continue;
+    first = Math.min(first, Date.parse(startedAt));
+    last = Math.max(last, Date.parse(updatedAt));
+  }
   const elapsed = at - first;
   if (part < 0.08 || part > 0.995 || !(elapsed >= 2000)) return '';
+  if (at - last > Math.max(QUIET_MS, elapsed / 4)) return '';
   return `about ${span(elapsed * (1 - part) / part)} left`;
 }
 
@@ -51,7 +60,7 @@ export function paintHero({ job, tasks }, { at, up, replaying }) {
   $('meter-fill').style.transform = `translateX(${percent - 100}%)`;
   setText($('percent'), `${percent} %`);
   setText($('counts'), count ? `${done} of ${count} ${count === 1 ? 'task' : 'tasks'} done` : '');
-  setText($('eta'), isActive(status) ? timeLeft(tasks.values(), part, at) : '');
+  setText($('eta'), isActive(status) && up && !replaying ? timeLeft(tasks.values(), part, at) : '');
   setText($('since'), replaying ? 'a replay' : lifetime(job, at));
   const lamp = lampOf(status, up || replaying);
   if (document.body.dataset.lamp !== lamp) document.body.dataset.lamp = lamp;

@@ -18,7 +18,7 @@ function readColours() {
   const quiet = of('--mark');
   return {
     pending: quiet, cancelled: quiet, in_progress: of('--blue'), completed: of('--green-mark'),
-    failed: of('--red'), blocked: of('--amber'), stalled: of('--amber'),
+    failed: of('--red'), blocked: of('--amber'), stalled: of('--amber'), unfinished: quiet,
   };
 }
 
@@ -47,7 +47,7 @@ const place = (i) => [
   Math.floor(i / shape.columns) * (shape.size + GAP),
 ];
 
-export function paintMap(tasks) {
+export function paintMap(tasks, over) {
   canvas.hidden = tasks.size < LEAST;
   if (canvas.hidden) return;
   colours ||= readColours();
@@ -57,7 +57,7 @@ export function paintMap(tasks) {
   ids = [...tasks.keys()];
   let i = 0;
   for (const task of tasks.values()) {
-    const look = lookOf(task);
+    const look = lookOf(task, over);
     const [x, y] = place(i++);
     pen.fillStyle = colours[look];
     pen.globalAlpha = look === 'in_progress' ? 0.35 + 0.65 * ((task.progress ?? 50) / 100) : 1;

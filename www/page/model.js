@@ -47,6 +47,7 @@ export class Model {
     if (created) this.job = { id: jobId, title, createdAt: timestamp };
     for (const task of tasks || []) this.#task({ ...task, taskId: task.id, timestamp });
     if (!this.job) return;
+    if (isOver(status) !== isOver(this.job.status)) this.touchAll(); // tasks look different then
     Object.assign(this.job, { status, title: title ?? this.job.title, updatedAt: timestamp });
     this.job.endedAt = isOver(status) ? this.job.endedAt || timestamp || new Date().toISOString() : undefined;
   }

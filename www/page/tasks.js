@@ -25,11 +25,16 @@ function makeRow(task) {
   return row;
 }
 
-/** The look of a task: its status, or that nobody has heard of it for too long. */
-export const lookOf = ({ status, stalled }) =>
-  (stalled && !isOver(status) ? 'stalled' : status in STATUS ? status : 'pending');
+/** The look of a task: its status, or that nobody has heard of it for too long, or that the job ended without it. */
+export function lookOf({ status, stalled }, over) {
+  if (isOver(status)) return status;
+  if (over) return 'unfinished';
+  if (stalled) return 'stalled';
+  return status in STATUS ? status : 'pending';
+}
 
-export function paintTask(id, task, at, lively) {
+/** `over`: the job is. `lively`: what changed may flash. */
+export function paintTask(id, task, { at, over, lively }) {
   const old = rows.get(id);
   if (!task) {
     old?.li.remove();
@@ -37,18 +42,18 @@ export function paintTask(id, task, at, lively) {
     return;
   }
   const row = old || makeRow(task);
-  const look = lookOf(task);
+  const look = lookOf(task, over);
   const turned = row.li.dataset.status !== look;
   if (turned) {
     row.li.dataset.status = look;
-    row.stop.disabled = isOver(task.status);
+    row.stop.disabled = over || isOver(task.status);
   }
   if (row.title !== task.title) {
     row.title = task.title;
     setText(row.name, task.title || task.id);
     row.stop.setAttribute('aria-label', `Cancel “${task.title || task.id}”`);
   }
-  setText(row.word, wordOf(task));
+  setText(row.word, wordOf(task, look));
   paintBar(row, task);
   paintNote(row, task.note || '');
   row.ago.dateTime = task.updatedAt;
@@ -82,8 +87,10 @@ export function showTask(id) {
 const moving = ({ status, progress }) =>
   Number.isFinite(progress) && ['in_progress', 'blocked', 'failed'].includes(status);
 
-function wordOf(task) {
-  const word = lookOf(task) === 'stalled' ? 'No word from the worker' : STATUS[task.status] || String(task.status);
+const LOOKS = { stalled: 'No word from the worker', unfinished: 'Not finished' };
+
+function wordOf(task, look) {
+  const word = LOOKS[look] || STATUS[task.status] || String(task.status);
   return moving(task) ? `${word} · ${Math.round(task.progress)} %` : word;
 }
 

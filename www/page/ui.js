@@ -10,6 +10,9 @@ export const isActive = (status) => ['in_progress', 'revisions', 'hardening'].in
 
 const SAID_MS = 1600;
 
+/** The server says in its pages that it is a demonstration: only then is there a worker to be started here. */
+export const isDemo = 'demo' in document.documentElement.dataset;
+
 export const $ = (id) => document.getElementById(id);
 
 /** Sets only what differs, so that an update costs no layout where nothing changed. */

@@ -4,7 +4,7 @@ import { DemoWorker, WORKER } from './demo.js';
 import { link } from './link.js';
 import { call, patiently, tellRequest } from './request.js';
 import { demoJob } from './scenarios.js';
-import { $, copyOnClick, copyText, isActive, isOver, move, setText } from './ui.js';
+import { $, copyOnClick, copyText, isActive, isDemo, isOver, move, setText } from './ui.js';
 
 const SAID_MS = 1600;
 
@@ -26,11 +26,18 @@ export function say(text, mood = '') {
   move(hint, [{ transform: 'translateY(6px)', opacity: 0 }, {}], { duration: 350, easing: 'ease-out' });
 }
 
-export function paintWork(status) {
-  const over = isOver(status);
+/* Two workers on one job would undo each other's steps, so a second one is not offered. */
+function paintDemo(over, agents) {
+  const busy = Boolean(worker) || (!over && agents.some(({ id }) => id === WORKER));
   const idle = over ? 'Start demo worker on a fresh job' : 'Start demo worker';
-  $('demo').disabled = Boolean(worker);
-  setText($('demo'), worker ? 'Demo worker at work…' : idle);
+  $('demo').disabled = busy;
+  setText($('demo'), busy ? 'Demo worker at work…' : idle);
+  $('next').hidden = !over;
+}
+
+export function paintWork(status, agents) {
+  const over = isOver(status);
+  if (isDemo) paintDemo(over, agents);
   if (!over || $('hint').dataset.mood === 'bad') return;
   const { events, lost, repeated } = link;
   const seen = events ? `${events} events, ${lost} lost, ${repeated} repeated. ` : '';
@@ -71,7 +78,7 @@ async function work() {
 }
 
 export async function startWork() {
-  if (worker) return;
+  if (worker || !isDemo) return; // whoever follows a link does not end a real job with it
   worker = new DemoWorker({ report, comment, presence });
   $('demo').disabled = true;
   try {
@@ -94,8 +101,10 @@ async function share() {
   setTimeout(() => setText($('share'), 'Share'), SAID_MS);
 }
 
-setText($('curl'), curl);
-tellRequest({ method: 'POST', path: hook, body: hello });
+if (isDemo) {
+  setText($('curl'), curl);
+  tellRequest({ method: 'POST', path: hook, body: hello });
+}
 $('demo').addEventListener('click', startWork);
 copyOnClick($('copy'), () => curl, $('curl'));
 $('share').hidden = false;

@@ -5,6 +5,8 @@
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
 
+#include <stdatomic.h>
+
 #include "joblight/core/batch.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
@@ -19,6 +21,7 @@ struct loops_config {
 	const char *host; /* address or name to listen on */
 	unsigned port;    /* 0: any free one */
 	unsigned count;   /* loops */
+	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
 };
 
 struct loops;

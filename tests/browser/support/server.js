@@ -15,6 +15,7 @@ export class Server {
   #dir = mkdtempSync(join(tmpdir(), 'joblight-browser-'));
 
   #flags = [];
+  #verb = 'serve';
 
   static async start(...flags) {
     const server = new Server();
@@ -23,8 +24,17 @@ export class Server {
     return server;
   }
 
+  /** joblight demo: a worker of its own is at work on its jobs demo-1, demo-2 … */
+  static async demo(...flags) {
+    const server = new Server();
+    server.#verb = 'demo';
+    server.#flags = flags;
+    await server.start('127.0.0.1:0');
+    return server;
+  }
+
   async start(listen = new URL(this.url).host) {
-    const args = ['serve', '--listen', listen, '--db', join(this.#dir, 'jobs.db'), '--www', WWW, ...this.#flags];
+    const args = [this.#verb, '--listen', listen, '--db', join(this.#dir, 'jobs.db'), '--www', WWW, ...this.#flags];
     const child = this.#child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
     child.stderr.on('data', (text) => { log = (log + text).slice(-4000); });
@@ -34,24 +44,31 @@ export class Server {
     });
     gone.catch(() => {});
     const lines = createInterface({ input: child.stdout });
-    const ready = new Promise((resolve) => { lines.once('line', resolve); });
+    const ready = new Promise((resolve) => {
+      lines.on('line', (line) => { if (line.includes('http://')) resolve(line); });
+    });
     const line = await Promise.race([ready, gone]);
-    this.url = /http:\/\/\S+/.exec(line)[0];
+    this.url = new URL(/http:\/\/\S+/.exec(line)[0]).origin;
   }
 
   get pid() { return this.#child.pid; }
 
   /** As the power cut does it. */
-  async kill() {
+  kill() {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal) {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => { child.once('exit', resolve); });
-    child.kill('SIGKILL');
+    child.kill(signal);
     await gone;
   }
 
   async stop() {
-    await this.kill();
+    if (this.#verb === 'demo') await this.#end('SIGTERM'); // its server is a process of its own
+    else await this.kill();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 

@@ -31,10 +31,11 @@ export async function bigJob(server, count = 1000) {
   return job;
 }
 
-export function stage() {
+/** `demo`: the server is `joblight demo`, whose pages offer a worker. */
+export function stage({ demo = false } = {}) {
   const set = { pages: [] };
   before(async () => {
-    set.server = await Server.start();
+    set.server = await (demo ? Server.demo() : Server.start());
     set.proxy = await Proxy.start(set.server.url);
     set.chromium = await launch();
   });

@@ -1,0 +1,101 @@
+"""joblight demo: a server, a worker that does job after job, and an address that leads to the job it does now."""
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support.api import Api
+from support.raw import ask, request
+from support.server import BINARY, EVERYWHERE, SETTING
+from support.sse import SseStream
+from support.wait import SCALE, Deadline, readable, until
+
+ADDRESS = re.compile(rb"Look at  http://([^/:]+):(\d+)/demo\n")
+
+
+class Demo:
+    def __init__(self, *flags):
+        words = [BINARY, "demo", "--listen", "127.0.0.1:0", *EVERYWHERE, *flags]
+        self.process = subprocess.Popen(words, env=SETTING, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        said, deadline = b"", Deadline(20, "the address to look at")
+        while not (found := ADDRESS.search(said)):
+            readable(self.process.stdout, deadline)
+            piece = os.read(self.process.stdout.fileno(), 4096)
+            assert piece, f"it ended: {said!r}"
+            said += piece
+        self.address = found[1].decode(), int(found[2])
+        self.api = Api(self.address)
+
+    def page(self, path):
+        return ask(self.address, request("GET", path))
+
+    def job(self):
+        """The job that the printed address leads to."""
+        reply = self.page("/demo")
+        assert (reply.status, reply.header("Cache-Control")) == (302, "no-store")
+        path = reply.header("Location")
+        assert self.page(path).status == 200
+        return path.removeprefix("/jobs/")
+
+    def stop(self):
+        self.api.close()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(15 * SCALE) == 0
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def demo(tmp_path):
+    started = []
+
+    def start(db=tmp_path / "demo.db"):
+        started.append(Demo("--db", str(db)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.stop()
+
+
+def test_the_printed_address_leads_to_a_job_at_work(demo):
+    it = demo()
+    job = it.job()
+    until(lambda: it.api.job(job)["seq"] > 3, 15, "the worker at work")
+    assert it.api.job(job)["status"] == "in_progress"
+
+
+def test_the_worker_says_that_it_is_there(demo):
+    it = demo()
+
+    def agents():
+        with SseStream(it.address, it.job()) as stream:
+            return [agent["id"] for agent in stream.connected().json["agents"]]
+
+    assert until(agents, 15, "the worker's presence") == ["demo-worker"]
+
+
+def test_when_a_job_ends_the_address_leads_to_the_next_one(demo):
+    it = demo()
+    first = it.job()
+    it.api.finish(first, "cancelled")
+    until(lambda: it.job() != first, 15, "the next job")
+    assert it.api.job(it.job())["status"] == "in_progress"
+    assert it.page(f"/jobs/{first}").status == 200, "the old one is still there"
+
+
+def test_a_demo_on_a_database_of_an_earlier_one_goes_on(demo):
+    it = demo()
+    first = it.job()
+    it.stop()
+    again = demo()
+    assert again.job() != first
+
+
+def test_its_pages_say_that_it_is_a_demonstration(demo):
+    it = demo()
+    for path in ["/", "/jobs/" + it.job()]:
+        assert b'<html data-demo lang="en">' in it.page(path).body
