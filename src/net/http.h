@@ -23,8 +23,14 @@ enum method { METHODS(METHOD_ENUM) METHOD_COUNT };
 const char *method_text(enum method m);
 
 /* Headers that handlers read: HEADER(name, what lws calls it: a token, or a custom name). */
-enum header { HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY, HEADER_LAST_EVENT_ID, HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING,
-	      HEADER_COUNT };
+enum header {
+	HEADER_CONTENT_TYPE,
+	HEADER_IDEMPOTENCY_KEY,
+	HEADER_LAST_EVENT_ID,
+	HEADER_IF_NONE_MATCH,
+	HEADER_ACCEPT_ENCODING,
+	HEADER_COUNT
+};
 
 #define REQUEST_PARAMS 2
 #define REQUEST_ARGS 16
