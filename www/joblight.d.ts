@@ -1,24 +1,37 @@
 /**
  * joblight in the browser and in Node 20: follow one job live, nothing lost, nothing twice.
  *
- *   idle -> waiting (the job is not active yet) -> connecting -> live | polling <-> reconnecting
- *        -> ended (the job is over) | failed (coming back cannot help) | closed (by you)
+ *   idle -> waiting (the job is not active yet) -> connecting -> live | polling <-> checking, reconnecting
+ *        -> ended (the job is over) | failed (the server refuses) | closed (by you)
  *
  * The transports are the rungs of a ladder, and all of them go on at the one cursor. A page over
  * HTTP/1.1, where six streams would block everything else, begins with ws, any other with sse. A rung
  * is left for its own faults only (`faults` has them), never because the network or the server is
- * away; one that has worked before is tried twice. From below, the top is tried again every 60 s
- * beside what works, and takes over without a gap.
+ * away: a plain request has to work meanwhile. It is left at once when it cannot work at all (a refused
+ * upgrade, a foreign answer), and after three connections that broke, or did not come up, within a minute.
+ * One without an answer in 1.5 s (no response head, no upgrade) gets the next rung beside it, and the first
+ * that comes up wins. From below, the top is tried again every 60 s beside what works, and takes over
+ * without a gap; the pause doubles, up to an hour, when the top had to be left again.
  *
- * A lost connection comes back after a random pause below 0.5 s, doubling to 30 s and short again once
- * one has held for 5 s. What the server asks for (Retry-After, retry:) is waited for in any case; going
- * online, looking at the page and coming back from the back/forward cache end a pause at once. Silence
- * for 2.5 heartbeats is a lost connection, and so is a stream that fell behind what its heartbeats tell.
+ * A lost connection comes back after a random pause below 0.5 s. The pause doubles to 30 s over
+ * connections that delivered nothing and did not hold for 5 s. What the server asks for (Retry-After,
+ * retry:) is waited for in any case; going online, looking at the page and coming back from the
+ * back/forward cache end a pause at once.
+ *
+ * After 1.2 heartbeats of silence, on `offline` and when the page becomes visible it is `checking`: it
+ * sends a ping (WebSocket) or one plain request, and without an answer in 4 s the connection is lost. A
+ * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message count as
+ * life. Silence for 2.5 heartbeats is a lost connection in any case, and so is a stream that fell behind
+ * what its heartbeats tell.
+ *
+ * Only an answer of the server itself (a problem document with a code) makes a stream `failed`; what a
+ * proxy answers is waited out. A failed stream tries again when the browser goes online, when the page
+ * becomes visible, and by reconnect(). close() a failed stream that is not needed any more.
  */
 
 export type Transport = 'ws' | 'sse' | 'poll';
-export type StreamState = 'idle' | 'waiting' | 'connecting' | 'live' | 'polling' | 'reconnecting'
-  | 'ended' | 'failed' | 'closed';
+export type StreamState = 'idle' | 'waiting' | 'connecting' | 'live' | 'polling' | 'checking'
+  | 'reconnecting' | 'ended' | 'failed' | 'closed';
 export type JobStatus = 'pending' | 'in_progress' | 'revisions' | 'hardening'
   | 'completed' | 'failed' | 'cancelled';
 export type TaskStatus = 'pending' | 'in_progress' | 'blocked' | 'completed' | 'failed' | 'cancelled';
@@ -122,7 +135,7 @@ export interface StateChange {
   cursor?: string;
   error?: JobLightError;
   faults: JobLightError[];
-  /** Failed connections since the last stable one. */
+  /** Connections in a row that delivered nothing. */
   attempt: number;
   /** Set while waiting for the next try. */
   retryInMs?: number;
@@ -130,9 +143,11 @@ export interface StateChange {
 
 /** As much of the constructor as is used: the npm package ws fits. */
 export type WebSocketLike = new (url: string, protocol: string) => {
+  onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
+  send(text: string): void;
   close(): void;
 };
 
@@ -152,6 +167,8 @@ export interface StreamOptions {
    */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   credentials?: RequestCredentials;
+  /** Seconds, 5 to 60. Default: 10 on a visible page, 30 on a hidden one, else as the server is set. */
+  heartbeat?: number;
   signal?: AbortSignal;
   fetch?: typeof fetch;
   /** Where there is none (Node 20), or to see what is opened. Without one, the rung is passed over. */
@@ -200,7 +217,7 @@ export interface StreamEventMap {
 
 /**
  * What went wrong, with words for people. Codes of the client: `network` (the server cannot be reached),
- * `closed` (the connection broke), `silent` (2.5 heartbeats of nothing), `hole` (the stream skipped an
+ * `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
  * event, so it was taken up again), `too_big`; and those of a rung: `held` (a proxy holds the SSE stream
  * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no
  * WebSocket gets through; nginx needs the Upgrade headers). The server's codes are those of its problem
@@ -208,6 +225,8 @@ export interface StreamEventMap {
  */
 export class JobLightError extends Error {
   code: string;
+  /** Said by the server itself, not by something in between. */
+  ours?: boolean;
   /** Retrying cannot help. */
   fatal?: boolean;
   /** Another transport may help. */
@@ -237,7 +256,7 @@ export class TaskEventStream extends EventTarget {
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
   start(): void;
-  /** At once and from the top of the ladder, whatever was being waited for. */
+  /** At once and from the top of the ladder, whatever was being waited for; also when it has failed. */
   reconnect(): void;
   close(): void;
   /** A worker's word, or up to 256 of them. Repeated under one key until it is answered. */

@@ -1,9 +1,13 @@
 /* Told in joblight.d.ts. A link is one connection, on one rung of the ladder. */
 const OVER = /^(completed|failed|cancelled|deleted)$/;
 const ACTIVE = /^(in_progress|revisions|hardening)$/;
-const SETTLE_MS = 5000, CLIMB_MS = 60000, WAIT_S = 20;
+const HEAD_MS = 1500, CHECK_MS = 4000, SETTLE_MS = 5000, CLIMB_MS = 60000, CLIMB_MAX_MS = 3600000;
+const FALLS = 3, FALLS_MS = 60000; // so many lost connections in that time, and the rung is left
 const RUNG = { rung: true };
 const HTTP1 = /^(http|$)/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
+
+/* How often the server should speak, and how long a poll may wait: somebody looks, or nobody does. */
+const period = (shown, hidden) => (globalThis.document ? document.hidden ? hidden : shown : undefined);
 
 export const backoffMs = (attempt) => Math.random() * Math.min(30000, 500 * 2 ** attempt);
 
@@ -43,16 +47,25 @@ export const eventParser = (onEvent, onRetry, maxChars = 16 << 20) => {
 
 const delayMs = (attempt, least) => Math.min(Math.max(least || 0, backoffMs(attempt)), 600000);
 
+/* Only a problem document with a code is the server's own word; anything else may be somebody's in between. */
 const problem = async (response) => {
   const { status, headers } = response;
-  const body = await response.json().catch(() => 0) || 0;
+  const told = /^application\/problem\+json/i.test(headers.get('content-type'))
+    && await response.json().catch(() => 0);
+  const { code, detail } = told || {};
   const after = headers.get('retry-after');
-  return new JobLightError(body.code || 'http', body.detail || 'The server answered ' + status, {
+  return new JobLightError(code || 'http', detail || 'The server answered ' + status, {
     status,
-    fatal: /^4(?!08|25|29)/.test(status),
+    ours: Boolean(code),
+    fatal: Boolean(code) && /^4(?!08|25|29)/.test(status),
     retryMs: after * 1000 || Date.parse(after) - Date.parse(headers.get('date')),
   });
 };
+
+const refusal = ({ code, detail, status, retryable = true, retryAfterMs: retryMs }) =>
+  new JobLightError(code, detail || 'The server is busy', { status, ours: true, fatal: !retryable, retryMs });
+const silent = () => new JobLightError('silent', 'The line went quiet');
+const stranger = () => new JobLightError('content_type', 'A proxy answered instead', RUNG);
 
 const look = (task) => JSON.stringify(task, ['status', 'title', 'note', 'progress', 'attempt']);
 
@@ -61,7 +74,8 @@ export class TaskEventStream extends EventTarget {
   state = 'idle';
   cursor; transport; error;
   faults = [];
-  #o; #job; #base; #status; #ladder; #rung = 0; #fellAt; #attempt = 0; #retry; #stale = false;
+  #o; #job; #base; #status; #ladder; #rung = 0; #attempt = 0; #retry; #stale = false;
+  #falls = []; #fellAt; #climbMs = CLIMB_MS; #climbed;
   #link; #probe; #timer; #heardAt; #beatMs = 30000; #head; #seq; #hole;
   #known = new Map();
 
@@ -101,6 +115,8 @@ export class TaskEventStream extends EventTarget {
   reconnect() {
     if (OVER.test(this.#status)) return;
     this.#attempt = this.#rung = this.#heardAt = 0;
+    this.#falls = this.faults = [];
+    this.#climbMs = CLIMB_MS;
     this.#listen('addEventListener');
     this.#connect();
   }
@@ -164,6 +180,12 @@ export class TaskEventStream extends EventTarget {
     this.#emit('end', { type: 'end', jobId: this.jobId, status });
   }
 
+  /* It may be revived: by what #page hears, or by reconnect(). */
+  #fail() {
+    this.#drop();
+    this.#set('failed');
+  }
+
   #connect() {
     this.#drop();
     this.transport = this.#ladder[this.#rung];
@@ -172,7 +194,7 @@ export class TaskEventStream extends EventTarget {
   }
 
   #open(rung) {
-    const link = Object.assign(new AbortController(), { rung });
+    const link = Object.assign(new AbortController(), { rung, from: this.cursor });
     const run = { ws: this.#ws, sse: this.#sse, poll: this.#poll }[this.#ladder[rung]];
     run.call(this, link).catch((err) => this.#lost(link, err));
     return link;
@@ -187,66 +209,202 @@ export class TaskEventStream extends EventTarget {
 
   #cut = (link) => {
     clearTimeout(link?.timer);
+    clearTimeout(link?.pause);
     link?.abort();
   };
 
-  #arm(link, ms, ...why) {
+  // Whether a link is alive ------------------------------------------------------------------------
+
+  #arm(link, ms, act) {
     clearTimeout(link.timer);
-    link.timer = setTimeout(() => link.abort(new JobLightError(...why)), ms);
+    if (!link.signal.aborted) link.timer = setTimeout(act, ms);
   }
 
-  /* A sign of life */
-  #alive(link) {
-    const now = this.#heardAt = Date.now();
-    if (!link.upAt) {
-      link.upAt = now;
-      if (link !== this.#link) { // a probe got through
-        this.#probe = undefined;
-        this.#drop();
-        this.#link = link;
-      }
-      this.#rung = link.rung;
-      this.#head = 0;
-      this.error = undefined;
-      this.faults = this.faults.slice(0, link.rung);
-      this.transport = this.#ladder[link.rung];
-      this.#set(this.transport === 'poll' ? 'polling' : 'live');
-      if (link.signal.aborted) return;
+  #kill(link, ms, err) {
+    this.#arm(link, ms, () => link.abort(err));
+  }
+
+  /* A link that has no answer in 1.5 s gets the next rung beside it; the first that comes up wins. */
+  #await(link, ...why) {
+    link.why = new JobLightError(...why);
+    this.#arm(link, HEAD_MS, () => {
+      this.#kill(link, SETTLE_MS - HEAD_MS, link.why);
+      const next = link.rung + 1;
+      if (link === this.#link && this.#ladder[next]) this.#probe ||= this.#open(next);
+    });
+  }
+
+  /* The head of the answer, or the upgrade, is here. */
+  #answered(link) {
+    this.#kill(link, SETTLE_MS, link.why);
+  }
+
+  #up(link) {
+    const { rung } = link;
+    link.upAt = Date.now();
+    if (link === this.#link) this.#cut(this.#probe);
+    else {
+      const { why } = this.#link || {};
+      this.#probe = undefined;
+      this.#drop();
+      this.#link = link;
+      if (rung > this.#rung) this.#leave(why);
+      else this.#climbed = true;
     }
-    this.#arm(link, this.#beatMs * 2.5, 'silent', 'The line went quiet');
-    if (link.rung && now - this.#fellAt > CLIMB_MS) {
-      this.#fellAt = now;
+    this.#probe = undefined;
+    this.#rung = rung;
+    this.#head = 0;
+    this.error = undefined;
+    this.faults = this.faults.slice(0, rung);
+    this.#rise(link);
+  }
+
+  #rise(link) {
+    link.checking = false;
+    this.transport = this.#ladder[link.rung];
+    this.#set(this.transport === 'poll' ? 'polling' : 'live');
+  }
+
+  /* A message. */
+  #alive(link) {
+    link.large = false;
+    if (!link.upAt) this.#up(link);
+    if (link.signal.aborted) return;
+    this.#heard(link);
+    if (link.rung && Date.now() - this.#fellAt > this.#climbMs) {
+      this.#fellAt = Date.now();
       this.#cut(this.#probe);
       this.#probe = this.#open(0);
     }
   }
 
+  /* A sign of life, be it half a message. */
+  #heard(link) {
+    this.#heardAt = Date.now();
+    if (link.checking) this.#rise(link);
+    if (link.signal.aborted) return;
+    if (link.upAt) this.#watch(link);
+    else this.#kill(link, this.#beatMs * 2.5, silent());
+  }
+
+  #watch(link) {
+    const beatMs = link.beatMs || this.#beatMs;
+    const quietMs = Date.now() - this.#heardAt;
+    const late = quietMs >= beatMs * 1.2;
+    if (late) this.#kill(link, beatMs * 2.5 - quietMs, silent());
+    else this.#arm(link, beatMs * 1.2 - quietMs, () => this.#check(link));
+  }
+
+  /* Is anybody there? Over a WebSocket its pong tells. A plain request cannot prove the stream, but when the
+   * server knows of nothing new, what is shown is the truth. */
+  async #check(link) {
+    if (!link?.upAt || link.large || link.checking) return;
+    link.checking = true;
+    this.#kill(link, CHECK_MS, silent());
+    this.#set('checking');
+    try {
+      if (link.ping) return link.ping();
+      const page = await (await this.#plain(link)).json();
+      if (page.terminal || page.head > this.#seq) return; // the stream has to tell it, and has the rest of the 4 s
+    } catch (err) {
+      if (!err.ours || err.fatal) return link.abort(err);
+    }
+    if (!link.checking || link.signal.aborted) return;
+    this.#rise(link);
+    this.#watch(link);
+  }
+
+  /* A request that needs nothing but a network, and what stands in the way of none. */
+  async #plain({ signal }) {
+    const query = this.#at(this.cursor && { limit: 1 });
+    const response = await this.#fetch(signal, this.#job + '/updates' + query);
+    if (!/json/i.test(response.headers.get('content-type'))) throw stranger();
+    return response;
+  }
+
+  // When it is not ---------------------------------------------------------------------------------
+
   #lost(link, err) {
     if (link.signal.aborted) err = link.signal.reason;
     this.#cut(link);
+    if (link === this.#probe) this.#probe = undefined;
     if (link !== this.#link) return;
-    this.#link = undefined;
+    this.#drop();
+    const held = link.upAt && Date.now() - link.upAt > SETTLE_MS;
+    if (held || this.cursor !== link.from) this.#attempt = 0;
+    this.#because(err);
+    if (this.error.fatal) this.#fail();
+    else if (this.error.ours) this.#again();
+    else if (!link.upAt && this.transport === 'poll') {
+      this.#rung = 0; // it is the network, not the rung
+      this.#again();
+    } else if (link.upAt && (this.#fell() < FALLS || !this.#ladder[this.#rung + 1])) this.#again();
+    else this.#judge(link.upAt);
+  }
+
+  #because(err) {
     this.error = err instanceof JobLightError ? err
-      : err = new JobLightError('network', 'The server cannot be reached');
-    if (err.fatal) return this.#stop('failed');
-    if (err.rung && this.#ladder[this.#rung + 1] && (!this.#heardAt || this.#attempt > 1)) {
-      this.faults = [...this.faults.slice(0, this.#rung++), err];
-      this.#fellAt = Date.now();
-      return this.#connect();
+      : new JobLightError('network', 'The server cannot be reached');
+  }
+
+  /* How many connections of this rung were lost lately, with this one. */
+  #fell() {
+    const now = Date.now();
+    this.#falls = [...this.#falls.filter((at) => now - at < FALLS_MS), now];
+    return this.#falls.length;
+  }
+
+  /* Is it the rung or the network? A plain request tells, and perhaps in the server's own words. */
+  async #judge(counted) {
+    const link = this.#link = Object.assign(new AbortController(), { rung: this.#rung });
+    const fault = this.error;
+    const first = fault.rung && !this.#heardAt;
+    if (/live|polling|checking/.test(this.state)) this.#set('reconnecting');
+    this.#kill(link, CHECK_MS, undefined);
+    let err;
+    try {
+      await this.#plain(link);
+    } catch (why) {
+      err = why;
     }
-    if (!link.upAt) this.#rung = 0; // it is the network, not the rung
-    if (Date.now() - link.upAt > SETTLE_MS) this.#attempt = 0;
-    const ms = delayMs(this.#attempt++, err.retryMs || this.#retry);
+    if (link !== this.#link) return;
+    this.#drop();
+    if (err) {
+      this.#because(err);
+      if (this.error.fatal) this.#fail();
+      else this.#again();
+      return;
+    }
+    const falls = counted ? this.#falls.length : this.#fell();
+    if (this.#ladder[this.#rung + 1] && (first || falls >= FALLS)) {
+      this.#leave(fault);
+      this.#connect();
+    } else this.#again();
+  }
+
+  #leave(fault) {
+    this.faults = [...this.faults.slice(0, this.#rung++), fault];
+    this.#fellAt = Date.now();
+    this.#falls = [];
+    if (this.#climbed) this.#climbMs = Math.min(this.#climbMs * 2, CLIMB_MAX_MS);
+    this.#climbed = false;
+  }
+
+  #again() {
+    const asked = this.error.retryMs || (this.transport === 'sse' && this.#retry);
+    const ms = delayMs(this.#attempt++, asked);
     this.#timer = setTimeout(() => this.#connect(), ms);
     this.#set('reconnecting', ms);
   }
 
+  // The rungs --------------------------------------------------------------------------------------
+
   async #ws(link) {
     const { token, WebSocket: Socket = globalThis.WebSocket } = this.#o;
     const refused = ['refused', 'No WebSocket gets through', RUNG];
-    this.#arm(link, SETTLE_MS, ...refused);
     if (!Socket) throw new JobLightError(...refused);
-    const query = { job: this.jobId };
+    this.#await(link, ...refused);
+    const query = { job: this.jobId, ...this.#wishes() };
     if (token) {
       const answer = await this.#fetch(link.signal, this.#job + '/tickets', {});
       query.ticket = (await answer.json()).ticket;
@@ -254,8 +412,10 @@ export class TaskEventStream extends EventTarget {
     const url = new URL(this.#base + 'ws' + this.#at(query), globalThis.location);
     link.signal.throwIfAborted();
     const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
+    link.ping = () => ws.send('{"type":"ping"}');
     const { code, reason } = await new Promise((resolve, reject) => {
       link.signal.onabort = () => reject(ws.close());
+      ws.onopen = () => this.#answered(link);
       ws.onerror = () => {};
       ws.onclose = resolve;
       ws.onmessage = ({ data }) => {
@@ -267,59 +427,87 @@ export class TaskEventStream extends EventTarget {
       };
     });
     if (code === 4001) this.#stale = true;
-    if (code === 1006 && !link.upAt) { // a refused socket does not say why
-      await this.#fetch(link.signal, this.#job + '/updates' + this.#at());
-      throw new JobLightError(...refused);
-    }
-    throw new JobLightError('closed', reason || 'The connection broke',
-      { status: code, fatal: code > 4399, rung: /10(0[2379]|11)/.test(code) });
+    if (code === 1006 && !link.upAt) throw link.why; // a refused socket does not say why
+    throw new JobLightError('closed', reason || 'The connection broke', {
+      status: code, fatal: /^44/.test(code), ours: /^(101[23]|4)/.test(code), rung: /^10(0[2379]|11)/.test(code),
+    });
   }
 
   async #sse(link) {
-    this.#arm(link, SETTLE_MS, 'held', 'A proxy holds the stream back', RUNG);
-    const response = await this.#fetch(link.signal, this.#job + '/task-events' + this.#at());
-    if (response.status === 204) return this.#end(this.#status);
-    if (!/^text\/event-stream/i.test(response.headers.get('content-type'))) {
-      throw new JobLightError('content_type', 'A proxy answered instead', RUNG);
-    }
-    const reader = response.body.getReader();
-    const feed = eventParser(
+    this.#await(link, 'held', 'A proxy holds the stream back', RUNG);
+    const response = await this.#fetch(link.signal, this.#job + '/task-events' + this.#at(this.#wishes()));
+    this.#answered(link);
+    if (response.status === 204) return this.#confirm(link);
+    if (!/^text\/event-stream/i.test(response.headers.get('content-type'))) throw stranger();
+    await this.#read(link, response, eventParser(
       (data, type) => this.#receive(link, JSON.parse(data), type),
       (ms) => { this.#retry = ms; },
-    );
+    ));
+    throw new JobLightError('closed', 'The connection broke');
+  }
+
+  /* 204 is the end of the job, if it is the server that says so. */
+  async #confirm(link) {
+    const { terminal, status } = await (await this.#plain(link)).json();
+    if (!terminal) throw stranger();
+    if (!link.signal.aborted) this.#end(status);
+  }
+
+  async #read(link, { body }, take) {
+    const reader = body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) throw new JobLightError('closed', 'The connection broke');
-      feed(value);
+      link.signal.throwIfAborted();
+      if (done) return;
+      this.#heard(link);
+      take(value);
     }
   }
 
   async #poll(link) {
     for (;;) {
-      const query = link.upAt ? { wait: WAIT_S } : {};
+      const wait = link.upAt && (period(10, 20) || 20);
       const began = Date.now();
-      this.#arm(link, link.upAt ? WAIT_S * 1500 : SETTLE_MS, 'silent', 'The line went quiet');
-      const response = await this.#fetch(link.signal, this.#job + '/updates' + this.#at(query));
-      const page = await response.json();
+      if (wait) {
+        link.beatMs = wait * 1000;
+        this.#watch(link);
+      } else this.#await(link, 'silent', 'The line went quiet');
+      const page = await this.#ask(link, wait && { wait });
       const events = page.events || [];
-      link.signal.throwIfAborted();
       this.#alive(link);
       if (page.job) this.#snapshot(page);
       for (const event of events) this.#receive(link, event);
       if (link.signal.aborted) return;
-      if (page.terminal && !(page.head > this.#seq)) return this.#end(page.status);
-      const early = query.wait && !events.length && Date.now() - began < 1000;
-      clearTimeout(link.timer);
-      await new Promise((resolve) => { link.timer = setTimeout(resolve, early ? page.pollIntervalMs : 200); });
+      if (page.terminal && !(page.head > this.#seq && page.status !== 'deleted')) return this.#end(page.status);
+      const early = wait && !events.length && Date.now() - began < 1000;
+      await new Promise((resolve) => { link.pause = setTimeout(resolve, early ? page.pollIntervalMs : 200); });
     }
   }
+
+  async #ask(link, query) {
+    const decoder = new TextDecoder();
+    let text = '';
+    const response = await this.#fetch(link.signal, this.#job + '/updates' + this.#at(query));
+    await this.#read(link, response, (bytes) => { text += decoder.decode(bytes, { stream: true }); });
+    const page = JSON.parse(text);
+    if (!page.status) throw stranger();
+    return page;
+  }
+
+  // What arrives -----------------------------------------------------------------------------------
 
   #receive(link, message, name) {
     const { type = name, seq, epoch, status, jobId } = message;
     if (link.signal.aborted) return;
     if (type === 'end') return this.#end(status);
-    if (type === 'error') {
-      throw new JobLightError(message.code, message.detail, { ...message, fatal: !message.retryable });
+    if (type === 'error' || type === 'refused') throw refusal(message);
+    if (type === 'pong') {
+      link.large = false;
+      return this.#heard(link);
+    }
+    if (type === 'opening') { // until it is here, the server alone knows whether it gets on
+      link.large = true;
+      return this.#kill(link, 30000 + (message.bytes || 0), silent());
     }
     if (epoch) this.#beatMs = message.heartbeatMs || this.#beatMs;
     this.#alive(link);
@@ -380,6 +568,12 @@ export class TaskEventStream extends EventTarget {
     return '?' + new URLSearchParams({ since: this.cursor || '', ...query });
   }
 
+  /* What a stream is asked to be like. */
+  #wishes() {
+    const heartbeat = this.#o.heartbeat || period(10, 30);
+    return heartbeat && { heartbeat };
+  }
+
   async #fetch(signal, path, body, key) {
     const { token, credentials, fetch: get = fetch } = this.#o;
     for (;;) {
@@ -391,6 +585,7 @@ export class TaskEventStream extends EventTarget {
           ...bearer && { authorization: 'Bearer ' + bearer },
           ...body && { 'content-type': 'application/json' },
           ...key && { 'idempotency-key': key },
+          ...path.includes('/task-events?') && { accept: 'text/event-stream' },
         },
         cache: 'no-store', credentials, signal,
       });
@@ -416,15 +611,24 @@ export class TaskEventStream extends EventTarget {
   }
 
   #listen(act) {
-    for (const name of ['pagehide', 'pageshow', 'online', 'visibilitychange']) {
+    for (const name of ['pagehide', 'pageshow', 'online', 'offline', 'visibilitychange']) {
       globalThis[act]?.(name, this.#page);
     }
   }
 
-  #page = ({ type }) => {
-    const stale = this.#link?.upAt && Date.now() - this.#heardAt > this.#beatMs * 1.5;
+  #page = ({ type, persisted }) => {
     if (type === 'pagehide') this.#drop(); // or the cache keeps it open
-    else if (type === 'pageshow' ? !this.#link
-      : (this.#timer || stale) && (type === 'online' || !document.hidden)) this.#connect();
+    else if (type === 'pageshow') {
+      if (persisted && !this.#link) this.#connect();
+    } else if (type === 'offline') this.#check(this.#link);
+    else if (type === 'online' || !document.hidden) this.#wake();
   };
+
+  /* The network is back, or somebody looks. */
+  #wake() {
+    const stale = Date.now() - this.#heardAt > this.#beatMs * 1.5;
+    if (this.state === 'failed') this.reconnect();
+    else if (this.#timer || (stale && this.#link?.upAt)) this.#connect();
+    else this.#check(this.#link);
+  }
 }

@@ -9,7 +9,8 @@ const SEATS = 200; // the server takes 256 jobs on a socket
 const CHARS = 20000; // it takes 64 KiB in a message, and a character can have three bytes
 const WRITES = /(?:jobs\/([^/]+)\/(command)s|agent-hooks\/task-(update)\/([^/]+))$/;
 
-const answer = (body, status = 200) => new Response(JSON.stringify(body), { status });
+const answer = (body, status = 200) => new Response(JSON.stringify(body),
+  { status, headers: { 'content-type': `application/${status < 400 ? '' : 'problem+'}json` } });
 
 /* Where the socket of an API is. */
 const socketAt = (url) => new URL(url.replace(/(.*\/api\/).*/, '$1ws'), globalThis.location)
@@ -17,6 +18,8 @@ const socketAt = (url) => new URL(url.replace(/(.*\/api\/).*/, '$1ws'), globalTh
 
 class Lane {
   seats = new Map(); // job -> its seat
+  #pinged = new Set(); // seats that wait for a pong
+  #large = false; // a large message is on its way, and nothing can overtake it
   #leaving = new Map(); // job -> how often it was left without the server's word for it
   #asked = new Map(); // key -> a write that waits for its answer
   #heardAt = Date.now();
@@ -36,11 +39,17 @@ class Lane {
   get open() { return this.#socket.readyState === 1; }
 
   /* A socket that is silent for long may be dead, and then nobody should sit down on it. */
-  get fresh() { return Date.now() - this.#heardAt < this.#beatMs * 1.5; }
+  get fresh() { return this.#large || Date.now() - this.#heardAt < this.#beatMs * 1.5; }
 
   sit(seat) {
     this.seats.set(seat.jobId, seat);
     if (this.open) this.#subscribe(seat);
+  }
+
+  /* One ping for all who ask meanwhile. */
+  ping(seat) {
+    if (!this.#pinged.size) this.#say({ type: 'ping' });
+    this.#pinged.add(seat);
   }
 
   leave(seat) {
@@ -76,15 +85,34 @@ class Lane {
     this.#socket.send(JSON.stringify(frame));
   }
 
-  #subscribe({ jobId, since }) {
+  #subscribe(seat) {
+    const { jobId, since } = seat;
+    queueMicrotask(() => seat.onopen?.()); // it may not have its ears yet
     this.#say({ type: 'subscribe', jobId, since });
+  }
+
+  #tell(seats, message) {
+    const data = JSON.stringify(message);
+    for (const seat of [...seats]) seat.onmessage({ data });
+  }
+
+  /* Of the connection itself: while a large message comes none can overtake it, and after it all are alive. */
+  #hearLine(type, message) {
+    const alive = this.#large ? this.seats.values() : type === 'pong' ? this.#pinged : [];
+    this.#large = type === 'opening';
+    if (this.#large) return this.#tell(this.seats.values(), message);
+    this.#tell(alive, { type: 'pong' });
+    if (type === 'pong') this.#pinged.clear();
+    return undefined;
   }
 
   #hear(data) {
     let message;
     try {
       message = JSON.parse(data);
-      this.#route(message, data);
+      this.#heardAt = Date.now();
+      this.#hearLine(message.type, message);
+      if (!this.#large) this.#route(message, data);
     } catch {
       this.#over({ code: 1006 });
     }
@@ -92,7 +120,6 @@ class Lane {
 
   #route({ type, id, jobId, status, heartbeatMs }, data) {
     const left = this.#leaving.get(jobId);
-    this.#heardAt = Date.now();
     this.#beatMs = heartbeatMs || this.#beatMs;
     if (this.#asked.has(id)) this.#asked.get(id).answer(JSON.parse(data));
     else if (!left) this.seats.get(jobId)?.onmessage({ data });
@@ -164,6 +191,7 @@ export class JobLight {
       this.#lanes.push(lane);
     }
     seat.close = () => lane.leave(seat);
+    seat.send = () => lane.ping(seat); // a ping is all that a stream says
     lane.sit(seat);
     return seat;
   }

@@ -13,7 +13,7 @@ const BLIP_MS = 800; // a shorter break is nobody's business
 const PASSED = ['task_update', 'job_update', 'deliverable', 'command', 'presence', 'snapshot',
   'connected', 'heartbeat', 'event', 'state', 'end'];
 const WORDS = {
-  connecting: 'Connecting…', live: 'Live', polling: 'Live by polling',
+  connecting: 'Connecting…', live: 'Live', polling: 'Live by polling', checking: 'Checking…',
   reconnecting: 'Reconnecting…', ended: 'Finished', failed: 'Not live',
 };
 const CSS = `
@@ -21,7 +21,7 @@ const CSS = `
   color: var(--task-stream-off, #6b665e) }
 :host([hidden]), :host(:not([state])) { display: none }
 :host([state=live]), :host([state=polling]) { color: var(--task-stream-live, #15803d) }
-:host([state=connecting]), :host([state=reconnecting]) { color: var(--task-stream-wait, #a16207) }
+:host([state=connecting]), :host([state=checking]), :host([state=reconnecting]) { color: var(--task-stream-wait, #a16207) }
 [part=dot] { font-size: .8em }
 @media (prefers-reduced-motion: no-preference) {
   :host([state=live]) [part=dot] { animation: breathe 2.4s ease-in-out infinite }
@@ -139,7 +139,7 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
 
   #look(state) {
     clearTimeout(this.#timer);
-    const late = state === 'connecting' || state === 'reconnecting';
+    const late = /^(connecting|checking|reconnecting)$/.test(state);
     if (late && this.getAttribute('state') !== state) {
       this.#timer = setTimeout(() => this.#show(this.state), BLIP_MS);
     } else this.#show(state);

@@ -5,6 +5,7 @@ import { after, afterEach, before, mock, test } from 'node:test';
 import { promisify } from 'node:util';
 import { TaskEventStream, backoffMs } from '../../www/joblight.js';
 import { Proxy } from './support/proxy.js';
+import { problem } from './support/script.js';
 import { Server } from './support/server.js';
 import { eventually, pause } from './support/wait.js';
 
@@ -258,7 +259,7 @@ test('a clean close in mid-stream is a break, not an end', async () => {
   assert.deepEqual(seen.seqs(), [2, 3, 4]);
 });
 
-test('a dead line is noticed after 2.5 heartbeats, and nothing is lost', async () => {
+test('a dead line is noticed by a check after 1.2 heartbeats, and nothing is lost', async () => {
   proxy.rewrite = (text) => text.replace('"heartbeatMs":30000', '"heartbeatMs":400').replace(/^retry:.*$/m, 'retry: 1');
   const job = await server.createJob();
   const seen = follow(job.id);
@@ -440,11 +441,13 @@ test('a token is asked for once more after 401, then the stream fails', async ()
     asked.push(refresh);
     return refresh ? 'fresh' : 'stale';
   };
-  proxy.rule = ({ headers }) => (headers.authorization === 'Bearer fresh' ? undefined : { status: 401 });
+  const { body, ...head } = problem(401, 'unauthorized', 'The token is over.');
+  const refusal = { ...head, body: JSON.stringify(body) };
+  proxy.rule = ({ headers }) => (headers.authorization === 'Bearer fresh' ? undefined : refusal);
   const seen = follow(job.id, { token });
   await reaches(seen.stream, 'live');
   assert.deepEqual(asked, [false, true]);
-  proxy.rule = () => ({ status: 401 });
+  proxy.rule = () => refusal;
   const refused = follow(job.id, { token });
   await reaches(refused.stream, 'failed');
   assert.deepEqual(asked, [false, true, false, true]);

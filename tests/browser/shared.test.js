@@ -259,6 +259,65 @@ test('a ticket opens the connection for all; close 4001 refreshes the token, and
   assert.deepEqual(query, [{ ticket: 'Bearer stale 1' }, { ticket: 'Bearer fresh 2' }]);
 });
 
+for (const [count, connections] of [[200, 1], [201, 2], [401, 3]]) {
+  test(`${count} streams take ${connections} connection(s): the server takes 256 jobs on one`, async () => {
+    const subscribed = [];
+    sockets.script = (socket) => {
+      const at = subscribed.push(0) - 1;
+      socket.hears = ({ type, jobId, since }) => {
+        if (type !== 'subscribe') return;
+        subscribed[at]++;
+        socket.say({ ...connected(since), jobId });
+      };
+    };
+    const client = clientOf({ baseUrl: sockets.url });
+    await live(...Array.from({ length: count }, (_, i) => follow(client, `j${i}`)));
+    assert.equal(subscribed.length, connections);
+    assert.equal(subscribed.reduce((sum, n) => sum + n), count);
+    assert.ok(Math.max(...subscribed) <= 200, `${subscribed}`);
+  });
+}
+
+test('streams that are silent together send one ping, and its pong is for all of them', async () => {
+  let pings = 0;
+  sockets.script = (socket) => {
+    socket.hears = ({ type, jobId, since }) => {
+      if (type === 'subscribe') socket.say({ ...connected(since), jobId, heartbeatMs: 500 });
+      if (type === 'ping' && ++pings) socket.say({ type: 'pong' });
+    };
+  };
+  const client = clientOf({ baseUrl: sockets.url });
+  const all = ['a', 'b', 'c'].map((id) => follow(client, id));
+  await live(...all);
+  await eventually('all were checked', () => all.every(({ states }) => states.includes('checking ws')));
+  await live(...all);
+  assert.ok(pings <= 2, `${pings} pings`);
+  for (const { states } of all) assert.equal(states.includes('reconnecting ws'), false);
+});
+
+test('while a large first message comes, the other streams of the connection are not called silent', async () => {
+  let finish;
+  sockets.script = (socket) => {
+    socket.hears = ({ type, jobId, since }) => {
+      if (type === 'subscribe' && jobId === 'a') socket.say({ ...connected(since), jobId, heartbeatMs: 300 });
+      if (type !== 'subscribe' || jobId !== 'b') return;
+      socket.say({ type: 'opening', jobId, bytes: 100000 });
+      finish = () => socket.say({ ...connected(since), jobId });
+    };
+  };
+  const client = clientOf({ baseUrl: sockets.url });
+  const one = follow(client, 'a');
+  await live(one);
+  const two = follow(client, 'b');
+  await eventually('it is announced', () => finish);
+  await pause(1500); // five heartbeats, with the checks that there would be
+  assert.equal(one.states.at(-1), 'live ws');
+  assert.equal(two.states.at(-1), 'connecting ws');
+  finish();
+  await live(one, two);
+  assert.equal(sockets.asked.length, 1);
+});
+
 test('nobody sits down on a connection that has been silent for long', async () => {
   const client = clientOf();
   const [one, two] = await jobs(2);

@@ -11,7 +11,7 @@ const imports = (name) => [...String(www(name)).matchAll(/^import [^']*'([^']+)'
 
 /* What a browser loads for each, and what it loads with it. */
 const MODULES = [
-  ['joblight.js', 5 * 1024, []],
+  ['joblight.js', 7 * 1024, []],
   ['shared-socket.js', 3 * 1024, ['./joblight.js']],
   ['task-event-stream.js', 3 * 1024, ['./shared-socket.js']],
 ];

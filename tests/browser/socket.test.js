@@ -87,7 +87,8 @@ test('it is live over a WebSocket, and comes back at the position after the last
   await follow({ transports: ['ws'] });
   await updates(3);
   assert.deepEqual((await seen()).seqs, [2, 3, 4]);
-  assert.deepEqual(sockets.asked.map(queryOf), [{ since: '', job: 'j' }, { since: 'e.3', job: 'j' }]);
+  assert.deepEqual(sockets.asked.map(queryOf), [
+    { since: '', job: 'j', heartbeat: '10' }, { since: 'e.3', job: 'j', heartbeat: '10' }]);
   assert.equal(sockets.asked[0].protocol, 'joblight.v1');
   assert.deepEqual((await seen()).states, ['connecting ws', 'live ws', 'reconnecting ws', 'live ws']);
 });
@@ -274,7 +275,8 @@ test('a token buys a ticket and never stands in a URL; close 4001 refreshes it, 
   assert.deepEqual((await seen()).seqs, [2, 3]);
   assert.deepEqual((await seen()).refreshed, [false, true]);
   assert.deepEqual(sockets.asked.map(queryOf), [
-    { since: '', job: 'j', ticket: 'Bearer stale-1' }, { since: 'e.2', job: 'j', ticket: 'Bearer fresh-2' }]);
+    { since: '', job: 'j', heartbeat: '10', ticket: 'Bearer stale-1' },
+    { since: 'e.2', job: 'j', heartbeat: '10', ticket: 'Bearer fresh-2' }]);
 });
 
 test('a ticket that is refused asks for a new token once, then fails', async () => {
@@ -286,17 +288,69 @@ test('a ticket that is refused asks for a new token once, then fails', async () 
   assert.equal(sockets.asked.length, 0);
 });
 
-test('silence for 2.5 heartbeats is a broken connection', async () => {
-  let asked = 0;
-  sockets.script = (socket, query) => {
-    socket.say(connected(query.get('since'), { heartbeatMs: asked++ ? 30000 : 200 }));
-    if (asked === 1) socket.say({ type: 'heartbeat', jobId: 'j', head: 1 });
-  };
-  await follow({ transports: ['ws'] });
-  await until(page, () => window.seen.states.filter((state) => state === 'live ws').length === 2);
-  const waited = sockets.asked[1].at - sockets.asked[0].at;
-  assert.ok(waited >= 500 && waited < 3000, `${waited} ms`);
-});
+for (const [hidden, heartbeat] of [[false, '10'], [true, '30']]) {
+  test(`a ${hidden ? 'hidden' : 'visible'} page asks for a heartbeat every ${heartbeat} s, on each transport`, async () => {
+    await page.evaluate((value) => Object.defineProperty(document, 'hidden', { value, configurable: true }), hidden);
+    closesWith();
+    await follow({ transports: ['ws'] });
+    await reaches('live');
+    assert.equal(queryOf(sockets.asked[0]).heartbeat, heartbeat);
+    await follow({ transports: ['sse'] });
+    await eventually('it asks', () => sockets.requests.some(({ url }) => url.includes('task-events')));
+    const { url } = sockets.requests.find((request) => request.url.includes('task-events'));
+    assert.equal(queryOf({ path: url }).heartbeat, heartbeat);
+  });
+}
+
+const states = () => page.evaluate(() => window.seen.states.map((state) => state.split(' ')[0]));
+const fires = (name, where = 'window') => page.evaluate((event, target) => {
+  globalThis[target].dispatchEvent(new Event(event, { bubbles: true }));
+}, name, where);
+
+for (const [name, where] of [['offline', 'window'], ['online', 'window'], ['visibilitychange', 'document']]) {
+  test(`"${name}" makes a live stream check at once; with an answer it is live again`, async () => {
+    let pings = 0;
+    sockets.script = (socket, query) => {
+      socket.say(connected(query.get('since')));
+      socket.hears = ({ type }) => {
+        if (type === 'ping' && ++pings) socket.say({ type: 'pong' });
+      };
+    };
+    await follow({ transports: ['ws'] });
+    await reaches('live');
+    await fires(name, where);
+    await until(page, () => window.seen.states.length === 4);
+    assert.deepEqual(await states(), ['connecting', 'live', 'checking', 'live']);
+    assert.equal(pings, 1);
+  });
+
+  test(`"${name}" and no answer: it is not called live for longer than 4 s`, async () => {
+    let asked = 0;
+    sockets.script = (socket, query) => { if (!asked++) socket.say(connected(query.get('since'))); };
+    await follow({ transports: ['ws'] });
+    await reaches('live');
+    await fires(name, where);
+    const began = Date.now();
+    await reaches('reconnecting');
+    assert.ok(Date.now() - began < 8000);
+    assert.deepEqual((await states()).slice(0, 4), ['connecting', 'live', 'checking', 'reconnecting']);
+    assert.equal((await words('error')).code, 'silent');
+  });
+}
+
+for (const [name, where] of [['online', 'window'], ['visibilitychange', 'document']]) {
+  test(`"${name}" makes a stream that the server refused try again`, async () => {
+    sockets.refuses = () => 404;
+    sockets.plain = () => problem(404, 'not_found', 'there is no job "j"');
+    await follow({});
+    await reaches('failed');
+    sockets.refuses = () => undefined;
+    closesWith();
+    await fires(name, where);
+    await reaches('live');
+    assert.equal(await page.evaluate(() => window.stream.error), undefined);
+  });
+}
 
 const GARBAGE = ['{"type":', 'null', '{"type":"task_update","seq":{}}x', Buffer.from([0, 1, 2])];
 for (const garbage of GARBAGE) {

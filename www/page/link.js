@@ -6,7 +6,7 @@ import { $, ago, setText } from './ui.js';
 
 const STATES = {
   idle: 'Not connected', waiting: 'Waiting for the job to start', connecting: 'Connecting…', live: 'Live',
-  polling: 'Live by polling', reconnecting: 'Reconnecting…', ended: 'Finished', failed: 'Not live',
+  polling: 'Live by polling', checking: 'Checking…', reconnecting: 'Reconnecting…', ended: 'Finished', failed: 'Not live',
   closed: 'Closed',
 };
 const TRANSPORTS = { ws: 'WebSocket', sse: 'Server-sent events', poll: 'Polling' };
@@ -34,7 +34,7 @@ export const link = {
   lastSeq: 0, replayTo: 0, caughtUp: 0, trouble: undefined,
 };
 
-export const isUp = () => link.state === 'live' || link.state === 'polling';
+export const isUp = () => ['live', 'polling', 'checking'].includes(link.state);
 
 export function takeState(change) {
   const { state, transport, error, retryInMs = 0 } = change;

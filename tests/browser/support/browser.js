@@ -25,7 +25,7 @@ export async function launch(name = 'chromium', more = {}) {
     browser,
     async close() {
       await browser.close();
-      rmSync(userDataDir, { recursive: true, force: true });
+      rmSync(userDataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // it writes while it goes
     },
   };
 }

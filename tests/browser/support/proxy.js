@@ -1,8 +1,8 @@
 /*
  * A proxy with faults between a client and the server. It counts what asks and what is open.
  * `rule(request)` says what happens to a request: nothing (passed on), 'hold' (the answer is read and
- * never handed on, as a buffering proxy does), 'cut' (the connection breaks after the server answered)
- * or { status, headers, body } (answered here). `rewrite(text)` changes what the server sends;
+ * never handed on, as a buffering proxy does), 'cut' (the connection breaks after the server answered),
+ * 'head' (the headers come, and nothing after them), 'reset' (it breaks after the headers) or { status, headers, body } (answered here). `rewrite(text)` changes what the server sends;
  * what goes over a WebSocket passes as it is.
  */
 import http from 'node:http';
@@ -107,6 +107,12 @@ export class Proxy {
     out.on('response', (upstream) => {
       if (rule === 'hold') return upstream.resume();
       if (rule === 'cut') return response.destroy();
+      if (rule === 'reset' || rule === 'head') {
+        response.writeHead(upstream.statusCode, { 'content-type': upstream.headers['content-type'] });
+        response.flushHeaders();
+        upstream.resume();
+        return rule === 'head' || setImmediate(() => response.destroy());
+      }
       return this.#answer(upstream, response, entry);
     });
     request.pipe(out);

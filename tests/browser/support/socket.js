@@ -46,7 +46,8 @@ export class SocketServer {
     if (url === '/favicon.ico') return response.writeHead(204).end();
     this.requests.push({ method, url, headers, at: Date.now() });
     const { status = 200, headers: more, body = '' } = this.plain({ method, url, headers }) || {};
-    return response.writeHead(status, more).end(typeof body === 'string' ? body : JSON.stringify(body));
+    const json = typeof body !== 'string' && { 'content-type': 'application/json' };
+    return response.writeHead(status, { ...json, ...more }).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
   #upgrade(request, socket, head) {

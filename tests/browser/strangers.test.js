@@ -1,0 +1,108 @@
+/* Answers that are not the server's own end nothing; its own do, until somebody wants to try again. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, mock, test } from 'node:test';
+import { follower, reaches } from './support/follow.js';
+import { Proxy } from './support/proxy.js';
+import { problem } from './support/script.js';
+import { Server } from './support/server.js';
+import { eventually } from './support/wait.js';
+
+const HTML = { 'content-type': 'text/html' };
+const follow = follower();
+let server;
+let proxy;
+
+before(async () => {
+  server = await Server.start();
+  proxy = await Proxy.start(server.url);
+});
+after(async () => {
+  await proxy.stop();
+  await server.stop();
+});
+afterEach(() => {
+  mock.restoreAll();
+  follow.closeAll();
+  proxy.rule = () => undefined;
+  proxy.requests.length = 0;
+});
+
+/** Whatever is asked for is answered so, as by a proxy whose server is away. */
+const all = (answer) => () => answer;
+const told = ({ body, ...more }) => ({ ...more, body: JSON.stringify(body) });
+
+const FOREIGN = [
+  ['404 as text', { status: 404, headers: { 'content-type': 'text/plain' }, body: 'default backend - 404' }],
+  ['403 as HTML', { status: 403, headers: HTML, body: '<h1>Forbidden</h1>' }],
+  ['401 as HTML', { status: 401, headers: HTML, body: '<h1>Sign in to the network</h1>' }],
+  ['410 with nothing', { status: 410 }],
+  ['400 as JSON without a problem', { status: 400, headers: { 'content-type': 'application/json' }, body: '{"code":"no"}' }],
+  ['404 as a problem without a code', told({ ...problem(404), body: { title: 'Not Found', status: 404 } })],
+  ['200 as HTML', { status: 200, headers: HTML, body: '<h1>Back soon</h1>' }],
+  ['200 as JSON of something else', { status: 200, headers: { 'content-type': 'application/json' }, body: '{"ok":true}' }],
+  ['204', { status: 204 }],
+];
+for (const [what, answer] of FOREIGN) {
+  for (const transport of ['ws', 'sse', 'poll']) {
+    test(`${what} is nobody's word: the stream waits and comes back (${transport})`, async () => {
+      const job = await server.createJob();
+      const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport] });
+      await reaches(seen, 'live', 'polling');
+      proxy.rule = all(answer);
+      proxy.cut();
+      await eventually('it has tried twice', () => seen.pauses.length >= 3);
+      assert.equal(seen.states.includes('failed'), false);
+      await server.report(job.id, { taskId: 'read', status: 'completed' });
+      proxy.rule = () => undefined;
+      await eventually('the update is here', () => seen.seqs.length === 1);
+    });
+  }
+}
+
+for (const [status, code] of [[429, 'rate_limited'], [408, 'timeout'], [425, 'too_early'], [503, 'overloaded']]) {
+  for (const transport of ['ws', 'sse', 'poll']) {
+    test(`the server's ${status} is waited out on the same transport (${transport})`, async () => {
+      const job = await server.createJob();
+      proxy.rule = all(told(problem(status, code, 'Later.', { 'retry-after': '1' })));
+      const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport, 'poll'] });
+      await eventually('it waits', () => seen.pauses.length === 2);
+      assert.equal(seen.stream.error.code, code);
+      assert.ok(seen.pauses.every((ms) => ms >= 1000), `pauses: ${seen.pauses}`);
+      proxy.rule = () => undefined;
+      await reaches(seen, 'live', 'polling');
+      assert.equal(seen.stream.transport, transport);
+      assert.equal(seen.states.includes('failed'), false);
+    });
+  }
+}
+
+test('a stream that the server refused tries again by reconnect()', async () => {
+  const seen = follow({ jobId: 'later', baseUrl: proxy.url });
+  await reaches(seen, 'failed');
+  assert.equal(seen.stream.error.code, 'not_found');
+  await server.createJob({ id: 'later' });
+  seen.stream.reconnect();
+  await reaches(seen, 'live');
+  assert.equal(seen.stream.error, undefined);
+});
+
+test('a report that a proxy answered is repeated, and one that the server refuses is not', async () => {
+  const job = await server.createJob();
+  const { stream } = follow({ jobId: job.id, baseUrl: proxy.url });
+  let answers = 2;
+  proxy.rule = ({ method }) => (method === 'POST' && answers-- > 0 ? FOREIGN[0][1] : undefined);
+  assert.equal((await stream.report({ taskId: 'read', status: 'completed' })).seq, 2);
+  await assert.rejects(stream.report({ taskId: 'read', status: 'nonsense' }), { status: 422, ours: true, fatal: true });
+});
+
+test('a job that is deleted while it is polled ends as deleted', async () => {
+  const { SocketServer } = await import('./support/socket.js');
+  const mocked = await SocketServer.start();
+  let asked = 0;
+  const page = { jobId: 'j', epoch: 'e', cursor: 'e.1', head: 1, status: 'in_progress', events: [], pollIntervalMs: 10 };
+  mocked.plain = () => ({ body: asked++ ? { ...page, head: 7, status: 'deleted', terminal: true } : page });
+  const seen = follow({ jobId: 'j', cursor: 'e.1', baseUrl: mocked.url, transports: ['poll'] });
+  await reaches(seen, 'ended');
+  assert.equal(seen.stream.jobStatus, 'deleted');
+  await mocked.stop();
+});

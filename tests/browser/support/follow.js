@@ -1,0 +1,32 @@
+/* A stream in Node that writes down all it says, over WebSockets too. */
+import { WebSocket } from 'ws';
+import { TaskEventStream } from '../../../www/joblight.js';
+import { eventually } from './wait.js';
+
+export function follower() {
+  const streams = [];
+  const follow = (options) => {
+    const seen = { seqs: [], states: [], pauses: [], codes: [] };
+    const stream = new TaskEventStream({
+      transports: ['ws', 'sse', 'poll'],
+      WebSocket,
+      ...options,
+      onTaskUpdate: ({ seq }) => seen.seqs.push(seq),
+      onStateChange: ({ state, retryInMs, error }) => {
+        if (seen.states.at(-1) !== state) seen.states.push(state);
+        if (retryInMs) seen.pauses.push(retryInMs);
+        if (error && seen.codes.at(-1) !== error.code) seen.codes.push(error.code);
+      },
+    });
+    streams.push(stream);
+    stream.start();
+    return Object.assign(seen, { stream });
+  };
+  follow.closeAll = () => { for (const stream of streams.splice(0)) stream.close(); };
+  return follow;
+}
+
+export const reaches = ({ stream }, ...states) =>
+  eventually(`the stream is ${states.join(' or ')}`, () => states.includes(stream.state));
+
+export const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
