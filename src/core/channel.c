@@ -36,6 +36,9 @@ void channel_drop(struct hub *h, struct channel *c)
 	list_remove(&c->dirty_link);
 	list_remove(&c->count_link);
 	list_remove(&c->idle_link);
+	for (int f = 0; f < FRAMING_COUNT; f++)
+		if (h->spans[f].ring == c->ring)
+			h->spans[f].ring = NULL;
 	ring_free(c->ring);
 	buf_finish(&c->passing);
 	free(c->title);

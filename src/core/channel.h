@@ -38,6 +38,14 @@ struct channel {
 	UT_hash_handle hh;
 };
 
+/* A run of events of a ring, wrapped in a chunk. */
+struct span {
+	const struct ring *ring; /* NULL: none */
+	uint64_t after, last;    /* the events behind `after`, up to `last` */
+	size_t from;             /* the chunk begins here, in `bytes` */
+	struct buf bytes;
+};
+
 struct hub {
 	const struct limits *limits;
 	const struct hub_ops *ops;
@@ -50,6 +58,7 @@ struct hub {
 	struct ring_budget budget;
 	struct audience *audience;
 	struct buf scratch; /* one write is put together here */
+	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
 	struct hub_stats stats;
 	uint64_t now;
 };

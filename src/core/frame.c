@@ -1,17 +1,27 @@
 #include "joblight/core/frame.h"
 
+#include <assert.h>
 #include <stdio.h>
 
-size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
+#define WS_CONTINUATION 0x00
+#define WS_TEXT 0x01
+#define WS_FIN 0x80
+
+static size_t put_ws_header(char *out, unsigned first_byte, size_t payload)
 {
 	unsigned char *at = (unsigned char *)out;
 	unsigned width = payload < 126 ? 0 : payload < 65536 ? 2 : 8;
 
-	at[0] = 0x81; /* FIN, text */
+	at[0] = (unsigned char)first_byte;
 	at[1] = (unsigned char)(width == 0 ? payload : width == 2 ? 126 : 127);
 	for (unsigned i = 0; i < width; i++)
 		at[2 + i] = (unsigned char)((uint64_t)payload >> (8 * (width - 1 - i)));
 	return 2 + width;
+}
+
+size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
+{
+	return put_ws_header(out, WS_FIN | WS_TEXT, payload);
 }
 
 size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq, enum event_type type,
@@ -59,4 +69,90 @@ void frame_add_passing(struct buf *out, enum framing f, struct slice json)
 		buf_text(out, f == FRAME_NAMED ? "event: presence\ndata: " : "data: ");
 	buf_slice(out, json);
 	buf_slice(out, frame_suffix(f));
+}
+
+/* Wrapping. */
+
+size_t wrap_begin(struct buf *b, size_t front)
+{
+	b->len = 0;
+	buf_reserve(b, front + WRAP_HEAD_MAX);
+	b->len = front + WRAP_HEAD_MAX;
+	return b->len;
+}
+
+static size_t put_in_front(struct buf *b, size_t at, const char *header, size_t len)
+{
+	assert(len <= WRAP_HEAD_MAX && len <= at);
+	memcpy(b->ptr + at - len, header, len);
+	return at - len;
+}
+
+size_t wrap_chunk(struct buf *b, size_t at)
+{
+	char header[WRAP_HEAD_MAX + 1];
+
+	assert(b->len > at);
+	int len = snprintf(header, sizeof(header), "%zx\r\n", b->len - at);
+	buf_add(b, "\r\n", WRAP_TAIL_MAX);
+	return put_in_front(b, at, header, (size_t)len);
+}
+
+size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last)
+{
+	char header[FRAME_PREFIX_MAX];
+	unsigned first_byte = (first ? WS_TEXT : WS_CONTINUATION) | (last ? WS_FIN : 0);
+	size_t len = put_ws_header(header, first_byte, b->len - at);
+
+	return put_in_front(b, at, header, len);
+}
+
+/* Lines. */
+
+#define ROW "{\"id\":\""                     /* a quote within a string is escaped, so no string holds this */
+#define LINE_ROOM (DATA_LINE_MAX - 16)        /* beside "data: ", what closes the message, and the line feed */
+
+static bool is_row(struct slice s, size_t rows_at, size_t at)
+{
+	return at > rows_at && s.len - at >= sizeof(ROW) - 1 && !memcmp(s.ptr + at, ROW, sizeof(ROW) - 1) &&
+	       (s.ptr[at - 1] == ',' || s.ptr[at - 1] == '[');
+}
+
+/* The last row that begins in [from, to]; 0: none does. */
+static size_t last_row(struct slice s, size_t rows_at, size_t from, size_t to)
+{
+	for (size_t end = to + 1; end > from;) {
+		const char *found = memrchr(s.ptr + from, '{', end - from);
+		if (!found)
+			return 0;
+		end = (size_t)(found - s.ptr);
+		if (is_row(s, rows_at, end))
+			return end;
+	}
+	return 0;
+}
+
+static size_t next_row(struct slice s, size_t rows_at, size_t from)
+{
+	const char *found;
+
+	while ((found = memmem(s.ptr + from, s.len - from, ROW, sizeof(ROW) - 1))) {
+		size_t at = (size_t)(found - s.ptr);
+		if (is_row(s, rows_at, at))
+			return at;
+		from = at + 1;
+	}
+	return s.len;
+}
+
+size_t frame_line_end(struct slice snapshot, size_t rows_at, size_t from, size_t used)
+{
+	size_t room = used < LINE_ROOM ? LINE_ROOM - used : 0;
+
+	if (snapshot.len - from <= room)
+		return snapshot.len;
+	size_t end = last_row(snapshot, rows_at, from + 1, from + room);
+	if (end)
+		return end;
+	return used ? from : next_row(snapshot, rows_at, from + 1);
 }

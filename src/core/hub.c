@@ -53,6 +53,8 @@ void hub_free(struct hub *h)
 		channel_drop(h, container_of(h->idle.next, struct channel, idle_link));
 	audience_free(h->audience);
 	buf_finish(&h->scratch);
+	for (int f = 0; f < FRAMING_COUNT; f++)
+		buf_finish(&h->spans[f].bytes);
 	free(h);
 }
 
@@ -79,11 +81,15 @@ uint64_t hub_round_due(const struct hub *h)
 
 /* Subscribers. */
 
-void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read_result *result, struct slice middle,
-	      struct slice tail)
+void hub_send(struct hub *h, struct subscriber *s, struct first_message *m, struct read_result *result)
 {
 	(void)h;
-	outbox_send(outbox_get(s), head, result, middle, tail);
+	outbox_send(outbox_get(s), m, result);
+}
+
+bool subscriber_in_message(const struct subscriber *s)
+{
+	return outbox_in_message(s->outbox);
 }
 
 static void detach(struct hub *h, struct subscriber *s)
@@ -127,11 +133,11 @@ void hub_block(struct hub *h, struct subscriber *s)
 	list_move(&h->stalls, &s->stall);
 }
 
-static void write_out(struct hub *h, struct subscriber *s, const char *bytes, size_t len, uint64_t events)
+static void write_out(struct hub *h, struct subscriber *s, struct slice bytes, uint64_t events)
 {
 	h->stats.writes++;
 	h->stats.deliveries += events;
-	if (s->ops->write(s, bytes, len) == SINK_BLOCKED)
+	if (s->ops->write(s, bytes.ptr, bytes.len) == SINK_BLOCKED)
 		hub_block(h, s);
 }
 
@@ -245,8 +251,10 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 		.result = r,
 	};
 
-	if (r->resume != RESUME_EXACT)
+	if (r->resume != RESUME_EXACT) {
 		o.snapshot = read_result_json(r);
+		o.rows_at = r->snapshot ? r->snapshot->rows_at : 0;
+	}
 	if (again)
 		h->stats.resets++;
 	if (r->event_count)
@@ -257,7 +265,16 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 /* The same question again, on the channel of the job that has the name now. */
 static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
 {
-	struct attach a = { q->job_id, q->position, (enum framing)s->framing, s->types, q->limit, s->asker };
+	struct attach a = {
+		.job_id = q->job_id,
+		.position = q->position,
+		.framing = (enum framing)s->framing,
+		.types = s->types,
+		.limit = q->limit,
+		.asker = s->asker,
+		.chunked = s->chunked,
+		.blocked = s->blocked,
+	};
 
 	detach(h, s);
 	hub_attach(h, s, s->ops, &a);
@@ -359,10 +376,13 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		.framing = (uint8_t)a->framing,
 		.types = (uint8_t)a->types,
 		.asker = a->asker,
+		.chunked = a->chunked,
 	};
 	list_init(&s->beat);
 	list_init(&s->stall);
 	channel_join(h, c, s);
+	if (a->blocked)
+		hub_block(h, s);
 	if (c->ring)
 		ring_use(c->ring, a->framing);
 	if (ring_serves(c, &a->position))
@@ -375,12 +395,12 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 
 static void pump_outbox(struct hub *h, struct subscriber *s)
 {
-	uint64_t events = outbox_fill(s, &h->scratch, h->limits->write_bytes);
+	struct piece p = outbox_next(s, &h->scratch, h->limits->write_bytes);
 
 	if (outbox_done(s->outbox))
 		outbox_drop(s);
-	if (h->scratch.len)
-		write_out(h, s, h->scratch.ptr, h->scratch.len, events);
+	if (p.bytes.len)
+		write_out(h, s, p.bytes, p.events);
 }
 
 static bool caught_up(const struct subscriber *s)
@@ -424,10 +444,32 @@ static bool pump_passing(struct hub *h, struct subscriber *s)
 	s->passing = c->passing_number;
 	if (!(s->types & TYPE_BIT_PRESENCE))
 		return false;
-	h->scratch.len = 0;
+	size_t at = wrap_begin(&h->scratch, 0);
 	frame_add_passing(&h->scratch, (enum framing)s->framing, buf_as_slice(&c->passing));
-	write_out(h, s, h->scratch.ptr, h->scratch.len, 0);
+	if (s->chunked)
+		at = wrap_chunk(&h->scratch, at);
+	write_out(h, s, (struct slice){ h->scratch.ptr + at, h->scratch.len - at }, 0);
 	return true;
+}
+
+/*
+ * Events of the ring as one chunk.  It is made once for all who are at the same position: in a round of many
+ * watchers that is nearly everybody.
+ */
+static struct slice ring_chunk(struct hub *h, const struct subscriber *s, uint64_t after, struct slice frames)
+{
+	struct span *span = &h->spans[s->framing];
+	const struct ring *ring = s->channel->ring;
+
+	if (span->ring != ring || span->after != after || span->last != s->cursor) {
+		size_t at = wrap_begin(&span->bytes, 0);
+		buf_slice(&span->bytes, frames);
+		span->from = wrap_chunk(&span->bytes, at);
+		span->ring = ring;
+		span->after = after;
+		span->last = s->cursor;
+	}
+	return (struct slice){ span->bytes.ptr + span->from, span->bytes.len - span->from };
 }
 
 /* False: nothing more can be done now. */
@@ -451,7 +493,9 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 		return true;
 	uint64_t before = s->cursor;
 	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, most, &s->cursor);
-	write_out(h, s, frames.ptr, frames.len, s->cursor - before);
+	if (s->chunked && frames.len)
+		frames = ring_chunk(h, s, before, frames);
+	write_out(h, s, frames, s->cursor - before);
 	return true;
 }
 

@@ -4,19 +4,31 @@
 
 #include "joblight/base/xalloc.h"
 
+enum { PART_HEAD, PART_SNAPSHOT, PART_TAIL, PARTS };
+
 struct outbox {
-	struct buf head;
-	struct slice parts[3];
-	size_t part_count, part, offset;
+	struct first_message message;
+	struct slice parts[PARTS];
+	unsigned part;    /* PARTS: the message is complete, or there is none */
+	size_t offset;    /* in that part */
+	size_t line_end;  /* of the data line being sent, in the snapshot */
+	bool begun;       /* bytes of the message went out */
 	struct read_result *result;
-	size_t event; /* the next one of result->events, after the parts */
+	size_t event; /* the next one of result->events, after the message */
 };
+
+static void finish_message(struct first_message *m)
+{
+	buf_finish(&m->raw);
+	buf_finish(&m->head);
+	buf_finish(&m->tail);
+}
 
 void outbox_drop(struct subscriber *s)
 {
 	if (!s->outbox)
 		return;
-	buf_finish(&s->outbox->head);
+	finish_message(&s->outbox->message);
 	read_result_release(s->outbox->result);
 	free(s->outbox);
 	s->outbox = NULL;
@@ -24,8 +36,10 @@ void outbox_drop(struct subscriber *s)
 
 struct outbox *outbox_get(struct subscriber *s)
 {
-	if (!s->outbox)
+	if (!s->outbox) {
 		s->outbox = xcalloc(1, sizeof(*s->outbox));
+		s->outbox->part = PARTS;
+	}
 	return s->outbox;
 }
 
@@ -38,42 +52,68 @@ void outbox_hold(struct outbox *o, struct read_result *result)
 	o->result = result;
 }
 
-void outbox_send(struct outbox *o, struct buf *head, struct read_result *result, struct slice middle, struct slice tail)
+void outbox_send(struct outbox *o, struct first_message *m, struct read_result *result)
 {
-	buf_finish(&o->head);
-	o->head = *head;
-	*head = (struct buf){ 0 };
+	finish_message(&o->message);
+	o->message = *m;
+	*m = (struct first_message){ 0 };
 	outbox_hold(o, result);
-	o->parts[0] = buf_as_slice(&o->head);
-	o->parts[1] = middle;
-	o->parts[2] = tail;
-	o->part_count = 3;
-	o->part = o->offset = 0;
-}
-
-static bool outbox_add_part(struct outbox *o, struct buf *out, size_t most)
-{
-	struct slice part = o->parts[o->part];
-	size_t left = part.len - o->offset, room = most - out->len, take = left < room ? left : room;
-
-	buf_add(out, part.ptr + o->offset, take);
-	o->offset += take;
-	if (o->offset < part.len)
-		return false;
+	o->parts[PART_HEAD] = buf_as_slice(&o->message.head);
+	o->parts[PART_SNAPSHOT] = o->message.snapshot;
+	o->parts[PART_TAIL] = buf_as_slice(&o->message.tail);
+	o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at, 0, o->message.head.len);
+	o->part = PART_HEAD;
 	o->offset = 0;
-	o->part++;
-	return true;
+	o->begun = false;
 }
 
-/* Whole events from the store, framed, while they fit; one always does when nothing else is in front.  How many. */
-static uint64_t outbox_add_events(struct subscriber *s, struct buf *out, size_t most)
+/* Bytes of the part up to `part_end`, as far as the buffer may grow. */
+static void add_bytes(struct outbox *o, struct buf *out, size_t part_end, size_t out_end)
+{
+	size_t left = part_end - o->offset, room = out_end > out->len ? out_end - out->len : 0;
+	size_t take = left < room ? left : room;
+
+	buf_add(out, o->parts[o->part].ptr + o->offset, take);
+	o->offset += take;
+}
+
+/* The snapshot in data lines. */
+static void add_lines(struct outbox *o, struct buf *out, size_t out_end)
+{
+	while (o->offset < o->message.snapshot.len && out->len < out_end) {
+		if (o->offset == o->line_end) {
+			buf_text(out, "\ndata: ");
+			o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at, o->offset, 0);
+		}
+		add_bytes(o, out, o->line_end, out_end);
+	}
+}
+
+static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
+{
+	struct outbox *o = s->outbox;
+
+	while (o->part < PARTS) {
+		if (o->part == PART_SNAPSHOT && s->framing != FRAME_WS)
+			add_lines(o, out, out_end);
+		else
+			add_bytes(o, out, o->parts[o->part].len, out_end);
+		if (o->offset < o->parts[o->part].len)
+			return;
+		o->offset = 0;
+		o->part++;
+	}
+}
+
+/* Whole events from the store, framed, while they fit; one always does when nothing is in front.  How many. */
+static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, size_t out_end)
 {
 	struct outbox *o = s->outbox;
 	uint64_t added = 0;
 
 	while (o->result && o->event < o->result->event_count) {
 		const struct read_event *e = &o->result->events[o->event];
-		if (out->len && out->len + e->len + FRAME_PREFIX_MAX > most)
+		if (out->len > at && out->len + e->len + FRAME_PREFIX_MAX > out_end)
 			break;
 		if (s->types & TYPE_BIT(e->type)) {
 			frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
@@ -86,18 +126,44 @@ static uint64_t outbox_add_events(struct subscriber *s, struct buf *out, size_t 
 	return added;
 }
 
-uint64_t outbox_fill(struct subscriber *s, struct buf *out, size_t most)
+/* What stands in front of the message goes in front of its first piece, which begins at `from`. */
+static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
+{
+	size_t len = raw->len;
+
+	if (len)
+		memcpy(out->ptr + from - len, raw->ptr, len);
+	buf_finish(raw);
+	return from - len;
+}
+
+/*
+ * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the message is a
+ * whole frame, so that a control frame can follow it; events have frames of their own.
+ */
+struct piece outbox_next(struct subscriber *s, struct buf *out, size_t most)
 {
 	struct outbox *o = s->outbox;
+	size_t at = wrap_begin(out, o->message.raw.len), from = at;
+	bool in_message = o->part < PARTS, first = !o->begun;
 
-	out->len = 0;
-	while (o->part < o->part_count)
-		if (!outbox_add_part(o, out, most))
-			return 0;
-	return outbox_add_events(s, out, most);
+	add_message(s, out, at + most);
+	o->begun = o->begun || in_message;
+	if (in_message && s->framing == FRAME_WS)
+		from = wrap_fragment(out, at, first, o->part == PARTS);
+	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + most) : 0;
+	if (s->chunked && out->len > at)
+		from = wrap_chunk(out, at);
+	from = add_raw(&o->message.raw, out, from);
+	return (struct piece){ { out->ptr + from, out->len - from }, events };
+}
+
+bool outbox_in_message(const struct outbox *o)
+{
+	return o && o->begun && o->part < PARTS;
 }
 
 bool outbox_done(const struct outbox *o)
 {
-	return o->part == o->part_count && (!o->result || o->event == o->result->event_count);
+	return o->part == PARTS && (!o->result || o->event == o->result->event_count);
 }

@@ -16,6 +16,7 @@ struct reading {
 	int64_t last_key; /* of the last job listed */
 	uint64_t last_seq;
 	bool more;
+	size_t rows_at; /* of a snapshot being made */
 };
 
 bool read_query_equal(const struct read_query *a, const struct read_query *b)
@@ -162,6 +163,7 @@ static bool add_job(struct reading *x, const struct job_row *job)
 	buf_char(x->text, '{');
 	encode_job_head(x->text, job);
 	buf_char(x->text, ',');
+	x->rows_at = x->text->len;
 	if (!add_tasks(x, job))
 		return false;
 	buf_char(x->text, ',');
@@ -179,6 +181,7 @@ static struct snapshot *make_snapshot(struct reading *x, const struct job_row *j
 	x->text = &s->text;
 	bool done = add_job(x, job);
 	x->text = &x->result->text;
+	s->rows_at = x->rows_at;
 	if (done) {
 		buf_shrink(&s->text);
 		return s;

@@ -127,6 +127,7 @@ static bool check_host(struct lws *wsi, struct request *r, struct problem *probl
 
 	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP);
 	bool old = strcmp(version, "HTTP/1.0") == 0;
+	r->http_1_0 = old;
 	r->keep_alive = !old;
 	if (!old && strcmp(version, "HTTP/1.1") != 0)
 		return problem_set(problem, OUTCOME_BAD_REQUEST, "this server speaks HTTP/1.1 and HTTP/1.0");

@@ -40,6 +40,7 @@ struct route;
 struct request {
 	enum method method; /* HEAD is routed as GET */
 	bool head;
+	bool http_1_0;
 	bool keep_alive;
 	struct buf text; /* what the slices point into */
 	struct slice path;

@@ -1,7 +1,7 @@
 #include "socket.h"
 
+#include <linux/tcp.h> /* the C library's has no tcpi_bytes_acked */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #define SEND_BUFFER (32 * 1024) /* a stalled reader holds this much of the kernel (which doubles it), not megabytes */
@@ -22,4 +22,16 @@ void socket_widen(int fd, bool wide)
 	int buffer = wide ? WIDE_BUFFER : SEND_BUFFER;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+}
+
+bool socket_takes(int fd, uint64_t *taken)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) || (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
+		return false;
+	bool more = info.tcpi_bytes_acked != *taken;
+	*taken = info.tcpi_bytes_acked;
+	return more;
 }

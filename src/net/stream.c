@@ -17,14 +17,12 @@ struct stream {
 	bool named, head;
 };
 
-#define RESPONSE_HEAD                                                                                                  \
-	"HTTP/1.1 200 OK\r\n"                                                                                          \
-	"Date: %s\r\n"                                                                                                 \
-	"Content-Type: text/event-stream; charset=utf-8\r\n"                                                           \
+#define EVENT_STREAM "text/event-stream; charset=utf-8"
+/* Incremental: RFC 10036. */
+#define STREAM_HEADERS                                                                                                 \
 	"Cache-Control: no-store, no-transform\r\n"                                                                    \
 	"X-Accel-Buffering: no\r\n"                                                                                    \
-	"Connection: close\r\n"                                                                                        \
-	"\r\n"
+	"Incremental: ?1\r\n"
 
 static struct stream *stream_of(struct subscriber *s)
 {
@@ -42,6 +40,15 @@ static void add_event_line(const struct stream *s, struct buf *out, const char *
 		buf_format(out, "event: %s\n", type);
 }
 
+/* HTTP/1.0 knows no chunks: there the stream ends with the connection. */
+static void add_response_head(struct buf *out, bool chunked)
+{
+	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
+	buf_text(out, "Content-Type: " EVENT_STREAM "\r\n" STREAM_HEADERS);
+	buf_text(out, chunked ? "Transfer-Encoding: chunked\r\n" : "");
+	buf_text(out, "Connection: close\r\n\r\n");
+}
+
 /* HEAD: the headers, then over. */
 static void answer_head(struct conn *c)
 {
@@ -49,7 +56,7 @@ static void answer_head(struct conn *c)
 	c->reply.len = 0;
 	buf_reserve(&c->reply, LWS_PRE);
 	c->reply.len = LWS_PRE;
-	buf_format(&c->reply, RESPONSE_HEAD, http_date());
+	add_response_head(&c->reply, !c->request->http_1_0);
 	conn_reply_ready(c);
 }
 
@@ -61,24 +68,25 @@ static void refuse(struct conn *c, const struct opening *o)
 		reply_empty(c, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
 }
 
+/* The id stands last: a message that is cut leaves the reader at its old position. */
 static void begin(struct stream *s, const struct opening *o)
 {
 	struct conn *c = s->conn;
-	struct buf out = { 0 };
+	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
 
 	if (!o->again) {
 		conn_become_stream(c);
-		buf_format(&out, RESPONSE_HEAD, http_date());
-		add_retry(&out);
+		add_response_head(&m.raw, s->subscriber.chunked);
+		add_retry(&m.head);
 	}
-	add_event_line(s, &out, o->again ? "reset" : "connected");
-	buf_text(&out, "id: ");
-	cursor_add(&out, o->epoch, o->start);
-	buf_text(&out, "\ndata: ");
-	opening_encode(&out, c->loop, o);
+	add_event_line(s, &m.head, o->again ? "reset" : "connected");
+	buf_text(&m.head, "data: ");
+	opening_encode(&m.head, c->loop, o);
+	buf_text(&m.tail, o->snapshot.len ? "}\nid: " : "\nid: ");
+	cursor_add(&m.tail, o->epoch, o->start);
+	buf_text(&m.tail, "\n\n");
 	conn_widen(c, o->snapshot.len);
-	hub_send(c->loop->hub, &s->subscriber, &out, o->result, o->snapshot,
-		 o->snapshot.len ? SLICE("}\n\n") : SLICE("\n\n"));
+	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
 }
 
 static void stream_opened(struct subscriber *subscriber, const struct opening *o)
@@ -102,18 +110,30 @@ static enum sink stream_write(struct subscriber *s, const char *bytes, size_t le
 	return conn_write(stream_of(s)->conn, bytes, len);
 }
 
-static void write_message(struct stream *s, const char *event, struct buf *json)
+/* One write: a chunk where the stream is chunked, and the last one when it ends here. */
+static enum sink write_bytes(struct stream *s, struct buf *out, size_t at, bool last)
+{
+	if (s->subscriber.chunked) {
+		at = wrap_chunk(out, at);
+		buf_text(out, last ? LAST_CHUNK : "");
+	}
+	enum sink sink = conn_write(s->conn, out->ptr + at, out->len - at);
+	buf_finish(out);
+	return sink;
+}
+
+static enum sink write_message(struct stream *s, const char *event, struct buf *json, bool last)
 {
 	struct buf out = { 0 };
+	size_t at = wrap_begin(&out, 0);
 
 	if (event)
 		buf_format(&out, "event: %s\n", event);
 	buf_text(&out, "data: ");
 	buf_slice(&out, buf_as_slice(json));
 	buf_text(&out, "\n\n");
-	conn_write(s->conn, out.ptr, out.len);
-	buf_finish(&out);
 	buf_finish(json);
+	return write_bytes(s, &out, at, last);
 }
 
 static void stream_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
@@ -122,17 +142,19 @@ static void stream_ended(struct subscriber *subscriber, const char *job_id, uint
 	struct buf json = { 0 };
 
 	opening_encode_end(&json, job_id, seq, status);
-	write_message(s, s->named ? "end" : NULL, &json);
+	write_message(s, s->named ? "end" : NULL, &json, true);
 	conn_close(s->conn);
 }
 
 static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 {
+	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
 	opening_encode_heartbeat(&json, NULL, head);
-	conn_widen(stream_of(subscriber)->conn, 0);
-	write_message(stream_of(subscriber), "heartbeat", &json);
+	conn_widen(s->conn, 0);
+	if (write_message(s, "heartbeat", &json, false) == SINK_BLOCKED)
+		hub_block(s->conn->loop->hub, subscriber);
 }
 
 static void stream_stalled(struct subscriber *s)
@@ -148,14 +170,21 @@ static const struct subscriber_ops stream_ops = {
 	.stalled = stream_stalled,
 };
 
+/*
+ * Between two messages only, and then as the end of the stream.  Within one there is nothing to say: the stream
+ * is cut, and its reader comes back at its old position.
+ */
 void stream_say_goodbye(struct conn *c)
 {
+	struct stream *s = stream_of(c->subscriber);
 	struct buf out = { 0 };
+	size_t at = wrap_begin(&out, 0);
 
 	add_retry(&out);
-	if (!lws_partial_buffered(c->wsi)) /* behind half an event it would be lost anyway */
-		conn_write(c, out.ptr, out.len);
-	buf_finish(&out);
+	if (subscriber_in_message(&s->subscriber))
+		buf_finish(&out);
+	else
+		write_bytes(s, &out, at, true);
 	conn_close(c);
 }
 
@@ -199,6 +228,7 @@ void stream_open(struct conn *c, struct request *r)
 		return;
 	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;
+	a.chunked = !r->http_1_0;
 	memcpy(job_id, r->params[0].ptr, r->params[0].len);
 	conn_expect_stream(c);
 	c->subscriber = &s->subscriber;

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "socket.h"
 #include "ws_private.h"
 
 #define REASON_MAX 100          /* bytes of a close frame's reason */
 #define UNREAD_BYTES (64 * 1024) /* of answers a client has not taken: it is not read from beyond */
+#define CLOSE_WAIT_MS 2000       /* a close waits so long for a first message to become complete */
 
 /* Writing. */
 
@@ -39,10 +41,11 @@ static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
 	return count >= most || (w->deaf && count > most / 2);
 }
 
+/* While it takes nothing it is read from all the same: its pings are to be answered. */
 void ws_mind_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
-	bool deaf = w->blocked || w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
+	bool deaf = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
 		    is_full(w, w->conn->reads, limits->connection_reads);
 
 	if (deaf != w->deaf && !w->quiet)
@@ -97,14 +100,27 @@ enum sink ws_write_now(struct ws *w, const char *bytes, size_t len)
 	return SINK_BLOCKED;
 }
 
+/* RFC 6455 section 5.4: control frames may stand between the fragments of a message. */
+static void write_ping(struct ws *w)
+{
+	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
+
+	if (!w->ping_due || w->blocked)
+		return;
+	w->ping_due = false;
+	w->asked = true;
+	ws_write_now(w, ping, sizeof(ping));
+}
+
 void ws_write_out(struct ws *w)
 {
-	if (w->out.len && !w->blocked) {
-		ws_write_now(w, w->out.ptr, w->out.len);
-		w->out.len = 0;
-		if (w->out.cap > UNREAD_BYTES)
-			buf_finish(&w->out);
-	}
+	write_ping(w);
+	if (!w->out.len || w->blocked || w->open)
+		return;
+	ws_write_now(w, w->out.ptr, w->out.len);
+	w->out.len = 0;
+	if (w->out.cap > UNREAD_BYTES)
+		buf_finish(&w->out);
 }
 
 static void close_now(struct ws *w)
@@ -120,6 +136,11 @@ static void close_now(struct ws *w)
 	c->loop->kick = true;
 }
 
+bool ws_close_is_due(const struct ws *w)
+{
+	return w->close_code && (int32_t)((uint32_t)loop_now(w->conn->loop) - w->close_due) >= 0;
+}
+
 void ws_flush(struct conn *c)
 {
 	struct ws *w = c->ws;
@@ -130,7 +151,7 @@ void ws_flush(struct conn *c)
 	ws_write_out(w);
 	ws_mind_input(w);
 	set_quiet(w, only_watches(w));
-	if (w->close_code && !w->blocked && c->state == CONN_SOCKET)
+	if (w->close_code && !w->blocked && (!w->open || ws_close_is_due(w)) && c->state == CONN_SOCKET)
 		close_now(w);
 }
 
@@ -141,6 +162,7 @@ void ws_close(struct conn *c, int code, const char *reason)
 	if (w->close_code)
 		return;
 	w->close_code = (uint16_t)code;
+	w->close_due = (uint32_t)loop_now(c->loop) + CLOSE_WAIT_MS;
 	w->close_reason = xstrdup(reason);
 	ws_enqueue(w);
 }
@@ -157,6 +179,9 @@ void ws_writable(struct conn *c)
 	if (!w->blocked || lws_partial_buffered(c->wsi))
 		return;
 	w->blocked = false;
+	write_ping(w);
+	if (w->open)
+		hub_writable(c->loop->hub, &w->open->subscriber);
 	ws_write_out(w);
 	for (struct list *at = w->subscriptions.next, *next; at != &w->subscriptions && !w->blocked; at = next) {
 		next = at->next;
@@ -216,17 +241,16 @@ void ws_pong(struct conn *c)
 /* A ping with every beat; who has said nothing since the last one is gone, within two beats of its last word. */
 void ws_tick(struct conn *c, uint64_t now_ms)
 {
-	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
 	struct ws *w = c->ws;
 
-	if (w->asked) {
+	/* The ping may be behind a large message: who goes on taking that lives. */
+	if (w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) {
 		c->loop->counters.silent++;
 		conn_kill(c);
 		return;
 	}
 	if (!w->blocked) {
-		w->asked = true;
-		buf_add(&w->out, ping, sizeof(ping));
+		w->ping_due = true;
 		ws_enqueue(w);
 	}
 	loop_deadline(&c->loop->beats_due, c, now_ms + c->loop->limits->heartbeat_ms);

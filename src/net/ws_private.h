@@ -22,6 +22,7 @@ struct subscription {
 	struct ws *ws;
 	struct list link; /* in ws.subscriptions, or loop.left until it can be freed */
 	bool only;        /* named in the URL: without it the connection has no purpose */
+	bool leaving;     /* it gets the rest of its first message, and nothing more */
 	char job_id[];
 };
 
@@ -36,7 +37,8 @@ struct reported {
 struct ws {
 	struct conn *conn;
 	struct list subscriptions, reported;
-	unsigned count;   /* of subscriptions */
+	struct subscription *open; /* its first message has begun and is not complete; NULL: none */
+	unsigned count;   /* of subscriptions, without one that is leaving */
 	unsigned pending; /* ops on their way to the store */
 	struct buf in, out;
 	bool blocked, deaf;
@@ -45,25 +47,29 @@ struct ws {
 	bool quiet;   /* it only watches */
 	bool speaks;  /* it had more to say than a pong, at `spoke` */
 	bool asked;   /* for a sign of life, and gave none yet */
+	bool ping_due;
+	uint64_t taken; /* for socket_takes() */
 	uint16_t close_code;
+	uint32_t close_due; /* then it closes within a message too; the low half of the time */
 	uint32_t spoke; /* the low half of the time */
 	char *close_reason;
 };
 
-/* Writing: what is said goes out at the end of the turn. */
+/* Writing: what is said goes out at the end of the turn, or when the first message that is open is complete. */
 void ws_enqueue(struct ws *w);
 void ws_add_frame(struct ws *w, struct slice json);
 void ws_say(struct ws *w, struct buf *json); /* empties it */
 void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
 void ws_write_out(struct ws *w);
+bool ws_close_is_due(const struct ws *w); /* it does not wait for the message that is open any longer */
 /* Reads on, or not: while it takes nothing, or too much of it waits for the store. */
 void ws_mind_input(struct ws *w);
 
 /* Subscriptions. */
 void ws_subscribe(struct ws *w, const char *job_id, const struct position *since, unsigned types, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
-void ws_leave(struct subscription *s); /* its memory goes at the end of the turn */
+void ws_leave(struct subscription *s); /* at once; its memory goes at the end of the turn */
 
 /* Messages. */
 void ws_hear_message(struct ws *w, struct slice text);

@@ -10,7 +10,7 @@ static struct subscription *find_subscription(struct ws *w, const char *job_id)
 {
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
 		struct subscription *s = container_of(at, struct subscription, link);
-		if (strcmp(s->job_id, job_id) == 0)
+		if (!s->leaving && strcmp(s->job_id, job_id) == 0)
 			return s;
 	}
 	return NULL;
@@ -23,8 +23,22 @@ void ws_leave(struct subscription *s)
 
 	hub_detach(w->conn->loop->hub, &s->subscriber);
 	list_move(&w->conn->loop->left, &s->link);
-	w->count--;
+	if (!s->leaving)
+		w->count--;
+	if (w->open == s)
+		w->open = NULL;
 	ws_enqueue(w);
+}
+
+/* The subscription ends; a first message that has begun is completed before. */
+static void leave_in_order(struct subscription *s)
+{
+	if (s->ws->open != s) {
+		ws_leave(s);
+		return;
+	}
+	s->leaving = true;
+	s->ws->count--;
 }
 
 void ws_free_left(struct loop *l)
@@ -60,20 +74,16 @@ static void subscription_opened(struct subscriber *subscriber, const struct open
 {
 	struct subscription *s = (struct subscription *)subscriber;
 	struct ws *w = s->ws;
-	struct buf json = { 0 }, frame = { 0 };
-	char header[FRAME_PREFIX_MAX];
+	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
 
 	if (outcome_is_error(o->outcome)) {
 		subscription_failed(s, o);
 		return;
 	}
-	opening_encode(&json, w->conn->loop, o);
-	buf_add(&frame, header, frame_ws_header(header, json.len + o->snapshot.len + (o->snapshot.len ? 1 : 0)));
-	buf_slice(&frame, buf_as_slice(&json));
-	buf_finish(&json);
+	opening_encode(&m.head, w->conn->loop, o);
+	buf_text(&m.tail, o->snapshot.len ? "}" : "");
 	conn_widen(w->conn, o->snapshot.len);
-	hub_send(w->conn->loop->hub, subscriber, &frame, o->result, o->snapshot,
-		 o->snapshot.len ? SLICE("}") : SLICE(""));
+	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
 }
 
 static void subscription_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
@@ -103,21 +113,37 @@ static void subscription_stalled(struct subscriber *subscriber)
 	conn_kill(((struct subscription *)subscriber)->ws->conn);
 }
 
-/* Several frames of one job: straight from the ring when there is nothing else to say. */
-static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
+/* Straight from the ring when there is nothing else to say. */
+static enum sink put(struct ws *w, const char *bytes, size_t len)
 {
-	struct ws *w = ((struct subscription *)subscriber)->ws;
-
-	if (w->close_code)
-		return SINK_BLOCKED;
 	if (!w->out.len && w->count == 1)
 		return ws_write_now(w, bytes, len);
 	buf_add(&w->out, bytes, len);
 	ws_enqueue(w);
 	if (w->out.len < w->conn->loop->limits->write_bytes)
 		return SINK_OPEN;
-	ws_write_out(w);
+	ws_write_now(w, w->out.ptr, w->out.len);
+	w->out.len = 0;
 	return w->blocked ? SINK_BLOCKED : SINK_OPEN;
+}
+
+/*
+ * Several frames of one job, or a fragment of its first message.  The first fragment fills a write, so it goes out
+ * at once, with all that was said before it.  The others go out past w->out, which waits for the end of the message.
+ */
+static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+	bool continues = w->open == s;
+
+	if (w->close_code && (!continues || ws_close_is_due(w)))
+		return SINK_BLOCKED; /* nothing new is begun */
+	w->open = subscriber_in_message(subscriber) ? s : NULL;
+	enum sink sink = continues ? ws_write_now(w, bytes, len) : put(w, bytes, len);
+	if (s->leaving && w->open != s)
+		ws_leave(s);
+	return sink;
 }
 
 static const struct subscriber_ops subscription_ops = {
@@ -136,7 +162,7 @@ void ws_subscribe(struct ws *w, const char *job_id, const struct position *since
 	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
 
 	if (s) /* a second time: it begins anew, at the new position */
-		ws_leave(s);
+		leave_in_order(s);
 	if (w->count >= limits->subscriptions) {
 		snprintf(full.detail, sizeof(full.detail), "a connection may have %llu subscriptions",
 			 (unsigned long long)limits->subscriptions);
@@ -151,9 +177,8 @@ void ws_subscribe(struct ws *w, const char *job_id, const struct position *since
 	w->count++;
 	a.job_id = s->job_id;
 	a.asker = w->conn->id;
+	a.blocked = w->blocked;
 	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
-	if (w->blocked)
-		hub_block(w->conn->loop->hub, &s->subscriber);
 }
 
 void ws_unsubscribe(struct ws *w, const char *job_id)
@@ -162,5 +187,5 @@ void ws_unsubscribe(struct ws *w, const char *job_id)
 
 	say_end(w, job_id, s ? s->subscriber.cursor : 0, "unsubscribed");
 	if (s)
-		ws_leave(s);
+		leave_in_order(s);
 }

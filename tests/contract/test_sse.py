@@ -107,7 +107,7 @@ def test_an_id_never_stands_without_data(stream, api, job):
     api.finish(job)
     opened.all_blocks()
     for block in bytes(opened.bytes).split(b"\n\n"):
-        assert b"id:" not in block or b"\ndata:" in block, block
+        assert b"id:" not in block or b"\ndata:" in b"\n" + block, block
 
 
 def test_named_events_on_demand(stream, api, job):

@@ -100,6 +100,7 @@ class WebSocket:
         self.answer_pings = answer_pings
         self.pings, self.pongs = [], []     # payloads of those that came
         self.close_frame = None             # (code, reason) once the server has said it
+        self.within = []                    # opcodes of control frames that came inside a message
         key = base64.b64encode(os.urandom(16)).decode()
         self.raw.send(handshake(path, key, protocol=protocol, origin=origin, headers=headers))
         self.status, self.headers = self.raw.head_of_response(Deadline(within, "the upgrade"))
@@ -160,6 +161,8 @@ class WebSocket:
             except Closed:
                 return None
             if frame.opcode >= CLOSE:
+                if parts:
+                    self.within.append(frame.opcode)
                 self._control(frame)
                 if self.close_frame:
                     return None

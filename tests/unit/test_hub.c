@@ -201,7 +201,7 @@ static void asked_behind(const struct bench *b, int n, const char *epoch, uint64
 static void watcher_opened(struct subscriber *s, const struct opening *o)
 {
 	struct watcher *w = (struct watcher *)s;
-	struct buf head = { 0 };
+	struct first_message m = { .snapshot = o->snapshot };
 
 	if (outcome_is_error(o->outcome)) {
 		buf_format(&w->story, "%s ", outcome_code(o->outcome));
@@ -209,8 +209,10 @@ static void watcher_opened(struct subscriber *s, const struct opening *o)
 	}
 	buf_format(&w->story, "%s%s%s@%llu/%llu ", o->again ? "again-" : "", resume_text(o->resume),
 		   o->over ? "-over" : "", (unsigned long long)o->start, (unsigned long long)o->head);
-	if (s->ops->write && o->snapshot.len)
-		hub_send(w->bench->hub, s, &head, o->result, o->snapshot, SLICE("\n"));
+	if (s->ops->write && o->snapshot.len) {
+		buf_text(&m.tail, "\n");
+		hub_send(w->bench->hub, s, &m, o->result);
+	}
 }
 
 /* `id: E.7\ndata: {"n":7}\n\n` becomes `7 `. */

@@ -26,4 +26,33 @@ void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
 /* A message that is not logged: it has no id. */
 void frame_add_passing(struct buf *out, enum framing f, struct slice json);
 
+/*
+ * Wrapping: bytes that are made in a buffer get a header in front and go out in one write with it.  The buffer is
+ * begun with wrap_begin(), which leaves room; wrap_chunk() and wrap_fragment() write the header right in front of
+ * the payload, which begins at `at` and ends with the buffer.  They return where the wrapped bytes begin.
+ *
+ *   chunk     <length in hex>\r\n payload \r\n                    (HTTP/1.1, RFC 9112 section 7.1)
+ *   fragment  a text frame, or a part of a fragmented message     (RFC 6455 section 5.4)
+ */
+#define WRAP_HEAD_MAX 18
+#define WRAP_TAIL_MAX 2
+#define LAST_CHUNK "0\r\n\r\n"
+
+/* Empties the buffer and leaves room for `front` bytes and a header; returns where the payload begins. */
+size_t wrap_begin(struct buf *b, size_t front);
+size_t wrap_chunk(struct buf *b, size_t at); /* the payload is not empty: an empty chunk would be the last one */
+size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last);
+
+/*
+ * A snapshot stands in data lines of at most DATA_LINE_MAX bytes, cut between its rows (tasks, deliverables).
+ * A row that is larger stands in one line.
+ */
+#define DATA_LINE_MAX (32 * 1024)
+
+/*
+ * Where the line ends that begins at `from` of the snapshot and has `used` bytes in front of that already; `from`
+ * itself when those leave no room.  The rows are found behind `rows_at`.
+ */
+size_t frame_line_end(struct slice snapshot, size_t rows_at, size_t from, size_t used);
+
 #endif

@@ -44,6 +44,7 @@ struct opening {
 	uint64_t head;
 	unsigned watchers;
 	struct slice snapshot;      /* unless EXACT */
+	size_t rows_at;             /* in it: the tasks and deliverables stand behind this */
 	struct read_result *result; /* what was read, or NULL; hold it to keep `snapshot` */
 };
 
@@ -51,7 +52,8 @@ enum sink { SINK_OPEN, SINK_BLOCKED };
 
 struct subscriber_ops {
 	void (*opened)(struct subscriber *s, const struct opening *o);
-	/* Whole frames.  All bytes are taken; BLOCKED means no more until hub_writable(). */
+	/* Whole frames, or a piece of the first message.  All bytes are taken; BLOCKED means no more until
+	 * hub_writable(). */
 	enum sink (*write)(struct subscriber *s, const char *bytes, size_t len);
 	/* Instead of write: there is something behind the cursor, or the job has ended (polling). */
 	void (*ready)(struct subscriber *s);
@@ -69,7 +71,7 @@ struct subscriber_ops {
 /* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
 bool hub_types_parse(struct slice list, unsigned *types);
 
-/* Private to the hub but for reading `cursor`, `channel` != NULL (attached) and `blocked`. */
+/* Private to the hub but for reading `cursor`, `channel` != NULL (attached), `blocked` and `chunked`. */
 struct subscriber {
 	const struct subscriber_ops *ops;
 	struct channel *channel;
@@ -77,7 +79,7 @@ struct subscriber {
 	uint32_t index;
 	uint32_t passing; /* the last passing message it got */
 	uint8_t framing, types;
-	bool open, blocked;
+	bool open, blocked, chunked;
 	uint32_t beat_due, stall_due; /* the low half of the time: there are ten thousands of these */
 	struct list beat, stall;
 	struct hub_read *read;
@@ -109,6 +111,8 @@ struct attach {
 	unsigned types; /* TYPE_BITs of what it wants; the cursor passes over the rest */
 	size_t limit;   /* events in one read; 0: the hub's own measure */
 	uint64_t asker; /* of its reads: see reading.h */
+	bool chunked;   /* each write is a chunk of HTTP/1.1 */
+	bool blocked;   /* the connection takes nothing now: as after hub_block() */
 };
 
 /* The answer is opened(), now or later. */
@@ -119,12 +123,23 @@ void hub_block(struct hub *h, struct subscriber *s);
 void hub_writable(struct hub *h, struct subscriber *s);
 
 /*
- * Sends head + middle + tail in front of everything else, in pieces; used inside opened().  `head` is
- * taken over (and emptied); `middle` stays valid through a reference on `result` (may be NULL with an
- * empty middle).
+ * What a subscriber is told first: head + snapshot + tail are one message, in as many writes as it takes; in
+ * the framings of server-sent events the snapshot stands in several data lines.
  */
-void hub_send(struct hub *h, struct subscriber *s, struct buf *head, struct read_result *result, struct slice middle,
-	      struct slice tail);
+struct first_message {
+	struct buf raw;        /* goes in front of the message, outside its framing: a response's head */
+	struct buf head, tail;
+	struct slice snapshot; /* may be empty; its bytes belong to the read_result */
+	size_t rows_at;        /* as in `struct opening` */
+};
+
+/*
+ * Sends the message before everything else; used inside opened().  The buffers of `m` are taken over (and
+ * emptied); the snapshot stays valid through a reference on `result` (may be NULL with an empty snapshot).
+ */
+void hub_send(struct hub *h, struct subscriber *s, struct first_message *m, struct read_result *result);
+/* The first message has begun and is not complete: between two writes nothing of others may come. */
+bool subscriber_in_message(const struct subscriber *s);
 
 /* Committed events, in order. */
 void hub_publish(struct hub *h, const struct batch *b);

@@ -46,6 +46,7 @@ struct snapshot {
 	char job_id[ID_MAX + 1], epoch[EPOCH_LEN + 1];
 	uint64_t seq;
 	struct buf text;
+	size_t rows_at; /* in it: the tasks and deliverables stand behind this */
 	void (*unused)(struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
 	void *cache;                        /* of unused() */
 };

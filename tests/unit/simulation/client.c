@@ -25,6 +25,7 @@ void client_init(struct client *c, struct world *w, unsigned number)
 	c->waits = dice_chance(d, 60);
 	c->beats = dice_chance(d, 80);
 	c->limit = (size_t)DICE_PICK(d, 1, 3, 500);
+	c->chunked = c->framing != FRAME_WS && dice_chance(d, 50);
 	c->blocks_percent = (unsigned)DICE_PICK(d, 0, 10, 70);
 	c->types = dice_chance(d, 75) ? TYPE_BITS_ALL : (unsigned)dice_between(d, 1, TYPE_BITS_ALL);
 }
@@ -240,7 +241,14 @@ static struct position any_position(struct client *c)
 
 static void attach(struct client *c)
 {
-	struct attach a = { c->job_id, c->asked, c->framing, c->types, c->polls ? c->limit : 0, 0 };
+	struct attach a = {
+		.job_id = c->job_id,
+		.position = c->asked,
+		.framing = c->framing,
+		.types = c->types,
+		.limit = c->polls ? c->limit : 0,
+		.chunked = c->chunked,
+	};
 
 	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
 	      (int)c->asked.kind);

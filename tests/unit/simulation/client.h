@@ -32,6 +32,7 @@ struct client {
 	unsigned number;
 	char job_id[ID_MAX + 1];
 	enum framing framing;
+	bool chunked;
 	bool polls, waits;         /* polling, long polling */
 	bool beats;                /* wants heartbeats */
 	size_t limit;              /* of a poll */
@@ -51,7 +52,7 @@ struct client {
 	uint64_t asked_step;
 	struct life *life;
 	uint64_t start, seen; /* events up to `seen` were given to it */
-	bool opening_due;
+	bool opening_due, opening_begun;
 	struct buf opening; /* the bytes that must come first */
 	struct buf wire;    /* what came of the frame that is not whole yet */
 	unsigned passed; /* the passing message it must get; 0: none */

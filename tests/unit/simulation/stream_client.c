@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "client.h"
 
@@ -97,22 +98,22 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 static void send_opening(struct client *c, const struct opening *o)
 {
 	const char *type = o->again ? "reset" : "connected";
-	struct buf json = { 0 }, head = { 0 };
-	char tail[8];
+	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
 
-	buf_format(&json, "{\"type\":\"%s\",\"resume\":\"%s\",\"job\":%s", type, resume_text(o->resume),
+	if (c->framing != FRAME_WS)
+		buf_format(&m.head, "event: %s\ndata: ", type);
+	buf_format(&m.head, "{\"type\":\"%s\",\"resume\":\"%s\",\"job\":%s", type, resume_text(o->resume),
 		   o->snapshot.len ? "" : "0");
-	snprintf(tail, sizeof(tail), "}%s", back(c));
-	add_front(c, &head, type, o->epoch, o->start, json.len + o->snapshot.len + 1);
-	buf_slice(&head, buf_as_slice(&json));
+	buf_text(&m.tail, "}");
+	if (c->framing != FRAME_WS)
+		buf_format(&m.tail, "\nid: %s.%llu\n\n", o->epoch, (unsigned long long)o->start);
 	c->opening.len = 0;
-	buf_slice(&c->opening, buf_as_slice(&head));
+	buf_slice(&c->opening, buf_as_slice(&m.head));
 	buf_slice(&c->opening, o->snapshot);
-	buf_text(&c->opening, tail);
+	buf_slice(&c->opening, buf_as_slice(&m.tail));
 	c->opening_due = true;
-	hub_send(c->node->hub, &c->watch->subscriber, &head, o->result, o->snapshot,
-		 c->framing == FRAME_WS ? SLICE("}") : SLICE("}\n\n"));
-	buf_finish(&json);
+	c->opening_begun = false;
+	hub_send(c->node->hub, &c->watch->subscriber, &m, o->result);
 }
 
 static void stream_opened(struct subscriber *s, const struct opening *o)
@@ -173,18 +174,55 @@ static void maybe_block(struct client *c)
 	c->blocked_at = c->node->now;
 }
 
+/* Exactly one chunk; returns its payload. */
+static struct slice unchunk(const struct client *c, struct slice bytes)
+{
+	char *end;
+	size_t size = strtoull(bytes.ptr, &end, 16);
+	size_t head = (size_t)(end - bytes.ptr) + 2;
+
+	promise(size && bytes.len == head + size + 2 && !memcmp(end, "\r\n", 2) &&
+	            !memcmp(bytes.ptr + head + size, "\r\n", 2),
+	        "client %u: not one chunk: %.*s", c->number, (int)bytes.len, bytes.ptr);
+	return (struct slice){ bytes.ptr + head, size };
+}
+
+/* A fragment of the opening, which is a whole frame; returns its payload with what stands behind it. */
+static struct slice unfragment(struct client *c, struct slice bytes)
+{
+	struct buf header = { 0 };
+	size_t left = c->opening.len - c->wire.len, payload, head;
+	const unsigned char *at = (const unsigned char *)bytes.ptr;
+
+	payload = (at[1] & 127) < 126 ? at[1] & 127 : (size_t)(at[2] << 8 | at[3]);
+	add_ws_header(&header, payload);
+	header.ptr[0] = (char)((c->opening_begun ? 0 : 1) | (payload == left ? 0x80 : 0));
+	head = header.len;
+	promise(payload <= left && !memcmp(header.ptr, bytes.ptr, head), "client %u: a bad fragment, %zu of %zu",
+	        c->number, payload, left);
+	c->opening_begun = true;
+	buf_finish(&header);
+	return (struct slice){ bytes.ptr + head, bytes.len - head };
+}
+
 /* A write is no longer than allowed, but for one frame that is. */
-static enum sink stream_write(struct subscriber *s, const char *bytes, size_t len)
+static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 {
 	struct client *c = client_of(s);
+	struct slice bytes = { ptr, len };
 	size_t frame_len = 0;
-	enum frame_kind kind;
+	enum frame_kind kind = OPENING;
 
 	promise(c->state == CLIENT_OPEN && !c->blocked && len, "client %u: a write in the wrong state, at %llu", AT(c));
-	buf_add(&c->wire, bytes, len);
+	if (c->chunked)
+		bytes = unchunk(c, bytes);
+	if (c->framing == FRAME_WS && c->opening_due)
+		bytes = unfragment(c, bytes);
+	buf_slice(&c->wire, bytes);
 	while (c->wire.len && take_frame(c, &kind, &frame_len))
 		c->node->events += kind == EVENT;
-	promise(len <= c->world->limits.write_bytes || (kind != OPENING && len == frame_len),
+	promise(subscriber_in_message(s) == c->opening_due, "client %u: the hub forgot its message", c->number);
+	promise(bytes.len <= c->world->limits.write_bytes || (kind != OPENING && bytes.len == frame_len),
 		"client %u: %zu bytes at once, at %llu", c->number, len, (unsigned long long)c->seen);
 	maybe_block(c);
 	if (dice_chance(&c->world->dice, 1)) /* the write finds that the connection is gone */
