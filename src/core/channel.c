@@ -67,7 +67,7 @@ void channels_tell_counts(struct hub *h)
 	while (!list_empty(&h->counts)) {
 		struct channel *c = container_of(h->counts.next, struct channel, count_link);
 		const struct channel *now = c->deleted ? channel_find(h, c->job_id) : c;
-		unsigned count = now ? now->count : 0;
+		unsigned count = now ? now->watchers : 0;
 		list_remove(&c->count_link);
 		c->counted = false;
 		if (c->told != count || c->deleted)
@@ -85,6 +85,7 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	s->channel = c;
 	s->index = c->count;
 	c->subscribers[c->count++] = s;
+	c->watchers += s->tabs;
 	list_remove(&c->idle_link);
 	note_count(h, c);
 }
@@ -100,6 +101,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 
 	c->subscribers[s->index] = last;
 	last->index = s->index;
+	c->watchers -= s->tabs;
 	if (c->visit > c->count)
 		c->visit = c->count;
 	s->channel = NULL;

@@ -26,6 +26,7 @@ struct channel {
 	uint64_t state_seq; /* title and status are as of this event */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
+	uint32_t watchers; /* what the subscribers count for, all together */
 	uint32_t visit; /* those below it wait for their visit in this round */
 	bool again;     /* published to while a round was under way */
 	uint64_t paced_until; /* a crowd's next round begins no earlier */
@@ -53,7 +54,8 @@ struct hub {
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
 	struct list paced;               /* to serve when their pause is over, the earliest first */
-	struct list beats, stalls;       /* subscribers, the earliest first: each has one constant delay */
+	struct list beats[HEARTBEAT_SECONDS_MAX + 1]; /* subscribers by heartbeat_s, the earliest first */
+	struct list stalls;                           /* the earliest first: all have one constant delay */
 	struct list retries;             /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
 	struct audience *audience;

@@ -35,7 +35,8 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	list_init(&h->paced);
 	list_init(&h->counts);
 	list_init(&h->idle);
-	list_init(&h->beats);
+	for (unsigned i = 0; i <= HEARTBEAT_SECONDS_MAX; i++)
+		list_init(&h->beats[i]);
 	list_init(&h->stalls);
 	list_init(&h->retries);
 	return h;
@@ -64,7 +65,7 @@ unsigned hub_watchers(const struct hub *h, const char *job_id)
 {
 	const struct channel *c = channel_find(h, job_id);
 
-	return (c ? c->count : 0) + audience_total(h->audience, job_id);
+	return (c ? c->watchers : 0) + audience_total(h->audience, job_id);
 }
 
 void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count)
@@ -118,10 +119,15 @@ static bool is_due(const struct hub *h, uint32_t when)
 	return (int32_t)(when - (uint32_t)h->now) <= 0;
 }
 
+static uint64_t heartbeat_ms(const struct hub *h, const struct subscriber *s)
+{
+	return s->heartbeat_s ? s->heartbeat_s * UINT64_C(1000) : h->limits->heartbeat_ms;
+}
+
 static void schedule_beat(struct hub *h, struct subscriber *s)
 {
-	s->beat_due = (uint32_t)(h->now + h->limits->heartbeat_ms);
-	list_move(&h->beats, &s->beat);
+	s->beat_due = (uint32_t)(h->now + heartbeat_ms(h, s));
+	list_move(&h->beats[s->heartbeat_s], &s->beat);
 }
 
 void hub_block(struct hub *h, struct subscriber *s)
@@ -144,11 +150,15 @@ static void write_out(struct hub *h, struct subscriber *s, struct slice bytes, u
 static void end(struct hub *h, struct subscriber *s)
 {
 	struct channel *c = s->channel;
-	uint64_t seq = later(c->end_seq, s->cursor); /* the store may have been read ahead of the ring */
-	const char *status = c->deleted ? "deleted" : job_status_text(c->status);
+	struct ending e = {
+		.job_id = c->job_id,
+		.epoch = c->epoch,
+		.seq = later(c->end_seq, s->cursor), /* the store may have been read ahead of the ring */
+		.status = c->deleted ? "deleted" : job_status_text(c->status),
+	};
 
 	detach(h, s);
-	s->ops->ended(s, c->job_id, seq, status);
+	s->ops->ended(s, &e);
 }
 
 /* Asking the store. */
@@ -225,6 +235,7 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 	o->epoch = c->epoch;
 	o->status = c->status;
 	o->watchers = hub_watchers(h, c->job_id);
+	o->heartbeat_ms = heartbeat_ms(h, s);
 	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
 	if (!s->ops->ready && !o->again)
 		schedule_beat(h, s);
@@ -274,6 +285,8 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 		.asker = s->asker,
 		.chunked = s->chunked,
 		.blocked = s->blocked,
+		.heartbeat_s = s->heartbeat_s,
+		.tabs = s->tabs,
 	};
 
 	detach(h, s);
@@ -377,6 +390,8 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		.types = (uint8_t)a->types,
 		.asker = a->asker,
 		.chunked = a->chunked,
+		.heartbeat_s = a->heartbeat_s,
+		.tabs = a->tabs ? a->tabs : 1,
 	};
 	list_init(&s->beat);
 	list_init(&s->stall);
@@ -626,16 +641,27 @@ static void beat(struct hub *h, struct subscriber *s)
 	refill_lost(h, s);
 }
 
-static bool tick_beats(struct hub *h)
+/* True: more of this period are due than *left, which is what this turn may still send. */
+static bool tick_period(struct hub *h, struct list *beats, uint64_t *left)
 {
-	for (uint64_t left = h->limits->round_visits; !list_empty(&h->beats); left--) {
-		struct subscriber *s = container_of(h->beats.next, struct subscriber, beat);
+	for (; !list_empty(beats); --*left) {
+		struct subscriber *s = container_of(beats->next, struct subscriber, beat);
 		if (!is_due(h, s->beat_due))
 			return false;
-		if (!left)
+		if (!*left)
 			return true;
 		beat(h, s);
 	}
+	return false;
+}
+
+static bool tick_beats(struct hub *h)
+{
+	uint64_t left = h->limits->round_visits;
+
+	for (unsigned i = 0; i <= HEARTBEAT_SECONDS_MAX; i++)
+		if (tick_period(h, &h->beats[i], &left))
+			return true;
 	return false;
 }
 
@@ -714,6 +740,11 @@ bool hub_types_parse(struct slice list, unsigned *types)
 		at = comma;
 	}
 	return true;
+}
+
+bool subscriber_filters(const struct subscriber *s)
+{
+	return s->types != TYPE_BITS_ALL;
 }
 
 /* For polling. */

@@ -103,12 +103,29 @@ static bool take_since(struct envelope *e, struct message *m)
 	return ok || refuse(e, OUTCOME_INVALID_FIELD, "since", "must be a cursor in quotes");
 }
 
+/* A whole number in [min, max] into *out, which stays as it is when there is none. */
+static bool take_number(struct envelope *e, const char *name, unsigned min, unsigned max, uint8_t *out)
+{
+	cJSON *value = take(e, name);
+	double number = value && cJSON_IsNumber(value) ? value->valuedouble : 0;
+	bool ok = !value || (number >= min && number <= max && number == (unsigned)number);
+	char message[64];
+
+	if (value && ok)
+		*out = (uint8_t)number;
+	cJSON_Delete(value);
+	snprintf(message, sizeof(message), "must be a whole number from %u to %u", min, max);
+	return ok || refuse(e, OUTCOME_INVALID_FIELD, name, message);
+}
+
 static bool take_subscribe(struct envelope *e, struct message *m)
 {
 	char types[128] = "";
 	bool has_types;
 
-	if (!take_since(e, m) || !take_string(e, "types", types, sizeof(types) - 1, &has_types))
+	if (!take_since(e, m) || !take_string(e, "types", types, sizeof(types) - 1, &has_types) ||
+	    !take_number(e, "heartbeat", HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX, &m->heartbeat_s) ||
+	    !take_number(e, "tabs", 1, TABS_MAX, &m->tabs))
 		return false;
 	m->types = TYPE_BITS_ALL;
 	if (has_types && !hub_types_parse(slice_of(types), &m->types))

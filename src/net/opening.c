@@ -31,7 +31,7 @@ void opening_encode(struct buf *out, const struct loop *l, const struct opening 
 	add_text(out, "resume", resume_text(o->resume));
 	if (o->reason)
 		add_text(out, "reason", reset_reason_text(o->reason));
-	add_number(out, "heartbeatMs", l->limits->heartbeat_ms);
+	add_number(out, "heartbeatMs", o->heartbeat_ms);
 	add_number(out, "watchers", o->watchers);
 	json_name(out, "agents");
 	crowd_agents(l->crowd, o->job_id, out);
@@ -41,16 +41,26 @@ void opening_encode(struct buf *out, const struct loop *l, const struct opening 
 		buf_char(out, '}');
 }
 
-void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const char *status)
+static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
+{
+	json_name(out, "cursor");
+	buf_char(out, '"');
+	cursor_add(out, epoch, seq);
+	buf_char(out, '"');
+}
+
+void opening_encode_end(struct buf *out, const struct ending *e, bool with_cursor)
 {
 	buf_text(out, "{\"type\":\"end\"");
-	add_text(out, "jobId", job_id);
-	add_number(out, "seq", seq);
-	add_text(out, "status", status);
+	add_text(out, "jobId", e->job_id);
+	add_number(out, "seq", e->seq);
+	add_text(out, "status", e->status);
+	if (with_cursor)
+		add_cursor(out, e->epoch, e->seq);
 	buf_char(out, '}');
 }
 
-void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head)
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head, const struct subscriber *filtered)
 {
 	buf_char(out, '{');
 	if (job_id) {
@@ -58,6 +68,8 @@ void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head
 		add_text(out, "jobId", job_id);
 	}
 	add_number(out, "head", head);
+	if (filtered)
+		add_cursor(out, subscriber_epoch(filtered), filtered->cursor);
 	json_name(out, "timestamp");
 	json_time(out, clock_wall_ms());
 	buf_char(out, '}');

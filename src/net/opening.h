@@ -8,8 +8,11 @@ struct loop;
 
 /* The whole message, or up to the snapshot's place: then the snapshot and "}" follow. */
 void opening_encode(struct buf *out, const struct loop *l, const struct opening *o);
-void opening_encode_end(struct buf *out, const char *job_id, uint64_t seq, const char *status);
-/* `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its event). */
-void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head);
+void opening_encode_end(struct buf *out, const struct ending *e, bool with_cursor);
+/*
+ * `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its event).
+ * `filtered` NULL: without a cursor.
+ */
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head, const struct subscriber *filtered);
 
 #endif

@@ -7,6 +7,7 @@
 #include "loop_private.h"
 #include "opening.h"
 #include "router.h"
+#include "wishes.h"
 
 #define RETRY_LEAST_MS 2000 /* each client gets its own, so that they do not come back all at once */
 #define RETRY_SPREAD_MS 2001
@@ -122,7 +123,12 @@ static enum sink write_bytes(struct stream *s, struct buf *out, size_t at, bool 
 	return sink;
 }
 
-static enum sink write_message(struct stream *s, const char *event, struct buf *json, bool last)
+/*
+ * A filtering reader has passed over events that had an id, and it never saw them: what it gets instead carries the
+ * position, or it would come back below it for ever.
+ */
+static enum sink write_message(struct stream *s, const char *event, struct buf *json, const char *epoch, uint64_t seq,
+			       bool last)
 {
 	struct buf out = { 0 };
 	size_t at = wrap_begin(&out, 0);
@@ -131,18 +137,22 @@ static enum sink write_message(struct stream *s, const char *event, struct buf *
 		buf_format(&out, "event: %s\n", event);
 	buf_text(&out, "data: ");
 	buf_slice(&out, buf_as_slice(json));
+	if (subscriber_filters(&s->subscriber)) {
+		buf_text(&out, "\nid: ");
+		cursor_add(&out, epoch, seq);
+	}
 	buf_text(&out, "\n\n");
 	buf_finish(json);
 	return write_bytes(s, &out, at, last);
 }
 
-static void stream_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
+static void stream_ended(struct subscriber *subscriber, const struct ending *e)
 {
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_end(&json, job_id, seq, status);
-	write_message(s, s->named ? "end" : NULL, &json, true);
+	opening_encode_end(&json, e, false);
+	write_message(s, s->named ? "end" : NULL, &json, e->epoch, e->seq, true);
 	conn_close(s->conn);
 }
 
@@ -151,9 +161,10 @@ static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, NULL, head);
+	opening_encode_heartbeat(&json, NULL, head, NULL);
 	conn_widen(s->conn, 0);
-	if (write_message(s, "heartbeat", &json, false) == SINK_BLOCKED)
+	if (write_message(s, "heartbeat", &json, subscriber_epoch(subscriber), subscriber->cursor, false) ==
+	    SINK_BLOCKED)
 		hub_block(s->conn->loop->hub, subscriber);
 }
 
@@ -188,19 +199,6 @@ void stream_say_goodbye(struct conn *c)
 	conn_close(c);
 }
 
-/* ?types=task_update,presence: only these; everything else that is not one of them is refused. */
-static bool types_parse(const struct request *r, unsigned *types, struct problem *problem)
-{
-	struct slice list;
-
-	*types = TYPE_BITS_ALL;
-	if (!request_arg(r, "types", &list))
-		return true;
-	return hub_types_parse(list, types) ||
-	       problem_set(problem, OUTCOME_BAD_REQUEST,
-			   "types must be a list of task_update, job_update, deliverable, command, presence");
-}
-
 /* The header wins: on a native reconnect the URL still carries the old query. */
 static struct position find_position(const struct request *r)
 {
@@ -222,7 +220,7 @@ void stream_open(struct conn *c, struct request *r)
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!types_parse(r, &a.types, &problem) || !loop_takes_streams(c->loop, &problem)) {
+	if (!wishes_read(r, &a, &problem) || !loop_takes_streams(c->loop, &problem)) {
 		free(s);
 		reply_problem(c, &problem, "");
 		return;

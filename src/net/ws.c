@@ -4,6 +4,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "socket.h"
+#include "wishes.h"
 #include "ws_private.h"
 
 #define REASON_MAX 100          /* bytes of a close frame's reason */
@@ -260,20 +261,22 @@ void ws_tick(struct conn *c, uint64_t now_ms)
 
 static void subscribe_from_url(struct ws *w, const struct request *r)
 {
-	struct slice job, since = { 0 }, types;
+	struct slice job, since = { 0 };
 	char job_id[ID_MAX + 1] = "";
-	unsigned wanted = TYPE_BITS_ALL;
+	struct attach wanted = { .job_id = job_id };
+	struct problem p = { .detail = "the job in the URL is not a job's id" };
 
 	if (!r || !request_arg(r, "job", &job))
 		return;
-	request_arg(r, "since", &since);
-	if (!id_valid(job) || (request_arg(r, "types", &types) && !hub_types_parse(types, &wanted))) {
-		ws_close(w->conn, CLOSE_BAD_MESSAGE, "job or types in the URL cannot be read");
+	if (!id_valid(job) || !wishes_read(r, &wanted, &p)) {
+		ws_close(w->conn, CLOSE_BAD_MESSAGE, p.detail);
+		problem_finish(&p);
 		return;
 	}
+	request_arg(r, "since", &since);
 	memcpy(job_id, job.ptr, job.len);
-	struct position p = position_parse(since);
-	ws_subscribe(w, job_id, &p, wanted, true);
+	wanted.position = position_parse(since);
+	ws_subscribe(w, &wanted, true);
 }
 
 void ws_established(struct conn *c)

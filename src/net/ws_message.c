@@ -181,11 +181,24 @@ static void hear_presence(struct ws *w, const struct message *m)
 	free(r);
 }
 
+static void hear_subscribe(struct ws *w, const struct message *m)
+{
+	struct attach wanted = {
+		.job_id = m->job_id,
+		.position = m->since,
+		.types = m->types,
+		.heartbeat_s = m->heartbeat_s,
+		.tabs = m->tabs,
+	};
+
+	ws_subscribe(w, &wanted, false);
+}
+
 static void run_message(struct ws *w, struct message *m)
 {
 	switch (m->kind) {
 	case MESSAGE_SUBSCRIBE:
-		ws_subscribe(w, m->job_id, &m->since, m->types, false);
+		hear_subscribe(w, m);
 		return;
 	case MESSAGE_UNSUBSCRIBE:
 		ws_unsubscribe(w, m->job_id);

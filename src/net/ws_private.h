@@ -67,7 +67,8 @@ bool ws_close_is_due(const struct ws *w); /* it does not wait for the message th
 void ws_mind_input(struct ws *w);
 
 /* Subscriptions. */
-void ws_subscribe(struct ws *w, const char *job_id, const struct position *since, unsigned types, bool only);
+/* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is wanted now. */
+void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
 void ws_leave(struct subscription *s); /* at once; its memory goes at the end of the turn */
 

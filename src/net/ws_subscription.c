@@ -50,11 +50,11 @@ void ws_free_left(struct loop *l)
 	}
 }
 
-static void say_end(struct ws *w, const char *job_id, uint64_t seq, const char *status)
+static void say_end(struct ws *w, const struct ending *e, bool with_cursor)
 {
 	struct buf json = { 0 };
 
-	opening_encode_end(&json, job_id, seq, status);
+	opening_encode_end(&json, e, with_cursor);
 	ws_say(w, &json);
 }
 
@@ -86,12 +86,12 @@ static void subscription_opened(struct subscriber *subscriber, const struct open
 	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
 }
 
-static void subscription_ended(struct subscriber *subscriber, const char *job_id, uint64_t seq, const char *status)
+static void subscription_ended(struct subscriber *subscriber, const struct ending *e)
 {
 	struct subscription *s = (struct subscription *)subscriber;
 	struct ws *w = s->ws;
 
-	say_end(w, job_id, seq, status);
+	say_end(w, e, subscriber_filters(subscriber));
 	if (s->only && w->count == 1)
 		ws_close(w->conn, CLOSE_OVER, "the job is over");
 	ws_leave(s);
@@ -102,7 +102,7 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct subscription *s = (struct subscription *)subscriber;
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, s->job_id, head);
+	opening_encode_heartbeat(&json, s->job_id, head, subscriber_filters(subscriber) ? subscriber : NULL);
 	conn_widen(s->ws->conn, 0);
 	ws_say(s->ws, &json);
 }
@@ -154,15 +154,18 @@ static const struct subscriber_ops subscription_ops = {
 	.stalled = subscription_stalled,
 };
 
-void ws_subscribe(struct ws *w, const char *job_id, const struct position *since, unsigned types, bool only)
+void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 {
 	const struct limits *limits = w->conn->loop->limits;
+	const char *job_id = wanted->job_id;
 	struct subscription *s = find_subscription(w, job_id);
-	struct attach a = { .job_id = job_id, .position = *since, .framing = FRAME_WS, .types = types };
+	struct attach a = *wanted;
 	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
 
-	if (s) /* a second time: it begins anew, at the new position */
+	if (s) { /* a second time: it begins anew, at the new position, and is still what the connection is for */
+		only = only || s->only;
 		leave_in_order(s);
+	}
 	if (w->count >= limits->subscriptions) {
 		snprintf(full.detail, sizeof(full.detail), "a connection may have %llu subscriptions",
 			 (unsigned long long)limits->subscriptions);
@@ -178,14 +181,20 @@ void ws_subscribe(struct ws *w, const char *job_id, const struct position *since
 	a.job_id = s->job_id;
 	a.asker = w->conn->id;
 	a.blocked = w->blocked;
+	a.framing = FRAME_WS;
 	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
 }
 
 void ws_unsubscribe(struct ws *w, const char *job_id)
 {
 	struct subscription *s = find_subscription(w, job_id);
+	struct ending e = { .job_id = job_id, .status = "unsubscribed" };
 
-	say_end(w, job_id, s ? s->subscriber.cursor : 0, "unsubscribed");
+	if (s && s->subscriber.open) {
+		e.epoch = subscriber_epoch(&s->subscriber);
+		e.seq = s->subscriber.cursor;
+	}
+	say_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
 	if (s)
 		leave_in_order(s);
 }

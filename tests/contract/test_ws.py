@@ -680,10 +680,11 @@ def test_a_filtered_reader_comes_back_without_missing_or_repeating(socket, api, 
 
 
 def test_a_filtered_reader_still_gets_the_end(ws, api, job):
-    ws.subscribe(job, types="command")
+    epoch = ws.subscribe(job, types="command")["epoch"]
     api.report(job, "t")
     api.finish(job)
-    assert ws.message("end").json == {"type": "end", "jobId": job, "seq": 3, "status": "completed"}
+    assert ws.message("end").json == {"type": "end", "jobId": job, "seq": 3, "status": "completed",
+                                      "cursor": f"{epoch}.3"}
 
 
 def test_a_filtered_slow_reader_far_behind_the_ring_misses_nothing(serve, client, socket):

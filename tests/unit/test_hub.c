@@ -238,11 +238,12 @@ static void watcher_ready(struct subscriber *s)
 		   subscriber_reaches(s) ? "" : "-beyond");
 }
 
-static void watcher_ended(struct subscriber *s, const char *job_id, uint64_t seq, const char *status)
+static void watcher_ended(struct subscriber *s, const struct ending *e)
 {
-	assert_string_equal(job_id, "j");
+	assert_string_equal(e->job_id, "j");
+	assert_true(!strcmp(e->epoch, A) || !strcmp(e->epoch, B));
 	assert_null(s->channel);
-	buf_format(&((struct watcher *)s)->story, "end:%s@%llu ", status, (unsigned long long)seq);
+	buf_format(&((struct watcher *)s)->story, "end:%s@%llu ", e->status, (unsigned long long)e->seq);
 }
 
 static void watcher_heartbeat(struct subscriber *s, uint64_t head)
@@ -265,8 +266,9 @@ static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = w
 static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops, const char *position,
 			unsigned types)
 {
-	struct attach a = { .job_id = "j", .position = position_parse(slice_of(position)), .framing = FRAME_SSE,
-			    .types = types };
+	struct attach a = {
+		.job_id = "j", .position = position_parse(slice_of(position)), .framing = FRAME_SSE, .types = types
+	};
 
 	w->bench = b;
 	hub_attach(b->hub, &w->subscriber, ops, &a);
@@ -276,6 +278,23 @@ static void watch_types(struct bench *b, struct watcher *w, const struct subscri
 static void watch(struct bench *b, struct watcher *w, const char *position)
 {
 	watch_types(b, w, &stream, position, TYPE_BITS_ALL);
+}
+
+static void watch_with(struct bench *b, struct watcher *w, uint8_t heartbeat_s, uint8_t tabs)
+{
+	struct attach a = {
+		.job_id = "j",
+		.position = position_parse(SLICE(A ".5")),
+		.framing = FRAME_SSE,
+		.types = TYPE_BITS_ALL,
+		.heartbeat_s = heartbeat_s,
+		.tabs = tabs,
+	};
+
+	w->bench = b;
+	hub_attach(b->hub, &w->subscriber, &stream, &a);
+	turn(b);
+	w->story.len = 0;
 }
 
 static void leave(struct watcher *w)
@@ -734,6 +753,23 @@ static void others_are_told_how_many_watch(void **state)
 	assert_string_equal(b->told, "j:1 j:2 j:0 ");
 }
 
+static void who_speaks_for_several_tabs_counts_as_so_many(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	watch_from(b, &w, 5);
+	watch_with(b, &v, 0, TABS_MAX);
+	assert_int_equal(hub_watchers(b->hub, "j"), 33);
+	leave(&v); /* and comes again, for fewer */
+	watch_with(b, &v, 0, 2);
+	assert_int_equal(hub_watchers(b->hub, "j"), 3);
+	leave(&v);
+	leave(&w);
+	turn(b);
+	assert_string_equal(b->told, "j:1 j:33 j:3 j:0 ");
+}
+
 static void watchers_of_a_deleted_job_do_not_count_for_the_next(void **state)
 {
 	struct bench *b = *state;
@@ -875,6 +911,48 @@ static void a_heartbeat_says_the_head(void **state)
 	leave(&w);
 }
 
+/* Quick, standard and slow ones, come in an order that is not the order of their beats. */
+static void each_has_the_heartbeat_it_asked_for(void **state)
+{
+	struct bench *b = *state;
+	struct watcher standard = { 0 }, slow = { 0 }, quick = { 0 };
+
+	watch_from(b, &standard, 5);
+	watch_with(b, &slow, HEARTBEAT_SECONDS_MAX, 1);
+	watch_with(b, &quick, HEARTBEAT_SECONDS_MIN, 1);
+	for (int s = 1; s <= 60; s++) {
+		tick(b, 1000);
+		told(&quick, s % 5 ? "" : "beat@5 ");
+		told(&standard, s % 30 ? "" : "beat@5 ");
+		told(&slow, s % 60 ? "" : "beat@5 ");
+	}
+	leave(&quick);
+	leave(&slow);
+	leave(&standard);
+}
+
+/* Its position goes on over what it did not want, and stands when it has been detached. */
+static void a_heartbeat_of_a_filtering_watcher_stands_for_a_position(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, all = { 0 };
+
+	watch_from(b, &all, 1);
+	watch_types(b, &w, &stream, A ".1", TYPE_BIT(EVENT_COMMAND));
+	w.story.len = 0;
+	publish_many(b, A, 2, 7); /* 7 is no command */
+	assert_int_equal(w.subscriber.cursor, 7);
+	assert_string_equal(subscriber_epoch(&w.subscriber), A);
+	tick(b, b->limits.heartbeat_ms);
+	told(&w, "2 4 6 beat@7 ");
+	assert_true(subscriber_filters(&w.subscriber));
+	assert_false(subscriber_filters(&all.subscriber));
+	publish(b, A, 9, JOB_COMPLETED);
+	leave(&w);
+	assert_true(subscriber_filters(&w.subscriber));
+	leave(&all);
+}
+
 /* Choosing. */
 
 static void a_watcher_gets_the_types_it_chose(void **state)
@@ -969,12 +1047,15 @@ int main(void)
 		HUB_TEST(an_answer_that_is_ahead_of_the_news_ends_the_old_job),
 		HUB_TEST(an_answer_that_was_overtaken_ends_nobody),
 		HUB_TEST(others_are_told_how_many_watch),
+		HUB_TEST(who_speaks_for_several_tabs_counts_as_so_many),
 		HUB_TEST(watchers_of_a_deleted_job_do_not_count_for_the_next),
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),
 		HUB_TEST(a_crowd_is_written_to_at_a_pace),
 		HUB_TEST(a_crowd_that_gets_very_much_is_written_to_half_as_often),
 		HUB_TEST(a_heartbeat_says_the_head),
+		HUB_TEST(each_has_the_heartbeat_it_asked_for),
+		HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),
 		HUB_TEST(a_watcher_gets_the_types_it_chose),
 		HUB_TEST(lists_of_types_are_read),
 		HUB_TEST(a_passing_message_comes_behind_the_events_and_once),

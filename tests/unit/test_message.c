@@ -63,6 +63,33 @@ static void subscribing_may_choose_types(void **state)
 	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":7}", OUTCOME_INVALID_FIELD, "since");
 }
 
+static void refused_number(const char *name, const char *value)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "{\"type\":\"subscribe\",\"jobId\":\"j\",\"%s\":%s}", name, value);
+	refused(text, OUTCOME_INVALID_FIELD, name);
+}
+
+static void subscribing_may_choose_a_heartbeat_and_speak_for_tabs(void **state)
+{
+	static const char *const bad[] = { "0", "-1", "5.5", "61", "1e9", "null", "\"10\"", "true", "[10]" };
+	struct message m = taken("{\"type\":\"subscribe\",\"jobId\":\"j\"}");
+
+	(void)state;
+	assert_true(m.heartbeat_s == 0 && m.tabs == 0);
+	m = taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"heartbeat\":5,\"tabs\":1}");
+	assert_true(m.heartbeat_s == 5 && m.tabs == 1);
+	m = taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"heartbeat\":60,\"tabs\":32}");
+	assert_true(m.heartbeat_s == 60 && m.tabs == 32);
+	refused_number("heartbeat", "4");
+	refused_number("tabs", "33");
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		refused_number("heartbeat", bad[i]);
+		refused_number("tabs", bad[i]);
+	}
+}
+
 static void small_messages_are_small(void **state)
 {
 	(void)state;
@@ -233,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(subscribing_says_where_to_go_on),
 		TEST(subscribing_may_choose_types),
+		TEST(subscribing_may_choose_a_heartbeat_and_speak_for_tabs),
 		TEST(small_messages_are_small),
 		TEST(an_update_has_the_webhooks_fields),
 		TEST(many_updates_are_one_batch),

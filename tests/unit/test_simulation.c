@@ -206,11 +206,12 @@ static void check_at_rest(const struct simulation *s, bool lossless_only)
 			client_check_at_rest(&s->clients[i]);
 }
 
+/* Time for the slowest heartbeat that anybody may ask for. */
 static void let_hearts_beat(struct simulation *s)
 {
 	struct world *w = &s->world;
 
-	w->now += w->limits.heartbeat_ms;
+	w->now += w->limits.heartbeat_ms + HEARTBEAT_SECONDS_MAX * 1000;
 	for (unsigned i = 0; i < w->node_count; i++)
 		world_tick(&w->nodes[i]);
 	settle(s);
@@ -231,7 +232,7 @@ static void check_watchers(const struct simulation *s)
 
 	for (unsigned i = 0; i < s->client_count; i++)
 		if (s->clients[i].state != CLIENT_AWAY)
-			watching[atoi(s->clients[i].job_id + 1)]++;
+			watching[atoi(s->clients[i].job_id + 1)] += s->clients[i].tabs ? s->clients[i].tabs : 1;
 	for (unsigned job = 0; job < w->job_count; job++) {
 		world_job_name(job, id);
 		promise(world_told_everywhere(w, job) == watching[job], "%s has %u watchers, and %u were told", id,

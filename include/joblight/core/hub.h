@@ -43,9 +43,17 @@ struct opening {
 	uint64_t start; /* the stream goes on behind this seq */
 	uint64_t head;
 	unsigned watchers;
+	uint64_t heartbeat_ms; /* the period of this subscriber */
 	struct slice snapshot;      /* unless EXACT */
 	size_t rows_at;             /* in it: the tasks and deliverables stand behind this */
 	struct read_result *result; /* what was read, or NULL; hold it to keep `snapshot` */
+};
+
+/* How a subscription ended.  Its strings are valid during the call. */
+struct ending {
+	const char *job_id, *epoch;
+	uint64_t seq;       /* of the job's last event, which the subscriber has got or did not want */
+	const char *status; /* the job's, or "deleted" */
 };
 
 enum sink { SINK_OPEN, SINK_BLOCKED };
@@ -58,7 +66,7 @@ struct subscriber_ops {
 	/* Instead of write: there is something behind the cursor, or the job has ended (polling). */
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
-	void (*ended)(struct subscriber *s, const char *job_id, uint64_t seq, const char *status);
+	void (*ended)(struct subscriber *s, const struct ending *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
 	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
 };
@@ -67,6 +75,12 @@ struct subscriber_ops {
 #define TYPE_BIT(type) (1u << (type))
 #define TYPE_BIT_PRESENCE TYPE_BIT(EVENT_TYPE_COUNT)
 #define TYPE_BITS_ALL (2 * TYPE_BIT_PRESENCE - 1)
+_Static_assert(TYPE_BITS_ALL <= UINT8_MAX, "subscriber.types holds every kind");
+
+/* What a subscriber may ask for: the period of its heartbeats, and for how many browser tabs it speaks. */
+#define HEARTBEAT_SECONDS_MIN 5
+#define HEARTBEAT_SECONDS_MAX 60
+#define TABS_MAX 32
 
 /* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
 bool hub_types_parse(struct slice list, unsigned *types);
@@ -80,6 +94,8 @@ struct subscriber {
 	uint32_t passing; /* the last passing message it got */
 	uint8_t framing, types;
 	bool open, blocked, chunked;
+	uint8_t heartbeat_s; /* 0: the server's standard period */
+	uint8_t tabs;        /* counted as so many watchers */
 	uint32_t beat_due, stall_due; /* the low half of the time: there are ten thousands of these */
 	struct list beat, stall;
 	struct hub_read *read;
@@ -113,6 +129,8 @@ struct attach {
 	uint64_t asker; /* of its reads: see reading.h */
 	bool chunked;   /* each write is a chunk of HTTP/1.1 */
 	bool blocked;   /* the connection takes nothing now: as after hub_block() */
+	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's standard period */
+	uint8_t tabs;        /* 1 to TABS_MAX; 0 counts as 1 */
 };
 
 /* The answer is opened(), now or later. */
@@ -163,6 +181,12 @@ bool hub_tick(struct hub *h, uint64_t now_ms);
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */
 /* Another loop (or node) has this many. */
 void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count);
+
+/*
+ * It did not want every type, so it has passed over events that it never saw: what it hears carries the position
+ * that it stands for, `cursor` of subscriber_epoch().  Holds after the end too.
+ */
+bool subscriber_filters(const struct subscriber *s);
 
 /* What a polling subscriber may take, inside opened() and ready(). */
 uint64_t subscriber_head(const struct subscriber *s);

@@ -1,7 +1,7 @@
 /*
  * What a client says over a WebSocket: one JSON object per text message, its `type` first of all.
  *
- *   subscribe {jobId, since?, types?}    unsubscribe {jobId}    ping {}
+ *   subscribe {jobId, since?, types?, heartbeat?, tabs?}    unsubscribe {jobId}    ping {}
  *   update {id, jobId, taskId, …}  or  update {id, jobId, updates: […]}   the webhook's fields
  *   command {id, jobId, command, taskId?, args?}
  *   presence {jobId, state, taskId?, agent?}
@@ -30,6 +30,7 @@ struct message {
 	char job_id[ID_MAX + 1];
 	struct position since;
 	unsigned types;            /* TYPE_BITs of hub.h */
+	uint8_t heartbeat_s, tabs; /* as in struct attach; 0 when not given */
 	struct presence_word word; /* agent "" when none was given */
 	struct op *op;             /* of an update or command; the caller's */
 	bool unreadable;           /* on failure: not even the kind could be read */

@@ -241,6 +241,7 @@ static struct position any_position(struct client *c)
 
 static void attach(struct client *c)
 {
+	struct dice *d = &c->world->dice;
 	struct attach a = {
 		.job_id = c->job_id,
 		.position = c->asked,
@@ -248,10 +249,14 @@ static void attach(struct client *c)
 		.types = c->types,
 		.limit = c->polls ? c->limit : 0,
 		.chunked = c->chunked,
+		.heartbeat_s = (uint8_t)(dice_chance(d, 50) ? dice_between(d, HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX)
+						    : 0),
+		.tabs = (uint8_t)dice_between(d, 0, TABS_MAX),
 	};
 
 	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
 	      (int)c->asked.kind);
+	c->tabs = a.tabs;
 	c->state = CLIENT_ASKING;
 	c->asked_step = c->world->step;
 	c->start = c->seen = 0;

@@ -48,6 +48,7 @@ struct client {
 	/* This connection. */
 	enum client_state state;
 	struct position asked;
+	unsigned tabs; /* it speaks for so many; 0 counts as one */
 	bool own; /* `asked` is what it really has */
 	uint64_t asked_step;
 	struct life *life;

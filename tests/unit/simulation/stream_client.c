@@ -230,13 +230,16 @@ static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 	return c->blocked ? SINK_BLOCKED : SINK_OPEN;
 }
 
-static void stream_ended(struct subscriber *s, const char *job_id, uint64_t seq, const char *status)
+static void stream_ended(struct subscriber *s, const struct ending *e)
 {
 	struct client *c = client_of(s);
 	const struct life *l = c->life;
+	const char *status = e->status;
+	uint64_t seq = e->seq;
 	bool deleted = !strcmp(status, "deleted");
 
-	promise(!strcmp(job_id, c->job_id), "client %u: told of the end of another job", c->number);
+	promise(!strcmp(e->job_id, c->job_id) && !strcmp(e->epoch, l->epoch), "client %u: told of the end of another job",
+		c->number);
 	promise(c->state == CLIENT_OPEN && !s->channel, "client %u: ended in the wrong state, at %llu", AT(c));
 	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: ended too early, at %llu", AT(c));
 	promise(seq >= c->seen && seq <= l->head, "client %u: at %llu and told of %llu", AT(c),
@@ -256,6 +259,16 @@ static void stream_ended(struct subscriber *s, const char *job_id, uint64_t seq,
 	client_leave(c);
 }
 
+/* A heartbeat of a filtering client moves it on, over events it did not want. */
+static void move_on(struct client *c, const struct subscriber *s)
+{
+	if (!subscriber_filters(s))
+		return;
+	promise(!strcmp(subscriber_epoch(s), c->life->epoch) && s->cursor >= c->seen && next_wanted(c) > s->cursor,
+		"client %u: at %llu, and a heartbeat moves it to %llu", AT(c), (unsigned long long)s->cursor);
+	c->seen = s->cursor;
+}
+
 static void stream_heartbeat(struct subscriber *s, uint64_t head)
 {
 	struct client *c = client_of(s);
@@ -265,6 +278,7 @@ static void stream_heartbeat(struct subscriber *s, uint64_t head)
 	        AT(c));
 	promise(head >= c->seen && head <= c->life->head, "client %u: at %llu, and the heart says %llu", AT(c),
 		(unsigned long long)head);
+	move_on(c, s);
 	maybe_block(c);
 	if (dice_chance(&c->world->dice, 3))
 		client_cut(c);
