@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIMIT };
+#include "joblight/net/origin.h"
+
+enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIST, KIND_LIMIT };
 
 struct setting {
 	const char *flag;
@@ -15,21 +17,26 @@ struct setting {
 	size_t offset; /* in struct config */
 	uint64_t standard, least, most;
 	const char *text, *argument, *help;
+	bool (*check)(struct slice value); /* of each value of a list */
 };
 
 #define AT(field) offsetof(struct config, field)
 
 static const struct setting settings[] = {
-#define TEXT(field, flag, standard, argument, help) { flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help },
-#define NUMBER(field, flag, standard, least, most, help)                                                               \
-	{ flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help },
-#define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help },
+#define TEXT(field, flag, standard, argument, help) \
+	{ flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help, NULL },
+#define NUMBER(field, flag, standard, least, most, help) \
+	{ flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help, NULL },
+#define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
+#define LIST(field, flag, argument, check, help) \
+	{ flag, KIND_LIST, AT(field), 0, 0, 0, NULL, argument, help, check },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
+#undef LIST
 #define LIMIT(field, flag, standard, least, most, why) \
-	{ flag, KIND_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why },
+	{ flag, KIND_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why, NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
@@ -59,9 +66,38 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 	return true;
 }
 
+static bool add_item(struct config *c, const struct setting *s, struct slice value)
+{
+	struct slices *list = field_of(c, s);
+
+	if (!s->check(value))
+		fprintf(stderr, "joblight: \"%.*s\" is not something for --%s %s; see joblight serve --help\n",
+		        (int)value.len, value.ptr, s->flag, s->argument);
+	else if (list->count == SLICES_MAX)
+		fprintf(stderr, "joblight: --%s can be given %d times at most\n", s->flag, SLICES_MAX);
+	else {
+		list->items[list->count++] = value;
+		return true;
+	}
+	return false;
+}
+
+/* Several items of one value are between commas. */
+static bool add_items(struct config *c, const struct setting *s, const char *value)
+{
+	for (size_t len; *(value += strspn(value, ", ")); value += len) {
+		len = strcspn(value, ", ");
+		if (len && !add_item(c, s, (struct slice){ value, len }))
+			return false;
+	}
+	return true;
+}
+
 static bool set(struct config *c, const struct setting *s, const char *value)
 {
 	switch (s->kind) {
+	case KIND_LIST:
+		return add_items(c, s, value);
 	case KIND_TEXT:
 		*(const char **)field_of(c, s) = value;
 		return true;
@@ -98,6 +134,7 @@ static bool set_from_environment(struct config *c, const struct setting *s)
 static bool set_from_flags(struct config *c, int argc, char **argv)
 {
 	struct option options[SETTING_COUNT + 1] = { 0 };
+	bool seen[SETTING_COUNT] = { false };
 	int chosen;
 
 	for (size_t i = 0; i < SETTING_COUNT; i++)
@@ -110,7 +147,11 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 			fputs("joblight: see joblight serve --help\n", stderr);
 			return false;
 		}
-		if (!set(c, &settings[chosen], optarg))
+		const struct setting *s = &settings[chosen];
+		if (s->kind == KIND_LIST && !seen[chosen])
+			((struct slices *)field_of(c, s))->count = 0; /* of the environment */
+		seen[chosen] = true;
+		if (!set(c, s, optarg))
 			return false;
 	}
 	if (optind < argc)

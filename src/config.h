@@ -1,4 +1,7 @@
-/* The configuration of `joblight serve`: flags over environment over what is standard. */
+/*
+ * The configuration of `joblight serve`: flags over environment over what is standard.  Its texts are borrowed
+ * from argv and the environment, so they live as long as the process.
+ */
 #ifndef JOBLIGHT_CONFIG_H
 #define JOBLIGHT_CONFIG_H
 
@@ -6,16 +9,19 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "joblight/base/slice.h"
 #include "joblight/core/limits.h"
 
 struct config {
 #define TEXT(field, flag, standard, argument, help) const char *field;
 #define NUMBER(field, flag, standard, least, most, help) unsigned field;
 #define SWITCH(field, flag, help) bool field;
+#define LIST(field, flag, argument, check, help) struct slices field;
 #include "config.def"
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
+#undef LIST
 	struct limits limits;
 	/*
 	 * Of `joblight demo`, which sets it after parsing: the number of the job that its worker does now, 0

@@ -175,7 +175,14 @@ static bool open_pages(struct server *s, const struct config *c)
 
 static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
 {
-	struct loops_config config = { &s->limits, &s->service, s->pages, host, port, c->loops, c->demo_run };
+	struct loops_config config = { .limits = &s->limits,
+		                       .service = &s->service,
+		                       .pages = s->pages,
+		                       .host = host,
+		                       .port = port,
+		                       .count = c->loops,
+		                       .demo_run = c->demo_run,
+		                       .origin_rules = { &c->hosts, &c->origins } };
 	char error[512];
 
 	s->loops = loops_create(&config, error, sizeof(error));

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
+#include "origin_check.h"
 #include "router.h"
 #include "socket.h"
 #include "ws.h"
@@ -295,13 +296,21 @@ static int begin_body(struct conn *c, struct request *r)
 	return lws_write(c->wsi, room + LWS_PRE, sizeof(go_on) - 1, LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
 }
 
+static bool is_from_here(struct conn *c, const struct request *r, enum origin_use use,
+                         struct problem *p)
+{
+	return origin_check(&c->loop->family->config.origin_rules, r, use, p);
+}
+
 void conn_run_request(struct conn *c)
 {
 	struct problem problem = { 0 };
 	struct buf allow = { 0 }, lines = { 0 };
 
 	list_remove(&c->turn);
-	if (router_find(c->request, &allow, &problem)) {
+	if (!is_from_here(c, c->request, ORIGIN_REQUEST, &problem)) {
+		reply_problem(c, &problem, "");
+	} else if (router_find(c->request, &allow, &problem)) {
 		router_dispatch(c, c->request);
 	} else {
 		if (allow.len)
@@ -413,6 +422,8 @@ static int upgrade_to_websocket(struct conn *c, struct lws *wsi)
 
 	c->request = r;
 	if (!r)
+		return refuse_now(c, &p, "");
+	if (!is_from_here(c, r, ORIGIN_WEBSOCKET, &p))
 		return refuse_now(c, &p, "");
 	if (!is_websocket_path(r))
 		problem_set(&p, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");

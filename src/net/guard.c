@@ -24,6 +24,9 @@ static const struct {
 	[HEADER_LAST_EVENT_ID] = { WSI_TOKEN_COUNT, "last-event-id:" },
 	[HEADER_IF_NONE_MATCH] = { WSI_TOKEN_HTTP_IF_NONE_MATCH, NULL },
 	[HEADER_ACCEPT_ENCODING] = { WSI_TOKEN_HTTP_ACCEPT_ENCODING, NULL },
+	[HEADER_HOST] = { WSI_TOKEN_HOST, NULL },
+	[HEADER_ORIGIN] = { WSI_TOKEN_ORIGIN, NULL },
+	[HEADER_SEC_FETCH_SITE] = { WSI_TOKEN_COUNT, "sec-fetch-site:" },
 };
 
 static bool sent(struct lws *wsi, enum lws_token_indexes token)

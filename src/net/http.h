@@ -22,13 +22,16 @@ enum method { METHODS(METHOD_ENUM) METHOD_COUNT };
 
 const char *method_text(enum method m);
 
-/* Headers that handlers read: HEADER(name, what lws calls it: a token, or a custom name). */
+/* Headers that handlers read.  HEADER_HOST is the authority of an absolute-form target where there is one. */
 enum header {
 	HEADER_CONTENT_TYPE,
 	HEADER_IDEMPOTENCY_KEY,
 	HEADER_LAST_EVENT_ID,
 	HEADER_IF_NONE_MATCH,
 	HEADER_ACCEPT_ENCODING,
+	HEADER_HOST,
+	HEADER_ORIGIN,
+	HEADER_SEC_FETCH_SITE,
 	HEADER_COUNT
 };
 

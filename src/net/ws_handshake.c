@@ -35,21 +35,6 @@ static bool subprotocol_known(struct lws *wsi)
 	return false;
 }
 
-/* Same origin: what the browser says it shows is what it connects to.  No Origin: not a browser. */
-static bool origin_allowed(struct lws *wsi)
-{
-	char origin[256], host[256];
-
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0)
-		return true;
-	if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
-	    lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0)
-		return false;
-	const char *at = strstr(origin, "://");
-	return at && (at - origin == 4 || at - origin == 5) && strncasecmp(origin, "http", 4) == 0 &&
-	       strcasecmp(at + 3, host) == 0;
-}
-
 bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem *p)
 {
 	char version[8] = "";
@@ -67,8 +52,6 @@ bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem 
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Connection: Upgrade");
 	if (lws_hdr_total_length(wsi, WSI_TOKEN_KEY) != 24)
 		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
-	if (!origin_allowed(wsi))
-		return problem_set(p, OUTCOME_FORBIDDEN_ORIGIN, "this origin may not connect");
 	return subprotocol_known(wsi) ||
 	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " SUBPROTOCOL ", or none");
 }

@@ -2,9 +2,10 @@
 
 The binary is $JOBLIGHT_TEST_BINARY, else build/joblight; $JOBLIGHT_TEST_FLAGS are added to every
 start, so that one suite runs over several settings ("--loops 2"). Flags are given as keywords:
-heartbeat_ms=200 is --heartbeat-ms 200, insecure=True is --insecure. The server's stderr goes to a
-file beside its database; a sanitizer's report in it, or a process that went away by itself, fails
-the test.
+heartbeat_ms=200 is --heartbeat-ms 200, insecure=True is --insecure, a list is a flag given for each
+of its items. The names that the tests' requests have in Host are served unless a test says
+otherwise (host=None). The server's stderr goes to a file beside its database; a sanitizer's report
+in it, or a process that went away by itself, fails the test.
 """
 import os
 import re
@@ -18,6 +19,7 @@ from .wait import SCALE, Deadline, readable, until
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("JOBLIGHT_TEST_BINARY", str(ROOT / "build" / "joblight"))
 EVERYWHERE = os.environ.get("JOBLIGHT_TEST_FLAGS", "").split()
+HOSTS = ["joblight.test", "a"]
 READY = re.compile(r"^joblight listening on http://([^/]+):(\d+)$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")
@@ -30,11 +32,12 @@ def flags(options):
     """The command line's flags for keyword options; None leaves one out."""
     words = []
     for name, value in options.items():
-        if value is None or value is False:
-            continue
-        words.append("--" + name.replace("_", "-"))
-        if value is not True:
-            words.append(str(value))
+        for one in value if isinstance(value, list) else [value]:
+            if one is None or one is False:
+                continue
+            words.append("--" + name.replace("_", "-"))
+            if one is not True:
+                words.append(str(one))
     return words
 
 
@@ -46,7 +49,8 @@ class Server:
     def __init__(self, folder, **options):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"), **options}
+        self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"),
+                        "host": HOSTS, **options}
         self.stderr = self.folder / "stderr.log"
         self.process = None
         self.host, self.port = None, None

@@ -13,6 +13,13 @@ struct slice {
 
 #define SLICE(literal) ((struct slice){ "" literal, sizeof(literal) - 1 })
 
+/* A short list of texts, each of them borrowed. */
+#define SLICES_MAX 64
+struct slices {
+	struct slice items[SLICES_MAX];
+	size_t count;
+};
+
 static inline struct slice slice_of(const char *text)
 {
 	return (struct slice){ text, text ? strlen(text) : 0 };

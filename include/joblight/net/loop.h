@@ -10,6 +10,7 @@
 #include "joblight/core/batch.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
+#include "joblight/net/origin.h"
 
 struct loop;
 struct pages;
@@ -22,6 +23,7 @@ struct loops_config {
 	unsigned port;    /* 0: any free one */
 	unsigned count;   /* loops */
 	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
+	struct origin_rules origin_rules;
 };
 
 struct loops;

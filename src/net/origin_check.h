@@ -1,0 +1,19 @@
+/*
+ * Who may ask a server that has no keys.  It trusts everybody who reaches it, and a foreign web page reaches
+ * it through the browser of somebody who may: under a name of its own that leads here (DNS rebinding), or by
+ * a form, a fetch or a WebSocket to the right name.  Workers and curl send none of the headers that browsers
+ * send, and are not affected.
+ */
+#ifndef JOBLIGHT_NET_ORIGIN_CHECK_H
+#define JOBLIGHT_NET_ORIGIN_CHECK_H
+
+#include "http.h"
+#include "joblight/net/origin.h"
+
+enum origin_use { ORIGIN_REQUEST, ORIGIN_WEBSOCKET };
+
+/* False: the problem is 421 host_not_served or 403 forbidden_origin, and says what to change. */
+bool origin_check(const struct origin_rules *rules, const struct request *r, enum origin_use use,
+                  struct problem *problem);
+
+#endif
