@@ -176,9 +176,9 @@ static void put_chunked(struct tape *tape, const char *data, size_t len)
 	}
 }
 
-static void put_frame(struct tape *tape, const char *data, size_t len)
+static void put_one_frame(struct tape *tape, char first_byte, const char *data, size_t len)
 {
-	char head[4] = { (char)0x81, (char)len };
+	char head[4] = { first_byte, (char)len };
 	if (len < 126) {
 		put(tape, head, 2);
 	} else {
@@ -188,6 +188,21 @@ static void put_frame(struct tape *tape, const char *data, size_t len)
 		put(tape, head, 4);
 	}
 	put(tape, data, len);
+}
+
+static void put_frame(struct tape *tape, const char *data, size_t len)
+{
+	put_one_frame(tape, (char)0x81, data, len);
+}
+
+/* A message in fragments, with a ping between two of them. */
+static void put_fragments(struct tape *tape, const char *data, size_t len)
+{
+	size_t first = len / 3, second = len / 2;
+	put_one_frame(tape, 0x01, data, first);
+	put_one_frame(tape, (char)0x8a, "", 0);
+	put_one_frame(tape, 0x00, data + first, second - first);
+	put_one_frame(tape, (char)0x80, data + second, len - second);
 }
 
 /* In frames of any length: NATS does not care where messages end. */
@@ -211,10 +226,12 @@ static void put_event(struct tape *tape, const char *json)
 		return;
 	}
 	if (tape->framing == FRAMING_WS) {
-		put_frame(tape, json, strlen(json));
+		dice(tape, 2) ? put_frame(tape, json, strlen(json)) : put_fragments(tape, json, strlen(json));
 		return;
 	}
-	int len = snprintf(text, sizeof(text), "id: epoch.1\ndata: %s\n\n", json);
+	int cut = dice(tape, 2) ? 0 : (int)strcspn(json, ","); /* two data lines: white space between two members */
+	int len = snprintf(text, sizeof(text), "id: epoch.1\ndata: %.*s%s%s\n\n", cut, json, cut ? "\ndata: " : "",
+			   json + cut);
 	if (tape->framing == FRAMING_CHUNKED)
 		put_chunked(tape, text, (size_t)len);
 	else

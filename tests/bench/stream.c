@@ -102,41 +102,78 @@ static size_t take_head(struct stream *s, const char *bytes, size_t len, const s
 	return head;
 }
 
-/* All events of the benchmark carry their JSON on one data line, so the line is the event. */
-static inline void take_line(struct stream *s, const char *line, size_t len, const struct sink *sink)
+/* The data of an event, joined in place: a large snapshot stands in several lines. */
+struct data {
+	char *at;
+	size_t len;
+};
+
+static inline void take_line(struct stream *s, char *line, size_t len, struct data *data, const struct sink *sink)
 {
 	if (len > 6 && !memcmp(line, "data: ", 6)) {
-		sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA, line + 6, len - 6);
+		if (!data->len) {
+			*data = (struct data){ line + 6, len - 6 };
+			return;
+		}
+		data->at[data->len++] = '\n';
+		memmove(data->at + data->len, line + 6, len - 6);
+		data->len += len - 6;
 	} else if (len == 0 || *line == '\r') {
+		if (data->len)
+			sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA, data->at, data->len);
+		data->len = 0;
 		s->heartbeat = false;
 	} else if (len >= 16 && !memcmp(line, "event: heartbeat", 16)) {
 		s->heartbeat = true;
 	}
 }
 
-static size_t take_lines(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+static inline bool ends_event(const char *line_end)
 {
-	const char *p = bytes, *end = bytes + len;
-	for (const char *line_end; (line_end = memchr(p, '\n', (size_t)(end - p))); p = line_end + 1)
-		take_line(s, p, (size_t)(line_end - p), sink);
-	return (size_t)(p - bytes);
+	return line_end[-1] == '\n' || (line_end[-1] == '\r' && line_end[-2] == '\n');
 }
 
-/* Header and length of the frame at `bytes`: 0 = incomplete. A server's frames are never masked; fragments are not
- * spoken by any server measured here. */
-static size_t frame_head(struct stream *s, const unsigned char *bytes, size_t len, uint64_t *payload)
+/* Whole events only: what an event's first lines were is joined when its last one is there. */
+static size_t whole_events(const char *bytes, size_t len)
 {
+	for (const char *end = bytes + len; (end = memrchr(bytes, '\n', (size_t)(end - bytes)));)
+		if (end - bytes >= 2 && ends_event(end))
+			return (size_t)(end - bytes) + 1;
+	return 0;
+}
+
+static size_t take_lines(struct stream *s, char *bytes, size_t len, const struct sink *sink)
+{
+	size_t whole = whole_events(bytes, len);
+	struct data data = { 0 };
+	char *p = bytes, *end = bytes + whole;
+
+	for (char *line_end; (line_end = memchr(p, '\n', (size_t)(end - p))); p = line_end + 1)
+		take_line(s, p, (size_t)(line_end - p), &data, sink);
+	return whole;
+}
+
+struct frame {
+	size_t head, payload; /* their lengths */
+	unsigned opcode;
+	bool last; /* of its message */
+};
+
+/* The frame at `bytes`; false: it is not whole. A server's frames are never masked. */
+static bool frame_read(struct stream *s, const char *at, size_t len, struct frame *f)
+{
+	const unsigned char *bytes = (const unsigned char *)at;
 	if (len < 2)
-		return 0;
-	s->bad |= (bytes[1] & 0x80) || !(bytes[0] & 0x80);
+		return false;
+	s->bad |= bytes[1] & 0x80;
 	unsigned extra = bytes[1] == 126 ? 2 : bytes[1] == 127 ? 8 : 0;
 	if (len < 2 + extra)
-		return 0;
+		return false;
 	uint64_t value = extra ? 0 : bytes[1] & 0x7f;
 	for (unsigned i = 0; i < extra; i++)
 		value = value << 8 | bytes[2 + i];
-	*payload = value;
-	return 2 + extra;
+	*f = (struct frame){ 2 + extra, (size_t)value, bytes[0] & 15u, bytes[0] & 0x80 };
+	return !s->bad && len - f->head >= f->payload;
 }
 
 static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len, const struct sink *sink)
@@ -159,17 +196,44 @@ static void frame_deliver(struct stream *s, unsigned opcode, const char *data, s
 	}
 }
 
-static size_t take_frames(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+/* A message in fragments is joined in place when its last one is there; control frames may stand between. Returns how
+ * many bytes it took, 0: it is not whole. */
+static size_t take_fragments(struct stream *s, char *bytes, size_t len, const struct sink *sink)
 {
-	size_t done = 0;
-	while (!s->bad) {
-		uint64_t payload;
-		const unsigned char *frame = (const unsigned char *)bytes + done;
-		size_t head = frame_head(s, frame, len - done, &payload);
-		if (s->bad || !head || len - done - head < payload)
+	struct frame f;
+	size_t end = 0, joined = 0;
+	for (bool last = false; !last; end += f.head + f.payload) {
+		if (!frame_read(s, bytes + end, len - end, &f))
+			return 0;
+		s->bad |= f.opcode < 8 && (f.opcode == 0) != (end > 0);
+		last = f.last && f.opcode < 8;
+	}
+	for (size_t at = 0; at < end && !s->bad; at += f.head + f.payload) {
+		frame_read(s, bytes + at, end - at, &f);
+		if (f.opcode >= 8) {
+			frame_deliver(s, f.opcode, bytes + at + f.head, f.payload, sink);
+			continue;
+		}
+		memmove(bytes + joined, bytes + at + f.head, f.payload);
+		joined += f.payload;
+	}
+	frame_deliver(s, 1, bytes, joined, sink);
+	return end;
+}
+
+static size_t take_frames(struct stream *s, char *bytes, size_t len, const struct sink *sink)
+{
+	struct frame f;
+	size_t done = 0, took;
+	while (!s->bad && frame_read(s, bytes + done, len - done, &f)) {
+		took = f.head + f.payload;
+		if (f.last)
+			frame_deliver(s, f.opcode, bytes + done + f.head, f.payload, sink);
+		else
+			took = take_fragments(s, bytes + done, len - done, sink);
+		if (!took)
 			break;
-		frame_deliver(s, frame[0] & 15, bytes + done + head, (size_t)payload, sink);
-		done += head + (size_t)payload;
+		done += took;
 	}
 	return done;
 }
@@ -206,7 +270,7 @@ static size_t unwrap(struct stream *s, char *bytes, size_t len)
 	return s->state == STATE_NATS ? nats_unframe(s, bytes, len) : len;
 }
 
-static size_t take(struct stream *s, const char *bytes, size_t len, const struct sink *sink)
+static size_t take(struct stream *s, char *bytes, size_t len, const struct sink *sink)
 {
 	switch (s->state) {
 	case STATE_HEAD:
