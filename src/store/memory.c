@@ -197,7 +197,7 @@ static void session_close(struct store *base)
 static enum store_result session_checkpoint(struct store *base)
 {
 	(void)base;
-	return STORE_OK;
+	return STORE_NONE;
 }
 
 /* ---- the backend ---- */
@@ -225,6 +225,7 @@ static const struct store_ops memory_ops = {
 	.idempotency_get = memory_idempotency_get,
 	.idempotency_put = memory_idempotency_put,
 	.prune = memory_prune,
+	.overdue = memory_overdue,
 	.checkpoint = session_checkpoint,
 };
 

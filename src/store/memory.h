@@ -109,5 +109,7 @@ enum store_result memory_idempotency_get(struct store *base, const char *scope, 
 enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
 enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                size_t budget);
+enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                                 size_t limit, uint64_t *rows);
 
 #endif

@@ -438,3 +438,25 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 	}
 	return left == budget ? STORE_NONE : STORE_OK;
 }
+
+enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                                 size_t limit, uint64_t *rows)
+{
+	struct memory *m = memory_of(base);
+	uint64_t most = most_events ? most_events : 1;
+
+	*rows = 0;
+	for (struct list *node = m->answers.next; node != &m->answers && *rows < limit; node = node->next) {
+		const struct idempotency_row *row = container_of(node, struct item, in_order)->row;
+		*rows += row && row->time < keys_before;
+	}
+	for (int64_t key = 1; key <= (int64_t)m->job_count; key++) {
+		const struct job *job = job_at(m, key);
+		const struct job_row *row = job ? job->item.row : NULL;
+		if (row && row->ended && row->ended < logs_before)
+			*rows += row->seq - row->first;
+		else if (row && row->ended && row->first + most <= row->seq)
+			*rows += row->seq - row->first + 1 - most;
+	}
+	return STORE_OK;
+}

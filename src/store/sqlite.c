@@ -15,13 +15,17 @@
 
 #include "database.h"
 #include "file_lock.h"
+#include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
 #include "schema.h"
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
-#define TRUNCATE_BYTES (64 << 20)  /* beyond it new readers are made to wait, so that it can start again */
-#define WRITER_WAIT_MS 250         /* for other programs that look into the file, and for truncation */
+#define TRUNCATE_BYTES (64 << 20)  /* beyond it the WAL has to start again from its beginning */
+#define TRUNCATE_AGAIN_MS 50       /* the first pause after a reader was in the way; each is twice the one before */
+#define TRUNCATE_REST_MS 10000     /* the longest pause */
+#define HELD_UP_MS 800             /* a pause as long as this is worth a line in the log */
+#define WRITER_WAIT_MS 250         /* for other programs that write into the file */
 #define READER_WAIT_MS 100
 
 /*
@@ -158,19 +162,66 @@ static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 	return SQLITE_OK;
 }
 
+/* Nobody is waited for: who writes next would wait with us. */
+static int checkpoint_now(struct sqlite_session *s, int mode)
+{
+	int code;
+
+	sqlite3_busy_timeout(s->db, 0);
+	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
+	sqlite3_busy_timeout(s->db, WRITER_WAIT_MS);
+	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
+	return code;
+}
+
+/* Our own readers are done in a moment, so it is only told when it goes on. */
+static enum store_result held_up(struct sqlite_session *s, uint64_t now)
+{
+	uint64_t pause = s->truncate_pause_ms * 2;
+
+	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS ? TRUNCATE_AGAIN_MS
+	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS : pause;
+	s->truncate_due = now + s->truncate_pause_ms;
+	if (s->truncate_pause_ms < HELD_UP_MS)
+		return STORE_NONE;
+	snprintf(s->base.error, sizeof s->base.error,
+	         "another program has been reading it for a while; the log holds %lld MiB",
+	         (long long)s->wal_pages * s->page_size >> 20);
+	return STORE_BUSY;
+}
+
+static enum store_result truncate_log(struct sqlite_session *s, uint64_t now)
+{
+	int code = checkpoint_now(s, SQLITE_CHECKPOINT_TRUNCATE);
+
+	if (code == SQLITE_BUSY)
+		return held_up(s, now);
+	if (code == SQLITE_OK)
+		s->truncate_pause_ms = 0;
+	return code == SQLITE_OK ? STORE_OK : sqlite_failed(s, code, "checkpoint");
+}
+
 static enum store_result session_checkpoint(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
-	int mode, code;
+	bool large = s->wal_pages > TRUNCATE_BYTES / s->page_size;
+	uint64_t now = clock_monotonic_ms();
+	int code;
 
 	assert(s->writer && !s->open);
+	if (s->truncate_pause_ms && !large) { /* it has begun again from its beginning */
+		s->truncate_pause_ms = 0;
+		return STORE_OK;
+	}
+	if (large && s->truncate_pause_ms && now >= s->truncate_due)
+		return truncate_log(s, now);
 	if (s->wal_pages - s->checkpointed_pages < CHECKPOINT_BYTES / s->page_size)
-		return STORE_OK;
-	mode = s->wal_pages > TRUNCATE_BYTES / s->page_size ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
-	s->checkpointed_pages = s->wal_pages;         /* after a failure too: again when as much has been added */
-	if (code == SQLITE_OK || code == SQLITE_BUSY) /* busy: a reader is still at the old pages */
-		return STORE_OK;
+		return STORE_NONE;
+	if (large && !s->truncate_pause_ms)
+		return truncate_log(s, now);
+	code = checkpoint_now(s, SQLITE_CHECKPOINT_PASSIVE);
+	if (code == SQLITE_OK || code == SQLITE_BUSY)
+		return large ? STORE_NONE : STORE_OK;
 	return sqlite_failed(s, code, "checkpoint");
 }
 
@@ -219,6 +270,7 @@ static const struct store_ops sqlite_ops = {
 	.idempotency_get = sqlite_idempotency_get,
 	.idempotency_put = sqlite_idempotency_put,
 	.prune = sqlite_prune,
+	.overdue = sqlite_overdue,
 	.checkpoint = session_checkpoint,
 };
 

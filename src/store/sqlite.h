@@ -34,6 +34,7 @@ struct sqlite_session {
 	enum store_result failed;
 	/* Of the writer, in pages: the WAL after the last commit, and when it was last checkpointed. */
 	int wal_pages, checkpointed_pages;
+	uint64_t truncate_pause_ms, truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
 	int page_size;
 };
 
@@ -100,5 +101,7 @@ enum store_result sqlite_idempotency_get(struct store *s, const char *scope, con
 enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
 enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                size_t budget);
+enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                                 size_t limit, uint64_t *rows);
 
 #endif

@@ -68,11 +68,16 @@ static enum store_result prune_logs(struct sqlite_session *s, enum statement whi
 	return r == STORE_NONE ? STORE_OK : r;
 }
 
+static uint64_t kept(uint64_t most_events)
+{
+	return most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;
+}
+
 enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                size_t budget)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	uint64_t keep = most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;
+	uint64_t keep = kept(most_events);
 	size_t left = budget;
 	enum store_result r;
 
@@ -84,4 +89,23 @@ enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t 
 	if (r == STORE_OK)
 		r = prune_logs(s, STATEMENT_PRUNE_LONG, (int64_t)keep, keep, &left);
 	return r == STORE_OK && left == budget ? STORE_NONE : r;
+}
+
+enum store_result sqlite_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
+                                 size_t limit, uint64_t *rows)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE];
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, keys_before);
+	bind_number(st, 2, logs_before);
+	bind_u64(st, 3, kept(most_events));
+	bind_u64(st, 4, limit);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*rows = (uint64_t)sqlite3_column_int64(st, 0);
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }

@@ -91,6 +91,9 @@ FAULTY(idempotency_get, (struct store *s, const char *scope, const char *key, st
 FAULTY(idempotency_put, (struct store *s, const struct idempotency_row *row), row)
 FAULTY(prune, (struct store *s, int64_t keys, int64_t logs, uint64_t most, size_t budget), keys, logs, most, budget)
 
+FAULTY(overdue, (struct store *s, int64_t keys, int64_t logs, uint64_t most, size_t limit, uint64_t *rows), keys, logs,
+       most, limit, rows)
+
 #define FAULTY_OP(name) .name = faulty_##name
 
 /* `exclusive` as the test wants it: whether rows may be kept between transactions. */
@@ -102,7 +105,7 @@ static inline void faulty_init(struct faulty_store *f, struct store *inner, stru
 		FAULTY_OP(task_get), FAULTY_OP(task_put), FAULTY_OP(tasks), FAULTY_OP(stalled),
 		FAULTY_OP(deliverable_get), FAULTY_OP(deliverable_put), FAULTY_OP(deliverables), FAULTY_OP(event_add),
 		FAULTY_OP(events), FAULTY_OP(idempotency_get), FAULTY_OP(idempotency_put), FAULTY_OP(prune),
-		FAULTY_OP(checkpoint),
+		FAULTY_OP(overdue), FAULTY_OP(checkpoint),
 	};
 	*f = (struct faulty_store){ .base = { .ops = ops }, .inner = inner };
 }

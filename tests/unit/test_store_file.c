@@ -686,6 +686,7 @@ static void checkpoint_finds_no_space(const struct bench *b)
 	struct store *w = database_writer(db), *r = database_reader(db);
 	struct job_row row = a_job("j");
 	uint64_t seq = 0;
+	enum store_result found;
 
 	signal(SIGXFSZ, SIG_IGN);
 	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK && w->ops->commit(w) == STORE_OK);
@@ -695,10 +696,9 @@ static void checkpoint_finds_no_space(const struct bench *b)
 	CHILD(w->ops->checkpoint(w) == STORE_FULL);
 	CHILD(count_events(r, row.key) == seq);
 	limit_files(-1);
-	for (uint64_t more = seq + 600; seq < more;) {
+	while ((found = w->ops->checkpoint(w)) == STORE_NONE)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
-		CHILD(w->ops->checkpoint(w) == STORE_OK);
-	}
+	CHILD(found == STORE_OK);
 	CHILD(size_of(b, "jobs.db") > 5 << 20);
 	CHILD(count_events(r, row.key) == seq);
 	r->ops->close(r);
@@ -737,7 +737,7 @@ static void write_batch(struct store *w, int64_t job, uint64_t *seq, size_t size
 		OK(w->ops->event_add(w, job, &event));
 	}
 	OK(w->ops->commit(w));
-	OK(w->ops->checkpoint(w));
+	assert_in_range(w->ops->checkpoint(w), STORE_OK, STORE_NONE);
 	free(json);
 }
 
@@ -776,16 +776,67 @@ static void log_that_a_reader_held_up_shrinks_again(void **state)
 	struct bench *b = *state;
 	struct job_row row = a_job("j");
 	uint64_t seq = 0;
+	enum store_result r;
 
 	open_quickly(b, &row);
 	OK(b->reader->ops->begin(b->reader));
 	while (size_of(b, "jobs.db-wal") < 68 * MIB)
 		write_batch(b->writer, row.key, &seq, 100000, 20);
 	OK(b->reader->ops->commit(b->reader));
-	for (int i = 0; i < 5; i++)
-		write_batch(b->writer, row.key, &seq, 100000, 20);
+	while ((r = b->writer->ops->checkpoint(b->writer)) == STORE_NONE)
+		; /* until its pause is over */
+	assert_int_equal(r, STORE_OK);
+	write_batch(b->writer, row.key, &seq, 100000, 20);
 	assert_true(size_of(b, "jobs.db-wal") < 12 * MIB);
 	bench_close(b);
+}
+
+/* SQLite waits for others by its VFS's sleep. */
+static unsigned sleeps;
+
+static int count_sleep(sqlite3_vfs *vfs, int microseconds)
+{
+	(void)vfs;
+	sleeps++;
+	return microseconds;
+}
+
+static sqlite3_vfs *watch_sleeps(void)
+{
+	static sqlite3_vfs counting;
+
+	counting = *sqlite3_vfs_find(NULL);
+	counting.zName = "counting";
+	counting.xSleep = count_sleep;
+	assert_int_equal(sqlite3_vfs_register(&counting, 1), SQLITE_OK);
+	sleeps = 0;
+	return &counting;
+}
+
+static void program_that_goes_on_reading_is_told_of_and_not_waited_for(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+	sqlite3_vfs *vfs = watch_sleeps();
+	sqlite3 *other;
+	enum store_result r;
+
+	open_quickly(b, &row);
+	assert_int_equal(sqlite3_open(b->location, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL), SQLITE_OK);
+	while (size_of(b, "jobs.db-wal") < 100 * MIB)
+		write_batch(b->writer, row.key, &seq, 100000, 20);
+	while ((r = b->writer->ops->checkpoint(b->writer)) != STORE_BUSY)
+		assert_int_equal(r, STORE_NONE);
+	assert_non_null(strstr(store_error(b->writer), "another program"));
+	sqlite3_close_v2(other);
+	while ((r = b->writer->ops->checkpoint(b->writer)) != STORE_OK)
+		assert_in_range(r, STORE_NONE, STORE_BUSY);
+	assert_int_equal(size_of(b, "jobs.db-wal"), 0);
+	assert_int_equal(sleeps, 0);
+	bench_close(b);
+	sqlite3_vfs_unregister(vfs);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -817,6 +868,7 @@ int main(void)
 		TEST(full_disk_at_the_start_is_said),
 		TEST(checkpoints_keep_the_log_small),
 		TEST(log_that_a_reader_held_up_shrinks_again),
+		TEST(program_that_goes_on_reading_is_told_of_and_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("sqlite file", promises, NULL, NULL);

@@ -109,7 +109,13 @@ struct store_ops {
 	 */
 	enum store_result (*prune)(struct store *s, int64_t keys_before, int64_t logs_before,
 				   uint64_t most_events, size_t budget);
-	/* Housekeeping outside a transaction (the WAL checkpoint), when `writes` since the last are worth it. */
+	/* How many rows prune() would remove.  Counting may stop at `limit` of a kind. */
+	enum store_result (*overdue)(struct store *s, int64_t keys_before, int64_t logs_before,
+				     uint64_t most_events, size_t limit, uint64_t *rows);
+	/*
+	 * Housekeeping outside a transaction (the WAL checkpoint), which waits for nobody.  NONE: what was
+	 * written since the last one is not worth it.  BUSY: somebody has been in the way for a while.
+	 */
 	enum store_result (*checkpoint)(struct store *s);
 };
 

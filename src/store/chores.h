@@ -1,0 +1,39 @@
+/*
+ * What the store thread does by itself, in bounded steps: it notices tasks that were silent for too long,
+ * removes what has outlived its time, and checkpoints.  Each chore is a row of the table in chores.c.
+ *
+ * A step that leaves work behind is followed by the next one at once while nobody waits.  While somebody
+ * does, chores get a share of the time between two transactions, however busy the thread is.  A chore that
+ * fails is logged once, counted, and tried again a second later; no failure of a chore ends the thread.
+ *
+ * One thread.  Times are monotonic milliseconds.
+ */
+#ifndef JOBLIGHT_STORE_CHORES_H
+#define JOBLIGHT_STORE_CHORES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "joblight/core/limits.h"
+#include "joblight/core/op.h"
+#include "joblight/core/store.h"
+
+struct chores;
+
+/* Commits ops that nobody waits for and hands out their events; they stay the caller's.  False: it failed. */
+typedef bool chores_commit(void *context, struct op *ops);
+
+/* All are borrowed for as long as it lives. */
+struct chores *chores_create(struct store *store, const struct limits *limits, chores_commit *commit, void *context);
+void chores_free(struct chores *c); /* NULL is fine */
+
+/* Something was committed: what it makes due is looked for soon. */
+void chores_written(struct chores *c);
+
+/* At most one step of each chore that is due.  `busy`: writes wait meanwhile. */
+void chores_run(struct chores *c, bool busy);
+
+uint64_t chores_rest_ms(const struct chores *c); /* until the next one is due */
+void chores_log_counts(const struct chores *c);
+
+#endif

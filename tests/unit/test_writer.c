@@ -1,0 +1,332 @@
+/*
+ * The store thread with a store that fails: what is answered then, and what its chores do, of which nobody
+ * hears.  Tests wait for what the thread does; the hooks below tell when it has.
+ */
+#include "store_kit.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "faulty_store.h"
+#include "joblight/core/decode.h"
+#include "joblight/store/writer.h"
+
+#define PATIENCE_S 30
+
+struct office {
+	struct bench bench;
+	struct limits limits;
+	struct faulty_store store;
+	struct store_ops ops;
+	struct writer *writer;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under the lock */
+	unsigned answers, refusals, events, batches_of_nobody;
+	unsigned commits, prunes, checkpoints, failing_commits, failing_begins;
+	bool flood; /* every answer brings another op, so that somebody always waits */
+	unsigned flooded;
+};
+
+static struct office *office; /* the hooks know no other way to it */
+
+/* ---- hooks ---- */
+
+static void note(unsigned *count)
+{
+	pthread_mutex_lock(&office->lock);
+	++*count;
+	pthread_cond_broadcast(&office->changed);
+	pthread_mutex_unlock(&office->lock);
+}
+
+static bool take_one(unsigned *count)
+{
+	pthread_mutex_lock(&office->lock);
+	bool some = *count > 0;
+	*count -= some;
+	pthread_mutex_unlock(&office->lock);
+	return some;
+}
+
+static enum store_result hooked_begin(struct store *s)
+{
+	if (take_one(&office->failing_begins)) {
+		snprintf(s->error, sizeof s->error, "a fault was asked for");
+		return STORE_BUSY;
+	}
+	return faulty_begin(s);
+}
+
+static enum store_result hooked_commit(struct store *s)
+{
+	if (take_one(&office->failing_commits)) {
+		snprintf(s->error, sizeof s->error, "a fault was asked for");
+		return STORE_FULL;
+	}
+	enum store_result r = faulty_commit(s);
+	note(&office->commits);
+	return r;
+}
+
+static enum store_result hooked_prune(struct store *s, int64_t keys, int64_t logs, uint64_t most, size_t budget)
+{
+	enum store_result r = faulty_prune(s, keys, logs, most, budget);
+
+	if (r == STORE_OK)
+		note(&office->prunes);
+	return r;
+}
+
+static enum store_result hooked_checkpoint(struct store *s)
+{
+	enum store_result r = faulty_checkpoint(s);
+
+	note(&office->checkpoints);
+	return r;
+}
+
+static struct op *an_op(enum op_kind kind, const char *job, const char *body)
+{
+	struct op *op = op_create(kind);
+	struct problem problem = { 0 };
+
+	snprintf(op->job_id, sizeof op->job_id, "%s", job);
+	if (body && !decode_json(&office->limits, slice_of(body), op, &problem))
+		fail_msg("%s", problem.detail);
+	problem_finish(&problem);
+	return op;
+}
+
+static void deliver(void *context, struct batch *batch, struct op *ops)
+{
+	struct office *o = context;
+	bool more = false;
+
+	pthread_mutex_lock(&o->lock);
+	o->events += batch ? (unsigned)batch->count : 0;
+	o->batches_of_nobody += !ops;
+	for (struct op *op = ops, *next; op; op = next) {
+		next = (struct op *)op->mail.next;
+		o->answers++;
+		o->refusals += op->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE;
+		more = o->flood;
+		op_free(op);
+	}
+	o->flooded += more;
+	pthread_cond_broadcast(&o->changed);
+	pthread_mutex_unlock(&o->lock);
+	struct op *next = more ? an_op(OP_TASK_REPORT, "busy", "{\"taskId\":\"t\",\"note\":\"n\"}") : NULL;
+	if (next && !writer_submit(o->writer, next)) /* it is being stopped */
+		op_free(next);
+}
+
+/* ---- the office ---- */
+
+static const char *location;
+
+static int setup(void **state)
+{
+	struct office *o = office = xcalloc(1, sizeof *o);
+
+	bench_directory(&o->bench);
+	snprintf(o->bench.location, sizeof o->bench.location, location ? location : "%s/jobs.db", o->bench.directory);
+	bench_open(&o->bench);
+	o->limits = limits_standard;
+	faulty_init(&o->store, o->bench.writer, &o->ops, true);
+	o->ops.begin = hooked_begin;
+	o->ops.commit = hooked_commit;
+	o->ops.prune = hooked_prune;
+	o->ops.checkpoint = hooked_checkpoint;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_cond_init(&o->changed, NULL);
+	*state = o;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct office *o = *state;
+
+	pthread_mutex_lock(&o->lock);
+	o->flood = false;
+	pthread_mutex_unlock(&o->lock);
+	if (o->writer) {
+		writer_stop(o->writer);
+		writer_free(o->writer);
+	}
+	bench_close(&o->bench);
+	bench_remove(&o->bench);
+	free(o);
+	return 0;
+}
+
+static void start(struct office *o)
+{
+	o->writer = writer_start(&o->store.base, &o->limits, deliver, o);
+}
+
+static void submit(struct office *o, enum op_kind kind, const char *job, const char *body)
+{
+	assert_true(writer_submit(o->writer, an_op(kind, job, body)));
+}
+
+/* Until the count is as high; half a minute is for machines that do something else. */
+static void wait_for(struct office *o, const unsigned *count, unsigned least)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	pthread_mutex_lock(&o->lock);
+	while (*count < least && pthread_cond_timedwait(&o->changed, &o->lock, &until) == 0)
+		;
+	unsigned reached = *count;
+	pthread_mutex_unlock(&o->lock);
+	assert_in_range(reached, least, UINT_MAX);
+}
+
+static uint64_t first_of(struct office *o, const char *job)
+{
+	struct store *r = o->bench.reader;
+	struct job_row row = { 0 };
+
+	OK(r->ops->begin(r));
+	OK(r->ops->job_get(r, job, &row));
+	OK(r->ops->commit(r));
+	job_row_finish(&row);
+	return row.first;
+}
+
+/* A job that ended long ago. */
+static void an_old_job(struct office *o, const char *id, uint64_t events)
+{
+	struct store *w = o->bench.writer;
+
+	OK(w->ops->begin(w));
+	job_with_events(w, id, events, 1000);
+	OK(w->ops->commit(w));
+}
+
+/* ---- promises ---- */
+
+static void what_was_not_committed_is_refused(void **state)
+{
+	struct office *o = *state;
+
+	start(o);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	assert_int_equal(o->refusals, 0);
+	pthread_mutex_lock(&o->lock);
+	o->failing_commits = 1;
+	pthread_mutex_unlock(&o->lock);
+	submit(o, OP_TASK_REPORT, "j", "[{\"taskId\":\"a\"},{\"taskId\":\"b\"}]");
+	wait_for(o, &o->answers, 2);
+	assert_int_equal(o->refusals, 1);
+	assert_int_equal(o->events, 1); /* and nobody saw it */
+	submit(o, OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}");
+	wait_for(o, &o->answers, 3);
+	assert_int_equal(o->refusals, 1);
+	assert_int_equal(o->events, 2);
+}
+
+static void what_cannot_be_begun_is_refused(void **state)
+{
+	struct office *o = *state;
+
+	o->failing_begins = 1000000;
+	start(o);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	assert_int_equal(o->refusals, 1);
+	assert_int_equal(o->events, 0);
+}
+
+static void pruning_that_cannot_be_committed_is_rolled_back_and_tried_again(void **state)
+{
+	struct office *o = *state;
+
+	an_old_job(o, "old", 10);
+	o->failing_commits = 2;
+	start(o);
+	while (first_of(o, "old") < 10)
+		wait_for(o, &o->commits, o->commits + 1);
+	assert_int_equal(o->failing_commits, 0);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	assert_int_equal(o->refusals, 0);
+}
+
+static void a_silence_that_cannot_be_committed_is_told_later(void **state)
+{
+	struct office *o = *state;
+
+	o->limits.least_heartbeat_timeout_ms = 40;
+	start(o);
+	submit(o, OP_JOB_CREATE, "j",
+	       "{\"title\":\"T\",\"heartbeatTimeoutMs\":40,\"tasks\":[{\"id\":\"t\",\"status\":\"in_progress\"}]}");
+	wait_for(o, &o->answers, 1);
+	pthread_mutex_lock(&o->lock);
+	o->failing_commits = 3;
+	pthread_mutex_unlock(&o->lock);
+	wait_for(o, &o->batches_of_nobody, 1);
+	assert_int_equal(o->events, 2);
+	assert_int_equal(o->failing_commits, 0);
+}
+
+static void the_thread_checkpoints_after_it_has_written(void **state)
+{
+	struct office *o = *state;
+	unsigned before;
+
+	start(o);
+	wait_for(o, &o->checkpoints, 1);
+	before = o->checkpoints;
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->checkpoints, before + 1);
+}
+
+/* Each answer brings the next op before the thread can rest; more rows than one step removes are overdue. */
+static void pruning_has_its_share_however_busy_the_thread_is(void **state)
+{
+	struct office *o = *state;
+
+	an_old_job(o, "old", 300000);
+	start(o);
+	submit(o, OP_JOB_CREATE, "busy", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	pthread_mutex_lock(&o->lock);
+	o->flood = true;
+	pthread_mutex_unlock(&o->lock);
+	submit(o, OP_TASK_REPORT, "busy", "{\"taskId\":\"t\"}");
+	wait_for(o, &o->flooded, 10);
+	while (first_of(o, "old") < 300000)
+		wait_for(o, &o->commits, o->commits + 1);
+	pthread_mutex_lock(&o->lock);
+	o->flood = false;
+	pthread_mutex_unlock(&o->lock);
+	assert_int_equal(o->refusals, 0);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static const struct CMUnitTest promises[] = {
+	TEST(what_was_not_committed_is_refused),
+	TEST(what_cannot_be_begun_is_refused),
+	TEST(pruning_that_cannot_be_committed_is_rolled_back_and_tried_again),
+	TEST(a_silence_that_cannot_be_committed_is_told_later),
+	TEST(the_thread_checkpoints_after_it_has_written),
+	TEST(pruning_has_its_share_however_busy_the_thread_is),
+};
+
+int main(void)
+{
+	int failed;
+
+	location = ":memory:";
+	failed = cmocka_run_group_tests_name("writer, memory", promises, NULL, NULL);
+	location = NULL;
+	return failed + cmocka_run_group_tests_name("writer, sqlite", promises, NULL, NULL);
+}
