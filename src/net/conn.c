@@ -463,6 +463,32 @@ static int on_gone(struct conn *c)
 	return 0;
 }
 
+/* A Close frame was heard, or is to be sent: lws does the rest of that, and nothing of ours is written any more. */
+static void end_socket(struct conn *c)
+{
+	if (c->state != CONN_SOCKET)
+		return;
+	if (ws_blocked(c))
+		c->loop->counters.broken++;
+	conn_detach(c);
+	loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+}
+
+static int on_peer_closes(struct conn *c, const void *payload, size_t len)
+{
+	end_socket(c);
+	return ws_close_allowed(payload, len) ? 0 : -1;
+}
+
+/* lws closes a WebSocket, for a reason of its own or of ours. */
+static int on_socket_closes(struct conn *c)
+{
+	if (c->state == CONN_SOCKET)
+		ws_find_reason(c);
+	end_socket(c);
+	return 0;
+}
+
 int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct conn *c = wsi ? conn_of(wsi) : NULL;
@@ -492,7 +518,9 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_RECEIVE:
 		return ws_receive(c, in, len);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		return ws_peer_closes(c, in, len);
+		return on_peer_closes(c, in, len);
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		return on_socket_closes(c);
 	case LWS_CALLBACK_RECEIVE_PONG:
 		ws_pong(c);
 		return 0;

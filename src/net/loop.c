@@ -356,6 +356,7 @@ static void on_tick(uv_timer_t *timer)
 	expire(l, &l->bodies, conn_kill);
 	expire(l, &l->idles, conn_close);
 	expire(l, &l->closings, conn_kill);
+	expire(l, &l->messages, ws_message_overdue);
 	expire_beats(l);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
 		expire(l, &l->waits[i], updates_answer_now);
@@ -432,6 +433,7 @@ static void init_lists(struct loop *l)
 	list_init(&l->sockets);
 	list_init(&l->left);
 	list_init(&l->beats_due);
+	list_init(&l->messages);
 	list_init(&l->bodies);
 	list_init(&l->idles);
 	list_init(&l->closings);

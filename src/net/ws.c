@@ -1,6 +1,8 @@
 #include "ws.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "joblight/base/xalloc.h"
 #include "socket.h"
@@ -42,6 +44,14 @@ static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
 	return count >= most || (w->deaf && count > most / 2);
 }
 
+/* For the rest of its message; the time in which it was not read from does not count. */
+static void give_time(struct ws *w)
+{
+	struct loop *l = w->conn->loop;
+
+	loop_deadline(&l->messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
+}
+
 /* While it takes nothing it is read from all the same: its pings are to be answered. */
 void ws_mind_input(struct ws *w)
 {
@@ -49,9 +59,13 @@ void ws_mind_input(struct ws *w)
 	bool deaf = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
 		    is_full(w, w->conn->reads, limits->connection_reads);
 
-	if (deaf != w->deaf && !w->quiet)
+	if (deaf == w->deaf)
+		return;
+	if (!w->quiet)
 		lws_rx_flow_control(w->conn->wsi, !deaf);
 	w->deaf = deaf;
+	if (w->in_message && !deaf)
+		give_time(w);
 }
 
 /* Who only watches is waited for with the streams (hangups.h), and read from again when there is something. */
@@ -76,7 +90,7 @@ static bool only_watches(const struct ws *w)
 {
 	const struct loop *l = w->conn->loop;
 
-	return w->count && !w->over && !w->close_code && w->conn->state == CONN_SOCKET &&
+	return w->count && !w->close_code && w->conn->state == CONN_SOCKET &&
 	       (!w->speaks || (uint32_t)loop_now(l) - w->spoke > l->limits->heartbeat_ms);
 }
 
@@ -152,7 +166,7 @@ void ws_flush(struct conn *c)
 	ws_write_out(w);
 	ws_mind_input(w);
 	set_quiet(w, only_watches(w));
-	if (w->close_code && !w->blocked && (!w->open || ws_close_is_due(w)) && c->state == CONN_SOCKET)
+	if (w->close_code && !w->blocked && !w->pending && (!w->open || ws_close_is_due(w)) && c->state == CONN_SOCKET)
 		close_now(w);
 }
 
@@ -193,12 +207,39 @@ void ws_writable(struct conn *c)
 
 /* Reading. */
 
+/* Who speaks is not asked for a sign of life meanwhile. */
+static void begin_message(struct ws *w)
+{
+	if (!w->in_message)
+		give_time(w);
+	w->in_message = true;
+}
+
+static void end_message(struct ws *w)
+{
+	struct loop *l = w->conn->loop;
+
+	if (w->in_message)
+		loop_deadline(&l->beats_due, w->conn, loop_now(l) + l->limits->heartbeat_ms);
+	w->in_message = false;
+}
+
+void ws_message_overdue(struct conn *c)
+{
+	if (c->ws->deaf) {
+		give_time(c->ws);
+		return;
+	}
+	end_message(c->ws);
+	ws_close(c, CLOSE_BAD_MESSAGE, "the message was not complete in time");
+}
+
 /* lws gives pieces of a message; its size is known before it is whole. */
 int ws_receive(struct conn *c, const char *bytes, size_t len)
 {
 	struct ws *w = c->ws;
 
-	if (c->state != CONN_SOCKET || w->close_code || w->over)
+	if (c->state != CONN_SOCKET || w->close_code)
 		return 0;
 	w->asked = false;
 	w->speaks = true;
@@ -214,8 +255,11 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 		return 0;
 	}
 	buf_add(&w->in, bytes, len);
-	if (!lws_is_final_fragment(c->wsi) || lws_remaining_packet_payload(c->wsi))
+	if (!lws_is_final_fragment(c->wsi) || lws_remaining_packet_payload(c->wsi)) {
+		begin_message(w);
 		return 0;
+	}
+	end_message(w);
 	ws_hear_message(w, buf_as_slice(&w->in));
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
@@ -224,11 +268,25 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 	return 0;
 }
 
-int ws_peer_closes(struct conn *c, const void *payload, size_t len)
+static bool hung_up(int fd)
 {
-	if (c->ws)
-		c->ws->over = true;
-	return ws_close_allowed(payload, len) ? 0 : -1;
+	char byte;
+
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/*
+ * A length of 2^63 and more, and a control frame that is too long.  Both stand in a frame's head: when it is the
+ * first of a message, or more of the message would follow, it is no control frame.
+ */
+void ws_find_reason(struct conn *c)
+{
+	bool of_message = lws_is_first_fragment(c->wsi) || !lws_is_final_fragment(c->wsi);
+
+	if (lws_get_close_length(c->wsi) || hung_up(lws_get_socket_fd(c->wsi)))
+		return;
+	lws_close_reason(c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
 }
 
 void ws_pong(struct conn *c)
@@ -288,6 +346,7 @@ void ws_established(struct conn *c)
 	list_init(&w->reported);
 	c->ws = w;
 	c->state = CONN_SOCKET;
+	lws_set_wsi_user(c->wsi, c); /* without one lws does not tell that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	loop_deadline(&c->loop->beats_due, c, loop_now(c->loop) + c->loop->limits->heartbeat_ms);
 	subscribe_from_url(w, c->request);

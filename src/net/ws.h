@@ -20,7 +20,9 @@ void ws_established(struct conn *c); /* the handshake is over; c->request is of 
 int ws_receive(struct conn *c, const char *bytes, size_t len);
 void ws_pong(struct conn *c);
 void ws_hear(struct conn *c); /* there is something to read, and it was not being read from */
-int ws_peer_closes(struct conn *c, const void *payload, size_t len); /* -1: it is not to be echoed */
+/* lws is about to close it: gives the reason where lws would hang up without a word. */
+void ws_find_reason(struct conn *c);
+void ws_message_overdue(struct conn *c); /* a message was begun and is not complete in time */
 /* The payload of a close frame is one that RFC 6455 section 7.4 allows. */
 bool ws_close_allowed(const void *payload, size_t len);
 void ws_writable(struct conn *c);

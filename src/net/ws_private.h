@@ -41,8 +41,8 @@ struct ws {
 	unsigned count;   /* of subscriptions, without one that is leaving */
 	unsigned pending; /* ops on their way to the store */
 	struct buf in, out;
+	bool in_message; /* one has begun and is not complete: then its deadline is the connection's timer */
 	bool blocked, deaf;
-	bool over;    /* the peer said close: what it says behind that does not count */
 	bool present; /* told of an agent */
 	bool quiet;   /* it only watches */
 	bool speaks;  /* it had more to say than a pong, at `spoke` */

@@ -6,6 +6,8 @@
 #include "opening.h"
 #include "ws_private.h"
 
+#define ANNOUNCED_BYTES (64 * 1024) /* a larger first message is announced */
+
 static struct subscription *find_subscription(struct ws *w, const char *job_id)
 {
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
@@ -70,6 +72,17 @@ static void subscription_failed(struct subscription *s, const struct opening *o)
 	ws_leave(s);
 }
 
+/* A client that waits for a large message hears before that it is on its way. */
+static void announce(struct ws *w, const char *job_id, size_t bytes)
+{
+	struct buf json = { 0 };
+
+	if (bytes <= ANNOUNCED_BYTES)
+		return;
+	buf_format(&json, "{\"type\":\"opening\",\"jobId\":\"%s\",\"bytes\":%zu}", job_id, bytes);
+	ws_say(w, &json);
+}
+
 static void subscription_opened(struct subscriber *subscriber, const struct opening *o)
 {
 	struct subscription *s = (struct subscription *)subscriber;
@@ -82,6 +95,7 @@ static void subscription_opened(struct subscriber *subscriber, const struct open
 	}
 	opening_encode(&m.head, w->conn->loop, o);
 	buf_text(&m.tail, o->snapshot.len ? "}" : "");
+	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);
 	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
 }

@@ -103,6 +103,16 @@ def test_events_are_the_same_bytes_as_on_sse_and_in_the_log(ws, server, api, job
         assert texts == [text for _, text in log_with_texts(api, job)][1:]
 
 
+def test_the_job_of_the_url_subscribed_to_again_still_closes_at_its_end(socket, api, snapshot):
+    job = snapshot["id"]
+    ws = socket(job=job)
+    ws.message("connected")
+    assert ws.subscribe(job, snapshot["cursor"], tabs=2)["resume"] == "exact"
+    api.finish(job)
+    assert ws.message("job_update") and ws.message("end")
+    assert ws.close_code() == 1000
+
+
 def test_many_jobs_with_a_cursor_each(ws, api):
     jobs = [api.create_job() for _ in range(20)]
     for snapshot in jobs:

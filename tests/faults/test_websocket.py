@@ -182,12 +182,30 @@ def test_c3_a_message_over_the_limit_is_1009(ws, size):
     assert ws.close_code() == 1009
 
 
-@pytest.mark.parametrize("size", [LIMIT + 1, 2**31, 2**32, 2**53, 2**62])
+@pytest.mark.parametrize("size", [LIMIT + 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, 2**63,
+                                  2**64 - 1])
 def test_c3_a_size_that_is_only_announced_is_1009_at_once(server, ws, size):
     before = server.rss_kib()
     ws.send_frame(TEXT, b'{"type":', length=size)
     assert ws.close_code(within=2) == 1009
     assert server.rss_kib() - before < MIB * 8
+
+
+@pytest.mark.parametrize("fin", [True, False])
+def test_c3_a_size_over_2_63_in_a_later_fragment_is_refused(ws, fin):
+    ws.send_frame(TEXT, b'{"type":', fin=False)
+    ws.send_frame(CONTINUATION, b"", length=2**63, fin=fin)
+    assert ws.close_code(within=2) == (1002 if fin else 1009)
+
+
+def test_c3_one_who_hangs_up_in_a_head_is_gone_at_once(server, api, job):
+    """It is not waited for, though the library has given no reason for the close."""
+    before = server.fds()
+    for cut in (1, 2, 5):
+        with WebSocket(server.address) as ws:
+            ws.raw.send(frame_of(TEXT, b"", length=2**62)[:cut])
+            ws.raw.hang_up()
+    server.fds_back_to(before, within=3)
 
 
 def test_c3_a_message_over_the_limit_in_1_byte_fragments_is_1009(server, ws):
@@ -226,13 +244,34 @@ def test_c3_what_the_server_sends_has_the_right_length_at_every_border(ws, api, 
         name = "j" * (1 + size - size_of)
         assert len(ws.ask("unsubscribe", "end", jobId=name).text) == size
         return
+    make_connected(ws, api, job, size)
+    assert ws.answers()
+
+
+@pytest.mark.parametrize("size", [LIMIT, LIMIT + 1, 10 * LIMIT])
+@pytest.mark.parametrize("by_url", [False, True])
+def test_c3_an_opening_over_64_kib_is_announced(socket, ws, api, size, by_url):
+    job = api.create_job(title="t", metadata={"k": ""})["id"]
+    make_connected(ws, api, job, size)
+    other = socket(query={"job": job} if by_url else None)
+    if not by_url:
+        other.send("subscribe", jobId=job)
+    heard = [other.next()]
+    while heard[-1].type != "connected":
+        heard.append(other.next())
+    assert len(heard[-1].text) == size
+    announced = [said.json for said in heard[:-1] if said.type == "opening"]
+    assert announced == [{"type": "opening", "jobId": job, "bytes": size}] * (size > LIMIT)
+
+
+def make_connected(ws, api, job, size):
+    """Fills the job until `connected` has exactly this size."""
     fill(api, job, size - len(connected_text(ws, job)))
     text = connected_text(ws, job)
     while len(text) != size:    # the numbers in it have grown by some digits
         note = api.job(job)["tasks"][0]["note"]
         api.report(job, "t0", note=note[:len(note) - (len(text) - size)])
         text = connected_text(ws, job)
-    assert ws.answers()
 
 
 def connected_text(ws, job):
@@ -242,8 +281,9 @@ def connected_text(ws, job):
 
 
 def fill(api, job, room):
-    for i in range(4):
-        api.report(job, f"t{i}", note="n" * (room // 4))
+    count = room // 16384 + 1
+    for i in range(count):
+        api.report(job, f"t{i}", note="n" * (room // count - 150 * (i >= 4)))
 
 
 @pytest.mark.parametrize("size", [100, 125, 126, 4096, 16384])
@@ -252,6 +292,46 @@ def test_c3_events_of_every_size_arrive_whole(ws, api, job, size):
     for step in range(3):
         api.report(job, "t", note="x" * (size - step))
         assert len(ws.message("task_update")["note"]) == size - step
+
+
+# -- C3: too slow ---------------------------------------------------------------------------------
+
+BEGINNINGS = {
+    "a fragment": frame_of(TEXT, b'{"type":', fin=False),
+    "an empty fragment": frame_of(TEXT, b"", fin=False),
+    "half a frame": frame_of(TEXT, b" " * 200, length=1000),
+    "a ping behind it": frame_of(TEXT, b" ", fin=False) + frame_of(PING, b"p")}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_c3_a_message_that_is_not_completed_is_4400(serve, socket, beginning):
+    ws = socket(on=serve(body_timeout_ms=300))
+    assert ws.answers()
+    ws.raw.send(beginning)
+    assert ws.closed(within=3) == (4400, "the message was not complete in time")
+
+
+def test_c3_bytes_that_drip_do_not_renew_the_time(serve, socket):
+    ws = socket(on=serve(body_timeout_ms=500))
+    ws.send_frame(TEXT, b"{", fin=False)
+    deadline, drops = Deadline(4, "the message being given up"), 0
+    while ws.raw.silent_for(0.05):
+        ws.send_frame(CONTINUATION, b" ", fin=False)
+        drops += 1
+        deadline.left()
+    assert drops > 2 and ws.close_code() == 4400
+
+
+def test_c3_messages_in_time_are_heard_for_longer_than_one_may_take(serve, socket):
+    ws = socket(on=serve(body_timeout_ms=1000))
+    deadline = Deadline(3, "the time of three messages")
+    while not deadline.passed():
+        ws.send_frame(TEXT, b'{"type":', fin=False)
+        assert ws.raw.silent_for(0.2)
+        ws.send_frame(CONTINUATION, b'"ping"}')
+        assert ws.message("pong")
+    assert ws.raw.silent_for(1.5), "between messages there is no such deadline"
+    assert ws.answers()
 
 
 # -- C4: what is no message -----------------------------------------------------------------------
@@ -320,6 +400,23 @@ def test_c4_nothing_after_a_message_that_cannot_be_read_is_done(ws, api, job):
     assert api.job(job)["seq"] == 1
 
 
+@pytest.mark.parametrize("last, code", [
+    (frame_of(TEXT, b"{"), 4400), (frame_of(BINARY, b"x"), 1003),
+    (frame_of(TEXT, b"{", length=LIMIT + 1), 1009)], ids=["4400", "1003", "1009"])
+def test_c4_answers_that_are_due_come_before_the_close(ws, api, job, last, code):
+    """They are still on their way from the store when the last message is read."""
+    updates = [frame_of(TEXT, compact(update(f"k{i}", job))) for i in range(50)]
+    word = compact({"type": "presence", "jobId": "nobody", "state": "x"})
+    ws.raw.send(b"".join(updates) + frame_of(TEXT, word) + last)
+    heard = []
+    while (said := ws.next()) is not None:
+        heard.append(said)
+    assert ws.close_code() == code
+    acks = [said["id"] for said in heard if said.type == "ack"]
+    assert acks == [f"k{i}" for i in range(50)]
+    assert [said["code"] for said in heard if said.type == "error"] == ["not_found"]
+
+
 def test_c4_what_was_acked_before_is_kept(ws, api, job):
     ws.raw.send(frame_of(TEXT, compact(update("k", job))) + frame_of(TEXT, b"{"))
     assert ws.close_code() == 4400
@@ -343,9 +440,9 @@ def test_c5_reserved_opcodes(ws, opcode):
 @pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
 @pytest.mark.parametrize("size", [126, 1000, 65536])
 def test_c5_a_long_control_frame(ws, opcode, size):
-    """The library hangs up on it without a word."""
-    ws.send_frame(opcode, b"\x03\xe8" + b"x" * (size - 2))
-    assert ws.closed() in (None, (1002, ""))
+    """Only its head is sent: bytes that nobody reads would make the close a reset."""
+    ws.send_frame(opcode, b"", length=size)
+    assert ws.closed() == (1002, "")
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
@@ -363,6 +460,31 @@ def test_c5_a_control_frame_in_fragments(ws, opcode):
 def test_c5_fragments_out_of_order(ws, frames):
     ws.raw.send(frames)
     assert ws.close_code() == 1002
+
+
+SILENT = [  # what ends a connection, and the code of it
+    (frame_of(TEXT, b"\xff"), 1007), (frame_of(3, b"x"), 1002), (frame_of(TEXT, b"x", rsv=1), 1002),
+    (frame_of(TEXT, b"", length=2**63), 1009), (frame_of(PING, b"", length=126), 1002),
+    (frame_of(BINARY, b"x"), 1003), (frame_of(TEXT, b"{"), 4400),
+    (frame_of(TEXT, b"x" * 200, length=2**62), 1009), (frame_of(CLOSE, b"\x03\xe8"), 1000)]
+
+
+@pytest.mark.parametrize("last, code", SILENT, ids=[str(i) for i, _ in enumerate(SILENT)])
+def test_c5_nothing_comes_behind_a_close(serve, client, socket, last, code):
+    """The close is not answered: the server waits for that, and the job goes on."""
+    server = serve(heartbeat_ms=100)
+    api = client(server)
+    job = api.create_job()["id"]
+    ws = socket(on=server, query={"job": job})
+    ws.message("connected")
+    ws.raw.send(last)
+    while ws.next() is not None:
+        pass
+    assert ws.close_frame[0] == code
+    until(lambda: api.report(job, "t")["watchers"] == 0, 1, "the watcher being forgotten")
+    api.burst(job, 50)
+    ws.raw.half_close()
+    assert ws.raw.rest(10) == b""
 
 
 BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]

@@ -173,6 +173,8 @@ class WsWatcher(Watcher):
         if said is None:
             raise Cut(f"socket of {self.job} closed at {self.position}: {self.socket.close_frame}")
         assert said.type != "error", f"WebSocket answered {said}"
+        if said.type == "opening":
+            return  # a large first message follows
         kind = said.type if said.type in NOT_EVENTS else "event"
         if kind == "connected" and at_the_end(said):
             kind = "over"

@@ -22,7 +22,7 @@ PROTOCOL = "joblight.v1"
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 UPGRADED = 101
-UNASKED = ("heartbeat", "presence", "watchers")     # may come between what one waits for
+UNASKED = ("heartbeat", "presence", "watchers", "opening")  # may come between what one waits for
 
 
 def path_of(**query):
