@@ -15,6 +15,7 @@
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "listener.h"
+#include "refusal.h"
 
 #define WAIT_SECONDS_MAX 600
 
@@ -26,7 +27,7 @@ struct slot {
 
 /* The loop's part of counters.def. */
 struct counters {
-	uint64_t broken, silent, full, short_of_memory, busy;
+	uint64_t broken, silent, full, short_of_memory, busy, refused;
 };
 
 struct loops {
@@ -57,6 +58,7 @@ struct loop {
 	pthread_t thread;
 
 	struct counters counters;
+	struct refusals refusals;
 	struct mailbox commits, reads, notes;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;

@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "joblight/base/random.h"
@@ -61,10 +62,35 @@ static void answer_head(struct conn *c)
 	conn_reply_ready(c);
 }
 
+/* Refused for load, an EventSource gets an event, because after a 503 it would never come back. */
+static void refuse_with_event(struct conn *c, enum outcome o)
+{
+	struct buf body = { 0 };
+
+	refusal_encode(&body, o, refusals_wait_ms(&c->loop->refusals, loop_now(c->loop)));
+	c->loop->counters.refused++;
+	c->close_after = true;
+	reply_bytes(c, 200, "OK", EVENT_STREAM, STREAM_HEADERS, buf_as_slice(&body));
+	buf_finish(&body);
+}
+
+static void refuse_problem(struct conn *c, const struct problem *p)
+{
+	const struct request *r = c->request;
+
+	if (!r->head && refusal_is_event(r->headers[HEADER_ACCEPT], p->outcome))
+		refuse_with_event(c, p->outcome);
+	else
+		reply_problem(c, p, "");
+}
+
 static void refuse(struct conn *c, const struct opening *o)
 {
+	struct problem p = { .outcome = o->outcome };
+
+	snprintf(p.detail, sizeof(p.detail), "%s", o->detail ? o->detail : "");
 	if (outcome_is_error(o->outcome))
-		reply_refuse(c, o->outcome, "%s", o->detail);
+		refuse_problem(c, &p);
 	else
 		reply_empty(c, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
 }
@@ -222,7 +248,7 @@ void stream_open(struct conn *c, struct request *r)
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
 	if (!wishes_read(r, &a, &problem) || !loop_takes_streams(c->loop, &problem)) {
 		free(s);
-		reply_problem(c, &problem, "");
+		refuse_problem(c, &problem);
 		return;
 	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;

@@ -12,15 +12,16 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Versi
            "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}
 
 
-def all_answered(viewers):
-    return all(viewer.status for viewer in viewers)
+def all_told(viewers):
+    """The retry time, and `connected` or `refused`."""
+    return all(viewer.blocks[1:] for viewer in viewers)
 
 
 def test_a_server_with_full_memory_refuses_streams_and_goes_on_with_all_else(serve, client):
     server = serve(max_memory=1)
     api = client(server)
     job = api.create_job()["id"]
-    refused = ask(server.address, stream_request(job))
+    refused = ask(server.address, stream_request(job, accept="*/*"))
     assert_problem(refused, 503, "overloaded")
     assert int(refused.header("Retry-After")) >= 1
     assert_problem(api.get("/api/ws", **UPGRADE), 503, "overloaded")
@@ -46,9 +47,9 @@ def test_a_crowd_fills_the_memory_and_what_it_leaves_serves_others(serve, client
         taken, refused = [], []
         while not refused:
             came = crowd.join(server.address, job, 250)
-            crowd.pump(lambda: all_answered(came), 30 * SCALE, "250 answers")
-            taken += [viewer for viewer in came if viewer.status == 200]
-            refused += [viewer for viewer in came if viewer.status == 503]
+            crowd.pump(lambda: all_told(came), 30 * SCALE, "250 answers")
+            for viewer in came:
+                (refused if viewer.blocks[1].event == "refused" else taken).append(viewer)
             assert len(taken) < 15000, "the limit does nothing"
         assert len(taken) > 250
         api.report(job, "t", note="for those who are in")
@@ -62,8 +63,8 @@ def test_a_crowd_fills_the_memory_and_what_it_leaves_serves_others(serve, client
 def is_taken(server, job):
     with Crowd() as crowd:
         one = crowd.join(server.address, job)
-        crowd.pump(lambda: all_answered(one), 10 * SCALE, "an answer")
-        return one[0].status == 200
+        crowd.pump(lambda: all_told(one), 10 * SCALE, "an answer")
+        return one[0].blocks[1].event != "refused"
 
 
 def test_rings_that_may_not_grow_cost_refills_and_no_event(serve, client):

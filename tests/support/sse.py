@@ -114,8 +114,9 @@ def path_of(job, query=""):
     return f"/api/jobs/{job}/task-events" + (f"?{query}" if query else "")
 
 
-def stream_request(job, since=None, query="", version="1.1", headers=()):
-    lines = ["Accept: text/event-stream", *headers]
+def stream_request(job, since=None, query="", version="1.1", headers=(),
+                   accept="text/event-stream"):
+    lines = [f"Accept: {accept}", *headers]
     if since is not None:
         lines.append(f"Last-Event-ID: {since}")
     return request("GET", path_of(job, query), lines, version=version)

@@ -1,0 +1,37 @@
+/*
+ * A stream that is refused for load, told so that an EventSource comes back: after a 503 or a 429 it never does.
+ * It gets a 200 instead, with the time after which it tries again and an event that says why, and then the end.
+ *
+ *      retry: 9137
+ *
+ *      event: refused
+ *      data: {"code":"overloaded","status":503,"retryAfterMs":9137}
+ *
+ * One per loop; its thread only.
+ */
+#ifndef JOBLIGHT_NET_REFUSAL_H
+#define JOBLIGHT_NET_REFUSAL_H
+
+#include "joblight/base/buf.h"
+#include "joblight/core/outcome.h"
+
+/* How many were refused lately. */
+struct refusals {
+	uint64_t recent; /* halved every REFUSALS_HALVED_MS */
+	uint64_t since;
+};
+
+#define REFUSALS_MIN_MS 5000
+#define REFUSALS_MAX_MS 15000
+#define REFUSALS_HALVED_MS 10000
+#define REFUSALS_DOUBLE 4000      /* with so many recent ones the wait is twice as long, and so on */
+#define REFUSALS_LIMIT_MS 120000
+
+/* Counts one more; returns when its client is to come back: a random time, longer the more were refused lately. */
+unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
+
+/* The client understands the event (its Accept header names text/event-stream), and the outcome is 503 or 429. */
+bool refusal_is_event(struct slice accept, enum outcome o);
+void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms);
+
+#endif
