@@ -1,27 +1,33 @@
 /*
  * A connection, from accept to close, and the request it is busy with.
  *
- *              headers            body complete           answer written
+ *              head                body complete           answer written
  *      IDLE ────────────> BODY ──────────────────> BUSY ──────────────────> IDLE …
- *       │                  │                        │ └──> STREAM (SSE)
- *       │ refused          │ too large: DRAIN       └────> SOCKET (WebSocket)
- *       └──────────────────┴──────────────────────────────> CLOSING
+ *       │ │                │                        │ └──> STREAM (SSE)
+ *       │ └ UPGRADE        │ refused                └────> DRAIN (the answer was the last)
+ *       │     └──> SOCKET  │                                 │
+ *       └─────────────┬────┴───> DRAIN ──────────────────────┴──> CLOSING
  *
- * While it is BUSY its input is held back, so pipelined requests are answered in their
- * order.  Requests are run and answers written at the end of a turn of the loop, outside of every lws call back:
- * libwebsockets 4.1 hangs when a pipelined request is answered inside LWS_CALLBACK_HTTP.
+ * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be understood
+ * in two ways, and knows no chunks.  A request to become a WebSocket is handed to lws (upgrade.h), which does
+ * handshake and framing.
  *
- * lws frees its per-session memory at every transaction, so ours hangs on the wsi's opaque pointer.
+ * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.  Requests are run
+ * and answers written at the end of a turn of the loop, outside of every callback of lws.
+ *
+ * Raw sockets of lws poll for input also while bytes wait to be written, without reading any: input is held
+ * then, or the loop would spin.
  */
 #ifndef JOBLIGHT_NET_CONN_H
 #define JOBLIGHT_NET_CONN_H
 
 #include <libwebsockets.h>
 
+#include "chunked.h"
 #include "http.h"
 #include "joblight/core/hub.h"
 
-enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_STREAM, CONN_SOCKET, CONN_CLOSING };
+enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_UPGRADE, CONN_STREAM, CONN_SOCKET, CONN_CLOSING };
 
 struct conn {
 	struct loop *loop;
@@ -29,12 +35,16 @@ struct conn {
 	uint64_t id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
-	bool pipelined;        /* the request came behind another one, in one piece with it */
 	bool wide;             /* its send buffer is large for a while */
 	bool held;             /* its input is, by rx flow control */
 	uint32_t reads; /* of its subscriptions, on their way to the store or back */
 	struct read_request *reading; /* the question of its request, on the way to the store or back */
+	bool ended;            /* the client has said all it will say */
+	bool has_begun;        /* some of the next request's head has arrived */
 	struct request *request;
+	struct buf in;         /* arrived and not taken yet */
+	struct chunked chunks; /* of the body that is arriving */
+	size_t drained;        /* read and not looked at, after a refusal */
 	struct buf reply;      /* LWS_PRE bytes, then head and body */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer;     /* in the list of the deadline it has */
@@ -46,8 +56,16 @@ struct conn {
 /* The connection with this id, or NULL when it is gone. */
 struct conn *conn_find(struct loop *l, uint64_t id);
 
-/* Adopts an accepted socket; false: lws did not want it, and it is closed. */
-bool conn_adopt(struct loop *l, int fd);
+/*
+ * Takes an accepted socket, on which `seen` waits to be read and begins with a good head; false: lws did not
+ * want it, and it is closed.
+ */
+bool conn_adopt(struct loop *l, int fd, struct slice seen);
+/*
+ * Gives the connection to lws for the handshake of a WebSocket: another descriptor of it, which is taken, and
+ * what was read.  True: c->wsi is a new one, and the old one the caller's to end.
+ */
+bool conn_adopt_upgrade(struct conn *c, int fd, struct slice bytes);
 
 /* Closes: what is buffered goes out first. */
 void conn_close(struct conn *c);
@@ -62,10 +80,7 @@ void conn_run_request(struct conn *c);
 
 /* The answer takes a while: a client that hangs up meanwhile is noticed. */
 void conn_wait(struct conn *c, struct list *deadlines, uint64_t due);
-/*
- * The request will become a stream, or be refused with the end of the connection: lws gets its header table
- * back (16 KiB), which ten thousand that wait for the store would not have.
- */
+/* The request will become a stream, or be refused with the end of the connection. */
 void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);

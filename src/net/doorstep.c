@@ -23,8 +23,8 @@ struct guest {
 	struct list link;
 };
 
-void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
-		   void (*gone)(void *), void *context)
+void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
+		   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
 {
 	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context };
 	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
@@ -57,16 +57,6 @@ static void send_away(struct guest *g)
 	g->doorstep->gone(g->doorstep->context);
 }
 
-/* What RFC 9110 sections 15.5.6, 15.5.22 and 15.6.4 want beside the status. */
-static const char *extra_header(enum outcome o)
-{
-	if (o == OUTCOME_METHOD_NOT_ALLOWED)
-		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
-	if (outcome_status(o) == 503)
-		return RETRY_AFTER;
-	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
-}
-
 static void send_refusal(int fd, const struct problem *p)
 {
 	struct buf body = { 0 }, out = { 0 };
@@ -74,9 +64,9 @@ static void send_refusal(int fd, const struct problem *p)
 	problem_encode(p, &body);
 	buf_format(&out,
 		   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-		   "Connection: close\r\n%s\r\n",
+		   "Connection: close\r\n%s%s\r\n",
 		   outcome_status(p->outcome), outcome_title(p->outcome), http_date(), body.len,
-		   extra_header(p->outcome));
+		   http_refusal_lines(p->outcome), outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
 	buf_slice(&out, buf_as_slice(&body));
 	/* The first bytes on a fresh socket: they fit its buffer. */
 	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -97,7 +87,7 @@ static void expect_more_than(int fd, size_t bytes)
  * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then there is
  * no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
  */
-static enum head look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
+static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
@@ -106,12 +96,18 @@ static enum head look(struct doorstep *d, int fd, size_t *seen, struct problem *
 	if (n <= 0 || (size_t)n == *seen)
 		return HEAD_REFUSED;
 	*seen = (size_t)n;
-	enum head h = head_check((struct slice){ d->peek, (size_t)n }, d->limits, problem);
+	struct head head;
+	enum head_result h = head_parse((struct slice){ d->peek, (size_t)n }, d->limits, &head, problem);
 	if (h == HEAD_INCOMPLETE)
 		expect_more_than(fd, (size_t)n);
 	return h;
 }
 
+/* What was seen is still unread. */
+static void enter(struct doorstep *d, int fd, size_t seen)
+{
+	d->enter(d->context, fd, (struct slice){ d->peek, seen });
+}
 
 /* Closing with unread bytes would reset the connection and take the answer with it. */
 static void drain(struct guest *g)
@@ -157,7 +153,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			break;
 		case HEAD_GOOD:
 			expect_more_than(g->fd, 0); /* some were waited for */
-			g->doorstep->enter(g->doorstep->context, leave(g));
+			enter(g->doorstep, leave(g), g->seen);
 			break;
 		case HEAD_REFUSED:
 			refuse(g, &problem);
@@ -182,10 +178,10 @@ void doorstep_arrive(struct doorstep *d, int fd)
 {
 	struct problem problem = { 0 };
 	size_t seen = 0;
-	enum head h = look(d, fd, &seen, &problem);
+	enum head_result h = look(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
-		d->enter(d->context, fd);
+		enter(d, fd, seen);
 		return;
 	}
 	struct guest *g = stay(d, fd);

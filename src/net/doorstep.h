@@ -1,6 +1,6 @@
 /*
  * Connections before libwebsockets has them.  The head of the first request is looked at with MSG_PEEK
- * (head.h); a good one is handed on untouched, a bad one gets its answer here.  Most heads are complete
+ * (head.h); a good one is handed on unread, a bad one gets its answer here.  Most heads are complete
  * when the connection is accepted, so most connections do not stay.
  */
 #ifndef JOBLIGHT_NET_DOORSTEP_H
@@ -15,7 +15,8 @@
 struct doorstep {
 	uv_loop_t *loop;
 	const struct limits *limits;
-	void (*enter)(void *context, int fd); /* the descriptor is handed over */
+	/* The descriptor is handed over; `seen` waits there to be read, and begins with a good head. */
+	void (*enter)(void *context, int fd, struct slice seen);
 	void (*gone)(void *context);          /* one that came has not entered, and is closed */
 	void *context;
 	struct list guests;
@@ -23,8 +24,8 @@ struct doorstep {
 	size_t peek_size;
 };
 
-void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits, void (*enter)(void *, int),
-		   void (*gone)(void *), void *context);
+void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
+		   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
 void doorstep_finish(struct doorstep *d);
 void doorstep_arrive(struct doorstep *d, int fd);           /* takes the descriptor */
 void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem); /* takes it too */

@@ -1,28 +1,24 @@
 #include "head.h"
 
-#include <strings.h>
-
-#include "http.h"
-
 struct scan {
 	const unsigned char *at, *end;
 	const struct limits *limits;
+	struct head *head;
 	struct problem *problem;
 };
 
-static enum head refuse(struct scan *s, enum outcome o, const char *detail)
+static enum head_result refuse(struct scan *s, enum outcome o, const char *detail)
 {
 	problem_set(s->problem, o, "%s", detail);
 	return HEAD_REFUSED;
 }
 
-static enum head bad(struct scan *s, const char *detail)
+static enum head_result bad(struct scan *s, const char *detail)
 {
 	return refuse(s, OUTCOME_BAD_REQUEST, detail);
 }
 
-/* tchar of RFC 9110 section 5.6.2. */
-static bool is_token(unsigned char c)
+bool head_is_token(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
@@ -33,33 +29,44 @@ static bool is_hex(unsigned char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-static bool method_known(struct slice name)
+static enum method find_method(struct slice name)
 {
 	for (int m = 0; m < METHOD_COUNT; m++)
 		if (slice_is(name, method_text((enum method)m)))
-			return true;
-	return false;
+			return (enum method)m;
+	return METHOD_COUNT;
 }
 
-static enum head check_method(struct scan *s)
+/* RFC 9112 section 2.2: an empty line before the request line is no request. */
+static enum head_result skip_empty_line(struct scan *s)
+{
+	if (s->at == s->end || (*s->at == '\r' && s->end - s->at == 1))
+		return HEAD_INCOMPLETE;
+	if (s->at[0] == '\r' && s->at[1] == '\n')
+		s->at += 2;
+	return HEAD_GOOD;
+}
+
+static enum head_result check_method(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
-	while (s->at < s->end && is_token(*s->at) && s->at - start < 32)
+	while (s->at < s->end && head_is_token(*s->at) && s->at - start < 32)
 		s->at++;
 	if (s->at == s->end && s->at - start < 32)
 		return HEAD_INCOMPLETE;
 	struct slice name = { (const char *)start, (size_t)(s->at - start) };
 	if (!name.len || *s->at != ' ')
 		return bad(s, "the request line cannot be read");
-	if (!method_known(name))
+	s->head->method = find_method(name);
+	if (s->head->method == METHOD_COUNT)
 		return refuse(s, OUTCOME_METHOD_NOT_ALLOWED, "this method is not known here");
 	s->at++;
 	return HEAD_GOOD;
 }
 
 /* Visible characters; escapes whole, and none of a control character. */
-static enum head check_target(struct scan *s)
+static enum head_result check_target(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
@@ -79,13 +86,14 @@ static enum head check_target(struct scan *s)
 	}
 	if (s->at == s->end)
 		return HEAD_INCOMPLETE;
-	if (*start != '/')
-		return bad(s, "the request target must be a path");
+	if (s->at == start)
+		return bad(s, "the request line cannot be read");
+	s->head->target = (struct slice){ (const char *)start, (size_t)(s->at - start) };
 	s->at++;
 	return HEAD_GOOD;
 }
 
-static enum head check_version(struct scan *s)
+static enum head_result check_version(struct scan *s)
 {
 	static const char start[] = "HTTP/1.";
 	size_t len = strlen(start), have = (size_t)(s->end - s->at);
@@ -96,42 +104,22 @@ static enum head check_version(struct scan *s)
 		return HEAD_INCOMPLETE;
 	if ((s->at[len] != '0' && s->at[len] != '1') || s->at[len + 1] != '\r' || s->at[len + 2] != '\n')
 		return bad(s, "this server speaks HTTP/1.1 and HTTP/1.0");
+	s->head->http_1_0 = s->at[len] == '0';
 	s->at += len + 3;
 	return HEAD_GOOD;
 }
 
-/* lws answers an upgrade that it does not know with a page of HTML. */
-static bool upgrade_known(struct slice name, struct slice value)
-{
-	static const char *const known[] = { "websocket", "h2c" };
-
-	if (name.len != strlen("upgrade") || strncasecmp(name.ptr, "upgrade", name.len) != 0)
-		return true;
-	while (value.len && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) {
-		value.ptr++;
-		value.len--;
-	}
-	while (value.len && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
-		value.len--;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (value.len == strlen(known[i]) && strncasecmp(value.ptr, known[i], value.len) == 0)
-			return true;
-	return false;
-}
-
 /* field-name ":" field-value CRLF; no folding (RFC 9112 section 5.2). */
-static enum head check_field(struct scan *s)
+static enum head_result check_field(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
-	while (s->at < s->end && is_token(*s->at))
+	while (s->at < s->end && head_is_token(*s->at))
 		s->at++;
 	if (s->at == s->end)
 		return HEAD_INCOMPLETE;
 	if (s->at == start || *s->at != ':')
 		return bad(s, "a header line must be a name, a colon and a value");
-	struct slice name = { (const char *)start, (size_t)(s->at - start) };
-	const unsigned char *value = s->at + 1;
 	for (s->at++; s->at < s->end && *s->at != '\r'; s->at++)
 		if ((*s->at < ' ' && *s->at != '\t') || *s->at == 0x7f)
 			return bad(s, "a header value holds a control character");
@@ -139,20 +127,21 @@ static enum head check_field(struct scan *s)
 		return HEAD_INCOMPLETE;
 	if (s->at[1] != '\n')
 		return bad(s, "a header value holds a carriage return");
-	if (!upgrade_known(name, (struct slice){ (const char *)value, (size_t)(s->at - value) }))
-		return refuse(s, OUTCOME_UPGRADE_REQUIRED, "the only upgrade known here is to websocket");
 	s->at += 2;
 	return HEAD_GOOD;
 }
 
-static enum head check_fields(struct scan *s)
+static enum head_result check_fields(struct scan *s)
 {
 	const unsigned char *start = s->at;
-	enum head h = HEAD_GOOD;
+	enum head_result h = HEAD_GOOD;
 
 	while (h == HEAD_GOOD) {
-		if (s->end - s->at >= 2 && s->at[0] == '\r' && s->at[1] == '\n')
+		if (s->end - s->at >= 2 && s->at[0] == '\r' && s->at[1] == '\n') {
+			s->head->fields = (struct slice){ (const char *)start, (size_t)(s->at - start) };
+			s->at += 2;
 			return HEAD_GOOD;
+		}
 		if (s->at == s->end || (*s->at == '\r' && s->end - s->at == 1))
 			h = HEAD_INCOMPLETE;
 		else
@@ -163,14 +152,41 @@ static enum head check_fields(struct scan *s)
 	return h;
 }
 
-enum head head_check(struct slice bytes, const struct limits *limits, struct problem *problem)
+enum head_result head_parse(struct slice bytes, const struct limits *limits, struct head *head,
+			    struct problem *problem)
 {
-	static enum head (*const steps[])(struct scan *) = { check_method, check_target, check_version, check_fields };
+	static enum head_result (*const steps[])(struct scan *) = {
+		skip_empty_line, check_method, check_target, check_version, check_fields,
+	};
 	const unsigned char *start = (const unsigned char *)bytes.ptr;
-	struct scan s = { start, start + bytes.len, limits, problem };
-	enum head h = HEAD_GOOD;
+	struct scan s = { start, start + bytes.len, limits, head, problem };
+	enum head_result h = HEAD_GOOD;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && h == HEAD_GOOD; i++)
 		h = steps[i](&s);
+	head->len = (size_t)(s.at - start);
 	return h;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+bool head_next_field(struct slice *fields, struct slice *name, struct slice *value)
+{
+	if (!fields->len)
+		return false;
+	const char *end = memchr(fields->ptr, '\r', fields->len);
+	const char *colon = memchr(fields->ptr, ':', (size_t)(end - fields->ptr)), *start = colon + 1;
+
+	*name = (struct slice){ fields->ptr, (size_t)(colon - fields->ptr) };
+	fields->len -= (size_t)(end + 2 - fields->ptr);
+	fields->ptr = end + 2;
+	while (start < end && is_blank(*start))
+		start++;
+	while (end > start && is_blank(end[-1]))
+		end--;
+	*value = (struct slice){ start, (size_t)(end - start) };
+	return true;
 }

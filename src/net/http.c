@@ -101,6 +101,21 @@ const char *http_date(void)
 	return text;
 }
 
+const char *http_refusal_lines(enum outcome o)
+{
+	if (o == OUTCOME_METHOD_NOT_ALLOWED)
+		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
+}
+
+/* HTTP/1.0 closes unless told otherwise, HTTP/1.1 keeps unless told otherwise. */
+static const char *connection_line(const struct conn *c)
+{
+	if (c->close_after)
+		return "\r\nConnection: close\r\n";
+	return c->request && c->request->http_1_0 ? "\r\nConnection: keep-alive\r\n" : "\r\n";
+}
+
 static void reply_head(struct conn *c, int status, const char *title, const char *type, const char *headers, size_t len)
 {
 	struct buf *b = &c->reply;
@@ -123,7 +138,7 @@ static void reply_head(struct conn *c, int status, const char *title, const char
 		buf_text(b, "\r\nContent-Length: ");
 		buf_u64(b, len);
 	}
-	buf_text(b, c->close_after ? "\r\nConnection: close\r\n" : "\r\n");
+	buf_text(b, connection_line(c));
 	buf_text(b, headers);
 	buf_text(b, "\r\n");
 }

@@ -10,6 +10,7 @@
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
 #include "inbox.h"
+#include "input.h"
 #include "loop_private.h"
 #include "stream.h"
 #include "updates.h"
@@ -111,9 +112,9 @@ bool loop_takes_streams(struct loop *l, struct problem *problem)
 	return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
 }
 
-static void on_entered(void *context, int fd)
+static void on_entered(void *context, int fd, struct slice seen)
 {
-	if (!conn_adopt(context, fd))
+	if (!conn_adopt(context, fd, seen))
 		on_left(context);
 }
 
@@ -274,7 +275,7 @@ static void end_turn(struct loop *l)
 	if (l->beats)
 		l->beats = hub_tick(l->hub, l->now);
 	flush_sockets(l);
-	if (l->round || l->beats || more)
+	if (l->round || l->beats || more || !list_empty(&l->requests))
 		uv_idle_start(&l->idle, on_idle);
 	else
 		uv_idle_stop(&l->idle);
@@ -353,7 +354,8 @@ static void on_tick(uv_timer_t *timer)
 
 	l->now = loop_now(l);
 	doorstep_tick(&l->doorstep, l->now);
-	expire(l, &l->bodies, conn_kill);
+	expire(l, &l->heads, input_late);
+	expire(l, &l->bodies, input_late);
 	expire(l, &l->idles, conn_close);
 	expire(l, &l->closings, conn_kill);
 	expire(l, &l->messages, ws_message_overdue);
@@ -380,12 +382,15 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* Making and running. */
 
+#define HEAD_BYTES 16000  /* read at a time of what is no WebSocket; lws has a buffer of 16 KiB */
 #define RECEIVE_BYTES 128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such pieces */
 
-/* The first is HTTP's, and that of a WebSocket that names no subprotocol. */
+/* The first is that of a WebSocket that names no subprotocol; the last, of connections that we read
+ * (conn.c): no client can ask for a name with a space. */
 static const struct lws_protocols protocols[] = {
 	{ "joblight", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
 	{ "joblight.v1", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
+	{ "joblight raw", conn_callback, 0, HEAD_BYTES, 0, NULL, 65536 },
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 
@@ -434,6 +439,7 @@ static void init_lists(struct loop *l)
 	list_init(&l->left);
 	list_init(&l->beats_due);
 	list_init(&l->messages);
+	list_init(&l->heads);
 	list_init(&l->bodies);
 	list_init(&l->idles);
 	list_init(&l->closings);

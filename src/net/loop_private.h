@@ -52,6 +52,7 @@ struct loop {
 	uv_timer_t tick, drain, pace;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
+	struct conn *adopting; /* while lws adopts a WebSocket for it */
 	struct listener listener;
 	struct doorstep doorstep;
 	struct hangups hangups;
@@ -72,7 +73,7 @@ struct loop {
 	struct list left;                         /* their subscriptions that ended, until they can be freed */
 	struct list beats_due;                    /* WebSockets by their next ping */
 	struct list messages;                     /* WebSockets with half a message, by its deadline */
-	struct list bodies, idles, closings;      /* deadlines: bodies, keep-alive, last bytes of an answer */
+	struct list heads, bodies, idles, closings; /* deadlines: heads, bodies, keep-alive, last bytes of an answer */
 	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
 	size_t moves, seen_count; /* connections that came or left since memory was given back; all at the last look */
 	uint64_t trim_due;

@@ -30,7 +30,7 @@ static bool matches(const struct route *route, struct slice path, struct slice p
 		struct slice w = segment(&want, want_end), g = segment(&got, got_end);
 		if (slice_is(w, "*"))
 			return true;
-		if (w.len && w.ptr[0] == ':')
+		if (w.len && w.ptr[0] == ':' && g.len)
 			params[count++] = g;
 		else if (w.len != g.len || memcmp(w.ptr, g.ptr, w.len) != 0)
 			return false;

@@ -14,7 +14,7 @@
 struct ws;
 
 /* The request asks for an upgrade that can be followed; otherwise the problem (the answer is 4xx). */
-bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem *problem);
+bool ws_upgrade_wanted(const struct request *r, struct problem *problem);
 
 void ws_established(struct conn *c); /* the handshake is over; c->request is of the upgrade */
 int ws_receive(struct conn *c, const char *bytes, size_t len);

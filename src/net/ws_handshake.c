@@ -1,58 +1,33 @@
 /* The rules of opening and closing a WebSocket: RFC 6455 sections 4.2.1 and 7.4. */
 #include "ws.h"
 
-#include <libwebsockets.h>
-
 #include "router.h"
 
 #define SUBPROTOCOL "joblight.v1"
 
-/* One of the header's words is "upgrade". */
-static bool connection_upgrades(struct lws *wsi)
+static bool subprotocol_known(const struct request *r)
 {
-	char list[128];
+	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
 
-	if (lws_hdr_copy(wsi, list, sizeof(list), WSI_TOKEN_CONNECTION) <= 0)
-		return false;
-	for (char *rest = list, *word; (word = strsep(&rest, ", \t")) != NULL;)
-		if (strcasecmp(word, "upgrade") == 0)
+	while (request_next_word(&list, &word))
+		if (slice_is(word, SUBPROTOCOL)) /* names are case-sensitive */
 			return true;
-	return false;
+	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len;
 }
 
-static bool subprotocol_known(struct lws *wsi)
+bool ws_upgrade_wanted(const struct request *r, struct problem *p)
 {
-	char list[256];
-	int len = lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL);
-
-	if (len <= 0)
-		return true;
-	if (lws_hdr_copy(wsi, list, sizeof(list), WSI_TOKEN_PROTOCOL) < 0)
-		return false;
-	for (char *rest = list, *name; (name = strsep(&rest, ", ")) != NULL;)
-		if (strcmp(name, SUBPROTOCOL) == 0)
-			return true;
-	return false;
-}
-
-bool ws_upgrade_wanted(struct lws *wsi, const struct request *r, struct problem *p)
-{
-	char version[8] = "";
-	char http[16] = "";
-
-	lws_hdr_copy(wsi, http, sizeof(http), WSI_TOKEN_HTTP);
-	if (strcmp(http, "HTTP/1.1") != 0)
+	if (r->http_1_0)
 		return problem_set(p, OUTCOME_BAD_REQUEST, "a WebSocket needs HTTP/1.1");
-	if (r->method != METHOD_GET || r->head || r->length)
+	if (r->method != METHOD_GET || r->head || r->length || r->chunked)
 		return problem_set(p, OUTCOME_METHOD_NOT_ALLOWED, "a WebSocket begins with a GET");
-	lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_VERSION);
-	if (strcmp(version, "13") != 0)
+	if (!slice_is(r->headers[HEADER_WEBSOCKET_VERSION], "13"))
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Sec-WebSocket-Version: 13");
-	if (!connection_upgrades(wsi))
+	if (!request_header_has(r, HEADER_CONNECTION, "upgrade"))
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Connection: Upgrade");
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_KEY) != 24)
+	if (r->headers[HEADER_WEBSOCKET_KEY].len != 24)
 		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
-	return subprotocol_known(wsi) ||
+	return subprotocol_known(r) ||
 	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " SUBPROTOCOL ", or none");
 }
 

@@ -2,12 +2,14 @@
 
 Each is a program in tests/clients that prints what it saw. script/test installs the packages.
 """
+import http.client
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.api import hook
 from support.problem import MEMBERS
 from support.wait import SCALE, Deadline, readable
 
@@ -146,3 +148,54 @@ def test_curl_is_told_that_this_is_a_websocket(server, flag):
     body, status = done.stdout.decode().rsplit("\n", 1)
     assert status == "426"
     assert flag == "--head" or set(json.loads(body)) == MEMBERS
+
+
+# -- bodies whose length nobody knows when they begin ---------------------------------------------
+
+NOTE = "n" * 10_000
+
+
+def test_curl_uploads_what_it_reads_from_a_pipe(server, api, job):
+    done = subprocess.run(["curl", "-sS", "-m", "10", "-w", "\n%{http_code}", "-X", "PUT", "-T", "-",
+                           "-H", "Content-Type: application/json",
+                           f"{server.url}/api/jobs/{job}/tasks/t"],
+                          input=json.dumps({"note": NOTE}).encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().rsplit("\n", 1)[1] == "201"
+    assert api.job(job)["tasks"][0]["note"] == NOTE
+
+
+def test_curl_reads_why_a_large_upload_was_refused(server, job):
+    """curl waits for 100 Continue and then sends on while the answer is there."""
+    done = subprocess.run(["curl", "-sS", "-m", "10", "-w", "\n%{http_code}", "-T", "-",
+                           "-H", "Content-Type: application/json", "-H", "Expect:",
+                           f"{server.url}/api/jobs/{job}/tasks/t"],
+                          input=b"x" * 3_000_000, capture_output=True, check=False)
+    body, status = done.stdout.decode().rsplit("\n", 1)
+    assert status == "413" and json.loads(body)["code"] == "body_too_large", done.stderr
+
+
+def test_pythons_http_client_sends_a_generator(server, api, job):
+    connection = http.client.HTTPConnection(*server.address, timeout=10 * SCALE)
+    for i in range(3):
+        parts = (part.encode() for part in ('{"taskId":', f'"t{i}"', ',"note":"', NOTE, '"}'))
+        connection.request("POST", hook(job), parts, {"Content-Type": "application/json"},
+                           encode_chunked=True)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["seq"]) == (200, i + 2)
+    connection.close()
+    assert [task["note"] for task in api.job(job)["tasks"]] == [NOTE] * 3
+
+
+def test_pythons_http_client_reads_why_a_large_body_was_refused(server, job):
+    connection = http.client.HTTPConnection(*server.address, timeout=10 * SCALE)
+    connection.request("POST", hook(job), b"x" * 8_000_000, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
+    connection.close()
+
+
+def test_node_sends_streams_over_one_connection(server, api, job):
+    said = run("streams.js", server, job)
+    assert said == {"seqs": list(range(2, 12)), "connections": 1, "refused": 413}
+    assert len(api.activity(job)) == 11

@@ -6,7 +6,7 @@ import pytest
 
 from support.api import compact
 from support.problem import assert_problem
-from support.raw import Raw, ask, request
+from support.raw import Raw, ask, ask_on, request
 from support.sse import SseStream
 from support.wait import SCALE, Deadline, until
 from support.ws import (BINARY, CLOSE, CONTINUATION, PATH, PING, PONG, TEXT, WebSocket, dumps,
@@ -60,19 +60,19 @@ def update(key, job, **fields):
     ({"key": "A" * 100}, 400), ({"method": "POST", "headers": NOTHING}, 405),
     ({"method": "PUT", "headers": NOTHING}, 405), ({"method": "DELETE"}, 405),
     ({"method": "POST"}, 411)])
-def test_c1_a_handshake_that_is_none_is_refused(server, change, status):
-    reply = ask(server.address, handshake(**change))
+def test_c1_a_handshake_that_is_none_is_refused(server, dial, change, status):
+    reply = ask_on(dial(server), handshake(**change))
     assert_problem(reply, status)
     if status == 426:
         assert reply.header("Sec-WebSocket-Version") == "13"
 
 
-def test_c1_http_1_0_cannot_upgrade(server):
-    assert ask(server.address, handshake(http="1.0")).status in (400, 426)
+def test_c1_http_1_0_cannot_upgrade(server, dial):
+    assert ask_on(dial(server), handshake(http="1.0")).status == 400
 
 
 def test_c1_head_cannot_upgrade(server):
-    assert ask(server.address, handshake(method="HEAD"), head=True).status in (400, 405, 426)
+    assert ask(server.address, handshake(method="HEAD"), head=True).status == 405
 
 
 HALF = [["Upgrade: websocket"], ["Connection: Upgrade"],
@@ -83,45 +83,62 @@ KEYS = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 1
 
 @pytest.mark.parametrize("lines", HALF, ids=", ".join)
 @pytest.mark.parametrize("keys", [KEYS, []], ids=["keys", "no keys"])
-def test_c1_half_a_handshake_is_answered_in_words(server, lines, keys):
-    reply = ask(server.address, request("GET", PATH, [*lines, *keys]))
-    assert_problem(reply, 400 if reply.status == 400 else 426)
+def test_c1_half_a_handshake_is_answered_in_words(server, dial, lines, keys):
+    assert_problem(ask_on(dial(server), request("GET", PATH, [*lines, *keys])), 426)
 
 
-def test_c1_an_h2c_upgrade_is_ignored(server):
-    reply = ask(server.address, request("GET", "/healthz", ["Upgrade: h2c", "Connection: Upgrade"]))
+@pytest.mark.parametrize("upgrade", ["h2c", "nonsense", "TLS/1.0, HTTP/3"])
+def test_c1_another_upgrade_is_ignored(server, dial, upgrade):
+    reply = ask_on(dial(server), request("GET", "/healthz", [f"Upgrade: {upgrade}",
+                                                             "Connection: Upgrade"]))
     assert (reply.status, reply.json) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("upgrade", ["nonsense", "TLS/1.0, HTTP/3"])
-def test_c1_an_unknown_upgrade_is_refused_in_words(server, upgrade):
-    """The library would answer it with a page of HTML, so it does not get to see it."""
-    reply = ask(server.address, request("GET", "/healthz", [f"Upgrade: {upgrade}",
-                                                            "Connection: Upgrade"]))
-    assert_problem(reply, 426)
+@pytest.mark.parametrize("path", ["/api/jobs", "/", "/healthz", "/api/wsx", "/api/ws//"])
+def test_c1_an_upgrade_elsewhere_is_no_websocket(server, dial, path):
+    assert_problem(ask_on(dial(server), handshake(path)), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/api/jobs", "/", "/healthz", "/api/wsx", "/api/ws/"])
-def test_c1_an_upgrade_elsewhere_is_no_websocket(server, path):
-    assert ask(server.address, handshake(path)).status != 101
+def test_c1_a_handshake_with_a_body_is_refused(server, dial):
+    data = handshake(headers=["Content-Length: 5"]) + b"hello"
+    assert_problem(ask_on(dial(server), data), 405, "method_not_allowed")
 
 
-def test_c1_a_handshake_with_a_body_is_refused(server):
+def test_c1_a_handshake_may_come_after_other_requests(server, job):
+    """A proxy keeps connections and uses one again."""
     with Raw(server.address) as raw:
-        raw.send(handshake(headers=["Content-Length: 5"]) + b"hello")
-        assert raw.response().status in (400, 405)
+        raw.send(request("GET", "/healthz") * 3 + handshake())
+        assert [raw.response().status for _ in range(3)] == [200] * 3
+        assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
+        for _ in range(3):
+            raw.send(frame_of(TEXT, ping_message(15)))
+            assert raw.exactly(2 + 15, Deadline(10, "the pong")) == b'\x81\x0f{"type":"pong"}'
 
 
-def test_c1_a_handshake_in_single_bytes_works(server):
-    with Raw(server.address) as raw:
+def test_c1_a_late_handshake_costs_no_descriptor(server):
+    with WebSocket(server.address) as first:
+        first.send({"type": "ping"})
+        fds = server.fds()
+    server.fds_back_to(fds - 1, within=5)
+    for _ in range(20):
+        with Raw(server.address) as raw:
+            raw.send(request("GET", "/healthz") + handshake())
+            assert raw.response().status == 200
+            assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
+            server.fds_back_to(fds, within=5)
+    server.fds_back_to(fds - 1, within=5)
+
+
+def test_c1_a_handshake_in_single_bytes_works(server, dial):
+    with dial(server) as raw:
         for byte in handshake():
             raw.send(bytes([byte]))
         assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
 
 
-def test_c1_frames_in_the_same_write_as_the_handshake_are_heard(server):
+def test_c1_frames_in_the_same_write_as_the_handshake_are_heard(server, dial):
     """RFC 6455 lets no client do it, but the bytes of an eager one must not be lost or crash."""
-    with Raw(server.address) as raw:
+    with dial(server) as raw:
         raw.send(handshake() + frame_of(TEXT, ping_message(15)))
         assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
         assert raw.exactly(2 + 15, Deadline(10, "the pong")) == b'\x81\x0f{"type":"pong"}'

@@ -11,7 +11,7 @@ import itertools
 import pytest
 
 from .api import Api
-from .raw import ask, request
+from .raw import Raw, ask, request
 from .server import Server
 from .watcher import TRANSPORTS
 
@@ -109,3 +109,21 @@ def watch_on(transport):
 def watch(server, watch_on):
     """watch(job, since=None): a watcher of the file's server."""
     return lambda job, since=None, **options: watch_on(server, job, since, **options)
+
+
+def dial_first(server):
+    return Raw(server.address)
+
+
+def dial_second(server):
+    """A connection on which one request was answered before."""
+    raw = Raw(server.address)
+    raw.send(request("GET", "/healthz"))
+    assert raw.response(within=5).status == 200
+    return raw
+
+
+@pytest.fixture(params=[dial_first, dial_second], ids=["first", "second"])
+def dial(request):
+    """Opens a connection whose next request is its first, or its second."""
+    return request.param

@@ -73,3 +73,10 @@ def ask(address, data, within=10, head=False):
     with Raw(address) as raw:
         raw.send(data)
         return raw.response(within, head)
+
+
+def ask_on(raw, data, within=5):
+    """The same on a connection that is there; it is closed afterwards."""
+    with raw:
+        raw.send(data)
+        return raw.response(within)

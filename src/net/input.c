@@ -1,0 +1,247 @@
+#include "input.h"
+
+#include <sys/socket.h>
+
+#include "guard.h"
+#include "loop_private.h"
+#include "upgrade.h"
+
+#define AHEAD_BYTES (16 * 1024)        /* kept of requests that wait for their turn */
+#define LINGER_BYTES (8 * 1024 * 1024) /* read of a refused body */
+
+/* Changing what poll looks for costs system calls, so input is held back only where it must be. */
+void input_hold(struct conn *c)
+{
+	if (!c->held)
+		lws_rx_flow_control(c->wsi, 0);
+	c->held = true;
+}
+
+void input_release(struct conn *c)
+{
+	if (c->held)
+		lws_rx_flow_control(c->wsi, 1);
+	c->held = false;
+}
+
+/* Refusing. */
+
+void input_refuse(struct conn *c, const struct problem *p)
+{
+	c->close_after = true;
+	c->state = CONN_DRAIN;
+	reply_problem(c, p, http_refusal_lines(p->outcome));
+}
+
+void input_late(struct conn *c)
+{
+	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT, .detail = "the request did not come in time" };
+
+	if (c->state == CONN_DRAIN)
+		conn_kill(c);
+	else
+		input_refuse(c, &late);
+}
+
+void input_linger(struct conn *c)
+{
+	c->state = CONN_DRAIN;
+	if (lws_partial_buffered(c->wsi)) { /* it comes here again when that is written */
+		input_hold(c);
+		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+		return;
+	}
+	request_free(c->request);
+	c->request = NULL;
+	buf_finish(&c->in);
+	shutdown(lws_get_socket_fd(c->wsi), SHUT_WR);
+	input_release(c);
+	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
+}
+
+/* The body. */
+
+static void complete_request(struct conn *c)
+{
+	c->state = CONN_BUSY;
+	loop_no_deadline(c);
+	list_move(&c->loop->requests, &c->turn);
+	loop_hurry(c->loop);
+}
+
+static void take_chunks(struct conn *c, struct slice *bytes)
+{
+	const struct limits *limits = c->loop->limits;
+	struct problem p = { 0 };
+
+	switch (chunked_take(&c->chunks, bytes, &c->request->body, limits->body_bytes, limits->header_bytes)) {
+	case CHUNKED_MORE:
+		return;
+	case CHUNKED_DONE:
+		complete_request(c);
+		return;
+	case CHUNKED_TOO_LARGE:
+		problem_set(&p, OUTCOME_BODY_TOO_LARGE, "a body may have %llu bytes, this one has more",
+			    (unsigned long long)limits->body_bytes);
+		break;
+	case CHUNKED_BAD:
+		problem_set(&p, OUTCOME_BAD_REQUEST, "the chunks of the body cannot be read");
+	}
+	input_refuse(c, &p);
+}
+
+static void take_body(struct conn *c, struct slice *bytes)
+{
+	struct request *r = c->request;
+
+	if (r->chunked) {
+		take_chunks(c, bytes);
+		return;
+	}
+	size_t missing = (size_t)r->length - r->body.len, len = missing < bytes->len ? missing : bytes->len;
+	buf_add(&r->body, bytes->ptr, len);
+	bytes->ptr += len;
+	bytes->len -= len;
+	if (len == missing)
+		complete_request(c);
+}
+
+/* Only a client that has sent nothing of its body yet can be waiting. */
+static void begin_body(struct conn *c, bool waits)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct request *r = c->request;
+
+	c->state = CONN_BODY;
+	c->chunks = (struct chunked){ 0 };
+	buf_reserve(&r->body, (size_t)r->length);
+	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
+	if (r->expects_continue && waits && conn_write(c, go_on, sizeof(go_on) - 1) == SINK_BLOCKED)
+		input_hold(c);
+}
+
+/* The head. */
+
+/* Finds out what the head asks for; `bytes` begin with it. */
+static void begin_request(struct conn *c, const struct head *head, struct slice bytes)
+{
+	struct problem p = { 0 };
+
+	loop_no_deadline(c);
+	c->close_after = false;
+	c->request = guard_request(head, c->loop->limits, &p);
+	if (!c->request) {
+		input_refuse(c, &p);
+	} else if (guard_is_upgrade(head)) {
+		if (upgrade_granted(c->loop, c->request, &p))
+			upgrade_later(c, bytes);
+		else
+			input_refuse(c, &p);
+	} else if (c->request->length || c->request->chunked) {
+		begin_body(c, bytes.len == head->len);
+	} else {
+		complete_request(c);
+	}
+}
+
+/* False: the head is not complete. */
+static bool take_head(struct conn *c, struct slice *bytes)
+{
+	struct head head;
+	struct problem p = { 0 };
+	struct slice whole = *bytes;
+
+	switch (head_parse(whole, c->loop->limits, &head, &p)) {
+	case HEAD_INCOMPLETE:
+		return false;
+	case HEAD_REFUSED:
+		input_refuse(c, &p);
+		return true;
+	case HEAD_GOOD:
+		break;
+	}
+	bytes->ptr += head.len;
+	bytes->len -= head.len;
+	begin_request(c, &head, whole);
+	return true;
+}
+
+/* All of it. */
+
+/* `rest` may be the end of what is kept already. */
+static void keep_rest(struct conn *c, struct slice rest)
+{
+	if (!rest.len) {
+		buf_finish(&c->in);
+	} else if (rest.ptr >= c->in.ptr && rest.ptr < c->in.ptr + c->in.len) {
+		memmove(c->in.ptr, rest.ptr, rest.len);
+		c->in.len = rest.len;
+	} else {
+		buf_slice(&c->in, rest);
+	}
+	if (c->state == CONN_BUSY && c->in.len > AHEAD_BYTES)
+		input_hold(c);
+}
+
+/* The time for a head begins with its first byte. */
+static void mind_deadline(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	if (!c->in.len)
+		loop_deadline(&l->idles, c, loop_now(l) + l->limits->keepalive_ms);
+	else if (!c->has_begun)
+		loop_deadline(&l->heads, c, loop_now(l) + l->limits->header_timeout_ms);
+	c->has_begun = c->in.len > 0;
+}
+
+static bool is_taking(const struct conn *c)
+{
+	return c->state == CONN_IDLE || c->state == CONN_BODY;
+}
+
+static void take(struct conn *c, struct slice bytes)
+{
+	while (bytes.len && is_taking(c)) {
+		if (c->state == CONN_BODY)
+			take_body(c, &bytes);
+		else if (!take_head(c, &bytes))
+			break;
+	}
+	if (!is_taking(c) && c->state != CONN_BUSY)
+		return; /* refused or handed on: nobody wants the rest */
+	keep_rest(c, bytes);
+	if (c->state == CONN_IDLE)
+		mind_deadline(c);
+}
+
+bool input_receive(struct conn *c, struct slice bytes)
+{
+	if (c->state == CONN_DRAIN) {
+		c->drained += bytes.len;
+		return c->drained <= LINGER_BYTES;
+	}
+	if (!is_taking(c) && c->state != CONN_BUSY)
+		return c->state == CONN_CLOSING;
+	if (c->in.len) {
+		buf_slice(&c->in, bytes);
+		bytes = buf_as_slice(&c->in);
+	}
+	take(c, bytes);
+	return true;
+}
+
+void input_next(struct conn *c)
+{
+	c->state = CONN_IDLE;
+	c->has_begun = false;
+	request_free(c->request);
+	c->request = NULL;
+	take(c, buf_as_slice(&c->in));
+	if (!is_taking(c))
+		return;
+	if (c->ended)
+		conn_close(c);
+	else
+		input_release(c);
+}
