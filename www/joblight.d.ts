@@ -24,6 +24,9 @@
  * life. Silence for 2.5 heartbeats is a lost connection in any case, and so is a stream that fell behind
  * what its heartbeats tell.
  *
+ * Over HTTP/1.1 a hidden page lets go of a connection that is not a WebSocket (it is `idle`) and takes it up
+ * again when somebody looks; tabs that share one (see JobLight) need not.
+ *
  * Only an answer of the server itself (a problem document with a code) makes a stream `failed`; what a
  * proxy answers is waited out. A failed stream tries again when the browser goes online, when the page
  * becomes visible, and by reconnect(). close() a failed stream that is not needed any more.
@@ -167,6 +170,11 @@ export interface StreamOptions {
    */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   credentials?: RequestCredentials;
+  /**
+   * Of a JobLight: who this is, e.g. the id of a user, so that tabs with a token function can share a connection;
+   * or false: no sharing with other tabs. A lone TaskEventStream does not share.
+   */
+  tabs?: string | false;
   /** Seconds, 5 to 60. Default: 10 on a visible page, 30 on a hidden one, else as the server is set. */
   heartbeat?: number;
   signal?: AbortSignal;
@@ -256,6 +264,8 @@ export class TaskEventStream extends EventTarget {
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
   start(): void;
+  /** Milliseconds since the last sign of life. */
+  readonly quietMs: number;
   /** At once and from the top of the ladder, whatever was being waited for; also when it has failed. */
   reconnect(): void;
   close(): void;

@@ -4,10 +4,12 @@ const ACTIVE = /^(in_progress|revisions|hardening)$/;
 const HEAD_MS = 1500, CHECK_MS = 4000, SETTLE_MS = 5000, CLIMB_MS = 60000, CLIMB_MAX_MS = 3600000;
 const FALLS = 3, FALLS_MS = 60000; // so many lost connections in that time, and the rung is left
 const RUNG = { rung: true };
+const UP = /^(live|polling)$/;
 const HTTP1 = /^(http|$)/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
 
 /* How often the server should speak, and how long a poll may wait: somebody looks, or nobody does. */
 const period = (shown, hidden) => (globalThis.document ? document.hidden ? hidden : shown : undefined);
+const blind = HTTP1 && globalThis.document && document.hidden === undefined; // nobody knows whether somebody looks
 
 export const backoffMs = (attempt) => Math.random() * Math.min(30000, 500 * 2 ** attempt);
 
@@ -94,6 +96,8 @@ export class TaskEventStream extends EventTarget {
     this.addEventListener('state', (e) => o.onStateChange?.(e.detail));
     o.signal?.addEventListener('abort', () => this.close());
   }
+
+  get quietMs() { return Date.now() - this.#heardAt; }
 
   get jobStatus() { return this.#status; }
 
@@ -189,8 +193,15 @@ export class TaskEventStream extends EventTarget {
   #connect() {
     this.#drop();
     this.transport = this.#ladder[this.#rung];
+    if (this.#rests()) return this.#set('idle');
     this.#set(this.#heardAt || this.state === 'reconnecting' ? 'reconnecting' : 'connecting');
     this.#link = this.#open(this.#rung);
+    return undefined;
+  }
+
+  /* Six connections are all that a browser has for a server over HTTP/1.1, in all of its tabs. */
+  #rests() {
+    return HTTP1 && this.#ladder[this.#rung] !== 'ws' && !this.#o.tabs?.call && globalThis.document?.hidden;
   }
 
   #open(rung) {
@@ -249,19 +260,19 @@ export class TaskEventStream extends EventTarget {
       this.#drop();
       this.#link = link;
       if (rung > this.#rung) this.#leave(why);
-      else this.#climbed = true;
+      else this.#climbed = rung < this.#rung;
     }
     this.#probe = undefined;
     this.#rung = rung;
     this.#head = 0;
     this.error = undefined;
-    this.faults = this.faults.slice(0, rung);
+    if (!link.as) this.faults = this.faults.slice(0, rung);
     this.#rise(link);
   }
 
   #rise(link) {
     link.checking = false;
-    this.transport = this.#ladder[link.rung];
+    this.transport = link.as || this.#ladder[link.rung];
     this.#set(this.transport === 'poll' ? 'polling' : 'live');
   }
 
@@ -413,6 +424,7 @@ export class TaskEventStream extends EventTarget {
     link.signal.throwIfAborted();
     const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
     link.ping = () => ws.send('{"type":"ping"}');
+    link.recount = () => ws.recount?.({ since: this.cursor, ...this.#wishes() });
     const { code, reason } = await new Promise((resolve, reject) => {
       link.signal.onabort = () => reject(ws.close());
       ws.onopen = () => this.#answered(link);
@@ -466,7 +478,7 @@ export class TaskEventStream extends EventTarget {
 
   async #poll(link) {
     for (;;) {
-      const wait = link.upAt && (period(10, 20) || 20);
+      const wait = link.upAt && !blind && (period(10, 20) || 20);
       const began = Date.now();
       if (wait) {
         link.beatMs = wait * 1000;
@@ -479,7 +491,7 @@ export class TaskEventStream extends EventTarget {
       for (const event of events) this.#receive(link, event);
       if (link.signal.aborted) return;
       if (page.terminal && !(page.head > this.#seq && page.status !== 'deleted')) return this.#end(page.status);
-      const early = wait && !events.length && Date.now() - began < 1000;
+      const early = (blind || (wait && Date.now() - began < 1000)) && !events.length;
       await new Promise((resolve) => { link.pause = setTimeout(resolve, early ? page.pollIntervalMs : 200); });
     }
   }
@@ -501,6 +513,7 @@ export class TaskEventStream extends EventTarget {
     if (link.signal.aborted) return;
     if (type === 'end') return this.#end(status);
     if (type === 'error' || type === 'refused') throw refusal(message);
+    if (type === 'mirror') return this.#mirror(link, message);
     if (type === 'pong') {
       link.large = false;
       return this.#heard(link);
@@ -539,6 +552,21 @@ export class TaskEventStream extends EventTarget {
     if (message.type === 'job_update') this.#status = message.status;
   }
 
+  /* How the connection is that another stream, perhaps of another tab, has for this one. */
+  #mirror(link, { state, transport, error, faults, retryInMs }) {
+    const revive = (told) => told && new JobLightError(told.code, told.message, told);
+    if (state === 'failed') throw revive(error);
+    link.as = transport;
+    link.checking = false;
+    if (!link.upAt) this.#kill(link, this.#beatMs * 2.5, silent());
+    else this.#heard(link);
+    if (state === 'ended' || (link.upAt ? state === 'connecting' : UP.test(state))) return; // the message follows
+    this.error = revive(error);
+    this.faults = faults.map(revive);
+    this.transport = transport;
+    this.#set(state, retryInMs);
+  }
+
   /* What changed in a gap comes as updates too. */
   #snapshot({ job, cursor, reason }) {
     const gap = this.cursor;
@@ -571,7 +599,16 @@ export class TaskEventStream extends EventTarget {
   /* What a stream is asked to be like. */
   #wishes() {
     const heartbeat = this.#o.heartbeat || period(10, 30);
-    return heartbeat && { heartbeat };
+    const tabs = this.#o.tabs?.call && this.#o.tabs();
+    return { ...heartbeat && { heartbeat }, ...tabs > 1 && { tabs } };
+  }
+
+  /* The number of tabs has changed; the server is told in place, or by a connection that takes over. */
+  recount() {
+    const link = this.#link;
+    if (!link?.upAt) return;
+    if (link.recount) link.recount();
+    else if (this.transport === 'sse' && !this.#probe) this.#probe = this.#open(this.#rung);
   }
 
   async #fetch(signal, path, body, key) {
@@ -622,12 +659,17 @@ export class TaskEventStream extends EventTarget {
       if (persisted && !this.#link) this.#connect();
     } else if (type === 'offline') this.#check(this.#link);
     else if (type === 'online' || !document.hidden) this.#wake();
+    else if (this.#rests()) {
+      this.#drop();
+      this.#set('idle');
+    }
   };
 
   /* The network is back, or somebody looks. */
   #wake() {
     const stale = Date.now() - this.#heardAt > this.#beatMs * 1.5;
     if (this.state === 'failed') this.reconnect();
+    else if (this.state === 'idle') this.start();
     else if (this.#timer || (stale && this.#link?.upAt)) this.#connect();
     else this.#check(this.#link);
   }

@@ -11,6 +11,15 @@
  * whatever is there until it is answered: the server stores it once. The socket opens with the first
  * stream and closes with the last. It carries one stream of each job; a second stream of a job, or the
  * 201st job, opens another one.
+ *
+ * The tabs of an origin share it, too: one of them leads and hands on what it hears, the others sit behind
+ * it. It is a visible tab where there is one; when it is closed, frozen or without an answer another one takes
+ * over at the position it has, so that nothing is lost or repeated. The server is told for how many tabs the
+ * connection speaks, at most 32, and counts them as watchers. Tabs share when they have the same server, the
+ * same transports and the same credential: the same token as a text, or none. Where the token is a function,
+ * `tabs` has to say who it is. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and
+ * on localhost; elsewhere a hidden tab lets go of a connection that is not a WebSocket, because a browser has
+ * six of them for a server over HTTP/1.1.
  */
 import type { Receipt, StreamOptions, TaskEventStream, Update } from './joblight.js';
 

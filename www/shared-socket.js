@@ -4,10 +4,15 @@
  * socket, with one seat for each job: a second stream of the same job sits on another lane, because
  * each of them has its own position. What is reported goes over an open lane too. */
 import { TaskEventStream } from './joblight.js';
+import { Tabs, digest } from './shared-tabs.js';
 
 const SEATS = 200; // the server takes 256 jobs on a socket
 const CHARS = 20000; // it takes 64 KiB in a message, and a character can have three bytes
 const WRITES = /(?:jobs\/([^/]+)\/(command)s|agent-hooks\/task-(update)\/([^/]+))$/;
+
+/* What is a stream's own, and not the connection's. */
+const NOBODYS = { signal: undefined, jobStatus: undefined, onTaskUpdate: undefined, onJobUpdate: undefined,
+  onSnapshot: undefined, onStateChange: undefined };
 
 const answer = (body, status = 200) => new Response(JSON.stringify(body),
   { status, headers: { 'content-type': `application/${status < 400 ? '' : 'problem+'}json` } });
@@ -86,9 +91,12 @@ class Lane {
   }
 
   #subscribe(seat) {
-    const { jobId, since } = seat;
     queueMicrotask(() => seat.onopen?.()); // it may not have its ears yet
-    this.#say({ type: 'subscribe', jobId, since });
+    this.subscribe(seat);
+  }
+
+  subscribe({ jobId, since, heartbeat, tabs }) {
+    if (this.open) this.#say({ type: 'subscribe', jobId, since, heartbeat, tabs });
   }
 
   #tell(seats, message) {
@@ -154,6 +162,20 @@ export class JobLight {
 
   /* Like new TaskEventStream, over the shared socket. */
   stream(options) {
+    const all = { ...this.#o, ...options };
+    const tabs = options.WebSocket ? undefined : this.#tabs(all);
+    if (!tabs) return this.#alone(options);
+    const { fetch: get = (url, init) => this.#fetch(url, init) } = options;
+    return new TaskEventStream({
+      ...all,
+      transports: ['ws'],
+      WebSocket: tabs.Seat,
+      fetch: (url, init) => (/\/tickets$/.test(url) ? answer({}) : get(url, init)), // the leader has one
+    });
+  }
+
+  /* With a place on a socket of this page. */
+  #alone(options) {
     const client = this;
     return new TaskEventStream({
       ...this.#o,
@@ -161,6 +183,27 @@ export class JobLight {
       WebSocket: function Seat(url, protocol) { return client.#sit(new URL(url), protocol); },
       ...options,
     });
+  }
+
+  /* Those with whom a stream can share: same server, same way, same credential. */
+  #tabs({ tabs, token = '', baseUrl = '', credentials = '', transports = '', ...rest }) {
+    const who = typeof tabs === 'string' ? tabs : token;
+    if (!Tabs.able || tabs === false || typeof who !== 'string') return undefined;
+    const base = new URL((baseUrl || '').replace(/\/?$/, '/api/'), location).href;
+    const own = { token, baseUrl, transports: transports || undefined, credentials: credentials || undefined,
+      heartbeat: rest.heartbeat, ...rest.fetch && { fetch: rest.fetch } };
+    return Tabs.of(`joblight ${digest(JSON.stringify([base, who, credentials, transports]))}`, {
+      open: (options) => this.#alone({ ...NOBODYS, ...own, ...options }),
+      ask: (path, signal) => this.#ask(base + path, signal, own),
+    });
+  }
+
+  async #ask(url, signal, { token, credentials, fetch: get = this.#o.fetch || fetch }) {
+    const bearer = token?.call ? await token({ refresh: false }) : token;
+    const headers = bearer ? { authorization: 'Bearer ' + bearer } : {};
+    const response = await get(url, { headers, credentials, signal, cache: 'no-store' });
+    if (!response.ok) throw new Error('The server answered ' + response.status);
+    return response.json();
   }
 
   report(jobId, update) {
@@ -179,7 +222,10 @@ export class JobLight {
   #sit(url, protocol) {
     const { WebSocket: Socket = WebSocket } = this.#o;
     const query = url.searchParams;
-    const seat = { jobId: query.get('job'), since: query.get('since') };
+    const number = (name) => Number(query.get(name)) || undefined;
+    const seat = {
+      jobId: query.get('job'), since: query.get('since'), heartbeat: number('heartbeat'), tabs: number('tabs'),
+    };
     const ticket = query.get('ticket');
     const at = url.origin + url.pathname;
     let lane = this.#lane(at, seat.jobId);
@@ -192,6 +238,7 @@ export class JobLight {
     }
     seat.close = () => lane.leave(seat);
     seat.send = () => lane.ping(seat); // a ping is all that a stream says
+    seat.recount = (wishes) => lane.subscribe(Object.assign(seat, { tabs: 1, ...wishes }));
     lane.sit(seat);
     return seat;
   }

@@ -162,9 +162,11 @@ test(`ws: a first message of ${BYTES} bytes at 20 kB/s that was announced comes 
     socket.hears = () => socket.say({ type: 'pong' });
   };
   const line = await SlowLine.start(sockets.url, RATE);
+  const began = Date.now();
   const seen = timed(follow({ jobId: 'j', baseUrl: line.url, transports: ['ws', 'sse'] }));
   try {
-    await reaches(seen, 'live');
+    await eventually('it is here', () => seen.stream.state === 'live', BYTES / RATE * 3000);
+    assert.ok(Date.now() - began > BYTES / RATE * 800, 'it was called live before it was');
     assert.deepEqual(seen.states, ['connecting', 'live']);
     assert.deepEqual(seen.codes, []);
     assert.equal(line.connections, 1);

@@ -1,0 +1,287 @@
+/* Tabs of one origin share one connection: in real Chromium and in real Firefox, over HTTP/1.1 without WebSockets. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { launch, until } from './support/browser.js';
+import { Proxy } from './support/proxy.js';
+import { Server } from './support/server.js';
+import { eventually } from './support/wait.js';
+import { range } from './support/follow.js';
+
+const TABS = 7;
+const noSocket = ({ headers }) => (headers.upgrade ? { status: 400 } : undefined);
+
+let server;
+let proxy;
+
+before(async () => {
+  server = await Server.start();
+  proxy = await Proxy.start(server.url);
+});
+after(async () => {
+  await proxy.stop();
+  await server.stop();
+});
+
+/** A stream of the shared kind in a tab, which writes down what it says. */
+const follow = (tab, jobId, options = {}) => tab.evaluate(async (id, given) => {
+  const { JobLight } = await import('/shared-socket.js');
+  window.seqs = [];
+  window.states = [];
+  window.watchers = 0;
+  const client = new JobLight(given);
+  const stream = window.stream = client.stream({
+    jobId: id,
+    onTaskUpdate: ({ seq }) => window.seqs.push(seq),
+    onStateChange: ({ state }) => window.states.push(state),
+  });
+  for (const type of ['connected', 'presence']) {
+    stream.addEventListener(type, ({ detail }) => { window.watchers = detail.watchers ?? window.watchers; });
+  }
+  stream.start();
+}, jobId, options);
+
+const isLive = (tab) => until(tab, () => /^(live|polling)$/.test(window.stream.state));
+const hears = (tab, count) => until(tab, (wanted) => window.seqs.length >= wanted, count);
+const seqs = (tab) => tab.evaluate(() => window.seqs);
+const see = (tab, hidden) => tab.evaluate((value) => {
+  Object.defineProperty(document, 'hidden', { value, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+}, hidden);
+/** Whether a tab is the one that has the lock. */
+const leads = (tab) => tab.evaluate(() => navigator.locks.request(crypto.randomUUID(), async ({ name }) => {
+  const { held } = await navigator.locks.query();
+  const ours = held.find((lock) => lock.name.startsWith('joblight '));
+  return ours?.clientId === held.find((lock) => lock.name === name).clientId;
+}));
+const streams = () => [...proxy.open('task-events'), ...proxy.open('/api/ws')];
+const tell = async (job, times) => {
+  for (let i = 0; i < times; i++) await server.report(job.id, { taskId: 'read', status: 'in_progress', progress: i });
+};
+
+for (const name of ['chromium', 'firefox']) {
+  describe(name, () => {
+    let started;
+    let tabs;
+    let job;
+
+    before(async () => { started = await launch(name); });
+    after(() => started.close());
+
+    const openTab = async (path = '/healthz') => {
+      const tab = await started.browser.newPage();
+      tabs.push(tab);
+      await tab.goto(proxy.url + path, { timeout: 15000 });
+      return tab;
+    };
+    const inTabs = (what, rule, run) => test(`${name}: ${what}`, async () => {
+      proxy.rule = rule;
+      tabs = [];
+      job = await server.createJob();
+      try {
+        await run();
+      } finally {
+        await Promise.all(tabs.map((tab) => tab.close()));
+        proxy.rule = () => undefined;
+        proxy.requests.length = 0;
+      }
+    });
+    const openTabs = async (count, options) => {
+      for (let i = 0; i < count; i++) await follow(await openTab(), job.id, options);
+      for (const tab of tabs) await isLive(tab);
+    };
+
+    inTabs(`${TABS} tabs behind a bare proxy over HTTP/1.1 load, are live over one stream, and miss nothing`, noSocket,
+      async () => {
+        for (let i = 0; i < TABS; i++) await openTab(`/jobs/${job.id}`);
+        for (const tab of tabs) {
+          await until(tab, () => document.querySelector('task-event-stream').state === 'live');
+        }
+        await eventually('there is one stream', () => streams().length === 1);
+        for (const tab of tabs) {
+          await tab.evaluate(() => {
+            window.seqs = [];
+            document.addEventListener('task-stream:task-update', ({ detail }) => window.seqs.push(detail.seq));
+          });
+        }
+        await tell(job, 20);
+        for (const tab of tabs) {
+          await hears(tab, 20);
+          assert.deepEqual(await seqs(tab), range(2, 21));
+        }
+      });
+
+    for (const [transport, rule] of [['ws', () => undefined], ['sse', noSocket]]) {
+      inTabs(`the server counts the tabs that look (${transport})`, rule, async () => {
+        await openTabs(3);
+        await until(tabs[0], () => window.watchers === 3);
+        await tabs.pop().close();
+        await until(tabs[0], () => window.watchers === 2);
+        await tell(job, 3);
+        for (const tab of tabs) {
+          await hears(tab, 3);
+          assert.deepEqual(await seqs(tab), [2, 3, 4]);
+        }
+        assert.equal(streams().length, 1);
+      });
+    }
+
+    inTabs('when the tab that leads is closed another one leads, with nothing lost or repeated', noSocket, async () => {
+      await openTabs(3);
+      await tell(job, 5);
+      for (const tab of tabs) await hears(tab, 5);
+      await tabs.shift().close();
+      await tell(job, 5);
+      for (const tab of tabs) {
+        await hears(tab, 10);
+        assert.deepEqual(await seqs(tab), range(2, 11));
+      }
+      await eventually('there is one stream', () => streams().length === 1);
+    });
+
+    inTabs('a tab that comes late gets the snapshot, and one with a position what follows it', noSocket, async () => {
+      await openTabs(1);
+      await tell(job, 5);
+      await hears(tabs[0], 5);
+      const late = await openTab();
+      await follow(late, job.id);
+      await isLive(late);
+      const stayed = await openTab();
+      await stayed.evaluate(async (id, cursor) => {
+        const { JobLight } = await import('/shared-socket.js');
+        window.seqs = [];
+        window.stream = new JobLight().stream({ jobId: id, cursor, onTaskUpdate: ({ seq }) => window.seqs.push(seq) });
+        window.stream.start();
+      }, job.id, job.cursor);
+      await hears(stayed, 5);
+      await tell(job, 2);
+      await hears(stayed, 7);
+      await hears(late, 2);
+      assert.deepEqual(await seqs(stayed), range(2, 8));
+      assert.deepEqual(await seqs(late), [7, 8]);
+      assert.equal(streams().length, 1);
+    });
+
+    inTabs('tabs with another credential have a connection of their own', noSocket, async () => {
+      for (const token of ['ann', 'bob', 'ann']) await openTabs(1, { token, transports: ['sse'] });
+      assert.equal(streams().length, 2);
+      assert.deepEqual(streams().map(({ headers }) => headers.authorization).sort(), ['Bearer ann', 'Bearer bob']);
+    });
+
+    inTabs('a hidden tab that leads gives way to a visible one', noSocket, async () => {
+      await openTabs(2);
+      for (const [i, shown] of [0, 1, 0].entries()) {
+        await see(tabs[1 - shown], true);
+        await see(tabs[shown], false);
+        await eventually('the visible one leads', () => leads(tabs[shown]));
+        await tell(job, 3);
+        for (const tab of tabs) {
+          await hears(tab, 3 * i + 3);
+          assert.deepEqual(await seqs(tab), range(2, 3 * i + 4));
+        }
+      }
+      await eventually('there is one stream', () => streams().length === 1);
+      for (const tab of tabs) assert.equal(await tab.evaluate(() => window.states.includes('reconnecting')), false);
+    });
+
+    inTabs('all tabs show it when the connection breaks, and all are live again, with nothing lost', noSocket, async () => {
+      await openTabs(3);
+      await tell(job, 2);
+      for (const tab of tabs) await hears(tab, 2);
+      await proxy.refuse();
+      for (const tab of tabs) await until(tab, () => window.stream.state === 'reconnecting');
+      await tell(job, 2);
+      await proxy.accept();
+      for (const tab of tabs) {
+        await hears(tab, 4);
+        assert.deepEqual(await seqs(tab), [2, 3, 4, 5]);
+        await isLive(tab);
+      }
+    });
+
+    const lone = (tab, transports) => tab.evaluate(async (jobId, ways) => {
+      const { TaskEventStream } = await import('/joblight.js');
+      window.seqs = [];
+      window.stream = new TaskEventStream({ jobId, transports: ways, onTaskUpdate: ({ seq }) => window.seqs.push(seq) });
+      window.stream.start();
+    }, job.id, transports);
+
+    for (const way of ['sse', 'poll', 'ws']) {
+      const does = way === 'ws' ? 'keeps' : 'lets go of';
+      inTabs(`a hidden page that cannot share ${does} its connection (${way}), and misses nothing`, () => undefined,
+        async () => {
+          const tab = await openTab();
+          await see(tab, false);
+          await lone(tab, [way]);
+          await isLive(tab);
+          await see(tab, true);
+          const open = () => proxy.open('/api/').length;
+          if (way === 'ws') assert.equal(open(), 1);
+          else await eventually('it is let go', () => open() === 0);
+          await tell(job, 3);
+          await see(tab, false);
+          await hears(tab, 3);
+          await isLive(tab);
+          assert.deepEqual(await seqs(tab), [2, 3, 4]);
+        });
+    }
+
+    inTabs('without Web Locks, hidden tabs hold no stream, and the seventh tab loads', noSocket, async () => {
+      for (let i = 0; i < TABS; i++) {
+        const tab = await started.browser.newPage();
+        tabs.push(tab);
+        await tab.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
+        await tab.goto(`${proxy.url}/healthz`, { timeout: 15000 });
+        await see(tab, false);
+        await follow(tab, job.id);
+        await isLive(tab);
+        await see(tab, true);
+        await eventually('it is let go', () => streams().length === 0);
+      }
+    });
+
+    for (const told of name === 'chromium' ? [true, false] : []) { // no other can be told to freeze a tab
+      const how = told ? 'that is told so' : 'without a word';
+      inTabs(`a leader that is frozen ${how} is replaced within 2.5 heartbeats, with nothing lost`, noSocket, async () => {
+        await openTabs(2, { heartbeat: 5 });
+        if (!told) {
+          for (const tab of tabs) {
+            await tab.evaluate(() => addEventListener('freeze', (e) => e.stopImmediatePropagation(), { capture: true }));
+          }
+        }
+        for (const tab of tabs) await see(tab, true); // so that it is not about who is seen
+        const [frozen, other] = await leads(tabs[0]) ? tabs : [...tabs].reverse();
+        const session = await frozen.createCDPSession();
+        await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+        const began = Date.now();
+        await tell(job, 3);
+        await hears(other, 3);
+        assert.deepEqual(await seqs(other), [2, 3, 4]);
+        assert.ok(Date.now() - began < 12500 + 2000, `${Date.now() - began} ms`);
+        await session.send('Page.setWebLifecycleState', { state: 'active' });
+        await hears(frozen, 3);
+        await tell(job, 1);
+        await hears(frozen, 4);
+        assert.deepEqual(await seqs(frozen), [2, 3, 4, 5]);
+      });
+    }
+
+    inTabs('the end of the job ends all of them', noSocket, async () => {
+      await openTabs(2);
+      await server.setStatus(job.id, 'completed');
+      for (const tab of tabs) await until(tab, () => window.stream.state === 'ended');
+      await eventually('nothing is open', () => streams().length === 0);
+    });
+
+    inTabs('an unknown job fails in all of them with the server’s words, and "reconnect" is for all', noSocket, async () => {
+      const tab = await openTab();
+      await follow(tab, `late-${name}`);
+      const other = await openTab();
+      await follow(other, `late-${name}`);
+      for (const one of tabs) await until(one, () => window.stream.state === 'failed');
+      assert.equal(await other.evaluate(() => window.stream.error.message), `there is no job "late-${name}"`);
+      await server.createJob({ id: `late-${name}` });
+      await other.evaluate(() => window.stream.reconnect());
+      await isLive(other);
+    });
+  });
+}
