@@ -435,14 +435,19 @@ static bool wants(const struct subscriber *s, uint64_t seq)
 	return s->types & TYPE_BIT(ring_type(s->channel->ring, seq));
 }
 
+static void pass_over_unwanted(struct subscriber *s)
+{
+	while (!caught_up(s) && !wants(s, s->cursor + 1))
+		s->cursor++;
+}
+
 /* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there is none. */
 static size_t next_wanted(struct hub *h, struct subscriber *s)
 {
 	const struct ring *r = s->channel->ring;
 	uint64_t last;
 
-	while (!caught_up(s) && !wants(s, s->cursor + 1))
-		s->cursor++;
+	pass_over_unwanted(s);
 	for (last = s->cursor; last + 1 < ring_next(r) && wants(s, last + 1); last++)
 		;
 	size_t span = ring_span(r, (enum framing)s->framing, s->cursor, last);
@@ -514,12 +519,21 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 	return true;
 }
 
+static void pump_poll(struct subscriber *s)
+{
+	if (!s->open)
+		return;
+	if (ring_reaches(s->channel->ring, s->cursor))
+		pass_over_unwanted(s);
+	if (!caught_up(s) || subscriber_ended(s))
+		s->ops->ready(s);
+}
+
 /* Gives a subscriber what it has not seen, until it is blocked, waits for the store, or has it all. */
 static void pump(struct hub *h, struct subscriber *s)
 {
 	if (s->ops->ready) {
-		if (s->open && (!caught_up(s) || subscriber_ended(s)))
-			s->ops->ready(s);
+		pump_poll(s);
 		return;
 	}
 	while (s->channel && s->open && !s->blocked && !s->read) {
@@ -769,6 +783,21 @@ bool subscriber_deleted(const struct subscriber *s)
 bool subscriber_reaches(const struct subscriber *s)
 {
 	return s->channel->ring && ring_reaches(s->channel->ring, s->cursor);
+}
+
+bool subscriber_wants(const struct subscriber *s, enum event_type type)
+{
+	return s->types & TYPE_BIT(type);
+}
+
+enum event_type subscriber_type(const struct subscriber *s, uint64_t seq)
+{
+	return ring_type(s->channel->ring, seq);
+}
+
+void subscriber_pass_over(struct subscriber *s, uint64_t seq)
+{
+	s->cursor = later(s->cursor, seq);
 }
 
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq)

@@ -95,21 +95,42 @@ static void read_job(struct conn *c, struct request *r, enum read_kind kind, htt
 	http_read(c, &q, answer);
 }
 
-static void answer_job(struct conn *c, struct read_result *result)
-{
+/* The ETag of a job is its cursor. */
+struct job_tag {
 	char etag[CURSOR_MAX + 3], lines[CURSOR_MAX + 64];
+};
 
-	snprintf(etag, sizeof(etag), "\"%s.%llu\"", result->epoch, (unsigned long long)result->head);
-	snprintf(lines, sizeof(lines), "ETag: %s\r\nCache-Control: no-cache\r\n", etag);
-	if (request_has_etag(c->request, etag))
-		reply_empty(c, OUTCOME_NOT_MODIFIED, lines);
-	else
-		reply_json(c, OUTCOME_OK, lines, read_result_json(result));
+static struct job_tag tag_of(const struct read_result *r)
+{
+	struct job_tag t;
+
+	snprintf(t.etag, sizeof(t.etag), "\"%s.%llu\"", r->epoch, (unsigned long long)r->head);
+	snprintf(t.lines, sizeof(t.lines), "ETag: %s\r\nCache-Control: no-cache\r\n", t.etag);
+	return t;
 }
 
+static void answer_job(struct conn *c, struct read_result *result)
+{
+	reply_json(c, OUTCOME_OK, tag_of(result).lines, read_result_json(result));
+}
+
+static void answer_if_changed(struct conn *c, struct read_result *head)
+{
+	struct job_tag t = tag_of(head);
+
+	if (request_has_etag(c->request, t.etag))
+		reply_empty(c, OUTCOME_NOT_MODIFIED, t.lines);
+	else
+		read_job(c, c->request, READ_JOB, answer_job);
+}
+
+/* Whoever may have it already is answered from the job's row, before the snapshot is made. */
 void jobs_get(struct conn *c, struct request *r)
 {
-	read_job(c, r, READ_JOB, answer_job);
+	if (r->headers[HEADER_IF_NONE_MATCH].len)
+		read_job(c, r, READ_HEAD, answer_if_changed);
+	else
+		read_job(c, r, READ_JOB, answer_job);
 }
 
 void tasks_list(struct conn *c, struct request *r)

@@ -7,11 +7,14 @@
 #include "joblight/core/json.h"
 #include "loop_private.h"
 #include "router.h"
+#include "wishes.h"
 
 struct poll {
 	struct subscriber subscriber; /* first */
 	struct conn *conn;
 	char job_id[ID_MAX + 1];
+	struct position asked;
+	struct attach wishes; /* types and tabs */
 	uint64_t limit, wait_s;
 };
 
@@ -19,8 +22,9 @@ struct poll {
 struct update {
 	const char *epoch;
 	enum job_status status;
+	bool deleted;
 	uint64_t cursor, head;
-	bool over; /* the job has ended and nothing follows the cursor */
+	bool over; /* the job has ended, or was deleted, and nothing follows the cursor */
 	enum reset_reason reason;
 	bool reset;
 	struct slice snapshot;
@@ -37,7 +41,7 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 	buf_format(out, "{\"jobId\":\"%s\",\"epoch\":\"%s\",\"cursor\":\"", p->job_id, u->epoch);
 	cursor_add(out, u->epoch, u->cursor);
 	buf_format(out, "\",\"head\":%llu,\"status\":\"%s\",\"terminal\":%s,\"reset\":%s", (unsigned long long)u->head,
-		   job_status_text(u->status), u->over ? "true" : "false", u->reset ? "true" : "false");
+		   u->deleted ? "deleted" : job_status_text(u->status), u->over ? "true" : "false", u->reset ? "true" : "false");
 	if (u->reason)
 		buf_format(out, ",\"reason\":\"%s\"", reset_reason_text(u->reason));
 	buf_text(out, ",\"events\":[");
@@ -60,7 +64,7 @@ static void answer(struct poll *p, struct update *u)
 	cursor_add(&etag, u->epoch, u->cursor);
 	buf_char(&etag, '"');
 	buf_format(&lines, "ETag: %s\r\nCache-Control: no-cache\r\n", buf_string(&etag));
-	if (!u->events.len && request_has_etag(c->request, buf_string(&etag))) {
+	if (!u->events.len && !u->deleted && request_has_etag(c->request, buf_string(&etag))) {
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	} else {
 		encode(p, u, &body);
@@ -72,18 +76,21 @@ static void answer(struct poll *p, struct update *u)
 	buf_finish(&u->events);
 }
 
-static void add_event(struct update *u, uint64_t seq, struct slice json)
+static void add_event(struct update *u, struct slice json)
 {
 	if (u->events.len)
 		buf_char(&u->events, ',');
 	buf_slice(&u->events, json);
-	u->cursor = seq;
 }
 
 static void add_from_read(const struct poll *p, struct update *u, const struct read_result *r)
 {
-	for (size_t i = 0; i < r->event_count && i < p->limit; i++)
-		add_event(u, r->events[i].seq, read_event_json(r, &r->events[i]));
+	for (size_t i = 0; i < r->event_count; i++) {
+		const struct read_event *e = &r->events[i];
+		if (subscriber_wants(&p->subscriber, e->type))
+			add_event(u, read_event_json(r, e));
+		u->cursor = e->seq;
+	}
 }
 
 static void add_from_ring(const struct poll *p, struct update *u)
@@ -92,8 +99,13 @@ static void add_from_ring(const struct poll *p, struct update *u)
 
 	if (!subscriber_reaches(s))
 		return;
-	for (uint64_t n = 0; n < p->limit && u->cursor < u->head; n++)
-		add_event(u, u->cursor + 1, subscriber_json(s, u->cursor + 1));
+	for (uint64_t n = 0; n < p->limit && u->cursor < u->head; u->cursor++) {
+		uint64_t next = u->cursor + 1;
+		if (!subscriber_wants(s, subscriber_type(s, next)))
+			continue;
+		add_event(u, subscriber_json(s, next));
+		n++;
+	}
 }
 
 /* What there is at the cursor of an attached poll. */
@@ -103,6 +115,7 @@ static struct update look(const struct poll *p, const struct read_result *r)
 	struct update u = {
 		.epoch = subscriber_epoch(s),
 		.status = subscriber_status(s),
+		.deleted = subscriber_deleted(s),
 		.cursor = s->cursor,
 		.head = subscriber_head(s),
 	};
@@ -111,8 +124,57 @@ static struct update look(const struct poll *p, const struct read_result *r)
 		add_from_read(p, &u, r);
 	else
 		add_from_ring(p, &u);
-	u.over = subscriber_ended(s) && u.cursor >= u.head;
+	u.over = subscriber_ended(s) && (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
 	return u;
+}
+
+/* The snapshot instead of events: those behind it come with the next poll. */
+static void turn_into_reset(const struct poll *p, struct update *u, const struct opening *o)
+{
+	u->reset = true;
+	u->reason = o->reason;
+	u->snapshot = o->snapshot;
+	u->events.len = 0;
+	u->cursor = o->start;
+	u->over = subscriber_ended(&p->subscriber) && u->cursor >= u->head;
+}
+
+/* A cursor that the server once gave, of a job that is not there: it was deleted. */
+static void answer_failure(struct poll *p, const struct opening *o)
+{
+	struct update u = {
+		.epoch = p->asked.epoch, .deleted = true, .cursor = p->asked.seq, .head = p->asked.seq, .over = true
+	};
+
+	if (o->outcome == OUTCOME_NOT_FOUND && p->asked.kind == POSITION_CURSOR)
+		answer(p, &u);
+	else
+		reply_refuse(p->conn, o->outcome, "%s", o->detail);
+}
+
+static void attach(struct poll *p, const struct position *position);
+
+/* Asks for what comes after `seq`. */
+static void attach_at(struct poll *p, uint64_t seq)
+{
+	struct position here = { .kind = POSITION_CURSOR, .seq = seq };
+
+	memcpy(here.epoch, subscriber_epoch(&p->subscriber), strlen(subscriber_epoch(&p->subscriber)) + 1);
+	hub_detach(p->conn->loop->hub, &p->subscriber);
+	attach(p, &here);
+}
+
+/* Nothing that it wants has happened up to this event. */
+static void wait_behind(struct poll *p, uint64_t seq)
+{
+	struct conn *c = p->conn;
+
+	if (seq < subscriber_head(&p->subscriber)) {
+		attach_at(p, seq);
+		return;
+	}
+	subscriber_pass_over(&p->subscriber, seq);
+	conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
 }
 
 static void poll_opened(struct subscriber *subscriber, const struct opening *o)
@@ -121,45 +183,28 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	struct conn *c = p->conn;
 
 	if (outcome_is_error(o->outcome)) {
-		reply_refuse(c, o->outcome, "%s", o->detail);
+		answer_failure(p, o);
 		return;
 	}
 	struct update u = look(p, o->result);
-	if (o->resume == RESUME_EXACT && !u.events.len && !u.over && p->wait_s && !c->loop->stopping) {
-		conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
+	if (o->resume != RESUME_EXACT)
+		turn_into_reset(p, &u, o);
+	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping) {
+		wait_behind(p, u.cursor);
 		return;
-	}
-	u.reset = o->resume != RESUME_EXACT;
-	u.reason = o->reason;
-	u.snapshot = o->snapshot;
-	if (u.reset) {
-		u.events.len = 0; /* they are in the snapshot, or come with the next poll */
-		u.cursor = o->start;
 	}
 	answer(p, &u);
 }
-
-static void attach(struct poll *p, const struct position *position);
 
 /* Something came.  More than the ring holds came at once: then the store has it. */
 static void poll_ready(struct subscriber *s)
 {
 	struct poll *p = poll_of(s);
-	struct conn *c = p->conn;
 
-	if (subscriber_deleted(s)) {
-		hub_detach(c->loop->hub, s);
-		reply_refuse(c, OUTCOME_NOT_FOUND, "the job was deleted");
-		return;
-	}
-	if (!subscriber_reaches(s)) {
-		struct position here = { .kind = POSITION_CURSOR, .seq = s->cursor };
-		memcpy(here.epoch, subscriber_epoch(s), strlen(subscriber_epoch(s)) + 1);
-		hub_detach(c->loop->hub, s);
-		attach(p, &here);
-		return;
-	}
-	updates_answer_now(c);
+	if (subscriber_reaches(s) || subscriber_deleted(s))
+		updates_answer_now(p->conn);
+	else
+		attach_at(p, s->cursor);
 }
 
 void updates_answer_now(struct conn *c)
@@ -180,7 +225,8 @@ static void attach(struct poll *p, const struct position *position)
 		.job_id = p->job_id,
 		.position = *position,
 		.framing = FRAME_SSE, /* its log is where the JSON is sliced from */
-		.types = TYPE_BITS_ALL,
+		.types = p->wishes.types,
+		.tabs = p->wishes.tabs,
 		.limit = (size_t)p->limit,
 	};
 
@@ -193,19 +239,22 @@ void updates_poll(struct conn *c, struct request *r)
 	struct problem problem = { 0 };
 	struct slice since = { 0 };
 	uint64_t limit, wait_s;
+	struct attach wishes;
 
-	if (!request_number(r, "limit", limits->poll_events, 1, limits->poll_events, &limit, &problem) ||
+	if (!wishes_read(r, &wishes, &problem) ||
+	    !request_number(r, "limit", limits->poll_events, 1, limits->poll_events, &limit, &problem) ||
 	    !request_number(r, "wait", 0, 0, limits->poll_wait_ms / 1000, &wait_s, &problem)) {
 		reply_problem(c, &problem, "");
 		return;
 	}
 	request_arg(r, "since", &since);
-	struct position position = position_parse_time(since);
 	struct poll *p = xcalloc(1, sizeof(*p));
 	p->conn = c;
+	p->asked = position_parse_time(since);
+	p->wishes = wishes;
 	p->limit = limit;
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);
 	c->subscriber = &p->subscriber;
-	attach(p, &position);
+	attach(p, &p->asked);
 }

@@ -9,6 +9,7 @@ import pytest
 from support.poll import Poll, Poller, path_of
 from support.problem import assert_problem
 from support.raw import Raw, request
+from support.wait import Deadline
 
 
 @pytest.fixture
@@ -153,7 +154,41 @@ def test_long_polling_answers_at_once_when_the_job_ends(waiting, api, snapshot):
 
 def test_long_polling_answers_at_once_when_the_job_is_deleted(waiting, api, snapshot):
     api.delete(f"/api/jobs/{snapshot['id']}")
-    assert_problem(waiting.response(within=1), 404, "not_found")
+    answer = Poll(waiting.response(within=1))
+    assert (answer.status, answer["status"], answer["terminal"]) == (200, "deleted", True)
+    assert (answer.events, answer["cursor"]) == ([], snapshot["cursor"])
+
+
+@pytest.mark.parametrize("wait", [None, 30])
+def test_a_position_in_a_job_that_was_deleted_meanwhile_is_at_its_end(poll, api, snapshot, wait):
+    poller = poll(snapshot["id"])
+    tag = poller.ask(snapshot["cursor"]).reply.header("ETag")
+    api.delete(f"/api/jobs/{snapshot['id']}")
+    answer = poller.ask(snapshot["cursor"], wait=wait, If_None_Match=tag)
+    assert (answer.status, answer["status"], answer["terminal"]) == (200, "deleted", True)
+    assert (answer["reset"], answer.events) == (False, [])
+    assert (answer["epoch"], answer["cursor"]) == (snapshot["epoch"], snapshot["cursor"])
+
+
+def test_a_job_that_was_made_again_is_not_the_deleted_one(poll, api):
+    first = api.create_job(id="again")
+    api.delete("/api/jobs/again")
+    second = api.create_job(id="again")
+    answer = poll("again").ask(first["cursor"])
+    assert (answer["reset"], answer["reason"], answer["status"]) == (True, "epoch", "in_progress")
+    assert answer["epoch"] == second["epoch"]
+
+
+def test_what_happened_before_the_deletion_is_still_told(poll, api, server, snapshot):
+    path = path_of(snapshot["id"], since=f"{snapshot['epoch']}.1", wait=30, types="command")
+    with Raw(server.address) as raw:
+        raw.send(request("GET", path))
+        assert raw.silent_for(0.2)
+        api.burst(snapshot["id"], 3)
+        api.delete(f"/api/jobs/{snapshot['id']}")
+        answer = Poll(raw.response(within=1))
+    assert (answer.events, answer["status"], answer["terminal"]) == ([], "deleted", True)
+    assert answer["cursor"] == f"{snapshot['epoch']}.4"
 
 
 def test_everyone_who_waits_is_answered(server, api, snapshot):
@@ -210,3 +245,111 @@ def test_the_cursor_has_only_harmless_characters(poll, snapshot):
 
 def test_an_unknown_job_is_not_found(poll):
     assert_problem(poll("nobody").ask().reply, 404, "not_found")
+
+
+@pytest.mark.parametrize("position", ["", "abc", "0"])
+def test_an_unknown_job_is_not_found_unless_the_client_was_there(poll, position):
+    assert_problem(poll("nobody").ask(position).reply, 404, "not_found")
+
+
+# -- a limit, from wherever the events come ---------------------------------------------------------
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 9, 10, 11])
+def test_a_limit_is_exact_when_the_events_are_in_memory(poll, watch_on, api, server, snapshot,
+                                                        limit):
+    watcher = watch_on(server, snapshot["id"])
+    watcher.connected()
+    api.burst(snapshot["id"], 10)
+    watcher.events(10)
+    answer = poll(snapshot["id"]).ask(snapshot["cursor"], limit=limit)
+    assert answer.seqs() == list(range(2, 2 + min(limit, 10)))
+    assert answer["cursor"] == f"{snapshot['epoch']}.{1 + min(limit, 10)}"
+
+
+# -- a choice of types ------------------------------------------------------------------------------
+
+def command(api, job):
+    assert api.post(f"/api/jobs/{job}/commands", {"command": "go"}).status == 201
+
+
+def ask_for(api, job, since, types, **query):
+    return Poll(api.get(path_of(job, since=since, types=types, **query)))
+
+
+def test_only_the_types_that_were_asked_for_come(api, snapshot):
+    job = snapshot["id"]
+    api.burst(job, 3)
+    command(api, job)
+    api.burst(job, 2)
+    answer = ask_for(api, job, snapshot["cursor"], "command")
+    assert (answer.seqs(), answer["cursor"]) == ([5], f"{snapshot['epoch']}.7")
+    answer = ask_for(api, job, snapshot["cursor"], "command,task_update", limit=3)
+    assert answer.seqs() == [2, 3, 4]
+    assert ask_for(api, job, snapshot["cursor"], "deliverable").events == []
+
+
+def test_a_long_poll_waits_for_its_types(api, client, server, snapshot):
+    job = snapshot["id"]
+    api.burst(job, 3)
+    with Raw(server.address) as raw:
+        raw.send(request("GET", path_of(job, since=snapshot["cursor"], wait=30, types="command")))
+        assert raw.silent_for(0.2)
+        api.burst(job, 3)
+        assert raw.silent_for(0.2)
+        command(api, job)
+        answer = Poll(raw.response(within=1))
+    assert (answer.seqs(), answer["cursor"]) == ([8], f"{snapshot['epoch']}.8")
+
+
+def test_a_long_poll_that_saw_nothing_of_its_types_goes_on_behind_the_others(api, snapshot):
+    api.burst(snapshot["id"], 3)
+    answer = ask_for(api, snapshot["id"], snapshot["cursor"], "command", wait=1)
+    assert (answer.events, answer["cursor"]) == ([], f"{snapshot['epoch']}.4")
+
+
+def test_the_end_ends_a_long_poll_that_did_not_ask_for_it(api, snapshot):
+    api.finish(snapshot["id"])
+    answer = ask_for(api, snapshot["id"], snapshot["cursor"], "command", wait=30)
+    assert (answer.events, answer["terminal"]) == ([], True)
+    assert answer["cursor"] == f"{snapshot['epoch']}.2"
+
+
+@pytest.mark.parametrize("types", ["", "nonsense", "task_update,", "TASK_UPDATE"])
+def test_types_that_there_are_not_are_refused(api, snapshot, types):
+    answer = api.get(path_of(snapshot["id"]) + f"?types={types}")
+    assert_problem(answer, 400, "bad_request")
+
+
+# -- the end, and not before ------------------------------------------------------------------------
+
+def test_a_snapshot_from_before_the_end_is_not_the_end(api, client, server):
+    for _ in range(12):
+        job = api.create_job()["id"]
+        for i in range(8):
+            assert api.update(job, [{"taskId": f"{i}-{n}", "note": "n" * 2000}
+                                    for n in range(100)]).status == 200
+        with Raw(server.address) as raw:
+            raw.send(request("GET", path_of(job)))
+            api.finish(job)
+            answer = Poll(raw.response())
+        assert answer["reset"] and answer["terminal"] == (answer["job"]["status"] == "completed")
+
+
+# -- not the job again ------------------------------------------------------------------------------
+
+def test_a_job_that_has_not_changed_is_not_read(serve, client):
+    server = serve(max_snapshots=1, snapshot_cache=0)
+    api = client(server)
+    held, job = api.create_job()["id"], api.create_job()
+    for i in range(8):
+        assert api.update(held, [{"taskId": f"{i}-{n}", "note": "n" * 2000}
+                                 for n in range(100)]).status == 200
+    tag = api.get(f"/api/jobs/{job['id']}").header("ETag")
+    with Raw(server.address, receive_buffer=4096) as raw:
+        raw.send(request("GET", f"/api/jobs/{held}/task-events"))
+        raw.head_of_response(Deadline(10, "the head of a stream"))
+        assert_problem(api.get(f"/api/jobs/{job['id']}"), 503, "overloaded")
+        path = f"/api/jobs/{job['id']}"
+        for tags in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+            assert (api.get(path, If_None_Match=tags).status, tags) == (304, tags)
+        assert_problem(api.get(path, If_None_Match='"x"'), 503, "overloaded")

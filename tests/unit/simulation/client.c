@@ -81,7 +81,7 @@ void client_leave(struct client *c)
 
 bool client_wants(const struct client *c, uint64_t seq)
 {
-	return c->polls || c->types & TYPE_BIT(life_fact(c->life, seq)->type);
+	return c->types & TYPE_BIT(life_fact(c->life, seq)->type);
 }
 
 void client_hear_passing(struct client *c, const struct node *n, const char *job_id, unsigned number)

@@ -1,30 +1,44 @@
 /* A polling client, and the road that src/net/updates.c goes for it. */
 #include "client.h"
 
-static void take_event(struct client *c, uint64_t seq, struct slice json)
+/* The next event; true: it is one that the client asked for. */
+static bool take_event(struct client *c, uint64_t seq, enum event_type type, struct slice json)
 {
+	bool wanted = subscriber_wants(&c->watch->subscriber, type);
+
 	promise(seq == c->seen + 1, "client %u: polled %llu behind %llu", c->number, (unsigned long long)seq,
 		(unsigned long long)c->seen);
-	client_check_event(c, seq, json);
+	if (wanted)
+		client_check_event(c, seq, json);
 	c->seen = seq;
+	return wanted;
 }
 
-static void take_from_read(struct client *c, const struct read_result *r)
+static size_t take_from_read(struct client *c, const struct read_result *r)
 {
 	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number, r->event_count,
 	        c->limit);
+	size_t wanted = 0;
+
 	for (size_t i = 0; i < r->event_count; i++)
-		take_event(c, r->events[i].seq, read_event_json(r, &r->events[i]));
+		wanted += take_event(c, r->events[i].seq, r->events[i].type, read_event_json(r, &r->events[i]));
+	return wanted;
 }
 
-static void take_from_ring(struct client *c)
+static size_t take_from_ring(struct client *c)
 {
 	const struct subscriber *s = &c->watch->subscriber;
+	size_t wanted = 0;
 
 	if (!subscriber_reaches(s))
-		return;
-	for (size_t n = 0; n < c->limit && c->seen < subscriber_head(s); n++)
-		take_event(c, c->seen + 1, subscriber_json(s, c->seen + 1));
+		return 0;
+	if (c->seen < s->cursor)
+		c->seen = s->cursor; /* the hub passed over what it does not want */
+	while (wanted < c->limit && c->seen < subscriber_head(s)) {
+		uint64_t next = c->seen + 1;
+		wanted += take_event(c, next, subscriber_type(s, next), subscriber_json(s, next));
+	}
+	return wanted;
 }
 
 /* True: the job has ended and it has everything. */
@@ -48,6 +62,20 @@ static void take_answer(struct client *c, bool over)
 	client_leave(c);
 }
 
+/* Nothing that it wants has come yet. */
+static void wait_behind(struct client *c)
+{
+	struct subscriber *s = &c->watch->subscriber;
+
+	if (c->seen == subscriber_head(s)) {
+		subscriber_pass_over(s, c->seen);
+		return;
+	}
+	hub_detach(c->node->hub, s);
+	client_keep(c, c->seen);
+	client_resume(c);
+}
+
 static void poll_opened(struct subscriber *s, const struct opening *o)
 {
 	struct client *c = client_of(s);
@@ -61,14 +89,16 @@ static void poll_opened(struct subscriber *s, const struct opening *o)
 	c->life = l;
 	c->state = CLIENT_OPEN;
 	c->start = c->seen = o->start;
+	size_t came = 0;
 	if (o->resume == RESUME_EXACT && o->result && o->result->event_count)
-		take_from_read(c, o->result);
+		came = take_from_read(c, o->result);
 	else if (o->resume == RESUME_EXACT)
-		take_from_ring(c);
+		came = take_from_ring(c);
 	bool over = o->resume == RESUME_EXACT && is_over(c);
-	if (o->resume == RESUME_EXACT && c->seen == c->start && !over && c->waits)
-		return;
-	take_answer(c, over);
+	if (o->resume == RESUME_EXACT && !came && !over && c->waits)
+		wait_behind(c);
+	else
+		take_answer(c, over);
 }
 
 static void look_again(struct client *c)
