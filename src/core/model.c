@@ -100,6 +100,13 @@ const char *event_type_text(enum event_type t)
 	return texts[t];
 }
 
+double task_counts_progress(const struct task_counts *c)
+{
+	uint32_t all = c->total - c->cancelled;
+
+	return all ? floor(c->done / all * 100) / 100 : 0;
+}
+
 void job_row_finish(struct job_row *row)
 {
 	free(row->title);

@@ -105,6 +105,7 @@ void read_result_release(struct read_result *r)
 		return;
 	free(r->title);
 	free(r->events);
+	free(r->rows);
 	buf_finish(&r->text);
 	snapshot_release(r->snapshot);
 	problem_finish(&r->problem);
@@ -355,18 +356,53 @@ static void read_activity(struct reading *x, const struct job_row *job)
 	buf_char(text, '}');
 }
 
+static bool count_tasks(struct reading *x, const struct job_row *job, struct task_counts *counts)
+{
+	struct snapshot_source *source = x->source;
+
+	if (source && source->find_counts(source, job, counts))
+		return true;
+	if (!ok(x, x->store->ops->task_counts(x->store, job->key, counts)))
+		return false;
+	if (source)
+		source->add_counts(source, job, counts);
+	return true;
+}
+
+static void add_counts(struct buf *out, const struct job_row *job, const struct task_counts *c)
+{
+	buf_format(out, ",\"taskCount\":%u", job->tasks);
+	buf_format(out, ",\"taskCounts\":{\"total\":%u,\"completed\":%u,\"failed\":%u,\"in_progress\":%u}", c->total,
+		   c->completed, c->failed, c->in_progress);
+	json_name(out, "progress");
+	json_number(out, task_counts_progress(c));
+}
+
+/* The row that was written from `start` on: where its id is, and where it ends. */
+static void note_row(struct read_result *r, size_t start, size_t id_len)
+{
+	if ((r->row_count & (r->row_count - 1)) == 0) /* a power of two: full */
+		r->rows = xrealloc(r->rows, (r->row_count ? r->row_count * 2 : 1) * sizeof(*r->rows));
+	r->rows[r->row_count++] = (struct read_row){ start + strlen("{\"id\":\""), id_len, r->text.len - 1 };
+}
+
 static bool visit_job(void *context, const struct job_row *row)
 {
 	struct reading *x = context;
+	struct task_counts counts;
 
 	if (page_is_full(x, strlen(row->metadata)))
 		return false;
+	if (!count_tasks(x, row, &counts))
+		return false;
 	comma(x);
+	size_t start = x->text->len;
 	buf_char(x->text, '{');
 	encode_job_head(x->text, row);
-	buf_format(x->text, ",\"taskCount\":%u", row->tasks);
+	add_counts(x->text, row, &counts);
 	encode_job_position(x->text, row);
 	buf_char(x->text, '}');
+	note_row(x->result, start, strlen(row->id));
 	x->last_key = row->key;
 	return true;
 }
@@ -377,7 +413,8 @@ static void read_jobs(struct reading *x)
 	struct buf *text = x->text;
 
 	buf_text(text, "{\"jobs\":[");
-	if (!ok(x, x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)))
+	if (!ok(x, x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)) ||
+	    outcome_is_error(x->result->problem.outcome))
 		return;
 	buf_char(text, ']');
 	if (x->more)

@@ -143,6 +143,27 @@ void deliverables_list(struct conn *c, struct request *r)
 	read_job(c, r, READ_DELIVERABLES, answer_text);
 }
 
+/* A list with what only this loop knows of each job. */
+static void answer_list(struct conn *c, struct read_result *result)
+{
+	const struct loop *l = c->loop;
+	struct buf body = { 0 };
+	size_t at = 0;
+
+	for (size_t i = 0; i < result->row_count; i++) {
+		const struct read_row *row = &result->rows[i];
+		char id[ID_MAX + 1];
+		set_id(id, (struct slice){ result->text.ptr + row->id_at, row->id_len });
+		buf_add(&body, result->text.ptr + at, row->end - at);
+		buf_format(&body, ",\"watchers\":%u,\"agents\":", hub_watchers(l->hub, id));
+		crowd_agents(l->crowd, id, &body);
+		at = row->end;
+	}
+	buf_add(&body, result->text.ptr + at, result->text.len - at);
+	reply_json(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", buf_as_slice(&body));
+	buf_finish(&body);
+}
+
 static bool read_status(const struct request *r, struct read_query *q, struct problem *problem)
 {
 	enum job_status status;
@@ -171,7 +192,7 @@ void jobs_list(struct conn *c, struct request *r)
 	q.limit = (size_t)limit;
 	q.bytes = c->loop->limits->page_bytes;
 	q.below = (int64_t)token;
-	http_read(c, &q, answer_text);
+	http_read(c, &q, answer_list);
 }
 
 static bool read_order(const struct request *r, struct read_query *q, struct problem *problem)

@@ -216,6 +216,7 @@ static const struct store_ops memory_ops = {
 	.task_get = memory_task_get,
 	.task_put = memory_task_put,
 	.tasks = memory_tasks,
+	.task_counts = memory_task_counts,
 	.stalled = memory_stalled,
 	.deliverable_get = memory_deliverable_get,
 	.deliverable_put = memory_deliverable_put,

@@ -96,6 +96,7 @@ enum store_result memory_jobs(struct store *base, int status, int64_t below_key,
 enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row);
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
 enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
+enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts);
 enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context);
 enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
                                          struct deliverable_row *row);

@@ -230,6 +230,30 @@ enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visi
 	return rows ? STORE_OK : STORE_NONE;
 }
 
+static bool count_task(void *context, const struct task_row *row)
+{
+	struct task_counts *c = context;
+	bool over = row->status == TASK_COMPLETED || row->status == TASK_FAILED;
+
+	c->total++;
+	c->completed += row->status == TASK_COMPLETED;
+	c->failed += row->status == TASK_FAILED;
+	c->in_progress += row->status == TASK_IN_PROGRESS;
+	c->cancelled += row->status == TASK_CANCELLED;
+	if (over)
+		c->done += 100;
+	else if (row->status != TASK_CANCELLED && !isnan(row->progress))
+		c->done += row->progress;
+	return true;
+}
+
+enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts)
+{
+	*counts = (struct task_counts){ 0 };
+	memory_tasks(base, key, count_task, counts);
+	return STORE_OK;
+}
+
 enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);

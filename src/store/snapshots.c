@@ -22,6 +22,15 @@ struct entry {
 	UT_hash_handle hh;
 };
 
+#define COUNTED 4096 /* jobs whose figures are kept */
+
+/* The figures of a job's tasks at one of its events. */
+struct counted {
+	int64_t key; /* of the job: never used twice; 0: none */
+	uint64_t seq;
+	struct task_counts counts;
+};
+
 struct snapshots {
 	struct snapshot_source source; /* first */
 	pthread_mutex_t lock;
@@ -29,6 +38,7 @@ struct snapshots {
 	struct list kept;
 	uint64_t keep_bytes, kept_bytes; /* of those the cache holds */
 	uint64_t most_bytes, bytes;      /* of all */
+	struct counted counted[COUNTED]; /* by key, modulo their number */
 };
 
 static struct entry *find_entry(struct snapshots *s, const char *job_id)
@@ -167,6 +177,33 @@ static void add(struct snapshot_source *source, struct snapshot *made)
 	shrink_to(s, s->keep_bytes, 0);
 }
 
+static struct counted *counted_of(struct snapshots *s, const struct job_row *job)
+{
+	return &s->counted[(uint64_t)job->key % COUNTED];
+}
+
+static bool find_counts(struct snapshot_source *source, const struct job_row *job, struct task_counts *counts)
+{
+	struct snapshots *s = (struct snapshots *)source;
+
+	pthread_mutex_lock(&s->lock);
+	const struct counted *c = counted_of(s, job);
+	bool found = c->key == job->key && c->seq == job->seq;
+	if (found)
+		*counts = c->counts;
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+static void add_counts(struct snapshot_source *source, const struct job_row *job, const struct task_counts *counts)
+{
+	struct snapshots *s = (struct snapshots *)source;
+
+	pthread_mutex_lock(&s->lock);
+	*counted_of(s, job) = (struct counted){ job->key, job->seq, *counts };
+	pthread_mutex_unlock(&s->lock);
+}
+
 uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms)
 {
 	shrink_to(s, UINT64_MAX, now_ms > KEEP_MS ? now_ms - KEEP_MS : 0);
@@ -190,7 +227,7 @@ struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t most_bytes)
 {
 	struct snapshots *s = xcalloc(1, sizeof(*s));
 
-	s->source = (struct snapshot_source){ find, has_room, add };
+	s->source = (struct snapshot_source){ find, has_room, add, find_counts, add_counts };
 	s->keep_bytes = keep_bytes;
 	s->most_bytes = most_bytes;
 	list_init(&s->kept);

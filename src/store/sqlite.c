@@ -261,6 +261,7 @@ static const struct store_ops sqlite_ops = {
 	.task_get = sqlite_task_get,
 	.task_put = sqlite_task_put,
 	.tasks = sqlite_tasks,
+	.task_counts = sqlite_task_counts,
 	.stalled = sqlite_stalled,
 	.deliverable_get = sqlite_deliverable_get,
 	.deliverable_put = sqlite_deliverable_put,

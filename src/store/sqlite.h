@@ -89,6 +89,7 @@ enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, si
 enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id, struct task_row *row);
 enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
 enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
+enum store_result sqlite_task_counts(struct store *s, int64_t job, struct task_counts *counts);
 enum store_result sqlite_stalled(struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context);
 enum store_result sqlite_deliverable_get(struct store *s, int64_t job, const char *id, struct deliverable_row *row);
 enum store_result sqlite_deliverable_put(struct store *s, int64_t job, const struct deliverable_row *row);

@@ -274,6 +274,31 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 	return sqlite_walked(s, st, code, rows, intact);
 }
 
+enum store_result sqlite_task_counts(struct store *base, int64_t job, struct task_counts *counts)
+{
+	static const enum task_status statuses[] = { TASK_COMPLETED, TASK_FAILED, TASK_IN_PROGRESS, TASK_CANCELLED };
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_TASK_COUNTS];
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_number(st, 1, job);
+	for (int i = 0; i < 4; i++)
+		bind_number(st, 2 + i, statuses[i]);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*counts = (struct task_counts){
+			.total = (uint32_t)sqlite3_column_int64(st, 0),
+			.completed = (uint32_t)sqlite3_column_int64(st, 1),
+			.failed = (uint32_t)sqlite3_column_int64(st, 2),
+			.in_progress = (uint32_t)sqlite3_column_int64(st, 3),
+			.cancelled = (uint32_t)sqlite3_column_int64(st, 4),
+			.done = sqlite3_column_double(st, 5),
+		};
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
+}
+
 enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);

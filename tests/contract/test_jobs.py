@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from support.problem import assert_problem
+from support.ws import WebSocket
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 CURSOR = re.compile(r"[0-9a-z]+\.[0-9]+")
@@ -201,3 +202,54 @@ def test_two_tasks_of_one_id_in_a_creation_are_refused(api):
     body = {"title": "x", "id": "twins", "tasks": [{"id": "a", "title": "A"}] * 2}
     assert_problem(api.post("/api/jobs", body), 422, "invalid_field")
     assert api.get("/api/jobs/twins").status == 404
+
+
+# -- what a row of the list says --------------------------------------------------------------------
+
+def row_of(api, job):
+    return next(row for row in api.get("/api/jobs").json["jobs"] if row["id"] == job)
+
+
+def test_a_row_of_the_list_counts_the_tasks(api, job):
+    row = row_of(api, job)
+    assert (row["taskCount"], row["progress"]) == (0, 0)
+    assert row["taskCounts"] == {"total": 0, "completed": 0, "failed": 0, "in_progress": 0}
+    api.report(job, "a", status="in_progress", progress=50)
+    api.report(job, "b", status="failed", progress=10)
+    api.report(job, "c", status="cancelled", progress=90)
+    api.report(job, "d", status="completed")
+    row = row_of(api, job)
+    assert (row["taskCount"], row["progress"]) == (4, 83.33)
+    assert row["taskCounts"] == {"total": 4, "completed": 1, "failed": 1, "in_progress": 1}
+    api.report(job, "a", status="completed")
+    assert row_of(api, job)["progress"] == 100
+
+
+def test_a_row_of_the_list_says_who_is_there(api, server, job):
+    row = row_of(api, job)
+    assert (row["watchers"], row["agents"]) == (0, [])
+    said = {"agent": "w1", "state": "typing"}
+    with WebSocket(server.address) as watcher:
+        watcher.subscribe(job)
+        assert api.post(f"/api/jobs/{job}/presence", said).status == 200
+        row = row_of(api, job)
+    assert row["watchers"] == 1
+    assert row["agents"] == [{"id": "w1", "state": "typing"}]
+
+
+def test_a_row_has_no_more_members_when_another_job_is_like_it(api):
+    ids = [api.create_job(title='","watchers":9}')["id"] for _ in range(3)]
+    rows = api.get("/api/jobs").json["jobs"]
+    assert [row["id"] for row in rows[:3]] == ids[::-1]
+    assert all(row["title"] == '","watchers":9}' and row["watchers"] == 0 for row in rows[:3])
+
+
+def test_a_page_has_so_many_bytes_and_goes_on(serve, client):
+    api = client(serve(page_bytes=4096))
+    ids = [api.create_job(metadata={"m": "m" * 1000})["id"] for _ in range(10)]
+    seen, token = [], ""
+    while token is not None:
+        page = api.get("/api/jobs?limit=1000" + (f"&pageToken={token}" if token else "")).json
+        assert 1 <= len(page["jobs"]) <= 3
+        seen, token = seen + [row["id"] for row in page["jobs"]], page.get("nextPageToken")
+    assert seen == ids[::-1]

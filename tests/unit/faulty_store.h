@@ -78,6 +78,7 @@ FAULTY(jobs, (struct store *s, int status, int64_t below, size_t limit, job_visi
 FAULTY(task_get, (struct store *s, int64_t job, const char *id, struct task_row *row), job, id, row)
 FAULTY(task_put, (struct store *s, int64_t job, const struct task_row *row), job, row)
 FAULTY(tasks, (struct store *s, int64_t job, task_visit *visit, void *context), job, visit, context)
+FAULTY(task_counts, (struct store *s, int64_t job, struct task_counts *counts), job, counts)
 FAULTY(stalled, (struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context), now, limit, visit,
        context)
 FAULTY(deliverable_get, (struct store *s, int64_t job, const char *id, struct deliverable_row *row), job, id, row)
@@ -102,7 +103,7 @@ static inline void faulty_init(struct faulty_store *f, struct store *inner, stru
 	*ops = (struct store_ops){
 		.name = "faulty", .exclusive = exclusive, FAULTY_OP(close), FAULTY_OP(begin), FAULTY_OP(commit),
 		FAULTY_OP(rollback), FAULTY_OP(job_get), FAULTY_OP(job_put), FAULTY_OP(job_delete), FAULTY_OP(jobs),
-		FAULTY_OP(task_get), FAULTY_OP(task_put), FAULTY_OP(tasks), FAULTY_OP(stalled),
+		FAULTY_OP(task_get), FAULTY_OP(task_put), FAULTY_OP(tasks), FAULTY_OP(task_counts), FAULTY_OP(stalled),
 		FAULTY_OP(deliverable_get), FAULTY_OP(deliverable_put), FAULTY_OP(deliverables), FAULTY_OP(event_add),
 		FAULTY_OP(events), FAULTY_OP(idempotency_get), FAULTY_OP(idempotency_put), FAULTY_OP(prune),
 		FAULTY_OP(overdue), FAULTY_OP(checkpoint),

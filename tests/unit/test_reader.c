@@ -404,6 +404,27 @@ static void what_nobody_asks_for_is_given_back(void **state)
 	snapshots_free(all);
 }
 
+static void figures_are_found_at_their_event_only(void **state)
+{
+	struct snapshots *all = snapshots_create(0, 0);
+	struct snapshot_source *source = snapshots_source(all);
+	struct task_counts put = { .total = 3, .completed = 2 }, got;
+	struct job_row a = job_at("a", 1);
+
+	(void)state;
+	a.key = 7;
+	assert_false(source->find_counts(source, &a, &got));
+	source->add_counts(source, &a, &put);
+	assert_true(source->find_counts(source, &a, &got));
+	assert_memory_equal(&put, &got, sizeof(put));
+	a.seq++;
+	assert_false(source->find_counts(source, &a, &got));
+	a.seq--;
+	a.key += 4096;
+	assert_false(source->find_counts(source, &a, &got));
+	snapshots_free(all);
+}
+
 static void with_too_much_in_answers_there_is_no_room_for_more(void **state)
 {
 	struct snapshots *all = snapshots_create(1000, 500);
@@ -435,6 +456,7 @@ int main(void)
 		TEST(the_cache_keeps_so_many_bytes),
 		TEST(what_is_held_is_found_although_the_cache_keeps_nothing),
 		TEST(what_nobody_asks_for_is_given_back),
+		TEST(figures_are_found_at_their_event_only),
 		TEST(with_too_much_in_answers_there_is_no_room_for_more),
 	};
 

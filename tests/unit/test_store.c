@@ -278,6 +278,47 @@ static bool append_task(void *context, const struct task_row *row)
 	return true;
 }
 
+static void put_counted(struct store *s, int64_t job, uint32_t position, enum task_status status, double progress)
+{
+	char id[16];
+
+	snprintf(id, sizeof id, "t%u", position);
+	struct task_row row = a_task(id, position);
+	row.status = status;
+	row.progress = progress;
+	OK(s->ops->task_put(s, job, &row));
+}
+
+static void tasks_are_counted(void **state)
+{
+	struct bench *b = *state;
+	struct store *s = b->writer;
+	struct task_counts c;
+
+	OK(s->ops->begin(s));
+	int64_t job = job_with_events(s, "j", 1, 0), other = job_with_events(s, "other", 1, 0);
+	OK(s->ops->task_counts(s, job, &c));
+	assert_int_equal(c.total, 0);
+	assert_true(task_counts_progress(&c) == 0);
+	put_counted(s, job, 0, TASK_COMPLETED, 10);
+	put_counted(s, job, 1, TASK_FAILED, NAN);
+	put_counted(s, job, 2, TASK_IN_PROGRESS, 50);
+	put_counted(s, job, 3, TASK_PENDING, NAN);
+	put_counted(s, job, 4, TASK_CANCELLED, 90);
+	put_counted(s, job, 5, TASK_BLOCKED, 25);
+	put_counted(s, job, 6, TASK_IN_PROGRESS, NAN);
+	put_counted(s, other, 0, TASK_COMPLETED, NAN);
+	OK(s->ops->task_counts(s, job, &c));
+	OK(s->ops->commit(s));
+	assert_int_equal(c.total, 7);
+	assert_int_equal(c.completed, 1);
+	assert_int_equal(c.failed, 1);
+	assert_int_equal(c.in_progress, 2);
+	assert_int_equal(c.cancelled, 1);
+	assert_true(c.done == 275);
+	assert_true(task_counts_progress(&c) == 45.83);
+}
+
 static void tasks_are_listed_by_position_whatever_the_order_of_writing(void **state)
 {
 	static const uint32_t order[] = { 2, 0, 3, 1 };
@@ -952,6 +993,7 @@ static const struct CMUnitTest promises[] = {
 	TEST(job_is_changed_in_every_field),
 	TEST(task_comes_back_with_every_field),
 	TEST(task_without_note_progress_attempt_and_heartbeat_stays_without),
+	TEST(tasks_are_counted),
 	TEST(tasks_are_listed_by_position_whatever_the_order_of_writing),
 	TEST(silent_tasks_are_found_when_their_time_has_come),
 	TEST(a_task_that_is_not_waited_for_any_more_is_not_found),

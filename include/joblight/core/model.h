@@ -106,6 +106,16 @@ struct deliverable_row {
 	int64_t created;
 };
 
+/* How many tasks a job has by status, and how far they are. */
+struct task_counts {
+	uint32_t total, completed, failed, in_progress;
+	uint32_t cancelled;
+	double done; /* sum over all: 100 of a completed or failed one, 0 of a cancelled one, else its progress */
+};
+
+/* 0 .. 100 in hundredths, and 100 only when nothing is left to do; a cancelled task does not count. */
+double task_counts_progress(const struct task_counts *c);
+
 void job_row_finish(struct job_row *row);
 void task_row_finish(struct task_row *row);
 void deliverable_row_finish(struct deliverable_row *row);

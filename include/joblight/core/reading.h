@@ -56,19 +56,28 @@ bool snapshot_hold(struct snapshot *s); /* false: the last reference is gone, an
 void snapshot_release(struct snapshot *s); /* NULL is fine */
 void snapshot_free(struct snapshot *s);
 
-/* Where snapshots are found again.  Its functions are called by the thread that reads. */
+/* Where snapshots and figures of jobs are found again.  Its functions are called by the thread that reads. */
 struct snapshot_source {
 	/* The snapshot of the job at exactly this event, held for the caller; NULL: none is known. */
 	struct snapshot *(*find)(struct snapshot_source *s, const struct job_row *job);
 	/* False: too much memory is in snapshots, so that no other one may be made now. */
 	bool (*has_room)(struct snapshot_source *s);
 	void (*add)(struct snapshot_source *s, struct snapshot *made); /* the reference stays the caller's */
+	/* The figures of the job's tasks at exactly this event.  False: they are not known. */
+	bool (*find_counts)(struct snapshot_source *s, const struct job_row *job, struct task_counts *counts);
+	void (*add_counts)(struct snapshot_source *s, const struct job_row *job, const struct task_counts *counts);
 };
 
 struct read_event {
 	uint64_t seq;
 	enum event_type type;
 	size_t at, len; /* in the result's text */
+};
+
+/* One job of a list. */
+struct read_row {
+	size_t id_at, id_len; /* in the result's text */
+	size_t end;           /* of its closing brace: more members may be written before it */
 };
 
 struct read_result {
@@ -86,6 +95,8 @@ struct read_result {
 	struct read_event *events;
 	size_t event_count;
 	struct buf text; /* the JSON of the answer, or of the events */
+	struct read_row *rows; /* JOBS */
+	size_t row_count;
 	struct snapshot *snapshot; /* instead of text: of JOB, and of RESUME unless EXACT.  A reference */
 };
 

@@ -85,6 +85,8 @@ struct store_ops {
 	enum store_result (*task_get)(struct store *s, int64_t job, const char *id, struct task_row *row);
 	enum store_result (*task_put)(struct store *s, int64_t job, const struct task_row *row);
 	enum store_result (*tasks)(struct store *s, int64_t job, task_visit *visit, void *context); /* by position */
+	/* All of a job's tasks in figures; zeroes when there is none. */
+	enum store_result (*task_counts)(struct store *s, int64_t job, struct task_counts *counts);
 	/* Tasks of any job whose stall_at is set and not after `now`, in any order. */
 	enum store_result (*stalled)(struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context);
 
