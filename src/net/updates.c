@@ -38,10 +38,12 @@ static struct poll *poll_of(struct subscriber *s)
 
 static void encode(const struct poll *p, const struct update *u, struct buf *out)
 {
+	const char *status = u->deleted ? "deleted" : job_status_text(u->status);
+
 	buf_format(out, "{\"jobId\":\"%s\",\"epoch\":\"%s\",\"cursor\":\"", p->job_id, u->epoch);
 	cursor_add(out, u->epoch, u->cursor);
 	buf_format(out, "\",\"head\":%llu,\"status\":\"%s\",\"terminal\":%s,\"reset\":%s", (unsigned long long)u->head,
-		   u->deleted ? "deleted" : job_status_text(u->status), u->over ? "true" : "false", u->reset ? "true" : "false");
+		   status, u->over ? "true" : "false", u->reset ? "true" : "false");
 	if (u->reason)
 		buf_format(out, ",\"reason\":\"%s\"", reset_reason_text(u->reason));
 	buf_text(out, ",\"events\":[");
