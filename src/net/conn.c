@@ -56,7 +56,9 @@ static void conn_detach(struct conn *c)
 	loop_no_deadline(c);
 	request_free(c->request);
 	c->request = NULL;
-	buf_finish(&c->reply);
+	reply_free(c->reply);
+	c->reply = NULL;
+	conn_widen(c, 0);
 	buf_finish(&c->in);
 }
 
@@ -158,8 +160,8 @@ static bool outlive(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
-	if (c->state != CONN_BUSY || c->subscriber)
-		return false;
+	if (c->state != CONN_BUSY || c->subscriber || (c->reply && reply_has_begun(c->reply)))
+		return false; /* of an answer that has begun, the old one may hold some */
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
 	if (!wsi)
@@ -207,15 +209,6 @@ void conn_reply_ready(struct conn *c)
 	list_move(&c->loop->replies, &c->turn);
 }
 
-static bool write_reply(struct conn *c)
-{
-	size_t len = c->reply.len - LWS_PRE;
-	int n = lws_write(c->wsi, (unsigned char *)c->reply.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL);
-
-	buf_finish(&c->reply);
-	return n >= 0;
-}
-
 /* The client has sent more than it will get answers for, or may have. */
 static bool must_linger(const struct conn *c)
 {
@@ -231,17 +224,35 @@ static void next_request(struct conn *c)
 	input_next(c);
 }
 
-void conn_flush_reply(struct conn *c)
+static void finish_reply(struct conn *c)
 {
-	list_remove(&c->turn);
-	if (!write_reply(c))
-		conn_kill(c);
-	else if (must_linger(c))
+	loop_no_deadline(c);
+	if (must_linger(c))
 		input_linger(c);
-	else if (c->close_after || lws_partial_buffered(c->wsi))
+	else if (c->close_after)
 		conn_close(c);
 	else
 		next_request(c);
+}
+
+/* A client has as long as a stalled one for each piece, however many there are. */
+void conn_flush_reply(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	list_remove(&c->turn);
+	switch (reply_write(c)) {
+	case REPLY_DONE:
+		finish_reply(c);
+		return;
+	case REPLY_MORE:
+		input_hold(c);
+		list_append(&l->replies, &c->turn);
+		return;
+	case REPLY_BLOCKED:
+		if (c->state != CONN_CLOSING)
+			loop_deadline(&l->closings, c, loop_now(l) + l->limits->stall_ms);
+	}
 }
 
 /* Streams. */
@@ -281,6 +292,45 @@ void conn_hung_up(void *context, uint64_t id)
 		hangups_forget(&c->loop->hangups, lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
 }
 
+#define WIDE_BYTES (64 * 1024)   /* so much may come without a larger buffer */
+#define FLOW_BYTES (512 * 1024)  /* taken: more than the buffers of a client that does not read */
+
+static void set_wide(struct conn *c, bool wide)
+{
+	atomic_size_t *all = &c->loop->family->wide;
+
+	if (wide == c->wide)
+		return;
+	if (wide && atomic_fetch_add(all, SOCKET_WIDE_BYTES) + SOCKET_WIDE_BYTES > c->loop->limits->wide_bytes) {
+		atomic_fetch_sub(all, SOCKET_WIDE_BYTES);
+		return;
+	}
+	if (!wide)
+		atomic_fetch_sub(all, SOCKET_WIDE_BYTES);
+	socket_widen(lws_get_socket_fd(c->wsi), wide);
+	c->wide = wide;
+}
+
+void conn_widen(struct conn *c, size_t coming)
+{
+	c->may_widen = coming > WIDE_BYTES;
+	c->flowed = 0;
+	if (!c->may_widen)
+		set_wide(c, false);
+}
+
+/* The socket took so many bytes more. */
+static void note_flow(struct conn *c, size_t len)
+{
+	if (!c->may_widen || c->wide)
+		return;
+	c->flowed += (uint32_t)len;
+	if (c->flowed >= FLOW_BYTES) {
+		c->flowed = 0;
+		set_wide(c, true);
+	}
+}
+
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 {
 	/* lws writes neither in front of the bytes nor into them, so shared memory can be given. */
@@ -290,6 +340,7 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 		conn_kill(c);
 		return SINK_BLOCKED;
 	}
+	note_flow(c, len);
 	if (!lws_partial_buffered(c->wsi))
 		return SINK_OPEN;
 	if (c->state != CONN_SOCKET)
@@ -298,16 +349,6 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 	return SINK_BLOCKED;
 }
 
-#define WIDE_BYTES (64 * 1024)
-
-void conn_widen(struct conn *c, size_t coming)
-{
-	bool wide = coming > WIDE_BYTES;
-
-	if (wide != c->wide)
-		socket_widen(lws_get_socket_fd(c->wsi), wide);
-	c->wide = wide;
-}
 
 /* Requests. */
 
@@ -339,7 +380,9 @@ static int on_writable(struct conn *c)
 		hub_writable(c->loop->hub, c->subscriber);
 	if (lws_partial_buffered(c->wsi))
 		return 0;
-	if (c->state == CONN_DRAIN)
+	if (c->reply)
+		list_move(&c->loop->replies, &c->turn);
+	else if (c->state == CONN_DRAIN)
 		input_linger(c);
 	else if (c->state == CONN_BODY)
 		input_release(c);

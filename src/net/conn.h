@@ -36,6 +36,8 @@ struct conn {
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
 	bool wide;             /* its send buffer is large for a while */
+	bool may_widen;        /* a lot is coming */
+	uint32_t flowed;       /* bytes of it that the socket took */
 	bool held;             /* its input is, by rx flow control */
 	uint32_t reads; /* of its subscriptions, on their way to the store or back */
 	struct read_request *reading; /* the question of its request, on the way to the store or back */
@@ -45,7 +47,7 @@ struct conn {
 	struct buf in;         /* arrived and not taken yet */
 	struct chunked chunks; /* of the body that is arriving */
 	size_t drained;        /* read and not looked at, after a refusal */
-	struct buf reply;      /* LWS_PRE bytes, then head and body */
+	struct reply *reply;   /* on its way to the client, or NULL */
 	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer;     /* in the list of the deadline it has */
 	uint64_t due;
@@ -72,8 +74,9 @@ void conn_close(struct conn *c);
 /* Closes at once. */
 void conn_kill(struct conn *c);
 
-/* The answer in c->reply is complete: it goes out at the end of this turn. */
+/* The answer in c->reply is complete: it begins to go out at the end of this turn. */
 void conn_reply_ready(struct conn *c);
+/* Writes the answer, or goes on with it. */
 void conn_flush_reply(struct conn *c);
 /* The request is complete: finds its handler and calls it. */
 void conn_run_request(struct conn *c);
@@ -84,7 +87,10 @@ void conn_wait(struct conn *c, struct list *deadlines, uint64_t due);
 void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);
-/* So much is coming; later, with 0: it has gone. */
+/*
+ * So much is coming; later, with 0: it has gone.  The socket gets a larger buffer when the client turns out to
+ * take it, and when there is room for that: see --max-wide.
+ */
 void conn_widen(struct conn *c, size_t coming);
 /* The peer of this stream has hung up: see hangups.h. */
 void conn_hung_up(void *loop, uint64_t id);

@@ -1,6 +1,5 @@
 #include "http.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,9 +8,6 @@
 #include "loop_private.h"
 #include "ws.h"
 
-#define JSON_TYPE "application/json"
-#define PROBLEM_TYPE "application/problem+json"
-#define KEEP_ALIVE_BODY (48 * 1024) /* a larger one may not fit the socket, and then the connection ends with it */
 
 const char *method_text(enum method m)
 {
@@ -143,92 +139,6 @@ const char *http_refusal_lines(enum outcome o)
 	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
 }
 
-/* HTTP/1.0 closes unless told otherwise, HTTP/1.1 keeps unless told otherwise. */
-static const char *connection_line(const struct conn *c)
-{
-	if (c->close_after)
-		return "\r\nConnection: close\r\n";
-	return c->request && c->request->http_1_0 ? "\r\nConnection: keep-alive\r\n" : "\r\n";
-}
-
-static void reply_head(struct conn *c, int status, const char *title, const char *type, const char *headers, size_t len)
-{
-	struct buf *b = &c->reply;
-	char digits[16];
-
-	b->len = 0;
-	buf_reserve(b, LWS_PRE + 256 + strlen(headers) + len);
-	b->len = LWS_PRE; /* lws asks for room in front of what it writes */
-	snprintf(digits, sizeof(digits), "%d ", status);
-	buf_text(b, "HTTP/1.1 ");
-	buf_text(b, digits);
-	buf_text(b, title);
-	buf_text(b, "\r\nDate: ");
-	buf_text(b, http_date());
-	if (type) {
-		buf_text(b, "\r\nContent-Type: ");
-		buf_text(b, type);
-	}
-	if (status != 204 && status != 304) {
-		buf_text(b, "\r\nContent-Length: ");
-		buf_u64(b, len);
-	}
-	buf_text(b, connection_line(c));
-	buf_text(b, headers);
-	buf_text(b, "\r\n");
-}
-
-void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
-		 struct slice body)
-{
-	if (c->loop->stopping || (c->request && !c->request->keep_alive) || body.len > KEEP_ALIVE_BODY)
-		c->close_after = true;
-	reply_head(c, status, title, type, headers, body.len);
-	if (!(c->request && c->request->head))
-		buf_slice(&c->reply, body);
-	conn_reply_ready(c);
-}
-
-void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body)
-{
-	reply_bytes(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, body);
-}
-
-void reply_empty(struct conn *c, enum outcome o, const char *headers)
-{
-	reply_bytes(c, outcome_status(o), outcome_title(o), NULL, headers, (struct slice){ 0 });
-}
-
-void reply_problem(struct conn *c, const struct problem *p, const char *headers)
-{
-	struct buf body = { 0 }, lines = { 0 };
-
-	problem_encode(p, &body);
-	buf_text(&lines, headers);
-	if (outcome_status(p->outcome) == 503)
-		buf_text(&lines, RETRY_AFTER);
-	reply_bytes(c, outcome_status(p->outcome), outcome_title(p->outcome), PROBLEM_TYPE, buf_string(&lines),
-		    buf_as_slice(&body));
-	buf_finish(&lines);
-	buf_finish(&body);
-}
-
-void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
-{
-	struct problem p = { .outcome = o };
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(p.detail, sizeof(p.detail), format, args);
-	va_end(args);
-	reply_problem(c, &p, "");
-}
-
-void reply_result_problem(struct conn *c, const struct read_result *r)
-{
-	reply_problem(c, &r->problem, "");
-}
-
 /* Writes. */
 
 bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem)
@@ -310,7 +220,7 @@ static void answer_op(struct conn *c, struct op *op)
 		if (op->kind == OP_JOB_CREATE)
 			add_location(op, &lines);
 		finish_body(c->loop, op, &body);
-		reply_json(c, op->problem.outcome, buf_string(&lines), buf_as_slice(&body));
+		reply_json_taken(c, op->problem.outcome, buf_string(&lines), &body);
 	}
 	buf_finish(&lines);
 	buf_finish(&body);

@@ -10,6 +10,7 @@
 #include "joblight/base/buf.h"
 #include "joblight/core/op.h"
 #include "joblight/core/reading.h"
+#include "reply.h"
 
 struct conn;
 struct loop;
@@ -93,15 +94,6 @@ const char *http_date(void);
 const char *http_refusal_lines(enum outcome o);
 
 #define RETRY_AFTER "Retry-After: 1\r\n" /* goes with each 503 */
-
-/* Answers.  `headers`: complete lines with CRLF, or "".  Bodies are copied. */
-void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
-		 struct slice body);
-void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body);
-void reply_empty(struct conn *c, enum outcome o, const char *headers);
-void reply_problem(struct conn *c, const struct problem *p, const char *headers);
-void reply_refuse(struct conn *c, enum outcome o, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void reply_result_problem(struct conn *c, const struct read_result *r); /* of a failed read */
 
 /* Hands an op to the store; the op's answer becomes the connection's.  Takes the op. */
 void http_submit(struct conn *c, struct op *op);

@@ -84,7 +84,7 @@ void hooks_report(struct conn *c, struct request *r)
 
 static void answer_text(struct conn *c, struct read_result *result)
 {
-	reply_json(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", read_result_json(result));
+	reply_json_shared(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", result);
 }
 
 static void read_job(struct conn *c, struct request *r, enum read_kind kind, http_read_answer *answer)
@@ -111,7 +111,7 @@ static struct job_tag tag_of(const struct read_result *r)
 
 static void answer_job(struct conn *c, struct read_result *result)
 {
-	reply_json(c, OUTCOME_OK, tag_of(result).lines, read_result_json(result));
+	reply_json_shared(c, OUTCOME_OK, tag_of(result).lines, result);
 }
 
 static void answer_if_changed(struct conn *c, struct read_result *head)
@@ -160,8 +160,7 @@ static void answer_list(struct conn *c, struct read_result *result)
 		at = row->end;
 	}
 	buf_add(&body, result->text.ptr + at, result->text.len - at);
-	reply_json(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", buf_as_slice(&body));
-	buf_finish(&body);
+	reply_json_taken(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", &body);
 }
 
 static bool read_status(const struct request *r, struct read_query *q, struct problem *problem)

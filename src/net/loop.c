@@ -228,8 +228,13 @@ static void run_requests(struct loop *l)
 
 static void flush_replies(struct loop *l)
 {
+	struct list now;
+
+	list_init(&now);
 	while (!list_empty(&l->replies))
-		conn_flush_reply(container_of(l->replies.next, struct conn, turn));
+		list_move(&now, l->replies.next);
+	while (!list_empty(&now)) /* what is left of a large one is for the next turn */
+		conn_flush_reply(container_of(now.next, struct conn, turn));
 }
 
 static void flush_sockets(struct loop *l)
@@ -275,7 +280,7 @@ static void end_turn(struct loop *l)
 	if (l->beats)
 		l->beats = hub_tick(l->hub, l->now);
 	flush_sockets(l);
-	if (l->round || l->beats || more || !list_empty(&l->requests))
+	if (l->round || l->beats || more || !list_empty(&l->requests) || !list_empty(&l->replies))
 		uv_idle_start(&l->idle, on_idle);
 	else
 		uv_idle_stop(&l->idle);

@@ -34,6 +34,7 @@ struct loops {
 	struct loops_config config;
 	unsigned port, count;
 	atomic_size_t connections; /* of all loops */
+	atomic_size_t wide;        /* bytes of the larger buffers of sockets, of all loops */
 	struct memory_gauge memory;
 	struct loop *all;
 };

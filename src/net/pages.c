@@ -224,7 +224,8 @@ static void serve(struct conn *c, enum outcome o, struct slice name)
 	if (o == OUTCOME_OK && request_has_etag(c->request, body->etag))
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	else
-		reply_bytes(c, outcome_status(o), outcome_title(o), page->type, buf_string(&lines), body->bytes);
+		reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type, buf_string(&lines),
+				    body->bytes);
 	buf_finish(&lines);
 }
 

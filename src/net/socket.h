@@ -8,6 +8,7 @@
 /* No delay, small send buffer, dead peers found; accepted sockets inherit it from the listening one (tcp(7)). */
 void socket_tune(int fd);
 /* A large send buffer while a snapshot goes out, or it would wait for an acknowledgement every few KiB. */
+#define SOCKET_WIDE_BYTES (2 * 1024 * 1024) /* what the system takes for a widened one */
 void socket_widen(int fd, bool wide);
 /*
  * Whether the peer has taken some of what it still has to take since the last call.  *taken keeps the count between

@@ -54,12 +54,11 @@ static void add_response_head(struct buf *out, bool chunked)
 /* HEAD: the headers, then over. */
 static void answer_head(struct conn *c)
 {
+	struct buf head = { 0 };
+
 	c->close_after = true;
-	c->reply.len = 0;
-	buf_reserve(&c->reply, LWS_PRE);
-	c->reply.len = LWS_PRE;
-	add_response_head(&c->reply, !c->request->http_1_0);
-	conn_reply_ready(c);
+	add_response_head(&head, !c->request->http_1_0);
+	reply_head_only(c, &head);
 }
 
 /* Refused for load, an EventSource gets an event, because after a 503 it would never come back. */

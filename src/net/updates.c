@@ -27,7 +27,7 @@ struct update {
 	bool over; /* the job has ended, or was deleted, and nothing follows the cursor */
 	enum reset_reason reason;
 	bool reset;
-	struct slice snapshot;
+	struct read_result *snapshot;
 	struct buf events; /* joined by commas */
 };
 
@@ -49,17 +49,33 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 	buf_text(out, ",\"events\":[");
 	buf_slice(out, buf_as_slice(&u->events));
 	buf_char(out, ']');
-	if (u->snapshot.len) {
-		json_name(out, "job");
-		buf_slice(out, u->snapshot);
-	}
+	if (u->snapshot)
+		json_name(out, "job"); /* it follows */
+}
+
+static void encode_end(const struct poll *p, struct buf *out)
+{
 	buf_format(out, ",\"pollIntervalMs\":%llu}", (unsigned long long)p->conn->loop->limits->poll_interval_ms);
+}
+
+static void reply(const struct poll *p, const struct update *u, const char *lines)
+{
+	struct buf body = { 0 }, end = { 0 };
+
+	encode(p, u, &body);
+	if (u->snapshot) {
+		encode_end(p, &end);
+		reply_json_around(p->conn, OUTCOME_OK, lines, &body, u->snapshot, &end);
+	} else {
+		encode_end(p, &body);
+		reply_json_taken(p->conn, OUTCOME_OK, lines, &body);
+	}
 }
 
 static void answer(struct poll *p, struct update *u)
 {
 	struct conn *c = p->conn;
-	struct buf etag = { 0 }, lines = { 0 }, body = { 0 };
+	struct buf etag = { 0 }, lines = { 0 };
 
 	hub_detach(c->loop->hub, &p->subscriber);
 	buf_char(&etag, '"');
@@ -69,12 +85,10 @@ static void answer(struct poll *p, struct update *u)
 	if (!u->events.len && !u->deleted && request_has_etag(c->request, buf_string(&etag))) {
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	} else {
-		encode(p, u, &body);
-		reply_json(c, OUTCOME_OK, buf_string(&lines), buf_as_slice(&body));
+		reply(p, u, buf_string(&lines));
 	}
 	buf_finish(&etag);
 	buf_finish(&lines);
-	buf_finish(&body);
 	buf_finish(&u->events);
 }
 
@@ -135,7 +149,7 @@ static void turn_into_reset(const struct poll *p, struct update *u, const struct
 {
 	u->reset = true;
 	u->reason = o->reason;
-	u->snapshot = o->snapshot;
+	u->snapshot = o->result;
 	u->events.len = 0;
 	u->cursor = o->start;
 	u->over = subscriber_ended(&p->subscriber) && u->cursor >= u->head;

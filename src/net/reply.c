@@ -1,0 +1,274 @@
+#include "reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conn.h"
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+
+#define JSON_TYPE "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+#define PIECE_BYTES (16 * 1024)  /* of one write */
+#define TURN_BYTES (1024 * 1024) /* written in one turn of the loop */
+
+enum { PART_HEAD, PART_BODY, PART_TAIL, PART_COUNT };
+
+struct reply {
+	struct buf head; /* and what stands in front of the body */
+	struct slice body;
+	struct buf tail;
+	struct read_result *result; /* holds `body` */
+	int part;                   /* what is written next, and from where */
+	size_t offset;
+};
+
+void reply_free(struct reply *r)
+{
+	if (!r)
+		return;
+	buf_finish(&r->head);
+	buf_finish(&r->tail);
+	read_result_release(r->result);
+	free(r);
+}
+
+/* Writing. */
+
+static struct slice part_of(const struct reply *r)
+{
+	const struct slice parts[PART_COUNT] = { buf_as_slice(&r->head), r->body, buf_as_slice(&r->tail) };
+
+	return parts[r->part];
+}
+
+/* Takes the next piece; an empty one: all of it was taken. */
+static struct slice next_piece(struct reply *r)
+{
+	while (r->part < PART_COUNT) {
+		struct slice part = part_of(r);
+		size_t left = part.len - r->offset, len = left < PIECE_BYTES ? left : PIECE_BYTES;
+		struct slice piece = { part.ptr + r->offset, len };
+		r->offset += len;
+		if (len)
+			return piece;
+		r->offset = 0;
+		r->part++;
+	}
+	return (struct slice){ 0 };
+}
+
+enum reply_progress reply_write(struct conn *c)
+{
+	struct reply *r = c->reply;
+
+	for (size_t written = 0; written < TURN_BYTES;) {
+		struct slice piece = next_piece(r);
+		if (!piece.len) {
+			conn_widen(c, 0);
+			reply_free(r);
+			c->reply = NULL;
+			return REPLY_DONE;
+		}
+		written += piece.len;
+		if (conn_write(c, piece.ptr, piece.len) == SINK_BLOCKED) /* the reply may be gone with the connection */
+			return REPLY_BLOCKED;
+	}
+	return REPLY_MORE;
+}
+
+bool reply_has_begun(const struct reply *r)
+{
+	return r->part || r->offset;
+}
+
+/* Making. */
+
+/* HTTP/1.0 closes unless told otherwise, HTTP/1.1 keeps unless told otherwise. */
+static const char *connection_line(const struct conn *c)
+{
+	if (c->close_after)
+		return "\r\nConnection: close\r\n";
+	return c->request && c->request->http_1_0 ? "\r\nConnection: keep-alive\r\n" : "\r\n";
+}
+
+static void add_head(struct conn *c, struct buf *b, int status, const char *title, const char *type,
+		     const char *headers, size_t len)
+{
+	char digits[16];
+
+	buf_reserve(b, 256 + strlen(headers));
+	snprintf(digits, sizeof(digits), "%d ", status);
+	buf_text(b, "HTTP/1.1 ");
+	buf_text(b, digits);
+	buf_text(b, title);
+	buf_text(b, "\r\nDate: ");
+	buf_text(b, http_date());
+	if (type) {
+		buf_text(b, "\r\nContent-Type: ");
+		buf_text(b, type);
+	}
+	if (status != 204 && status != 304) {
+		buf_text(b, "\r\nContent-Length: ");
+		buf_u64(b, len);
+	}
+	buf_text(b, connection_line(c));
+	buf_text(b, headers);
+	buf_text(b, "\r\n");
+}
+
+/* The answer with its head, and the space for a body of so many bytes; its body is to be added, and then sent. */
+static struct reply *begin(struct conn *c, int status, const char *title, const char *type, const char *headers,
+			   size_t len)
+{
+	struct reply *r = xcalloc(1, sizeof(*r));
+
+	if (c->loop->stopping || (c->request && !c->request->keep_alive))
+		c->close_after = true;
+	reply_free(c->reply);
+	c->reply = r;
+	add_head(c, &r->head, status, title, type, headers, len);
+	return r;
+}
+
+static bool wants_body(const struct conn *c)
+{
+	return !(c->request && c->request->head);
+}
+
+static void send_reply(struct conn *c, size_t len)
+{
+	conn_widen(c, wants_body(c) ? len : 0);
+	conn_reply_ready(c);
+}
+
+void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
+		 struct slice body)
+{
+	struct reply *r = begin(c, status, title, type, headers, body.len);
+
+	if (wants_body(c))
+		buf_slice(&r->head, body);
+	send_reply(c, body.len);
+}
+
+void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
+			 struct slice body)
+{
+	if (body.len <= PIECE_BYTES) { /* one write */
+		reply_bytes(c, status, title, type, headers, body);
+		return;
+	}
+	struct reply *r = begin(c, status, title, type, headers, body.len);
+	if (wants_body(c))
+		r->body = body;
+	send_reply(c, body.len);
+}
+
+void reply_head_only(struct conn *c, struct buf *head)
+{
+	reply_free(c->reply);
+	c->reply = xcalloc(1, sizeof(*c->reply));
+	c->reply->head = *head;
+	*head = (struct buf){ 0 };
+	conn_reply_ready(c);
+}
+
+void reply_json_around(struct conn *c, enum outcome o, const char *headers, struct buf *before,
+		       struct read_result *result, struct buf *after)
+{
+	struct slice body = read_result_json(result);
+	size_t len = before->len + body.len + after->len + 1;
+	struct reply *r = begin(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, len);
+
+	if (wants_body(c)) {
+		buf_char(after, '\n');
+		buf_slice(&r->head, buf_as_slice(before));
+		if (body.len <= PIECE_BYTES) { /* one write */
+			buf_slice(&r->head, body);
+			buf_slice(&r->head, buf_as_slice(after));
+		} else {
+			read_result_hold(result);
+			r->result = result;
+			r->body = body;
+			r->tail = *after;
+			*after = (struct buf){ 0 };
+		}
+	}
+	buf_finish(before);
+	buf_finish(after);
+	send_reply(c, len);
+}
+
+void reply_json_shared(struct conn *c, enum outcome o, const char *headers, struct read_result *result)
+{
+	struct buf none = { 0 }, nothing = { 0 };
+
+	reply_json_around(c, o, headers, &none, result, &nothing);
+}
+
+static void reply_text(struct conn *c, enum outcome o, const char *type, const char *headers, struct slice json)
+{
+	struct reply *r = begin(c, outcome_status(o), outcome_title(o), type, headers, json.len + 1);
+
+	if (wants_body(c)) {
+		buf_slice(&r->head, json);
+		buf_char(&r->head, '\n');
+	}
+	send_reply(c, json.len + 1);
+}
+
+void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body)
+{
+	reply_text(c, o, JSON_TYPE, headers, body);
+}
+
+void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struct buf *body)
+{
+	if (body->len <= PIECE_BYTES || !wants_body(c)) {
+		reply_json(c, o, headers, buf_as_slice(body));
+		buf_finish(body);
+		return;
+	}
+	buf_char(body, '\n');
+	size_t len = body->len;
+	struct reply *r = begin(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, len);
+	r->tail = *body;
+	*body = (struct buf){ 0 };
+	send_reply(c, len);
+}
+
+void reply_empty(struct conn *c, enum outcome o, const char *headers)
+{
+	reply_bytes(c, outcome_status(o), outcome_title(o), NULL, headers, (struct slice){ 0 });
+}
+
+void reply_problem(struct conn *c, const struct problem *p, const char *headers)
+{
+	struct buf body = { 0 }, lines = { 0 };
+
+	problem_encode(p, &body);
+	buf_text(&lines, headers);
+	if (outcome_status(p->outcome) == 503)
+		buf_text(&lines, RETRY_AFTER);
+	reply_text(c, p->outcome, PROBLEM_TYPE, buf_string(&lines), buf_as_slice(&body));
+	buf_finish(&lines);
+	buf_finish(&body);
+}
+
+void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
+{
+	struct problem p = { .outcome = o };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(p.detail, sizeof(p.detail), format, args);
+	va_end(args);
+	reply_problem(c, &p, "");
+}
+
+void reply_result_problem(struct conn *c, const struct read_result *r)
+{
+	reply_problem(c, &r->problem, "");
+}
