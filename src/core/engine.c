@@ -680,11 +680,33 @@ static void remember(struct engine *e, struct op *op, const char *scope, const u
 	broken(e, e->store->ops->idempotency_put(e->store, &row));
 }
 
+/*
+ * Where an op's key belongs.  A deletion takes the keys of its job with it, so its own belongs to the job's
+ * id instead, which begins otherwise.  False: there is no such job, so nothing can be remembered of it.
+ */
+static bool find_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1])
+{
+	scope[0] = '\0';
+	if (op->kind == OP_JOB_DELETE)
+		memcpy(scope, op->job_id, sizeof(op->job_id));
+	if (op->kind == OP_JOB_CREATE || op->kind == OP_JOB_DELETE)
+		return true;
+	const struct job_state *job = working_set_find_job(&e->rows, op->job_id);
+	if (job)
+		job_scope(job->row.key, scope);
+	return job;
+}
+
 static void apply_with_key(struct engine *e, struct op *op)
 {
-	/* A deletion takes the rows scoped to its job with it, so its own must not be among them. */
-	const char *scope = op->kind == OP_JOB_CREATE || op->kind == OP_JOB_DELETE ? "" : op->job_id;
+	char scope[ID_MAX + 1];
 	uint8_t fingerprint[DIGEST_LEN];
+
+	if (!find_scope(e, op, scope)) {
+		if (!e->rows.failure)
+			operations[op->kind](e, op);
+		return;
+	}
 
 	op_fingerprint(op, fingerprint);
 	if (answered_before(e, op, scope, fingerprint))

@@ -35,9 +35,10 @@ static void item_enter(struct memory *m, struct item *item, size_t name_len)
 
 struct item *item_new(struct memory *m, enum kind kind, const struct name *name, struct list *group)
 {
-	size_t size = kind == KIND_JOB    ? sizeof(struct job)
-	              : kind == KIND_TASK ? sizeof(struct task)
-	                                  : sizeof(struct item);
+	size_t size = kind == KIND_JOB      ? sizeof(struct job)
+	              : kind == KIND_TASK   ? sizeof(struct task)
+	              : kind == KIND_ANSWER ? sizeof(struct answer)
+	                                    : sizeof(struct item);
 	struct item *item = xcalloc(1, size);
 
 	list_init(&item->in_order);
@@ -45,6 +46,8 @@ struct item *item_new(struct memory *m, enum kind kind, const struct name *name,
 		list_append(group, &item->in_order);
 	if (kind == KIND_TASK)
 		list_init(&((struct task *)item)->waited_for);
+	if (kind == KIND_ANSWER)
+		list_init(&((struct answer *)item)->of_job);
 	item->kind = kind;
 	item->name = xmemdup(name->bytes, name->len);
 	item_enter(m, item, name->len);
@@ -70,6 +73,8 @@ static void item_free(struct memory *m, struct item *item)
 		m->jobs[((struct job *)item)->key - 1] = NULL;
 	else if (item->kind == KIND_TASK)
 		list_remove(&((struct task *)item)->waited_for);
+	else if (item->kind == KIND_ANSWER)
+		list_remove(&((struct answer *)item)->of_job);
 	list_remove(&item->in_order);
 	row_free(item->kind, item->row);
 	free(item->name);
@@ -128,11 +133,19 @@ static void step_undo(struct memory *m, struct step *step)
 	}
 }
 
+/* A job stays behind, without a name or a row, until what hangs on it is removed too. */
 static void step_keep(struct memory *m, struct step *step)
 {
 	row_free(step->item->kind, step->old);
-	if (step->dropped)
+	if (step->dropped && step->item->kind == KIND_JOB)
+		list_append(&m->deleted, &step->item->in_order);
+	else if (step->dropped)
 		item_free(m, step->item);
+}
+
+void job_forget(struct memory *m, struct job *job)
+{
+	item_free(m, &job->item);
 }
 
 static enum store_result session_begin(struct store *base)
@@ -150,6 +163,8 @@ static enum store_result session_begin(struct store *base)
 
 static void session_end(struct session *s)
 {
+	if (s->writer)
+		s->memory->clock_before = s->memory->clock;
 	s->open = false;
 	s->failed = STORE_OK;
 	pthread_rwlock_unlock(&s->memory->lock);
@@ -185,6 +200,8 @@ static void session_rollback(struct store *base)
 		list_remove(&step->in_order);
 		free(step);
 	}
+	if (s->writer)
+		s->memory->clock = s->memory->clock_before;
 	session_end(s);
 }
 
@@ -225,6 +242,8 @@ static const struct store_ops memory_ops = {
 	.events = memory_events,
 	.idempotency_get = memory_idempotency_get,
 	.idempotency_put = memory_idempotency_put,
+	.clock_get = memory_clock_get,
+	.clock_put = memory_clock_put,
 	.prune = memory_prune,
 	.overdue = memory_overdue,
 	.checkpoint = session_checkpoint,
@@ -266,6 +285,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	(void)error_len;
 	lock_init(&m->lock);
 	list_init(&m->answers);
+	list_init(&m->deleted);
 	list_init(&m->waited_for);
 	list_init(&m->steps);
 	m->base = (struct database){ &memory_backend, session_new(m, true) };
@@ -300,6 +320,8 @@ static void memory_close(struct database *base)
 	base->writer->ops->close(base->writer);
 	free_items(m, false);
 	free_items(m, true);
+	while (!list_empty(&m->deleted))
+		item_free(m, container_of(m->deleted.next, struct item, in_order));
 	pthread_rwlock_destroy(&m->lock);
 	free(m->jobs);
 	free(m);

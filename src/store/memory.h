@@ -36,9 +36,14 @@ struct item {
 };
 
 struct job {
-	struct item item;
+	struct item item; /* in_order: in memory.deleted, when it is */
 	int64_t key;
-	struct list tasks, deliverables, events;
+	struct list tasks, deliverables, events, answers;
+};
+
+struct answer {
+	struct item item;
+	struct list of_job; /* in its job's answers, when its scope is a job's */
 };
 
 struct task {
@@ -54,6 +59,8 @@ struct memory {
 	struct job **jobs; /* by key, from 1 */
 	size_t job_count, job_room;
 	struct list answers;
+	struct list deleted; /* jobs of which something is left */
+	struct clock_row clock, clock_before; /* clock_before: what a rollback returns to */
 	struct list waited_for;
 	struct list steps;
 };
@@ -85,6 +92,8 @@ struct item *item_new(struct memory *m, enum kind kind, const struct name *name,
 struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group, void *row);
 /* Removes it for the rest of the transaction, and for good with the commit; another one may take its name. */
 void item_drop(struct memory *m, struct item *item);
+/* A deleted job of which nothing is left. */
+void job_forget(struct memory *m, struct job *job);
 
 /* ---- the operations, see store.h ---- */
 
@@ -110,6 +119,8 @@ enum store_result memory_idempotency_get(struct store *base, const char *scope, 
 enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
 enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                size_t budget);
+enum store_result memory_clock_get(struct store *base, struct clock_row *row);
+enum store_result memory_clock_put(struct store *base, const struct clock_row *row);
 enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                  size_t limit, uint64_t *rows);
 

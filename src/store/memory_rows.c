@@ -84,6 +84,7 @@ static void job_make(struct memory *m, struct job_row *row)
 	list_init(&job->tasks);
 	list_init(&job->deliverables);
 	list_init(&job->events);
+	list_init(&job->answers);
 }
 
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row)
@@ -112,15 +113,6 @@ enum store_result memory_job_put(struct store *base, struct job_row *row)
 	return STORE_OK;
 }
 
-static void drop_all(struct memory *m, struct list *group)
-{
-	for (struct list *node = group->next; node != group; node = node->next) {
-		struct item *item = container_of(node, struct item, in_order);
-		if (item->row)
-			item_drop(m, item);
-	}
-}
-
 enum store_result memory_job_delete(struct store *base, const struct job_row *row)
 {
 	struct memory *m = memory_of(base);
@@ -128,16 +120,7 @@ enum store_result memory_job_delete(struct store *base, const struct job_row *ro
 
 	if (!job)
 		return STORE_NONE;
-	drop_all(m, &job->tasks);
-	drop_all(m, &job->deliverables);
-	drop_all(m, &job->events);
 	item_drop(m, &job->item);
-	for (struct list *node = m->answers.next; node != &m->answers; node = node->next) {
-		struct item *item = container_of(node, struct item, in_order);
-		struct idempotency_row *answer = item->row;
-		if (answer && strcmp(answer->scope, row->id) == 0)
-			item_drop(m, item);
-	}
 	return STORE_OK;
 }
 
@@ -262,11 +245,11 @@ enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, 
 	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit; node = node->next) {
 		const struct task *task = container_of(node, struct task, waited_for);
 		const struct task_row *row = task->item.row;
-		const struct job_row *job = job_at(m, task->job)->item.row;
-		if (row->stall_at > now)
+		const struct job *job = job_at(m, task->job);
+		if (row->stall_at > now || !job) /* deleted */
 			continue;
 		rows++;
-		if (!visit(context, job->id, row->id))
+		if (!visit(context, ((struct job_row *)job->item.row)->id, row->id))
 			break;
 	}
 	return rows ? STORE_OK : STORE_NONE;
@@ -406,11 +389,57 @@ enum store_result memory_idempotency_put(struct store *base, const struct idempo
 
 	*copy = *row;
 	copy->body = own(row->body);
-	item_put(m, KIND_ANSWER, &name, &m->answers, copy);
+	struct answer *answer = (struct answer *)item_put(m, KIND_ANSWER, &name, &m->answers, copy);
+	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10)) : NULL;
+	if (job)
+		list_move(&job->answers, &answer->of_job);
 	return STORE_OK;
 }
 
 /* ---- pruning ---- */
+
+static void sweep(struct memory *m, struct list *group, size_t *budget)
+{
+	for (struct list *node = group->next; node != group && *budget; node = node->next) {
+		struct item *item = container_of(node, struct item, in_order);
+		if (!item->row)
+			continue;
+		item_drop(m, item);
+		--*budget;
+	}
+}
+
+static void sweep_answers(struct memory *m, struct list *group, size_t *budget)
+{
+	for (struct list *node = group->next; node != group && *budget; node = node->next) {
+		struct item *item = &container_of(node, struct answer, of_job)->item;
+		if (!item->row)
+			continue;
+		item_drop(m, item);
+		--*budget;
+	}
+}
+
+static bool job_is_empty(const struct job *job)
+{
+	return list_empty(&job->tasks) && list_empty(&job->deliverables) && list_empty(&job->events) &&
+	       list_empty(&job->answers);
+}
+
+/* Forgetting an empty one is no step of the transaction: there is nothing to be seen of it. */
+static void sweep_deleted(struct memory *m, size_t *budget)
+{
+	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget; node = next) {
+		struct job *job = container_of(node, struct job, item.in_order);
+		next = node->next;
+		sweep(m, &job->tasks, budget);
+		sweep(m, &job->deliverables, budget);
+		sweep(m, &job->events, budget);
+		sweep_answers(m, &job->answers, budget);
+		if (job_is_empty(job))
+			job_forget(m, job);
+	}
+}
 
 static void prune_answers(struct memory *m, int64_t before, size_t *budget)
 {
@@ -451,6 +480,7 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 	uint64_t most = most_events ? most_events : 1;
 	size_t left = budget;
 
+	sweep_deleted(m, &left);
 	prune_answers(m, keys_before, &left);
 	for (int64_t key = 1; key <= (int64_t)m->job_count && left; key++) {
 		struct job *job = job_at(m, key);
@@ -470,6 +500,8 @@ enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_
 	uint64_t most = most_events ? most_events : 1;
 
 	*rows = 0;
+	for (struct list *node = m->deleted.next; node != &m->deleted; node = node->next)
+		++*rows;
 	for (struct list *node = m->answers.next; node != &m->answers && *rows < limit; node = node->next) {
 		const struct idempotency_row *row = container_of(node, struct item, in_order)->row;
 		*rows += row && row->time < keys_before;
@@ -482,5 +514,19 @@ enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_
 		else if (row && row->ended && row->first + most <= row->seq)
 			*rows += row->seq - row->first + 1 - most;
 	}
+	return STORE_OK;
+}
+
+/* ---- the clock ---- */
+
+enum store_result memory_clock_get(struct store *base, struct clock_row *row)
+{
+	*row = memory_of(base)->clock;
+	return row->boot[0] ? STORE_OK : STORE_NONE;
+}
+
+enum store_result memory_clock_put(struct store *base, const struct clock_row *row)
+{
+	memory_of(base)->clock = *row;
 	return STORE_OK;
 }

@@ -1,9 +1,9 @@
--- The tables of a joblight database, schema version 1 (sqlite.h has the number).
+-- The tables of a joblight database, schema version 2 (sqlite.h has the number).
 --
 -- Statuses and event types are the numbers of model.h, times are Unix milliseconds and 0 means "not yet".
 -- Everything of a job hangs on its `key`, which rises with creation and is never used again, so that rows
 -- of a deleted job can never be taken for those of a later one under the same id.  Nothing but joblight
--- writes here and it deletes a job's rows with the job, so foreign keys are not declared.
+-- writes here, so foreign keys are not declared.
 
 -- Long texts come last: an update that changes only numbers then leaves their overflow pages alone.
 CREATE TABLE jobs (
@@ -29,6 +29,11 @@ CREATE INDEX jobs_by_status ON jobs (status, key);
 CREATE INDEX jobs_prunable_by_end ON jobs (ended) WHERE ended > 0 AND first < seq;
 CREATE INDEX jobs_prunable_by_length ON jobs (seq - first) WHERE ended > 0 AND first < seq;
 
+-- Jobs whose other rows are still to be removed, which takes many steps.
+CREATE TABLE deleted_jobs (
+	key INTEGER PRIMARY KEY
+) STRICT;
+
 -- By position, because a snapshot lists all of them in this order.
 CREATE TABLE tasks (
 	job INTEGER NOT NULL,
@@ -39,7 +44,7 @@ CREATE TABLE tasks (
 	attempt INTEGER,
 	heartbeat_ms INTEGER,      -- how long it may be silent; 0: for ever, NULL: as its job says
 	stalled INTEGER NOT NULL,  -- it was silent for longer
-	stall_at INTEGER NOT NULL, -- when it will have been; 0: never
+	stall_at INTEGER NOT NULL, -- when it will have been, in steady time (timeline.h); 0: never
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	started INTEGER NOT NULL,
@@ -79,7 +84,7 @@ CREATE TABLE deliverables (
 
 -- Remembered answers, appended in order of time for the same reason.
 CREATE TABLE idempotency (
-	scope TEXT NOT NULL,       -- the job's id, or '' for creations
+	scope TEXT NOT NULL,       -- '#' and the job's key; its id for a deletion, which outlives it; '' for creations
 	key TEXT NOT NULL,
 	fingerprint BLOB NOT NULL, -- SHA-256 of the request
 	time INTEGER NOT NULL,
@@ -92,3 +97,14 @@ CREATE TABLE idempotency (
 ) STRICT;
 
 CREATE INDEX idempotency_by_time ON idempotency (time);
+
+-- One row: what the clocks showed when they were last compared, see timeline.h.
+CREATE TABLE clock (
+	one INTEGER PRIMARY KEY CHECK (one = 1),
+	boot TEXT NOT NULL,
+	monotonic INTEGER NOT NULL,
+	boottime INTEGER NOT NULL,
+	wall INTEGER NOT NULL,
+	steady INTEGER NOT NULL,
+	trusted INTEGER NOT NULL
+) STRICT;

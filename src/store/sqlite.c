@@ -270,6 +270,8 @@ static const struct store_ops sqlite_ops = {
 	.events = sqlite_events,
 	.idempotency_get = sqlite_idempotency_get,
 	.idempotency_put = sqlite_idempotency_put,
+	.clock_get = sqlite_clock_get,
+	.clock_put = sqlite_clock_put,
 	.prune = sqlite_prune,
 	.overdue = sqlite_overdue,
 	.checkpoint = session_checkpoint,
@@ -370,7 +372,7 @@ static bool acceptable(const struct identity *found, const char *path, char *err
 		         "cannot open %s: its schema version is %d and this joblight knows up to %d; "
 		         "it was used by a newer joblight, start that one",
 		         path, found->version, SQLITE_SCHEMA_VERSION);
-	else if (found->version < SQLITE_SCHEMA_VERSION)
+	else if (found->version < 1)
 		snprintf(error, error_len, "cannot open %s: its schema version %d is unknown", path, found->version);
 	else
 		return true;
@@ -403,6 +405,26 @@ static int create_schema(sqlite3 *db)
 	return code == SQLITE_OK ? sqlite3_exec(db, marks, NULL, NULL, NULL) : code;
 }
 
+/* Version 1 scoped idempotency keys by the job's id, and deleted a job's rows with the job. */
+static const char from_version_1[] =
+    "CREATE TABLE deleted_jobs (key INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, monotonic INTEGER NOT NULL, "
+    "boottime INTEGER NOT NULL, wall INTEGER NOT NULL, steady INTEGER NOT NULL, trusted INTEGER NOT NULL) STRICT;"
+    "UPDATE idempotency SET scope = (SELECT '#' || key FROM jobs WHERE id = scope) "
+    "WHERE scope IN (SELECT id FROM jobs);"
+    "PRAGMA user_version=2; COMMIT";
+
+static int upgrade(sqlite3 *db)
+{
+	int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, from_version_1, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		log_info("the database was made by an earlier joblight and is brought up to date");
+	return code;
+}
+
 static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability, char *error,
                         size_t error_len)
 {
@@ -425,6 +447,8 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 	sqlite3_wal_hook(s->db, on_wal, s);
 	if (code == SQLITE_OK && !found.objects)
 		code = create_schema(s->db);
+	else if (code == SQLITE_OK && found.version == 1)
+		code = upgrade(s->db);
 	if (code == SQLITE_OK)
 		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
 	if (code == SQLITE_OK)

@@ -12,7 +12,7 @@
 #include "joblight/core/store.h"
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
-#define SQLITE_SCHEMA_VERSION 1
+#define SQLITE_SCHEMA_VERSION 2
 
 #define STATEMENT(name, sql) STATEMENT_##name,
 enum statement {
@@ -102,6 +102,8 @@ enum store_result sqlite_idempotency_get(struct store *s, const char *scope, con
 enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
 enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                size_t budget);
+enum store_result sqlite_clock_get(struct store *s, struct clock_row *row);
+enum store_result sqlite_clock_put(struct store *s, const struct clock_row *row);
 enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
                                  size_t limit, uint64_t *rows);
 

@@ -8,6 +8,51 @@ struct prunable {
 	uint64_t first, last; /* what may go: first .. last - 1 */
 };
 
+/* Removes at most `budget` rows of a deleted job by one of its statements. */
+static enum store_result sweep_rows(struct sqlite_session *s, enum statement which, int64_t job, size_t *budget)
+{
+	sqlite3_stmt *st = s->statements[which];
+	enum store_result r;
+
+	bind_number(st, 1, job);
+	bind_u64(st, 2, *budget);
+	r = sqlite_run(s, st);
+	if (r == STORE_OK)
+		*budget -= (size_t)sqlite3_changes(s->db);
+	return r;
+}
+
+/* What is left of a deleted job, and its mark when that was all. */
+static enum store_result sweep_job(struct sqlite_session *s, int64_t job, size_t *budget)
+{
+	static const enum statement steps[] = { STATEMENT_TASKS_DELETE, STATEMENT_DELIVERABLES_DELETE,
+		                                STATEMENT_EVENTS_DELETE, STATEMENT_ANSWERS_DELETE };
+	enum store_result r = STORE_OK;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && r == STORE_OK && *budget; i++)
+		r = sweep_rows(s, steps[i], job, budget);
+	if (r != STORE_OK || !*budget)
+		return r;
+	bind_number(s->statements[STATEMENT_DOOMED_DONE], 1, job);
+	--*budget;
+	return sqlite_run(s, s->statements[STATEMENT_DOOMED_DONE]);
+}
+
+static enum store_result sweep_deleted(struct sqlite_session *s, size_t *budget)
+{
+	sqlite3_stmt *st = s->statements[STATEMENT_DOOMED];
+	enum store_result r = STORE_OK;
+
+	while (*budget && r == STORE_OK) {
+		int code = sqlite3_step(st);
+		int64_t job = code == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+		r = sqlite_walked(s, st, code, code == SQLITE_ROW, true);
+		if (r == STORE_OK)
+			r = sweep_job(s, job, budget);
+	}
+	return r == STORE_NONE ? STORE_OK : r;
+}
+
 static enum store_result prune_answers(struct sqlite_session *s, int64_t before, size_t *budget)
 {
 	sqlite3_stmt *st = s->statements[STATEMENT_PRUNE_ANSWERS];
@@ -83,7 +128,9 @@ enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t 
 
 	if (s->failed)
 		return s->failed;
-	r = prune_answers(s, keys_before, &left);
+	r = sweep_deleted(s, &left);
+	if (r == STORE_OK)
+		r = prune_answers(s, keys_before, &left);
 	if (r == STORE_OK)
 		r = prune_logs(s, STATEMENT_PRUNE_OLD, logs_before, 1, &left);
 	if (r == STORE_OK)

@@ -123,24 +123,24 @@ enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 	return r == STORE_NONE ? job_update(s, STATEMENT_JOB_MOVE, row) : r;
 }
 
+static enum store_result run_with_key(struct sqlite_session *s, enum statement which, int64_t key)
+{
+	bind_number(s->statements[which], 1, key);
+	return sqlite_run(s, s->statements[which]);
+}
+
+/* Its row only: sqlite_prune() removes the others step by step, and nobody finds them without it. */
 enum store_result sqlite_job_delete(struct store *base, const struct job_row *row)
 {
-	static const enum statement by_key[] = { STATEMENT_TASKS_DELETE, STATEMENT_DELIVERABLES_DELETE,
-		                                 STATEMENT_EVENTS_DELETE, STATEMENT_JOB_DELETE };
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_ANSWERS_DELETE];
 	enum store_result r;
 
 	if (s->failed)
 		return s->failed;
-	bind_text(st, 1, row->id);
-	r = sqlite_run(s, st);
-	for (size_t i = 0; i < sizeof by_key / sizeof *by_key && r == STORE_OK; i++) {
-		st = s->statements[by_key[i]];
-		bind_number(st, 1, row->key);
-		r = sqlite_run(s, st);
-	}
-	return r == STORE_OK && !sqlite3_changes(s->db) ? STORE_NONE : r;
+	r = run_with_key(s, STATEMENT_JOB_DELETE, row->key);
+	if (r == STORE_OK && !sqlite3_changes(s->db))
+		return STORE_NONE;
+	return r == STORE_OK ? run_with_key(s, STATEMENT_JOB_DOOM, row->key) : r;
 }
 
 enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
@@ -500,5 +500,45 @@ enum store_result sqlite_idempotency_put(struct store *base, const struct idempo
 	bind_u64(st, 7, row->seq_last);
 	bind_text(st, 8, row->epoch);
 	bind_text(st, 9, row->body);
+	return sqlite_run(s, st);
+}
+
+/* ---- the clock ---- */
+
+enum store_result sqlite_clock_get(struct store *base, struct clock_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_CLOCK_GET];
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW) {
+		*row = (struct clock_row){
+			.monotonic = sqlite3_column_int64(st, 1),
+			.boottime = sqlite3_column_int64(st, 2),
+			.wall = sqlite3_column_int64(st, 3),
+			.steady = sqlite3_column_int64(st, 4),
+			.trusted = sqlite3_column_int64(st, 5),
+		};
+		copy_at(st, 0, row->boot, sizeof row->boot);
+	}
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
+}
+
+enum store_result sqlite_clock_put(struct store *base, const struct clock_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_CLOCK_PUT];
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, row->boot);
+	bind_number(st, 2, row->monotonic);
+	bind_number(st, 3, row->boottime);
+	bind_number(st, 4, row->wall);
+	bind_number(st, 5, row->steady);
+	bind_number(st, 6, row->trusted);
 	return sqlite_run(s, st);
 }

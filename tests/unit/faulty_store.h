@@ -95,6 +95,9 @@ FAULTY(prune, (struct store *s, int64_t keys, int64_t logs, uint64_t most, size_
 FAULTY(overdue, (struct store *s, int64_t keys, int64_t logs, uint64_t most, size_t limit, uint64_t *rows), keys, logs,
        most, limit, rows)
 
+FAULTY(clock_get, (struct store *s, struct clock_row *row), row)
+FAULTY(clock_put, (struct store *s, const struct clock_row *row), row)
+
 #define FAULTY_OP(name) .name = faulty_##name
 
 /* `exclusive` as the test wants it: whether rows may be kept between transactions. */
@@ -106,7 +109,8 @@ static inline void faulty_init(struct faulty_store *f, struct store *inner, stru
 		FAULTY_OP(task_get), FAULTY_OP(task_put), FAULTY_OP(tasks), FAULTY_OP(task_counts), FAULTY_OP(stalled),
 		FAULTY_OP(deliverable_get), FAULTY_OP(deliverable_put), FAULTY_OP(deliverables), FAULTY_OP(event_add),
 		FAULTY_OP(events), FAULTY_OP(idempotency_get), FAULTY_OP(idempotency_put), FAULTY_OP(prune),
-		FAULTY_OP(overdue), FAULTY_OP(checkpoint),
+		FAULTY_OP(overdue), FAULTY_OP(clock_get), FAULTY_OP(clock_put),
+		 FAULTY_OP(checkpoint),
 	};
 	*f = (struct faulty_store){ .base = { .ops = ops }, .inner = inner };
 }

@@ -671,6 +671,44 @@ static void creations_and_deletions_are_remembered_too(void **state)
 	assert_true(b->op->replayed);
 }
 
+static void the_key_of_a_deletion_belongs_to_its_job(void **state)
+{
+	struct engine_bench *b = *state;
+
+	make_job(b);
+	says(b, "created", OP_JOB_CREATE, "k", "{\"title\":\"T\"}");
+	with_key_says(b, "d", "created", OP_JOB_CREATE, "", "{\"title\":\"T\"}");
+	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "j", "");
+	assert_false(b->op->replayed);
+	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "k", "");
+	assert_false(b->op->replayed);
+	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "j", "");
+	assert_true(b->op->replayed);
+}
+
+/* Each place of it varies with the entropy, in all 32 digits: 50 bits. */
+static void an_epoch_is_random_in_every_place(void **state)
+{
+	struct engine_bench *b = *state;
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint32_t seen[EPOCH_LEN] = { 0 };
+	char name[16];
+
+	assert_true(EPOCH_LEN * 5 >= 40);
+	for (int i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "e%d", i);
+		entropy_byte = (uint8_t)i;
+		says(b, "created", OP_JOB_CREATE, name, "{\"title\":\"T\"}");
+		for (int at = 0; at < EPOCH_LEN; at++) {
+			const char *digit = strchr(digits, b->op->epoch[at]);
+			assert_non_null(digit);
+			seen[at] |= UINT32_C(1) << (digit - digits);
+		}
+	}
+	for (int at = 0; at < EPOCH_LEN; at++)
+		assert_int_equal(seen[at], UINT32_MAX);
+}
+
 static void keys_of_a_deleted_job_go_with_it(void **state)
 {
 	struct engine_bench *b = *state;
@@ -966,6 +1004,8 @@ int main(void)
 		ENGINE_TEST(a_refusal_is_not_remembered),
 		ENGINE_TEST(a_key_is_forgotten_after_its_time),
 		ENGINE_TEST(creations_and_deletions_are_remembered_too),
+		ENGINE_TEST(the_key_of_a_deletion_belongs_to_its_job),
+		ENGINE_TEST(an_epoch_is_random_in_every_place),
 		ENGINE_TEST(keys_of_a_deleted_job_go_with_it),
 		ENGINE_TEST(one_transaction_sees_its_own_keys),
 		ENGINE_TEST(keys_outlive_the_engine),

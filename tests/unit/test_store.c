@@ -670,9 +670,11 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 {
 	struct store *w = ((struct bench *)*state)->writer;
 	struct deliverable_row deliverable = { "d", "d", NULL, NULL, 1 };
-	struct idempotency_row answer = an_answer("gone", "k", 1), out;
+	struct idempotency_row answer = an_answer("stays", "k", 1), out;
 	struct task_row task = a_task("t", 0);
 	struct job_row row = a_job("gone");
+	uint64_t rows;
+	int steps = 0;
 	char *before, *after;
 
 	OK(w->ops->begin(w));
@@ -688,19 +690,38 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	OK(w->ops->task_put(w, row.key, &task));
 	OK(w->ops->deliverable_put(w, row.key, &deliverable));
 	OK(w->ops->idempotency_put(w, &answer));
-	answer = an_answer("stays", "k", 1);
+	job_scope(row.key, answer.scope);
 	OK(w->ops->idempotency_put(w, &answer));
 	OK(w->ops->commit(w));
 
 	OK(w->ops->begin(w));
 	OK(w->ops->job_delete(w, &row));
 	NONE(w->ops->job_delete(w, &row));
-	NONE(w->ops->task_get(w, row.key, "t", &task));
-	NONE(w->ops->idempotency_get(w, "gone", "k", &out));
-	OK(w->ops->idempotency_get(w, "stays", "k", &out));
-	free(out.body);
 	OK(w->ops->commit(w));
 	after = dumped(w);
+	assert_string_equal(after, before); /* at once */
+	OK(w->ops->begin(w));
+	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	assert_true(rows > 0);
+	OK(w->ops->commit(w));
+	for (enum store_result r = STORE_OK; r == STORE_OK; steps++) { /* its rows step by step */
+		OK(w->ops->begin(w));
+		r = w->ops->prune(w, 0, 0, 100, 2);
+		OK(w->ops->commit(w));
+	}
+	assert_in_range(steps, 4, 5); /* six rows, its mark perhaps, and a step that finds nothing */
+
+	OK(w->ops->begin(w));
+	NONE(w->ops->task_get(w, row.key, "t", &task));
+	NONE(w->ops->deliverable_get(w, row.key, "d", &deliverable));
+	assert_string_equal(events(w, row.key, 0, false, 10), "");
+	NONE(w->ops->idempotency_get(w, answer.scope, "k", &out));
+	OK(w->ops->idempotency_get(w, "stays", "k", &out));
+	free(out.body);
+	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	assert_int_equal(rows, 0);
+	OK(w->ops->commit(w));
+	after = (free(after), dumped(w));
 	assert_string_equal(after, before);
 	free(before);
 	free(after);

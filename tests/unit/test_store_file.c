@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "store/sqlite.h"
 #include "store_kit.h"
 
 static int setup(void **state)
@@ -243,6 +244,118 @@ static void killed_in_a_transaction(const struct bench *b)
 		CHILD(seq == 8 || w->ops->commit(w) == STORE_OK);
 	}
 	kill(getpid(), SIGKILL);
+}
+
+static int number_in(const char *location, const char *query)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	int number;
+
+	assert_int_equal(sqlite3_open(location, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	number = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return number;
+}
+
+static enum store_result prune_a_little(struct bench *b)
+{
+	enum store_result r;
+
+	OK(b->writer->ops->begin(b->writer));
+	r = b->writer->ops->prune(b->writer, 0, 0, 100, 10);
+	OK(b->writer->ops->commit(b->writer));
+	return r;
+}
+
+static void rows_of_a_deleted_job_are_removed_by_the_next_start_too(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row = a_job("gone");
+
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	row.key = job_with_events(b->writer, "gone", 100, 0);
+	OK(b->writer->ops->commit(b->writer));
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_delete(b->writer, &row));
+	OK(b->writer->ops->commit(b->writer));
+	OK(prune_a_little(b));
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM job_activity"), 90);
+	bench_open(b);
+	while (prune_a_little(b) == STORE_OK)
+		;
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM job_activity"), 0);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
+}
+
+/* As version 1 left it: keys are scoped by the job's id, and the newer tables are missing. */
+static void database_of_version_1_is_brought_up_to_date(void **state)
+{
+	struct bench *b = *state;
+	struct idempotency_row answer = an_answer("j", "k", 1), out;
+	struct job_row row = a_job("j");
+	int64_t key;
+
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	key = job_with_events(b->writer, "j", 3, 0);
+	OK(b->writer->ops->idempotency_put(b->writer, &answer));
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; PRAGMA user_version=1");
+	bench_open(b);
+	job_scope(key, answer.scope);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_get(b->writer, "j", &row));
+	OK(b->writer->ops->idempotency_get(b->writer, answer.scope, "k", &out));
+	OK(b->writer->ops->commit(b->writer));
+	job_row_finish(&row);
+	free(out.body);
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 2);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
+}
+
+static void a_full_commit_is_synced(void **state)
+{
+	struct bench *b = *state;
+	sqlite3_stmt *st;
+
+	bench_open(b);
+	assert_int_equal(sqlite3_prepare_v2(((struct sqlite_session *)b->writer)->db, "PRAGMA synchronous", -1, &st, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 2); /* FULL: after every commit; NORMAL, 1, is not enough */
+	sqlite3_finalize(st);
+	bench_close(b);
+}
+
+static void assert_private(const char *file)
+{
+	struct stat s;
+
+	assert_int_equal(stat(file, &s), 0);
+	assert_int_equal(s.st_mode & 0777, 0640);
+}
+
+static void every_file_is_for_its_owner_and_group_only(void **state)
+{
+	struct bench *b = *state;
+	mode_t before = umask(0);
+
+	bench_open(b);
+	assert_private(b->location);
+	assert_private(path(b, "jobs.db-wal"));
+	assert_private(path(b, "jobs.db-shm"));
+	assert_private(path(b, "jobs.db-lock"));
+	bench_close(b);
+	umask(before);
 }
 
 static void killed_process_leaves_what_it_committed_and_no_more(void **state)
@@ -527,10 +640,10 @@ static void newer_schema_is_refused(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location, "PRAGMA user_version = 1000");
-	refused(b->location, "its schema version is 1000 and this joblight knows up to 1");
+	refused(b->location, "its schema version is 1000 and this joblight knows up to 2");
 	sql(b->location, "PRAGMA user_version = 0");
 	refused(b->location, "schema version 0 is unknown");
-	sql(b->location, "PRAGMA user_version = 1");
+	sql(b->location, "PRAGMA user_version = 2");
 	bench_open(b);
 	bench_close(b);
 }
@@ -846,6 +959,10 @@ int main(void)
 	static const struct CMUnitTest promises[] = {
 		TEST(opening_again_finds_everything),
 		TEST(key_is_never_used_again_after_opening_again),
+		TEST(rows_of_a_deleted_job_are_removed_by_the_next_start_too),
+		TEST(database_of_version_1_is_brought_up_to_date),
+		TEST(a_full_commit_is_synced),
+		TEST(every_file_is_for_its_owner_and_group_only),
 		TEST(killed_process_leaves_what_it_committed_and_no_more),
 		TEST(snapshot_stays_while_the_writer_commits),
 		TEST(stopping_leaves_one_file_and_its_lock),

@@ -25,6 +25,8 @@
 #ifndef JOBLIGHT_CORE_STORE_H
 #define JOBLIGHT_CORE_STORE_H
 
+#include <stdio.h>
+
 #include "joblight/base/digest.h"
 #include "joblight/core/model.h"
 
@@ -42,7 +44,7 @@ struct event_row {
 
 /* One remembered answer. */
 struct idempotency_row {
-	char scope[ID_MAX + 1]; /* job id, or "" for creations */
+	char scope[ID_MAX + 1]; /* job_scope(), or one that outlives every job */
 	char key[KEY_MAX + 1];
 	uint8_t fingerprint[DIGEST_LEN];
 	int64_t time;
@@ -51,6 +53,18 @@ struct idempotency_row {
 	uint64_t seq_last;
 	char epoch[EPOCH_LEN + 1];
 	char *body; /* answer as engine.h describes it */
+};
+
+/* The scope of keys that go with their job. */
+static inline void job_scope(int64_t job, char scope[ID_MAX + 1])
+{
+	snprintf(scope, ID_MAX + 1, "#%lld", (long long)job);
+}
+
+/* What the clocks showed when they were last compared; see timeline.h.  All in milliseconds. */
+struct clock_row {
+	char boot[40];
+	int64_t monotonic, boottime, wall, steady, trusted;
 };
 
 /* A walk's call back: false stops the walk (which then still returns STORE_OK). */
@@ -76,7 +90,10 @@ struct store_ops {
 
 	enum store_result (*job_get)(struct store *s, const char *id, struct job_row *row);
 	enum store_result (*job_put)(struct store *s, struct job_row *row); /* key 0: inserts and sets key */
-	/* Removes the job, its tasks, deliverables, events and the idempotency rows with its id as scope. */
+	/*
+	 * Removes the job: from now on nobody finds it or anything of it, and its id is free.  Its tasks,
+	 * deliverables, events and keys are left to prune(), which makes this quick however many there are.
+	 */
 	enum store_result (*job_delete)(struct store *s, const struct job_row *row);
 	/* Newest first; below_key 0 starts at the newest; status -1 takes all. */
 	enum store_result (*jobs)(struct store *s, int status, int64_t below_key, size_t limit,
@@ -87,7 +104,7 @@ struct store_ops {
 	enum store_result (*tasks)(struct store *s, int64_t job, task_visit *visit, void *context); /* by position */
 	/* All of a job's tasks in figures; zeroes when there is none. */
 	enum store_result (*task_counts)(struct store *s, int64_t job, struct task_counts *counts);
-	/* Tasks of any job whose stall_at is set and not after `now`, in any order. */
+	/* Tasks of any job whose stall_at is set and not after `now` (steady time), in any order. */
 	enum store_result (*stalled)(struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context);
 
 	enum store_result (*deliverable_get)(struct store *s, int64_t job, const char *id, struct deliverable_row *row);
@@ -104,8 +121,11 @@ struct store_ops {
 					     struct idempotency_row *row);
 	enum store_result (*idempotency_put)(struct store *s, const struct idempotency_row *row);
 
+	enum store_result (*clock_get)(struct store *s, struct clock_row *row); /* NONE: it was never put */
+	enum store_result (*clock_put)(struct store *s, const struct clock_row *row);
+
 	/*
-	 * Removes at most `budget` rows in all: idempotency rows older than `keys_before`, and events of jobs
+	 * Removes at most `budget` rows in all: what is left of deleted jobs, idempotency rows older than `keys_before`, and events of jobs
 	 * that ended before `logs_before` or that hold more than `most_events` (ended jobs only, oldest first,
 	 * never the last event); raises the job's `first` with it.  OK: there may be more; NONE: nothing to do.
 	 */
