@@ -20,6 +20,24 @@ uint64_t clock_monotonic_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t clock_boottime_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void clock_boot_id(char out[CLOCK_BOOT_LEN + 1])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(out, CLOCK_BOOT_LEN + 1, file))
+		snprintf(out, CLOCK_BOOT_LEN + 1, "unknown");
+	if (file)
+		fclose(file);
+}
+
 static void put_digits(char *out, unsigned width, unsigned value)
 {
 	while (width--) {

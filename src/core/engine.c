@@ -16,7 +16,7 @@ struct engine {
 	entropy_fn *entropy;
 	struct working_set rows;
 	struct batch *batch;
-	int64_t now;
+	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
 	uint64_t probe; /* number of the current check */
 };
 
@@ -227,7 +227,7 @@ static void expect_word(const struct engine *e, const struct job_state *job, str
 	int64_t patience = row->heartbeat_ms < 0 ? job->row.heartbeat_ms : row->heartbeat_ms;
 
 	row->stalled = false;
-	row->stall_at = row->status == TASK_IN_PROGRESS && patience ? e->now + patience : 0;
+	row->stall_at = row->status == TASK_IN_PROGRESS && patience ? e->steady + patience : 0;
 }
 
 /* The id that was given, or a new one. */
@@ -491,13 +491,75 @@ static bool create_job(struct engine *e, struct op *op)
 	return ok;
 }
 
+struct waited_for {
+	struct engine *engine;
+	struct job_state *job;
+};
+
+static bool goes_by_its_job(const struct task_row *row)
+{
+	return row->status == TASK_IN_PROGRESS && row->heartbeat_ms < 0;
+}
+
+/* Those in memory may be newer than the store's rows. */
+static bool keep_waited_for(void *context, const struct task_row *row)
+{
+	const struct waited_for *w = context;
+	struct task_state *known;
+	struct task_row copy = *row;
+
+	HASH_FIND_STR(w->job->tasks, row->id, known);
+	if (known || !goes_by_its_job(row))
+		return true;
+	copy.title = xstrdup(row->title);
+	copy.note = row->note ? xstrdup(row->note) : NULL;
+	working_set_keep_task(&w->engine->rows, w->job, &copy);
+	return true;
+}
+
+/* The same last word, another patience; one whose last word is not known any more may be silent again. */
+static bool expect_word_anew(struct engine *e, struct job_state *job, struct task_state *task, int64_t before)
+{
+	int64_t patience = job->row.heartbeat_ms, stall_at = task->row.stall_at;
+	bool was_stalled = task->row.stalled;
+
+	expect_word(e, job, &task->row);
+	if (stall_at && patience)
+		task->row.stall_at = stall_at - before + patience;
+	if (!was_stalled && stall_at == task->row.stall_at)
+		return true;
+	if (was_stalled)
+		task->row.updated = job_time(e, job);
+	working_set_touch_job(&e->rows, job);
+	working_set_touch_task(job, task);
+	return !was_stalled || log_task_update(e, job, task);
+}
+
+/* A change of how long a job's tasks may be silent applies to those that are in progress at once. */
+static bool expect_anew(struct engine *e, struct job_state *job, int64_t before)
+{
+	struct waited_for w = { e, job };
+	enum store_result r;
+
+	if (job->row.heartbeat_ms == before || job_status_terminal(job->row.status))
+		return true;
+	r = e->store->ops->tasks(e->store, job->row.key, keep_waited_for, &w);
+	if (broken(e, r))
+		return false;
+	for (struct task_state *task = job->tasks; task; task = task->hh.next)
+		if (goes_by_its_job(&task->row) && !expect_word_anew(e, job, task, before))
+			return false;
+	return true;
+}
+
 static bool patch_job(struct engine *e, struct op *op)
 {
 	struct job_state *job = find_open_job(e, op);
 
 	if (!job)
 		return false;
-	int64_t time = job_time(e, job);
+	int64_t time = job_time(e, job), patience = job->row.heartbeat_ms;
+	uint64_t before = job->row.seq;
 	if (op->has_title)
 		set_text(&job->row.title, op->title);
 	if (op->has_metadata)
@@ -508,9 +570,10 @@ static bool patch_job(struct engine *e, struct op *op)
 		job->row.heartbeat_ms = op->heartbeat_ms;
 	if (job_status_terminal(job->row.status))
 		job->row.ended = time;
-	if (!log_job_update(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0))
+	if (!log_job_update(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0) ||
+	    !expect_anew(e, job, patience))
 		return false;
-	answer_position(op, job, job->row.seq, job->row.seq);
+	answer_position(op, job, before + 1, job->row.seq);
 	answer_job(op, job);
 	return true;
 }
@@ -613,7 +676,7 @@ static bool stall(struct engine *e, struct op *op)
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
 	struct task_state *task = job ? working_set_find_task(&e->rows, job, slice_of(op->task_id)) : NULL;
 
-	if (!task || !task->row.stall_at || task->row.stall_at > e->now)
+	if (!task || !task->row.stall_at || task->row.stall_at > e->steady)
 		return false;
 	task->row.stall_at = 0;
 	if (job_status_terminal(job->row.status))
@@ -717,13 +780,14 @@ static void apply_with_key(struct engine *e, struct op *op)
 
 /* Transactions. */
 
-enum store_result engine_begin(struct engine *e, int64_t now_wall_ms)
+enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms)
 {
 	enum store_result r = e->store->ops->begin(e->store);
 
 	if (r != STORE_OK)
 		return r;
-	e->now = now_wall_ms;
+	e->now = wall_ms;
+	e->steady = steady_ms;
 	e->rows.failure = STORE_OK;
 	e->batch = batch_create();
 	return STORE_OK;

@@ -8,6 +8,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/core/timeline.h"
 #include "trouble.h"
 
 #define LOOK_MS 250         /* it looks for silent tasks this often, at least */
@@ -16,6 +17,7 @@
 #define PRUNE_REST_MS 60000 /* and at least this often */
 #define CHECKPOINT_MS 1000  /* a checkpoint that was held up is tried again this often */
 #define RETRY_MS 1000       /* after a failure */
+#define CLOCK_MS 1000       /* compares the clocks this often */
 #define BUSY_PAUSE 3        /* while writes wait, a step is followed by a pause of so many times its length */
 
 /* Rows in one step: as many as take a few milliseconds, because rows may be large and disks slow. */
@@ -30,7 +32,7 @@
 #define OVERDUE_MAX 1000000
 #define OVERDUE_WARN_MS 10000 /* a backlog that lasts this long is logged */
 
-enum chore_name { CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
+enum chore_name { CHORE_CLOCK, CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
 
 /* What a chore needs to know of itself. */
 struct chore_state {
@@ -54,10 +56,12 @@ struct chores {
 	const struct limits *limits;
 	chores_commit *commit;
 	void *context;
+	struct timeline *timeline;
 	struct chore_state states[CHORE_COUNT];
 	uint64_t look_ms;
 	size_t budget;
 	struct backlog backlog;
+	bool clock_unsaved;
 };
 
 /* ---- transactions ---- */
@@ -78,6 +82,72 @@ static enum store_result transact(struct chores *c, chore_work *work, void *cont
 	if (r != STORE_OK)
 		ops->rollback(c->store);
 	return r;
+}
+
+/* ---- the clocks ---- */
+
+/* `boot` holds its text. */
+static struct clock_reading read_clocks(char boot[CLOCK_BOOT_LEN + 1])
+{
+	clock_boot_id(boot);
+	return (struct clock_reading){
+		.boot = boot,
+		.wall = clock_wall_ms(),
+		.monotonic = (int64_t)clock_monotonic_ms(),
+		.boottime = (int64_t)clock_boottime_ms(),
+	};
+}
+
+static void tell_jump(int64_t jump)
+{
+	char ms[24];
+
+	if (!jump)
+		return;
+	snprintf(ms, sizeof ms, "%" PRId64, jump);
+	log_warn("the wall clock has jumped; nothing is pruned by its age for an hour", "ms", ms);
+}
+
+static enum store_result save_clock(struct chores *c, void *context)
+{
+	(void)context;
+	return c->store->ops->clock_put(c->store, &c->timeline->row);
+}
+
+/* What could not be saved is saved by the next step, and the row differs until then. */
+static enum store_result compare_clocks(struct chores *c, struct chore_state *state)
+{
+	char boot[CLOCK_BOOT_LEN + 1];
+	struct clock_reading now = read_clocks(boot);
+	bool save;
+
+	tell_jump(timeline_look(c->timeline, &now, &save));
+	c->clock_unsaved |= save;
+	state->tried = c->clock_unsaved;
+	if (!c->clock_unsaved)
+		return STORE_NONE;
+	enum store_result r = transact(c, save_clock, NULL);
+	c->clock_unsaved = r != STORE_OK;
+	return r == STORE_OK ? STORE_NONE : r;
+}
+
+static int64_t steady_now(const struct chores *c)
+{
+	return timeline_steady(c->timeline, (int64_t)clock_monotonic_ms());
+}
+
+void chores_start_timeline(struct store *store, struct timeline *timeline)
+{
+	char boot[CLOCK_BOOT_LEN + 1];
+	struct clock_row saved;
+	enum store_result r = store->ops->begin(store);
+
+	if (r == STORE_OK) {
+		r = store->ops->clock_get(store, &saved);
+		store->ops->rollback(store);
+	}
+	struct clock_reading now = read_clocks(boot);
+	tell_jump(timeline_start(timeline, r == STORE_OK ? &saved : NULL, &now));
 }
 
 /* ---- tasks that were silent for too long ---- */
@@ -113,7 +183,7 @@ static enum store_result find_silence(struct chores *c, void *context)
 {
 	const struct store_ops *ops = c->store->ops;
 	struct silence *silence = context;
-	int64_t now = clock_wall_ms();
+	int64_t now = steady_now(c);
 	enum store_result r = ops->stalled(c->store, now, c->limits->commit_writes, add_stall, silence);
 
 	if (r != STORE_NONE)
@@ -149,10 +219,13 @@ struct horizon {
 	int64_t keys_before, logs_before;
 };
 
+/* Soon after a jump of the clock nothing is old. */
 static struct horizon horizon(const struct chores *c)
 {
 	int64_t now = clock_wall_ms();
 
+	if (timeline_waits(c->timeline, (int64_t)clock_monotonic_ms()))
+		return (struct horizon){ INT64_MIN, INT64_MIN };
 	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms, now - (int64_t)c->limits->retention_ms };
 }
 
@@ -257,6 +330,8 @@ static const struct chore {
 	enum store_result (*step)(struct chores *c, struct chore_state *state);
 	const char *begins, *ends;
 } table[CHORE_COUNT] = {
+	[CHORE_CLOCK] = { compare_clocks, "what the clocks show cannot be saved; it is tried again",
+			  "what the clocks show is saved again" },
 	[CHORE_SILENCE] = { tell_silence, "silent tasks cannot be looked for; it is tried again",
 			    "silent tasks are looked for again" },
 	[CHORE_PRUNE] = { prune, "what has outlived its time cannot be removed; it is tried again",
@@ -337,7 +412,8 @@ static uint64_t look_ms(const struct limits *limits)
 	return quarter < 10 ? 10 : quarter > LOOK_MS ? LOOK_MS : quarter;
 }
 
-struct chores *chores_create(struct store *store, const struct limits *limits, chores_commit *commit, void *context)
+struct chores *chores_create(struct store *store, const struct limits *limits, struct timeline *timeline,
+			     chores_commit *commit, void *context)
 {
 	struct chores *c = xcalloc(1, sizeof(*c));
 
@@ -345,8 +421,11 @@ struct chores *chores_create(struct store *store, const struct limits *limits, c
 	c->limits = limits;
 	c->commit = commit;
 	c->context = context;
+	c->timeline = timeline;
+	c->clock_unsaved = true;
 	c->look_ms = look_ms(limits);
 	c->budget = BUDGET_FIRST;
+	c->states[CHORE_CLOCK] = (struct chore_state){ .rest_ms = CLOCK_MS, .after_ms = CLOCK_MS };
 	c->states[CHORE_SILENCE] = (struct chore_state){ .rest_ms = c->look_ms, .after_ms = c->look_ms };
 	c->states[CHORE_PRUNE] = (struct chore_state){ .rest_ms = prune_rest_ms(limits), .after_ms = PRUNE_MS };
 	c->states[CHORE_CHECKPOINT] = (struct chore_state){ .rest_ms = CHECKPOINT_MS, .after_ms = 0 };

@@ -19,12 +19,17 @@
 #include "joblight/core/store.h"
 
 struct chores;
+struct timeline;
+
+/* Starts the timeline where the last run of the server left it.  A store that fails is as one without a row. */
+void chores_start_timeline(struct store *store, struct timeline *timeline);
 
 /* Commits ops that nobody waits for and hands out their events; they stay the caller's.  False: it failed. */
 typedef bool chores_commit(void *context, struct op *ops);
 
-/* All are borrowed for as long as it lives. */
-struct chores *chores_create(struct store *store, const struct limits *limits, chores_commit *commit, void *context);
+/* All are borrowed for as long as it lives.  The timeline has been started; chores_run() keeps it. */
+struct chores *chores_create(struct store *store, const struct limits *limits, struct timeline *timeline,
+			     chores_commit *commit, void *context);
 void chores_free(struct chores *c); /* NULL is fine */
 
 /* Something was committed: what it makes due is looked for soon. */

@@ -8,6 +8,7 @@
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/engine.h"
+#include "joblight/core/timeline.h"
 #include "chores.h"
 #include "trouble.h"
 
@@ -21,6 +22,7 @@ struct writer {
 	pthread_t thread;
 	struct chores *chores;
 	struct trouble trouble; /* with writing */
+	struct timeline timeline;
 };
 
 static struct op *first_op(struct mail *mail)
@@ -53,7 +55,8 @@ static void note_health(struct writer *w, enum store_result r)
 
 static enum store_result run_transaction(struct writer *w, struct op *ops, struct batch **batch)
 {
-	enum store_result r = engine_begin(w->engine, clock_wall_ms());
+	enum store_result r = engine_begin(w->engine, clock_wall_ms(),
+					   timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()));
 
 	if (r != STORE_OK)
 		return r;
@@ -150,7 +153,8 @@ struct writer *writer_start(struct store *store, const struct limits *limits, wr
 	w->trouble.begins = "the store does not take writes; they are answered 503 until it does";
 	w->trouble.ends = "the store takes writes again";
 	w->engine = engine_create(store, limits, random_bytes);
-	w->chores = chores_create(store, limits, commit_chore, w);
+	w->chores = chores_create(store, limits, &w->timeline, commit_chore, w);
+	chores_start_timeline(store, &w->timeline);
 	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
 		log_error("no thread for the store can be started");

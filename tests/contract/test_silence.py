@@ -143,14 +143,13 @@ def test_the_jobs_timeout_is_for_tasks_without_one_of_their_own(quick_api):
     assert_is_fold(quick_api.job(job), quick_api.activity(job))
 
 
-def test_a_change_of_the_jobs_timeout_counts_from_the_next_word(quick_api):
+def test_a_change_of_the_jobs_timeout_applies_at_once(quick_api):
     job = quick_api.create_job(tasks=[{"id": "t1", "title": "A", "status": "in_progress"}])["id"]
-    quick_api.report(job, "clock", status="in_progress", **{FIELD: SHORT * 3})
     assert quick_api.patch(f"/api/jobs/{job}", {FIELD: SHORT}).json[FIELD] == SHORT
-    stalled(quick_api, job, "clock")
+    stalled(quick_api, job, "t1")   # its worker was dead all the time
+    assert FIELD not in quick_api.patch(f"/api/jobs/{job}", {FIELD: None}).json
     assert "stalled" not in task_of(quick_api, job, "t1")
-    quick_api.report(job, "t1")
-    stalled(quick_api, job, "t1")
+    assert_is_fold(quick_api.job(job), quick_api.activity(job))
 
 
 def test_the_job_shows_its_timeout_and_every_change_of_it(api):

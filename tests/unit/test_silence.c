@@ -4,10 +4,14 @@
  */
 #include "store_kit.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
+#include "joblight/base/clock.h"
 #include "joblight/base/random.h"
 #include "joblight/core/decode.h"
 #include "joblight/core/engine.h"
@@ -74,7 +78,7 @@ static enum outcome done(struct office *o, struct op *op)
 	struct batch *batch;
 	enum outcome outcome;
 
-	OK(engine_begin(o->engine, o->now));
+	OK(engine_begin(o->engine, o->now, o->now));
 	OK(engine_apply(o->engine, op));
 	OK(engine_commit(o->engine, &batch));
 	batch_release(batch);
@@ -304,23 +308,68 @@ static void the_timeout_of_the_job_is_for_tasks_without_one(void **state)
 	assert_true(says(last_event(o), "\"taskId\":\"new\"") && told_stalled(o));
 }
 
-static void a_change_of_the_jobs_timeout_counts_from_each_tasks_next_word(void **state)
+static void a_change_of_the_jobs_timeout_counts_from_each_tasks_last_word(void **state)
 {
 	struct office *o = *state;
 
 	job_with_a_task(o, ",\"status\":\"in_progress\"");
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":2000}");
 	assert_true(says(last_event(o), "\"heartbeatTimeoutMs\":2000"));
-	quiet(o, 100000);
+	assert_int_equal(head(o, "j"), 2); /* what only waits is no event */
+	quiet(o, 1000);
 	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+	quiet(o, 1000);
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":9000}");
-	silent(o, 2000, 1);
+	silent(o, 8000, 1);
 	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
-	silent(o, 9000, 1);
+	quiet(o, 5000);
+	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":1000}");
+	assert_int_equal(look(o), 1); /* it was silent for longer already */
+}
+
+static void turning_the_jobs_timeout_off_leaves_no_alarm(void **state)
+{
+	struct office *o = *state;
+	char *text;
+
+	say(o, OP_JOB_CREATE, "",
+	    "{\"id\":\"j\",\"title\":\"J\",\"heartbeatTimeoutMs\":3000,\"tasks\":["
+	    "{\"id\":\"a\",\"status\":\"in_progress\"},{\"id\":\"b\",\"status\":\"in_progress\"},"
+	    "{\"id\":\"own\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":3000}]}");
+	o->now += 2000;
+	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"b\"}");
+	o->now += 1000;
+	assert_int_equal(look(o), 2);
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":null}");
-	assert_false(says(last_event(o), "heartbeatTimeoutMs"));
-	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+	assert_true(says(last_event(o), "\"type\":\"task_update\",\"jobId\":\"j\",\"seq\":6,\"taskId\":\"a\""));
+	assert_false(told_stalled(o));
 	quiet(o, 1000000);
+	text = snapshot(o, "j");
+	assert_true(says(text, "\"stalled\":true")); /* the one that says so for itself */
+	assert_null(strstr(strstr(text, "\"stalled\":true") + 1, "\"stalled\":true"));
+	free(text);
+}
+
+/* The engine is new: its rows are in the store only. */
+static void turning_the_jobs_timeout_on_finds_a_dead_worker(void **state)
+{
+	struct office *o = *state;
+
+	say(o, OP_JOB_CREATE, "",
+	    "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"a\",\"status\":\"in_progress\"},"
+	    "{\"id\":\"b\",\"status\":\"in_progress\"},{\"id\":\"c\",\"title\":\"C\"}]}");
+	engine_free(o->engine);
+	o->engine = engine_create(o->bench.writer, &o->limits, random_bytes);
+	quiet(o, 1000000);
+	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":3000}");
+	silent(o, 3000, 2);
+	assert_true(told_stalled(o));
+	say(o, OP_JOB_PATCH, "j", "{\"title\":\"New\"}"); /* another change is none of this */
+	assert_int_equal(head(o, "j"), 5);
+	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":6000}");
+	assert_int_equal(head(o, "j"), 8);
+	assert_false(told_stalled(o));
+	silent(o, 6000, 2);
 }
 
 static void a_word_switches_the_tasks_own_timeout_off(void **state)
@@ -355,7 +404,7 @@ static void a_word_that_came_after_the_look_wins(void **state)
 	o->now += 5000;
 	word = decoded(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	stall = a_stall("j", "t");
-	OK(engine_begin(o->engine, o->now));
+	OK(engine_begin(o->engine, o->now, o->now));
 	OK(engine_apply(o->engine, word));
 	OK(engine_apply(o->engine, stall));
 	OK(engine_commit(o->engine, &batch));
@@ -373,7 +422,7 @@ static void a_stall_that_was_not_committed_is_found_again(void **state)
 
 	job_with_a_task(o, WAITING);
 	o->now += 5000;
-	OK(engine_begin(o->engine, o->now));
+	OK(engine_begin(o->engine, o->now, o->now));
 	OK(engine_apply(o->engine, stall));
 	engine_rollback(o->engine);
 	op_free(stall);
@@ -499,17 +548,105 @@ static unsigned count_of(struct ear *e, const char *what)
 	return count;
 }
 
+static void wait_for_answers(struct ear *e, unsigned answers)
+{
+	pthread_mutex_lock(&e->lock);
+	while (e->answers < answers)
+		pthread_cond_wait(&e->heard, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
 /* Until this many stalls were told; a minute is for machines that do something else. */
 static void wait_for_stalls(struct ear *e, unsigned stalls)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &until);
 	until.tv_sec += 60;
 	pthread_mutex_lock(&e->lock);
 	while (count_of(e, "\"stalled\":true") < stalls)
 		assert_int_equal(pthread_cond_timedwait(&e->heard, &e->lock, &until), 0);
 	pthread_mutex_unlock(&e->lock);
+}
+
+/* The wall clock of this program, which may be set.  It stands for the system's in everything below. */
+static atomic_llong clock_set_by_ms;
+
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+	long long ms = which == CLOCK_REALTIME ? clock_set_by_ms : 0;
+	int failed = (int)syscall(SYS_clock_gettime, which, now);
+
+	now->tv_sec += (time_t)(ms / 1000);
+	return failed;
+}
+
+/* `early` may be silent for a minute and `late` for a moment: whoever finds `late` would have found `early`. */
+static void the_clock_is_set(struct office *o, long long ms)
+{
+	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
+
+	o->limits.least_heartbeat_timeout_ms = 40;
+	struct writer *w = writer_start(o->bench.writer, &o->limits, deliver, &e);
+	assert_true(writer_submit(w, decoded(o, OP_JOB_CREATE, "",
+					     "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"early\",\"status\":"
+					     "\"in_progress\",\"heartbeatTimeoutMs\":60000},{\"id\":\"late\","
+					     "\"status\":\"in_progress\",\"heartbeatTimeoutMs\":400}]}")));
+	wait_for_answers(&e, 1);
+	clock_set_by_ms += ms;
+	wait_for_stalls(&e, 1);
+	writer_stop(w);
+	writer_free(w);
+	clock_set_by_ms = 0;
+	assert_int_equal(count_of(&e, "\"stalled\":true"), 1);
+	assert_int_equal(count_of(&e, "\"taskId\":\"late\""), 1);
+	buf_finish(&e.events);
+}
+
+static void a_clock_that_is_set_forward_makes_nobody_silent(void **state)
+{
+	the_clock_is_set(*state, 120000);
+}
+
+static void a_clock_that_is_set_back_hides_nobodys_silence(void **state)
+{
+	the_clock_is_set(*state, -3600000);
+}
+
+/* The deletion is swept by the same step that would have removed the old log. */
+static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
+{
+	struct office *o = *state;
+	struct store *w = o->bench.writer;
+	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
+	struct job_row row = { 0 };
+
+	o->limits.retention_ms = 86400000;
+	OK(w->ops->begin(w));
+	job_with_events(w, "ended", 10, clock_wall_ms() - 3600000);
+	OK(w->ops->commit(w));
+	struct writer *writer = writer_start(w, &o->limits, deliver, &e);
+	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"gone\",\"title\":\"T\"}")));
+	wait_for_answers(&e, 1);
+	clock_set_by_ms += INT64_C(400) * 86400000;
+	assert_true(writer_submit(writer, decoded(o, OP_JOB_DELETE, "gone", NULL)));
+	wait_for_answers(&e, 2);
+	for (uint64_t rows = 1; rows;) {
+		struct store *r = o->bench.reader;
+		OK(r->ops->begin(r));
+		OK(r->ops->overdue(r, 0, 0, UINT64_MAX, 100, &rows));
+		OK(r->ops->commit(r));
+		poll(NULL, 0, 5);
+	}
+	writer_stop(writer);
+	writer_free(writer);
+	clock_set_by_ms = 0;
+	OK(w->ops->begin(w));
+	OK(w->ops->job_get(w, "ended", &row));
+	OK(w->ops->commit(w));
+	assert_int_equal(row.first, 1);
+	job_row_finish(&row);
+	buf_finish(&e.events);
 }
 
 /* More of them than one transaction takes. */
@@ -546,7 +683,9 @@ static const struct CMUnitTest promises[] = {
 	TEST(only_a_task_in_progress_is_waited_for),
 	TEST(a_task_without_a_timeout_may_be_silent_for_ever),
 	TEST(the_timeout_of_the_job_is_for_tasks_without_one),
-	TEST(a_change_of_the_jobs_timeout_counts_from_each_tasks_next_word),
+	TEST(a_change_of_the_jobs_timeout_counts_from_each_tasks_last_word),
+	TEST(turning_the_jobs_timeout_off_leaves_no_alarm),
+	TEST(turning_the_jobs_timeout_on_finds_a_dead_worker),
 	TEST(a_word_switches_the_tasks_own_timeout_off),
 	TEST(what_is_said_to_the_workers_is_no_word_of_theirs),
 	TEST(a_word_that_came_after_the_look_wins),
@@ -556,6 +695,9 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_deleted_job_is_silent),
 	TEST(a_clock_that_goes_back_only_makes_it_wait),
 	TEST(the_store_thread_tells_by_itself_and_answers_nobody),
+	TEST(a_clock_that_is_set_forward_makes_nobody_silent),
+	TEST(a_clock_that_is_set_back_hides_nobodys_silence),
+	TEST(nothing_is_pruned_by_age_when_the_clock_has_jumped),
 };
 
 static const struct CMUnitTest promises_of_a_file[] = {

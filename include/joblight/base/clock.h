@@ -11,6 +11,11 @@
 
 int64_t clock_wall_ms(void);       /* since 1970, may jump */
 uint64_t clock_monotonic_ms(void); /* never goes back */
+uint64_t clock_boottime_ms(void);  /* the same, and also runs while the machine sleeps */
+
+/* The id of this boot of the machine; "unknown" when the system does not tell. */
+#define CLOCK_BOOT_LEN 36
+void clock_boot_id(char out[CLOCK_BOOT_LEN + 1]);
 
 /* RFC 3339 in UTC with milliseconds; `out` holds CLOCK_TEXT_LEN + 1 bytes. */
 void clock_format(int64_t wall_ms, char *out);

@@ -27,8 +27,11 @@ typedef void entropy_fn(void *out, size_t len);
 struct engine *engine_create(struct store *store, const struct limits *limits, entropy_fn *entropy);
 void engine_free(struct engine *e);
 
-/* Begins a transaction.  On anything but STORE_OK there is none. */
-enum store_result engine_begin(struct engine *e, int64_t now_wall_ms);
+/*
+ * Begins a transaction at this wall time, which events carry, and this steady time (timeline.h), by which
+ * silence is measured.  On anything but STORE_OK there is none.
+ */
+enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms);
 
 /*
  * Decides one op: its outcome, events and answer are set.  STORE_OK also for a refused op; anything
