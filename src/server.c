@@ -12,6 +12,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
+#include "joblight/base/random.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "joblight/store/backend.h"
@@ -271,7 +272,7 @@ int server_run(const struct config *config)
 	block_signals(&signals);
 	settle_connections(&s->limits);
 	settle_memory(&s->limits);
-	if (!check_address(config, host, &port) || !open_pages(s, config) || !open_store(s, config) ||
+	if (!random_check() || !check_address(config, host, &port) || !open_pages(s, config) || !open_store(s, config) ||
 	    !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);

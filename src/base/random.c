@@ -1,8 +1,13 @@
 #include "joblight/base/random.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
+
+#include "joblight/base/log.h"
 
 void random_bytes(void *out, size_t len)
 {
@@ -12,11 +17,25 @@ void random_bytes(void *out, size_t len)
 		ssize_t n = getrandom(at, len, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			abort(); /* a kernel without getrandom() cannot run this server */
+		if (n <= 0) { /* ids and epochs could be guessed without it */
+			log_error("the system gives no random numbers", "getrandom", n ? strerror(errno) : "nothing");
+			_exit(1);
+		}
 		at += n;
 		len -= (size_t)n;
 	}
+}
+
+bool random_check(void)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_error("the system gives no random numbers", "file", "/dev/urandom", "cause", strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
 }
 
 uint64_t random_u64(void)

@@ -80,7 +80,7 @@ static bool take_title_text(struct decoder *d, const cJSON *value, struct slice 
 {
 	if (!take_text(d, value, d->limits->title_bytes, title))
 		return false;
-	return title->len || refuse_value(d, value->string, "must not be empty");
+	return !utf8_blank(*title) || refuse_value(d, value->string, "must not be empty or blank");
 }
 
 static bool take_task_id(struct decoder *d, const cJSON *value, void *target)
@@ -124,8 +124,11 @@ static bool take_progress(struct decoder *d, const cJSON *value, void *target)
 	if (t->has_progress == GIVEN_NULL)
 		return true;
 	t->progress = value->valuedouble;
-	if (cJSON_IsNumber(value) && t->progress >= 0 && t->progress <= 100)
+	if (cJSON_IsNumber(value) && t->progress >= 0 && t->progress <= 100) {
+		if (!isnormal(t->progress)) /* smaller than many parsers can read */
+			t->progress = 0;
 		return true;
+	}
 	return refuse_value(d, value->string, "must be a number from 0 to 100, or null");
 }
 
@@ -203,6 +206,17 @@ static bool take_job_heartbeat(struct decoder *d, const cJSON *value, void *targ
 	return take_heartbeat(d, value, &op->heartbeat_ms);
 }
 
+/* Whether a number in it, at any depth, is more than a double holds: most readers have no way to show it. */
+static bool overflows(const cJSON *value)
+{
+	if (cJSON_IsNumber(value))
+		return isinf(value->valuedouble);
+	for (const cJSON *item = value->child; item; item = item->next)
+		if (overflows(item))
+			return true;
+	return false;
+}
+
 /* Kept as the client wrote it: a tree would round its numbers. */
 static bool take_raw_object(struct decoder *d, const cJSON *value, uint64_t most, struct buf *out)
 {
@@ -215,6 +229,8 @@ static bool take_raw_object(struct decoder *d, const cJSON *value, uint64_t most
 	}
 	if (!cJSON_IsObject(value))
 		return refuse_value(d, value->string, "must be an object");
+	if (overflows(value))
+		return refuse_value(d, value->string, "holds a number that is too large");
 	if (!json_member(d->text, value->string, &raw))
 		return refuse_value(d, value->string, "write this name without escapes");
 	json_minify(out, raw);
@@ -591,6 +607,8 @@ cJSON *decode_parse(const struct limits *limits, struct slice text, struct probl
 
 bool decode_json(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
 {
+	if (body.len >= 3 && memcmp(body.ptr, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+		body = (struct slice){ body.ptr + 3, body.len - 3 };
 	cJSON *root = decode_parse(limits, body, problem);
 
 	return root && decode_tree(limits, body, root, root, op, problem);

@@ -47,6 +47,8 @@ static size_t utf8_length(const unsigned char *at, const unsigned char *end)
 
 bool utf8_valid(struct slice text)
 {
+	if (!text.len) /* there may be no pointer then */
+		return true;
 	const unsigned char *at = (const unsigned char *)text.ptr, *end = at + text.len;
 
 	while (at < end) {
@@ -58,8 +60,49 @@ bool utf8_valid(struct slice text)
 	return true;
 }
 
+/* The code point of a valid character of so many bytes. */
+static unsigned code_point(const unsigned char *at, size_t len)
+{
+	static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	unsigned value = at[0] & masks[len];
+
+	for (size_t i = 1; i < len; i++)
+		value = value << 6 | (at[i] & 0x3f);
+	return value;
+}
+
+/* Spaces, controls, and marks that only steer how others are shown. */
+static bool shows_nothing(unsigned c)
+{
+	static const struct {
+		unsigned first, last;
+	} blank[] = {
+		{ 0x00, 0x20 },     { 0x7f, 0xa0 },     { 0xad, 0xad },     { 0x1680, 0x1680 }, { 0x180e, 0x180e },
+		{ 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f }, { 0x3000, 0x3000 }, { 0xfeff, 0xfeff },
+	};
+
+	for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++)
+		if (c >= blank[i].first && c <= blank[i].last)
+			return true;
+	return false;
+}
+
+bool utf8_blank(struct slice text)
+{
+	for (size_t i = 0; i < text.len;) {
+		const unsigned char *at = (const unsigned char *)text.ptr + i;
+		size_t len = *at < 0x80 ? 1 : utf8_length(at, at + (text.len - i));
+		if (!len || !shows_nothing(code_point(at, len)))
+			return false;
+		i += len;
+	}
+	return true;
+}
+
 void utf8_mend(char *text, size_t len)
 {
+	if (!len)
+		return;
 	unsigned char *at = (unsigned char *)text, *end = at + len;
 
 	while (at < end) {
@@ -304,7 +347,7 @@ static bool take_value(struct lexer *x, unsigned depth)
 
 const char *json_check(struct slice text, unsigned depth, size_t *at)
 {
-	const unsigned char *bytes = (const unsigned char *)text.ptr;
+	const unsigned char *bytes = (const unsigned char *)(text.len ? text.ptr : "");
 	struct lexer x = { .start = bytes, .at = bytes, .end = bytes + text.len };
 
 	skip_space(&x);

@@ -88,7 +88,12 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 	char *copy = xstrdup(location);
 	const char *directory = dirname(copy);
 
-	if (cause == ENOENT || cause == ENOTDIR)
+	struct stat there;
+
+	if (cause == ENOENT && stat(directory, &there) == 0) /* /proc, or a link that leads nowhere */
+		snprintf(error, error_len, "cannot open %s: no file can be made there; name one in another directory",
+		         location);
+	else if (cause == ENOENT || cause == ENOTDIR)
 		snprintf(error, error_len, "cannot open %s: the directory %s does not exist; make it first", location,
 		         directory);
 	else if (cause == EACCES || cause == EPERM)

@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include <math.h>
+
 #include "joblight/core/decode.h"
 #include "joblight/core/json.h"
 
@@ -125,6 +127,56 @@ static void a_job_needs_a_title_and_nothing_else(void **state)
 	bad_field(OP_JOB_CREATE, "{\"title\":\"\"}", "title");
 	bad_field(OP_JOB_CREATE, "{\"title\":null}", "title");
 	bad_field(OP_JOB_CREATE, "{\"title\":7}", "title");
+}
+
+static void a_title_shows_something(void **state)
+{
+	static const char *const blanks[] = { " ", " \\t\\n ", "\u00a0", "\u3000\u2003", "\u200b\ufeff", "\\u2028" };
+	char body[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(blanks); i++) {
+		snprintf(body, sizeof(body), "{\"title\":\"%s\"}", blanks[i]);
+		bad_field(OP_JOB_CREATE, body, "title");
+		bad_field(OP_TASK_PUT, body, "title");
+		snprintf(body, sizeof(body), "{\"title\":\"%s.\"}", blanks[i]);
+		op_free(taken(OP_JOB_CREATE, body));
+	}
+}
+
+static void a_number_that_no_reader_can_hold_is_refused(void **state)
+{
+	(void)state;
+	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":1e400}}", "metadata");
+	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":[{\"b\":-1e400}]}}", "metadata");
+	bad_field(OP_COMMAND, "{\"command\":\"c\",\"args\":{\"a\":1e309}}", "args");
+	op_free(taken(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":1e308,\"b\":1e-400}}"));
+}
+
+static void a_progress_too_small_to_be_read_is_none(void **state)
+{
+	static const char *const small[] = { "1e-320", "-0", "4e-324", "1e-999" };
+	char body[96];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(small); i++) {
+		snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"progress\":%s}", small[i]);
+		struct op *op = taken(OP_TASK_REPORT, body);
+		assert_true(op->tasks->progress == 0 && !signbit(op->tasks->progress));
+		op_free(op);
+	}
+}
+
+static void a_byte_order_mark_is_skipped(void **state)
+{
+	struct op *op = taken(OP_JOB_CREATE, "\xef\xbb\xbf{\"title\":\"T\",\"metadata\":{\"a\":1}}");
+
+	(void)state;
+	assert_true(is(op->title, "T"));
+	assert_string_equal(buf_string(&op->metadata), "{\"a\":1}");
+	op_free(op);
+	refused(OP_JOB_CREATE, "\xef\xbb\xbf\xef\xbb\xbf{\"title\":\"T\"}", OUTCOME_INVALID_JSON, "");
+	refused(OP_JOB_CREATE, "\xef\xbb\xbf", OUTCOME_INVALID_JSON, "empty");
 }
 
 static void a_patch_changes_at_least_one_field(void **state)
@@ -721,6 +773,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_job_has_these_fields),
 		TEST(a_job_needs_a_title_and_nothing_else),
+		TEST(a_title_shows_something),
+		TEST(a_number_that_no_reader_can_hold_is_refused),
+		TEST(a_progress_too_small_to_be_read_is_none),
+		TEST(a_byte_order_mark_is_skipped),
 		TEST(a_patch_changes_at_least_one_field),
 		TEST(statuses_are_listed_when_one_is_unknown),
 		TEST(metadata_is_an_object_and_stays_as_it_was_written),

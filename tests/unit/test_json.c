@@ -105,6 +105,8 @@ static void utf8_is_what_rfc_3629_says(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(utf8_good); i++)
 		assert_true(utf8_valid((struct slice){ utf8_good[i].bytes, utf8_good[i].len }));
+	assert_true(utf8_valid((struct slice){ NULL, 0 }));
+	assert_true(utf8_blank((struct slice){ NULL, 0 }));
 	for (size_t i = 0; i < COUNT(utf8_bad); i++)
 		assert_false(utf8_valid((struct slice){ utf8_bad[i].bytes, utf8_bad[i].len }));
 }

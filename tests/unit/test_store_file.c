@@ -533,6 +533,12 @@ static void missing_directory_is_named(void **state)
 	refused("", "cannot open");
 }
 
+static void place_where_no_file_can_be_made_is_named(void **state)
+{
+	(void)state;
+	refused("/proc/x.db", "no file can be made there");
+}
+
 static void what_is_not_a_file_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -971,6 +977,7 @@ int main(void)
 		TEST(no_file_gets_a_standard_descriptor),
 		TEST(refusing_in_the_same_process_keeps_the_locks),
 		TEST(missing_directory_is_named),
+		TEST(place_where_no_file_can_be_made_is_named),
 		TEST(what_is_not_a_file_is_refused),
 		TEST(read_only_file_is_refused),
 		TEST(file_of_somebody_else_is_refused),

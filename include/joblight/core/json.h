@@ -33,6 +33,7 @@ void json_time(struct buf *out, int64_t wall_ms); /* RFC 3339, with quotes */
 void json_name(struct buf *out, const char *name);
 
 bool utf8_valid(struct slice text);
+bool utf8_blank(struct slice text); /* valid, and empty or only of characters that show nothing */
 /* What is not UTF-8, such as half of a character at a cut, becomes '?'. */
 void utf8_mend(char *text, size_t len);
 

@@ -1,0 +1,72 @@
+/* Random bytes, and a system that gives none. */
+#include "kit.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "joblight/base/random.h"
+
+static int failure; /* what the system says; 0: nothing is wrong */
+static int interruptions;
+
+/* Stands for the system's. */
+ssize_t getrandom(void *out, size_t len, unsigned flags)
+{
+	(void)flags;
+	if (interruptions && interruptions--) {
+		errno = EINTR;
+		return -1;
+	}
+	if (failure) {
+		errno = failure;
+		return -1;
+	}
+	memset(out, 0x5a, len < 3 ? len : 3);
+	return len < 3 ? (ssize_t)len : 3;
+}
+
+static void all_bytes_come_however_they_are_given(void **state)
+{
+	unsigned char bytes[10] = { 0 };
+
+	(void)state;
+	interruptions = 2;
+	random_bytes(bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		assert_int_equal(bytes[i], 0x5a);
+}
+
+static void a_system_without_randomness_ends_the_start_with_a_line(void **state)
+{
+	int status, lines[2];
+	char text[512] = "";
+
+	(void)state;
+	assert_int_equal(pipe(lines), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		dup2(lines[1], STDERR_FILENO);
+		failure = ENOSYS;
+		random_u64();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_true(read(lines[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "no random numbers"));
+	close(lines[0]);
+	close(lines[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(all_bytes_come_however_they_are_given),
+		TEST(a_system_without_randomness_ends_the_start_with_a_line),
+	};
+
+	return RUN("random", tests);
+}
