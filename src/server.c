@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
@@ -22,8 +22,6 @@
 #define HOST_MAX 256
 #define READERS_MAX 64 /* the most that config.def allows */
 #define LARGE_BLOCK (1024 * 1024)
-#define DESCRIPTORS 32768   /* unless --max-connections wants more or fewer, or the system gives fewer */
-#define DESCRIPTORS_KEPT 64 /* for the database, the log, the loops themselves */
 
 struct server {
 	struct limits limits;
@@ -101,27 +99,6 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 	}
 	log_warn("anybody who reaches this address can read and write: --insecure", "listen", c->listen);
 	return true;
-}
-
-/*
- * Most descriptors are for connections.  No more of them than that takes: libwebsockets 4.1 walks through a
- * table of as many entries each time it closes a connection: 20 us when there may be 20,000.
- */
-static void settle_connections(struct limits *limits)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + DESCRIPTORS_KEPT + 1 : DESCRIPTORS;
-	files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	getrlimit(RLIMIT_NOFILE, &files);
-	uint64_t rest = files.rlim_cur > DESCRIPTORS_KEPT ? files.rlim_cur - DESCRIPTORS_KEPT : 2;
-	if (!limits->connections)
-		limits->connections = rest * 9 / 10;
-	if (limits->connections > rest * 19 / 20)
-		limits->connections = rest * 19 / 20;
 }
 
 /* What is left is for the kernel's side of the connections, and for the page cache that the store lives on. */
@@ -270,9 +247,9 @@ int server_run(const struct config *config)
 	s->limits = config->limits;
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
-	settle_connections(&s->limits);
 	settle_memory(&s->limits);
-	if (!random_check() || !check_address(config, host, &port) || !open_pages(s, config) || !open_store(s, config) ||
+	if (!random_check() || !descriptors_take(&s->limits, config->loops) || !check_address(config, host, &port) ||
+	    !open_pages(s, config) || !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
 	    !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);

@@ -35,6 +35,7 @@ static struct conn *conn_of(struct lws *wsi)
 
 void conn_release(struct conn *c)
 {
+	loop_uncount_stream(c);
 	if (!c->subscriber)
 		return;
 	hub_detach(c->loop->hub, c->subscriber);
@@ -46,6 +47,7 @@ void conn_release(struct conn *c)
 static void conn_detach(struct conn *c)
 {
 	c->state = CONN_CLOSING;
+	loop_uncount_stream(c);
 	if (c->subscriber)
 		hub_detach(c->loop->hub, c->subscriber);
 	if (c->reading)
@@ -82,7 +84,7 @@ static bool begins_with_upgrade(struct conn *c, struct slice seen)
 	if (head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD || !guard_is_upgrade(&head))
 		return false;
 	c->request = guard_request(&head, c->loop->limits, &p);
-	if (c->request && upgrade_granted(c->loop, c->request, &p))
+	if (c->request && upgrade_granted(c, c->request, &p))
 		return true;
 	request_free(c->request); /* it is refused like any other request */
 	c->request = NULL;
@@ -117,6 +119,7 @@ bool conn_adopt(struct loop *l, int fd, struct slice seen)
 	c->state = begins_with_upgrade(c, seen) ? CONN_UPGRADE : CONN_IDLE;
 	c->wsi = c->state == CONN_UPGRADE ? lws_adopt_socket_vhost(l->vhost, fd) : adopt_raw(l, fd);
 	if (!c->wsi) { /* lws closed the descriptor */
+		loop_uncount_stream(c);
 		request_free(c->request);
 		free(c);
 		return false;

@@ -35,6 +35,7 @@ struct conn {
 	uint64_t id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
 	bool close_after;      /* the answer ends the connection */
+	bool counted;          /* as a stream: see loop_count_stream() */
 	bool wide;             /* its send buffer is large for a while */
 	bool may_widen;        /* a lot is coming */
 	uint32_t flowed;       /* bytes of it that the socket took */

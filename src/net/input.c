@@ -133,7 +133,7 @@ static void begin_request(struct conn *c, const struct head *head, struct slice 
 	if (!c->request) {
 		input_refuse(c, &p);
 	} else if (guard_is_upgrade(head)) {
-		if (upgrade_granted(c->loop, c->request, &p))
+		if (upgrade_granted(c, c->request, &p))
 			upgrade_later(c, bytes);
 		else
 			input_refuse(c, &p);

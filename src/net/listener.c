@@ -10,10 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "joblight/base/log.h"
 #include "socket.h"
 
 #define BACKLOG 4096
 #define ACCEPT_BATCH 64 /* then the others of the loop get their turn */
+#define PAUSE_MS 50     /* without accepting when nothing can be accepted */
+#define TELL_MS 10000   /* that it cannot is logged once in this time */
 
 static int open_socket(const struct addrinfo *a, bool share)
 {
@@ -85,17 +88,81 @@ int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *
 	return fd;
 }
 
-/* Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not stuck. */
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void open_spare(struct listener *l)
+{
+	if (l->spare < 0)
+		l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not stuck.
+ * False when even that cannot be, because somebody else was quicker.
+ */
 static bool shed(struct listener *l)
 {
+	open_spare(l);
 	if (l->spare < 0)
 		return false;
 	close(l->spare);
+	l->spare = -1;
 	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	open_spare(l);
 	return fd >= 0;
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	struct listener *l = timer->data;
+
+	open_spare(l);
+	uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
+/* The connections that wait would wake the loop again at once, and for ever. */
+static void pause_accepting(struct listener *l)
+{
+	uv_poll_stop(&l->poll);
+	uv_timer_start(&l->pause, on_pause_over, PAUSE_MS, 0);
+}
+
+static void tell(struct listener *l, int cause)
+{
+	uint64_t now = uv_now(l->poll.loop);
+
+	if (now < l->tell_due)
+		return;
+	l->tell_due = now + TELL_MS;
+	log_warn("connections cannot be accepted", "cause", strerror(cause));
+}
+
+/* What accept(2) says of the connection and not of us: the next one may be good. */
+static bool is_of_the_connection(int cause)
+{
+	static const int causes[] = { ECONNABORTED, EINTR,        EPROTO,     ENOPROTOOPT, ENETDOWN,
+		                      EHOSTDOWN,    EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ENONET };
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (cause == causes[i])
+			return true;
+	return false;
+}
+
+/* Whether accepting goes on now. */
+static bool accept_failed(struct listener *l, int cause)
+{
+	if (cause == EAGAIN)
+		return false;
+	if (is_of_the_connection(cause))
+		return true;
+	tell(l, cause);
+	if ((cause == EMFILE || cause == ENFILE) && shed(l))
+		return true;
+	pause_accepting(l);
+	return false;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -107,23 +174,20 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
+		if (fd >= 0)
 			l->accepted(l->context, fd);
-		} else if (errno == EMFILE || errno == ENFILE) {
-			if (!shed(l))
-				return;
-		} else if (errno != ECONNABORTED && errno != EINTR) {
+		else if (!accept_failed(l, errno))
 			return;
-		}
 	}
 }
 
 void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int), void *context)
 {
-	*l = (struct listener){ .fd = fd, .accepted = accepted, .context = context, .open = true };
-	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	*l = (struct listener){ .fd = fd, .spare = -1, .accepted = accepted, .context = context, .open = true };
+	open_spare(l);
 	uv_poll_init(loop, &l->poll, fd);
-	l->poll.data = l;
+	uv_timer_init(loop, &l->pause);
+	l->poll.data = l->pause.data = l;
 	uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
@@ -134,6 +198,7 @@ void listener_close(struct listener *l)
 	l->open = false;
 	uv_poll_stop(&l->poll);
 	uv_close((uv_handle_t *)&l->poll, NULL);
+	uv_close((uv_handle_t *)&l->pause, NULL);
 	close(l->fd);
 	if (l->spare >= 0)
 		close(l->spare);

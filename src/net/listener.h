@@ -11,7 +11,9 @@
 
 struct listener {
 	uv_poll_t poll;
-	int fd, spare; /* `spare` is given up for a moment to accept and close what cannot be kept */
+	uv_timer_t pause; /* running: nothing is accepted until it ends */
+	int fd, spare;    /* `spare` is given up for a moment to accept and close what cannot be kept; -1: it is lost */
+	uint64_t tell_due; /* before this, failures are not logged again */
 	void (*accepted)(void *context, int fd);
 	void *context;
 	bool open;

@@ -22,6 +22,7 @@
 #define TRIM_MOVES 500     /* connections that came or left since */
 #define TRIM_SETTLED 50    /* and no more than this at the last look */
 #define TOLD_WHY 64        /* connections beyond the limit that get an answer instead of a plain close */
+#define TOLD_SHARE 19      /* or this part of the limit, because they take descriptors too */
 
 /* Deadlines and slots. */
 
@@ -81,6 +82,13 @@ void loop_remove_conn(struct loop *l, struct conn *c)
 	on_left(l);
 }
 
+static uint64_t told_most(const struct limits *limits)
+{
+	uint64_t share = limits->connections / TOLD_SHARE;
+
+	return share < TOLD_WHY ? share : TOLD_WHY;
+}
+
 /* One too many is told so, as far as the descriptors that are kept go. */
 static void on_accepted(void *context, int fd)
 {
@@ -94,7 +102,7 @@ static void on_accepted(void *context, int fd)
 		return;
 	}
 	l->counters.full++;
-	if (before < l->limits->connections + TOLD_WHY) {
+	if (before < l->limits->connections + told_most(l->limits)) {
 		doorstep_turn_away(&l->doorstep, fd, &full);
 	} else {
 		close(fd);
@@ -102,14 +110,42 @@ static void on_accepted(void *context, int fd)
 	}
 }
 
-bool loop_takes_streams(struct loop *l, struct problem *problem)
+bool loop_count_stream(struct conn *c)
 {
+	struct loops *all = c->loop->family;
+
+	if (c->counted)
+		return true;
+	if (atomic_fetch_add(&all->streams, 1) >= c->loop->limits->streams) {
+		atomic_fetch_sub(&all->streams, 1);
+		return false;
+	}
+	c->counted = true;
+	return true;
+}
+
+void loop_uncount_stream(struct conn *c)
+{
+	if (c->counted)
+		atomic_fetch_sub(&c->loop->family->streams, 1);
+	c->counted = false;
+}
+
+bool loop_takes_stream(struct conn *c, struct problem *problem)
+{
+	struct loop *l = c->loop;
+
 	if (l->stopping)
 		return problem_set(problem, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
-	if (!memory_is_short(&l->family->memory, loop_now(l)))
+	if (memory_is_short(&l->family->memory, loop_now(l))) {
+		l->counters.short_of_memory++;
+		return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
+	}
+	if (loop_count_stream(c))
 		return true;
-	l->counters.short_of_memory++;
-	return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
+	l->counters.streams_full++;
+	return problem_set(problem, OUTCOME_OVERLOADED,
+	                   "the server has as many streams as it may; come back in a moment");
 }
 
 static void on_entered(void *context, int fd, struct slice seen)

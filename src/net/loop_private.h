@@ -27,7 +27,7 @@ struct slot {
 
 /* The loop's part of counters.def. */
 struct counters {
-	uint64_t broken, silent, full, short_of_memory, busy, refused;
+	uint64_t broken, silent, full, streams_full, short_of_memory, busy, refused;
 };
 
 struct loops {
@@ -35,6 +35,7 @@ struct loops {
 	unsigned port, count;
 	atomic_size_t connections; /* of all loops */
 	atomic_size_t wide;        /* bytes of the larger buffers of sockets, of all loops */
+	atomic_size_t streams;     /* of them, what loop_count_stream() counted */
 	struct memory_gauge memory;
 	struct loop *all;
 };
@@ -94,8 +95,14 @@ static inline uint64_t loop_now(const struct loop *l)
 /* Something waits for the end of the turn; when that is far away, it is made to come. */
 void loop_hurry(struct loop *l);
 
-/* Whether a stream may begin now; *problem says why not. */
-bool loop_takes_streams(struct loop *l, struct problem *problem);
+/* Whether this connection may become a stream now, which counts it as one; *problem says why not. */
+bool loop_takes_stream(struct conn *c, struct problem *problem);
+/*
+ * Counts a connection that will stay for long (a stream, a WebSocket, a waiting poll), once; false when there
+ * are as many as may be.  So that they leave connections for requests.
+ */
+bool loop_count_stream(struct conn *c);
+void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
 
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);

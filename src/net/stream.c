@@ -245,7 +245,7 @@ void stream_open(struct conn *c, struct request *r)
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!wishes_read(r, &a, &problem) || !loop_takes_streams(c->loop, &problem)) {
+	if (!wishes_read(r, &a, &problem) || !loop_takes_stream(c, &problem)) {
 		free(s);
 		refuse_problem(c, &problem);
 		return;

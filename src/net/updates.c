@@ -205,7 +205,8 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	struct update u = look(p, o->result);
 	if (o->resume != RESUME_EXACT)
 		turn_into_reset(p, &u, o);
-	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping) {
+	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping &&
+		 loop_count_stream(c)) { /* where too many wait already, it is answered at once */
 		wait_behind(p, u.cursor);
 		return;
 	}

@@ -7,13 +7,13 @@
 #include "origin_check.h"
 #include "ws.h"
 
-bool upgrade_granted(struct loop *l, const struct request *r, struct problem *problem)
+bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem)
 {
-	if (!origin_check(&l->family->config.origin_rules, r, ORIGIN_WEBSOCKET, problem))
+	if (!origin_check(&c->loop->family->config.origin_rules, r, ORIGIN_WEBSOCKET, problem))
 		return false;
 	if (!slice_is(r->path, "/api/ws"))
 		return problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
-	return ws_upgrade_wanted(r, problem) && loop_takes_streams(l, problem);
+	return ws_upgrade_wanted(r, problem) && loop_takes_stream(c, problem);
 }
 
 /* The old wsi goes without a word, and its descriptor with it. */

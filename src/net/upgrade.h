@@ -4,8 +4,8 @@
 
 #include "conn.h"
 
-/* The request may become a WebSocket now; otherwise the problem. */
-bool upgrade_granted(struct loop *l, const struct request *r, struct problem *problem);
+/* The request may become a WebSocket now, and is counted as a stream; otherwise the problem. */
+bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem);
 
 /* The request was not the first of its connection: `bytes` are its head and what has arrived after it. */
 void upgrade_later(struct conn *c, struct slice bytes);

@@ -185,7 +185,7 @@ def idle(transport, count, memory, quick=False):
             Figure("CPU at rest, %", "rest_cpu_percent", 1, 2, (Bar(at_most=0.04),)),
             Figure("set-up per connection, µs of CPU", "setup_cpu_us_each", bars=(Bar(at_most=40, goal=True),)),
         ),
-        quick=quick, rounds=1, options=f"{SILENT} --max-connections 18500",
+        quick=quick, rounds=1, options=f"{SILENT} --max-connections 18500 --max-streams 18500",
     )
 
 

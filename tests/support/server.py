@@ -9,6 +9,7 @@ in it, or a process that went away by itself, fails the test.
 """
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -45,8 +46,15 @@ def command(**options):
     return [BINARY, "serve", *EVERYWHERE, *flags(options)]
 
 
+def with_descriptors(count):
+    """What a child does to have so many file descriptors at most; None: nothing."""
+    limit = (count, count)
+    return count and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+
+
 class Server:
-    def __init__(self, folder, **options):
+    def __init__(self, folder, descriptors=None, **options):
+        self.descriptors = descriptors      # the most that it may have open; None: as here
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"),
@@ -63,7 +71,8 @@ class Server:
         began = time.monotonic()
         with open(self.stderr, "ab") as log:
             self.process = subprocess.Popen(command(**self.options), stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.PIPE, stderr=log, env=SETTING)
+                                            stdout=subprocess.PIPE, stderr=log, env=SETTING,
+                                            preexec_fn=with_descriptors(self.descriptors))
         self.host, self.port = self._read_ready_line(Deadline(within, "the line 'listening on'"))
         self.took_to_start_s = time.monotonic() - began
         return self
@@ -175,8 +184,9 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
 
 
-def run_to_exit(within=10, **options):
+def run_to_exit(within=10, descriptors=None, **options):
     """Runs a server that is expected to refuse its work: (exit code, stdout, stderr)."""
     done = subprocess.run(command(**options), stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=within * SCALE, check=False)
+                          timeout=within * SCALE, check=False,
+                          preexec_fn=with_descriptors(descriptors))
     return done.returncode, done.stdout.decode(), done.stderr.decode()
