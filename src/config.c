@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "environment.h"
 #include "joblight/net/origin.h"
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIST, KIND_LIMIT };
@@ -121,14 +122,28 @@ static void set_standard(struct config *c, const struct setting *s)
 
 static bool set_from_environment(struct config *c, const struct setting *s)
 {
-	char name[80] = "JOBLIGHT_";
-	size_t at = strlen(name);
+	char name[80];
 
-	for (const char *f = s->flag; *f && at < sizeof(name) - 1; f++)
-		name[at++] = *f == '-' ? '_' : (char)toupper((unsigned char)*f);
-	name[at] = '\0';
+	environment_name(s->flag, name, sizeof(name));
 	const char *value = getenv(name);
 	return !value || set(c, s, value);
+}
+
+static bool environment_is_known(void)
+{
+	const char *flags[SETTING_COUNT];
+
+	for (size_t i = 0; i < SETTING_COUNT; i++)
+		flags[i] = settings[i].flag;
+	return environment_check(flags, SETTING_COUNT);
+}
+
+/* A list may be given again; so may a number, as scripts do; but two addresses or files are no choice. */
+static bool may_come_again(const struct setting *s)
+{
+	if (s->kind == KIND_TEXT)
+		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag, s->argument);
+	return s->kind != KIND_TEXT;
 }
 
 static bool set_from_flags(struct config *c, int argc, char **argv)
@@ -148,6 +163,8 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 			return false;
 		}
 		const struct setting *s = &settings[chosen];
+		if (seen[chosen] && !may_come_again(s))
+			return false;
 		if (s->kind == KIND_LIST && !seen[chosen])
 			((struct slices *)field_of(c, s))->count = 0; /* of the environment */
 		seen[chosen] = true;
@@ -162,6 +179,8 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 bool config_parse(struct config *c, int argc, char **argv)
 {
 	*c = (struct config){ 0 };
+	if (!environment_is_known())
+		return false;
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		set_standard(c, &settings[i]);
 		if (!set_from_environment(c, &settings[i]))

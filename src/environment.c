@@ -1,0 +1,113 @@
+#include "environment.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "joblight/base/log.h"
+
+#define NAME_MAX_LEN 64 /* of a name that is compared; longer ones are like none of ours */
+
+void environment_name(const char *flag, char *name, size_t size)
+{
+	size_t at = strlen(ENVIRONMENT_PREFIX);
+
+	memcpy(name, ENVIRONMENT_PREFIX, at);
+	for (; *flag && at < size - 1; flag++)
+		name[at++] = *flag == '-' ? '_' : (char)toupper((unsigned char)*flag);
+	name[at] = '\0';
+}
+
+static bool begins_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_tools_own(const char *name)
+{
+	return strcmp(name, "JOBLIGHT_URL") == 0 || strcmp(name, "JOBLIGHT_KEY") == 0 ||
+	       begins_with(name, "JOBLIGHT_TEST_");
+}
+
+/* Kubernetes and Docker describe a service called joblight so. */
+static bool is_platforms(const char *name)
+{
+	return strcmp(name, "JOBLIGHT_PORT") == 0 || begins_with(name, "JOBLIGHT_PORT_") ||
+	       begins_with(name, "JOBLIGHT_SERVICE_");
+}
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* How many characters must be added, taken away or changed (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+	size_t width = strlen(b), row[NAME_MAX_LEN + 1];
+
+	if (width > NAME_MAX_LEN)
+		return strlen(a) + width;
+	for (size_t j = 0; j <= width; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t before = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= width; j++) {
+			size_t above = row[j];
+			row[j] = least(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
+			before = above;
+		}
+	}
+	return row[width];
+}
+
+/* Whether it is a setting's; if not, `nearest` is the name most like it. */
+static bool find(const char *const *flags, size_t count, const char *name, char *nearest, size_t size)
+{
+	size_t best = SIZE_MAX;
+	char known[NAME_MAX_LEN + 1];
+
+	for (size_t i = 0; i < count; i++) {
+		environment_name(flags[i], known, sizeof(known));
+		size_t far = distance(known, name);
+		if (far < best)
+			snprintf(nearest, size, "%s", known);
+		best = far < best ? far : best;
+	}
+	return best == 0;
+}
+
+static void note_ignored(char *list, size_t size, const char *name)
+{
+	size_t at = strlen(list);
+
+	snprintf(list + at, size - at, "%s%s", at ? " " : "", name);
+}
+
+bool environment_check(const char *const *flags, size_t count)
+{
+	char name[256], nearest[NAME_MAX_LEN + 1] = "", ignored[1024] = "";
+	bool ok = true;
+
+	for (char **at = environ; at && *at; at++) {
+		size_t len = strcspn(*at, "=");
+		if (!begins_with(*at, ENVIRONMENT_PREFIX))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len < 255 ? len : 255), *at);
+		if (is_platforms(name)) {
+			note_ignored(ignored, sizeof(ignored), name);
+		} else if (!is_tools_own(name) && !find(flags, count, name, nearest, sizeof(nearest))) {
+			fprintf(stderr, "joblight: %s in the environment is no setting; did you mean %s?\n",
+			        name, nearest);
+			ok = false;
+		}
+	}
+	if (*ignored)
+		log_info("ignored, because container platforms set them", "names", ignored);
+	return ok;
+}
