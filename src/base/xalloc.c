@@ -42,3 +42,22 @@ char *xmemdup(const void *bytes, size_t len)
 	copy[len] = '\0';
 	return copy;
 }
+
+static _Thread_local bool has_failed;
+
+void *may_malloc(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (!memory)
+		has_failed = true;
+	return memory;
+}
+
+bool may_malloc_has_failed(void)
+{
+	bool failed = has_failed;
+
+	has_failed = false;
+	return failed;
+}

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/model.h"

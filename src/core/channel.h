@@ -8,7 +8,7 @@
 #ifndef JOBLIGHT_CORE_CHANNEL_H
 #define JOBLIGHT_CORE_CHANNEL_H
 
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 #include "joblight/core/audience.h"
 #include "joblight/core/hub.h"

@@ -586,12 +586,30 @@ bool decode_tree(const struct limits *limits, struct slice text, cJSON *document
 	return takers[op->kind](&d, value);
 }
 
+/* Before main(), because cJSON has one allocator for all threads. */
+__attribute__((constructor)) static void give_cjson_memory(void)
+{
+	cJSON_Hooks hooks = { may_malloc, free };
+
+	cJSON_InitHooks(&hooks);
+}
+
+static bool refuse_without_memory(struct problem *problem)
+{
+	return problem_set(problem, OUTCOME_OUT_OF_MEMORY, "the server is out of memory; come back in a moment");
+}
+
 cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem)
 {
 	size_t at;
 	const char *fault = json_check(text, (unsigned)limits->json_depth, &at);
-	cJSON *root = fault ? NULL : cJSON_ParseWithLength(text.ptr, text.len);
 
+	may_malloc_has_failed();
+	cJSON *root = fault ? NULL : cJSON_ParseWithLength(text.ptr, text.len);
+	if (!root && may_malloc_has_failed()) {
+		refuse_without_memory(problem);
+		return NULL;
+	}
 	if (!root) {
 		problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)",
 			    fault ? fault : "too large", fault ? at : text.len);
@@ -687,11 +705,25 @@ static bool form_pair(cJSON *object, struct slice pair, struct problem *problem)
 	return ok;
 }
 
+/* What curl -d and some libraries send when nobody told them the type. */
+static bool looks_like_json(struct slice body)
+{
+	while (body.len && strchr(" \t\r\n", *body.ptr)) {
+		body.ptr++;
+		body.len--;
+	}
+	return body.len && (*body.ptr == '{' || *body.ptr == '[');
+}
+
 bool decode_form(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
 {
-	cJSON *object = cJSON_CreateObject();
 	bool ok = true;
 
+	if (looks_like_json(body))
+		return problem_field(problem, OUTCOME_INVALID_FIELD, "Content-Type",
+		                     "must be application/json, because the body is JSON and not a form");
+	may_malloc_has_failed();
+	cJSON *object = cJSON_CreateObject();
 	for (int pairs = 0; ok && body.len; pairs++) {
 		const char *amp = memchr(body.ptr, '&', body.len);
 		size_t len = amp ? (size_t)(amp - body.ptr) : body.len;
@@ -702,6 +734,8 @@ bool decode_form(const struct limits *limits, struct slice body, struct op *op, 
 		body.ptr += len + (amp ? 1 : 0);
 		body.len -= len + (amp ? 1 : 0);
 	}
+	if (may_malloc_has_failed()) /* a field that found no room must not pass for one that was not sent */
+		ok = refuse_without_memory(problem);
 	if (ok)
 		return decode_tree(limits, body, object, object, op, problem);
 	cJSON_Delete(object);

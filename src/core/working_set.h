@@ -10,7 +10,7 @@
 #ifndef JOBLIGHT_CORE_WORKING_SET_H
 #define JOBLIGHT_CORE_WORKING_SET_H
 
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 #include "joblight/base/list.h"
 #include "joblight/core/limits.h"

@@ -226,7 +226,8 @@ void ws_hear_message(struct ws *w, struct slice text)
 	if (message_decode(w->conn->loop->limits, text, &m, &p))
 		run_message(w, &m);
 	else if (m.unreadable)
-		ws_close(w->conn, CLOSE_BAD_MESSAGE, p.detail);
+		ws_close(w->conn, p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
+		         p.detail);
 	else if (m.kind == MESSAGE_UPDATE || m.kind == MESSAGE_COMMAND)
 		refuse_op(w, &m, &p);
 	else

@@ -17,8 +17,7 @@
 #include "database.h"
 #include "joblight/base/list.h"
 
-#define uthash_fatal(message) abort()
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 enum kind { KIND_JOB, KIND_TASK, KIND_DELIVERABLE, KIND_EVENT, KIND_ANSWER };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 #include "joblight/base/clock.h"
 #include "joblight/base/list.h"

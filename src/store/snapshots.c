@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <uthash.h>
+#include "joblight/base/hash.h"
 
 #include "joblight/base/clock.h"
 #include "joblight/base/list.h"

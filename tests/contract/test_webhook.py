@@ -131,3 +131,11 @@ def test_an_update_of_an_unknown_job_is_not_found(api):
 def test_a_content_type_may_have_parameters(api, job):
     reply = api.post(hook(job), b'{"taskId":"t"}', Content_Type="Application/JSON; charset=utf-8")
     assert reply.status == 200
+
+
+@pytest.mark.parametrize("body", [b'{"taskId":"t"}', b' \n[{"taskId":"t"}]', b'{"taskId":"t","note":"a=b&c"}'])
+def test_json_sent_as_a_form_is_told_which_type_to_send(api, job, body):
+    reply = api.post(hook(job), body, Content_Type=FORM)
+    problem = assert_problem(reply, 422, "invalid_field", "Content-Type")
+    assert "application/json" in problem["detail"]
+    assert len(api.activity(job)) == 1

@@ -1,0 +1,100 @@
+"""E7 on the real server: an allocation that fails is 503 and not the client's mistake, and a process
+that cannot go on ends with a line.
+"""
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.api import Lost, compact, hook
+from support.problem import assert_problem
+from support.server import SETTING, command
+from support.ws import WebSocket
+
+SOURCE = Path(__file__).parent / "preload" / "failing_malloc.c"
+SIZE = 7777     # of a string in a body; no other allocation is so large and no larger
+AROUND = 4      # what a parser adds to it
+
+
+@pytest.fixture(scope="module")
+def failing_malloc(tmp_path_factory):
+    library = tmp_path_factory.mktemp("preload") / "failing_malloc.so"
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE)],
+                   check=True, timeout=60)
+    return library
+
+
+@pytest.fixture
+def serve_without(serve, failing_malloc, monkeypatch):
+    """A server in which allocations of these sizes fail."""
+    def start(first, last, **options):
+        for name, value in (("LD_PRELOAD", failing_malloc), ("JOBLIGHT_TEST_FAIL_FROM", first),
+                            ("JOBLIGHT_TEST_FAIL_TO", last)):
+            monkeypatch.setitem(SETTING, name, str(value))
+        return serve(**options)
+    return start
+
+
+@pytest.fixture
+def poor(serve_without):
+    return serve_without(SIZE, SIZE + AROUND)
+
+
+def assert_told_to_come_back(reply):
+    assert_problem(reply, 503, "out_of_memory")
+    assert int(reply.header("Retry-After")) >= 1
+
+
+def test_e7_a_body_that_finds_no_memory_is_503_and_not_invalid(poor, client):
+    api = client(poor)
+    job = api.create_job()["id"]
+    update = {"taskId": "t", "note": "n" * SIZE}
+    assert_told_to_come_back(api.update(job, update))
+    assert_told_to_come_back(api.update(job, [{"taskId": "u"}, update]))
+    assert_told_to_come_back(api.post("/api/jobs", {"title": "J", "metadata": {"k": "v" * SIZE}}))
+    assert [event["type"] for event in api.activity(job)] == ["job_update"], "nothing was stored"
+    assert api.update(job, {"taskId": "t", "note": "n" * (SIZE - 8)}).status == 200
+
+
+def test_e7_a_form_that_finds_no_memory_loses_no_field(poor, client):
+    api = client(poor)
+    job = api.create_job()["id"]
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    reply = api.post(hook(job), b"taskId=t&status=in_progress&note=" + b"n" * SIZE, **form)
+    assert_told_to_come_back(reply)
+    assert len(api.activity(job)) == 1, "nothing was stored"
+
+
+def test_e7_a_websocket_message_that_finds_no_memory_is_1013(poor, client):
+    job = client(poor).create_job()["id"]
+    with WebSocket(poor.address) as ws:
+        ws.send_text(compact({"type": "update", "id": "k", "jobId": job, "taskId": "t",
+                              "note": "n" * SIZE}))
+        assert ws.close_code() == 1013
+
+
+def test_e7_a_process_that_cannot_go_on_says_so(serve_without, client):
+    server = serve_without(200_000, 10**9, max_body=1_000_000, max_note=500_000)
+    api = client(server)
+    job = api.create_job()["id"]
+    with pytest.raises(Lost):
+        api.update(job, {"taskId": "t", "note": "n" * 300_000})
+    assert server.process.wait(10) == -signal.SIGABRT
+    assert server.log().endswith("joblight: out of memory\n")
+    server.bury()
+
+
+@pytest.mark.parametrize("size", [512, 1024, 2048, 4096])
+def test_e7_a_server_that_ends_because_a_size_fails_says_so(failing_malloc, tmp_path, size):
+    """Whichever allocation it was, and in whose library: hash tables begin with 512 bytes."""
+    environment = {**SETTING, "LD_PRELOAD": str(failing_malloc), "JOBLIGHT_TEST_FAIL_FROM": str(size),
+                   "JOBLIGHT_TEST_FAIL_TO": str(size)}
+    words = command(listen="127.0.0.1:0", db=str(tmp_path / "j.db"))
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment)
+    line = process.stdout.readline()
+    process.terminate()
+    rest = process.communicate(timeout=20)[1].decode()
+    assert process.returncode == 0 and line.startswith(b"joblight listening") or rest.strip(), "silence"
