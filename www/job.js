@@ -21,7 +21,7 @@ import { cancelTask, paintTalk, startTalk, takeCommand } from './page/talk.js';
 import {
   clearTasks, onCancelTask, paintAges, paintList, paintTask, showTask,
 } from './page/tasks.js';
-import { $, STATUS, burst, isOver } from './page/ui.js';
+import { $, STATUS, burst, isOver, plain } from './page/ui.js';
 import { hearCommand, paintWork, say, startWork } from './page/work.js';
 
 const HIDDEN_MS = 500;
@@ -100,7 +100,7 @@ function takeSnapshot(job) {
 function tellTask({ taskId, title, status }, before) {
   if (taskId === 'hello') say('It landed: your terminal is a worker now.', 'good');
   if (before === status || !['completed', 'failed', 'blocked'].includes(status)) return;
-  speak(`${title}: ${STATUS[status].toLowerCase()}.`);
+  speak(`${plain(title)}: ${STATUS[status].toLowerCase()}.`);
 }
 
 function tellJob({ status }, before) {
@@ -174,6 +174,8 @@ $('cut').addEventListener('click', () => {
   mend();
   element.stream?.reconnect();
 });
+
+$('title').addEventListener('click', () => $('title').classList.toggle('whole'));
 
 onCancelTask(async (id) => {
   if (await cancelTask(id)) say('Said: the workers know that it is to be cancelled.');

@@ -45,6 +45,87 @@ for (const [what, answer, words] of [
   });
 }
 
+test('somebody else’s 404 is no missing job, and the job is shown when the server is back', async () => {
+  const job = await set.server.createJob(CAKE);
+  set.proxy.rule = (request) => (isApi(request) ? html(404) : undefined);
+  const page = await set.open(`/jobs/${job.id}`, { through: set.proxy });
+  await seesText(page, '#notice', 'Something that is not joblight answered with 404. Does the proxy pass /api/ on');
+  assert.equal(await textOf(page, '#absent-title'), 'One moment');
+  set.proxy.rule = () => undefined;
+  await isLive(page);
+});
+
+for (const path of ['/', '/jobs/any']) {
+  test(`an interface that is not where the page looks for it is told as such, and at once: ${path}`, async () => {
+    set.proxy.rule = (request) => (isApi(request) ? { ...html(200), body: '<h1>Welcome</h1>' } : undefined);
+    const page = await set.open(path, { through: set.proxy });
+    await seesText(page, '#notice', 'Something that is not joblight answered with 200.');
+    await seesText(page, '#notice', 'Does the proxy pass /api/ on to joblight?');
+  });
+}
+
+test('a stream that failed for good can be tried again', async () => {
+  const job = await set.server.createJob(CAKE);
+  const page = await set.openJob(job, { through: set.proxy });
+  set.proxy.rule = (request) => (isApi(request) ? problem(403, 'forbidden', 'no') : undefined);
+  set.proxy.cut();
+  await seesText(page, '#link-word', 'Not live');
+  await seesText(page, '#link-detail', 'You are not allowed to watch this job.');
+  await seesText(page, '#cut', 'Try again');
+  set.proxy.rule = () => undefined;
+  await set.server.report(job.id, { taskId: 'bake', status: 'completed' });
+  await page.click('#cut');
+  await isLive(page);
+  await seesText(page, '#counts', '1 of 6 tasks done');
+  await seesText(page, '#cut', 'Cut my connection');
+});
+
+test('that the connection is back is news for ten seconds', async () => {
+  const job = await set.server.createJob(CAKE);
+  const page = await set.openJob(job);
+  await page.evaluate(() => { // time stands still until the test moves it
+    let at = Date.now();
+    Date.now = () => at;
+    window.ahead = (ms) => { at += ms; };
+  });
+  await page.click('#cut');
+  await set.server.report(job.id, { taskId: 'bake', status: 'completed' });
+  await seesText(page, '#link-detail', 'Back. 1 event happened meanwhile');
+  const since = await textOf(page, '#since');
+  await page.evaluate(() => window.ahead(9999));
+  await until(page, (text) => document.getElementById('since').textContent !== text, since); // it was painted again
+  await seesText(page, '#link-detail', 'Back.');
+  await page.evaluate(() => window.ahead(1));
+  await until(page, () => !document.getElementById('link-detail').textContent.includes('Back'));
+  await seesText(page, '#link-detail', 'The server speaks at least every');
+});
+
+for (const [code, status, words] of [
+  ['forbidden_origin', 403, 'it does not get the Host of this page'],
+  ['host_not_served', 421, 'does not go by the name that the WebSocket asks for'],
+]) {
+  test(`a WebSocket that is refused with ${code} leads to advice about the Host`, async () => {
+    set.proxy.rule = ({ url, method, headers }) => {
+      if (!url.startsWith('/api/ws')) return undefined;
+      return headers.upgrade || method === 'POST' ? problem(status, code, 'no') : undefined;
+    };
+    const job = await set.server.createJob(CAKE);
+    const page = await set.open(`/jobs/${job.id}`, { through: set.proxy });
+    await isLive(page);
+    await seesText(page, '#advice', words);
+    await seesText(page, '#advice', set.proxy.url.replace(code === 'host_not_served' ? /:\d+$/ : '', '').replace(
+      code === 'host_not_served' ? 'http://' : '', ''));
+    assert.equal(await textOf(page, '#advice-code'), 'proxy_set_header Host $http_host;');
+  });
+}
+
+test('a WebSocket that is refused for no reason of ours leads to advice about upgrades', async () => {
+  set.proxy.rule = ({ url, headers }) => (url.startsWith('/api/ws') && headers.upgrade ? html(400) : undefined);
+  const page = await set.open(`/jobs/${(await set.server.createJob(CAKE)).id}`, { through: set.proxy });
+  await isLive(page);
+  await seesText(page, '#advice-code', 'proxy_set_header Upgrade $http_upgrade');
+});
+
 test('a server that goes away under a live page is counted down to, and remembered', async () => {
   const job = await set.server.createJob(CAKE);
   const page = await set.openJob(job, { through: set.proxy });
@@ -136,6 +217,7 @@ test('the title of a tab in the background tells how far the job is, and that it
 for (const where of ['title', 'note', 'comment', 'agent']) {
   test(`text that turns the direction stays in its own box (${where})`, async () => {
     const evil = 'x\u202Egnp.exe\u2066 \u202D';
+    const shown = 'x[U+202E]gnp.';
     const title = where === 'title' ? evil : 'Fine';
     const job = await set.server.createJob({ title, tasks: [{ id: 'read', title }] });
     const page = await set.openJob(job, { width: 390, height: 844 });
@@ -144,7 +226,7 @@ for (const where of ['title', 'note', 'comment', 'agent']) {
     const post = (path, body) => set.server.call('POST', `${api}/${path}`, body);
     if (where === 'comment') await post('commands', { command: 'comment', args: { text: evil, from: evil } });
     if (where === 'agent') await post('presence', { agent: 'a', state: evil.slice(0, 20), taskId: 'read' });
-    await until(page, (text) => document.body.textContent.includes(text), evil.slice(0, 6));
+    await until(page, (text) => document.body.textContent.includes(text), shown);
     const [inner, needed, left] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth,
       ...[...document.querySelectorAll('.word, .ago, #status')].map((node) => node.getBoundingClientRect().left)]);
     assert.ok(needed <= inner && left >= 0);
@@ -160,7 +242,7 @@ for (const where of ['title', 'note', 'comment', 'agent']) {
         if (!node || node.localName === 'main') loose.push(own.outerHTML);
       }
       return loose;
-    }, evil.slice(0, 6));
+    }, shown);
     assert.deepEqual(isolated, []);
   });
 }

@@ -4,17 +4,45 @@ import { $, setText } from './ui.js';
 const ADVICE = {
   refused: ['no WebSocket gets through',
     'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'],
+  forbidden_origin: ['the server takes the WebSocket for one of another site, because it does not get the Host of '
+    + `this page (it can also be started with --origin ${location.origin})`, 'proxy_set_header Host $http_host;'],
+  host_not_served: ['the server does not go by the name that the WebSocket asks for (it can also be started with '
+    + `--host ${location.hostname})`, 'proxy_set_header Host $http_host;'],
   held: ['a proxy holds the stream back', 'proxy_buffering off;'],
   content_type: ['something in between answers the stream for the server', 'proxy_pass for /api/jobs/'],
 };
 const NAMES = { ws: 'a WebSocket', sse: 'a stream', poll: 'polling' };
 
+const PATIENCE_MS = 3000;
+
 let shown;
+let asking; // why sockets are refused: what the server said, once it has
+
+/*
+ * A refused WebSocket does not tell its reason, and a plain GET is not refused for its origin. A POST there is:
+ * that there is no such method is said only to those who may ask.
+ */
+async function askWhy() {
+  const asked = { method: 'POST', signal: AbortSignal.timeout(PATIENCE_MS) };
+  const { code } = await fetch('/api/ws', asked).then((response) => response.json()).catch(() => ({}));
+  return /^(forbidden_origin|host_not_served)$/.test(code) ? code : 'refused';
+}
+
+function explain(codes, transport) {
+  shown = codes.length ? { codes, transport } : undefined;
+}
 
 /** What stands between this page and its best transport, as a change of state tells it. */
-export function takeObstacle({ faults = [], transport }, up) {
-  const codes = [...new Set(faults.map(({ code }) => code))].filter((code) => ADVICE[code]);
-  shown = up && codes.length ? { codes, transport } : undefined;
+export async function takeObstacle({ faults = [], transport }, up) {
+  const codes = [...new Set(faults.map(({ code }) => code))].filter((code) => up && ADVICE[code]);
+  if (!codes.includes('refused')) {
+    asking = undefined; // another time it may be another reason
+    explain(codes, transport);
+    return;
+  }
+  const mine = asking ||= askWhy();
+  const why = await mine;
+  if (mine === asking) explain(codes.map((code) => (code === 'refused' ? why : code)), transport);
 }
 
 export function paintAdvice() {

@@ -1,6 +1,6 @@
 /* What was just done through this page, as a program would do it. */
 import { onRequest } from './request.js';
-import { $, copyOnClick, setText } from './ui.js';
+import { $, copyOnClick, setText, written } from './ui.js';
 
 const CALM_MS = 1500; // a worker is quicker than a reader
 
@@ -52,7 +52,7 @@ function paint() {
   if (!shown) return;
   for (const node of [$('code'), $('code-copy'), document.querySelector('.tabs')]) node.hidden = false;
   $('no-code').hidden = true;
-  setText($('code'), WRITE[tab](shown));
+  setText($('code'), written(WRITE[tab](shown)));
 }
 
 /* Nobody can read or copy what changes under the pointer. */

@@ -1,5 +1,5 @@
 /* What a job hands over. An address becomes a link only where it is one of the web. */
-import { $, move } from './ui.js';
+import { $, move, plain } from './ui.js';
 
 const shown = new Map();
 
@@ -9,7 +9,7 @@ function makeRow({ title, url, mediaType }) {
   icon.className = 'icon file';
   const node = document.createElement(/^https?:\/\//i.test(url) ? 'a' : 'span');
   node.dir = 'auto';
-  node.textContent = title || url;
+  node.textContent = title || plain(url);
   if (node.localName === 'a') Object.assign(node, { href: url, rel: 'noopener noreferrer', target: '_blank' });
   const kind = document.createElement('span');
   kind.className = 'kind mono';

@@ -7,6 +7,7 @@ const BULBS = {
 };
 
 const QUIET_MS = 30000;
+const LONG_TITLE = 80;
 
 let bulb = '';
 
@@ -55,6 +56,7 @@ export function paintHero({ job, tasks }, { at, up, replaying }) {
   const { all: count, done, part } = progressOf(tasks.values());
   const percent = Math.round(status === 'completed' ? 100 : part * 100);
   setText($('title'), title);
+  $('title').title = title.length > LONG_TITLE ? title : '';
   setPill($('status'), status);
   $('meter').setAttribute('aria-valuenow', percent);
   $('meter-fill').style.transform = `translateX(${percent - 100}%)`;

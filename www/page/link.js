@@ -6,18 +6,21 @@ import { $, ago, setText } from './ui.js';
 
 const STATES = {
   idle: 'Not connected', waiting: 'Waiting for the job to start', connecting: 'Connecting…', live: 'Live',
-  polling: 'Live by polling', checking: 'Checking…', reconnecting: 'Reconnecting…', ended: 'Finished', failed: 'Not live',
-  closed: 'Closed',
+  polling: 'Live by polling', checking: 'Checking…', reconnecting: 'Reconnecting…', ended: 'Finished',
+  failed: 'Not live', closed: 'Closed',
 };
+const AGAIN = { reconnecting: 'Reconnect now', failed: 'Try again' }; // on the button
 const TRANSPORTS = { ws: 'WebSocket', sse: 'Server-sent events', poll: 'Polling' };
 const UP = {
   ws: 'One WebSocket, both ways.', sse: 'One answer that never ends.',
   poll: 'One request after another, each waiting for the next event.',
 };
+const BACK_MS = 10000; // so long it is news that the connection is back
 const TROUBLES = {
   network: 'The server cannot be reached.',
   held: 'Something in between holds the stream back.',
   content_type: 'Something in between answered for the server.',
+  http: 'Something in between answered for the server.',
   refused: 'No WebSocket gets through.',
   silent: 'The line went quiet.',
   closed: 'The server closed the connection, perhaps to restart.',
@@ -31,7 +34,7 @@ const TROUBLES = {
 export const link = {
   state: 'idle', transport: undefined, error: undefined, retryAt: 0, beatS: 30, everLive: false, cursor: '',
   events: 0, reconnects: 0, lost: 0, repeated: 0, // what the page saw with its own eyes
-  lastSeq: 0, replayTo: 0, caughtUp: 0, trouble: undefined,
+  lastSeq: 0, replayTo: 0, caughtUp: 0, backAt: 0, trouble: undefined,
 };
 
 export const isUp = () => ['live', 'polling', 'checking'].includes(link.state);
@@ -51,6 +54,7 @@ export function takeState(change) {
 export function takeConnected({ head = 0, heartbeatMs = 30000 }) {
   link.beatS = Math.round(heartbeatMs / 1000);
   link.replayTo = head;
+  link.backAt = Date.now();
   link.caughtUp = link.reconnects ? Math.max(0, head - link.lastSeq) : 0;
 }
 
@@ -71,7 +75,7 @@ function troubleWords({ code, message, status }) {
 }
 
 function upWords() {
-  if (link.caughtUp) {
+  if (link.caughtUp && Date.now() - link.backAt < BACK_MS) {
     const events = link.caughtUp === 1 ? 'event' : 'events';
     return `Back. ${link.caughtUp} ${events} happened meanwhile: all here, in order.`;
   }
@@ -81,6 +85,7 @@ function upWords() {
 
 function detail() {
   const { state, trouble } = link;
+  if (state === 'checking') return 'It is quiet: the page asks whether the server is still there.';
   if (isUp()) return upWords();
   if (state === 'reconnecting') {
     const left = Math.ceil((link.retryAt - Date.now()) / 1000);
@@ -106,8 +111,8 @@ export function paintLink() {
   setText($('cursor'), link.cursor || '–');
   $('trouble').hidden = !trouble;
   if (trouble) setText($('trouble-words'), `${trouble.words} ${ago(trouble.at, Date.now())}`);
-  $('cut').disabled = !isUp() && state !== 'reconnecting';
-  setText($('cut'), state === 'reconnecting' ? 'Reconnect now' : 'Cut my connection');
+  $('cut').disabled = !isUp() && !AGAIN[state];
+  setText($('cut'), AGAIN[state] || 'Cut my connection');
   paintAdvice();
   paintDelay();
 }

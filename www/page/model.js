@@ -1,5 +1,8 @@
-/* What is known of a job: the fold of its events. The live page has one, a replay has another. */
-import { isOver } from './ui.js';
+/*
+ * What is known of a job: the fold of its events. The live page has one, a replay has another. Text is made
+ * plain on its way in.
+ */
+import { isOver, plain } from './ui.js';
 
 export class Model {
   job = null;
@@ -29,35 +32,38 @@ export class Model {
     this.touchAll(); // what is gone has to go from the screen, too
     this.tasks.clear();
     this.files.clear();
-    this.job = job;
+    this.job = { ...job, title: plain(job.title) };
     for (const task of [...job.tasks].sort((a, b) => a.position - b.position)) {
-      this.tasks.set(task.id, task);
-      this.dirty.add(task.id);
+      this.#keep(task);
     }
     for (const file of job.deliverables || []) this.#file(file);
   }
 
   #task({ taskId: id, timestamp, ...state }) {
     const { startedAt = state.status === 'in_progress' ? timestamp : undefined } = this.tasks.get(id) || {};
-    this.tasks.set(id, { ...state, id, startedAt, updatedAt: timestamp });
-    this.dirty.add(id);
+    this.#keep({ ...state, id, startedAt, updatedAt: timestamp });
+  }
+
+  #keep(task) {
+    this.tasks.set(task.id, { ...task, title: plain(task.title), note: plain(task.note) });
+    this.dirty.add(task.id);
   }
 
   #job({ status, title, timestamp, created, tasks, jobId }) {
-    if (created) this.job = { id: jobId, title, createdAt: timestamp };
+    if (created) this.job = { id: jobId, title: plain(title), createdAt: timestamp };
     for (const task of tasks || []) this.#task({ ...task, taskId: task.id, timestamp });
     if (!this.job) return;
     if (isOver(status) !== isOver(this.job.status)) this.touchAll(); // tasks look different then
-    Object.assign(this.job, { status, title: title ?? this.job.title, updatedAt: timestamp });
+    Object.assign(this.job, { status, title: plain(title) ?? this.job.title, updatedAt: timestamp });
     this.job.endedAt = isOver(status) ? this.job.endedAt || timestamp || new Date().toISOString() : undefined;
   }
 
   #file({ deliverableId, id, title, url, mediaType }) {
-    this.files.set(deliverableId || id, { title, url, mediaType });
+    this.files.set(deliverableId || id, { title: plain(title), url, mediaType: plain(mediaType) });
   }
 
   #presence({ watchers = this.watchers, agents = this.agents }) {
     this.watchers = watchers;
-    this.agents = agents;
+    this.agents = agents.map((agent) => ({ ...agent, id: plain(agent.id), state: plain(agent.state) }));
   }
 }

@@ -1,5 +1,5 @@
 /* The raw events, newest first: a window on the last few hundred of them. */
-import { $, copyOnClick, setText } from './ui.js';
+import { $, copyOnClick, setText, written } from './ui.js';
 
 const KEPT = 1000;
 const ROWS = 100;
@@ -30,7 +30,7 @@ function summary({ type, message }) {
   const rest = { ...message };
   for (const shown of ['type', 'jobId', 'seq', 'timestamp', 'job', 'tasks']) delete rest[shown];
   if (rest.note?.length > LONGEST) rest.note = rest.note.slice(0, LONGEST);
-  return JSON.stringify(rest).slice(0, LONGEST);
+  return written(JSON.stringify(rest)).slice(0, LONGEST);
 }
 
 function cellsOf(entry) {
@@ -95,4 +95,4 @@ $('raw-filter').addEventListener('input', () => {
 });
 
 copyOnClick($('raw-copy'), () =>
-  kept.filter(matches).map(({ type, message }) => `${JSON.stringify({ type, ...message })}\n`).join(''));
+  kept.filter(matches).map(({ type, message }) => `${written(JSON.stringify({ type, ...message }))}\n`).join(''));

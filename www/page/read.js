@@ -34,8 +34,8 @@ export async function readJob(api) {
     absent('');
     return found;
   } catch (err) {
-    const missing = err.status === 404 || err.status === 400;
-    const closed = err.status === 401 || err.status === 403;
+    const missing = err.code && (err.status === 404 || err.status === 400);
+    const closed = err.code && (err.status === 401 || err.status === 403);
     if (missing) trouble('There is no such job. It may have been deleted.');
     else if (closed) trouble('You are not allowed to see this job. Ask whoever gave you the link.');
     else waitAloud(err.message);

@@ -10,6 +10,13 @@ const WORDS = {
   504: 'The server is away: something in front of it answered.',
 };
 
+const CODES = {
+  job_ended: 'The job is over and takes no more updates.',
+  forbidden_origin: 'The server takes this page for one of another site. A proxy before it must pass Host on, or it '
+    + `must be started with --origin ${location.origin}.`,
+  host_not_served: `The server does not go by the name of this page. Start it with --host ${location.hostname}.`,
+};
+
 const listeners = [];
 
 /** Calls back with { method, path, body } for everything that is changed through this page. */
@@ -18,14 +25,25 @@ export const tellRequest = (request) => listeners.forEach((listener) => listener
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 
-function failure(response, { code, detail, title }) {
-  const { status } = response;
-  const words = code === 'job_ended' ? 'The job is over and takes no more updates.' : WORDS[status];
+function failure({ status }, { code, detail, title }) {
   const said = sentence(detail || title || `the server answered ${status}`);
-  return Object.assign(new Error(words || said), { status, code });
+  return Object.assign(new Error(CODES[code] || WORDS[status] || said), { status, code });
 }
 
-/** Throws an Error whose message can be shown. `quiet`: nobody needs to know how it was done. */
+/* A gateway that is there while the server is away says so; everything else is an address that leads elsewhere. */
+function foreign({ status }, path) {
+  const words = status > 500 ? WORDS[status] : undefined;
+  const [api] = /^\/[^/]*\//.exec(path);
+  return Object.assign(new Error(words
+    || `Something that is not joblight answered with ${status}. Does the proxy pass ${api} on to joblight?`), { status });
+}
+
+const isJson = (response) => /[/+]json\b/.test(response.headers.get('content-type'));
+
+/**
+ * Throws an Error whose message can be shown; only one with a `code` is an answer of joblight itself. `quiet`: nobody needs to know how
+ * it was done.
+ */
 export async function call(method, path, body, { quiet = false } = {}) {
   const init = { method, headers: {}, cache: 'no-store' };
   if (body) {
@@ -36,9 +54,10 @@ export async function call(method, path, body, { quiet = false } = {}) {
   const response = await fetch(path, init).catch(() => {
     throw new Error('The server cannot be reached.');
   });
-  const answer = await response.json().catch(() => ({}));
+  const answer = isJson(response) && await response.json().catch(() => undefined);
+  if (!answer || (!response.ok && !answer.code)) throw foreign(response, path);
   if (response.ok) return answer;
-  throw failure(response, answer || {});
+  throw failure(response, answer);
 }
 
 /** Does not come to `work` before it is answered; false when the page should give up. */
@@ -47,7 +66,7 @@ export async function patiently(work, { everyMs = 1000 } = {}) {
     try {
       return await work();
     } catch (err) {
-      if (err.status && err.status < 500) throw err;
+      if (err.code && err.status < 500) throw err;
       await new Promise((resolve) => { setTimeout(resolve, everyMs); });
     }
   }

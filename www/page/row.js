@@ -1,7 +1,7 @@
 /* One job of the list. */
 import { isLive, modelOf } from './follow.js';
 import { progressOf } from './progress.js';
-import { $, ago, isOver, setPill, setText } from './ui.js';
+import { $, ago, directionOf, isOver, plain, setPill, setText } from './ui.js';
 
 const AGENTS = { typing: 'is typing…', working: 'is at work' };
 
@@ -26,7 +26,7 @@ function crowdOf({ watchers, agents }) {
   const [agent] = agents;
   return [
     others && `${others} watching`,
-    agent && `\u2068${agent.id}\u2069 ${AGENTS[agent.state] || 'is here'}`,
+    agent && `\u2068${plain(agent.id)}\u2069 ${AGENTS[agent.state] || 'is here'}`,
   ];
 }
 
@@ -51,7 +51,8 @@ export function paintRow(listed, at) {
   const job = newest(listed);
   const model = modelOf(job.id);
   const row = rows.get(job.id) || makeRow(job);
-  setText(row.name, job.title || job.id);
+  setText(row.name, plain(job.title) || job.id);
+  row.li.dir = directionOf(job.title);
   setPill(row.pill, job.status);
   row.li.dataset.status = job.status;
   row.li.classList.toggle('live', isLive(job.id) && !isOver(job.status));

@@ -2,7 +2,7 @@
 import { WORKER } from './demo.js';
 import { me } from './agents.js';
 import { call } from './request.js';
-import { $, ago, isOver, move, setText } from './ui.js';
+import { $, ago, isOver, move, plain, setText, written } from './ui.js';
 
 const KEPT = 40;
 const SURE_MS = 4000;
@@ -37,9 +37,9 @@ export const cancelTask = (taskId) => command({ command: 'cancel', taskId });
 
 function wordsOf({ command: name, taskId, args = {} }, tasks) {
   const title = taskId && `“\u2068${tasks.get(taskId)?.title || taskId}\u2069”`;
-  if (name === 'comment') return String(args.text ?? '');
+  if (name === 'comment') return plain(String(args.text ?? ''));
   if (name === 'cancel') return `Cancel ${title || 'the job'}, please.`;
-  return [name, title, Object.keys(args).length ? JSON.stringify(args) : ''].filter(Boolean).join(' ');
+  return [name, title, Object.keys(args).length ? written(JSON.stringify(args)) : ''].filter(Boolean).join(' ');
 }
 
 /** A command of the log, from wherever. */
@@ -48,7 +48,7 @@ export function takeCommand(event, tasks, at) {
   const li = document.createElement('li');
   const [who, time] = ['span', 'time'].map((name) => li.appendChild(document.createElement(name)));
   const words = li.appendChild(document.createElement('p'));
-  who.textContent = mine.has(event.seq) ? 'You' : typeof from === 'string' ? from.slice(0, 40) : 'Somebody';
+  who.textContent = mine.has(event.seq) ? 'You' : typeof from === 'string' ? plain(from).slice(0, 40) : 'Somebody';
   who.className = 'who';
   who.dir = words.dir = 'auto';
   words.textContent = wordsOf(event, tasks);

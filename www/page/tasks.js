@@ -1,8 +1,9 @@
 /* The list of tasks: a row for each, touched only where something differs. */
-import { $, STATUS, ago, isOver, move, setText } from './ui.js';
+import { $, STATUS, ago, directionOf, isOver, move, setText } from './ui.js';
 
 const FLASHES = 24; // at a time: more is noise, and work for nothing
 const LONG_NOTE = 240;
+const LONG_TITLE = 80;
 const MANY = 30; // rows; from here on the list scrolls in itself
 
 const rows = new Map();
@@ -51,6 +52,8 @@ export function paintTask(id, task, { at, over, lively }) {
   if (row.title !== task.title) {
     row.title = task.title;
     setText(row.name, task.title || task.id);
+    row.name.title = row.name.textContent.length > LONG_TITLE ? row.name.textContent : '';
+    row.li.dir = directionOf(task.title);
     row.stop.setAttribute('aria-label', `Cancel “${task.title || task.id}”`);
   }
   setText(row.word, wordOf(task, look));
@@ -66,7 +69,7 @@ export function clearTasks() {
   $('tasks').replaceChildren();
 }
 
-/** A long list scrolls in itself, so that the rest of the page stays within reach. */
+/** A long list scrolls in itself, so that the rest of the page stays within reach; its rows are of one height. */
 export function paintList(count) {
   const list = $('tasks');
   const many = count > MANY;
@@ -110,13 +113,13 @@ function paintBar(row, task) {
 function paintNote(row, note) {
   if (row.noteText === note) return;
   row.noteText = row.note.textContent = note;
-  row.note.classList.remove('whole');
+  row.li.classList.remove('open');
   row.more?.remove();
   row.more = undefined;
   if (note.length < LONG_NOTE && note.split('\n', 4).length < 4) return;
   row.more = document.createElement('button');
-  Object.assign(row.more, { type: 'button', className: 'more', textContent: 'Show all of it' });
-  row.body.append(row.more);
+  Object.assign(row.more, { type: 'button', className: 'more', textContent: 'All of it' });
+  row.ago.before(row.more);
 }
 
 function flash({ li, icon }, fresh, turned) {
@@ -140,8 +143,8 @@ export function paintAges(tasks, at) {
 $('tasks').addEventListener('click', ({ target }) => {
   const { id } = target.closest('.task')?.dataset || {};
   if (target.closest('.more')) {
-    const { note, more } = rows.get(id);
-    note.classList.add('whole');
+    const { li, more } = rows.get(id);
+    li.classList.add('open');
     more.remove();
   } else if (target.closest('.stop')) onCancel(id);
 });

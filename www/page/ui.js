@@ -20,6 +20,24 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g; // what turns the direction of text, and what ends that
+const code = (mark) => mark.charCodeAt(0).toString(16);
+
+/**
+ * Text of others, as it can stand beside our own: what forces a direction, and so can make "exe.png" of
+ * "gnp.exe", is shown instead of obeyed, and what could end our isolation of it is left out.
+ */
+export const plain = (text) =>
+  text?.replace(TURNS, (mark) => (/[\u202d\u202e]/.test(mark) ? `[U+${code(mark).toUpperCase()}]` : ''));
+
+/** JSON, and the same value in JavaScript and Python, with such marks in their written form. */
+export const written = (json) => json.replace(TURNS, (mark) => `\\u${code(mark)}`);
+
+const RTL = /^[^\p{L}]*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+
+/** The direction in which a row of this title runs. */
+export const directionOf = (title) => (RTL.test(title) ? 'rtl' : 'ltr');
+
 export function setPill(node, status) {
   setText(node, STATUS[status] || String(status));
   node.dataset.status = status;

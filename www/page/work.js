@@ -38,7 +38,7 @@ function paintDemo(over, agents) {
 export function paintWork(status, agents) {
   const over = isOver(status);
   if (isDemo) paintDemo(over, agents);
-  if (!over || $('hint').dataset.mood === 'bad') return;
+  if (!over || !isDemo || $('hint').dataset.mood === 'bad') return;
   const { events, lost, repeated } = link;
   const seen = events ? `${events} events, ${lost} lost, ${repeated} repeated. ` : '';
   say(`${seen}The job is over and takes no more updates.`);
