@@ -38,6 +38,24 @@ void clock_boot_id(char out[CLOCK_BOOT_LEN + 1])
 		fclose(file);
 }
 
+static uint64_t microseconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t clock_monotonic_us(void)
+{
+	return microseconds(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_thread_cpu_us(void)
+{
+	return microseconds(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void put_digits(char *out, unsigned width, unsigned value)
 {
 	while (width--) {

@@ -120,7 +120,7 @@ static void begin_round(struct hub *h, struct channel *c)
 
 	c->waiting = false;
 	c->visit = c->count;
-	c->paced_until = h->now + h->limits->pace_ms * (head - c->round_head < MANY_EVENTS ? 1 : 2);
+	c->paced_until = h->now + h->pace_ms * (head - c->round_head < MANY_EVENTS ? 1 : 2);
 	c->round_head = head;
 	list_move(&h->dirty, &c->dirty_link);
 }
@@ -136,9 +136,9 @@ static void wait_for_pace(struct hub *h, struct channel *c)
 }
 
 /*
- * Sending to a crowd costs more than anything else, so a crowd is sent to every pace_ms at most, with
- * everything that came meanwhile in one write.  The first event after a pause goes out at once; where very many
- * come, the pauses are twice as long.
+ * Sending to a crowd costs more than anything else, so on a busy loop (hub_set_pace) a crowd is sent to every
+ * pace_ms at most, with everything that came meanwhile in one write.  The first event after a pause goes out at
+ * once; where very many come, the pauses are twice as long.
  */
 void channel_mark(struct hub *h, struct channel *c)
 {

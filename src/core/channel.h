@@ -62,6 +62,7 @@ struct hub {
 	struct buf scratch; /* one write is put together here */
 	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
 	struct hub_stats stats;
+	uint64_t pace_ms; /* the pause between two rounds of a channel with many watchers */
 	uint64_t now;
 };
 

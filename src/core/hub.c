@@ -30,6 +30,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	h->ops = ops;
 	h->context = context;
 	h->budget.most = limits->rings_bytes;
+	h->pace_ms = limits->pace_ms;
 	h->audience = audience_create();
 	list_init(&h->dirty);
 	list_init(&h->paced);
@@ -71,6 +72,11 @@ unsigned hub_watchers(const struct hub *h, const char *job_id)
 void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count)
 {
 	audience_set(h->audience, job_id, who, count);
+}
+
+void hub_set_pace(struct hub *h, uint64_t pace_ms)
+{
+	h->pace_ms = pace_ms;
 }
 
 uint64_t hub_round_due(const struct hub *h)

@@ -300,6 +300,22 @@ static void plan_round(struct loop *l)
 		uv_timer_start(&l->pace, on_pace, due > now ? due - now : 0, 0);
 }
 
+static struct pace_sample take_sample(const struct loop *l)
+{
+	struct hub_stats stats = hub_stats(l->hub);
+
+	return (struct pace_sample){ clock_monotonic_us(), clock_thread_cpu_us(), stats.deliveries, stats.writes };
+}
+
+/* A busy loop writes to many watchers at longer intervals, with more events in each write. */
+static void choose_pace(struct loop *l)
+{
+	if (!pace_is_due(&l->pacing, loop_now(l) * 1000))
+		return;
+	struct pace_sample now = take_sample(l);
+	hub_set_pace(l->hub, pace_take(&l->pacing, &now));
+}
+
 static void end_turn(struct loop *l)
 {
 	l->turned = loop_now(l);
@@ -307,6 +323,7 @@ static void end_turn(struct loop *l)
 	flush_replies(l);
 	if (l->round) {
 		l->round = false;
+		choose_pace(l);
 		if (hub_round(l->hub, loop_now(l)))
 			l->round = true;
 		plan_round(l);
@@ -519,7 +536,10 @@ static void init_handles(struct loop *l)
 void *loop_run(void *context)
 {
 	struct loop *l = context;
+	struct pace_sample now = take_sample(l); /* here, because the time is the thread's */
 
+	pace_init(&l->pacing, l->limits->pace_ms, &now);
+	hub_set_pace(l->hub, 0);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	if (l->lws)
 		lws_context_destroy(l->lws); /* second call: finishes it */

@@ -12,6 +12,7 @@
 #include "doorstep.h"
 #include "hangups.h"
 #include "joblight/base/memory.h"
+#include "joblight/core/pace.h"
 #include "joblight/net/loop.h"
 #include "joblight/net/pages.h"
 #include "listener.h"
@@ -65,6 +66,7 @@ struct loop {
 	struct mailbox commits, reads, notes;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;
+	struct pace pacing; /* of the hub */
 	struct crowd *crowd;
 	struct slot *slots;
 	uint32_t slot_count, free_slot;

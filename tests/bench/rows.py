@@ -116,6 +116,14 @@ SSE = (
         quick=True,
     ),
     Row(
+        "half-load", "SSE, 100 subscribers, 500 updates/s (half load)",
+        "--subscribers 100 --publishers 8 --rate 500", ("joblight", "floor", "nchan"),
+        (
+            latency("publish to delivery p50, ms", "delivery_us.p50", 2, Bar(at_most=1.2, goal=True)),
+            Figure(PER_CPU, "deliveries_per_cpu_s", bars=goals(floor=0.95)),
+        ),
+    ),
+    Row(
         "sse-1000", "SSE, 1000 subscribers, 1 publisher", "--subscribers 1000 --publishers 1",
         ("joblight", "floor", "express", "nchan"), (deliveries(*P2, *goals(express=3)), P50),
     ),

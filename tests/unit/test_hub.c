@@ -842,8 +842,8 @@ static void a_crowd_is_written_to_at_a_pace(void **state)
 	struct bench *b = *state;
 	struct watcher w = { 0 }, v = { 0 };
 
-	b->limits.pace_ms = 10;
 	b->limits.pace_watchers = 2;
+	hub_set_pace(b->hub, 10);
 	watch_from(b, &w, 5);
 	watch(b, &v, A ".5");
 	v.story.len = 0;
@@ -880,14 +880,31 @@ static void a_crowd_that_gets_very_much_is_written_to_half_as_often(void **state
 	struct bench *b = *state;
 	struct watcher w = { 0 }, v = { 0 };
 
-	b->limits.pace_ms = 10;
 	b->limits.pace_watchers = 2;
+	hub_set_pace(b->hub, 10);
 	watch_from(b, &w, 5);
 	watch(b, &v, A ".5");
 	publish_many(b, A, 6, 6);
 	assert_int_equal(pause_after(b, 7, 37), 10);  /* 31 for each */
 	assert_int_equal(pause_after(b, 39, 69), 20); /* 32, with 38 */
 	assert_int_equal(pause_after(b, 71, 71), 10);
+	leave(&v);
+	leave(&w);
+}
+
+static void without_a_pause_everything_goes_at_once(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	b->limits.pace_watchers = 2;
+	hub_set_pace(b->hub, 0);
+	watch_from(b, &w, 5);
+	watch(b, &v, A ".5");
+	publish_many(b, A, 6, 6);
+	publish_many(b, A, 7, 7);
+	told(&w, "6 7 ");
+	assert_true(hub_round_due(b->hub) == UINT64_MAX);
 	leave(&v);
 	leave(&w);
 }
@@ -1052,6 +1069,7 @@ int main(void)
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),
 		HUB_TEST(a_crowd_is_written_to_at_a_pace),
+		HUB_TEST(without_a_pause_everything_goes_at_once),
 		HUB_TEST(a_crowd_that_gets_very_much_is_written_to_half_as_often),
 		HUB_TEST(a_heartbeat_says_the_head),
 		HUB_TEST(each_has_the_heartbeat_it_asked_for),

@@ -172,6 +172,8 @@ bool hub_passed(const struct hub *h, const char *job_id); /* there was such a me
 
 /* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back. */
 bool hub_round(struct hub *h, uint64_t now_ms);
+/* The pause between two rounds of a channel with many watchers, from its next round on; limits->pace_ms until then. */
+void hub_set_pace(struct hub *h, uint64_t pace_ms);
 /* When the next paced round begins, and hub_round() is to be called; UINT64_MAX: none is waiting. */
 uint64_t hub_round_due(const struct hub *h);
 
