@@ -125,8 +125,9 @@ struct store_ops {
 	enum store_result (*clock_put)(struct store *s, const struct clock_row *row);
 
 	/*
-	 * Removes at most `budget` rows in all: what is left of deleted jobs, idempotency rows older than `keys_before`, and events of jobs
-	 * that ended before `logs_before` or that hold more than `most_events` (ended jobs only, oldest first,
+	 * Removes at most `budget` rows in all: what is left of deleted jobs, idempotency rows older than
+	 * `keys_before`, and events of jobs that ended before `logs_before` or that hold more than `most_events`
+	 * (ended jobs only, oldest first,
 	 * never the last event); raises the job's `first` with it.  OK: there may be more; NONE: nothing to do.
 	 */
 	enum store_result (*prune)(struct store *s, int64_t keys_before, int64_t logs_before,
