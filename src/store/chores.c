@@ -114,8 +114,7 @@ static enum store_result save_clock(struct chores *c, void *context)
 	return c->store->ops->clock_put(c->store, &c->timeline->row);
 }
 
-/* What could not be saved is saved by the next step, and the row differs until then. */
-static enum store_result compare_clocks(struct chores *c, struct chore_state *state)
+static void look_at_clocks(struct chores *c)
 {
 	char boot[CLOCK_BOOT_LEN + 1];
 	struct clock_reading now = read_clocks(boot);
@@ -123,6 +122,12 @@ static enum store_result compare_clocks(struct chores *c, struct chore_state *st
 
 	tell_jump(timeline_look(c->timeline, &now, &save));
 	c->clock_unsaved |= save;
+}
+
+/* What could not be saved is saved by the next step. */
+static enum store_result compare_clocks(struct chores *c, struct chore_state *state)
+{
+	look_at_clocks(c);
 	state->tried = c->clock_unsaved;
 	if (!c->clock_unsaved)
 		return STORE_NONE;
@@ -220,8 +225,9 @@ struct horizon {
 };
 
 /* Soon after a jump of the clock nothing is old. */
-static struct horizon horizon(const struct chores *c)
+static struct horizon horizon(struct chores *c)
 {
+	look_at_clocks(c);
 	int64_t now = clock_wall_ms();
 
 	if (timeline_waits(c->timeline, (int64_t)clock_monotonic_ms()))

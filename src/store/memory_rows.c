@@ -511,7 +511,7 @@ enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && row->ended && row->ended < logs_before)
 			*rows += row->seq - row->first;
-		else if (row && row->ended && row->first + most <= row->seq)
+		else if (row && row->ended && row->seq - row->first >= most)
 			*rows += row->seq - row->first + 1 - most;
 	}
 	return STORE_OK;
