@@ -9,6 +9,7 @@
 #include "head.h"
 #include "http.h"
 #include "joblight/base/xalloc.h"
+#include "refusal.h"
 
 #define LINGER_MS 1000                 /* a refused client gets this long to read why */
 #define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
@@ -18,6 +19,7 @@ struct guest {
 	uv_poll_t poll;
 	int fd;
 	bool refused;
+	const struct problem *full; /* it is turned away with this, whatever it asks for; NULL: it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
@@ -57,22 +59,40 @@ static void send_away(struct guest *g)
 	g->doorstep->gone(g->doorstep->context);
 }
 
-static void send_refusal(int fd, const struct problem *p)
+/* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
+static void send_answer(int fd, const char *status, const char *type, const char *headers, struct buf *body)
 {
-	struct buf body = { 0 }, out = { 0 };
+	struct buf out = { 0 };
 
-	problem_encode(p, &body);
 	buf_format(&out,
-		   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-		   "Connection: close\r\n%s%s\r\n",
-		   outcome_status(p->outcome), outcome_title(p->outcome), http_date(), body.len,
-		   http_refusal_lines(p->outcome), outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
-	buf_slice(&out, buf_as_slice(&body));
-	/* The first bytes on a fresh socket: they fit its buffer. */
+		   "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
+		   status, http_date(), type, body->len, headers);
+	buf_slice(&out, buf_as_slice(body));
 	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
-	buf_finish(&body);
+	buf_finish(body);
 	buf_finish(&out);
+}
+
+static void send_refusal(int fd, const struct problem *p)
+{
+	struct buf body = { 0 };
+	char status[64], headers[128];
+
+	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome), outcome_title(p->outcome));
+	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome),
+		 outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
+	problem_encode(p, &body);
+	send_answer(fd, status, "application/problem+json", headers, &body);
+}
+
+/* What refusal.h is about. */
+static void send_event(int fd, enum outcome o, unsigned wait_ms)
+{
+	struct buf body = { 0 };
+
+	refusal_encode(&body, o, wait_ms);
+	send_answer(fd, "200 OK", EVENT_STREAM, EVENT_STREAM_HEADERS, &body);
 }
 
 /* So that poll wakes for new bytes only, not for those that were looked at. */
@@ -124,6 +144,14 @@ static void drain(struct guest *g)
 		send_away(g);
 }
 
+static void linger(struct guest *g)
+{
+	expect_more_than(g->fd, 0);
+	g->refused = true;
+	g->due = uv_now(g->doorstep->loop) + LINGER_MS;
+	drain(g);
+}
+
 static void refuse(struct guest *g, const struct problem *p)
 {
 	if (p->outcome == OUTCOME_OK) {
@@ -131,10 +159,36 @@ static void refuse(struct guest *g, const struct problem *p)
 		return;
 	}
 	send_refusal(g->fd, p);
-	expect_more_than(g->fd, 0);
-	g->refused = true;
-	g->due = uv_now(g->doorstep->loop) + LINGER_MS;
-	drain(g);
+	linger(g);
+}
+
+/* Its head is good and stands in d->peek. */
+static struct slice find_accept(const struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+	struct problem problem = { 0 };
+	struct slice fields, name, value;
+	struct head head;
+
+	if (head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) != HEAD_GOOD ||
+	    head.method != METHOD_GET)
+		return (struct slice){ 0 };
+	fields = head.fields;
+	while (head_next_field(&fields, &name, &value))
+		if (name.len == strlen("accept") && strncasecmp(name.ptr, "accept", name.len) == 0)
+			return value;
+	return (struct slice){ 0 };
+}
+
+static void turn_away(struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+
+	if (refusal_is_event(find_accept(g), g->full->outcome))
+		send_event(g->fd, g->full->outcome, d->refused(d->context));
+	else
+		send_refusal(g->fd, g->full);
+	linger(g);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -152,6 +206,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
+			if (g->full) {
+				turn_away(g);
+				break;
+			}
 			expect_more_than(g->fd, 0); /* some were waited for */
 			enter(g->doorstep, leave(g), g->seen);
 			break;
@@ -192,7 +250,10 @@ void doorstep_arrive(struct doorstep *d, int fd)
 
 void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem)
 {
-	refuse(stay(d, fd), problem);
+	struct guest *g = stay(d, fd);
+
+	g->full = problem;
+	g->due = uv_now(d->loop) + LINGER_MS;
 }
 
 void doorstep_tick(struct doorstep *d, uint64_t now_ms)
@@ -205,7 +266,7 @@ void doorstep_tick(struct doorstep *d, uint64_t now_ms)
 		if (g->due > now_ms)
 			continue;
 		if (!g->refused)
-			send_refusal(g->fd, &late);
+			send_refusal(g->fd, g->full ? g->full : &late);
 		send_away(g);
 	}
 }

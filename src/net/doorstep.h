@@ -18,6 +18,7 @@ struct doorstep {
 	/* The descriptor is handed over; `seen` waits there to be read, and begins with a good head. */
 	void (*enter)(void *context, int fd, struct slice seen);
 	void (*gone)(void *context);          /* one that came has not entered, and is closed */
+	unsigned (*refused)(void *context);   /* a stream is refused with an event; returns its wait (refusal.h) */
 	void *context;
 	struct list guests;
 	char *peek; /* one buffer for all */
@@ -28,7 +29,8 @@ void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *lim
 		   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
 void doorstep_finish(struct doorstep *d);
 void doorstep_arrive(struct doorstep *d, int fd);           /* takes the descriptor */
-void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem); /* takes it too */
+/* Takes it too, and answers its first request with the problem, which stays valid. */
+void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem);
 void doorstep_tick(struct doorstep *d, uint64_t now_ms);    /* sends away who is late */
 void doorstep_close(struct doorstep *d);                    /* sends everybody away */
 

@@ -89,11 +89,21 @@ static uint64_t told_most(const struct limits *limits)
 	return share < TOLD_WHY ? share : TOLD_WHY;
 }
 
+static unsigned on_refused(void *context)
+{
+	struct loop *l = context;
+
+	l->counters.refused++;
+	return refusals_wait_ms(&l->refusals, loop_now(l));
+}
+
 /* One too many is told so, as far as the descriptors that are kept go. */
 static void on_accepted(void *context, int fd)
 {
-	struct problem full = { .outcome = OUTCOME_OVERLOADED,
-				.detail = "the server has as many connections as it may; come back in a moment" };
+	static const struct problem full = {
+		.outcome = OUTCOME_OVERLOADED,
+		.detail = "the server has as many connections as it may; come back in a moment",
+	};
 	struct loop *l = context;
 	size_t before = atomic_fetch_add(&l->family->connections, 1);
 
@@ -575,6 +585,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		return false;
 	}
 	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, on_left, l);
+	l->doorstep.refused = on_refused;
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }

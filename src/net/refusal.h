@@ -15,6 +15,13 @@
 #include "joblight/base/buf.h"
 #include "joblight/core/outcome.h"
 
+#define EVENT_STREAM "text/event-stream; charset=utf-8"
+/* Incremental: RFC 10036. */
+#define EVENT_STREAM_HEADERS                                                                                           \
+	"Cache-Control: no-store, no-transform\r\n"                                                                    \
+	"X-Accel-Buffering: no\r\n"                                                                                    \
+	"Incremental: ?1\r\n"
+
 /* How many were refused lately. */
 struct refusals {
 	uint64_t recent; /* halved every REFUSALS_HALVED_MS */

@@ -19,13 +19,6 @@ struct stream {
 	bool named, head;
 };
 
-#define EVENT_STREAM "text/event-stream; charset=utf-8"
-/* Incremental: RFC 10036. */
-#define STREAM_HEADERS                                                                                                 \
-	"Cache-Control: no-store, no-transform\r\n"                                                                    \
-	"X-Accel-Buffering: no\r\n"                                                                                    \
-	"Incremental: ?1\r\n"
-
 static struct stream *stream_of(struct subscriber *s)
 {
 	return (struct stream *)s;
@@ -46,7 +39,7 @@ static void add_event_line(const struct stream *s, struct buf *out, const char *
 static void add_response_head(struct buf *out, bool chunked)
 {
 	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
-	buf_text(out, "Content-Type: " EVENT_STREAM "\r\n" STREAM_HEADERS);
+	buf_text(out, "Content-Type: " EVENT_STREAM "\r\n" EVENT_STREAM_HEADERS);
 	buf_text(out, chunked ? "Transfer-Encoding: chunked\r\n" : "");
 	buf_text(out, "Connection: close\r\n\r\n");
 }
@@ -69,7 +62,7 @@ static void refuse_with_event(struct conn *c, enum outcome o)
 	refusal_encode(&body, o, refusals_wait_ms(&c->loop->refusals, loop_now(c->loop)));
 	c->loop->counters.refused++;
 	c->close_after = true;
-	reply_bytes(c, 200, "OK", EVENT_STREAM, STREAM_HEADERS, buf_as_slice(&body));
+	reply_bytes(c, 200, "OK", EVENT_STREAM, EVENT_STREAM_HEADERS, buf_as_slice(&body));
 	buf_finish(&body);
 }
 

@@ -99,3 +99,20 @@ def test_too_many_reads_refuse_in_the_same_way(serve, client):
             assert blocks[1].event == "refused" and blocks[1].json["code"] == "overloaded"
         raw.close()
     assert 0 < refused < 60
+
+
+def test_a_server_with_as_many_connections_as_it_may_have_refuses_in_the_same_way(serve, client):
+    server = serve(max_connections=20, loops=1)
+    with client(server) as api:
+        job = api.create_job()["id"]
+        held = [Raw(server.address) for _ in range(20)]
+        for raw in held[:19]:
+            raw.send(request("GET", f"/api/jobs/{job}"))
+            assert raw.response().status == 200
+        code, status, ms = refusal(ask(server.address, stream_request(job)))
+        assert (code, status) == ("overloaded", 503) and 5000 <= ms <= 15000
+        assert_problem(ask(server.address, stream_request(job, accept="*/*")), 503, "overloaded")
+        with Raw(server.address) as silent:     # it says nothing, and is told all the same
+            assert_problem(silent.response(), 503, "overloaded")
+    for raw in held:
+        raw.close()
