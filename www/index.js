@@ -1,15 +1,16 @@
 /*
  * The list of jobs. The list itself is read again every few seconds while somebody looks, because jobs are
- * made and go without a word; what happens in the jobs on the screen comes live.
+ * made and go without a word, and at once when something has happened in a job on the screen.
  */
 import { now, notBefore } from './page/clock.js';
-import { follow, forget, leaveAll, onFollowed } from './page/follow.js';
+import { follow, leaveAll, newest, onFollowed } from './page/follow.js';
 import { call } from './page/request.js';
-import { newest, paintRow } from './page/row.js';
+import { paintRow } from './page/row.js';
 import { demoJob } from './page/scenarios.js';
 import { $, copyOnClick, isActive, isDemo, isOver, move, setText } from './page/ui.js';
 
 const EVERY_MS = 3000;
+const GAP_MS = 500; // between two looks at the list, or ten times as long as one takes
 const PAGE = 50;
 const FILTERS = {
   all: () => true,
@@ -21,8 +22,11 @@ let jobs = [];
 let pages = 1;
 let more = false;
 let away = false;
+let again = false;
 let painted = false;
 let frame = 0;
+let timer;
+let nextAt = 0; // when the list may be read again
 const seen = new Set(); // ids of rows on the screen
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -109,7 +113,6 @@ async function read() {
   $('older').hidden = !more;
   jobs = found;
   for (const { updatedAt } of jobs) notBefore(Date.parse(updatedAt));
-  forget(new Set(jobs.map(({ id }) => id)));
   painted = true;
 }
 
@@ -128,8 +131,22 @@ async function refresh() {
 }
 
 async function loop() {
+  clearTimeout(timer);
+  const began = performance.now();
+  nextAt = Infinity;
   await refresh();
-  setTimeout(loop, EVERY_MS);
+  const now = performance.now();
+  nextAt = now + Math.max(GAP_MS, (now - began) * 10);
+  timer = setTimeout(loop, EVERY_MS);
+  if (again) soon();
+}
+
+/* While it is being read, what is read may be older than what has happened. */
+function soon() {
+  again = nextAt === Infinity;
+  if (again) return;
+  clearTimeout(timer);
+  timer = setTimeout(loop, Math.max(0, nextAt - performance.now()));
 }
 
 // What one can do ---------------------------------------------------------------------------------
@@ -169,17 +186,17 @@ $('filter').addEventListener('change', writeAddress);
 $('search').addEventListener('input', writeAddress);
 $('older').addEventListener('click', () => {
   pages++;
-  refresh();
+  soon();
 });
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) leaveAll();
-  else refresh();
+  else soon();
 });
 addEventListener('pagehide', leaveAll);
 addEventListener('pageshow', () => {
   $('create').disabled = false;
   followSeen();
 });
-onFollowed(paintSoon);
+onFollowed({ changed: paintSoon, moved: soon });
 readAddress();
 loop();

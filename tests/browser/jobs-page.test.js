@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { isLive, launch, openPage, seesText, shoot, textOf, until } from './support/browser.js';
+import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
 import { eventually } from './support/wait.js';
 
@@ -105,6 +106,31 @@ test('the progress of every job is shown, and what happens in active ones comes 
   await server.setStatus(job.id, 'completed');
   await seesRow(job.id, 'Completed');
   assert.deepEqual((await rowOf(over.id)).live, false);
+});
+
+test('the list reads no job: its rows say how far each one is', async () => {
+  const proxy = await Proxy.start(server.url);
+  try {
+    const job = await server.createJob({ title: 'Large', tasks: six });
+    const over = await server.createJob({ title: 'Ended', tasks: six });
+    await server.report(over.id, { taskId: 't0', status: 'in_progress', progress: 60 });
+    await server.setStatus(over.id, 'failed');
+    let heard = '';
+    page = await openPage(chromium.browser, `${proxy.url}/?q=e`);
+    const cdp = await page.createCDPSession();
+    await cdp.send('Network.enable');
+    cdp.on('Network.webSocketFrameReceived', ({ response }) => { heard += response.payloadData; });
+    await page.reload();
+    await until(page, (id) => document.querySelector(`li[data-id="${id}"]`)?.classList.contains('live'), job.id);
+    await server.report(job.id, { taskId: 't0', status: 'completed' });
+    await seesRow(job.id, '1 of 6 tasks done');
+    assert.match(await page.$eval(`li[data-id="${over.id}"] .bar i`, (bar) => bar.style.transform), /-90%/);
+    assert.match(heard, /"resume":"exact"/);
+    assert.ok(!heard.includes('"tasks":'), heard);
+    assert.deepEqual(proxy.asked('/api/jobs/').map(({ url }) => url), []);
+  } finally {
+    await proxy.stop();
+  }
 });
 
 test('who watches a job and who works on it is in its row', async () => {

@@ -1,86 +1,72 @@
 /*
- * What is known of the jobs of the list beyond the list itself: progress, and who is there. Active jobs on
- * the screen are followed live; others are read once, and again when their seq has moved.
+ * What is known of the jobs of the list beyond the list itself. Active jobs on the screen are followed live, from
+ * the position of their row on: who is there and what became of the job is shown at once, and whatever else
+ * happens makes the list be read again, because only the server knows what it means for all the tasks.
  */
 import { JobLight } from '../shared-socket.js';
-import { Model } from './model.js';
-import { call } from './request.js';
 import { isActive } from './ui.js';
 
-const LIVE_MOST = 100; // each has a snapshot of its tasks here
-const FLAT_MS = 20000;
+const LIVE_MOST = 100;
 
 /* A WebSocket for all or nothing: six streams would take all the connections a browser gives to one server. */
 const line = new JobLight({ transports: ['ws'] });
-const followed = new Map(); // id -> { model, stream, seq }
+const followed = new Map(); // id -> { stream, told }: what the stream said since the row
 let changed = () => {};
+let moved = () => {};
 
-export const onFollowed = (listener) => { changed = listener; };
-export const modelOf = (id) => followed.get(id)?.model;
-export const isLive = (id) => followed.get(id)?.stream?.state === 'live';
-
-function know(id) {
-  if (!followed.has(id)) followed.set(id, { model: new Model(), stream: undefined, seq: -1, readAt: 0 });
-  return followed.get(id);
+/** `changed`: there is something new to show. `moved`: the list does not tell all of it any more. */
+export function onFollowed(listeners) {
+  ({ changed, moved } = listeners);
 }
 
-function leave(known) {
-  known.stream?.close();
-  known.stream = undefined;
-  known.model.take({ type: 'presence', watchers: 0, agents: [] });
+export const isLive = (id) => followed.get(id)?.stream.state === 'live';
+
+/** What is newer, of each: the row, or what the stream told since. */
+export function newest(job) {
+  const { told } = followed.get(job.id) || {};
+  if (!told) return job;
+  const { watchers = job.watchers, agents = job.agents } = told;
+  const { status, title, updatedAt } = told.updatedAt > job.updatedAt ? told : job;
+  return { ...job, status, title, updatedAt, watchers, agents };
 }
 
-function join(id, known) {
-  const stream = known.stream = line.stream({ jobId: id });
-  for (const type of ['event', 'connected']) {
-    stream.addEventListener(type, ({ detail }) => {
-      known.model.take(type === 'event' ? detail : { ...detail, type });
-      known.seq = Math.max(known.seq, detail.seq ?? detail.job?.seq ?? -1);
-      known.model.dirty.clear();
-      changed(id);
-    });
-  }
-  stream.addEventListener('state', ({ detail }) => {
-    if (detail.state === 'ended' || detail.state === 'failed') leave(known);
+const TELL = {
+  connected: ({ watchers, agents }, told) => Object.assign(told, { watchers, agents }),
+  presence: ({ watchers, agents }, told) => Object.assign(told, { watchers, agents }),
+  job_update({ status, title, timestamp: updatedAt }, told) {
+    Object.assign(told, { status, title, updatedAt });
+    moved();
+  },
+};
+
+function leave(id) {
+  const { stream } = followed.get(id);
+  followed.delete(id);
+  stream.close();
+}
+
+function join({ id, cursor, status, title, updatedAt }) {
+  const stream = line.stream({ jobId: id, cursor });
+  const told = { status, title, updatedAt };
+  const take = ({ type, detail }) => {
+    (TELL[type === 'connected' ? type : detail.type] || moved)(detail, told);
     changed(id);
-  });
+  };
+  stream.addEventListener('event', take);
+  stream.addEventListener('connected', take);
+  stream.addEventListener('state', () => changed(id));
+  followed.set(id, { stream, told });
   stream.start();
-}
-
-async function read(job, known) {
-  known.readAt = Date.now();
-  known.seq = job.seq;
-  try {
-    known.model.take({ type: 'snapshot', job: await call('GET', `/api/jobs/${encodeURIComponent(job.id)}`) });
-    known.model.dirty.clear();
-    changed(job.id);
-  } catch {
-    known.seq = -1; // the next round tries again
-  }
 }
 
 /** Follows those that are on the screen, and lets go of the others. */
 export function follow(jobs) {
-  const wanted = new Set(jobs.filter(({ status }) => isActive(status)).slice(0, LIVE_MOST).map(({ id }) => id));
-  for (const [id, known] of followed) if (known.stream && !wanted.has(id)) leave(known);
-  for (const job of jobs) {
-    const known = know(job.id);
-    if (wanted.has(job.id) && !known.stream) join(job.id, known);
-    const flat = !wanted.has(job.id) || (!isLive(job.id) && Date.now() - known.readAt > FLAT_MS / jobs.length);
-    if (flat && job.taskCount && known.seq < job.seq) read(job, known);
-  }
+  const wanted = new Map(jobs.filter(({ status }) => isActive(status)).slice(0, LIVE_MOST).map((job) => [job.id, job]));
+  for (const id of [...followed.keys()]) if (!wanted.has(id)) leave(id);
+  for (const [id, job] of wanted) if (!followed.has(id)) join(job);
 }
 
 /** Nobody looks: the workers may know. */
 export function leaveAll() {
-  for (const known of followed.values()) leave(known);
-}
-
-/** Forgets what is in no list any more. */
-export function forget(ids) {
-  for (const [id, known] of followed) {
-    if (ids.has(id)) continue;
-    leave(known);
-    followed.delete(id);
-  }
+  for (const id of [...followed.keys()]) leave(id);
 }
