@@ -44,6 +44,7 @@ static const struct row rows[] = {
 	ROW("warm-ms", warm_ms, 500, 0, 600000, "publishing before the measurement begins"),
 	ROW("run-ms", run_ms, 3000, 0, 600000, "length of the measurement"),
 	ROW("count", count, 0, 0, UINT32_MAX, "end the measurement after so many posts; 0 = by time alone"),
+	ROW("heartbeat", heartbeat_s, 0, 0, 60, "those who watch ask for one every so many seconds; 0 = they do not"),
 	ROW("rest-ms", rest_ms, 0, 0, 600000, "watch the server at rest, before anything is published"),
 	ROW("after-ms", after_ms, 0, 0, 600000, "watch the server at rest, after everything is published"),
 	ROW("gone-ms", gone_ms, 0, 0, 600000, "wait so long for the server to let go of those that do not read"),

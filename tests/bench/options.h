@@ -32,6 +32,7 @@ struct options {
 	uint64_t warm_ms;
 	uint64_t run_ms;
 	uint64_t count;
+	uint64_t heartbeat_s;
 	uint64_t rest_ms;
 	uint64_t after_ms;
 	uint64_t gone_ms;

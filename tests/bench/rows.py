@@ -197,7 +197,20 @@ def idle(transport, count, memory, quick=False):
     )
 
 
+def visible(transport, count):
+    """Watchers whose pages are visible: they ask for a heartbeat every 10 s."""
+    name = "WebSocket" if transport == "ws" else "SSE"
+    return Row(
+        f"{transport}-visible-{count}", f"{count:,} idle {name} connections with a heartbeat every 10 s",
+        f"--transport {transport} --idle {count} --heartbeat 10 --rest-ms 30000", ("joblight",),
+        (Figure("CPU at rest, %", "rest_cpu_percent", 1, 2, (Bar(at_most=2),)),),
+        rounds=1, options="--max-connections 18500",
+    )
+
+
 IDLE = (
+    visible("sse", 10000),
+    visible("ws", 10000),
     idle("sse", 10000, (Bar(at_most=1.5), Bar(at_most=1.25, goal=True)), quick=True),
     idle("ws", 10000, (Bar(at_most=2, goal=True),)),
     idle("sse", 1000, ()),

@@ -53,11 +53,20 @@ static void position(const struct subscriber *s, char *header, char *query, size
 	snprintf(query, size, "&since=%s.%llu", load->epoch, seq);
 }
 
+static void add_heartbeat(const struct options *o, char *path, size_t size)
+{
+	size_t len = strlen(path);
+
+	if (o->heartbeat_s)
+		snprintf(path + len, size - len, "%cheartbeat=%u", strchr(path, '?') ? '&' : '?', (unsigned)o->heartbeat_s);
+}
+
 static void subscriber_ask(struct subscriber *s)
 {
 	const struct options *o = &s->load->options;
 	char path[LOAD_PATH_SIZE + 100], request[800], header[100], query[100];
 	load_path(s->load, o->websocket ? o->peer->ws_path : o->peer->sse_path, s->job, path);
+	add_heartbeat(o, path, LOAD_PATH_SIZE);
 	position(s, header, query, sizeof(header));
 	size_t len;
 	if (o->websocket)

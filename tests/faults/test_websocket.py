@@ -487,18 +487,15 @@ SILENT = [  # what ends a connection, and the code of it
 
 
 @pytest.mark.parametrize("last, code", SILENT, ids=[str(i) for i, _ in enumerate(SILENT)])
-def test_c5_nothing_comes_behind_a_close(serve, client, socket, last, code):
+def test_c5_nothing_comes_behind_a_close(api, socket, job, last, code):
     """The close is not answered: the server waits for that, and the job goes on."""
-    server = serve(heartbeat_ms=100)
-    api = client(server)
-    job = api.create_job()["id"]
-    ws = socket(on=server, query={"job": job})
+    ws = socket(query={"job": job})
     ws.message("connected")
     ws.raw.send(last)
     while ws.next() is not None:
         pass
     assert ws.close_frame[0] == code
-    until(lambda: api.report(job, "t")["watchers"] == 0, 1, "the watcher being forgotten")
+    until(lambda: api.report(job, "t")["watchers"] == 0, 4, "the watcher being forgotten")
     api.burst(job, 50)
     ws.raw.half_close()
     assert ws.raw.rest(10) == b""
