@@ -17,7 +17,8 @@ ADDRESS = re.compile(rb"Look at  http://([^/:]+):(\d+)/demo\n")
 
 class Demo:
     def __init__(self, *flags):
-        words = [BINARY, "demo", "--listen", "127.0.0.1:0", *EVERYWHERE, *flags]
+        words = [BINARY, "demo", "--listen", "127.0.0.1:0", "--host", "joblight.test",
+                 *EVERYWHERE, *flags]
         self.process = subprocess.Popen(words, env=SETTING, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         said, deadline = b"", Deadline(20, "the address to look at")
