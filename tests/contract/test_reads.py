@@ -4,8 +4,9 @@ import pytest
 from support.ws import WebSocket
 
 
-def jobs(api, count):
-    return [api.create_job()["id"] for _ in range(count)]
+def jobs(api, count, tasks=0):
+    return [api.create_job(tasks=[{"id": f"t{n}", "title": "T"} for n in range(tasks)])["id"]
+            for _ in range(count)]
 
 
 def order_of(socket, ids):
@@ -18,7 +19,7 @@ def order_of(socket, ids):
 def test_a_socket_with_as_many_reads_as_it_may_have_is_read_on_when_some_came_back(
         serve, client, subscriptions, first):
     server = serve(max_reads=4)
-    ids = jobs(client(server), subscriptions)
+    ids = jobs(client(server), subscriptions, tasks=4000)   # no read is over before the ping is read
     with WebSocket(server.address) as socket:
         order = order_of(socket, ids)
     assert order[0] == first
