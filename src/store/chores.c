@@ -18,6 +18,7 @@
 #define CHECKPOINT_MS 1000  /* a checkpoint that was held up is tried again this often */
 #define RETRY_MS 1000       /* after a failure */
 #define CLOCK_MS 1000       /* compares the clocks this often */
+#define FILE_MS 250         /* looks this often whether the database can still be written, when nobody does */
 #define BUSY_PAUSE 3        /* while writes wait, a step is followed by a pause of so many times its length */
 
 /* Rows in one step: as many as take a few milliseconds, because rows may be large and disks slow. */
@@ -32,7 +33,7 @@
 #define OVERDUE_MAX 1000000
 #define OVERDUE_WARN_MS 10000 /* a backlog that lasts this long is logged */
 
-enum chore_name { CHORE_CLOCK, CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
+enum chore_name { CHORE_CLOCK, CHORE_FILE, CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
 
 /* What a chore needs to know of itself. */
 struct chore_state {
@@ -61,7 +62,7 @@ struct chores {
 	uint64_t look_ms;
 	size_t budget;
 	struct backlog backlog;
-	bool clock_unsaved;
+	bool clock_unsaved, broken;
 };
 
 /* ---- transactions ---- */
@@ -153,6 +154,29 @@ void chores_start_timeline(struct store *store, struct timeline *timeline)
 	}
 	struct clock_reading now = read_clocks(boot);
 	tell_jump(timeline_start(timeline, r == STORE_OK ? &saved : NULL, &now));
+}
+
+/* ---- the file ---- */
+
+static enum store_result do_nothing(struct chores *c, void *context)
+{
+	(void)c, (void)context;
+	return STORE_NONE;
+}
+
+/* A removed file is noticed by beginning a transaction, also when nobody writes. */
+static enum store_result try_store(struct chores *c, struct chore_state *state)
+{
+	enum store_result r = transact(c, do_nothing, NULL);
+
+	(void)state;
+	c->broken = r == STORE_BROKEN;
+	return r;
+}
+
+bool chores_found_broken(const struct chores *c)
+{
+	return c->broken;
 }
 
 /* ---- tasks that were silent for too long ---- */
@@ -338,6 +362,7 @@ static const struct chore {
 } table[CHORE_COUNT] = {
 	[CHORE_CLOCK] = { compare_clocks, "what the clocks show cannot be saved; it is tried again",
 			  "what the clocks show is saved again" },
+	[CHORE_FILE] = { try_store, "the database cannot be written", "the database can be written again" },
 	[CHORE_SILENCE] = { tell_silence, "silent tasks cannot be looked for; it is tried again",
 			    "silent tasks are looked for again" },
 	[CHORE_PRUNE] = { prune, "what has outlived its time cannot be removed; it is tried again",
@@ -432,6 +457,7 @@ struct chores *chores_create(struct store *store, const struct limits *limits, s
 	c->look_ms = look_ms(limits);
 	c->budget = BUDGET_FIRST;
 	c->states[CHORE_CLOCK] = (struct chore_state){ .rest_ms = CLOCK_MS, .after_ms = CLOCK_MS };
+	c->states[CHORE_FILE] = (struct chore_state){ .rest_ms = FILE_MS, .after_ms = FILE_MS };
 	c->states[CHORE_SILENCE] = (struct chore_state){ .rest_ms = c->look_ms, .after_ms = c->look_ms };
 	c->states[CHORE_PRUNE] = (struct chore_state){ .rest_ms = prune_rest_ms(limits), .after_ms = PRUNE_MS };
 	c->states[CHORE_CHECKPOINT] = (struct chore_state){ .rest_ms = CHECKPOINT_MS, .after_ms = 0 };

@@ -38,6 +38,9 @@ void chores_written(struct chores *c);
 /* At most one step of each chore that is due.  `busy`: writes wait meanwhile. */
 void chores_run(struct chores *c, bool busy);
 
+/* Whether the last look found that the store cannot be used any more. */
+bool chores_found_broken(const struct chores *c);
+
 uint64_t chores_rest_ms(const struct chores *c); /* until the next one is due */
 void chores_log_counts(const struct chores *c);
 

@@ -190,6 +190,15 @@ bool file_lock_take(struct file_lock *lock, const char *location, char *error, s
 	return taken;
 }
 
+bool file_lock_in_place(const struct file_lock *lock)
+{
+	struct stat file;
+
+	if (stat(lock->path, &file) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return file.st_dev == lock->device && file.st_ino == lock->inode;
+}
+
 void file_lock_release(struct file_lock *lock)
 {
 	pthread_mutex_lock(&held_lock);

@@ -28,6 +28,8 @@ struct file_lock {
  * is held.  Any thread.
  */
 bool file_lock_take(struct file_lock *lock, const char *location, char *error, size_t error_len);
+/* Whether the database's path still leads to the locked file: it may have been removed or replaced. */
+bool file_lock_in_place(const struct file_lock *lock);
 void file_lock_release(struct file_lock *lock); /* after the last SQLite connection is closed */
 
 #endif

@@ -117,12 +117,24 @@ static void session_rollback(struct store *base)
 	s->failed = STORE_OK;
 }
 
+/* What is written into a file without a name is lost with the process. */
+static enum store_result check_place(struct sqlite_session *s)
+{
+	if (!s->writer || file_lock_in_place(s->lock))
+		return STORE_OK;
+	snprintf(s->base.error, sizeof s->base.error, "the database file was removed or replaced under the server");
+	return STORE_BROKEN;
+}
+
 static enum store_result session_begin(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
 	enum store_result r;
 
 	assert(!s->open);
+	r = check_place(s);
+	if (r != STORE_OK)
+		return r;
 	errno = 0;
 	r = run(s, s->writer ? STATEMENT_BEGIN_WRITING : STATEMENT_BEGIN_READING);
 	if (r == STORE_OK && !s->writer)
@@ -143,6 +155,8 @@ static enum store_result session_commit(struct store *base)
 	if (s->failed)
 		return s->failed;
 	r = run(s, STATEMENT_COMMIT);
+	if (r == STORE_OK)
+		r = check_place(s); /* the caller must not call it durable */
 	if (r == STORE_OK)
 		s->open = false;
 	return r;
@@ -476,6 +490,7 @@ static struct database *sqlite_open(const char *location, enum durability durabi
 		return NULL;
 	}
 	writer = xcalloc(1, sizeof *writer);
+	writer->lock = &db->lock;
 	if (!writer_open(writer, db->lock.path, durability, error, error_len)) {
 		session_free(writer);
 		file_lock_release(&db->lock);

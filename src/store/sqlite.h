@@ -26,6 +26,7 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
+	const struct file_lock *lock; /* of the writer; borrowed */
 	bool open; /* between begin and commit or rollback */
 	/*
 	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and whatever

@@ -12,6 +12,15 @@
 #include "chores.h"
 #include "trouble.h"
 
+#define ANSWERED_COUNT 64 /* answers that are remembered for the log */
+#define ANSWERED_MS 1000
+
+/* A write that was answered as done. */
+struct answered {
+	char job_id[ID_MAX + 1];
+	uint64_t seq, at;
+};
+
 struct writer {
 	struct store *store;
 	const struct limits *limits;
@@ -23,6 +32,9 @@ struct writer {
 	struct chores *chores;
 	struct trouble trouble; /* with writing */
 	struct timeline timeline;
+	struct answered answered[ANSWERED_COUNT]; /* the last ones, in a circle */
+	size_t answered_at;
+	bool told_answered; /* since the store is broken */
 };
 
 static struct op *first_op(struct mail *mail)
@@ -45,8 +57,45 @@ static struct op *split(struct op *ops, uint64_t most)
 	return rest;
 }
 
+static void remember(struct writer *w, const struct op *ops)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	for (; ops; ops = next_op(ops)) {
+		if (outcome_is_error(ops->problem.outcome) || ops->replayed)
+			continue;
+		struct answered *a = &w->answered[w->answered_at++ % ANSWERED_COUNT];
+		memcpy(a->job_id, ops->job_id, sizeof a->job_id);
+		a->seq = ops->seq_last;
+		a->at = now;
+	}
+}
+
+/* When the file is gone, what was answered just before may have gone with it. */
+static void tell_answered(struct writer *w)
+{
+	if (w->told_answered)
+		return;
+	w->told_answered = true;
+	uint64_t now = clock_monotonic_ms();
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < ANSWERED_COUNT; i++) {
+		const struct answered *a = &w->answered[(w->answered_at + i) % ANSWERED_COUNT];
+		if (a->at && now - a->at <= ANSWERED_MS)
+			buf_format(&text, "%s%s:%llu", text.len ? " " : "", a->job_id, (unsigned long long)a->seq);
+	}
+	log_error("these writes were answered within the last second and may be lost", "job:seq",
+		  text.len ? buf_string(&text) : "none");
+	buf_finish(&text);
+}
+
 static void note_health(struct writer *w, enum store_result r)
 {
+	if (r == STORE_BROKEN)
+		tell_answered(w);
+	if (r == STORE_OK)
+		w->told_answered = false;
 	if (r == STORE_OK)
 		trouble_passed(&w->trouble, clock_monotonic_ms());
 	else
@@ -88,6 +137,8 @@ static void writer_hand_out(struct writer *w, struct op *ops)
 	if (!batch)
 		for (struct op *op = ops; op; op = next_op(op))
 			engine_refuse(w->engine, op);
+	else
+		remember(w, ops);
 	w->deliver(w->context, batch, ops);
 	batch_release(batch);
 }
@@ -137,6 +188,8 @@ static void *run(void *context)
 		write_all(w, ops);
 		if (!ops)
 			chores_run(w->chores, false);
+		if (chores_found_broken(w->chores))
+			tell_answered(w);
 		if (trouble_due(&w->trouble) <= clock_monotonic_ms())
 			trouble_passed(&w->trouble, clock_monotonic_ms());
 	}

@@ -1,0 +1,121 @@
+"""The store of the real process: a disk that is full, a queue that is, a file that is taken away, a job of
+many events that is deleted. What the store thread does by itself is in tests/unit.
+"""
+import os
+import resource
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from support.raw import Raw, json_post
+from support.wait import until
+from support.watcher import TRANSPORTS
+
+
+def fill_disk(server):
+    """No file of the server grows beyond what its write-ahead log has: what a full disk is to it."""
+    limit_files(server, os.path.getsize(f"{server.db}-wal"))
+
+
+def limit_files(server, size):
+    hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+def rows(server, table):
+    with closing(sqlite3.connect(server.db)) as database:
+        return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_e4_a_full_disk_is_503_until_there_is_space(serve, client):
+    server = serve()
+    api = client(server)
+    job = api.create_job()["id"]
+    api.report(job, "t", note="before")
+    with TRANSPORTS["sse"](server.address, job) as watcher:
+        seq = watcher.connected()["job"]["seq"]
+        fill_disk(server)
+        for _ in range(3):
+            reply = api.update(job, {"taskId": "t", "note": "during"}, Idempotency_Key="k")
+            assert reply.status == 503, reply
+            assert reply.json["code"] == "storage_unavailable"
+            assert reply.header("Retry-After")
+        assert api.get("/healthz").status == 200
+        limit_files(server, resource.RLIM_INFINITY)
+        answer = api.update(job, {"taskId": "t", "note": "during"}, Idempotency_Key="k")
+        assert answer.status == 200, answer
+        event = watcher.event()
+        assert (event.json["seq"], event.json["note"]) == (seq + 1, "during")
+    assert server.log().count("the store does not take writes") == 1
+
+
+def test_e4b_a_full_disk_while_pruning_ends_nobody(serve, client):
+    server = serve(retention_ms=1000, idempotency_ms=1000)
+    api = client(server)
+    job = api.create_job()["id"]
+    api.burst(job, 2000)
+    api.finish(job)
+    fill_disk(server)
+    until(lambda: "cannot be removed" in server.log(), 10, "pruning to fail")
+    limit_files(server, resource.RLIM_INFINITY)
+    until(lambda: rows(server, "job_activity") == 1, 20, "the log being pruned")
+    assert server.log().count("cannot be removed") == 1
+    server.check()
+
+
+def test_a_full_queue_is_answered(serve, client):
+    server = serve(queued_writes=1)
+    job = client(server).create_job()["id"]
+    post = json_post(f"/api/agent-hooks/task-update/{job}", b'{"taskId":"t"}')
+    with closing(sqlite3.connect(server.db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")    # the store thread waits for it, and then for the next one
+        connections = [Raw(server.address) for _ in range(12)]
+        try:
+            for raw in connections:
+                raw.send(post)
+            answers = [raw.response() for raw in connections]
+        finally:
+            for raw in connections:
+                raw.close()
+    assert {answer.status for answer in answers} == {503}
+    codes = [answer.json["code"] for answer in answers]
+    assert "overloaded" in codes and set(codes) <= {"overloaded", "storage_unavailable"}
+    assert all(answer.header("Retry-After") for answer in answers)
+    assert client(server).report(job, "t")["ok"]
+
+
+def test_a_deleted_job_of_many_events_leaves_at_once_and_for_good(serve, client):
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="big")["id"]
+    api.burst(job, 30000)
+    assert api.delete(f"/api/jobs/{job}").status == 204
+    server.restart()    # kill -9, most of its rows are still there
+    api = client(server)
+    assert api.get(f"/api/jobs/{job}").status == 404
+    assert api.get("/api/jobs").json["jobs"] == []
+    again = api.create_job(id="big")
+    assert again["seq"] == 1
+    until(lambda: rows(server, "job_activity") == 1, 60, "the rows being removed")
+    assert rows(server, "deleted_jobs") == 0
+    assert api.job(job)["seq"] == 1
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_file_that_is_taken_away_is_noticed(serve, client, replaced):
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="here")["id"]
+    api.report(job, "t")
+    aside = server.db.with_name("aside.db")
+    server.db.rename(aside)
+    if replaced:
+        server.db.write_bytes(aside.read_bytes())
+    until(lambda: "removed or replaced" in server.log(), 1, "the line in the log")
+    assert f"{job}:2" in server.log()
+    reply = api.update(job, {"taskId": "t"})
+    assert (reply.status, reply.json["code"]) == (503, "storage_unavailable")
+    assert api.get("/healthz").status == 200
+    aside.replace(server.db)
+    until(lambda: api.update(job, {"taskId": "t"}).status == 200, 5, "writes being taken again")
