@@ -19,14 +19,14 @@
 #define RETRY_MS 1000       /* after a failure */
 #define CLOCK_MS 1000       /* compares the clocks this often */
 #define FILE_MS 250         /* looks this often whether the database can still be written, when nobody does */
-#define BUSY_PAUSE 3        /* while writes wait, a step is followed by a pause of so many times its length */
+#define BUSY_PAUSE 9        /* while writes wait, a step is followed by a pause of so many times its length */
 
 /* Rows in one step: as many as take a few milliseconds, because rows may be large and disks slow. */
 #define BUDGET_MIN 32
-#define BUDGET_MAX 4096
-#define BUDGET_FIRST 256
+#define BUDGET_MAX 256
+#define BUDGET_FIRST 128
 #define STEP_SHORT_MS 2
-#define STEP_LONG_MS 5
+#define STEP_LONG_MS 2
 
 /* Rows that are overdue are counted this often while there are more than a step removes, up to so many. */
 #define OVERDUE_MS 5000
