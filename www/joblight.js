@@ -56,7 +56,7 @@ const problem = async (response) => {
     && await response.json().catch(() => 0);
   const { code, detail } = told || {};
   const after = headers.get('retry-after');
-  return new JobLightError(code || 'http', detail || 'The server answered ' + status, {
+  return new JobLightError(code || 'http', detail || `Something else than joblight answered ${status}: is the base URL right?`, {
     status,
     ours: Boolean(code),
     fatal: Boolean(code) && /^4(?!08|25|29)/.test(status),
@@ -355,7 +355,13 @@ export class TaskEventStream extends EventTarget {
 
   #because(err) {
     this.error = err instanceof JobLightError ? err
-      : new JobLightError('network', 'The server cannot be reached');
+      : new JobLightError('network', 'The server cannot be reached' + (this.#isForeign()
+        ? ', or does not allow the origin of this page' : ''));
+  }
+
+  #isForeign() {
+    const { location } = globalThis;
+    return location && new URL(this.#base, location).origin !== location.origin;
   }
 
   /* How many connections of this rung were lost lately, with this one. */

@@ -106,3 +106,26 @@ test('a job that is deleted while it is polled ends as deleted', async () => {
   assert.equal(seen.stream.jobStatus, 'deleted');
   await mocked.stop();
 });
+
+test('a stream that asks something else than joblight says so at once', async () => {
+  proxy.rule = all({ status: 404, headers: HTML, body: '<h1>Not found</h1>' });
+  const seen = follow({ jobId: 'j', baseUrl: proxy.url, transports: ['sse'] });
+  await reaches(seen, 'reconnecting');
+  assert.equal(seen.stream.error.message, 'Something else than joblight answered 404: is the base URL right?');
+});
+
+for (const [where, origin, words] of [
+  ['of another origin', 'http://page.example', 'The server cannot be reached, or does not allow the origin of this page'],
+  ['of its own origin', 'http://127.0.0.1:9', 'The server cannot be reached'],
+]) {
+  test(`a server ${where} that cannot be reached: the words name the cause that there can be`, async () => {
+    globalThis.location = new URL(origin);
+    try {
+      const seen = follow({ jobId: 'j', baseUrl: 'http://127.0.0.1:9', transports: ['sse'] });
+      await reaches(seen, 'reconnecting');
+      assert.equal(seen.stream.error.message, words);
+    } finally {
+      delete globalThis.location;
+    }
+  });
+}
