@@ -83,6 +83,7 @@ static void send_refusal(int fd, const struct problem *p)
 	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome),
 		 outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
 	problem_encode(p, &body);
+	buf_char(&body, '\n');
 	send_answer(fd, status, "application/problem+json", headers, &body);
 }
 

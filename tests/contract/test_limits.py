@@ -184,9 +184,10 @@ def test_a_body_of_many_fields_is_decided_quickly(api, job):
     """Work in proportion to the size: the loop that decodes it serves everybody else too."""
     form = b"taskId=t&" + b"&".join(b"x%d" % i for i in range(35_000))
     keys = b"{" + b",".join(b'"x%d":0' % i for i in range(24_000)) + b"}"
-    for body, kind in ((form, "application/x-www-form-urlencoded"), (keys, "application/json")):
+    for body, kind, status in ((form, "application/x-www-form-urlencoded", 400),
+                               (keys, "application/json", 422)):
         began = time.monotonic()
-        assert api.post(hook(job), body, Content_Type=kind).status in (400, 422)
+        assert api.post(hook(job), body, Content_Type=kind).status == status
         assert time.monotonic() - began < 0.5 * SCALE
 
 
