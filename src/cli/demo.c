@@ -200,6 +200,10 @@ static pid_t start_server(const struct config *config, FILE **out)
 		_exit(server_run(config));
 	}
 	close(ends[1]);
+	if (child < 0) {
+		close(ends[0]);
+		return -1;
+	}
 	*out = fdopen(ends[0], "r");
 	return child;
 }

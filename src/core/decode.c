@@ -1,5 +1,6 @@
 #include "joblight/core/decode.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -174,6 +175,7 @@ static bool take_job_id(struct decoder *d, const cJSON *value, void *target)
 
 	if (!take_id_text(d, value, &id))
 		return false;
+	assert(id.ptr);
 	memcpy(((struct op *)target)->job_id, id.ptr, id.len + 1);
 	return true;
 }
@@ -341,6 +343,7 @@ static bool take_command_task(struct decoder *d, const cJSON *value, void *targe
 
 	if (!take_id_text(d, value, &id))
 		return false;
+	assert(id.ptr);
 	memcpy(((struct op *)target)->task_id, id.ptr, id.len + 1);
 	return true;
 }

@@ -192,6 +192,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 {
 	struct hub_read *r = xcalloc(1, sizeof(*r));
 
+	assert(s->channel);
 	r->request.query = (struct read_query){
 		.kind = READ_RESUME,
 		.position = *p,

@@ -143,7 +143,7 @@ static bool take_update(struct envelope *e, struct message *m)
 	memcpy(m->op->job_id, m->job_id, sizeof(m->op->job_id));
 	memcpy(m->op->key, m->id, sizeof(m->op->key));
 	const cJSON *value = many && m->kind == MESSAGE_UPDATE ? many : e->root;
-	if (value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
+	if (many && value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
 		return refuse(e, OUTCOME_INVALID_FIELD, "updates", "must be an array, and stand alone");
 	cJSON *document = e->root;
 	e->root = NULL; /* the op's from here on */

@@ -1,9 +1,9 @@
 #include "joblight/core/presence.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "joblight/base/hash.h"
-
 #include "joblight/base/list.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
@@ -67,6 +67,7 @@ static struct owner *find_owner(const struct presence *p, unsigned loop, uint64_
 	struct owner_key key = { id, loop };
 	struct owner *owner;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the key is read whole, and has no padding */
 	HASH_FIND(hh, p->owners, &key, sizeof(key), owner);
 	return owner;
 }
@@ -101,6 +102,7 @@ static void drop(struct presence *p, struct agent *a)
 {
 	struct job_presence *job = find_job(p, a->word.job_id);
 
+	assert(job);
 	list_remove(&a->in_job);
 	list_remove(&a->by_time);
 	leave_owner(p, a);

@@ -39,6 +39,7 @@ void working_set_drop_job(struct working_set *w, struct job_state *job)
 
 	HASH_ITER(hh, job->tasks, task, next)
 		drop_task(w, job, task);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its neighbours */
 	HASH_DEL(w->jobs, job);
 	list_remove(&job->link);
 	list_remove(&job->dirty_link);

@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include <assert.h>
 #include <sys/socket.h>
 
 #include "guard.h"
@@ -94,6 +95,7 @@ static void take_body(struct conn *c, struct slice *bytes)
 {
 	struct request *r = c->request;
 
+	assert(r);
 	if (r->chunked) {
 		take_chunks(c, bytes);
 		return;

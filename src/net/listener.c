@@ -43,7 +43,7 @@ static int open_socket(const struct addrinfo *a, bool share)
 
 static unsigned bound_port(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof(address);
 
 	getsockname(fd, (struct sockaddr *)&address, &len);

@@ -14,8 +14,10 @@ struct database *database_open(const char *location, enum durability durability,
 
 	assert(error_len > 0);
 	error[0] = '\0';
-	while (!(*backend)->takes(location))
+	while (!(*backend)->takes(location)) {
 		backend++;
+		assert(backend < backends + sizeof(backends) / sizeof(backends[0]));
+	}
 	return (*backend)->open(location, durability, error, error_len);
 }
 

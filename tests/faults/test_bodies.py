@@ -29,13 +29,17 @@ def untouched(api, job):
     b'{"taskId":"t"},', b"{'taskId':'t'}", b'{"taskId":"t",}', b'{taskId:"t"}', b'{"taskId":t}',
     b'{"taskId":"t","progress":01}', b'{"taskId":"t","progress":.5}', b'{"taskId":"t"}\0',
     b'{"taskId":"t","progress":NaN}', b'{"taskId":"t","progress":+1}',
-    b'\xef\xbb\xbf{"taskId":"t"}',
+    b'\xef\xbb\xbf\xef\xbb\xbf{"taskId":"t"}', b'{\xef\xbb\xbf"taskId":"t"}',
     b'{"taskId":"t"} // yes', b'{"taskId":"t","note":"tab\there"}', b'{"taskId":"t","note":"\\x"}',
     b'{"taskId":"t","note":"a\nb"}', b'{"taskId":"t","progress":0x10}', b"[", b'[{"taskId":"t"},]',
     '{"taskId":"t"}'.encode("utf-16"),
 ])
 def test_b1_what_is_not_exactly_one_json_value_is_400(api, job, untouched, body):
     assert_problem(send(api, job, body), 400, "invalid_json")
+
+
+def test_b1_a_byte_order_mark_in_front_is_skipped(api, job):
+    assert send(api, job, b'\xef\xbb\xbf{"taskId":"t"}').status == 200
 
 
 @pytest.mark.parametrize("body", [
@@ -188,11 +192,16 @@ def test_b9_a_note_of_any_text_arrives_as_it_was_sent(server, api, job, name):
 
 
 def test_b9_a_title_of_any_text_arrives_as_it_was_sent(server, api, job):
-    for title in (note for note in NOTES.values() if 0 < len(note.encode()) <= 512):
-        api.patch(f"/api/jobs/{job}", {"title": title})
+    for title in (note for note in NOTES.values() if note.strip() and len(note.encode()) <= 512):
+        assert api.patch(f"/api/jobs/{job}", {"title": title}).status == 200
         assert api.job(job)["title"] == title
     with Poller(server.address, job) as poller:
         assert poller.ask()["job"]["title"] == title
+
+
+@pytest.mark.parametrize("title", ["", " ", "\t", "\n\r\n\r", "   "])
+def test_b9_a_title_that_shows_nothing_is_refused(api, job, title):
+    assert_problem(api.patch(f"/api/jobs/{job}", {"title": title}), 422, "invalid_field")
 
 
 @pytest.mark.parametrize("item, field", [
