@@ -318,7 +318,7 @@ export class TaskEventStream extends EventTarget {
       const page = await (await this.#plain(link)).json();
       if (page.terminal || page.head > this.#seq) return; // the stream has to tell it, and has the rest of the 4 s
     } catch (err) {
-      if (!err.ours || err.fatal) return link.abort(err);
+      if (link.checking && (!err.ours || err.fatal)) return link.abort(err);
     }
     if (!link.checking || link.signal.aborted) return;
     this.#rise(link);
@@ -564,11 +564,11 @@ export class TaskEventStream extends EventTarget {
     if (state === 'failed') throw revive(error);
     link.as = transport;
     link.checking = false;
+    this.faults = faults.map(revive);
     if (!link.upAt) this.#kill(link, this.#beatMs * 2.5, silent());
     else this.#heard(link);
     if (state === 'ended' || (link.upAt ? state === 'connecting' : UP.test(state))) return; // the message follows
     this.error = revive(error);
-    this.faults = faults.map(revive);
     this.transport = transport;
     this.#set(state, retryInMs);
   }

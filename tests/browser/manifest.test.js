@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { launch, openPage, until } from './support/browser.js';
-import { connected, update } from './support/script.js';
+import { connected, problem, update } from './support/script.js';
 import { SocketServer } from './support/socket.js';
 
 const text = (name) => readFileSync(new URL(`../../www/${name}`, import.meta.url), 'utf8');
@@ -191,6 +191,7 @@ test('the CSS variables colour it, and have the defaults that are said', async (
 const WAYS = {
   connecting: { 'job-id': 'j' },
   live: { 'job-id': 'j' },
+  checking: { 'job-id': 'j' },
   polling: { 'job-id': 'j', transports: 'poll' },
   reconnecting: { 'job-id': 'j', transports: 'poll' },
   ended: { 'job-id': 'j', 'job-status': 'completed' },
@@ -199,13 +200,17 @@ const WAYS = {
 const POLLED = {
   polling: { body: { epoch: 'e', cursor: 'e.1', head: 1, status: 'in_progress', events: [] } },
   reconnecting: { status: 503 },
-  failed: { status: 404 },
+  failed: problem(404, 'not_found', 'no'),
 };
 for (const state of names(said.cssStates)) {
   test(`:state(${state}) matches`, async () => {
-    if (state === 'live') speak([connected()]);
+    if (/live|checking/.test(state)) speak([connected()]); // it answers no ping
     sockets.plain = () => POLLED[state] || { status: 404 };
     await put(WAYS[state]);
+    if (state === 'checking') {
+      await reaches('live');
+      await page.evaluate(() => window.dispatchEvent(new Event('offline')));
+    }
     await until(page, (wanted) => window.element.matches(`:state(${wanted})`), state);
   });
 }

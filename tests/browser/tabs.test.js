@@ -163,7 +163,7 @@ for (const name of ['chromium', 'firefox']) {
 
     inTabs('tabs with another credential have a connection of their own', noSocket, async () => {
       for (const token of ['ann', 'bob', 'ann']) await openTabs(1, { token, transports: ['sse'] });
-      assert.equal(streams().length, 2);
+      await eventually('there are two streams', () => streams().length === 2);
       assert.deepEqual(streams().map(({ headers }) => headers.authorization).sort(), ['Bearer ann', 'Bearer bob']);
     });
 
