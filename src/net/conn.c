@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "guard.h"
 #include "input.h"
@@ -75,20 +76,20 @@ static void conn_destroy(struct conn *c)
 	free(c);
 }
 
-/* A WebSocket's request is complete and may be followed: lws reads it itself. */
-static bool begins_with_upgrade(struct conn *c, struct slice seen)
+/* A WebSocket's request that may be followed: the length of its head.  0: it is none. */
+static size_t begins_with_upgrade(struct conn *c, struct slice seen)
 {
 	struct head head;
 	struct problem p = { 0 };
 
 	if (head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD || !guard_is_upgrade(&head))
-		return false;
+		return 0;
 	c->request = guard_request(&head, c->loop->limits, &p);
 	if (c->request && upgrade_granted(c, c->request, &p))
-		return true;
+		return head.len;
 	request_free(c->request); /* it is refused like any other request */
 	c->request = NULL;
-	return false;
+	return 0;
 }
 
 static struct lws *adopt_raw(struct loop *l, int fd)
@@ -99,36 +100,43 @@ static struct lws *adopt_raw(struct loop *l, int fd)
 }
 
 /* What was seen is read for good; it is there, so that neither less comes nor an error. */
-static void read_seen(struct conn *c, int fd, struct slice seen)
+static bool read_seen(int fd, struct slice seen)
 {
 	ssize_t n = recv(fd, (char *)(uintptr_t)seen.ptr, seen.len, MSG_DONTWAIT);
 
-	if (n != (ssize_t)seen.len)
-		conn_kill(c);
-	else
-		input_receive(c, seen);
+	if (n == (ssize_t)seen.len)
+		return true;
+	close(fd);
+	return false;
 }
 
-bool conn_adopt(struct loop *l, int fd, struct slice seen)
+/* False: the descriptor is closed, and the connection has no wsi. */
+static bool begin(struct conn *c, int fd, struct slice seen)
+{
+	if (!read_seen(fd, seen))
+		return false;
+	size_t head = begins_with_upgrade(c, seen);
+	if (head)
+		return upgrade_begin(c, fd, (struct slice){ seen.ptr + head, seen.len - head });
+	c->wsi = adopt_raw(c->loop, fd);
+	if (!c->wsi)
+		return false;
+	lws_set_opaque_user_data(c->wsi, c);
+	input_receive(c, seen);
+	return true;
+}
+
+void conn_adopt(struct loop *l, int fd, struct slice seen)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->loop = l;
 	list_init(&c->turn);
 	list_init(&c->timer);
-	c->state = begins_with_upgrade(c, seen) ? CONN_UPGRADE : CONN_IDLE;
-	c->wsi = c->state == CONN_UPGRADE ? lws_adopt_socket_vhost(l->vhost, fd) : adopt_raw(l, fd);
-	if (!c->wsi) { /* lws closed the descriptor */
-		loop_uncount_stream(c);
-		request_free(c->request);
-		free(c);
-		return false;
-	}
-	lws_set_opaque_user_data(c->wsi, c);
+	c->state = CONN_IDLE;
 	c->id = loop_add_conn(l, c);
-	if (c->state == CONN_IDLE)
-		read_seen(c, fd, seen);
-	return true;
+	if (!begin(c, fd, seen))
+		conn_destroy(c);
 }
 
 /* lws calls back from inside the adoption: on_adopted() binds the two. */

@@ -9,8 +9,8 @@
  *       └─────────────┬────┴───> DRAIN ──────────────────────┴──> CLOSING
  *
  * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be understood
- * in two ways, and knows no chunks.  A request to become a WebSocket is handed to lws (upgrade.h), which does
- * handshake and framing.
+ * in two ways, and knows no chunks.  For a request to become a WebSocket lws is given a head that
+ * is written here (upgrade.h), and does handshake and framing.
  *
  * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.  Requests are run
  * and answers written at the end of a turn of the loop, outside of every callback of lws.
@@ -59,14 +59,12 @@ struct conn {
 /* The connection with this id, or NULL when it is gone. */
 struct conn *conn_find(struct loop *l, uint64_t id);
 
+/* Takes an accepted socket, on which `seen` waits to be read and begins with a good head. */
+void conn_adopt(struct loop *l, int fd, struct slice seen);
 /*
- * Takes an accepted socket, on which `seen` waits to be read and begins with a good head; false: lws did not
- * want it, and it is closed.
- */
-bool conn_adopt(struct loop *l, int fd, struct slice seen);
-/*
- * Gives the connection to lws for the handshake of a WebSocket: another descriptor of it, which is taken, and
- * what was read.  True: c->wsi is a new one, and the old one the caller's to end.
+ * Gives the connection to lws for the handshake of a WebSocket: a descriptor of it, which is
+ * taken, and bytes that lws hears before those of the socket.  True: c->wsi is a new one, and the
+ * old one, if there was one, the caller's to end.
  */
 bool conn_adopt_upgrade(struct conn *c, int fd, struct slice bytes);
 

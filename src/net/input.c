@@ -124,8 +124,8 @@ static void begin_body(struct conn *c, bool waits)
 
 /* The head. */
 
-/* Finds out what the head asks for; `bytes` begin with it. */
-static void begin_request(struct conn *c, const struct head *head, struct slice bytes)
+/* Finds out what the head asks for; `rest` has arrived after it. */
+static void begin_request(struct conn *c, const struct head *head, struct slice rest)
 {
 	struct problem p = { 0 };
 
@@ -136,11 +136,11 @@ static void begin_request(struct conn *c, const struct head *head, struct slice 
 		input_refuse(c, &p);
 	} else if (guard_is_upgrade(head)) {
 		if (upgrade_granted(c, c->request, &p))
-			upgrade_later(c, bytes);
+			upgrade_later(c, rest);
 		else
 			input_refuse(c, &p);
 	} else if (c->request->length || c->request->chunked) {
-		begin_body(c, bytes.len == head->len);
+		begin_body(c, !rest.len);
 	} else {
 		complete_request(c);
 	}
@@ -151,9 +151,8 @@ static bool take_head(struct conn *c, struct slice *bytes)
 {
 	struct head head;
 	struct problem p = { 0 };
-	struct slice whole = *bytes;
 
-	switch (head_parse(whole, c->loop->limits, &head, &p)) {
+	switch (head_parse(*bytes, c->loop->limits, &head, &p)) {
 	case HEAD_INCOMPLETE:
 		return false;
 	case HEAD_REFUSED:
@@ -164,7 +163,7 @@ static bool take_head(struct conn *c, struct slice *bytes)
 	}
 	bytes->ptr += head.len;
 	bytes->len -= head.len;
-	begin_request(c, &head, whole);
+	begin_request(c, &head, *bytes);
 	return true;
 }
 

@@ -160,8 +160,7 @@ bool loop_takes_stream(struct conn *c, struct problem *problem)
 
 static void on_entered(void *context, int fd, struct slice seen)
 {
-	if (!conn_adopt(context, fd, seen))
-		on_left(context);
+	conn_adopt(context, fd, seen);
 }
 
 /* What the hub asks of the loop. */
@@ -485,7 +484,6 @@ static bool make_context(struct loop *l)
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 			   LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
 		.pt_serv_buf_size = 16384,
-		.max_http_header_data2 = (unsigned int)(l->limits->url_bytes + l->limits->header_bytes + 4096),
 		.timeout_secs = (unsigned int)(l->limits->header_timeout_ms / 1000),
 		.timeout_secs_ah_idle = (unsigned int)(l->limits->header_timeout_ms / 1000),
 		.keepalive_timeout = (int)(l->limits->keepalive_ms / 1000),

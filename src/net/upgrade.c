@@ -25,20 +25,43 @@ static void let_go(struct loop *l, struct lws *wsi)
 	l->kick = true;
 }
 
+static void write_head(struct buf *out, const struct request *r)
+{
+	struct slice key = r->headers[HEADER_WEBSOCKET_KEY];
+
+	buf_text(out, "GET /api/ws HTTP/1.1\r\nHost: joblight\r\nUpgrade: websocket\r\n"
+		      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+	buf_slice(out, key);
+	buf_text(out, ws_subprotocol_wanted(r) ? "\r\nSec-WebSocket-Protocol: " WS_SUBPROTOCOL : "");
+	buf_text(out, "\r\n\r\n");
+}
+
+bool upgrade_begin(struct conn *c, int fd, struct slice rest)
+{
+	struct buf bytes = { 0 };
+
+	c->state = CONN_UPGRADE;
+	write_head(&bytes, c->request);
+	buf_slice(&bytes, rest);
+	bool begun = conn_adopt_upgrade(c, fd, buf_as_slice(&bytes)); /* which copies them */
+	buf_finish(&bytes);
+	return begun;
+}
+
 /*
- * lws cannot turn a raw connection into one of HTTP, so it adopts a second descriptor of the same socket, with
- * the bytes that were read from it already.  The handshake happens in there.
+ * lws cannot turn a raw connection into one of HTTP, so it adopts a second descriptor of the same
+ * socket.  The handshake happens in there.
  */
-void upgrade_later(struct conn *c, struct slice bytes)
+void upgrade_later(struct conn *c, struct slice rest)
 {
 	struct problem full = { .outcome = OUTCOME_OVERLOADED, .detail = "the server has no descriptor left" };
+	struct loop *l = c->loop;
 	struct lws *old = c->wsi;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 
-	c->state = CONN_UPGRADE;
 	c->held = false;
-	if (fd >= 0 && conn_adopt_upgrade(c, fd, bytes))
-		let_go(c->loop, old);
+	if (fd >= 0 && upgrade_begin(c, fd, rest))
+		let_go(l, old);
 	else
 		input_refuse(c, &full);
 }

@@ -1,4 +1,11 @@
-/* From a request to a WebSocket: libwebsockets does the handshake, and is given the connection for it. */
+/*
+ * From a request to a WebSocket: libwebsockets does the handshake, and is given the connection
+ * for it.
+ *
+ * It never sees the client's head.  Its parser stops at some headers that are good, such as X-Auth,
+ * whose name is the beginning of one that it knows.  It reads a head that is written here, of what
+ * was understood.
+ */
 #ifndef JOBLIGHT_NET_UPGRADE_H
 #define JOBLIGHT_NET_UPGRADE_H
 
@@ -7,7 +14,12 @@
 /* The request may become a WebSocket now, and is counted as a stream; otherwise the problem. */
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem);
 
-/* The request was not the first of its connection: `bytes` are its head and what has arrived after it. */
-void upgrade_later(struct conn *c, struct slice bytes);
+/*
+ * Takes the descriptor; c->request is the one that was granted, and `rest` what arrived after its
+ * head.  False: the descriptor is closed, and c->wsi as it was.
+ */
+bool upgrade_begin(struct conn *c, int fd, struct slice rest);
+/* The same for a later request of its connection, which is refused when it cannot be. */
+void upgrade_later(struct conn *c, struct slice rest);
 
 #endif

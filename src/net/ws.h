@@ -11,10 +11,14 @@
 
 #include "conn.h"
 
+#define WS_SUBPROTOCOL "joblight.v1" /* or none */
+
 struct ws;
 
 /* The request asks for an upgrade that can be followed; otherwise the problem (the answer is 4xx). */
 bool ws_upgrade_wanted(const struct request *r, struct problem *problem);
+/* The client knows the subprotocol, among others. */
+bool ws_subprotocol_wanted(const struct request *r);
 
 void ws_established(struct conn *c); /* the handshake is over; c->request is of the upgrade */
 int ws_receive(struct conn *c, const char *bytes, size_t len);

@@ -3,16 +3,32 @@
 
 #include "router.h"
 
-#define SUBPROTOCOL "joblight.v1"
+#define KEY_DIGITS 22 /* of 16 bytes in base 64 */
 
-static bool subprotocol_known(const struct request *r)
+bool ws_subprotocol_wanted(const struct request *r)
 {
 	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
 
 	while (request_next_word(&list, &word))
-		if (slice_is(word, SUBPROTOCOL)) /* names are case-sensitive */
+		if (slice_is(word, WS_SUBPROTOCOL)) /* names are case-sensitive */
 			return true;
-	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len;
+	return false;
+}
+
+static bool is_base64(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '+' || c == '/';
+}
+
+static bool key_is_good(struct slice key)
+{
+	size_t digits = 0;
+
+	while (digits < key.len && is_base64(key.ptr[digits]))
+		digits++;
+	return digits == KEY_DIGITS && key.len == KEY_DIGITS + 2 &&
+	       memcmp(key.ptr + digits, "==", 2) == 0;
 }
 
 bool ws_upgrade_wanted(const struct request *r, struct problem *p)
@@ -25,10 +41,10 @@ bool ws_upgrade_wanted(const struct request *r, struct problem *p)
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Sec-WebSocket-Version: 13");
 	if (!request_header_has(r, HEADER_CONNECTION, "upgrade"))
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Connection: Upgrade");
-	if (r->headers[HEADER_WEBSOCKET_KEY].len != 24)
+	if (!key_is_good(r->headers[HEADER_WEBSOCKET_KEY]))
 		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
-	return subprotocol_known(r) ||
-	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " SUBPROTOCOL ", or none");
+	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || ws_subprotocol_wanted(r) ||
+	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " WS_SUBPROTOCOL ", or none");
 }
 
 /* A plain GET of the WebSocket's URL. */

@@ -9,8 +9,8 @@ from support.problem import assert_problem
 from support.raw import Raw, ask, ask_on, request
 from support.sse import SseStream
 from support.wait import SCALE, Deadline, until
-from support.ws import (BINARY, CLOSE, CONTINUATION, PATH, PING, PONG, TEXT, WebSocket, dumps,
-                        fragments, frame_of, handshake, path_of)
+from support.ws import (BINARY, CLOSE, CONTINUATION, PATH, PING, PONG, PROTOCOL, TEXT, WebSocket,
+                        dumps, fragments, frame_of, handshake, path_of)
 
 LIMIT = 65536
 NOTHING = ["Content-Length: 0"]
@@ -57,6 +57,9 @@ def update(key, job, **fields):
     ({"version": "0"}, 426), ({"version": "14"}, 426), ({"version": "013"}, 426),
     ({"version": "x" * 100}, 426), ({"key": None}, 400), ({"key": ""}, 400),
     ({"key": "c2hvcnQ="}, 400),
+    ({"key": "!" * 24}, 400), ({"key": "A" * 24}, 400), ({"key": "A" * 23 + "="}, 400),
+    ({"key": "A" * 21 + "==="}, 400), ({"key": "A" * 10 + "=" + "A" * 11 + "=="}, 400),
+    ({"key": "A" * 10 + "-" + "A" * 11 + "=="}, 400), ({"protocol": ","}, 400),
     ({"key": "A" * 100}, 400), ({"method": "POST", "headers": NOTHING}, 405),
     ({"method": "PUT", "headers": NOTHING}, 405), ({"method": "DELETE"}, 405),
     ({"method": "POST"}, 411)])
@@ -142,6 +145,53 @@ def test_c1_frames_in_the_same_write_as_the_handshake_are_heard(server, dial):
         raw.send(handshake() + frame_of(TEXT, ping_message(15)))
         assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
         assert raw.exactly(2 + 15, Deadline(10, "the pong")) == b'\x81\x0f{"type":"pong"}'
+
+
+UPGRADE = ["Upgrade: websocket", "Connection: Upgrade"]
+ODD = {     # heads that are good, and that the library's own parser stops at or gives up
+    **{name: [*UPGRADE, f"{name}: x"] for name in (
+        "X-Auth", "X-Forwarded", "X-Real", "X", "Content", "Sec", "Sec-WebSocket", "Acc", "Hos",
+        "Upgrad", "Fro", "G", "HTTP")},
+    "an odd list": ["Upgrade: websocket", "Connection: ,keep-alive, Upgrade"],
+    "two upgrades": ["Upgrade: h2c", *UPGRADE],
+    "two connections": ["Connection: keep-alive", *UPGRADE],
+    "no value": [*UPGRADE, "X-Auth:", "Sec-WebSocket-Protocol:"],
+    "many lines": [*UPGRADE, *(f"X-Line-{i}: {i}" for i in range(100))],
+    "a long line": [*UPGRADE, "Cookie: " + "c" * 8000]}
+
+
+@pytest.mark.parametrize("lines", ODD.values(), ids=ODD)
+def test_c1_a_handshake_is_read_once_whatever_else_it_holds(server, dial, lines):
+    with dial(server) as raw:
+        raw.send(request("GET", PATH, [*lines, *KEYS]) + frame_of(TEXT, ping_message(15)))
+        status, headers = raw.head_of_response(Deadline(5, "the upgrade"))[:2]
+        assert status == 101
+        assert ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") in list(headers)
+        assert "sec-websocket-protocol" not in [name.lower() for name, _ in headers]
+        assert raw.exactly(2 + 15, Deadline(5, "the pong")) == b'\x81\x0f{"type":"pong"}'
+
+
+@pytest.mark.parametrize("offer", [
+    PROTOCOL, f",{PROTOCOL}", f" ,, {PROTOCOL},", f"joblight,{PROTOCOL}",
+    f'"joblight raw",{PROTOCOL}',
+    ", ".join([*(f"name-{i}" for i in range(60)), PROTOCOL])], ids=short)
+def test_c1_the_subprotocol_is_found_in_every_list(server, dial, offer):
+    with dial(server) as raw:
+        raw.send(handshake(protocol=offer) + frame_of(TEXT, ping_message(15)))
+        status, headers = raw.head_of_response(Deadline(5, "the upgrade"))[:2]
+        assert status == 101
+        assert ("sec-websocket-protocol", PROTOCOL) in [(n.lower(), v) for n, v in headers]
+        assert raw.exactly(2 + 15, Deadline(5, "the pong")) == b'\x81\x0f{"type":"pong"}'
+
+
+@pytest.mark.parametrize("count, size", [(100, 15), (3, 5000), (1, 20000), (2, LIMIT)])
+def test_c1_many_frames_in_the_same_write_as_the_handshake_are_heard(server, dial, count, size):
+    """More than the library reads at a time; nothing else comes that would wake it."""
+    with dial(server) as raw:
+        raw.send(handshake() + frame_of(TEXT, ping_message(size)) * count)
+        assert raw.head_of_response(Deadline(5, "the upgrade"))[0] == 101
+        for _ in range(count):
+            assert raw.exactly(2 + 15, Deadline(5, "the pong")) == b'\x81\x0f{"type":"pong"}'
 
 
 def test_c1_offered_extensions_are_not_taken(server):
