@@ -16,7 +16,7 @@ struct reading {
 	int64_t last_key; /* of the last job listed */
 	uint64_t last_seq;
 	bool more;
-	size_t rows_at; /* of a snapshot being made */
+	struct part tasks, deliverables; /* of a snapshot being made */
 };
 
 bool read_query_equal(const struct read_query *a, const struct read_query *b)
@@ -142,19 +142,25 @@ static bool visit_deliverable(void *context, const struct deliverable_row *row)
 
 static bool add_tasks(struct reading *x, const struct job_row *job)
 {
+	size_t at = x->text->len;
+
 	x->rows = 0;
 	buf_text(x->text, "\"tasks\":[");
 	bool done = ok(x, x->store->ops->tasks(x->store, job->key, visit_task, x));
 	buf_char(x->text, ']');
+	x->tasks = (struct part){ at, x->text->len - at };
 	return done;
 }
 
 static bool add_deliverables(struct reading *x, const struct job_row *job)
 {
+	size_t at = x->text->len;
+
 	x->rows = 0;
 	buf_text(x->text, "\"deliverables\":[");
 	bool done = ok(x, x->store->ops->deliverables(x->store, job->key, visit_deliverable, x));
 	buf_char(x->text, ']');
+	x->deliverables = (struct part){ at, x->text->len - at };
 	return done;
 }
 
@@ -164,7 +170,6 @@ static bool add_job(struct reading *x, const struct job_row *job)
 	buf_char(x->text, '{');
 	encode_job_head(x->text, job);
 	buf_char(x->text, ',');
-	x->rows_at = x->text->len;
 	if (!add_tasks(x, job))
 		return false;
 	buf_char(x->text, ',');
@@ -182,7 +187,9 @@ static struct snapshot *make_snapshot(struct reading *x, const struct job_row *j
 	x->text = &s->text;
 	bool done = add_job(x, job);
 	x->text = &x->result->text;
-	s->rows_at = x->rows_at;
+	s->rows_at = x->tasks.at;
+	s->tasks = x->tasks;
+	s->deliverables = x->deliverables;
 	if (done) {
 		buf_shrink(&s->text);
 		return s;
@@ -214,18 +221,19 @@ static void read_head(struct reading *x, const struct job_row *job)
 	(void)job; /* what every answer says of the job is all */
 }
 
+/* Rows are a part of the snapshot: who asks for either holds the same piece of memory. */
 static void read_tasks(struct reading *x, const struct job_row *job)
 {
-	buf_char(x->text, '{');
-	add_tasks(x, job);
-	buf_char(x->text, '}');
+	read_snapshot(x, job);
+	if (x->result->snapshot)
+		x->result->part = x->result->snapshot->tasks;
 }
 
 static void read_deliverables(struct reading *x, const struct job_row *job)
 {
-	buf_char(x->text, '{');
-	add_deliverables(x, job);
-	buf_char(x->text, '}');
+	read_snapshot(x, job);
+	if (x->result->snapshot)
+		x->result->part = x->result->snapshot->deliverables;
 }
 
 /* Events behind a position. */

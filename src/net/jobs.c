@@ -87,6 +87,16 @@ static void answer_text(struct conn *c, struct read_result *result)
 	reply_json_shared(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", result);
 }
 
+/* A part of the snapshot, which becomes an object of its own. */
+static void answer_part(struct conn *c, struct read_result *result)
+{
+	struct buf before = { 0 }, after = { 0 };
+
+	buf_char(&before, '{');
+	buf_char(&after, '}');
+	reply_json_around(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", &before, result, &after);
+}
+
 static void read_job(struct conn *c, struct request *r, enum read_kind kind, http_read_answer *answer)
 {
 	struct read_query q = { .kind = kind };
@@ -135,12 +145,12 @@ void jobs_get(struct conn *c, struct request *r)
 
 void tasks_list(struct conn *c, struct request *r)
 {
-	read_job(c, r, READ_TASKS, answer_text);
+	read_job(c, r, READ_TASKS, answer_part);
 }
 
 void deliverables_list(struct conn *c, struct request *r)
 {
-	read_job(c, r, READ_DELIVERABLES, answer_text);
+	read_job(c, r, READ_DELIVERABLES, answer_part);
 }
 
 /* A list with what only this loop knows of each job. */

@@ -1,9 +1,9 @@
 """Memory that has an end: new streams are refused in words, and nobody who watches is disturbed."""
 from support.crowd import Crowd
 from support.problem import assert_problem
-from support.raw import ask
+from support.raw import Raw, ask, request
 from support.sse import stream_request
-from support.wait import SCALE, until
+from support.wait import SCALE, Deadline, until
 from support.watcher import SseWatcher
 from support.ws import WebSocket
 
@@ -103,6 +103,20 @@ def test_equal_snapshots_are_in_memory_once_whatever_was_asked(serve, client):
         assert server.rss_kib() - before < 16 * 1024
     with WebSocket(server.address) as socket:
         assert socket.subscribe(job["id"])["job"]["id"] == job["id"]
+
+
+def test_the_rows_of_a_large_job_share_the_memory_of_its_snapshot(serve, client):
+    server = serve(max_snapshots=1, snapshot_cache=0)
+    api = client(server)
+    job, other = large_job(api)["id"], api.create_job()["id"]
+    with Raw(server.address, receive_buffer=4096) as raw:
+        raw.send(request("GET", f"/api/jobs/{job}/tasks"))
+        raw.head_of_response(Deadline(10, "the head of an answer"))
+        for rows in ("tasks", "deliverables"):
+            assert_problem(api.get(f"/api/jobs/{other}/{rows}"), 503, "overloaded")
+        snapshot = api.job(job)
+        for rows in ("tasks", "deliverables"):
+            assert api.get(f"/api/jobs/{job}/{rows}").json == {rows: snapshot[rows]}
 
 
 def test_the_memory_of_snapshots_is_given_back(serve, client):

@@ -128,6 +128,7 @@ HELD_OF_A_STREAM = (64 + 24) * 1024
 
 
 @pytest.mark.parametrize("count, path, most", [(64, "", HELD), (64, "/updates", HELD),
+                                               (64, "/tasks", HELD),
                                                (200, "/task-events", HELD_OF_A_STREAM)])
 def test_answers_that_are_not_read_are_in_memory_once(serve, client, count, path, most):
     server = serve()

@@ -205,6 +205,15 @@ static struct read_request *ask(const struct reader_bench *b, const char *job, c
 	return NULL;
 }
 
+static void ask_for(const struct reader_bench *b, enum read_kind kind, const char *job)
+{
+	struct read_request *r = xcalloc(1, sizeof(*r));
+
+	r->query.kind = kind;
+	snprintf(r->query.job_id, sizeof(r->query.job_id), "%s", job);
+	assert_true(reader_submit(b->reader, r));
+}
+
 /* Tests. */
 
 static void a_read_whose_asker_has_gone_is_not_begun(void **state)
@@ -250,6 +259,23 @@ static void equal_answers_are_one_piece_of_memory_whatever_was_asked(void **stat
 	for (int i = 0; i < 100; i++) {
 		assert_non_null(world.done[i]->result->snapshot);
 		assert_ptr_equal(world.done[i]->result->snapshot, world.done[0]->result->snapshot);
+	}
+}
+
+static void the_rows_of_a_job_are_parts_of_its_snapshot(void **state)
+{
+	static const enum read_kind kinds[] = { READ_TASKS, READ_DELIVERABLES, READ_JOB };
+	struct reader_bench *b = *state;
+
+	start(b, 2);
+	for (size_t i = 0; i < 90; i++)
+		ask_for(b, kinds[i % COUNT(kinds)], "small");
+	wait_for(&world.done_count, 90);
+	const struct snapshot *one = world.done[0]->result->snapshot;
+	assert_non_null(one);
+	for (int i = 0; i < 90; i++) {
+		assert_ptr_equal(world.done[i]->result->snapshot, one);
+		assert_int_equal(world.done[i]->result->text.len, 0);
 	}
 }
 
@@ -450,6 +476,7 @@ int main(void)
 		READER_TEST(a_read_whose_asker_has_gone_is_not_begun),
 		READER_TEST(one_large_job_does_not_hold_up_the_others),
 		READER_TEST(equal_answers_are_one_piece_of_memory_whatever_was_asked),
+		READER_TEST(the_rows_of_a_job_are_parts_of_its_snapshot),
 		READER_TEST(another_event_is_another_snapshot),
 		READER_TEST(as_many_reads_wait_as_may),
 		READER_TEST(at_a_stop_what_waits_is_refused),

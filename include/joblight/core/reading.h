@@ -20,8 +20,8 @@ enum read_kind {
 	READ_HEAD,         /* the job's row alone: its title, status, epoch and head */
 	READ_JOB,          /* the snapshot */
 	READ_JOBS,         /* {"jobs":[…],"nextPageToken"?} */
-	READ_TASKS,        /* {"tasks":[…]} */
-	READ_DELIVERABLES, /* {"deliverables":[…]} */
+	READ_TASKS,        /* "tasks":[…], a part of the snapshot */
+	READ_DELIVERABLES, /* "deliverables":[…], likewise */
 	READ_ACTIVITY,     /* {"activity":[…],"nextAfter"?} */
 };
 
@@ -37,6 +37,11 @@ struct read_query {
 	size_t bytes;             /* of events or rows; at least one of them comes.  0: no limit (JOBS, ACTIVITY) */
 };
 
+/* A part of a text. */
+struct part {
+	size_t at, len;
+};
+
 /*
  * A job with its tasks and deliverables as JSON, at one of its events.  Immutable, shared by reference count:
  * every answer that carries it holds the same piece of memory, whatever was asked.  Any thread.
@@ -47,6 +52,7 @@ struct snapshot {
 	uint64_t seq;
 	struct buf text;
 	size_t rows_at; /* in it: the tasks and deliverables stand behind this */
+	struct part tasks, deliverables; /* in it: each with its name and brackets */
 	void (*unused)(struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
 	void *cache;                        /* of unused() */
 };
@@ -97,7 +103,9 @@ struct read_result {
 	struct buf text; /* the JSON of the answer, or of the events */
 	struct read_row *rows; /* JOBS */
 	size_t row_count;
-	struct snapshot *snapshot; /* instead of text: of JOB, and of RESUME unless EXACT.  A reference */
+	/* instead of text: of JOB, TASKS, DELIVERABLES, and of RESUME unless EXACT.  A reference */
+	struct snapshot *snapshot;
+	struct part part; /* of the snapshot, which the answer is; of length 0: all of it */
 };
 
 /* A question on its way to a reader thread and back.  Owned by whoever holds it. */
@@ -121,7 +129,9 @@ void read_result_release(struct read_result *r); /* NULL is fine */
 /* The JSON of the answer, in one piece. */
 static inline struct slice read_result_json(const struct read_result *r)
 {
-	return r->snapshot ? buf_as_slice(&r->snapshot->text) : buf_as_slice(&r->text);
+	struct slice all = buf_as_slice(r->snapshot ? &r->snapshot->text : &r->text);
+
+	return r->part.len ? (struct slice){ all.ptr + r->part.at, r->part.len } : all;
 }
 
 static inline struct slice read_event_json(const struct read_result *r, const struct read_event *e)
