@@ -564,13 +564,15 @@ export class TaskEventStream extends EventTarget {
     if (state === 'failed') throw revive(error);
     link.as = transport;
     link.checking = false;
-    this.faults = faults.map(revive);
+    if (faults) this.faults = faults.map(revive);
     if (!link.upAt) this.#kill(link, this.#beatMs * 2.5, silent());
     else this.#heard(link);
     if (state === 'ended' || (link.upAt ? state === 'connecting' : UP.test(state))) return; // the message follows
     this.error = revive(error);
+    const moved = state === this.state && transport !== this.transport;
     this.transport = transport;
-    this.#set(state, retryInMs);
+    if (moved) this.#emit('state', { ...this, previous: state, attempt: this.#attempt });
+    else this.#set(state, retryInMs);
   }
 
   /* What changed in a gap comes as updates too. */

@@ -165,7 +165,6 @@ class Source {
     };
     stream.addEventListener('connected', ({ detail }) => {
       this.#heartbeatMs = detail.heartbeatMs;
-      this.tell(); // by which transport, and why by that one
       say({ type: 'event', jobId, message: detail });
     });
     stream.addEventListener('heartbeat', ({ detail }) => {
@@ -247,13 +246,7 @@ export class Tabs {
   }
 
   static get able() {
-    if (!globalThis.document || !globalThis.navigator?.locks) return false;
-    try { // where storage is blocked, the constructor throws
-      new BroadcastChannel('joblight').close();
-    } catch {
-      return false;
-    }
-    return true;
+    return Boolean(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel);
   }
 
   constructor(name, ways) {
@@ -393,7 +386,6 @@ export class Tabs {
   #say(message) {
     this.#channel?.postMessage({ ...message, from: this.#id });
     this.#hand(message);
-    if (message.message?.type === 'heartbeat') this.#here(message.jobId); // it does not hear itself
   }
 
   #hear(message) {
