@@ -104,7 +104,10 @@ def kept_from_stopping(server):
     with Api(server.address) as api:
         job = api.create_job()["id"]
     with closing(Raw(server.address)) as unfinished:
-        unfinished.send(json_post(hook(job), compact({"taskId": "t"}))[:-3])
+        head, _, body = json_post(hook(job), compact({"taskId": "t"})).partition(b"\r\n\r\n")
+        unfinished.send(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert unfinished.response().status == 100  # the server waits for it
+        unfinished.send(body[:-3])
         yield
 
 
