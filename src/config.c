@@ -94,6 +94,20 @@ static bool add_items(struct config *c, const struct setting *s, const char *val
 	return true;
 }
 
+/* `value` NULL: the flag, which takes none. */
+static bool set_switch(struct config *c, const struct setting *s, const char *value)
+{
+	bool on = !value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+
+	if (!on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
+		fprintf(stderr, "joblight: --%s must be 1, 0, true or false in the environment, not \"%s\"\n", s->flag,
+			value);
+		return false;
+	}
+	*(bool *)field_of(c, s) = on;
+	return true;
+}
+
 static bool set(struct config *c, const struct setting *s, const char *value)
 {
 	switch (s->kind) {
@@ -103,8 +117,7 @@ static bool set(struct config *c, const struct setting *s, const char *value)
 		*(const char **)field_of(c, s) = value;
 		return true;
 	case KIND_SWITCH:
-		*(bool *)field_of(c, s) = !value || strcmp(value, "0") != 0;
-		return true;
+		return set_switch(c, s, value);
 	default:
 		return set_number(c, s, value);
 	}

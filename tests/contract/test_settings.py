@@ -76,3 +76,17 @@ def test_numbers_may_come_again_and_the_last_one_counts(serve, client):
     job = api.create_job()["id"]
     assert api.update(job, {"taskId": "t", "note": "n" * 16}).status == 200
     assert api.update(job, {"taskId": "t", "note": "n" * 17}).status == 422
+
+
+@pytest.mark.parametrize("value", ["0", "false"])
+def test_a_switch_that_is_off_in_the_environment_is_off(value):
+    done = subprocess.run(command(listen="0.0.0.0:0", db=":memory:"), stdin=subprocess.DEVNULL,
+                          capture_output=True, check=False, timeout=10 * SCALE,
+                          env={**SETTING, "JOBLIGHT_INSECURE": value})
+    assert done.returncode == 1 and b"is not a loopback address" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["", "no", "off", "yes", "2", "TRUE"])
+def test_a_switch_in_the_environment_that_is_neither_on_nor_off_stops_the_start(value):
+    code, err = start_with(JOBLIGHT_INSECURE=value)
+    assert code == 2 and "--insecure must be 1, 0, true or false" in err
