@@ -154,17 +154,19 @@ class Seat {
 class Source {
   tabs = new Map(); // tab -> when it was heard of last
   #said; #timer; #count = 1;
+  #sent; // the count that the server was told
   #heartbeatMs = 30000;
 
   constructor(jobId, cursor, open, say) {
     this.jobId = jobId;
     this.say = say;
-    const stream = this.stream = open({ jobId, cursor, tabs: () => this.#count });
+    const stream = this.stream = open({ jobId, cursor, tabs: () => (this.#sent = this.#count) });
     const hand = ({ detail }) => {
       if (detail.type !== 'snapshot') say({ type: 'event', jobId, message: detail });
     };
     stream.addEventListener('connected', ({ detail }) => {
       this.#heartbeatMs = detail.heartbeatMs;
+      if (this.#sent !== this.#count) this.#tellCount(); // they came before the first message
       say({ type: 'event', jobId, message: detail });
     });
     stream.addEventListener('heartbeat', ({ detail }) => {
@@ -224,6 +226,10 @@ class Source {
     const count = Math.min(Math.max(this.tabs.size, 1), TABS);
     if (count === this.#count) return;
     this.#count = count;
+    this.#tellCount();
+  }
+
+  #tellCount() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.stream.recount(), COUNT_MS);
   }
