@@ -10,9 +10,8 @@
 
 struct agent {
 	struct presence_word word;
-	uint64_t due;
 	struct list in_job;   /* in the order they came */
-	struct list by_time;  /* in presence.times: all have the same time to live, so they are in order */
+	struct list by_time;  /* in presence.times, in order of their ends */
 	struct list by_owner; /* in owner.agents */
 };
 
@@ -164,7 +163,17 @@ static struct agent *add_agent(struct presence *p, struct job_presence *job, con
 	return a;
 }
 
-bool presence_hear(struct presence *p, const struct presence_word *w, uint64_t due_ms)
+/* From the end: nearly every word ends last, but for those of other loops that were on their way. */
+static void put_in_time(struct presence *p, struct agent *a)
+{
+	struct list *at = p->times.prev;
+
+	while (at != &p->times && container_of(at, struct agent, by_time)->word.due_ms > a->word.due_ms)
+		at = at->prev;
+	list_append(at->next, &a->by_time);
+}
+
+bool presence_hear(struct presence *p, const struct presence_word *w)
 {
 	struct job_presence *job = find_job(p, w->job_id);
 	struct agent *a = find_agent(job, w->agent);
@@ -180,10 +189,10 @@ bool presence_hear(struct presence *p, const struct presence_word *w, uint64_t d
 	bool differs = new || strcmp(a->word.state, w->state) != 0 || strcmp(a->word.task_id, w->task_id) != 0;
 	if (!new)
 		leave_owner(p, a);
+	list_remove(&a->by_time);
 	a->word = *w;
-	a->due = due_ms;
 	join_owner(p, a);
-	list_move(&p->times, &a->by_time);
+	put_in_time(p, a);
 	if (differs)
 		p->changed(p->context, w->job_id);
 	return true;
@@ -201,7 +210,7 @@ void presence_tick(struct presence *p, uint64_t now_ms)
 {
 	while (!list_empty(&p->times)) {
 		struct agent *a = container_of(p->times.next, struct agent, by_time);
-		if (a->due > now_ms)
+		if (a->word.due_ms > now_ms)
 			return;
 		drop(p, a);
 	}

@@ -70,8 +70,9 @@ void crowd_changed(void *crowd, const char *job_id)
 	gather(crowd, job_id)->changed = true;
 }
 
-void crowd_agents(const struct crowd *c, const char *job_id, struct buf *out)
+void crowd_agents(struct crowd *c, const char *job_id, struct buf *out)
 {
+	presence_tick(c->presence, loop_now(c->loop));
 	presence_encode(c->presence, job_id, out);
 }
 
@@ -125,14 +126,18 @@ void crowd_tick(struct crowd *c, uint64_t now_ms)
 
 static bool hear(struct crowd *c, const struct presence_word *w)
 {
-	return presence_hear(c->presence, w, loop_now(c->loop) + c->loop->limits->presence_ms);
+	presence_tick(c->presence, loop_now(c->loop));
+	return presence_hear(c->presence, w);
 }
 
 bool crowd_hear(struct crowd *c, const struct presence_word *w)
 {
-	if (!hear(c, w))
+	struct presence_word word = *w;
+
+	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
+	if (!hear(c, &word))
 		return false;
-	loop_tell_presence(c->loop, w);
+	loop_tell_presence(c->loop, &word);
 	return true;
 }
 

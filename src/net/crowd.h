@@ -18,7 +18,10 @@ void crowd_free(struct crowd *c);
 void crowd_changed(void *crowd, const char *job_id);
 void crowd_tick(struct crowd *c, uint64_t now_ms);
 
-/* An agent's word, from a client of this loop: kept, and told to the other loops.  False: too many agents. */
+/*
+ * An agent's word, from a client of this loop: kept for --presence-ms from now on (due_ms is set here), and told to
+ * the other loops.  False: too many agents.
+ */
 bool crowd_hear(struct crowd *c, const struct presence_word *w);
 /* The same, from another loop. */
 void crowd_hear_elsewhere(struct crowd *c, const struct presence_word *w);
@@ -27,7 +30,7 @@ void crowd_owner_gone(struct crowd *c, uint64_t owner);
 void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner);
 
 /* The agents as a JSON array. */
-void crowd_agents(const struct crowd *c, const char *job_id, struct buf *out);
+void crowd_agents(struct crowd *c, const char *job_id, struct buf *out);
 
 /*
  * A worker that wants to hear when a job's first watcher comes and its last one leaves.  Embedded; `tell` is

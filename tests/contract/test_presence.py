@@ -218,6 +218,26 @@ def test_a_word_holds_for_presence_ms_and_no_longer(serve, client, socket):
     assert agents_now(server, job) == []
 
 
+def test_all_loops_hold_a_word_until_the_same_moment(serve, client):
+    """Who was told that the agent has gone is not told later that it is there, whoever is asked."""
+    server = serve(loops=4, presence_ms=300)
+    asked = [client(server) for _ in range(8)]      # on several loops
+    job = asked[0].create_job()["id"]
+
+    def one_lists_it(api):
+        return names(api.get("/api/jobs").json["jobs"][0]["agents"])
+
+    for teller in asked * 4:
+        here(teller, job)
+        for api in asked:
+            until(lambda one=api: one_lists_it(one), 5, "the agent on each loop")
+        gone = False
+        while not gone:
+            answers = [one_lists_it(api) for api in asked * 2]
+            gone = not answers[-1]
+            assert answers == sorted(answers, reverse=True), "it came back after it had gone"
+
+
 def test_a_word_that_is_renewed_holds_and_is_not_told_again(serve, client, socket):
     server = serve(presence_ms=1000, presence_pace_ms=20)
     api = client(server)

@@ -34,12 +34,12 @@ static int close_bench(void **state)
 static bool hear_from(struct bench *b, unsigned loop, uint64_t owner, const char *job, const char *agent,
 		      const char *status, uint64_t due)
 {
-	struct presence_word w = { .owner = owner, .loop = loop };
+	struct presence_word w = { .owner = owner, .loop = loop, .due_ms = due };
 
 	snprintf(w.job_id, sizeof(w.job_id), "%s", job);
 	snprintf(w.agent, sizeof(w.agent), "%s", agent);
 	snprintf(w.state, sizeof(w.state), "%s", status);
-	return presence_hear(b->presence, &w, due);
+	return presence_hear(b->presence, &w);
 }
 
 static void hear(struct bench *b, const char *job, const char *agent, const char *status, uint64_t due)
@@ -65,12 +65,12 @@ static void changed_are(struct bench *b, const char *jobs)
 static void agents_are_listed_in_the_order_they_came(void **state)
 {
 	struct bench *b = *state;
-	struct presence_word w = { .job_id = "j", .agent = "cy", .state = "on \"it\"", .task_id = "t3" };
+	struct presence_word w = { .job_id = "j", .agent = "cy", .state = "on \"it\"", .task_id = "t3", .due_ms = 100 };
 
 	agents_are(b, "j", "[]");
 	hear(b, "j", "bo", "working", 100);
 	hear(b, "j", "ann", "typing", 100);
-	assert_true(presence_hear(b->presence, &w, 100));
+	assert_true(presence_hear(b->presence, &w));
 	agents_are(b, "j", "[{\"id\":\"bo\",\"state\":\"working\"},{\"id\":\"ann\",\"state\":\"typing\"},"
 			   "{\"id\":\"cy\",\"state\":\"on \\\"it\\\"\",\"taskId\":\"t3\"}]");
 	agents_are(b, "k", "[]");
@@ -90,6 +90,23 @@ static void the_same_word_again_changes_nothing_but_its_time(void **state)
 	presence_tick(b->presence, 200);
 	agents_are(b, "j", "[]");
 	changed_are(b, "j ");
+}
+
+/* What another loop heard may come here late. */
+static void words_end_in_time_in_whatever_order_they_come(void **state)
+{
+	struct bench *b = *state;
+
+	hear(b, "j", "ann", "idle", 200);
+	hear(b, "j", "bo", "idle", 100);
+	hear(b, "j", "cy", "idle", 150);
+	presence_tick(b->presence, 100);
+	agents_are(b, "j", "[{\"id\":\"ann\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
+	hear(b, "j", "ann", "idle", 120);
+	presence_tick(b->presence, 120);
+	agents_are(b, "j", "[{\"id\":\"cy\",\"state\":\"idle\"}]");
+	presence_tick(b->presence, 150);
+	agents_are(b, "j", "[]");
 }
 
 static void an_empty_state_is_a_goodbye(void **state)
@@ -157,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PRESENCE_TEST(agents_are_listed_in_the_order_they_came),
 		PRESENCE_TEST(the_same_word_again_changes_nothing_but_its_time),
+		PRESENCE_TEST(words_end_in_time_in_whatever_order_they_come),
 		PRESENCE_TEST(an_empty_state_is_a_goodbye),
 		PRESENCE_TEST(a_job_has_so_many_agents),
 		PRESENCE_TEST(agents_go_with_the_connection_that_told_of_them),

@@ -19,6 +19,7 @@ struct presence_word {
 	char task_id[ID_MAX + 1];        /* "" for none */
 	uint64_t owner;                  /* who told; 0: nobody in particular (HTTP) */
 	unsigned loop;                   /* of the owner */
+	uint64_t due_ms;                 /* when it ends: one moment for all loops */
 };
 
 struct presence;
@@ -29,9 +30,10 @@ typedef void presence_changed(void *context, const char *job_id);
 struct presence *presence_create(size_t agents_per_job, presence_changed *changed, void *context);
 void presence_free(struct presence *p);
 
-/* The agent's word, valid until `due`.  False: the job has too many agents. */
-bool presence_hear(struct presence *p, const struct presence_word *w, uint64_t due_ms);
+/* The agent's word, valid until its `due_ms`.  False: the job has too many agents. */
+bool presence_hear(struct presence *p, const struct presence_word *w);
 void presence_owner_gone(struct presence *p, unsigned loop, uint64_t owner);
+/* Drops the agents whose time is over: before each look at the table, or its answer is late. */
 void presence_tick(struct presence *p, uint64_t now_ms);
 
 /* [{"id":…,"state":…,"taskId"?:…}, …] in the order they came. */
