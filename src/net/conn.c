@@ -238,6 +238,8 @@ static void next_request(struct conn *c)
 static void finish_reply(struct conn *c)
 {
 	loop_no_deadline(c);
+	if (c->loop->stopping)
+		c->close_after = true;
 	if (must_linger(c))
 		input_linger(c);
 	else if (c->close_after)

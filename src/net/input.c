@@ -57,7 +57,7 @@ void input_linger(struct conn *c)
 	buf_finish(&c->in);
 	shutdown(lws_get_socket_fd(c->wsi), SHUT_WR);
 	input_release(c);
-	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
+	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + loop_body_ms(c->loop));
 }
 
 /* The body. */
@@ -117,7 +117,7 @@ static void begin_body(struct conn *c, bool waits)
 	c->state = CONN_BODY;
 	c->chunks = (struct chunked){ 0 };
 	buf_reserve(&r->body, (size_t)r->length);
-	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + c->loop->limits->body_timeout_ms);
+	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + loop_body_ms(c->loop));
 	if (r->expects_continue && waits && conn_write(c, go_on, sizeof(go_on) - 1) == SINK_BLOCKED)
 		input_hold(c);
 }

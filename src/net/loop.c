@@ -16,6 +16,7 @@
 #include "updates.h"
 #include "ws.h"
 
+#define STOP_LINGER_MS 500 /* a stop waits so long for clients that were refused and have not hung up */
 #define LONG_TURN_MS 5     /* after this a turn ends in its middle when somebody waits for it */
 #define TRIM_MS 1000       /* looks this often whether memory can go back */
 #define TRIM_PAUSE_MS 5000 /* and not again for this long when it did */
@@ -141,12 +142,17 @@ void loop_uncount_stream(struct conn *c)
 	c->counted = false;
 }
 
+static const struct problem stopping = {
+	.outcome = OUTCOME_STOPPING,
+	.detail = "the server is stopping; come back in a moment",
+};
+
 bool loop_takes_stream(struct conn *c, struct problem *problem)
 {
 	struct loop *l = c->loop;
 
 	if (l->stopping)
-		return problem_set(problem, OUTCOME_STOPPING, "the server is stopping; come back in a moment");
+		return problem_set(problem, stopping.outcome, "%s", stopping.detail);
 	if (memory_is_short(&l->family->memory, loop_now(l))) {
 		l->counters.short_of_memory++;
 		return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
@@ -208,16 +214,48 @@ static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tel
 
 /* Stopping. */
 
+/* A stream or a poll that is opened later learns of the stop then. */
 static void close_one(struct conn *c)
 {
-	if (c->state == CONN_STREAM)
+	switch (c->state) {
+	case CONN_STREAM:
 		stream_say_goodbye(c);
-	else if (c->state == CONN_SOCKET)
-		ws_close(c, 1012, "the server restarts");
-	else if (c->subscriber)
-		updates_answer_now(c);
-	else if (c->state == CONN_IDLE)
+		return;
+	case CONN_SOCKET:
+		ws_close_for_stop(c);
+		return;
+	case CONN_BUSY:
+		if (c->subscriber)
+			updates_answer_now(c);
+		return;
+	case CONN_BODY: /* the store takes nothing any more */
+		input_refuse(c, &stopping);
+		return;
+	case CONN_IDLE:
 		conn_close(c);
+		return;
+	default:
+		return;
+	}
+}
+
+uint64_t loop_body_ms(const struct loop *l)
+{
+	uint64_t usual = l->limits->body_timeout_ms;
+
+	return l->stopping && usual > STOP_LINGER_MS ? STOP_LINGER_MS : usual;
+}
+
+/* Those that linger already have no longer than those that begin now. */
+static void shorten_bodies(struct loop *l)
+{
+	uint64_t due = loop_now(l) + loop_body_ms(l);
+
+	for (struct list *at = l->bodies.next; at != &l->bodies; at = at->next) {
+		struct conn *c = container_of(at, struct conn, timer);
+		if (c->due > due)
+			c->due = due;
+	}
 }
 
 void loop_close(struct loop *l)
@@ -225,6 +263,7 @@ void loop_close(struct loop *l)
 	l->stopping = true;
 	listener_close(&l->listener);
 	doorstep_close(&l->doorstep);
+	shorten_bodies(l);
 	for (uint32_t i = 0; i < l->slot_count; i++)
 		if (l->slots[i].conn)
 			close_one(l->slots[i].conn);
@@ -246,15 +285,14 @@ static void on_drain(uv_timer_t *timer)
 {
 	struct loop *l = timer->data;
 
-	if (l->conn_count == 0 || loop_now(l) >= l->now + l->limits->drain_ms)
+	if (l->conn_count == 0 || loop_now(l) >= l->drain_due)
 		close_handles(l);
 }
 
-/* Answers are flushed by now; what is still open gets until drain_ms. */
+/* Answers are flushed by now; what is still open gets until drain_ms, and no deadline of its own is longer for it. */
 void loop_stop(struct loop *l)
 {
-	l->now = loop_now(l);
-	uv_timer_stop(&l->tick);
+	l->drain_due = loop_now(l) + l->limits->drain_ms;
 	uv_timer_start(&l->drain, on_drain, 10, 10);
 }
 

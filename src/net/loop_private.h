@@ -82,6 +82,7 @@ struct loop {
 	size_t moves, seen_count; /* connections that came or left since memory was given back; all at the last look */
 	uint64_t trim_due;
 	uint64_t now;
+	uint64_t drain_due; /* while it stops: what is open then is cut */
 	uint64_t turned; /* when the last turn ended */
 	bool round; /* the hub has something to deliver */
 	bool beats; /* more heartbeats are due than one turn sends */
@@ -109,6 +110,9 @@ void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
 void loop_no_deadline(struct conn *c);
+
+/* A client has so long for the rest of a body, or to hang up after its refusal. */
+uint64_t loop_body_ms(const struct loop *l);
 
 /* A read of this connection (0: of none in particular) has come back. */
 void loop_read_is_back(struct loop *l, uint64_t asker);

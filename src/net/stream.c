@@ -108,6 +108,16 @@ static void begin(struct stream *s, const struct opening *o)
 	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
 }
 
+/* The read was under way when the server was told to stop: a stream that began now would get no goodbye. */
+static void refuse_stopping(struct conn *c)
+{
+	struct problem p = { 0 };
+
+	loop_takes_stream(c, &p);
+	refuse_problem(c, &p);
+	problem_finish(&p);
+}
+
 static void stream_opened(struct subscriber *subscriber, const struct opening *o)
 {
 	struct stream *s = stream_of(subscriber);
@@ -119,6 +129,11 @@ static void stream_opened(struct subscriber *subscriber, const struct opening *o
 			answer_head(c);
 		else
 			refuse(c, o);
+		return;
+	}
+	if (c->loop->stopping) {
+		hub_detach(c->loop->hub, subscriber);
+		refuse_stopping(c);
 		return;
 	}
 	begin(s, o);

@@ -182,6 +182,11 @@ void ws_close(struct conn *c, int code, const char *reason)
 	ws_enqueue(w);
 }
 
+void ws_close_for_stop(struct conn *c)
+{
+	ws_close(c, CLOSE_RESTART, "the server restarts");
+}
+
 bool ws_blocked(const struct conn *c)
 {
 	return c->ws && c->ws->blocked;
@@ -349,7 +354,10 @@ void ws_established(struct conn *c)
 	lws_set_wsi_user(c->wsi, c); /* without one lws does not tell that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	loop_deadline(&c->loop->beats_due, c, loop_now(c->loop) + c->loop->limits->heartbeat_ms);
-	subscribe_from_url(w, c->request);
+	if (c->loop->stopping)
+		ws_close_for_stop(c);
+	else
+		subscribe_from_url(w, c->request);
 	request_free(c->request);
 	c->request = NULL;
 }

@@ -41,5 +41,6 @@ void ws_tick(struct conn *c, uint64_t now_ms); /* its beat is due */
 
 /* Closes with a code, and the reason for people. */
 void ws_close(struct conn *c, int code, const char *reason);
+void ws_close_for_stop(struct conn *c); /* the server stops: tells when to come back, and closes */
 
 #endif

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.api import Api, compact, hook
-from support.raw import Raw, json_post
+from support.api import Api
+from support.raw import Raw, request
 from support.server import SETTING, command
-from support.wait import SCALE, until
+from support.wait import SCALE, Deadline, until
 
 STANDARD = {0: "stdin", 1: "stdout", 2: "stderr"}
 
@@ -100,14 +100,14 @@ def test_a_signal_that_means_nothing_here_does_not_kill(server, api, number):
 
 @contextmanager
 def kept_from_stopping(server):
-    """A request that never ends, so that a stop takes its whole drain."""
+    """An answer that its client does not take, so that a stop takes its whole drain."""
     with Api(server.address) as api:
         job = api.create_job()["id"]
-    with closing(Raw(server.address)) as unfinished:
-        head, _, body = json_post(hook(job), compact({"taskId": "t"})).partition(b"\r\n\r\n")
-        unfinished.send(head + b"\r\nExpect: 100-continue\r\n\r\n")
-        assert unfinished.response().status == 100  # the server waits for it
-        unfinished.send(body[:-3])
+        for i in range(8):
+            api.update(job, [{"taskId": f"t{i}-{n}", "note": "n" * 16000} for n in range(16)])
+    with closing(Raw(server.address, receive_buffer=4096)) as slow:
+        slow.send(request("GET", f"/api/jobs/{job}"))
+        assert slow.fill(Deadline(10, "the answer having begun"))
         yield
 
 
