@@ -13,6 +13,7 @@
 #include "origin_check.h"
 #include "router.h"
 #include "socket.h"
+#include "updates.h"
 #include "upgrade.h"
 #include "ws.h"
 
@@ -165,13 +166,14 @@ static int on_adopted(struct lws *wsi)
 
 /*
  * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a connection,
- * so another wsi writes what is due, on another descriptor.  False: there is nothing due, or no descriptor.
+ * so another wsi writes what is due, on another descriptor.  False: there is nothing due, or no descriptor.  A poll
+ * does not wait any longer, because a client that has gone altogether looks the same.
  */
 static bool outlive(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
-	if (c->state != CONN_BUSY || c->subscriber || (c->reply && reply_has_begun(c->reply)))
+	if (c->state != CONN_BUSY || (c->subscriber && !updates_is_poll(c)) || (c->reply && reply_has_begun(c->reply)))
 		return false; /* of an answer that has begun, the old one may hold some */
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
@@ -183,6 +185,8 @@ static bool outlive(struct conn *c)
 	c->ended = true;
 	c->held = false;
 	input_hold(c);
+	if (c->subscriber)
+		updates_answer_now(c);
 	return true;
 }
 

@@ -225,7 +225,7 @@ static void close_one(struct conn *c)
 		ws_close_for_stop(c);
 		return;
 	case CONN_BUSY:
-		if (c->subscriber)
+		if (updates_is_poll(c))
 			updates_answer_now(c);
 		return;
 	case CONN_BODY: /* the store takes nothing any more */

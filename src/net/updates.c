@@ -82,7 +82,7 @@ static void answer(struct poll *p, struct update *u)
 	cursor_add(&etag, u->epoch, u->cursor);
 	buf_char(&etag, '"');
 	buf_format(&lines, "ETag: %s\r\nCache-Control: no-cache\r\n", buf_string(&etag));
-	if (!u->events.len && !u->deleted && request_has_etag(c->request, buf_string(&etag))) {
+	if (!u->events.len && !u->over && request_has_etag(c->request, buf_string(&etag))) {
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	} else {
 		reply(p, u, buf_string(&lines));
@@ -112,10 +112,11 @@ static void add_from_read(const struct poll *p, struct update *u, const struct r
 static void add_from_ring(const struct poll *p, struct update *u)
 {
 	const struct subscriber *s = &p->subscriber;
+	uint64_t last = subscriber_head(s);
 
 	if (!subscriber_reaches(s))
 		return;
-	for (uint64_t n = 0; n < p->limit && u->cursor < u->head; u->cursor++) {
+	for (uint64_t n = 0; n < p->limit && u->cursor < last; u->cursor++) {
 		uint64_t next = u->cursor + 1;
 		if (!subscriber_wants(s, subscriber_type(s, next)))
 			continue;
@@ -124,22 +125,26 @@ static void add_from_ring(const struct poll *p, struct update *u)
 	}
 }
 
-/* What there is at the cursor of an attached poll. */
-static struct update look(const struct poll *p, const struct read_result *r)
+/*
+ * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may be newer than the
+ * ring.
+ */
+static struct update look(struct poll *p, const struct opening *o)
 {
-	const struct subscriber *s = &p->subscriber;
+	struct subscriber *s = &p->subscriber;
 	struct update u = {
 		.epoch = subscriber_epoch(s),
 		.status = subscriber_status(s),
 		.deleted = subscriber_deleted(s),
 		.cursor = s->cursor,
-		.head = subscriber_head(s),
+		.head = o ? o->head : subscriber_head(s),
 	};
 
-	if (r && r->event_count)
-		add_from_read(p, &u, r);
+	if (o && o->result && o->result->event_count)
+		add_from_read(p, &u, o->result);
 	else
 		add_from_ring(p, &u);
+	subscriber_pass_over(s, u.cursor);
 	u.over = subscriber_ended(s) && (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
 	return u;
 }
@@ -202,10 +207,10 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 		answer_failure(p, o);
 		return;
 	}
-	struct update u = look(p, o->result);
+	struct update u = look(p, o);
 	if (o->resume != RESUME_EXACT)
 		turn_into_reset(p, &u, o);
-	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping &&
+	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
 		 loop_count_stream(c)) { /* where too many wait already, it is answered at once */
 		wait_behind(p, u.cursor);
 		return;
@@ -235,6 +240,11 @@ void updates_answer_now(struct conn *c)
 }
 
 static const struct subscriber_ops poll_ops = { .opened = poll_opened, .ready = poll_ready };
+
+bool updates_is_poll(const struct conn *c)
+{
+	return c->subscriber && c->subscriber->ops == &poll_ops;
+}
 
 static void attach(struct poll *p, const struct position *position)
 {

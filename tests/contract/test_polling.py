@@ -6,6 +6,8 @@ from datetime import datetime
 
 import pytest
 
+from support.api import Api
+from support.load import Crew
 from support.poll import Poll, Poller, path_of
 from support.problem import assert_problem
 from support.raw import Raw, request
@@ -333,6 +335,36 @@ def test_a_snapshot_from_before_the_end_is_not_the_end(api, client, server):
             api.finish(job)
             answer = Poll(raw.response())
         assert answer["reset"] and answer["terminal"] == (answer["job"]["status"] == "completed")
+
+
+def test_the_end_is_told_to_one_who_has_its_cursor(poll, api, snapshot):
+    """304 would leave it asking for ever: it cannot know yet that nothing follows."""
+    end = api.finish(snapshot["id"])["cursor"]
+    for _ in range(2):
+        answer = poll(snapshot["id"]).ask(end, If_None_Match=f'"{end}"')
+        assert (answer.status, answer.events, answer["terminal"]) == (200, [], True)
+    reset = poll(snapshot["id"]).ask(If_None_Match=f'"{end}"')
+    assert (reset.status, reset["reset"], reset["terminal"]) == (200, True, True)
+
+
+def test_the_head_is_never_before_the_cursor(serve, client):
+    """Answers from the store may be newer than what the loop has been told."""
+    server = serve(ring_events=4)
+    api = client(server)
+    job = api.create_job()
+
+    def report(crew):
+        with Api(server.address) as own:
+            while crew.working:
+                own.burst(job["id"], 20)
+
+    with Crew() as crew:
+        crew.hire(report)
+        cursor = job["cursor"]
+        for _ in range(300):
+            answer = Poll(api.get(path_of(job["id"], since=cursor)))
+            cursor = answer["cursor"]
+            assert answer["head"] >= int(cursor.partition(".")[2])
 
 
 # -- not the job again ------------------------------------------------------------------------------

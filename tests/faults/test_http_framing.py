@@ -469,6 +469,24 @@ def test_a12_who_has_said_all_is_answered_all_the_same(server, api, job, count):
     server.fds_back_to(fds, within=5)
 
 
+@pytest.mark.parametrize("since", ["head", "nothing"])
+def test_a12_a_poll_that_has_said_all_is_answered_without_waiting(server, api, job, since):
+    """Nobody can tell it from one who has hung up, and who is not to be waited for."""
+    fds, cursor = server.fds(), api.job(job)["cursor"]
+    path = poll_path(job, since=cursor if since == "head" else None, wait=60)
+    with Raw(server.address) as waits, Raw(server.address) as at_once:
+        waits.send(request("GET", path))
+        if since == "head":
+            assert waits.silent_for(0.2)
+        at_once.send(request("GET", path))
+        for raw in (waits, at_once):
+            raw.half_close()
+            answer, = raw.answers_until_close(within=5)
+            assert (answer.status, answer.json["cursor"]) == (200, cursor)
+    server.fds_back_to(fds, within=5)
+    assert api.report(job, "t")["watchers"] == 0
+
+
 def test_a12_who_has_said_half_is_closed(server, api, job):
     with Raw(server.address) as raw:
         raw.send(SECOND + json_post(hook(job), UPDATE)[:-1])
