@@ -107,6 +107,9 @@ bool loop_takes_stream(struct conn *c, struct problem *problem);
 bool loop_count_stream(struct conn *c);
 void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
 
+/* Whether the last frame that lws refused in this thread had a length of 2^63 or more; asked once. */
+bool loop_lws_refused_length(void);
+
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
 void loop_no_deadline(struct conn *c);

@@ -11,11 +11,24 @@
 #include "inbox.h"
 #include "loop_private.h"
 
+/* lws tells of a length that no frame can have in its log alone. */
+static _Thread_local bool length_refused;
+
+bool loop_lws_refused_length(void)
+{
+	bool refused = length_refused;
+
+	length_refused = false;
+	return refused;
+}
+
 static void lws_log(int level, const char *line)
 {
 	char text[256];
 	size_t len = strcspn(line, "\n");
 
+	if (strstr(line, "b63 of length"))
+		length_refused = true;
 	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
 		level = LLL_DEBUG;
 	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);

@@ -262,7 +262,18 @@ def test_c3_a_size_that_is_only_announced_is_1009_at_once(server, ws, size):
 def test_c3_a_size_over_2_63_in_a_later_fragment_is_refused(ws, fin):
     ws.send_frame(TEXT, b'{"type":', fin=False)
     ws.send_frame(CONTINUATION, b"", length=2**63, fin=fin)
-    assert ws.close_code(within=2) == (1002 if fin else 1009)
+    assert ws.close_code(within=2) == 1009
+
+
+def test_c3_a_control_frame_that_is_too_long_is_1002_within_a_message_too(ws, socket):
+    """Also after the library has refused the length of somebody else's frame."""
+    other = socket()
+    for one in (other, ws):
+        one.send_frame(TEXT, b'{"type":', fin=False)
+    other.send_frame(CONTINUATION, b"", length=2**63)
+    assert other.close_code(within=2) == 1009
+    ws.send_frame(PING, b"", length=126)
+    assert ws.close_code(within=2) == 1002
 
 
 def test_c3_one_who_hangs_up_in_a_head_is_gone_at_once(server, api, job):
