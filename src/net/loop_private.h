@@ -107,7 +107,8 @@ bool loop_takes_stream(struct conn *c, struct problem *problem);
 bool loop_count_stream(struct conn *c);
 void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
 
-/* Whether the last frame that lws refused in this thread had a length of 2^63 or more; asked once. */
+/* Of the last frame whose head lws refused in this thread: its length was 2^63 or more; otherwise it was a control
+ * frame. */
 bool loop_lws_refused_length(void);
 
 /* Puts a deadline on a connection, replacing the one it had. */

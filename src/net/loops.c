@@ -11,15 +11,20 @@
 #include "inbox.h"
 #include "loop_private.h"
 
-/* lws tells of a length that no frame can have in its log alone. */
+/* What lws refuses in a frame's head, it tells in its log alone. */
 static _Thread_local bool length_refused;
+
+static void note_refusal(const char *line)
+{
+	if (strstr(line, "b63 of length"))
+		length_refused = true;
+	else if (strstr(line, "Control frame"))
+		length_refused = false;
+}
 
 bool loop_lws_refused_length(void)
 {
-	bool refused = length_refused;
-
-	length_refused = false;
-	return refused;
+	return length_refused;
 }
 
 static void lws_log(int level, const char *line)
@@ -27,8 +32,7 @@ static void lws_log(int level, const char *line)
 	char text[256];
 	size_t len = strcspn(line, "\n");
 
-	if (strstr(line, "b63 of length"))
-		length_refused = true;
+	note_refusal(line);
 	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
 		level = LLL_DEBUG;
 	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);

@@ -281,15 +281,10 @@ static bool hung_up(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/*
- * A length of 2^63 and more, and a control frame that is too long.  Both stand in a frame's head: when it is the
- * first of a message, or more of the message would follow, it is no control frame.  The last frame of a message can
- * be either.
- */
+/* A length of 2^63 and more, and a control frame that is too long: both stand in a frame's head. */
 void ws_find_reason(struct conn *c)
 {
-	bool of_message = loop_lws_refused_length() || lws_is_first_fragment(c->wsi) ||
-			  !lws_is_final_fragment(c->wsi);
+	bool of_message = loop_lws_refused_length();
 
 	if (lws_get_close_length(c->wsi) || hung_up(lws_get_socket_fd(c->wsi)))
 		return;
