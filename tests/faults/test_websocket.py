@@ -276,6 +276,31 @@ def test_c3_a_control_frame_that_is_too_long_is_1002_within_a_message_too(ws, so
     assert ws.close_code() == 1002
 
 
+UNFINISHED = {"half a head": frame_of(TEXT, b"", length=300)[:3],
+              "a head alone": frame_of(TEXT, b"", length=100),
+              "a small frame": frame_of(TEXT, b'{"type":', length=100),
+              "the mask's first half": frame_of(TEXT, b"")[:4]}
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("begun", UNFINISHED.values(), ids=UNFINISHED)
+def test_c3_a_frame_that_stays_unfinished_ends(serve, begun, drips):
+    """Of a head the library tells nothing: no pong can come through it, and that is its deadline.
+
+    With the first byte of a message the time for a message begins.
+    """
+    server = serve(heartbeat_ms=1000, body_timeout_ms=500)
+    before = server.fds()
+    with WebSocket(server.address, answer_pings=False) as ws:
+        ws.raw.send(begun)
+        deadline = Deadline(4, "the server giving it up")
+        while not ws.raw.ended and b"\x88" not in ws.raw.buffer:
+            deadline.left()
+            if ws.raw.silent_for(0.05) and drips:
+                ws.raw.send(b" ")
+    server.fds_back_to(before)
+
+
 def test_c3_one_who_hangs_up_in_a_head_is_gone_at_once(server, api, job):
     """It is not waited for, though the library has given no reason for the close."""
     before = server.fds()
