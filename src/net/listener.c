@@ -41,12 +41,14 @@ static int open_socket(const struct addrinfo *a, bool share)
 	return -1;
 }
 
+/* 0: the system does not tell; errno says why. */
 static unsigned bound_port(int fd)
 {
 	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof(address);
 
-	getsockname(fd, (struct sockaddr *)&address, &len);
+	if (getsockname(fd, (struct sockaddr *)&address, &len))
+		return 0;
 	if (address.ss_family == AF_INET6)
 		return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
 	return ntohs(((struct sockaddr_in *)&address)->sin_port);
@@ -68,6 +70,24 @@ static bool port_is_free(const struct addrinfo *a)
 	return is_free;
 }
 
+/* The descriptor that listens, and its port; -1: errno says why. */
+static int open_listening(const struct addrinfo *a, enum sharing sharing, unsigned *port)
+{
+	int fd = sharing == SHARE_FIRST && !port_is_free(a) ? -1 : open_socket(a, sharing != SHARE_NOT);
+
+	if (fd < 0)
+		return -1;
+	unsigned bound = bound_port(fd);
+	if (bound) {
+		*port = bound;
+		return fd;
+	}
+	int cause = errno;
+	close(fd);
+	errno = cause;
+	return -1;
+}
+
 int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *error, size_t error_len)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
@@ -79,11 +99,9 @@ int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *
 		snprintf(error, error_len, "cannot listen on %s: %s", host, gai_strerror(failure));
 		return -1;
 	}
-	int fd = sharing == SHARE_FIRST && !port_is_free(found) ? -1 : open_socket(found, sharing != SHARE_NOT);
+	int fd = open_listening(found, sharing, port);
 	if (fd < 0)
 		snprintf(error, error_len, "cannot listen on %s:%u: %s", host, *port, strerror(errno));
-	else
-		*port = bound_port(fd);
 	freeaddrinfo(found);
 	return fd;
 }
