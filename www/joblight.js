@@ -519,6 +519,9 @@ export class TaskEventStream extends EventTarget {
     if (link.signal.aborted) return;
     if (type === 'end') return this.#end(status);
     if (type === 'error' || type === 'refused') throw refusal(message);
+    if (type === 'restart') {
+      throw refusal({ code: 'closed', detail: 'The server restarts', status: 1012, retryAfterMs: message.retryMs });
+    }
     if (type === 'mirror') return this.#mirror(link, message);
     if (type === 'pong') {
       link.large = false;

@@ -1,9 +1,18 @@
 #include "opening.h"
 
 #include "joblight/base/clock.h"
+#include "joblight/base/random.h"
 #include "crowd.h"
 #include "joblight/core/json.h"
 #include "loop_private.h"
+
+#define RETRY_LEAST_MS 2000
+#define RETRY_SPREAD_MS 2001
+
+unsigned opening_retry_ms(void)
+{
+	return RETRY_LEAST_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
+}
 
 static void add_text(struct buf *out, const char *name, const char *text)
 {

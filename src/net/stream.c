@@ -3,15 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 #include "opening.h"
 #include "router.h"
 #include "wishes.h"
-
-#define RETRY_LEAST_MS 2000 /* each client gets its own, so that they do not come back all at once */
-#define RETRY_SPREAD_MS 2001
 
 struct stream {
 	struct subscriber subscriber; /* first */
@@ -26,7 +22,7 @@ static struct stream *stream_of(struct subscriber *s)
 
 static void add_retry(struct buf *out)
 {
-	buf_format(out, "retry: %u\n\n", RETRY_LEAST_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS));
+	buf_format(out, "retry: %u\n\n", opening_retry_ms());
 }
 
 static void add_event_line(const struct stream *s, struct buf *out, const char *type)

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "joblight/base/xalloc.h"
+#include "opening.h"
 #include "socket.h"
 #include "wishes.h"
 #include "ws_private.h"
@@ -156,6 +157,25 @@ bool ws_close_is_due(const struct ws *w)
 	return w->close_code && (int32_t)((uint32_t)loop_now(w->conn->loop) - w->close_due) >= 0;
 }
 
+/* The last word before the close of a stop.  A first message that is open and cut has no place for it. */
+static void say_restart(struct ws *w)
+{
+	struct buf json = { 0 };
+
+	if (w->close_code != CLOSE_RESTART || w->open || w->told_restart)
+		return;
+	w->told_restart = true;
+	buf_format(&json, "{\"type\":\"restart\",\"retryMs\":%u}", opening_retry_ms());
+	ws_say(w, &json);
+	ws_write_out(w);
+}
+
+static bool may_close(const struct ws *w)
+{
+	return w->close_code && w->conn->state == CONN_SOCKET && !w->blocked && !w->pending &&
+	       (!w->open || ws_close_is_due(w));
+}
+
 void ws_flush(struct conn *c)
 {
 	struct ws *w = c->ws;
@@ -166,7 +186,9 @@ void ws_flush(struct conn *c)
 	ws_write_out(w);
 	ws_mind_input(w);
 	set_quiet(w, only_watches(w));
-	if (w->close_code && !w->blocked && !w->pending && (!w->open || ws_close_is_due(w)) && c->state == CONN_SOCKET)
+	if (may_close(w))
+		say_restart(w);
+	if (may_close(w)) /* the socket took it */
 		close_now(w);
 }
 

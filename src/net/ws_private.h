@@ -49,6 +49,7 @@ struct ws {
 	bool speaks;  /* it had more to say than a pong, at `spoke` */
 	bool asked;   /* for a sign of life, and gave none yet */
 	bool ping_due;
+	bool told_restart;
 	uint64_t taken; /* for socket_takes() */
 	uint16_t close_code;
 	uint32_t close_due; /* then it closes within a message too; the low half of the time */

@@ -120,6 +120,21 @@ for (const code of [1000, 1001, 1012, 1013, 4001, 4008, 4029]) {
   });
 }
 
+test('a restart says when to come back', async () => {
+  sockets.script = (socket, query) => {
+    socket.say(connected(query.get('since')));
+    if (query.get('since')) return socket.say(update(3));
+    socket.say(update(2));
+    socket.say({ type: 'restart', retryMs: 2345 });
+    return socket.close(1012);
+  };
+  await follow({ transports: ['ws', 'poll'] });
+  await updates(2);
+  const { states, pauses } = await seen();
+  assert.deepEqual(states, ['connecting ws', 'live ws', 'reconnecting ws', 'live ws']);
+  assert.deepEqual(pauses, [2345]);
+});
+
 for (const code of [4400, 4401, 4403, 4404]) {
   test(`close ${code} means: do not come back, and its reason is the error`, async () => {
     sockets.script = (socket) => {

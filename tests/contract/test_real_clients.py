@@ -98,6 +98,7 @@ def test_npm_ws_is_told_of_a_restart(serve, client, lines):
     viewer = lines("ws_idle.js", server, job)
     assert viewer.next() == "connected"
     server.stop()
+    assert viewer.next() == "restart"
     assert viewer.next() == "closed 1012" and viewer.ended() == 0
 
 
