@@ -21,6 +21,8 @@
 #include "../server.h"
 #include "client.h"
 #include "joblight/base/random.h"
+#include "joblight/core/cursor.h"
+#include "joblight/core/json.h"
 #include "verbs.h"
 
 #define STEP_MS 400
@@ -85,15 +87,74 @@ static bool report(struct client *c, const char *job, const struct demo_task *t,
 	return code == 200;
 }
 
-static bool do_task(struct client *c, const char *job, const struct demo_task *t)
+/* The job under the worker's hands. */
+struct shift {
+	struct client *client;
+	char job[JOB_ID_LEN];
+	char cursor[CURSOR_MAX + 1]; /* it has heard the commands up to here; "": none yet */
+	bool cancelled;              /* the whole job */
+	bool cancelled_task[TASK_COUNT];
+};
+
+static bool has_text(struct slice object, const char *name, const char *wanted)
 {
+	struct slice text;
+
+	return json_member(object, name, &text) && text.len == strlen(wanted) + 2 &&
+	       memcmp(text.ptr + 1, wanted, text.len - 2) == 0;
+}
+
+static void obey(struct shift *s, struct slice event)
+{
+	struct slice task;
+
+	if (!has_text(event, "command", "cancel"))
+		return;
+	if (!json_member(event, "taskId", &task))
+		s->cancelled = true;
+	for (size_t i = 0; i < TASK_COUNT; i++)
+		if (has_text(event, "taskId", demo_tasks[i].id))
+			s->cancelled_task[i] = true;
+}
+
+/* The next command, which is obeyed; false: there is none. */
+static bool hear_command(struct shift *s)
+{
+	struct buf path = { 0 }, answer = { 0 };
+	struct slice cursor, events;
+
+	buf_format(&path, "/api/jobs/%s/updates?types=command&limit=1&since=%s", s->job, s->cursor);
+	bool heard = client_send(s->client, "GET", buf_string(&path), NULL, &answer) == 200 &&
+		     json_member(buf_as_slice(&answer), "cursor", &cursor) && cursor.len > 2 &&
+		     cursor.len - 2 < sizeof(s->cursor) && json_member(buf_as_slice(&answer), "events", &events);
+	if (heard) {
+		memcpy(s->cursor, cursor.ptr + 1, cursor.len - 2);
+		s->cursor[cursor.len - 2] = '\0';
+		heard = events.len > 2; /* more than the brackets around it */
+		if (heard)
+			obey(s, (struct slice){ events.ptr + 1, events.len - 2 });
+	}
+	buf_finish(&path);
+	buf_finish(&answer);
+	return heard;
+}
+
+/* False: the worker is told to stop, or the job is over. */
+static bool do_task(struct shift *s, size_t which)
+{
+	const struct demo_task *t = &demo_tasks[which];
+
 	for (int step = 0; step < t->steps; step++) {
+		while (hear_command(s))
+			;
+		if (s->cancelled || s->cancelled_task[which])
+			return report(s->client, s->job, t, "cancelled", step);
 		if (step % STEPS_PER_SIGN == 0)
-			tell_presence(c, job, "working");
-		if (!report(c, job, t, "in_progress", step) || !pause_a_moment())
+			tell_presence(s->client, s->job, "working");
+		if (!report(s->client, s->job, t, "in_progress", step) || !pause_a_moment())
 			return false;
 	}
-	return report(c, job, t, "completed", t->steps);
+	return report(s->client, s->job, t, "completed", t->steps);
 }
 
 static void job_id(char id[JOB_ID_LEN], unsigned number)
@@ -138,47 +199,52 @@ static unsigned begin_job(struct client *c, unsigned number)
 	return 0;
 }
 
-static bool do_job(struct client *c, const char *id)
+/* A task after the job was cancelled is cancelled before its first step. */
+static bool do_job(struct shift *s)
 {
+	while (hear_command(s)) /* from the job's beginning on */
+		;
 	for (size_t i = 0; i < TASK_COUNT; i++)
-		if (!do_task(c, id, &demo_tasks[i]))
+		if (!do_task(s, i))
 			return false;
 	return true;
 }
 
-static void finish_job(struct client *c, const char *id)
+static void finish_job(struct shift *s)
 {
-	struct buf path = { 0 }, answer = { 0 };
+	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
 
-	buf_format(&path, "/api/jobs/%s", id);
-	client_send(c, "PATCH", buf_string(&path), "{\"status\":\"completed\"}", &answer);
+	buf_format(&path, "/api/jobs/%s", s->job);
+	buf_format(&json, "{\"status\":\"%s\"}", s->cancelled ? "cancelled" : "completed");
+	client_send(s->client, "PATCH", buf_string(&path), buf_string(&json), &answer);
 	buf_finish(&path);
+	buf_finish(&json);
 	buf_finish(&answer);
 }
 
 /*
  * Job after job, until it is told to stop.  The next one is there before one ends, so that /demo always leads to
- * one that is open.  Somebody may end a job under the worker's hands: it goes on with the next one.
+ * one that is open.  Somebody may end a job under the worker's hands, or cancel it: it goes on with the next one.
  */
 static void work(const char *address, atomic_uint *run)
 {
 	struct client *c = client_create(address);
 	unsigned number = begin_job(c, 1), next;
-	char id[JOB_ID_LEN];
 
 	atomic_store(run, number);
 	if (number)
 		printf("\n  Look at  %s/demo\n\n  Stop it with Ctrl-C.\n\n", address);
 	fflush(stdout);
 	for (; number; number = next) {
-		job_id(id, number);
-		bool done = do_job(c, id);
+		struct shift shift = { .client = c };
+		job_id(shift.job, number);
+		bool done = do_job(&shift);
 		next = begin_job(c, number + 1);
 		if (next)
 			atomic_store(run, next);
-		tell_presence(c, id, "");
+		tell_presence(c, shift.job, "");
 		if (done)
-			finish_job(c, id);
+			finish_job(&shift);
 	}
 	client_free(c);
 }

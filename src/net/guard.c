@@ -138,11 +138,19 @@ static struct slice decode(struct request *r, struct slice from, bool is_path)
 	return s;
 }
 
+/* What people type behind it is looked up, and not found. */
+static bool is_of_pages(struct slice path)
+{
+	static const char jobs[] = "/jobs/";
+
+	return path.len > sizeof(jobs) - 1 && memcmp(path.ptr, jobs, sizeof(jobs) - 1) == 0;
+}
+
 /* A slash at the end is not part of the path. */
 static bool read_path(struct request *r, struct slice path, struct problem *problem)
 {
 	r->path = decode(r, path, true);
-	for (size_t i = 0; i < r->path.len; i++)
+	for (size_t i = 0; i < r->path.len && !is_of_pages(r->path); i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
 					   "the path holds characters that cannot be in one");

@@ -258,8 +258,11 @@ static void job_looked_up(struct read_request *request)
 /* The log behind its end is the smallest question that tells whether there is such a job. */
 void pages_job(struct conn *c, struct request *r)
 {
+	if (!id_valid(r->params[0])) {
+		serve(c, OUTCOME_NOT_FOUND, SLICE("job.html"));
+		return;
+	}
 	struct job_look *look = xcalloc(1, sizeof(*look));
-
 	look->request.query = (struct read_query){ .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
 	memcpy(look->request.query.job_id, r->params[0].ptr, r->params[0].len);
 	look->request.loop = look->loop = c->loop;

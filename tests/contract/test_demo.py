@@ -88,6 +88,30 @@ def test_when_a_job_ends_the_address_leads_to_the_next_one(demo):
     assert it.page(f"/jobs/{first}").status == 200, "the old one is still there"
 
 
+def test_the_worker_obeys_when_a_task_is_cancelled(demo):
+    it = demo()
+    job = it.job()
+    until(lambda: it.api.job(job)["seq"] > 3, 15, "the worker at work")
+    it.api.post(f"/api/jobs/{job}/commands", {"command": "cancel", "taskId": "collect"})
+
+    def states():
+        return {task["id"]: task["status"] for task in it.api.job(job)["tasks"]}
+
+    until(lambda: states()["outline"] == "in_progress", 15, "the worker at its next task")
+    assert states()["collect"] == "cancelled" and it.api.job(job)["status"] == "in_progress"
+
+
+def test_the_worker_obeys_when_the_job_is_cancelled(demo):
+    it = demo()
+    job = it.job()
+    until(lambda: it.api.job(job)["seq"] > 3, 15, "the worker at work")
+    it.api.post(f"/api/jobs/{job}/commands", {"command": "go"})
+    it.api.post(f"/api/jobs/{job}/commands", {"command": "cancel"})
+    until(lambda: it.api.job(job)["status"] == "cancelled", 15, "the worker stopping")
+    assert {task["status"] for task in it.api.job(job)["tasks"]} == {"cancelled"}
+    assert it.job() != job
+
+
 def test_a_demo_on_a_database_of_an_earlier_one_goes_on(demo):
     it = demo()
     first = it.job()

@@ -27,6 +27,13 @@ def test_the_page_of_a_job_that_is_not_there_is_404(server, job, method):
         assert reply.body == fetch(server, f"/jobs/{job}").body, "people still get the page"
 
 
+@pytest.mark.parametrize("id", ["-", "a%20b", "%C3%A9", "x" * 129, "a%2Fb"])
+def test_the_page_of_what_can_be_no_jobs_id_is_404_too(server, job, id):
+    reply = fetch(server, f"/jobs/{id}", "Accept: text/html")
+    assert (reply.status, reply.header("Content-Type")) == (404, "text/html; charset=utf-8")
+    assert reply.body == fetch(server, f"/jobs/{job}").body
+
+
 def test_the_page_of_a_deleted_job_is_404_whatever_the_browser_has_kept(server, api):
     job = api.create_job()["id"]
     etag = fetch(server, f"/jobs/{job}").header("ETag")
