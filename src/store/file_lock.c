@@ -55,7 +55,7 @@ static bool held_here(const struct stat *file)
 {
 	for (struct list *node = held.next; node != &held; node = node->next) {
 		const struct file_lock *lock = container_of(node, struct file_lock, held);
-		if (lock->device == file->st_dev && lock->inode == file->st_ino)
+		if (lock->place.device == file->st_dev && lock->place.inode == file->st_ino)
 			return true;
 	}
 	return false;
@@ -142,12 +142,9 @@ static int open_locked(const char *path, int flags, const char *location, char *
 
 static int open_beside(const char *path, const char *location, char *error, size_t error_len)
 {
-	size_t size = strlen(path) + sizeof "-lock";
-	char *name = xmalloc(size);
-	int fd;
+	char *name = file_place_beside(path, "-lock");
+	int fd = open_locked(name, O_NOFOLLOW, location, error, error_len);
 
-	snprintf(name, size, "%s-lock", path);
-	fd = open_locked(name, O_NOFOLLOW, location, error, error_len);
 	free(name);
 	return fd;
 }
@@ -162,21 +159,21 @@ static bool take(struct file_lock *lock, const char *location, char *error, size
 	lock->file = open_locked(location, 0, location, error, error_len);
 	if (lock->file < 0)
 		return false;
-	lock->path = realpath(location, NULL);
-	if (!lock->path || fstat(lock->file, &file) < 0) {
+	lock->place.path = realpath(location, NULL);
+	if (!lock->place.path || fstat(lock->file, &file) < 0) {
 		open_failed(location, error, error_len);
 		goto failed;
 	}
-	lock->beside = open_beside(lock->path, location, error, error_len);
+	lock->beside = open_beside(lock->place.path, location, error, error_len);
 	if (lock->beside < 0)
 		goto failed;
-	lock->device = file.st_dev;
-	lock->inode = file.st_ino;
+	lock->place.device = file.st_dev;
+	lock->place.inode = file.st_ino;
 	list_append(&held, &lock->held);
 	return true;
 failed:
 	close(lock->file);
-	free(lock->path);
+	file_place_forget(&lock->place);
 	return false;
 }
 
@@ -190,21 +187,12 @@ bool file_lock_take(struct file_lock *lock, const char *location, char *error, s
 	return taken;
 }
 
-bool file_lock_in_place(const struct file_lock *lock)
-{
-	struct stat file;
-
-	if (stat(lock->path, &file) < 0)
-		return errno != ENOENT && errno != ENOTDIR;
-	return file.st_dev == lock->device && file.st_ino == lock->inode;
-}
-
 void file_lock_release(struct file_lock *lock)
 {
 	pthread_mutex_lock(&held_lock);
 	list_remove(&lock->held);
 	close(lock->file);
 	close(lock->beside);
-	free(lock->path);
+	file_place_forget(&lock->place);
 	pthread_mutex_unlock(&held_lock);
 }

@@ -11,16 +11,14 @@
 #define JOBLIGHT_STORE_FILE_LOCK_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
+#include "file_place.h"
 #include "joblight/base/list.h"
 
 struct file_lock {
-	char *path;       /* real path of the database */
-	int file, beside; /* the database, "<path>-lock" */
-	dev_t device;
-	ino_t inode;
-	struct list held; /* of this process */
+	struct file_place place; /* of the database, by its real path */
+	int file, beside;        /* the database, "<path>-lock" */
+	struct list held;        /* of this process */
 };
 
 /*
@@ -28,8 +26,6 @@ struct file_lock {
  * is held.  Any thread.
  */
 bool file_lock_take(struct file_lock *lock, const char *location, char *error, size_t error_len);
-/* Whether the database's path still leads to the locked file: it may have been removed or replaced. */
-bool file_lock_in_place(const struct file_lock *lock);
 void file_lock_release(struct file_lock *lock); /* after the last SQLite connection is closed */
 
 #endif

@@ -15,17 +15,10 @@
 
 #include "database.h"
 #include "file_lock.h"
-#include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
 #include "schema.h"
 
-#define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
-#define TRUNCATE_BYTES (64 << 20)  /* beyond it the WAL has to start again from its beginning */
-#define TRUNCATE_AGAIN_MS 50       /* the first pause after a reader was in the way; each is twice the one before */
-#define TRUNCATE_REST_MS 10000     /* the longest pause */
-#define HELD_UP_MS 800             /* a pause as long as this is worth a line in the log */
-#define WRITER_WAIT_MS 250         /* for other programs that write into the file */
 #define READER_WAIT_MS 100
 
 /*
@@ -117,22 +110,13 @@ static void session_rollback(struct store *base)
 	s->failed = STORE_OK;
 }
 
-/* What is written into a file without a name is lost with the process. */
-static enum store_result check_place(struct sqlite_session *s)
-{
-	if (!s->writer || file_lock_in_place(s->lock))
-		return STORE_OK;
-	snprintf(s->base.error, sizeof s->base.error, "the database file was removed or replaced under the server");
-	return STORE_BROKEN;
-}
-
 static enum store_result session_begin(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
 	enum store_result r;
 
 	assert(!s->open);
-	r = check_place(s);
+	r = sqlite_check_places(s);
 	if (r != STORE_OK)
 		return r;
 	errno = 0;
@@ -156,87 +140,10 @@ static enum store_result session_commit(struct store *base)
 		return s->failed;
 	r = run(s, STATEMENT_COMMIT);
 	if (r == STORE_OK)
-		r = check_place(s); /* the caller must not call it durable */
+		r = sqlite_check_places(s); /* the caller must not call it durable */
 	if (r == STORE_OK)
 		s->open = false;
 	return r;
-}
-
-/* ---- the WAL ---- */
-
-static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
-{
-	struct sqlite_session *s = context;
-
-	(void)db;
-	(void)schema;
-	if (pages < s->checkpointed_pages) /* it started again from its beginning */
-		s->checkpointed_pages = 0;
-	s->wal_pages = pages;
-	return SQLITE_OK;
-}
-
-/* Nobody is waited for: who writes next would wait with us. */
-static int checkpoint_now(struct sqlite_session *s, int mode)
-{
-	int code;
-
-	sqlite3_busy_timeout(s->db, 0);
-	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
-	sqlite3_busy_timeout(s->db, WRITER_WAIT_MS);
-	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
-	return code;
-}
-
-/* Our own readers are done in a moment, so it is only told when it goes on. */
-static enum store_result held_up(struct sqlite_session *s, uint64_t now)
-{
-	uint64_t pause = s->truncate_pause_ms * 2;
-
-	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS ? TRUNCATE_AGAIN_MS
-	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS : pause;
-	s->truncate_due = now + s->truncate_pause_ms;
-	if (s->truncate_pause_ms < HELD_UP_MS)
-		return STORE_NONE;
-	snprintf(s->base.error, sizeof s->base.error,
-	         "another program has been reading it for a while; the log holds %lld MiB",
-	         (long long)s->wal_pages * s->page_size >> 20);
-	return STORE_BUSY;
-}
-
-static enum store_result truncate_log(struct sqlite_session *s, uint64_t now)
-{
-	int code = checkpoint_now(s, SQLITE_CHECKPOINT_TRUNCATE);
-
-	if (code == SQLITE_BUSY)
-		return held_up(s, now);
-	if (code == SQLITE_OK)
-		s->truncate_pause_ms = 0;
-	return code == SQLITE_OK ? STORE_OK : sqlite_failed(s, code, "checkpoint");
-}
-
-static enum store_result session_checkpoint(struct store *base)
-{
-	struct sqlite_session *s = (struct sqlite_session *)base;
-	bool large = s->wal_pages > TRUNCATE_BYTES / s->page_size;
-	uint64_t now = clock_monotonic_ms();
-	int code;
-
-	assert(s->writer && !s->open);
-	if (s->truncate_pause_ms && !large) { /* it has begun again from its beginning */
-		s->truncate_pause_ms = 0;
-		return STORE_OK;
-	}
-	if (large && s->truncate_pause_ms && now >= s->truncate_due)
-		return truncate_log(s, now);
-	if (s->wal_pages - s->checkpointed_pages < CHECKPOINT_BYTES / s->page_size)
-		return STORE_NONE;
-	if (large && !s->truncate_pause_ms)
-		return truncate_log(s, now);
-	code = checkpoint_now(s, SQLITE_CHECKPOINT_PASSIVE);
-	if (code == SQLITE_OK || code == SQLITE_BUSY)
-		return large ? STORE_NONE : STORE_OK;
-	return sqlite_failed(s, code, "checkpoint");
 }
 
 /* ---- sessions ---- */
@@ -245,6 +152,7 @@ static void session_free(struct sqlite_session *s)
 {
 	sqlite_statements_finish(s);
 	sqlite3_close(s->db);
+	sqlite_forget_places(s);
 	free(s);
 }
 
@@ -253,11 +161,8 @@ static void session_close(struct store *base)
 	struct sqlite_session *s = (struct sqlite_session *)base;
 
 	session_rollback(base);
-	if (s->writer) {
-		int code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		if (code != SQLITE_OK) /* nothing is lost: the next start reads the WAL */
-			log_warn("the last checkpoint failed", "error", sqlite3_errmsg(s->db));
-	}
+	if (s->writer)
+		sqlite_last_checkpoint(s);
 	session_free(s);
 }
 
@@ -288,7 +193,7 @@ static const struct store_ops sqlite_ops = {
 	.clock_put = sqlite_clock_put,
 	.prune = sqlite_prune,
 	.overdue = sqlite_overdue,
-	.checkpoint = session_checkpoint,
+	.checkpoint = sqlite_checkpoint,
 };
 
 static void harden(sqlite3 *db, bool writer)
@@ -300,7 +205,7 @@ static void harden(sqlite3 *db, bool writer)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	if (!writer)
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite3_busy_timeout(db, writer ? WRITER_WAIT_MS : READER_WAIT_MS);
+	sqlite3_busy_timeout(db, writer ? SQLITE_WRITER_WAIT_MS : READER_WAIT_MS);
 }
 
 /* Says in words that help what SQLite found wrong with the file; false. */
@@ -458,7 +363,7 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 		return false;
 	if (code == SQLITE_OK)
 		code = enter_wal(s->db);
-	sqlite3_wal_hook(s->db, on_wal, s);
+	sqlite_watch_wal(s);
 	if (code == SQLITE_OK && !found.objects)
 		code = create_schema(s->db);
 	else if (code == SQLITE_OK && found.version == 1)
@@ -467,6 +372,8 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
 	if (code == SQLITE_OK)
 		code = sqlite_statements_prepare(s);
+	if (code == SQLITE_OK) /* both files beside it are there by now */
+		code = sqlite_note_places(s, path);
 	return code == SQLITE_OK || explain(s, path, code, error, error_len);
 }
 
@@ -490,8 +397,8 @@ static struct database *sqlite_open(const char *location, enum durability durabi
 		return NULL;
 	}
 	writer = xcalloc(1, sizeof *writer);
-	writer->lock = &db->lock;
-	if (!writer_open(writer, db->lock.path, durability, error, error_len)) {
+	writer->place = &db->lock.place;
+	if (!writer_open(writer, db->lock.place.path, durability, error, error_len)) {
 		session_free(writer);
 		file_lock_release(&db->lock);
 		free(db);
@@ -505,13 +412,13 @@ static struct store *sqlite_reader(struct database *base, char *error, size_t er
 {
 	struct sqlite_database *db = (struct sqlite_database *)base;
 	struct sqlite_session *s = xcalloc(1, sizeof *s);
-	int code = session_connect(s, db->lock.path, false);
+	int code = session_connect(s, db->lock.place.path, false);
 
 	if (code == SQLITE_OK)
 		code = sqlite_statements_prepare(s);
 	if (code == SQLITE_OK)
 		return &s->base;
-	explain(s, db->lock.path, code, error, error_len);
+	explain(s, db->lock.place.path, code, error, error_len);
 	session_free(s);
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /*
- * The SQLite backend's own header.  sqlite.c opens, begins, commits and checkpoints; sqlite_statements.def
- * lists the statements, sqlite_statement.c prepares and steps them; sqlite_rows.c and sqlite_prune.c hold
- * the row operations of store.h.
+ * The SQLite backend's own header.  sqlite.c opens, begins and commits; sqlite_wal.c checkpoints;
+ * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them; sqlite_rows.c and
+ * sqlite_prune.c hold the row operations of store.h.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
@@ -9,10 +9,13 @@
 #include <assert.h>
 #include <sqlite3.h>
 
+#include "file_place.h"
 #include "joblight/core/store.h"
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
 #define SQLITE_SCHEMA_VERSION 2
+#define SQLITE_WRITER_WAIT_MS 250 /* for other programs that write into the file */
+#define SQLITE_BESIDE 2           /* files that SQLite keeps beside the database */
 
 #define STATEMENT(name, sql) STATEMENT_##name,
 enum statement {
@@ -26,7 +29,8 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
-	const struct file_lock *lock; /* of the writer; borrowed */
+	const struct file_place *place; /* of the writer: the database; borrowed */
+	struct file_place beside[SQLITE_BESIDE];    /* of the writer: its WAL and its shm */
 	bool open; /* between begin and commit or rollback */
 	/*
 	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and whatever
@@ -37,10 +41,25 @@ struct sqlite_session {
 	int wal_pages, checkpointed_pages;
 	uint64_t truncate_pause_ms, truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
 	int page_size;
+	bool rescued; /* what a WAL that was taken away holds is in the database */
 };
 
 /* What SQLite said about the last call, in words in base.error. */
 enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing);
+
+/* ---- sqlite_wal.c, all of the writer ---- */
+
+void sqlite_watch_wal(struct sqlite_session *s); /* before the first commit */
+/* Notes where the files beside the database are; they have to be there.  SQLite's code. */
+int sqlite_note_places(struct sqlite_session *s, const char *path);
+void sqlite_forget_places(struct sqlite_session *s);
+/*
+ * Between transactions: BROKEN when the database or a file beside it is not where it was, because what is
+ * written into a file without a name is lost with the process.  Readers are always OK.
+ */
+enum store_result sqlite_check_places(struct sqlite_session *s);
+enum store_result sqlite_checkpoint(struct store *s);
+void sqlite_last_checkpoint(struct sqlite_session *s); /* before it is closed */
 
 /* ---- sqlite_statement.c ---- */
 

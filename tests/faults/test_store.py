@@ -102,6 +102,15 @@ def test_a_deleted_job_of_many_events_leaves_at_once_and_for_good(serve, client)
     assert api.job(job)["seq"] == 1
 
 
+def noticed(server, api, job):
+    """The server has noticed within the second that a file of the database is not where it was."""
+    until(lambda: "removed or replaced" in server.log(), 1, "the line in the log")
+    assert f"{job}:2" in server.log()
+    reply = api.update(job, {"taskId": "t"})
+    assert (reply.status, reply.json["code"]) == (503, "storage_unavailable")
+    assert api.get("/healthz").status == 200
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_database_file_that_is_taken_away_is_noticed(serve, client, replaced):
     server = serve()
@@ -112,10 +121,52 @@ def test_a_database_file_that_is_taken_away_is_noticed(serve, client, replaced):
     server.db.rename(aside)
     if replaced:
         server.db.write_bytes(aside.read_bytes())
-    until(lambda: "removed or replaced" in server.log(), 1, "the line in the log")
-    assert f"{job}:2" in server.log()
-    reply = api.update(job, {"taskId": "t"})
-    assert (reply.status, reply.json["code"]) == (503, "storage_unavailable")
-    assert api.get("/healthz").status == 200
+    noticed(server, api, job)
     aside.replace(server.db)
     until(lambda: api.update(job, {"taskId": "t"}).status == 200, 5, "writes being taken again")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_a_file_beside_the_database_that_is_taken_away_is_noticed(serve, client, suffix, replaced):
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="here")["id"]
+    api.report(job, "t")
+    beside = server.db.with_name(server.db.name + suffix)
+    aside = server.db.with_name("aside")
+    beside.rename(aside)
+    if replaced:
+        beside.write_bytes(aside.read_bytes())
+    noticed(server, api, job)
+    assert f"{suffix} file was removed" in server.log()
+    aside.replace(beside)
+    until(lambda: api.update(job, {"taskId": "t"}).status == 200, 5, "writes being taken again")
+
+
+def test_what_was_answered_outlives_a_removed_log(serve, client):
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="here")["id"]
+    api.report(job, "t", note="answered")
+    for suffix in "-wal", "-shm":
+        server.db.with_name(server.db.name + suffix).unlink()
+    noticed(server, api, job)
+    server.restart()    # kill -9
+    assert client(server).job(job)["tasks"][0]["note"] == "answered"
+    client(server).report(job, "t", note="later")
+
+
+def test_a_log_that_somebody_put_in_place_is_left_alone(serve, client):
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="here")["id"]
+    api.report(job, "t", note="answered")
+    log = server.db.with_name(server.db.name + "-wal")
+    log.unlink()
+    log.write_bytes(b"of somebody else")
+    noticed(server, api, job)
+    server.stop()
+    assert log.read_bytes() == b"of somebody else"
+    server.start()
+    assert client(server).job(job)["tasks"][0]["note"] == "answered"
