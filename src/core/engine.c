@@ -17,6 +17,7 @@ struct engine {
 	struct working_set rows;
 	struct batch *batch;
 	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
+	bool keys_expire;    /* in this transaction */
 	uint64_t probe; /* number of the current check */
 };
 
@@ -719,7 +720,7 @@ static bool answered_before(struct engine *e, struct op *op, const char *scope, 
 		return true;
 	if (r == STORE_NONE)
 		return false;
-	bool expired = row.time + (int64_t)e->limits->idempotency_ms <= e->now;
+	bool expired = e->keys_expire && row.time + (int64_t)e->limits->idempotency_ms <= e->now;
 	if (!expired)
 		replay(op, &row, fingerprint);
 	free(row.body);
@@ -780,7 +781,7 @@ static void apply_with_key(struct engine *e, struct op *op)
 
 /* Transactions. */
 
-enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms)
+enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire)
 {
 	enum store_result r = e->store->ops->begin(e->store);
 
@@ -788,6 +789,7 @@ enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady
 		return r;
 	e->now = wall_ms;
 	e->steady = steady_ms;
+	e->keys_expire = keys_expire;
 	e->rows.failure = STORE_OK;
 	e->batch = batch_create();
 	return STORE_OK;

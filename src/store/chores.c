@@ -62,6 +62,7 @@ struct chores {
 	uint64_t look_ms;
 	size_t budget;
 	struct backlog backlog;
+	char boot[CLOCK_BOOT_LEN + 1];
 	bool clock_unsaved, broken;
 };
 
@@ -87,10 +88,8 @@ static enum store_result transact(struct chores *c, chore_work *work, void *cont
 
 /* ---- the clocks ---- */
 
-/* `boot` holds its text. */
-static struct clock_reading read_clocks(char boot[CLOCK_BOOT_LEN + 1])
+static struct clock_reading read_clocks(const char *boot)
 {
-	clock_boot_id(boot);
 	return (struct clock_reading){
 		.boot = boot,
 		.wall = clock_wall_ms(),
@@ -106,7 +105,8 @@ static void tell_jump(int64_t jump)
 	if (!jump)
 		return;
 	snprintf(ms, sizeof ms, "%" PRId64, jump);
-	log_warn("the wall clock has jumped; nothing is pruned by its age for an hour", "ms", ms);
+	log_warn("the wall clock has jumped; nothing is pruned by its age and no idempotency key expires for an hour",
+		 "ms", ms);
 }
 
 static enum store_result save_clock(struct chores *c, void *context)
@@ -115,20 +115,23 @@ static enum store_result save_clock(struct chores *c, void *context)
 	return c->store->ops->clock_put(c->store, &c->timeline->row);
 }
 
-static void look_at_clocks(struct chores *c)
+int64_t chores_wall_ms(struct chores *c, bool *trusted)
 {
-	char boot[CLOCK_BOOT_LEN + 1];
-	struct clock_reading now = read_clocks(boot);
+	struct clock_reading now = read_clocks(c->boot);
 	bool save;
 
 	tell_jump(timeline_look(c->timeline, &now, &save));
 	c->clock_unsaved |= save;
+	*trusted = !timeline_waits(c->timeline, now.monotonic);
+	return now.wall;
 }
 
 /* What could not be saved is saved by the next step. */
 static enum store_result compare_clocks(struct chores *c, struct chore_state *state)
 {
-	look_at_clocks(c);
+	bool trusted;
+
+	chores_wall_ms(c, &trusted);
 	state->tried = c->clock_unsaved;
 	if (!c->clock_unsaved)
 		return STORE_NONE;
@@ -152,6 +155,7 @@ void chores_start_timeline(struct store *store, struct timeline *timeline)
 		r = store->ops->clock_get(store, &saved);
 		store->ops->rollback(store);
 	}
+	clock_boot_id(boot);
 	struct clock_reading now = read_clocks(boot);
 	tell_jump(timeline_start(timeline, r == STORE_OK ? &saved : NULL, &now));
 }
@@ -251,10 +255,10 @@ struct horizon {
 /* Soon after a jump of the clock nothing is old. */
 static struct horizon horizon(struct chores *c)
 {
-	look_at_clocks(c);
-	int64_t now = clock_wall_ms();
+	bool trusted;
+	int64_t now = chores_wall_ms(c, &trusted);
 
-	if (timeline_waits(c->timeline, (int64_t)clock_monotonic_ms()))
+	if (!trusted)
 		return (struct horizon){ INT64_MIN, INT64_MIN };
 	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms, now - (int64_t)c->limits->retention_ms };
 }
@@ -454,6 +458,7 @@ struct chores *chores_create(struct store *store, const struct limits *limits, s
 	c->context = context;
 	c->timeline = timeline;
 	c->clock_unsaved = true;
+	clock_boot_id(c->boot);
 	c->look_ms = look_ms(limits);
 	c->budget = BUDGET_FIRST;
 	c->states[CHORE_CLOCK] = (struct chore_state){ .rest_ms = CLOCK_MS, .after_ms = CLOCK_MS };

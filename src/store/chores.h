@@ -32,6 +32,9 @@ struct chores *chores_create(struct store *store, const struct limits *limits, s
 			     chores_commit *commit, void *context);
 void chores_free(struct chores *c); /* NULL is fine */
 
+/* The wall clock's time, and whether it is trusted: not soon after it has jumped, see timeline.h. */
+int64_t chores_wall_ms(struct chores *c, bool *trusted);
+
 /* Something was committed: what it makes due is looked for soon. */
 void chores_written(struct chores *c);
 

@@ -104,8 +104,10 @@ static void note_health(struct writer *w, enum store_result r)
 
 static enum store_result run_transaction(struct writer *w, struct op *ops, struct batch **batch)
 {
-	enum store_result r = engine_begin(w->engine, clock_wall_ms(),
-					   timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()));
+	bool trusted;
+	int64_t wall = chores_wall_ms(w->chores, &trusted);
+	enum store_result r = engine_begin(w->engine, wall,
+					   timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()), trusted);
 
 	if (r != STORE_OK)
 		return r;

@@ -90,7 +90,7 @@ static struct op *a_keyed_op(const struct engine_bench *b, const char *key, enum
 /* One transaction of these ops; what the store said. */
 static enum store_result transact(struct engine_bench *b, struct op **ops, size_t count)
 {
-	enum store_result r = engine_begin(b->engine, b->now, b->now);
+	enum store_result r = engine_begin(b->engine, b->now, b->now, true);
 
 	batch_release(b->batch);
 	b->batch = NULL;

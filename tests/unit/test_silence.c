@@ -78,7 +78,7 @@ static enum outcome done(struct office *o, struct op *op)
 	struct batch *batch;
 	enum outcome outcome;
 
-	OK(engine_begin(o->engine, o->now, o->now));
+	OK(engine_begin(o->engine, o->now, o->now, true));
 	OK(engine_apply(o->engine, op));
 	OK(engine_commit(o->engine, &batch));
 	batch_release(batch);
@@ -404,7 +404,7 @@ static void a_word_that_came_after_the_look_wins(void **state)
 	o->now += 5000;
 	word = decoded(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	stall = a_stall("j", "t");
-	OK(engine_begin(o->engine, o->now, o->now));
+	OK(engine_begin(o->engine, o->now, o->now, true));
 	OK(engine_apply(o->engine, word));
 	OK(engine_apply(o->engine, stall));
 	OK(engine_commit(o->engine, &batch));
@@ -422,7 +422,7 @@ static void a_stall_that_was_not_committed_is_found_again(void **state)
 
 	job_with_a_task(o, WAITING);
 	o->now += 5000;
-	OK(engine_begin(o->engine, o->now, o->now));
+	OK(engine_begin(o->engine, o->now, o->now, true));
 	OK(engine_apply(o->engine, stall));
 	engine_rollback(o->engine);
 	op_free(stall);
@@ -649,6 +649,66 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	buf_finish(&e.events);
 }
 
+/* A write with a key, sent again and again by the same client; how many events there are of it afterwards. */
+static void repeat(struct writer *writer, const struct office *o, struct ear *e, unsigned answers)
+{
+	struct op *op = decoded(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+
+	snprintf(op->key, sizeof op->key, "k");
+	assert_true(writer_submit(writer, op));
+	wait_for_answers(e, answers);
+	assert_int_equal(count_of(e, "task_update"), 1);
+}
+
+static void no_key_expires_when_the_clock_has_jumped(void **state)
+{
+	struct office *o = *state;
+	struct store *w = o->bench.writer;
+	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
+	struct writer *writer = writer_start(w, &o->limits, deliver, &e);
+	unsigned answers = 1;
+
+	o->limits.idempotency_ms = 86400000;
+	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
+	repeat(writer, o, &e, ++answers);
+	clock_set_by_ms += INT64_C(25) * 3600000;
+	repeat(writer, o, &e, ++answers);
+	for (int start = 0; start < 2; start++) {
+		writer_stop(writer);
+		writer_free(writer);
+		writer = writer_start(w, &o->limits, deliver, &e);
+		repeat(writer, o, &e, ++answers);
+		if (!start)
+			clock_set_by_ms += INT64_C(25) * 3600000;
+	}
+	writer_stop(writer);
+	writer_free(writer);
+	clock_set_by_ms = 0;
+	buf_finish(&e.events);
+}
+
+/* Nobody looked at the clocks between the answer and the end of the server. */
+static void no_key_expires_when_the_clock_has_jumped_while_the_server_was_down(void **state)
+{
+	struct office *o = *state;
+	struct store *w = o->bench.writer;
+	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
+	struct writer *writer = writer_start(w, &o->limits, deliver, &e);
+
+	o->limits.idempotency_ms = 86400000;
+	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
+	repeat(writer, o, &e, 2);
+	writer_stop(writer);
+	writer_free(writer);
+	clock_set_by_ms += INT64_C(25) * 3600000;
+	writer = writer_start(w, &o->limits, deliver, &e);
+	repeat(writer, o, &e, 3);
+	writer_stop(writer);
+	writer_free(writer);
+	clock_set_by_ms = 0;
+	buf_finish(&e.events);
+}
+
 /* More of them than one transaction takes. */
 static void the_store_thread_tells_by_itself_and_answers_nobody(void **state)
 {
@@ -698,6 +758,8 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_clock_that_is_set_forward_makes_nobody_silent),
 	TEST(a_clock_that_is_set_back_hides_nobodys_silence),
 	TEST(nothing_is_pruned_by_age_when_the_clock_has_jumped),
+	TEST(no_key_expires_when_the_clock_has_jumped),
+	TEST(no_key_expires_when_the_clock_has_jumped_while_the_server_was_down),
 };
 
 static const struct CMUnitTest promises_of_a_file[] = {

@@ -29,9 +29,10 @@ void engine_free(struct engine *e);
 
 /*
  * Begins a transaction at this wall time, which events carry, and this steady time (timeline.h), by which
- * silence is measured.  On anything but STORE_OK there is none.
+ * silence is measured.  `keys_expire`: the wall clock is trusted, so idempotency keys are forgotten after
+ * their time; otherwise every key that is still there counts.  On anything but STORE_OK there is none.
  */
-enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms);
+enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire);
 
 /*
  * Decides one op: its outcome, events and answer are set.  STORE_OK also for a refused op; anything

@@ -163,7 +163,7 @@ static void commit(struct world *w, struct op **ops, size_t count)
 {
 	struct batch *batch;
 
-	promise(engine_begin(w->engine, w->wall, w->wall) == STORE_OK, "no transaction can be begun");
+	promise(engine_begin(w->engine, w->wall, w->wall, true) == STORE_OK, "no transaction can be begun");
 	for (size_t i = 0; i < count; i++)
 		promise(engine_apply(w->engine, ops[i]) == STORE_OK, "the store failed");
 	promise(engine_commit(w->engine, &batch) == STORE_OK, "the commit failed");
