@@ -19,18 +19,29 @@
 #define RETRY_MS 1000       /* after a failure */
 #define CLOCK_MS 1000       /* compares the clocks this often */
 #define FILE_MS 250         /* looks this often whether the database can still be written, when nobody does */
-#define BUSY_PAUSE 9        /* while writes wait, a step is followed by a pause of so many times its length */
 
-/* Rows in one step: as many as take a few milliseconds, because rows may be large and disks slow. */
+/*
+ * Shares of the thread's time.  While somebody writes, a step is followed by a pause of BUSY_PAUSE times its
+ * length.  Rows that were written count against those that are to be removed: as long as fewer than
+ * OWED_FACTOR times as many have been removed, a step follows each transaction without a pause.  A step goes on
+ * for as long as the usual transaction takes, so who writes never waits for more than one of its own kind.
+ */
+#define BUSY_PAUSE 9
+#define ACTIVE_MS 100    /* after the last write somebody writes, although nothing may wait right now */
+#define OWED_FACTOR 2
+#define OWED_WORTH 1024  /* rows that are worth a step at once */
+#define STEP_LEAST_US 100
+#define STEP_MOST_US 50000
+#define STEP_IDLE_US 3000
+
+/* Rows in one slice of a step: as many as take an eighth to a quarter of it; rows may be large and disks slow. */
 #define BUDGET_MIN 32
-#define BUDGET_MAX 256
+#define BUDGET_MAX 1024
 #define BUDGET_FIRST 128
-#define STEP_SHORT_MS 2
-#define STEP_LONG_MS 2
 
 /* Rows that are overdue are counted this often while there are more than a step removes, up to so many. */
 #define OVERDUE_MS 5000
-#define OVERDUE_MAX 1000000
+#define OVERDUE_MAX 4096
 #define OVERDUE_WARN_MS 10000 /* a backlog that lasts this long is logged */
 
 enum chore_name { CHORE_CLOCK, CHORE_FILE, CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
@@ -60,6 +71,8 @@ struct chores {
 	struct timeline *timeline;
 	struct chore_state states[CHORE_COUNT];
 	uint64_t look_ms;
+	uint64_t written_at, write_us; /* the last write; how long a transaction takes, on average */
+	uint64_t owed;                 /* rows that are to be removed before the next pause */
 	size_t budget;
 	struct backlog backlog;
 	char boot[CLOCK_BOOT_LEN + 1];
@@ -263,24 +276,49 @@ static struct horizon horizon(struct chores *c)
 	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms, now - (int64_t)c->limits->retention_ms };
 }
 
-static void adapt_budget(struct chores *c, uint64_t took_ms)
+static bool active(const struct chores *c, uint64_t now)
 {
-	if (took_ms < STEP_SHORT_MS && c->budget < BUDGET_MAX)
+	return c->written_at && now - c->written_at < ACTIVE_MS;
+}
+
+/* Without its commit, which takes about half of a small transaction. */
+static uint64_t step_us(const struct chores *c)
+{
+	uint64_t us = c->owed >= OWED_WORTH ? c->write_us : c->write_us / 2;
+
+	if (!active(c, clock_monotonic_ms()))
+		return STEP_IDLE_US;
+	return us < STEP_LEAST_US ? STEP_LEAST_US : us > STEP_MOST_US ? STEP_MOST_US : us;
+}
+
+static void adapt_budget(struct chores *c, uint64_t took_us, uint64_t whole_us)
+{
+	if (took_us < whole_us / 8 && c->budget < BUDGET_MAX)
 		c->budget *= 2;
-	if (took_ms > STEP_LONG_MS && c->budget > BUDGET_MIN)
+	if (took_us > whole_us / 4 && c->budget > BUDGET_MIN)
 		c->budget /= 2;
 }
 
+/* Slice by slice, for as long as a step may take. */
 static enum store_result prune_rows(struct chores *c, void *context)
 {
 	const struct horizon *h = context;
-	uint64_t began = clock_monotonic_ms();
-	enum store_result r = c->store->ops->prune(c->store, h->keys_before, h->logs_before,
-						   c->limits->retention_events, c->budget);
+	uint64_t whole = step_us(c), began = clock_monotonic_us(), now = began;
+	enum store_result r = STORE_OK;
+	bool some = false;
 
-	if (r == STORE_OK)
-		adapt_budget(c, clock_monotonic_ms() - began);
-	return r;
+	while (r == STORE_OK && now - began < whole) {
+		uint64_t before = now;
+		r = c->store->ops->prune(c->store, h->keys_before, h->logs_before, c->limits->retention_events,
+					 c->budget);
+		now = clock_monotonic_us();
+		if (r != STORE_OK)
+			break;
+		some = true;
+		c->owed -= c->owed < c->budget ? c->owed : c->budget;
+		adapt_budget(c, now - before, whole);
+	}
+	return r == STORE_NONE && some ? STORE_OK : r;
 }
 
 static enum store_result count_rows(struct chores *c, void *context)
@@ -296,7 +334,7 @@ static void log_backlog(const struct backlog *b, const char *message)
 	char rows[24];
 
 	snprintf(rows, sizeof rows, "%" PRIu64, b->rows);
-	log_warn(message, "rows", rows);
+	log_warn(message, b->rows < OVERDUE_MAX ? "rows" : "rows_at_least", rows);
 }
 
 static void count_backlog(struct chores *c, const struct horizon *h, uint64_t now)
@@ -331,8 +369,10 @@ static enum store_result prune(struct chores *c, struct chore_state *state)
 	(void)state;
 	if (r == STORE_OK)
 		count_backlog(c, &h, clock_monotonic_ms());
-	if (r == STORE_NONE)
+	if (r == STORE_NONE) {
+		c->owed = 0;
 		end_backlog(&c->backlog);
+	}
 	return r;
 }
 
@@ -376,18 +416,28 @@ static const struct chore {
 			       "the write-ahead log is copied into the database again" },
 };
 
-static void run_step(struct chores *c, enum chore_name which, bool busy, uint64_t began)
+/* When a step that left something behind is followed by the next one. */
+static uint64_t next_step(const struct chores *c, enum chore_name which, bool busy, uint64_t took_us)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (which == CHORE_PRUNE && c->owed >= OWED_WORTH)
+		return now;
+	return busy || active(c, now) ? now + (BUSY_PAUSE * took_us + 999) / 1000 : now;
+}
+
+static void run_step(struct chores *c, enum chore_name which, bool busy)
 {
 	struct chore_state *state = &c->states[which];
+	uint64_t began = clock_monotonic_us(), now;
 	enum store_result r;
-	uint64_t now;
 
 	state->tried = true;
 	r = table[which].step(c, state);
 	now = clock_monotonic_ms();
 	state->steps++;
 	if (r == STORE_OK)
-		state->due = busy ? now + BUSY_PAUSE * (now - began) : now;
+		state->due = next_step(c, which, busy, clock_monotonic_us() - began);
 	else if (r == STORE_NONE)
 		state->due = now + state->rest_ms;
 	else
@@ -403,14 +453,20 @@ void chores_run(struct chores *c, bool busy)
 	for (int i = 0; i < CHORE_COUNT; i++) {
 		uint64_t now = clock_monotonic_ms();
 		if (now >= c->states[i].due)
-			run_step(c, (enum chore_name)i, busy, now);
+			run_step(c, (enum chore_name)i, busy);
 	}
 }
 
-void chores_written(struct chores *c)
+void chores_written(struct chores *c, uint64_t rows, uint64_t took_us)
 {
 	uint64_t now = clock_monotonic_ms();
 
+	c->written_at = now;
+	if (rows)
+		c->write_us = c->write_us ? (7 * c->write_us + took_us) / 8 : took_us;
+	c->owed += OWED_FACTOR * rows;
+	if (c->owed >= OWED_WORTH && now < c->states[CHORE_PRUNE].due && !c->states[CHORE_PRUNE].trouble.failing)
+		c->states[CHORE_PRUNE].due = now;
 	for (int i = 0; i < CHORE_COUNT; i++)
 		if (now + c->states[i].after_ms < c->states[i].due)
 			c->states[i].due = now + c->states[i].after_ms;

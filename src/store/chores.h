@@ -2,9 +2,10 @@
  * What the store thread does by itself, in bounded steps: it notices tasks that were silent for too long,
  * removes what has outlived its time, and checkpoints.  Each chore is a row of the table in chores.c.
  *
- * A step that leaves work behind is followed by the next one at once while nobody waits.  While somebody
- * does, chores get a share of the time between two transactions, however busy the thread is.  A chore that
- * fails is logged once, counted, and tried again a second later; no failure of a chore ends the thread.
+ * A step that leaves work behind is followed by the next one at once while nobody writes.  While somebody
+ * does, chores get a share of the time between two transactions, however busy the thread is: a tenth, or as
+ * much as removing takes to keep up with what is written, which is a half at most.  A chore that fails is
+ * logged once, counted, and tried again a second later; no failure of a chore ends the thread.
  *
  * One thread.  Times are monotonic milliseconds.
  */
@@ -35,8 +36,11 @@ void chores_free(struct chores *c); /* NULL is fine */
 /* The wall clock's time, and whether it is trusted: not soon after it has jumped, see timeline.h. */
 int64_t chores_wall_ms(struct chores *c, bool *trusted);
 
-/* Something was committed: what it makes due is looked for soon. */
-void chores_written(struct chores *c);
+/*
+ * Something was committed, or should have been: what it makes due is looked for soon.  `rows`: about how many
+ * rows were written; as many may have become superfluous.  `took_us`: how long the transaction took.
+ */
+void chores_written(struct chores *c, uint64_t rows, uint64_t took_us);
 
 /* At most one step of each chore that is due.  `busy`: writes wait meanwhile. */
 void chores_run(struct chores *c, bool busy);

@@ -121,13 +121,24 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 	return engine_commit(w->engine, batch);
 }
 
+/* About as many rows as the ops wrote: one each, their tasks, and their events. */
+static uint64_t rows_of(const struct op *ops)
+{
+	uint64_t rows = 0;
+
+	for (; ops; ops = next_op(ops))
+		rows += 1 + ops->task_count + (ops->seq_last ? ops->seq_last - ops->seq_first + 1 : 0);
+	return rows;
+}
+
 /* NULL: the transaction failed. */
 static struct batch *commit(struct writer *w, struct op *ops)
 {
 	struct batch *batch = NULL;
+	uint64_t began = clock_monotonic_us();
 
 	note_health(w, run_transaction(w, ops, &batch));
-	chores_written(w->chores);
+	chores_written(w->chores, batch ? rows_of(ops) : 0, clock_monotonic_us() - began);
 	return batch;
 }
 

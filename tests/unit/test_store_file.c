@@ -958,6 +958,47 @@ static void program_that_goes_on_reading_is_told_of_and_not_waited_for(void **st
 	sqlite3_vfs_unregister(vfs);
 }
 
+/* ---- counting ---- */
+
+static int steps_to_count(struct bench *b, size_t limit)
+{
+	struct sqlite_session *s = (struct sqlite_session *)b->writer;
+	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE];
+	uint64_t rows;
+
+	sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->overdue(b->writer, INT64_MAX, 2, 3, limit, &rows));
+	b->writer->ops->rollback(b->writer);
+	assert_true(rows >= limit);
+	return sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
+/* Of every kind a thousand: jobs that ended long ago, long ones, deleted ones with and without events, keys. */
+static void counting_what_is_overdue_takes_no_longer_when_there_is_more(void **state)
+{
+	struct bench *b = *state;
+	struct store *w;
+	char id[16];
+
+	bench_open(b);
+	w = b->writer;
+	OK(w->ops->begin(w));
+	for (int i = 0; i < 4000; i++) {
+		snprintf(id, sizeof id, "j%d", i);
+		struct job_row row = a_job(id);
+		struct idempotency_row answer = an_answer("", id, 1);
+		row.key = job_with_events(w, id, i % 2 ? 5 : 0, i % 4 == 1 ? 1 : 10);
+		if (i % 4 != 1 && i % 8 != 3)
+			OK(w->ops->job_delete(w, &row));
+		OK(w->ops->idempotency_put(w, &answer));
+	}
+	OK(w->ops->commit(w));
+	assert_in_range(steps_to_count(b, 20), 1, 20 * 5 * 20);
+	assert_true(steps_to_count(b, 10000) > 20 * 5 * 20);
+	bench_close(b);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -993,6 +1034,7 @@ int main(void)
 		TEST(checkpoints_keep_the_log_small),
 		TEST(log_that_a_reader_held_up_shrinks_again),
 		TEST(program_that_goes_on_reading_is_told_of_and_not_waited_for),
+		TEST(counting_what_is_overdue_takes_no_longer_when_there_is_more),
 	};
 
 	return cmocka_run_group_tests_name("sqlite file", promises, NULL, NULL);

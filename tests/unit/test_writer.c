@@ -12,6 +12,7 @@
 #include "joblight/store/writer.h"
 
 #define PATIENCE_S 120
+#define CYCLE_EVENTS 64 /* of a job in a lane, see next_in_lane() */
 
 struct office {
 	struct bench bench;
@@ -28,6 +29,8 @@ struct office {
 	bool relevant; /* of the store thread: its transaction logs or removes something, so its commit may fail */
 	bool flood; /* every answer brings another op, so that somebody always waits */
 	unsigned flooded;
+	bool cycling; /* the same with jobs that are made and deleted again */
+	unsigned deletions;
 };
 
 static struct office *office; /* the hooks know no other way to it */
@@ -82,7 +85,7 @@ static enum store_result hooked_prune(struct store *s, int64_t keys, int64_t log
 {
 	enum store_result r = faulty_prune(s, keys, logs, most, budget);
 
-	office->relevant = r == STORE_OK;
+	office->relevant |= r == STORE_OK;
 	if (r == STORE_OK)
 		note(&office->prunes);
 	return r;
@@ -108,6 +111,32 @@ static struct op *an_op(enum op_kind kind, const char *job, const char *body)
 	return op;
 }
 
+/* Each answer brings the next op: a job is made, told of many times, and deleted, over and over. */
+static struct op *next_in_lane(const struct op *done)
+{
+	static char reports[CYCLE_EVENTS * 24];
+
+	if (!reports[0]) {
+		memset(reports, 0, sizeof reports);
+		for (int i = 0; i < CYCLE_EVENTS; i++)
+			strcat(reports, i ? ",{\"taskId\":\"t\"}" : "[{\"taskId\":\"t\"}");
+		strcat(reports, "]");
+	}
+	if (done->kind == OP_JOB_CREATE)
+		return an_op(OP_TASK_REPORT, done->job_id, reports);
+	if (done->kind == OP_TASK_REPORT)
+		return an_op(OP_JOB_DELETE, done->job_id, NULL);
+	struct op *op = an_op(OP_JOB_CREATE, "", "{\"title\":\"T\"}");
+	memcpy(op->job_id, done->job_id, sizeof op->job_id);
+	return op;
+}
+
+static void submit_or_free(struct office *o, struct op *op)
+{
+	if (!writer_submit(o->writer, op)) /* it is being stopped */
+		op_free(op);
+}
+
 static void deliver(void *context, struct batch *batch, struct op *ops)
 {
 	struct office *o = context;
@@ -121,14 +150,16 @@ static void deliver(void *context, struct batch *batch, struct op *ops)
 		o->answers++;
 		o->refusals += op->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE;
 		more = o->flood;
+		o->deletions += op->kind == OP_JOB_DELETE;
+		if (o->cycling)
+			submit_or_free(o, next_in_lane(op));
 		op_free(op);
 	}
 	o->flooded += more;
 	pthread_cond_broadcast(&o->changed);
 	pthread_mutex_unlock(&o->lock);
-	struct op *next = more ? an_op(OP_TASK_REPORT, "busy", "{\"taskId\":\"t\",\"note\":\"n\"}") : NULL;
-	if (next && !writer_submit(o->writer, next)) /* it is being stopped */
-		op_free(next);
+	if (more)
+		submit_or_free(o, an_op(OP_TASK_REPORT, "busy", "{\"taskId\":\"t\",\"note\":\"n\"}"));
 }
 
 /* ---- the office ---- */
@@ -160,7 +191,7 @@ static int teardown(void **state)
 	struct office *o = *state;
 
 	pthread_mutex_lock(&o->lock);
-	o->flood = false;
+	o->flood = o->cycling = false;
 	pthread_mutex_unlock(&o->lock);
 	if (o->writer) {
 		writer_stop(o->writer);
@@ -320,6 +351,36 @@ static void pruning_has_its_share_however_busy_the_thread_is(void **state)
 	assert_int_equal(o->refusals, 0);
 }
 
+static uint64_t overdue(struct office *o)
+{
+	struct store *r = o->bench.reader;
+	uint64_t rows;
+
+	OK(r->ops->begin(r));
+	OK(r->ops->overdue(r, 0, 0, UINT64_MAX, SIZE_MAX, &rows));
+	OK(r->ops->commit(r));
+	return rows;
+}
+
+/* As many jobs at a time as a transaction can hold, and no moment without a write that waits. */
+static void pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted(void **state)
+{
+	struct office *o = *state;
+	char id[16];
+
+	start(o);
+	o->cycling = true;
+	for (int lane = 0; lane < 64; lane++) {
+		snprintf(id, sizeof id, "lane%d", lane);
+		submit(o, OP_JOB_CREATE, id, "{\"title\":\"T\"}");
+	}
+	for (unsigned deletions = 1000; deletions <= 4000; deletions += 1000) {
+		wait_for(o, &o->deletions, deletions);
+		assert_in_range(overdue(o), 0, 500 * CYCLE_EVENTS);
+	}
+	assert_int_equal(o->refusals, 0);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -330,6 +391,7 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_silence_that_cannot_be_committed_is_told_later),
 	TEST(the_thread_checkpoints_after_it_has_written),
 	TEST(pruning_has_its_share_however_busy_the_thread_is),
+	TEST(pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted),
 };
 
 int main(void)
