@@ -70,7 +70,7 @@ void channels_tell_counts(struct hub *h)
 		unsigned count = now ? now->watchers : 0;
 		list_remove(&c->count_link);
 		c->counted = false;
-		if (c->told != count || c->deleted)
+		if (c->told != count || c->passing_outdated || c->deleted)
 			h->ops->watchers(h->context, c->job_id, count);
 		c->told = count;
 	}

@@ -34,6 +34,8 @@ struct channel {
 	unsigned told;  /* watchers last told to the others */
 	struct buf passing;      /* the last message that is not logged */
 	uint32_t passing_number; /* of it; 0: there was none */
+	unsigned passing_watchers; /* the count when it was handed out */
+	bool passing_outdated;     /* an opening has told another count since */
 	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;

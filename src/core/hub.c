@@ -242,6 +242,8 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 	o->epoch = c->epoch;
 	o->status = c->status;
 	o->watchers = hub_watchers(h, c->job_id);
+	if (!s->ops->ready && o->watchers != (c->passing_number ? c->passing_watchers : 1))
+		c->passing_outdated = true;
 	o->heartbeat_ms = heartbeat_ms(h, s);
 	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
 	if (!s->ops->ready && !o->again)
@@ -585,8 +587,12 @@ void hub_pass(struct hub *h, const char *job_id, struct slice json)
 {
 	struct channel *c = channel_find(h, job_id);
 
-	if (!c || !c->count || (json.len == c->passing.len && !memcmp(json.ptr, c->passing.ptr, json.len)))
+	if (!c || !c->count)
 		return;
+	if (!c->passing_outdated && json.len == c->passing.len && !memcmp(json.ptr, c->passing.ptr, json.len))
+		return;
+	c->passing_outdated = false;
+	c->passing_watchers = hub_watchers(h, job_id);
 	c->passing.len = 0;
 	buf_slice(&c->passing, json);
 	c->passing_number++;
@@ -597,7 +603,7 @@ bool hub_passed(const struct hub *h, const char *job_id)
 {
 	const struct channel *c = channel_find(h, job_id);
 
-	return c && c->passing_number;
+	return c && (c->passing_number || c->passing_outdated);
 }
 
 void hub_publish(struct hub *h, const struct batch *b)

@@ -434,6 +434,22 @@ def test_every_answer_and_every_viewer_says_the_same_count(serve, client, socket
     assert api.put(f"/api/jobs/{job}/tasks/t", {"note": "n"}).json["watchers"] == 10
 
 
+@pytest.mark.parametrize("tabs", [1, 3])
+@pytest.mark.parametrize("loops", [1, 2])
+def test_one_that_takes_the_place_of_another_is_told_the_count_without_it(serve, client, loops, tabs):
+    server = serve(loops=loops, presence_pace_ms=1000)
+    job = client(server).create_job()["id"]
+    with SseStream(server.address, job, query=f"tabs={tabs}") as before:
+        before.connected()
+        if tabs > 1:
+            before.message("presence")  # one who is alone gets none
+        after = SseStream(server.address, job, query=f"tabs={tabs}")
+        told = after.connected().json["watchers"]
+    with after:
+        while told != tabs:
+            told = after.message("presence", 5).json["watchers"]
+
+
 @pytest.mark.parametrize("loops", [1, 2])
 def test_agents_are_known_on_every_loop(serve, client, socket, loops):
     server = serve(loops=loops)

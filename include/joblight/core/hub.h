@@ -165,10 +165,11 @@ void hub_publish(struct hub *h, const struct batch *b);
 /*
  * A message that is not logged (presence): goes to the job's subscribers behind the events they have not
  * seen; one that comes while they are busy replaces the one before.  Nothing happens when nobody watches, or
- * when it is the same as the last one.
+ * when it is the same as the last one and no opening has told another count of watchers since.
  */
 void hub_pass(struct hub *h, const char *job_id, struct slice json);
-bool hub_passed(const struct hub *h, const char *job_id); /* there was such a message */
+/* There was such a message, or somebody needs one: an opening has told a count that is not one. */
+bool hub_passed(const struct hub *h, const char *job_id);
 
 /* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back. */
 bool hub_round(struct hub *h, uint64_t now_ms);
