@@ -166,12 +166,12 @@ class Source {
     };
     stream.addEventListener('connected', ({ detail }) => {
       this.#heartbeatMs = detail.heartbeatMs;
-      if (this.#sent !== this.#count) this.#tellCount(); // they came before the first message
+      this.#recount(); // some came before the first message
       say({ type: 'event', jobId, message: detail });
     });
     stream.addEventListener('heartbeat', ({ detail }) => {
-      this.#prune();
       say({ type: 'event', jobId, message: { type: 'heartbeat', jobId, ...detail } });
+      this.#prune(); // after the word of this tab, which is here
     });
     for (const type of ['event', 'end']) stream.addEventListener(type, hand);
     stream.addEventListener('state', ({ detail: { retryInMs } }) => {
@@ -223,15 +223,14 @@ class Source {
   }
 
   #recount() {
-    const count = Math.min(Math.max(this.tabs.size, 1), TABS);
-    if (count === this.#count) return;
-    this.#count = count;
-    this.#tellCount();
+    const count = this.#count = Math.min(Math.max(this.tabs.size, 1), TABS);
+    clearTimeout(this.#timer);
+    if (count !== this.#sent) this.#timer = setTimeout(() => this.#tellCount(), COUNT_MS);
   }
 
+  /* A connection that opened meanwhile told it already; another one would be counted beside it. */
   #tellCount() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.stream.recount(), COUNT_MS);
+    if (this.#sent !== this.#count) this.stream.recount();
   }
 }
 
@@ -408,7 +407,6 @@ export class Tabs {
       this.#leaderHidden = message.hidden;
       this.#claim();
     }
-    if (message.message?.type === 'heartbeat') this.#here(message.jobId);
   }
 
   #follow({ hidden: away }) {
@@ -424,6 +422,7 @@ export class Tabs {
 
   #hand(message) {
     for (const seat of [...this.#seats]) if (seat.jobId === message.jobId) seat.hear(message);
+    if (message.message?.type === 'heartbeat') this.#here(message.jobId);
   }
 
   #serve(message) {
