@@ -97,7 +97,8 @@ export class TaskEventStream extends EventTarget {
     o.signal?.addEventListener('abort', () => this.close());
   }
 
-  get quietMs() { return Date.now() - this.#heardAt; }
+  /* Of a large message over a WebSocket nothing is heard before it is here. */
+  get quietMs() { return this.#link?.large ? 0 : Date.now() - this.#heardAt; }
 
   get jobStatus() { return this.#status; }
 

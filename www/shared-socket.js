@@ -194,16 +194,24 @@ export class JobLight {
       heartbeat: rest.heartbeat, ...rest.fetch && { fetch: rest.fetch } };
     return Tabs.of(`joblight ${digest(JSON.stringify([base, who, credentials, transports]))}`, {
       open: (options) => this.#alone({ ...NOBODYS, ...own, ...options }),
-      ask: (path, signal) => this.#ask(base + path, signal, own),
+      ask: (path, ...how) => this.#ask(own, base + path, ...how),
     });
   }
 
-  async #ask(url, signal, { token, credentials, fetch: get = this.#o.fetch || fetch }) {
+  /* The answer to a plain request; each part that comes is told. */
+  async #ask({ token, credentials, fetch: get = this.#o.fetch || fetch }, url, signal, onPart) {
     const bearer = token?.call ? await token({ refresh: false }) : token;
     const headers = bearer ? { authorization: 'Bearer ' + bearer } : {};
     const response = await get(url, { headers, credentials, signal, cache: 'no-store' });
     if (!response.ok) throw new Error('The server answered ' + response.status);
-    return response.json();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (const reader = response.body.getReader(); ;) {
+      const { done, value } = await reader.read();
+      if (done) return JSON.parse(text);
+      text += decoder.decode(value, { stream: true });
+      onPart();
+    }
   }
 
   report(jobId, update) {

@@ -7,6 +7,7 @@
 
 const ANSWER_MS = 1500; // a leader that does not answer for so long is gone, or frozen
 const COUNT_MS = 300; // tabs come and go together
+const SIGN_MS = 1000; // half a message is a sign of life too, which is told no more often than this
 const TABS = 32; // the server takes no more
 const UP = /^(live|polling|ended)$/;
 
@@ -30,6 +31,7 @@ class Seat {
   #open = false; #ready = false; #syncing = false;
   #abort = new AbortController();
   #pending = [];
+  #told; #signAt = 0; // the leader's last word of the connection, and when it was repeated
 
   constructor(tabs, url) {
     const { searchParams: query } = new URL(url);
@@ -74,7 +76,8 @@ class Seat {
     if (!this.#open) this.onopen();
     this.#open = true;
     this.#heartbeatMs = told.heartbeatMs;
-    this.#say({ type: 'mirror', ...told });
+    this.#told = { type: 'mirror', ...told };
+    this.#say(this.#told);
     if (!UP.test(told.state) || this.#syncing) return;
     if (!this.#ready && told.cursor && told.cursor === this.#cursor) this.#begin(told);
     else if (!this.#ready || seqOf(told.cursor) > this.#seq) this.#sync();
@@ -130,11 +133,20 @@ class Seat {
     return undefined;
   }
 
+  /* A part of a page has come. */
+  #sign() {
+    const now = Date.now();
+    if (now - this.#signAt < SIGN_MS) return;
+    this.#signAt = now;
+    this.#say(this.#told);
+  }
+
   /* One page; whether there are more. */
   async #page() {
     const { signal } = this.#abort;
     const query = new URLSearchParams({ since: this.#cursor || '' });
-    const page = await this.#tabs.ask(`jobs/${encodeURIComponent(this.jobId)}/updates?${query}`, signal);
+    const path = `jobs/${encodeURIComponent(this.jobId)}/updates?${query}`;
+    const page = await this.#tabs.ask(path, signal, () => this.#sign());
     const { jobId, epoch, head, job, reason, events, status, terminal, cursor } = page;
     signal.throwIfAborted();
     const from = job ? cursor : this.#cursor;
@@ -153,39 +165,49 @@ class Seat {
 /* What the leader has of a job: the one stream, and the tabs that want it. */
 class Source {
   tabs = new Map(); // tab -> when it was heard of last
-  #said; #timer; #count = 1;
+  #told; #timer; #count = 1;
+  #signs; #saidAt = 0; // what this tab says now and then, and when it said anything last
   #sent; // the count that the server was told
   #heartbeatMs = 30000;
 
   constructor(jobId, cursor, open, say) {
     this.jobId = jobId;
-    this.say = say;
+    this.say = (message) => {
+      this.#saidAt = Date.now();
+      say(message);
+    };
     const stream = this.stream = open({ jobId, cursor, tabs: () => (this.#sent = this.#count) });
     const hand = ({ detail }) => {
-      if (detail.type !== 'snapshot') say({ type: 'event', jobId, message: detail });
+      if (detail.type !== 'snapshot') this.say({ type: 'event', jobId, message: detail });
     };
     stream.addEventListener('connected', ({ detail }) => {
       this.#heartbeatMs = detail.heartbeatMs;
       this.#recount(); // some came before the first message
-      say({ type: 'event', jobId, message: detail });
+      this.say({ type: 'event', jobId, message: detail });
     });
     stream.addEventListener('heartbeat', ({ detail }) => {
-      say({ type: 'event', jobId, message: { type: 'heartbeat', jobId, ...detail } });
+      this.say({ type: 'event', jobId, message: { type: 'heartbeat', jobId, ...detail } });
       this.#prune(); // after the word of this tab, which is here
     });
     for (const type of ['event', 'end']) stream.addEventListener(type, hand);
     stream.addEventListener('state', ({ detail: { retryInMs } }) => {
-      if (stream.state === 'closed' || this.#said) return;
-      this.#said = true;
+      if (stream.state === 'closed' || this.#told) return;
+      this.#told = true;
       queueMicrotask(() => this.tell(retryInMs)); // after the message that made it so
     });
+    this.#signs = setInterval(() => this.#sign(), SIGN_MS);
+  }
+
+  /* Something has come since this tab said anything, if only half a message. */
+  #sign() {
+    if (Date.now() - this.stream.quietMs > this.#saidAt) this.tell();
   }
 
   /* How the connection is. */
   tell(retryInMs) {
     const { state, transport, cursor, error, faults } = this.stream;
     const plain = (err) => err && { ...err, message: err.message };
-    this.#said = false;
+    this.#told = false;
     if (state === 'closed') return;
     this.say({ type: 'mirror', jobId: this.jobId, state, transport, cursor, head: seqOf(cursor), retryInMs,
       hidden: hidden(), heartbeatMs: this.#heartbeatMs, error: plain(error), faults: faults.map(plain) });
@@ -211,6 +233,7 @@ class Source {
 
   close() {
     clearTimeout(this.#timer);
+    clearInterval(this.#signs);
     this.stream.close();
   }
 
@@ -244,7 +267,7 @@ export class Tabs {
   #heardAt = 0; #leaderHidden = false;
   #name; #ways; #channel; #queued; #release; #timer;
 
-  /** `ways`: open(options) makes a stream of its own, ask(path, signal) a plain request. */
+  /** `ways`: open(options) makes a stream of its own, ask(path, signal, onPart) a plain request. */
   static of(name, ways) {
     if (!everywhere.has(name)) everywhere.set(name, new Tabs(name, ways));
     return everywhere.get(name);
@@ -261,7 +284,7 @@ export class Tabs {
     const tabs = this;
   }
 
-  ask(path, signal) { return this.#ways.ask(path, signal); }
+  ask(...what) { return this.#ways.ask(...what); }
 
   sit(seat) {
     this.#seats.add(seat);

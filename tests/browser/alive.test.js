@@ -124,20 +124,9 @@ test('where the server answers the check with a refusal for load, it is alive', 
 const RATE = 20000;
 const BYTES = LONG ? 2500000 : 250000; // twelve seconds, which is longer than any wait for an answer
 
-/** A job whose snapshot has about so many bytes. */
-async function largeJob() {
-  const note = 'n'.repeat(5000);
-  const job = await server.createJob({ tasks: [] });
-  for (let i = 0; i < BYTES / 5000; i += 40) {
-    const count = Math.min(40, BYTES / 5000 - i);
-    await server.report(job.id, Array.from({ length: count }, (_, k) => ({ taskId: `t${i + k}`, status: 'in_progress', note })));
-  }
-  return job;
-}
-
 for (const transport of ['sse', 'poll']) {
   test(`${transport}: a first message of ${BYTES} bytes at 20 kB/s comes whole, over one connection`, async () => {
-    const job = await largeJob();
+    const job = await server.createLargeJob(BYTES);
     const line = await SlowLine.start(server.url, RATE);
     const seen = timed(follow({ jobId: job.id, baseUrl: line.url, transports: [transport] }));
     const began = Date.now();

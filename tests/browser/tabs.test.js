@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, until } from './support/browser.js';
 import { Proxy } from './support/proxy.js';
-import { Server } from './support/server.js';
-import { eventually } from './support/wait.js';
 import { range } from './support/follow.js';
+import { Server } from './support/server.js';
+import { SlowLine } from './support/slow.js';
+import { eventually } from './support/wait.js';
 
 const TABS = 7;
 const noSocket = ({ headers }) => (headers.upgrade ? { status: 400 } : undefined);
@@ -67,10 +68,11 @@ for (const name of ['chromium', 'firefox']) {
     before(async () => { started = await launch(name); });
     after(() => started.close());
 
-    const openTab = async (path = '/healthz') => {
+    const openTab = async (path = '/healthz', { at = proxy.url, first } = {}) => {
       const tab = await started.browser.newPage();
       tabs.push(tab);
-      await tab.goto(proxy.url + path, { timeout: 15000 });
+      if (first) await tab.evaluateOnNewDocument(first);
+      await tab.goto(at + path, { timeout: 15000 });
       return tab;
     };
     const inTabs = (what, rule, run) => test(`${name}: ${what}`, async () => {
@@ -181,6 +183,29 @@ for (const name of ['chromium', 'firefox']) {
       assert.deepEqual(await seqs(late), [7, 8]);
       await eventually('there is one stream', () => streams().length === 1); // Firefox hides the tab that led
     });
+
+    for (const [transport, rule] of [['ws', () => undefined], ['sse', noSocket]]) {
+      inTabs(`a first message that takes longer than 2.5 heartbeats reaches all the tabs (${transport})`, rule, async () => {
+        const line = await SlowLine.start(proxy.url, 20000);
+        const { id } = await server.createLargeJob(120000); // six seconds
+        const shorter = `const wait = setTimeout;
+          globalThis.setTimeout = (act, ms, ...more) => wait(act, ms === 75000 ? 3000 : ms, ...more);`;
+        const open = async () => follow(await openTab('/healthz', { at: line.url, first: shorter }), id);
+        try {
+          await open();
+          await open();
+          for (const tab of tabs) await isLive(tab);
+          await open(); // and who comes late asks for it
+          for (const tab of tabs) {
+            await isLive(tab);
+            assert.deepEqual(await tab.evaluate(() => [...new Set(window.states)]), ['connecting', 'live']);
+          }
+        } finally {
+          await Promise.all(tabs.splice(0).map((tab) => tab.close()));
+          await line.stop();
+        }
+      });
+    }
 
     inTabs('tabs with another credential have a connection of their own', noSocket, async () => {
       for (const token of ['ann', 'bob', 'ann']) await openTabs(1, { token, transports: ['sse'] });

@@ -86,6 +86,15 @@ export class Server {
     return this.call('POST', '/api/jobs', { title: 'A report', status: 'in_progress', tasks, ...fields });
   }
 
+  /** A job whose snapshot has about so many bytes. */
+  async createLargeJob(bytes) {
+    const note = 'n'.repeat(5000);
+    const tasks = Array.from({ length: bytes / note.length }, (_, i) => ({ taskId: `t${i}`, status: 'in_progress', note }));
+    const job = await this.createJob({ tasks: [] });
+    while (tasks.length) await this.report(job.id, tasks.splice(0, 40));
+    return job;
+  }
+
   report(jobId, update) {
     return this.call('POST', `/api/agent-hooks/task-update/${jobId}`, update);
   }
