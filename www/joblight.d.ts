@@ -21,7 +21,8 @@
  * After 1.2 heartbeats of silence, on `offline` and when the page becomes visible it is `checking`: it
  * sends a ping (WebSocket) or one plain request, and without an answer in 4 s the connection is lost. A
  * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message count as
- * life. Silence for 2.5 heartbeats is a lost connection in any case, and so is a stream that fell behind
+ * life; a WebSocket shows none of them, so a message that it announced has 30 s and 1 s for each 16 kB, and no
+ * more than 30 s from `offline` on. Then the next transport takes over. Silence for 2.5 heartbeats is a lost connection in any case, and so is a stream that fell behind
  * what its heartbeats tell.
  *
  * Over HTTP/1.1 a hidden page lets go of a connection that is not a WebSocket (it is `idle`) and takes it up
@@ -166,6 +167,7 @@ export interface StreamOptions {
   cursor?: string;
   /**
    * Goes as Authorization: Bearer, and for a WebSocket buys a ticket, so that it never stands in a URL.
+   * A server without keys has no tickets and needs none.
    * A function is asked again, with refresh: true, once after a 401 or 403 and after close 4001.
    */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
@@ -286,5 +288,7 @@ export class TaskEventStream extends EventTarget {
 export function eventParser(onEvent: (data: string, type: string, id: string) => void,
   onRetry?: (ms: number) => void, maxChars?: number): (bytes: Uint8Array) => void;
 
+/** Milliseconds that a WebSocket has for a message of which it announced so many bytes. */
+export function openingMs(bytes: number | undefined): number;
 /** Full jitter: anything between nothing and 0.5 s, doubling to 30 s. */
 export function backoffMs(attempt: number): number;

@@ -2,6 +2,7 @@
 const OVER = /^(completed|failed|cancelled|deleted)$/;
 const ACTIVE = /^(in_progress|revisions|hardening)$/;
 const HEAD_MS = 1500, CHECK_MS = 4000, SETTLE_MS = 5000, CLIMB_MS = 60000, CLIMB_MAX_MS = 3600000;
+const STALL_MS = 30000, CHARS_PER_MS = 16; // a WebSocket that brings a large message more slowly is left
 const FALLS = 3, FALLS_MS = 60000; // so many lost connections in that time, and the rung is left
 const RUNG = { rung: true };
 const UP = /^(live|polling)$/;
@@ -10,6 +11,9 @@ const HTTP1 = /^(http|$)/.test(performance.getEntriesByType('navigation')[0]?.ne
 /* How often the server should speak, and how long a poll may wait: somebody looks, or nobody does. */
 const period = (shown, hidden) => (globalThis.document ? document.hidden ? hidden : shown : undefined);
 const blind = HTTP1 && globalThis.document && document.hidden === undefined; // nobody knows whether somebody looks
+
+/* How long an announced message may take of which nothing is seen before it is here. */
+export const openingMs = (bytes) => STALL_MS + (bytes || 0) / CHARS_PER_MS;
 
 export const backoffMs = (attempt) => Math.random() * Math.min(30000, 500 * 2 ** attempt);
 
@@ -279,7 +283,7 @@ export class TaskEventStream extends EventTarget {
 
   /* A message. */
   #alive(link) {
-    link.large = false;
+    link.large = 0;
     if (!link.upAt) this.#up(link);
     if (link.signal.aborted) return;
     this.#heard(link);
@@ -305,6 +309,12 @@ export class TaskEventStream extends EventTarget {
     const late = quietMs >= beatMs * 1.2;
     if (late) this.#kill(link, beatMs * 2.5 - quietMs, silent());
     else this.#arm(link, beatMs * 1.2 - quietMs, () => this.#check(link));
+  }
+
+  /* For a large message: no ping overtakes it, and another transport shows how it gets on. */
+  #wait(link, ms) {
+    const why = new JobLightError('silent', 'The line went quiet', RUNG);
+    this.#kill(link, Math.min(ms, link.large - Date.now()), why);
   }
 
   /* Is anybody there? Over a WebSocket its pong tells. A plain request cannot prove the stream, but when the
@@ -423,10 +433,7 @@ export class TaskEventStream extends EventTarget {
     if (!Socket) throw new JobLightError(...refused);
     this.#await(link, ...refused);
     const query = { job: this.jobId, ...this.#wishes() };
-    if (token) {
-      const answer = await this.#fetch(link.signal, this.#job + '/tickets', {});
-      query.ticket = (await answer.json()).ticket;
-    }
+    if (token) Object.assign(query, await this.#ticket(link));
     const url = new URL(this.#base + 'ws' + this.#at(query), globalThis.location);
     link.signal.throwIfAborted();
     const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
@@ -450,6 +457,17 @@ export class TaskEventStream extends EventTarget {
     throw new JobLightError('closed', reason || 'The connection broke', {
       status: code, fatal: /^44/.test(code), ours: /^(101[23]|4)/.test(code), rung: /^10(0[2379]|11)/.test(code),
     });
+  }
+
+  /* A server without keys sells none and wants none. */
+  async #ticket({ signal }) {
+    try {
+      const { ticket } = await (await this.#fetch(signal, this.#job + '/tickets', {})).json();
+      return ticket && { ticket };
+    } catch (err) {
+      if (!err.ours || err.status !== 404) throw err;
+    }
+    return undefined;
   }
 
   async #sse(link) {
@@ -491,7 +509,7 @@ export class TaskEventStream extends EventTarget {
         link.beatMs = wait * 1000;
         this.#watch(link);
       } else this.#await(link, 'silent', 'The line went quiet');
-      const page = await this.#ask(link, wait && { wait });
+      const page = await this.#ask(link, wait && { wait, ...this.#crowd() });
       const events = page.events || [];
       this.#alive(link);
       if (page.job) this.#snapshot(page);
@@ -525,12 +543,12 @@ export class TaskEventStream extends EventTarget {
     }
     if (type === 'mirror') return this.#mirror(link, message);
     if (type === 'pong') {
-      link.large = false;
+      link.large = 0;
       return this.#heard(link);
     }
     if (type === 'opening') { // until it is here, the server alone knows whether it gets on
-      link.large = true;
-      return this.#kill(link, 30000 + (message.bytes || 0), silent());
+      link.large = Date.now() + openingMs(message.bytes);
+      return this.#wait(link, Infinity);
     }
     if (epoch) this.#beatMs = message.heartbeatMs || this.#beatMs;
     this.#alive(link);
@@ -611,8 +629,13 @@ export class TaskEventStream extends EventTarget {
   /* What a stream is asked to be like. */
   #wishes() {
     const heartbeat = this.#o.heartbeat || period(10, 30);
+    return { ...heartbeat && { heartbeat }, ...this.#crowd() };
+  }
+
+  /* For how many tabs it speaks. */
+  #crowd() {
     const tabs = this.#o.tabs?.call && this.#o.tabs();
-    return { ...heartbeat && { heartbeat }, ...tabs > 1 && { tabs } };
+    return tabs > 1 && { tabs };
   }
 
   /* The number of tabs has changed; the server is told in place, or by a connection that takes over. */
@@ -669,8 +692,10 @@ export class TaskEventStream extends EventTarget {
     if (type === 'pagehide') this.#drop(); // or the cache keeps it open
     else if (type === 'pageshow') {
       if (persisted && !this.#link) this.#connect();
-    } else if (type === 'offline') this.#check(this.#link);
-    else if (type === 'online' || !document.hidden) this.#wake();
+    } else if (type === 'offline') {
+      if (this.#link?.large) this.#wait(this.#link, STALL_MS); // the server gives it up as soon
+      else this.#check(this.#link);
+    } else if (type === 'online' || !document.hidden) this.#wake();
     else if (this.#rests()) {
       this.#drop();
       this.#set('idle');

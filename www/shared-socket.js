@@ -3,7 +3,7 @@
  * A stream believes that it opens a socket of its own; what it gets is a seat. A lane is the real
  * socket, with one seat for each job: a second stream of the same job sits on another lane, because
  * each of them has its own position. What is reported goes over an open lane too. */
-import { TaskEventStream } from './joblight.js';
+import { TaskEventStream, openingMs } from './joblight.js';
 import { Tabs, digest } from './shared-tabs.js';
 
 const SEATS = 200; // the server takes 256 jobs on a socket
@@ -24,7 +24,7 @@ const socketAt = (url) => new URL(url.replace(/(.*\/api\/).*/, '$1ws'), globalTh
 class Lane {
   seats = new Map(); // job -> its seat
   #pinged = new Set(); // seats that wait for a pong
-  #large = false; // a large message is on its way, and nothing can overtake it
+  #large = 0; // a large message is on its way, and nothing can overtake it; it has to be here by then
   #leaving = new Map(); // job -> how often it was left without the server's word for it
   #asked = new Map(); // key -> a write that waits for its answer
   #heardAt = Date.now();
@@ -44,7 +44,7 @@ class Lane {
   get open() { return this.#socket.readyState === 1; }
 
   /* A socket that is silent for long may be dead, and then nobody should sit down on it. */
-  get fresh() { return this.#large || Date.now() - this.#heardAt < this.#beatMs * 1.5; }
+  get fresh() { return Date.now() < this.#large || Date.now() - this.#heardAt < this.#beatMs * 1.5; }
 
   sit(seat) {
     this.seats.set(seat.jobId, seat);
@@ -107,7 +107,7 @@ class Lane {
   /* Of the connection itself: while a large message comes none can overtake it, and after it all are alive. */
   #hearLine(type, message) {
     const alive = this.#large ? this.seats.values() : type === 'pong' ? this.#pinged : [];
-    this.#large = type === 'opening';
+    this.#large = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
     if (this.#large) return this.#tell(this.seats.values(), message);
     this.#tell(alive, { type: 'pong' });
     if (type === 'pong') this.#pinged.clear();

@@ -1,6 +1,6 @@
 /* "Live" is said of what is alive: silence is checked, and a large message that comes slowly is no silence. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { after, afterEach, before, mock, test } from 'node:test';
 import { follower, range, reaches } from './support/follow.js';
 import { Proxy } from './support/proxy.js';
 import { connected, problem, snapshot, update } from './support/script.js';
@@ -25,6 +25,7 @@ after(async () => {
   await server.stop();
 });
 afterEach(() => {
+  mock.restoreAll();
   follow.closeAll();
   sockets.reset();
   proxy.rule = () => undefined;
@@ -161,6 +162,54 @@ test(`ws: a first message of ${BYTES} bytes at 20 kB/s that was announced comes 
     assert.equal(line.connections, 1);
   } finally {
     await line.stop();
+  }
+});
+
+/** Long waits take a hundredth of their time; what they were is written down. */
+function hurry() {
+  const waits = [];
+  const wait = globalThis.setTimeout;
+  mock.method(globalThis, 'setTimeout', (act, ms, ...more) => {
+    if (ms > 20000) waits.push(ms);
+    return wait(act, ms > 20000 ? ms / 100 : ms, ...more);
+  });
+  return waits;
+}
+
+/** A server whose WebSocket announces so many bytes and sends none of them; the rest of it works. */
+function announces(bytes) {
+  sockets.script = (socket) => socket.say({ type: 'opening', jobId: 'j', bytes });
+  sockets.plain = ({ url }) => (url.includes('task-events')
+    ? { headers: { 'content-type': 'text/event-stream' }, body: `retry: 60000\n\ndata: ${JSON.stringify(connected())}\n\n` }
+    : { body: { jobId: 'j', epoch: 'e', cursor: 'e.1', head: 1, status: 'in_progress', job: snapshot() } });
+}
+
+test('a WebSocket that dies within an announced message is left for the next transport in time', async () => {
+  announces(640000);
+  const waits = hurry();
+  const seen = follow({ jobId: 'j', baseUrl: sockets.url, transports: ['ws', 'sse'] });
+  await eventually('the stream takes over', () => seen.states.includes('live'));
+  assert.equal(sockets.asked.length, 1);
+  assert.deepEqual(seen.stream.faults.map(({ code }) => code), ['silent']);
+  assert.ok(waits.some((ms) => ms > 60000 && ms <= 70000), `waits: ${waits}`);
+});
+
+test('a WebSocket within an announced message has no more than 30 s from "offline" on', async () => {
+  announces(640000);
+  const page = new EventTarget();
+  for (const act of ['addEventListener', 'removeEventListener']) globalThis[act] = page[act].bind(page);
+  try {
+    const seen = follow({ jobId: 'j', baseUrl: sockets.url, transports: ['ws', 'sse'] });
+    await eventually('it was announced', () => seen.stream.quietMs === 0);
+    const waits = hurry();
+    page.dispatchEvent(new Event('offline'));
+    assert.deepEqual(waits, [30000]);
+    await eventually('the stream takes over', () => seen.states.includes('live'));
+    assert.equal(seen.stream.transport, 'sse');
+  } finally {
+    follow.closeAll();
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
   }
 });
 

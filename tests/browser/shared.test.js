@@ -318,6 +318,32 @@ test('while a large first message comes, the other streams of the connection are
   assert.equal(sockets.asked.length, 1);
 });
 
+test('nobody sits down on a connection whose large message is overdue', async () => {
+  sockets.script = (socket) => {
+    socket.hears = ({ type, jobId, since }) => {
+      if (type !== 'subscribe') return;
+      if (jobId === 'a') socket.say({ type: 'opening', jobId, bytes: 100000 });
+      else socket.say({ ...connected(since), jobId });
+    };
+  };
+  const client = clientOf({ baseUrl: sockets.url });
+  const one = follow(client, 'a');
+  await eventually('it is announced', () => one.stream.quietMs === 0);
+  const now = Date.now;
+  mock.method(Date, 'now', () => now() + 60000);
+  await live(follow(client, 'b'));
+  assert.equal(sockets.asked.length, 2);
+});
+
+test('with a token, a server without keys is live, and takes what is reported', async () => {
+  const client = clientOf({ token: 'unneeded' });
+  const [job] = await jobs(1);
+  const seen = follow(client, job.id, { transports: ['ws'] });
+  await live(seen);
+  await client.report(job.id, { taskId: 'read', status: 'completed' });
+  await eventually('it is here', () => seen.seqs.length === 1);
+});
+
 test('nobody sits down on a connection that has been silent for long', async () => {
   const client = clientOf();
   const [one, two] = await jobs(2);

@@ -303,6 +303,14 @@ test('a ticket that is refused asks for a new token once, then fails', async () 
   assert.equal(sockets.asked.length, 0);
 });
 
+test('a server without keys has no tickets: the WebSocket opens without one', async () => {
+  sockets.plain = () => problem(404, 'not_found', 'there is nothing at this path');
+  sockets.script = (socket, query) => socket.say(connected(query.get('since')));
+  await follow({ tokens: true, transports: ['ws'] });
+  await reaches('live');
+  assert.equal(queryOf(sockets.asked[0]).ticket, undefined);
+});
+
 for (const [hidden, heartbeat] of [[false, '10'], [true, '30']]) {
   test(`a ${hidden ? 'hidden' : 'visible'} page asks for a heartbeat every ${heartbeat} s`, async () => {
     await page.evaluate((value) => Object.defineProperty(document, 'hidden', { value, configurable: true }), hidden);
