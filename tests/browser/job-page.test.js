@@ -181,6 +181,18 @@ test('"Cut my connection" shows the break, then comes back with everything that 
   assert.deepEqual(await proof(page), ['0', '0']);
 });
 
+test('"Cut my connection" cuts the one that the tabs share, whichever of them has it', async () => {
+  const job = await server.createJob(CAKE);
+  const pages = [await openJob(job), await openJob(job)];
+  for (const page of pages) await seesText(page, '#watchers', '2 watching');
+  for (const page of pages) { // the one that has it, and the one that has not
+    await page.evaluate(() => document.getElementById('cut').click());
+    for (const one of pages) await seesText(one, '#link-word', 'Reconnecting…');
+    for (const one of pages) await isLive(one);
+  }
+  for (const page of pages) assert.deepEqual(await proof(page), ['0', '0']);
+});
+
 test('where a proxy holds streams back the page lives by a WebSocket', async () => {
   proxy.rule = ({ url }) => (url.includes('task-events') ? 'hold' : undefined);
   const job = await server.createJob();

@@ -127,6 +127,17 @@ for (const name of ['chromium', 'firefox']) {
       });
     }
 
+    const onlyPolls = ({ url, headers }) => (headers.upgrade || url.includes('task-events') ? { status: 400 } : undefined);
+    inTabs('where nothing but polling works, the server counts the tabs too', onlyPolls, async () => {
+      await openTabs(3);
+      assert.equal(await tabs[0].evaluate(() => window.stream.state), 'polling');
+      await tell(job, 1); // a poll that waits has told the count that there was
+      await eventually('three are counted', async () => {
+        const { jobs } = await server.call('GET', '/api/jobs');
+        return jobs.find(({ id }) => id === job.id).watchers === 3;
+      });
+    });
+
     inTabs('a tab counts for as long as it is there, and the server is told once', noSocket, async () => {
       await openTabs(3, { heartbeat: 5 });
       await until(tabs[0], () => window.watchers === 3);

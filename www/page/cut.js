@@ -1,12 +1,14 @@
 /*
  * A real cut, below the client, which has to find out by itself: what is open breaks, and for a moment
  * nothing gets through, as if the cable were out. Requests of the page and of its demo worker pass.
+ * The cable is that of all the tabs, because another one may have the connection that they share.
  */
 const OUT_MS = 2500;
 
 const requests = new Map(); // one for each connection of the client
 const sockets = new Set();
 let timer;
+let tabs; // the others
 
 export const isCut = () => timer !== undefined;
 
@@ -50,16 +52,36 @@ export function fetchThatCanBeCut(url, init) {
   return fetch(url, { ...init, signal: requests.get(signal).signal });
 }
 
-export function mend() {
+function plugIn() {
   if (!isCut()) return;
   clearTimeout(timer);
   timer = undefined;
   dispatchEvent(new Event('online')); // as the browser does when the cable is in again
 }
 
-export function cut() {
+function pullOut() {
   if (isCut()) return;
-  timer = setTimeout(mend, OUT_MS);
+  timer = setTimeout(plugIn, OUT_MS);
   for (const line of requests.values()) line.abort(new TypeError('the line is cut'));
   for (const socket of sockets) socket.break();
 }
+
+export function mend() {
+  tabs?.postMessage('mend');
+  plugIn();
+}
+
+export function cut() {
+  tabs?.postMessage('cut');
+  pullOut();
+}
+
+/* A page with an open channel may not be kept for going back to. */
+addEventListener('pageshow', () => {
+  tabs = globalThis.BroadcastChannel && new BroadcastChannel('joblight cable');
+  tabs?.addEventListener('message', ({ data }) => (data === 'cut' ? pullOut : plugIn)());
+});
+addEventListener('pagehide', () => {
+  tabs?.close();
+  tabs = undefined;
+});
