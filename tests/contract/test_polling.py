@@ -228,7 +228,7 @@ def test_the_end_of_a_job_is_told_once_all_is_read(poll, api, snapshot):
     api.finish(snapshot["id"])
     poller = poll(snapshot["id"])
     part = poller.ask(snapshot["cursor"], limit=2)
-    assert (part.seqs(), part["status"]) == ([2, 3], "completed")
+    assert (part.seqs(), part["terminal"], part["status"]) == ([2, 3], False, "completed")
     rest = poller.ask(part["cursor"])
     assert (rest.seqs(), rest["terminal"], rest["status"]) == ([4, 5], True, "completed")
 

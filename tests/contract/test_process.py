@@ -57,8 +57,11 @@ def started_without(numbers, db):
         process.wait()
 
 
-@pytest.mark.parametrize("numbers", [[0], [1], [2], [0, 1, 2]],
-                         ids=lambda numbers: "+".join(STANDARD[n] for n in numbers))
+some_closed = pytest.mark.parametrize("numbers", [[0], [1], [2], [0, 1, 2]],
+                                      ids=lambda numbers: "+".join(STANDARD[n] for n in numbers))
+
+
+@some_closed
 def test_closed_standard_descriptors_never_become_a_file(tmp_path, numbers):
     db = tmp_path / "j.db"
     with started_without(numbers, db) as (address, pid):
@@ -71,6 +74,14 @@ def test_closed_standard_descriptors_never_become_a_file(tmp_path, numbers):
     with closing(sqlite3.connect(db)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("SELECT count(*) FROM job_activity").fetchone() == (2,)
+
+
+@some_closed
+def test_closed_standard_descriptors_are_opened_by_the_server_itself(numbers):
+    """SQLite takes none of these numbers for a database; sockets and pipes would get them."""
+    with started_without(numbers, ":memory:") as (_, pid):
+        for number in numbers:
+            assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
 
 
 def test_a_lock_file_holds_nothing_of_the_log(tmp_path):

@@ -231,19 +231,26 @@ def test_a_stop_leaves_slow_readers_of_a_snapshot_at_their_old_position(serve, c
         while len(raw.buffer) < i * 1000:
             raw.fill(Deadline(30, "more bytes"))
     server.signal(signal.SIGTERM)
-    cut = sum(check_cut(raw) for raw in readers)
-    assert cut > 100, "hardly any was within its message"
+    told = [all_of(raw) for raw in readers]
     assert server.gone(15) == 0
+    cut = sum(check_cut(*one) for one in told)
+    assert cut > 100, "hardly any was within its message"
 
 
-def check_cut(raw):
+def all_of(raw):
+    """(whether it is chunked, what comes behind the head) of a stream that ends."""
+    head = raw.until(b"\r\n\r\n", Deadline(30, "the head"))
+    return b"Transfer-Encoding: chunked" in head, raw.rest(30)
+
+
+def check_cut(chunked, data):
     """Whether this reader was cut off in its first message; its bytes are in order either way."""
-    chunked = b"Transfer-Encoding: chunked" in raw.until(b"\r\n\r\n", Deadline(30, "the head"))
-    data, whole = raw.rest(30), not chunked
+    whole = not chunked
     if chunked:
         data, whole = unchunk(data)
     parser = SseParser()
     blocks = parser.feed(data)
+    assert all(map(is_whole, blocks)), "a goodbye that ends half a message"
     kinds = [type_of(block) for block in blocks]
     if "connected" in kinds:
         assert parser.last_id and whole and blocks[-1].retry is not None
@@ -252,6 +259,14 @@ def check_cut(raw):
     assert data.count(b"retry: ") == 1, "a goodbye inside a message"
     assert not (chunked and whole), "the last chunk after half a message"
     return True
+
+
+def is_whole(block):
+    """Whether what a browser hands to the page is JSON."""
+    try:
+        return block.data is None or json.loads(block.data) is not None
+    except ValueError:
+        return False
 
 
 def unchunk(data):

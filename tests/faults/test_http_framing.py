@@ -108,6 +108,29 @@ def test_a4_who_sends_the_large_body_all_the_same_still_reads_the_answer(server,
         assert raw.rest(within=5) == b""
 
 
+def is_taken(raw, data):
+    """Whether the peer takes all of it."""
+    try:
+        raw.socket.sendall(data)
+        return True
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a4_a_large_body_behind_its_refusal_meets_no_broken_pipe(server, job, dial, framing):
+    """The answer is there before the client begins with the body, and is read behind all of it."""
+    body = b"x" * 8_000_000
+    head = (chunked_head(job) + b"%x\r\n" % len(body) if framing == "chunked" else
+            post_with(job, f"Content-Length: {len(body)}", body=b""))
+    with dial(server) as raw:
+        raw.send(head)
+        raw.fill(Deadline(5, "the refusal"))
+        assert is_taken(raw, body), "a broken pipe"
+        assert_problem(raw.response(within=5), 413, "body_too_large")
+        assert raw.rest(within=5) == b""
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size, status", [(1000, 200), (1001, 413)])
 def test_a4_the_limit_of_a_body_holds_on_both_sides(serve, client, dial, chunked, size, status):

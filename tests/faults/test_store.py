@@ -3,8 +3,9 @@ many events that is deleted. What the store thread does by itself is in tests/un
 """
 import os
 import resource
+import select
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -83,6 +84,27 @@ def test_a_full_queue_is_answered(serve, client):
     assert "overloaded" in codes and set(codes) <= {"overloaded", "storage_unavailable"}
     assert all(answer.header("Retry-After") for answer in answers)
     assert client(server).report(job, "t")["ok"]
+
+
+def has_come(raw):
+    """Whether there is something to read by now."""
+    return bool(select.select([raw.socket], [], [], 0)[0])
+
+
+def test_a_full_queue_is_answered_at_once(serve, client):
+    """While the store waits, one write is in its hand and one in its queue; all others know."""
+    server = serve(queued_writes=1, loops=1)
+    api = client(server)
+    job = api.create_job()["id"]
+    post = json_post(f"/api/agent-hooks/task-update/{job}", b'{"taskId":"t"}')
+    with closing(sqlite3.connect(server.db, isolation_level=None)) as other, ExitStack() as stack:
+        other.execute("BEGIN IMMEDIATE")
+        connections = [stack.enter_context(Raw(server.address)) for _ in range(12)]
+        for raw in connections:
+            raw.send(post)
+        for _ in range(2):
+            assert api.get("/healthz").status == 200    # the loop has turned since it read them
+        assert [has_come(raw) for raw in connections].count(False) <= 2
 
 
 def test_a_deleted_job_of_many_events_leaves_at_once_and_for_good(serve, client):

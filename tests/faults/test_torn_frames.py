@@ -250,17 +250,25 @@ def test_c0_a_stop_completes_it_and_then_says_1012(serve, client, held_up):
     assert server.gone() == 0
 
 
-def test_c0_a_stop_that_a_slow_reader_holds_up_closes_between_fragments(serve, client, held_up):
+@pytest.mark.parametrize("is_owed", [False, True], ids=["nothing", "an ack"])
+def test_c0_a_stop_that_a_slow_reader_holds_up_closes_between_fragments(serve, client, held_up,
+                                                                        is_owed):
+    """What is owed to the reader waits for the end of the message, which never comes."""
     server = serve(drain_ms=9000)
-    job = large_job(client(server), tasks=2 * TASKS)
+    api = client(server)
+    job, other = large_job(api, tasks=2 * TASKS), api.create_job()["id"]
     ws = held_up(server, job)
+    if is_owed:
+        ws.send("update", id="k", jobId=other, taskId="t")
+        until(lambda: api.job(other)["seq"] == 2, 5, "the update being stored")
     stop_within(server)
     frames, deadline = [], Deadline(WITHIN, "the close")
     while not frames or frames[-1].opcode != CLOSE:
         if len(frames) < 25:
             select.select([], [], [], 0.1)      # the subject is a reader that is slow
         frames.append(ws.frame(deadline))
-    assert frames[-1].payload[:2] == (1012).to_bytes(2, "big")
-    assert not any(frame.fin for frame in frames[:-1]), "the message was completed: not slow enough"
     assert ws.raw.rest() == b""
     assert server.gone() == 0
+    assert frames[-1].payload[:2] == (1012).to_bytes(2, "big")
+    assert {frame.opcode for frame in frames[1:-1]} == {CONTINUATION}, "torn"
+    assert not any(frame.fin for frame in frames[:-1]), "the message was completed: not slow enough"

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "only.h"
+
 #define TEST(f) cmocka_unit_test(f)
 #define RUN(name, tests) cmocka_run_group_tests_name(name, tests, NULL, NULL)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

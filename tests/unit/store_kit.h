@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "only.h"
 #include "joblight/base/buf.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/store/backend.h"

@@ -23,11 +23,16 @@ struct engine_bench {
 };
 
 static uint8_t entropy_byte;
+static size_t entropy_flipped; /* this bit of each answer is the other one; SIZE_MAX: none */
 
 static void entropy(void *out, size_t len)
 {
-	for (uint8_t *at = out; len--; at++)
-		*at = entropy_byte++;
+	uint8_t *bytes = out;
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = entropy_byte++;
+	if (entropy_flipped / 8 < len)
+		bytes[entropy_flipped / 8] ^= (uint8_t)(1 << entropy_flipped % 8);
 }
 
 static void start(struct engine_bench *b, bool exclusive)
@@ -38,6 +43,7 @@ static void start(struct engine_bench *b, bool exclusive)
 	faulty_init(&b->store, database_writer(b->db), &b->ops, exclusive);
 	b->engine = engine_create(&b->store.base, &b->limits, entropy);
 	entropy_byte = 0;
+	entropy_flipped = SIZE_MAX;
 }
 
 static void stop(struct engine_bench *b)
@@ -709,6 +715,32 @@ static void an_epoch_is_random_in_every_place(void **state)
 		assert_int_equal(seen[at], UINT32_MAX);
 }
 
+static bool is_among(char (*texts)[EPOCH_LEN + 1], size_t count, const char *text)
+{
+	while (count--)
+		if (strcmp(texts[count], text) == 0)
+			return true;
+	return false;
+}
+
+/* Of a few bytes in several places there are as many different digits, and not as many epochs. */
+static void every_random_bit_makes_another_epoch(void **state)
+{
+	struct engine_bench *b = *state;
+	char seen[1 + EPOCH_LEN * 8][EPOCH_LEN + 1], name[16];
+	size_t different = 0;
+
+	for (size_t i = 0; i < COUNT(seen); i++) {
+		snprintf(name, sizeof(name), "b%zu", i);
+		entropy_byte = 0;
+		entropy_flipped = i ? i - 1 : SIZE_MAX;
+		says(b, "created", OP_JOB_CREATE, name, "{\"title\":\"T\"}");
+		if (!is_among(seen, different, b->op->epoch))
+			memcpy(seen[different++], b->op->epoch, sizeof(seen[0]));
+	}
+	assert_in_range(different - 1, 40, EPOCH_LEN * 8); /* bits, each for itself */
+}
+
 static void keys_of_a_deleted_job_go_with_it(void **state)
 {
 	struct engine_bench *b = *state;
@@ -1006,6 +1038,7 @@ int main(void)
 		ENGINE_TEST(creations_and_deletions_are_remembered_too),
 		ENGINE_TEST(the_key_of_a_deletion_belongs_to_its_job),
 		ENGINE_TEST(an_epoch_is_random_in_every_place),
+		ENGINE_TEST(every_random_bit_makes_another_epoch),
 		ENGINE_TEST(keys_of_a_deleted_job_go_with_it),
 		ENGINE_TEST(one_transaction_sees_its_own_keys),
 		ENGINE_TEST(keys_outlive_the_engine),

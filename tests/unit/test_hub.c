@@ -447,6 +447,29 @@ static void a_blocked_reader_is_given_nothing_and_misses_nothing(void **state)
 	leave(&w);
 }
 
+static void who_comes_to_a_blocked_connection_waits_for_it(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, late = { .bench = b };
+	struct attach a = {
+		.job_id = "j", .position = position_parse(SLICE(A ".5")), .framing = FRAME_SSE, .types = TYPE_BITS_ALL,
+		.blocked = true,
+	};
+
+	watch_from(b, &w, 5);
+	hub_attach(b->hub, &late.subscriber, &stream, &a);
+	turn(b);
+	told(&late, "exact@5/5 ");
+	publish_many(b, A, 6, 7);
+	told(&w, "6 7 ");
+	size_t too_early = late.story.len;
+	hub_writable(b->hub, &late.subscriber);
+	told(&late, "6 7 ");
+	leave(&w);
+	leave(&late);
+	assert_int_equal(too_early, 0);
+}
+
 static void who_cannot_be_continued_is_reset_and_told_so(void **state)
 {
 	struct bench *b = *state;
@@ -1048,6 +1071,7 @@ int main(void)
 		HUB_TEST(a_busy_store_refuses_newcomers),
 		HUB_TEST(a_job_that_was_asked_for_before_it_was_made),
 		HUB_TEST(a_blocked_reader_is_given_nothing_and_misses_nothing),
+		HUB_TEST(who_comes_to_a_blocked_connection_waits_for_it),
 		HUB_TEST(who_cannot_be_continued_is_reset_and_told_so),
 		HUB_TEST(who_takes_nothing_for_too_long_is_let_go),
 		HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),

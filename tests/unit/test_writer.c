@@ -328,6 +328,24 @@ static void the_thread_checkpoints_after_it_has_written(void **state)
 	wait_for(o, &o->checkpoints, before + 1);
 }
 
+/* Each time the thread has written it has had the occasion before it begins again, and has used it. */
+static void a_checkpoint_comes_before_the_next_transaction(void **state)
+{
+	struct office *o = *state;
+
+	start(o);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	for (unsigned answers = 2; answers <= 3; answers++) {
+		submit(o, OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}");
+		wait_for(o, &o->answers, answers);
+	}
+	pthread_mutex_lock(&o->lock);
+	unsigned checkpoints = o->checkpoints;
+	pthread_mutex_unlock(&o->lock);
+	assert_in_range(checkpoints, 2, UINT_MAX);
+}
+
 /* Each answer brings the next op before the thread can rest; more rows than one step removes are overdue. */
 static void pruning_has_its_share_however_busy_the_thread_is(void **state)
 {
@@ -390,6 +408,7 @@ static const struct CMUnitTest promises[] = {
 	TEST(pruning_that_cannot_be_committed_is_rolled_back_and_tried_again),
 	TEST(a_silence_that_cannot_be_committed_is_told_later),
 	TEST(the_thread_checkpoints_after_it_has_written),
+	TEST(a_checkpoint_comes_before_the_next_transaction),
 	TEST(pruning_has_its_share_however_busy_the_thread_is),
 	TEST(pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted),
 };
