@@ -5,6 +5,7 @@ that is exactly what the fault tests are about.
 """
 import http.client
 import json
+import socket
 
 from .reply import Reply
 from .wait import SCALE
@@ -18,10 +19,23 @@ def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+class Connection(http.client.HTTPConnection):
+    receive_buffer = None
+
+    def connect(self):
+        if not self.receive_buffer:
+            return super().connect()
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect((self.host, self.port))
+
+
 class Api:
-    def __init__(self, address, within=15):
+    def __init__(self, address, within=15, receive_buffer=None):
         self.address = address
-        self.connection = http.client.HTTPConnection(*address, timeout=within * SCALE)
+        self.connection = Connection(*address, timeout=within * SCALE)
+        self.connection.receive_buffer = receive_buffer
 
     def __enter__(self):
         return self

@@ -30,8 +30,8 @@ def path_of(job, **query):
 
 
 class Poller:
-    def __init__(self, address, job, within=75):
-        self.api = Api(address, within)
+    def __init__(self, address, job, within=75, receive_buffer=None):
+        self.api = Api(address, within, receive_buffer)
         self.job = job
 
     def __enter__(self):

@@ -190,14 +190,14 @@ def at_the_end(said):
 class PollWatcher(Watcher):
     """Long polling: an answer is turned into the messages that a stream would have sent.
 
-    It is slow by nature: between two questions nothing is on its way.
+    Between two questions nothing is on its way, whether it is slow or not.
     """
 
     transport = "polling"
 
     def __init__(self, address, job, since=None, within=10, slow=False):
         super().__init__(job, since)
-        self.poller = Poller(address, job)
+        self.poller = Poller(address, job, receive_buffer=SMALL_BUFFER if slow else None)
         self.cursor = since
         self.began = False
 
