@@ -229,7 +229,8 @@ static enum store_result find_silence(struct chores *c, void *context)
 {
 	const struct store_ops *ops = c->store->ops;
 	struct silence *silence = context;
-	int64_t now = steady_now(c);
+	/* Both ends of a silence are cut to milliseconds: it is sure to be long enough one later. */
+	int64_t now = steady_now(c) - 1;
 	enum store_result r = ops->stalled(c->store, now, c->limits->commit_writes, add_stall, silence);
 
 	if (r != STORE_NONE)
