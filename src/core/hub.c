@@ -698,6 +698,10 @@ static void tick_stalls(struct hub *h)
 		struct subscriber *s = container_of(h->stalls.next, struct subscriber, stall);
 		if (!is_due(h, s->stall_due))
 			return;
+		if (s->ops->takes && s->ops->takes(s)) {
+			hub_block(h, s);
+			continue;
+		}
 		h->stats.stalled++;
 		detach(h, s);
 		s->ops->stalled(s);

@@ -348,6 +348,20 @@ static void note_flow(struct conn *c, size_t len)
 	}
 }
 
+bool conn_takes(struct conn *c)
+{
+	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
+		c->took = loop_now(c->loop);
+	return loop_now(c->loop) - c->took < c->loop->limits->stall_ms;
+}
+
+/* From now on its time to take something runs. */
+static void note_blocked(struct conn *c)
+{
+	socket_takes(lws_get_socket_fd(c->wsi), &c->taken);
+	c->took = loop_now(c->loop);
+}
+
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 {
 	/* lws writes neither in front of the bytes nor into them, so shared memory can be given. */
@@ -362,6 +376,7 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 		return SINK_OPEN;
 	if (c->state != CONN_SOCKET)
 		input_hold(c);
+	note_blocked(c);
 	lws_callback_on_writable(c->wsi);
 	return SINK_BLOCKED;
 }

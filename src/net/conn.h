@@ -54,6 +54,7 @@ struct conn {
 	uint64_t due;
 	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its memory, which is ours */
 	struct ws *ws; /* of a WebSocket */
+	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that number changed */
 };
 
 /* The connection with this id, or NULL when it is gone. */
@@ -94,6 +95,11 @@ void conn_widen(struct conn *c, size_t coming);
 /* The peer of this stream has hung up: see hangups.h. */
 void conn_hung_up(void *loop, uint64_t id);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
+/*
+ * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.  A socket with a
+ * large buffer becomes writable only when a third of it is free: a slow peer may need longer than stall_ms for that.
+ */
+bool conn_takes(struct conn *c);
 
 /* Ends a subscription of this connection and frees what holds it. */
 void conn_release(struct conn *c);

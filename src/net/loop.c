@@ -12,6 +12,7 @@
 #include "inbox.h"
 #include "input.h"
 #include "loop_private.h"
+#include "socket.h"
 #include "stream.h"
 #include "updates.h"
 #include "ws.h"
@@ -419,6 +420,24 @@ static void expire(struct loop *l, struct list *deadlines, void (*expired)(struc
 	}
 }
 
+/* Whoever still takes the last bytes of an answer has more time. */
+static void closing_expired(struct conn *c)
+{
+	if (conn_takes(c))
+		loop_deadline(&c->loop->closings, c, c->loop->now + c->loop->limits->stall_ms);
+	else
+		conn_kill(c);
+}
+
+/* The answer before may still be on its way. */
+static void idle_expired(struct conn *c)
+{
+	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
+		loop_deadline(&c->loop->idles, c, c->loop->now + c->loop->limits->keepalive_ms);
+	else
+		conn_close(c);
+}
+
 static void expire_beats(struct loop *l)
 {
 	while (!list_empty(&l->beats_due)) {
@@ -461,8 +480,8 @@ static void on_tick(uv_timer_t *timer)
 	doorstep_tick(&l->doorstep, l->now);
 	expire(l, &l->heads, input_late);
 	expire(l, &l->bodies, input_late);
-	expire(l, &l->idles, conn_close);
-	expire(l, &l->closings, conn_kill);
+	expire(l, &l->idles, idle_expired);
+	expire(l, &l->closings, closing_expired);
 	expire(l, &l->messages, ws_message_overdue);
 	expire_beats(l);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)

@@ -202,12 +202,18 @@ static void stream_stalled(struct subscriber *s)
 	conn_kill(stream_of(s)->conn);
 }
 
+static bool stream_takes(struct subscriber *s)
+{
+	return conn_takes(stream_of(s)->conn);
+}
+
 static const struct subscriber_ops stream_ops = {
 	.opened = stream_opened,
 	.write = stream_write,
 	.ended = stream_ended,
 	.heartbeat = stream_heartbeat,
 	.stalled = stream_stalled,
+	.takes = stream_takes,
 };
 
 /*

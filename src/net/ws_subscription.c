@@ -127,6 +127,11 @@ static void subscription_stalled(struct subscriber *subscriber)
 	conn_kill(((struct subscription *)subscriber)->ws->conn);
 }
 
+static bool subscription_takes(struct subscriber *subscriber)
+{
+	return conn_takes(((struct subscription *)subscriber)->ws->conn);
+}
+
 /* Straight from the ring when there is nothing else to say. */
 static enum sink put(struct ws *w, const char *bytes, size_t len)
 {
@@ -166,6 +171,7 @@ static const struct subscriber_ops subscription_ops = {
 	.ended = subscription_ended,
 	.heartbeat = subscription_heartbeat,
 	.stalled = subscription_stalled,
+	.takes = subscription_takes,
 };
 
 void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)

@@ -1,14 +1,18 @@
 """Section D of the faults: streams and resume. D3 to D5 and D7, one test or more per row."""
+import threading
+
 import pytest
 
 from support.api import Api
 from support.crowd import Crowd
 from support.load import Crew
+from support.poll import path_of
 from support.problem import assert_problem
-from support.raw import ask
+from support.raw import Raw, ask, request
 from support.sse import SseStream, stream_request
-from support.wait import SCALE
+from support.wait import SCALE, Deadline
 from support.watcher import Cut, SseWatcher
+from support.ws import WebSocket
 
 VIEWERS = 1000
 
@@ -194,6 +198,34 @@ def test_d6_a_reader_that_stands_still_is_closed_and_may_come_back(serve, client
     server.stop()
     counted = server.counted()
     assert counted["stalled"] == 1 and counted["refills"] >= 1
+
+
+@pytest.mark.parametrize("way", ["sse", "websocket", "polling"])
+def test_d6_a_reader_that_goes_on_taking_does_not_stand_still(serve, client, way):
+    """The socket's buffer is 2 MB wide by then, and it takes the reader longer than stall_ms to free a third."""
+    server = serve(stall_ms=500)
+    api = client(server)
+    job = api.create_job()["id"]
+    for i in range(0, 220, 10):
+        assert api.update(job, [{"taskId": f"t{j}", "note": "n" * 16000} for j in range(i, i + 10)]).status == 200
+    with question(server.address, job, way) as raw:
+        deadline = Deadline(60, "a first message of 3.5 MB")
+        for _ in range(3500 // 70):
+            raw.exactly(70_000, deadline)
+            threading.Event().wait(0.1)     # a slow reader: that is the subject here
+    server.stop()
+    assert server.counted()["stalled"] == 0
+
+
+def question(address, job, way):
+    """A connection on which the job's first message comes."""
+    if way == "websocket":
+        socket = WebSocket(address, receive_buffer=64 * 1024)
+        socket.send("subscribe", jobId=job)
+        return socket.raw
+    raw = Raw(address, receive_buffer=64 * 1024)
+    raw.send(stream_request(job) if way == "sse" else request("GET", path_of(job)))
+    return raw
 
 
 def test_d6_readers_that_stand_still_cost_the_others_nothing(serve, client):

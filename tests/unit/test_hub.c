@@ -26,7 +26,7 @@ struct watcher {
 	struct subscriber subscriber; /* first */
 	struct bench *bench;
 	struct buf story;
-	bool blocks;
+	bool blocks, takes;
 };
 
 static bool bench_reads(void *context, struct read_request *r)
@@ -256,10 +256,21 @@ static void watcher_stalled(struct subscriber *s)
 	buf_text(&((struct watcher *)s)->story, "stalled ");
 }
 
-static const struct subscriber_ops stream = { watcher_opened, watcher_write, NULL, watcher_ended, watcher_heartbeat,
-					      watcher_stalled };
+static bool watcher_takes(struct subscriber *s)
+{
+	return ((struct watcher *)s)->takes;
+}
+
+static const struct subscriber_ops stream = {
+	.opened = watcher_opened,
+	.write = watcher_write,
+	.ended = watcher_ended,
+	.heartbeat = watcher_heartbeat,
+	.stalled = watcher_stalled,
+	.takes = watcher_takes,
+};
 static const struct subscriber_ops silent = {
-	watcher_opened, watcher_write, NULL, watcher_ended, NULL, watcher_stalled
+	.opened = watcher_opened, .write = watcher_write, .ended = watcher_ended, .stalled = watcher_stalled
 };
 static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = watcher_ready };
 
@@ -504,6 +515,26 @@ static void who_takes_nothing_for_too_long_is_let_go(void **state)
 	tick(b, 1);
 	told(&w, "stalled ");
 	assert_null(w.subscriber.channel);
+	assert_int_equal(hub_stats(b->hub).stalled, 1);
+	leave(&w);
+}
+
+static void who_goes_on_taking_is_not_let_go(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { .takes = true };
+
+	watch_from(b, &w, 5);
+	w.blocks = true;
+	publish_many(b, A, 6, 6);
+	for (int i = 0; i < 3; i++)
+		tick(b, b->limits.stall_ms);
+	told(&w, "6 ");
+	w.takes = false;
+	tick(b, b->limits.stall_ms - 1);
+	told(&w, "");
+	tick(b, 1);
+	told(&w, "stalled ");
 	assert_int_equal(hub_stats(b->hub).stalled, 1);
 	leave(&w);
 }
@@ -1074,6 +1105,7 @@ int main(void)
 		HUB_TEST(who_comes_to_a_blocked_connection_waits_for_it),
 		HUB_TEST(who_cannot_be_continued_is_reset_and_told_so),
 		HUB_TEST(who_takes_nothing_for_too_long_is_let_go),
+		HUB_TEST(who_goes_on_taking_is_not_let_go),
 		HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),
 		HUB_TEST(a_read_of_who_has_gone_is_marked_so),
 		HUB_TEST(what_a_bus_lost_comes_with_the_next_heartbeat),

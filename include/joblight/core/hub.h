@@ -69,6 +69,8 @@ struct subscriber_ops {
 	void (*ended)(struct subscriber *s, const struct ending *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
 	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
+	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL: never known. */
+	bool (*takes)(struct subscriber *s);
 };
 
 /* The kinds of messages a subscriber may choose from: the event types, and presence. */

@@ -300,7 +300,16 @@ static void stream_stalled(struct subscriber *s)
 	client_leave(c);
 }
 
-const struct subscriber_ops stream_client = { stream_opened, stream_write, NULL, stream_ended, stream_heartbeat,
-					      stream_stalled };
-const struct subscriber_ops silent_stream_client = { stream_opened, stream_write, NULL, stream_ended, NULL,
-						     stream_stalled };
+const struct subscriber_ops stream_client = {
+	.opened = stream_opened,
+	.write = stream_write,
+	.ended = stream_ended,
+	.heartbeat = stream_heartbeat,
+	.stalled = stream_stalled,
+};
+const struct subscriber_ops silent_stream_client = {
+	.opened = stream_opened,
+	.write = stream_write,
+	.ended = stream_ended,
+	.stalled = stream_stalled,
+};
