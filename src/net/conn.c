@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -434,10 +435,18 @@ static int on_handshake(const struct conn *c)
 	return c->state == CONN_UPGRADE ? 0 : -1;
 }
 
+/* Nothing that is written would reach anybody; of a client that has only said all, input alone is at its end. */
+static bool is_reset(int fd)
+{
+	struct pollfd socket = { .fd = fd };
+
+	return poll(&socket, 1, 0) == 1 && (socket.revents & (POLLHUP | POLLERR));
+}
+
 /* The connection is closing; the rest follows with WSI_DESTROY, when the loop has turned. */
 static int on_gone(struct conn *c)
 {
-	if (outlive(c))
+	if (!is_reset(lws_get_socket_fd(c->wsi)) && outlive(c))
 		return 0;
 	if ((c->state == CONN_STREAM && c->subscriber && c->subscriber->blocked) ||
 	    (c->state == CONN_SOCKET && ws_blocked(c)))

@@ -1,0 +1,58 @@
+"""Reads of clients that are gone before the store comes to them."""
+import pytest
+
+from support.preload import compiled
+from support.raw import Raw, request
+from support.server import SETTING
+from support.wait import until
+
+MANY = 20
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """While this file exists, a read that was begun goes no further."""
+    yield tmp_path / "gate"
+    (tmp_path / "gate").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """How many reads were begun."""
+    return lambda: (tmp_path / "reads").stat().st_size
+
+
+@pytest.fixture
+def gated(serve, gate, tmp_path, monkeypatch):
+    for name, value in (("LD_PRELOAD", compiled("gated_reads", tmp_path)),
+                        ("JOBLIGHT_TEST_GATE", gate), ("JOBLIGHT_TEST_READS", tmp_path / "reads")):
+        monkeypatch.setitem(SETTING, name, str(value))
+    return serve(readers=1, loops=1)
+
+
+def asking(server, job, number):
+    """A connection that asks what no other one asks, so that the answers are not shared."""
+    raw = Raw(server.address)
+    raw.send(request("GET", f"/api/jobs/{job}/activity?limit={number}"))
+    return raw
+
+
+def test_a_read_whose_client_was_reset_is_not_begun(gated, client, gate, begun):
+    api = client(gated)
+    job = api.create_job()["id"]
+    gate.touch()
+    before = begun()
+    first = asking(gated, job, 1)
+    until(lambda: begun() == before + 1, 5, "the first read being begun")
+    fds = gated.fds()
+    others = [asking(gated, job, 2 + i) for i in range(MANY)]
+    for _ in range(2):
+        assert api.get("/healthz").status == 200    # the loop has turned since it read them
+    for raw in others:
+        raw.hang_up()
+    gated.fds_back_to(fds, within=5)
+    gate.unlink()
+    assert first.response().status == 200
+    assert api.get(f"/api/jobs/{job}").status == 200    # it was asked for behind them
+    assert begun() == before + 2
+    first.close()
