@@ -1,24 +1,17 @@
 """--durability on the real server: what is on the disk when an answer comes. A power cut cannot be
 had here, so what the system was asked for is counted.
 """
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
+from support.preload import compiled
 from support.server import SETTING
-
-SOURCE = Path(__file__).parent / "preload" / "counting_syncs.c"
 
 
 @pytest.fixture
 def serve_counted(serve, tmp_path, monkeypatch):
     """serve_counted(**options): a server, and a function that tells how often it has synced."""
-    library, counter = tmp_path / "counting_syncs.so", tmp_path / "syncs"
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(library),
-                    str(SOURCE)], check=True, timeout=60)
-    monkeypatch.setitem(SETTING, "LD_PRELOAD", str(library))
+    counter = tmp_path / "syncs"
+    monkeypatch.setitem(SETTING, "LD_PRELOAD", str(compiled("counting_syncs", tmp_path)))
     monkeypatch.setitem(SETTING, "JOBLIGHT_TEST_SYNCS", str(counter))
     return lambda **options: (serve(**options), lambda: counter.stat().st_size)
 

@@ -2,30 +2,25 @@
 that cannot go on ends with a line.
 """
 import contextlib
-import os
 import re
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support.api import Api, Lost, compact, hook
+from support.preload import compiled
 from support.problem import assert_problem
 from support.server import SETTING, command
 from support.ws import WebSocket
 
-SOURCE = Path(__file__).parent / "preload" / "failing_malloc.c"
 SIZE = 7777     # of a string in a body; no other allocation is so large and no larger
 AROUND = 4      # what a parser adds to it
 
 
 @pytest.fixture(scope="module")
 def failing_malloc(tmp_path_factory):
-    library = tmp_path_factory.mktemp("preload") / "failing_malloc.so"
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE)],
-                   check=True, timeout=60)
-    return library
+    return compiled("failing_malloc", tmp_path_factory.mktemp("preload"))
 
 
 @pytest.fixture
