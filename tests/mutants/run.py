@@ -26,6 +26,10 @@ KEPT = ("build", "node_modules", "__pycache__")     # folders of the copy that a
 LONGEST_S = 300                                     # of one build or test
 PASSED, KILLED = "passed", "killed"
 
+# The copy has a program of its own, and its tests no settings but the machine's slowness.
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if not name.startswith("JOBLIGHT_") or name == "JOBLIGHT_TEST_SCALE"}
+
 
 class Trouble(Exception):
     """Neither passed nor failed by an assertion."""
@@ -43,7 +47,7 @@ class Mutant:
 def run(*words, folder=TREE, **environment):
     """(exit status, all that it said)"""
     try:
-        done = subprocess.run(words, cwd=folder, env={**os.environ, **environment}, text=True,
+        done = subprocess.run(words, cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
                               errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=LONGEST_S, check=False)
     except subprocess.TimeoutExpired:
