@@ -108,6 +108,8 @@ static void settle_memory(struct limits *limits)
 		limits->memory_bytes = memory_of_machine() / 10 * 8;
 	if (!limits->snapshot_bytes)
 		limits->snapshot_bytes = limits->memory_bytes / 4;
+	if (!limits->replies_bytes)
+		limits->replies_bytes = limits->memory_bytes / 4;
 	/* Large blocks are the system's again as soon as they are freed; the allocator would learn to keep them. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);

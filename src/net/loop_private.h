@@ -28,7 +28,7 @@ struct slot {
 
 /* The loop's part of counters.def. */
 struct counters {
-	uint64_t broken, silent, full, streams_full, short_of_memory, busy, refused;
+	uint64_t broken, silent, full, streams_full, short_of_memory, replies_full, busy, refused;
 };
 
 struct loops {
@@ -37,6 +37,7 @@ struct loops {
 	atomic_size_t connections; /* of all loops */
 	atomic_size_t wide;        /* bytes of the larger buffers of sockets, of all loops */
 	atomic_size_t streams;     /* of them, what loop_count_stream() counted */
+	atomic_size_t replies;     /* bytes of answers on their way, but for snapshots, of all loops */
 	struct memory_gauge memory;
 	struct loop *all;
 };

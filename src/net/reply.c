@@ -22,12 +22,16 @@ struct reply {
 	struct read_result *result; /* holds `body` */
 	int part;                   /* what is written next, and from where */
 	size_t offset;
+	atomic_size_t *counter; /* of the bytes of all answers */
+	size_t counted;         /* of this one in it */
 };
 
 void reply_free(struct reply *r)
 {
 	if (!r)
 		return;
+	if (r->counter)
+		atomic_fetch_sub(r->counter, r->counted);
 	buf_finish(&r->head);
 	buf_finish(&r->tail);
 	read_result_release(r->result);
@@ -137,8 +141,39 @@ static bool wants_body(const struct conn *c)
 	return !(c->request && c->request->head);
 }
 
+/* Snapshots are not counted: they have a budget of their own. */
+static size_t bytes_of_result(const struct read_result *r)
+{
+	return r && !r->snapshot ? r->text.len : 0;
+}
+
+/* What a slow reader keeps in memory. */
+static void count(struct conn *c, struct reply *r)
+{
+	r->counter = &c->loop->family->replies;
+	r->counted = r->head.len + r->tail.len + bytes_of_result(r->result);
+	atomic_fetch_add(r->counter, r->counted);
+}
+
+/*
+ * Whether an answer that will keep so many bytes may be made.  One write always may, and what answers a write: that
+ * has been done.  False: the answer is a 503.
+ */
+static bool has_room(struct conn *c, size_t len)
+{
+	uint64_t most = c->loop->limits->replies_bytes, held = atomic_load(&c->loop->family->replies);
+
+	if (len <= PIECE_BYTES || !wants_body(c) || !c->request || c->request->method != METHOD_GET || !most ||
+	    !held || held + len <= most)
+		return true;
+	c->loop->counters.replies_full++;
+	reply_refuse(c, OUTCOME_OVERLOADED, "too many large answers are on their way; come back in a moment");
+	return false;
+}
+
 static void send_reply(struct conn *c, size_t len)
 {
+	count(c, c->reply);
 	conn_widen(c, wants_body(c) ? len : 0);
 	conn_reply_ready(c);
 }
@@ -180,6 +215,12 @@ void reply_json_around(struct conn *c, enum outcome o, const char *headers, stru
 {
 	struct slice body = read_result_json(result);
 	size_t len = before->len + body.len + after->len + 1;
+
+	if (!has_room(c, before->len + after->len + bytes_of_result(result))) {
+		buf_finish(before);
+		buf_finish(after);
+		return;
+	}
 	struct reply *r = begin(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, len);
 
 	if (wants_body(c)) {
@@ -228,6 +269,10 @@ void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struc
 {
 	if (body->len <= PIECE_BYTES || !wants_body(c)) {
 		reply_json(c, o, headers, buf_as_slice(body));
+		buf_finish(body);
+		return;
+	}
+	if (!has_room(c, body->len)) {
 		buf_finish(body);
 		return;
 	}

@@ -6,6 +6,9 @@
  * network: one that filled the whole buffer of the socket would wait for an acknowledgement that the client's
  * system delays by 40 ms, in the hope of a second one.
  *
+ * What answers keep in memory has a budget (--max-replies, and --max-snapshots for those): a large answer to a
+ * GET beyond it is a 503 instead.
+ *
  * Each function that begins an answer is called once for a request, in the thread of its loop.  `headers`:
  * complete lines with CRLF, or "".  Answers of JSON end in a newline.
  */

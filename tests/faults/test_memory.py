@@ -1,4 +1,6 @@
 """Memory that has an end: new streams are refused in words, and nobody who watches is disturbed."""
+import pytest
+
 from support.crowd import Crowd
 from support.problem import assert_problem
 from support.raw import Raw, ask, request
@@ -128,3 +130,63 @@ def test_the_memory_of_snapshots_is_given_back(serve, client):
         api.report(job, "t", note="another snapshot")
         assert len(api.job(job)["tasks"]) == 513
     assert server.rss_kib() - before < 8 * 1024
+
+
+# -- answers that nobody else holds ----------------------------------------------------------------
+
+PAGE = 1000 * 1000          # nearly what one answer of a list may have
+
+
+def with_large_pages(api):
+    """A job with a log of several pages; gives the paths whose answers are a page each."""
+    job = api.create_job()
+    for i in range(20):
+        batch = [{"taskId": f"t{n}", "note": f"{i}" + "n" * 16000} for n in range(15)]
+        assert api.update(job["id"], batch).status == 200
+    for i in range(80):
+        assert api.post("/api/jobs", {"title": "Job", "metadata": {"m": "m" * 16000}}).status == 201
+    path = f"/api/jobs/{job['id']}"
+    return {"a list": "/api/jobs?limit=1000", "a log": f"{path}/activity?limit=1000",
+            "a poll": f"{path}/updates?since={job['epoch']}.1"}
+
+
+def slow_reader(server, path):
+    """(status, connection) of one that takes the head of its answer, and nothing more."""
+    raw = Raw(server.address, receive_buffer=4096)
+    raw.send(request("GET", path))
+    return raw.head_of_response(Deadline(10, "the head of an answer"))[0], raw
+
+
+@pytest.mark.parametrize("kind", ["a list", "a log", "a poll"])
+def test_large_answers_to_slow_readers_have_a_budget(serve, client, kind):
+    server = serve(max_replies=8 * PAGE)
+    api = client(server)
+    path = with_large_pages(api)[kind]
+    assert len(api.get(path).body) > PAGE * 0.9
+    before = server.rss_kib()
+    readers = [slow_reader(server, path) for _ in range(100)]
+    taken = [raw for status, raw in readers if status == 200]
+    assert 5 <= len(taken) <= 9, "as many as the budget has room for"
+    assert {status for status, _ in readers} == {200, 503}
+    assert server.rss_kib() - before < 3 * 8 * PAGE // 1024
+    refused = api.get(path)
+    assert_problem(refused, 503, "overloaded")
+    assert int(refused.header("Retry-After")) >= 1
+    assert api.get("/api/jobs?limit=1").status == 200, "what is small goes on"
+    assert api.create_job(metadata={"m": "m" * 16000}, tasks=[{"title": "t"}])
+    for _, raw in readers:
+        raw.close()
+    until(lambda: api.get(path).status == 200, 10, "room again")
+    server.stop()
+    assert server.counted()["replies_full"] >= 92
+
+
+def test_readers_that_take_their_answers_never_meet_the_budget(serve, client):
+    """One answer larger than all of it may be made when there is no other."""
+    server = serve(max_replies=1000)
+    api = client(server)
+    for path in with_large_pages(api).values():
+        for _ in range(5):
+            assert len(api.get(path).body) > PAGE * 0.9
+    server.stop()
+    assert server.counted()["replies_full"] == 0
