@@ -579,6 +579,18 @@ static bool patch_job(struct engine *e, struct op *op)
 	return true;
 }
 
+static bool remember_deleted(struct engine *e, const struct job_row *job)
+{
+	struct idempotency_row row = { .time = e->now, .outcome = OUTCOME_NO_CONTENT, .seq_last = job->seq };
+	char nothing[] = "";
+
+	memcpy(row.scope, job->id, sizeof(job->id));
+	deleted_key(job->epoch, row.key);
+	memcpy(row.epoch, job->epoch, sizeof(job->epoch));
+	row.body = nothing;
+	return !broken(e, e->store->ops->idempotency_put(e->store, &row));
+}
+
 /* Its streams end; the message goes the way of the events so that it comes behind them. */
 static bool delete_job(struct engine *e, struct op *op)
 {
@@ -588,7 +600,7 @@ static bool delete_job(struct engine *e, struct op *op)
 		return e->rows.failure ? false
 				       : problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"",
 						     op->job_id);
-	if (broken(e, e->store->ops->job_delete(e->store, &job->row)))
+	if (broken(e, e->store->ops->job_delete(e->store, &job->row)) || !remember_deleted(e, &job->row))
 		return false;
 	struct event *event = batch_add(e->batch);
 	memcpy(event->job_id, job->row.id, sizeof(event->job_id));

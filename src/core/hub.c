@@ -171,9 +171,11 @@ static void end(struct hub *h, struct subscriber *s)
 
 static void read_done(struct read_request *request);
 
-static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail)
+static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail, bool deleted)
 {
-	struct opening o = { .outcome = outcome, .detail = detail, .job_id = s->channel->job_id };
+	struct opening o = {
+		.outcome = outcome, .detail = detail, .deleted = deleted, .job_id = s->channel->job_id
+	};
 
 	detach(h, s);
 	s->ops->opened(s, &o);
@@ -215,7 +217,8 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 	if (again)
 		retry_soon(h, s);
 	else
-		fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment");
+		fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment",
+		     false);
 }
 
 static void refill(struct hub *h, struct subscriber *s)
@@ -341,7 +344,7 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 		if (again)
 			refill_failed(h, s);
 		else
-			fail(h, s, r->problem.outcome, r->problem.detail);
+			fail(h, s, r->problem.outcome, r->problem.detail, r->deleted);
 		return;
 	}
 	if (c->ring && strcmp(c->epoch, r->epoch) != 0) {

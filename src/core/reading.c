@@ -439,6 +439,21 @@ static void (*const readers[])(struct reading *, const struct job_row *) = {
 	[READ_ACTIVITY] = read_activity,
 };
 
+/* Whether the job in which this position is was deleted, as far back as that is remembered. */
+static bool was_deleted(struct reading *x)
+{
+	const struct read_query *q = x->query;
+	struct idempotency_row row = { 0 };
+	char key[KEY_MAX + 1];
+
+	if (q->kind != READ_RESUME || q->position.kind != POSITION_CURSOR)
+		return false;
+	deleted_key(q->position.epoch, key);
+	enum store_result r = x->store->ops->idempotency_get(x->store, q->job_id, key, &row);
+	free(row.body);
+	return ok(x, r) && r == STORE_OK;
+}
+
 static void read_of_job(struct reading *x)
 {
 	struct job_row job = { 0 };
@@ -447,6 +462,9 @@ static void read_of_job(struct reading *x)
 	if (!ok(x, r))
 		return;
 	if (r == STORE_NONE) {
+		x->result->deleted = was_deleted(x);
+		if (outcome_is_error(x->result->problem.outcome))
+			return;
 		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", x->query->job_id);
 		return;
 	}

@@ -160,14 +160,14 @@ static void turn_into_reset(const struct poll *p, struct update *u, const struct
 	u->over = subscriber_ended(&p->subscriber) && u->cursor >= u->head;
 }
 
-/* A cursor that the server once gave, of a job that is not there: it was deleted. */
+/* Whoever holds a position in a job that was deleted hears of its end; any other job is unknown. */
 static void answer_failure(struct poll *p, const struct opening *o)
 {
 	struct update u = {
 		.epoch = p->asked.epoch, .deleted = true, .cursor = p->asked.seq, .head = p->asked.seq, .over = true
 	};
 
-	if (o->outcome == OUTCOME_NOT_FOUND && p->asked.kind == POSITION_CURSOR)
+	if (o->deleted)
 		answer(p, &u);
 	else
 		reply_refuse(p->conn, o->outcome, "%s", o->detail);
@@ -182,7 +182,8 @@ static void attach_at(struct poll *p, uint64_t seq)
 
 	memcpy(here.epoch, subscriber_epoch(&p->subscriber), strlen(subscriber_epoch(&p->subscriber)) + 1);
 	hub_detach(p->conn->loop->hub, &p->subscriber);
-	attach(p, &here);
+	p->asked = here;
+	attach(p, &p->asked);
 }
 
 /* Nothing that it wants has happened up to this event. */

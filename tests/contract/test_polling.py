@@ -11,7 +11,7 @@ from support.load import Crew
 from support.poll import Poll, Poller, path_of
 from support.problem import assert_problem
 from support.raw import Raw, request
-from support.wait import Deadline
+from support.wait import Deadline, until
 
 
 @pytest.fixture
@@ -170,6 +170,39 @@ def test_a_position_in_a_job_that_was_deleted_meanwhile_is_at_its_end(poll, api,
     assert (answer.status, answer["status"], answer["terminal"]) == (200, "deleted", True)
     assert (answer["reset"], answer.events) == (False, [])
     assert (answer["epoch"], answer["cursor"]) == (snapshot["epoch"], snapshot["cursor"])
+
+
+@pytest.mark.parametrize("wait", [None, 30])
+def test_a_position_in_a_job_that_never_was_is_of_an_unknown_job(api, snapshot, wait):
+    path = path_of("never-there", since=snapshot["cursor"], wait=wait)
+    assert_problem(api.get(path), 404, "not_found")
+    job = api.create_job(id="gone")
+    api.delete("/api/jobs/gone")
+    for since, status in [(job["cursor"], 200), (snapshot["cursor"], 404), ("aaaaaaaaaa.1", 404),
+                          (None, 404), ("nonsense", 404), ("981173106000", 404)]:
+        assert (since, api.get(path_of("gone", since=since, wait=wait)).status) == (since, status)
+
+
+def test_each_job_that_had_the_name_is_remembered_as_deleted_over_a_restart(serve, client):
+    server = serve()
+    api, cursors = client(server), []
+    for _ in range(3):
+        cursors.append(api.create_job(id="again")["cursor"])
+        assert api.delete("/api/jobs/again").status == 204
+    server.restart()
+    for cursor in cursors:
+        answer = Poll(client(server).get(path_of("again", since=cursor)))
+        assert (answer["status"], answer["terminal"], answer["cursor"]) == ("deleted", True, cursor)
+
+
+def test_a_deleted_job_is_forgotten_with_the_keys(serve, client):
+    server = serve(idempotency_ms=1000)
+    api = client(server)
+    job = api.create_job()
+    api.delete(f"/api/jobs/{job['id']}")
+    path = path_of(job["id"], since=job["cursor"])
+    assert api.get(path).status == 200
+    until(lambda: api.get(path).status == 404, 30, "its being forgotten")
 
 
 def test_a_job_that_was_made_again_is_not_the_deleted_one(poll, api):

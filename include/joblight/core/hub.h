@@ -34,6 +34,7 @@ struct subscriber;
 struct opening {
 	enum outcome outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
 	const char *detail;
+	bool deleted; /* NOT_FOUND: the job in which the position is was deleted */
 	enum resume resume;
 	enum reset_reason reason;
 	bool again; /* in mid-stream: the reader could not be continued */

@@ -97,6 +97,7 @@ struct read_result {
 	/* RESUME */
 	enum resume resume;
 	enum reset_reason reason;
+	bool deleted;   /* NOT_FOUND: the job in which the position is was deleted, and not long ago */
 	uint64_t start; /* EXACT: the position that `events` follow (a time was turned into one) */
 	struct read_event *events;
 	size_t event_count;

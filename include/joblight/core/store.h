@@ -61,6 +61,15 @@ static inline void job_scope(int64_t job, char scope[ID_MAX + 1])
 	snprintf(scope, ID_MAX + 1, "#%lld", (long long)job);
 }
 
+/*
+ * The key under which, in the scope of its id, a deleted job is remembered as long as an answer: whoever holds a
+ * position in it is told so.  No client's key has a space.
+ */
+static inline void deleted_key(const char *epoch, char key[KEY_MAX + 1])
+{
+	snprintf(key, KEY_MAX + 1, "deleted %s", epoch);
+}
+
 /* What the clocks showed when they were last compared; see timeline.h.  All in milliseconds. */
 struct clock_row {
 	char boot[40];
