@@ -2,36 +2,20 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, mock, test } from 'node:test';
 import { follower, range, reaches } from './support/follow.js';
-import { Proxy } from './support/proxy.js';
+import { proxied } from './support/proxied.js';
 import { connected, problem, snapshot, update } from './support/script.js';
-import { Server } from './support/server.js';
 import { SlowLine } from './support/slow.js';
 import { SocketServer } from './support/socket.js';
 import { eventually } from './support/wait.js';
 
 const LONG = Boolean(process.env.JOBLIGHT_TEST_LONG);
 const follow = follower();
-let server;
+const { server, proxy } = proxied();
 let sockets;
-let proxy;
 
-before(async () => {
-  [server, sockets] = await Promise.all([Server.start(), SocketServer.start()]);
-  proxy = await Proxy.start(server.url);
-});
-after(async () => {
-  await sockets.stop();
-  await proxy.stop();
-  await server.stop();
-});
-afterEach(() => {
-  mock.restoreAll();
-  follow.closeAll();
-  sockets.reset();
-  proxy.rule = () => undefined;
-  proxy.rewrite = (text) => text;
-  proxy.requests.length = 0;
-});
+before(async () => { sockets = await SocketServer.start(); });
+after(() => sockets.stop());
+afterEach(() => sockets.reset());
 
 const quickBeats = (text) => text.replace('"heartbeatMs":30000', '"heartbeatMs":400').replace(/^retry:.*$/m, 'retry: 1');
 const took = (seen, from, to) => seen.times[to] - seen.times[from];

@@ -8,18 +8,23 @@ const set = stage();
 const SHIFT = 0.05;
 
 const watchShifts = `window.shifts = [];
-new PerformanceObserver((list) => {
-  for (const { value, hadRecentInput, sources } of list.getEntries()) {
+window.keepShifts = (entries) => {
+  for (const { value, hadRecentInput, sources } of entries) {
     if (!hadRecentInput) {
       window.shifts.push({ value, sources: sources.map(({ node }) => node?.id || node?.className || node?.nodeName) });
     }
   }
-}).observe({ type: 'layout-shift', buffered: true });`;
+};
+window.shiftWatch = new PerformanceObserver((list) => window.keepShifts(list.getEntries()));
+window.shiftWatch.observe({ type: 'layout-shift', buffered: true });`;
 
 const shifted = async (page) => {
-  const shifts = await page.evaluate(() => new Promise((resolve) => {
-    requestAnimationFrame(() => setTimeout(() => resolve(window.shifts), 100)); // the observer hears of a frame after it
-  }));
+  const shifts = await page.evaluate(async () => {
+    // The frame that is due, and the one after it, before which the first one's shifts are recorded.
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+    window.keepShifts(window.shiftWatch.takeRecords());
+    return window.shifts;
+  });
   return { sum: shifts.reduce((sum, { value }) => sum + value, 0), shifts };
 };
 

@@ -1,33 +1,15 @@
 /* When a transport is left for the next one, and when it is not. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, mock, test } from 'node:test';
+import { mock, test } from 'node:test';
 import { follower, range, reaches } from './support/follow.js';
-import { Proxy } from './support/proxy.js';
-import { Server } from './support/server.js';
+import { proxied } from './support/proxied.js';
 import { eventually } from './support/wait.js';
 
 const SSE = { 'content-type': 'text/event-stream' };
 const HTML = { 'content-type': 'text/html' };
 const follow = follower();
-let server;
-let proxy;
+const { server, proxy } = proxied();
 let job;
-
-before(async () => {
-  server = await Server.start();
-  proxy = await Proxy.start(server.url);
-});
-after(async () => {
-  await proxy.stop();
-  await server.stop();
-});
-afterEach(() => {
-  mock.restoreAll();
-  follow.closeAll();
-  proxy.rule = () => undefined;
-  proxy.rewrite = (text) => text;
-  proxy.requests.length = 0;
-});
 
 const tell = async (times) => {
   for (let i = 0; i < times; i++) await server.report(job.id, { taskId: 'read', status: 'in_progress', progress: i });

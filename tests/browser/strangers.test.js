@@ -1,31 +1,14 @@
 /* Answers that are not the server's own end nothing; its own do, until somebody wants to try again. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, mock, test } from 'node:test';
+import { mock, test } from 'node:test';
 import { follower, reaches } from './support/follow.js';
-import { Proxy } from './support/proxy.js';
+import { proxied } from './support/proxied.js';
 import { problem } from './support/script.js';
-import { Server } from './support/server.js';
 import { eventually } from './support/wait.js';
 
 const HTML = { 'content-type': 'text/html' };
 const follow = follower();
-let server;
-let proxy;
-
-before(async () => {
-  server = await Server.start();
-  proxy = await Proxy.start(server.url);
-});
-after(async () => {
-  await proxy.stop();
-  await server.stop();
-});
-afterEach(() => {
-  mock.restoreAll();
-  follow.closeAll();
-  proxy.rule = () => undefined;
-  proxy.requests.length = 0;
-});
+const { server, proxy } = proxied();
 
 /** Whatever is asked for is answered so, as by a proxy whose server is away. */
 const all = (answer) => () => answer;

@@ -2,26 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, until } from './support/browser.js';
-import { Proxy } from './support/proxy.js';
 import { range } from './support/follow.js';
-import { Server } from './support/server.js';
+import { proxied } from './support/proxied.js';
 import { SlowLine } from './support/slow.js';
 import { eventually } from './support/wait.js';
 
 const TABS = 7;
 const noSocket = ({ headers }) => (headers.upgrade ? { status: 400 } : undefined);
 
-let server;
-let proxy;
-
-before(async () => {
-  server = await Server.start();
-  proxy = await Proxy.start(server.url);
-});
-after(async () => {
-  await proxy.stop();
-  await server.stop();
-});
+const { server, proxy } = proxied();
 
 /** A stream of the shared kind in a tab, which writes down what it says. */
 const follow = (tab, jobId, options = {}) => tab.evaluate(async (id, given) => {
@@ -83,8 +72,6 @@ for (const name of ['chromium', 'firefox']) {
         await run();
       } finally {
         await Promise.all(tabs.map((tab) => tab.close()));
-        proxy.rule = () => undefined;
-        proxy.requests.length = 0;
       }
     });
     const openTabs = async (count, options) => {

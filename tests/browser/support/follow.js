@@ -1,8 +1,10 @@
 /* A stream in Node that writes down all it says, over WebSockets too. */
+import { afterEach, mock } from 'node:test';
 import { WebSocket } from 'ws';
 import { TaskEventStream } from '../../../www/joblight.js';
 import { eventually } from './wait.js';
 
+/** A function that follows a job; after each test its streams are closed, and the clock is the real one again. */
 export function follower() {
   const streams = [];
   const follow = (options) => {
@@ -23,6 +25,10 @@ export function follower() {
     return Object.assign(seen, { stream });
   };
   follow.closeAll = () => { for (const stream of streams.splice(0)) stream.close(); };
+  afterEach(() => {
+    mock.restoreAll();
+    follow.closeAll();
+  });
   return follow;
 }
 

@@ -16,9 +16,20 @@ export class Proxy {
 
   static async start(target) {
     const proxy = new Proxy();
-    proxy.#target = target;
-    await proxy.listen('127.0.0.1', 0);
+    await proxy.start(target);
     return proxy;
+  }
+
+  async start(target) {
+    this.#target = target;
+    await this.listen('127.0.0.1', 0);
+  }
+
+  /** Forgets the faults and what was asked. */
+  reset() {
+    this.rule = () => undefined;
+    this.rewrite = (text) => text;
+    this.requests.length = 0;
   }
 
   async listen(host, port) {
