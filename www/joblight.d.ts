@@ -266,7 +266,7 @@ export class TaskEventStream extends EventTarget {
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
   start(): void;
-  /** Milliseconds since the last sign of life. */
+  /** Milliseconds since the last sign of life; 0 while a WebSocket brings a large message, of which it shows nothing. */
   readonly quietMs: number;
   /** At once and from the top of the ladder, whatever was being waited for; also when it has failed. */
   reconnect(): void;
