@@ -2,7 +2,8 @@
  * The standard store: one SQLite file in WAL mode.
  *
  * One session writes and it alone checkpoints, outside transactions: before 3.51 SQLite could lose pages
- * when one connection checkpointed while another restarted the WAL.  Readers are opened read-only and each
+ * when one connection checkpointed while another restarted the WAL.  (wal_copy.h has the one exception, in which
+ * nobody can restart it.)  Readers are opened read-only and each
  * has a snapshot from begin() to commit() or rollback(); they never wait for the writer nor it for them.
  */
 #include "sqlite.h"

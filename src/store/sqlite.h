@@ -11,6 +11,7 @@
 
 #include "file_place.h"
 #include "joblight/core/store.h"
+#include "wal_copy.h"
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
 #define SQLITE_SCHEMA_VERSION 2
@@ -37,8 +38,13 @@ struct sqlite_session {
 	 * came after it would commit alone; so everything until rollback answers with this.
 	 */
 	enum store_result failed;
-	/* Of the writer, in pages: the WAL after the last commit, and when it was last checkpointed. */
-	int wal_pages, checkpointed_pages;
+	/*
+	 * Of the writer, in pages: the WAL after the last commit and when it was last checkpointed, and how many
+	 * of it are known to be in the database.
+	 */
+	int wal_pages, checkpointed_pages, copied_pages;
+	struct wal_copy copy;
+	unsigned copies; /* since the WAL began again */
 	uint64_t truncate_pause_ms, truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
 	int page_size;
 	bool rescued; /* what a WAL that was taken away holds is in the database */

@@ -1,6 +1,7 @@
 /*
  * The write-ahead log: copying it into the database, and the files that must stay where they are.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "joblight/base/clock.h"
@@ -8,6 +9,8 @@
 #include "sqlite.h"
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
+#define COPY_BYTES (16 << 20)      /* so much is copied by a thread of its own, and no write waits for it */
+#define COPIES_MOST 4              /* in a row; when as much is written meanwhile, the writer has to wait */
 #define TRUNCATE_BYTES (64 << 20)  /* beyond it the WAL has to start again from its beginning */
 #define TRUNCATE_AGAIN_MS 50       /* the first pause after a reader was in the way; each is twice the one before */
 #define TRUNCATE_REST_MS 10000     /* the longest pause */
@@ -73,8 +76,8 @@ static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 
 	(void)db;
 	(void)schema;
-	if (pages < s->checkpointed_pages) /* it started again from its beginning */
-		s->checkpointed_pages = 0;
+	if (pages < s->wal_pages) /* it started again from its beginning */
+		s->checkpointed_pages = s->copied_pages = 0;
 	s->wal_pages = pages;
 	return SQLITE_OK;
 }
@@ -87,23 +90,33 @@ void sqlite_watch_wal(struct sqlite_session *s)
 /* Nobody is waited for: who writes next would wait with us. */
 static int checkpoint_now(struct sqlite_session *s, int mode)
 {
-	int code;
+	int code, frames, copied;
 
 	sqlite3_busy_timeout(s->db, 0);
-	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
+	errno = 0;
+	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, &frames, &copied);
 	sqlite3_busy_timeout(s->db, SQLITE_WRITER_WAIT_MS);
+	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+		s->wal_pages = s->copied_pages = 0;
+	else if (copied > s->copied_pages)
+		s->copied_pages = copied;
 	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
 	return code;
 }
 
-/* Our own readers are done in a moment, so it is only told when it goes on. */
-static enum store_result held_up(struct sqlite_session *s, uint64_t now)
+static void pause_longer(struct sqlite_session *s, uint64_t now)
 {
 	uint64_t pause = s->truncate_pause_ms * 2;
 
 	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS ? TRUNCATE_AGAIN_MS
 	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS : pause;
 	s->truncate_due = now + s->truncate_pause_ms;
+}
+
+/* Our own readers are done in a moment, so it is only told when it goes on. */
+static enum store_result held_up(struct sqlite_session *s, uint64_t now)
+{
+	pause_longer(s, now);
 	if (s->truncate_pause_ms < HELD_UP_MS)
 		return STORE_NONE;
 	snprintf(s->base.error, sizeof s->base.error,
@@ -118,30 +131,77 @@ static enum store_result truncate_log(struct sqlite_session *s, uint64_t now)
 
 	if (code == SQLITE_BUSY)
 		return held_up(s, now);
-	if (code == SQLITE_OK)
+	if (code == SQLITE_OK) {
 		s->truncate_pause_ms = 0;
-	return code == SQLITE_OK ? STORE_OK : sqlite_failed(s, code, "checkpoint");
+		s->copies = 0;
+		return STORE_OK;
+	}
+	enum store_result r = sqlite_failed(s, code, "checkpoint");
+	pause_longer(s, now);
+	return r;
+}
+
+/* What the copying thread did.  STORE_OK: all that it found is in the database. */
+static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
+{
+	struct wal_copy *c = &s->copy;
+
+	wal_copy_end(c, false);
+	if (c->copied > s->copied_pages)
+		s->copied_pages = c->copied;
+	if (c->code == SQLITE_OK && c->copied >= c->frames) {
+		s->copies++;
+		return STORE_OK;
+	}
+	if (c->code == SQLITE_OK || c->code == SQLITE_BUSY)
+		return s->truncate_pause_ms && now < s->truncate_due ? STORE_NONE : held_up(s, now);
+	errno = c->cause;
+	enum store_result r = sqlite_failed(s, c->code, "checkpoint");
+	pause_longer(s, now);
+	return r;
+}
+
+/* Copies without holding anybody up when there is much to copy.  False: the writer can do it itself. */
+static bool copy_aside(struct sqlite_session *s)
+{
+	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size || s->copies >= COPIES_MOST ||
+	    !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
+		return false;
+	s->checkpointed_pages = s->wal_pages;
+	return true;
 }
 
 enum store_result sqlite_checkpoint(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
 	bool large = s->wal_pages > TRUNCATE_BYTES / s->page_size;
+	bool grown = s->wal_pages - s->checkpointed_pages >= CHECKPOINT_BYTES / s->page_size;
 	uint64_t now = clock_monotonic_ms();
+	enum store_result r;
 	int code;
 
 	assert(s->writer && !s->open);
-	if (sqlite_check_places(s) != STORE_OK)
-		return STORE_NONE; /* who begins a transaction is told */
+	if (s->copy.running && !wal_copy_is_done(&s->copy))
+		return STORE_NONE;
+	if (s->copy.running) {
+		r = take_copy(s, now);
+		if (r != STORE_OK)
+			return r;
+		grown = true; /* what was written meanwhile, and starting again */
+	}
 	if (s->truncate_pause_ms && !large) { /* it has begun again from its beginning */
 		s->truncate_pause_ms = 0;
+		s->copies = 0;
 		return STORE_OK;
 	}
-	if (large && s->truncate_pause_ms && now >= s->truncate_due)
-		return truncate_log(s, now);
-	if (s->wal_pages - s->checkpointed_pages < CHECKPOINT_BYTES / s->page_size)
+	bool truncate = large && (s->truncate_pause_ms ? now >= s->truncate_due : grown);
+	if (!truncate && !grown)
 		return STORE_NONE;
-	if (large && !s->truncate_pause_ms)
+	if (sqlite_check_places(s) != STORE_OK) /* who begins a transaction is told */
+		return STORE_NONE;
+	if (copy_aside(s))
+		return STORE_NONE;
+	if (truncate)
 		return truncate_log(s, now);
 	code = checkpoint_now(s, SQLITE_CHECKPOINT_PASSIVE);
 	if (code == SQLITE_OK || code == SQLITE_BUSY)
@@ -158,6 +218,7 @@ void sqlite_last_checkpoint(struct sqlite_session *s)
 	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
 	int code = SQLITE_OK;
 
+	wal_copy_end(&s->copy, true);
 	if (!wal || !shm)
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (!wal || shm)

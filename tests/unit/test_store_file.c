@@ -817,6 +817,8 @@ static void checkpoint_finds_no_space(const struct bench *b)
 	limit_files(-1);
 	while ((found = w->ops->checkpoint(w)) == STORE_NONE)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
+	if (found != STORE_OK)
+		fprintf(stderr, "%s\n", store_error(w));
 	CHILD(found == STORE_OK);
 	CHILD(size_of(b, "jobs.db") > 5 << 20);
 	CHILD(count_events(r, row.key) == seq);
@@ -910,6 +912,22 @@ static void log_that_a_reader_held_up_shrinks_again(void **state)
 	bench_close(b);
 }
 
+static bool count_event(void *context, const struct event_row *row)
+{
+	(void)row;
+	++*(uint64_t *)context;
+	return true;
+}
+
+/* In the reader's transaction. */
+static uint64_t events_of(struct bench *b, int64_t job)
+{
+	uint64_t count = 0;
+
+	OK(b->reader->ops->events(b->reader, job, 0, false, SIZE_MAX, count_event, &count));
+	return count;
+}
+
 /* SQLite waits for others by its VFS's sleep. */
 static unsigned sleeps;
 
@@ -956,6 +974,90 @@ static void program_that_goes_on_reading_is_told_of_and_not_waited_for(void **st
 	assert_int_equal(sleeps, 0);
 	bench_close(b);
 	sqlite3_vfs_unregister(vfs);
+}
+
+/* ---- who copies ---- */
+
+/* What this thread has written into files. */
+static long long written_by_me(void)
+{
+	FILE *file = fopen("/proc/thread-self/io", "r");
+	long long bytes = -1;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "rchar: %*d wchar: %lld", &bytes), 1);
+	fclose(file);
+	return bytes;
+}
+
+/* Goes on writing a little until the log has begun again: the most that one checkpoint wrote on this thread. */
+static long long most_in_one_checkpoint(struct bench *b, int64_t job, uint64_t *seq)
+{
+	const struct sqlite_session *s = (const struct sqlite_session *)b->writer;
+	long long most = 0;
+
+	do {
+		struct event_row event = { ++*seq, EVENT_COMMAND, 1, SLICE("{}") };
+		OK(b->writer->ops->begin(b->writer));
+		OK(b->writer->ops->event_add(b->writer, job, &event));
+		OK(b->writer->ops->commit(b->writer));
+		long long before = written_by_me();
+		assert_in_range(b->writer->ops->checkpoint(b->writer), STORE_OK, STORE_BUSY);
+		long long wrote = written_by_me() - before;
+		most = wrote > most ? wrote : most;
+	} while ((long long)s->wal_pages * s->page_size > 20 * MIB);
+	return most;
+}
+
+static void no_write_waits_while_a_large_log_is_copied(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+	sqlite3 *other;
+
+	open_quickly(b, &row);
+	assert_int_equal(sqlite3_open(b->location, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL), SQLITE_OK);
+	while (size_of(b, "jobs.db-wal") < 100 * MIB)
+		write_batch(b->writer, row.key, &seq, 100000, 20);
+	sqlite3_close_v2(other);
+	assert_in_range(most_in_one_checkpoint(b, row.key, &seq), 0, 20 * MIB);
+	bench_close(b);
+	bench_open(b);
+	OK(b->reader->ops->begin(b->reader));
+	assert_int_equal(events_of(b, row.key), seq);
+	OK(b->reader->ops->commit(b->reader));
+	bench_close(b);
+}
+
+static void leaves_a_large_log(const struct bench *b)
+{
+	struct bench child = *b;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+
+	open_quickly(&child, &row);
+	OK(child.reader->ops->begin(child.reader));
+	while (size_of(&child, "jobs.db-wal") < 100 * MIB)
+		write_batch(child.writer, row.key, &seq, 100000, 20);
+	_exit(0);
+}
+
+static void no_write_waits_for_the_log_that_the_last_run_left(void **state)
+{
+	struct bench *b = *state;
+	struct job_row row;
+
+	in_child(leaves_a_large_log, b);
+	bench_open(b);
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->job_get(b->reader, "j", &row));
+	uint64_t seq = events_of(b, row.key);
+	OK(b->reader->ops->commit(b->reader));
+	assert_in_range(most_in_one_checkpoint(b, row.key, &seq), 0, 20 * MIB);
+	job_row_finish(&row);
+	bench_close(b);
 }
 
 /* ---- counting ---- */
@@ -1034,6 +1136,8 @@ int main(void)
 		TEST(checkpoints_keep_the_log_small),
 		TEST(log_that_a_reader_held_up_shrinks_again),
 		TEST(program_that_goes_on_reading_is_told_of_and_not_waited_for),
+		TEST(no_write_waits_while_a_large_log_is_copied),
+		TEST(no_write_waits_for_the_log_that_the_last_run_left),
 		TEST(counting_what_is_overdue_takes_no_longer_when_there_is_more),
 	};
 
