@@ -26,6 +26,33 @@ static char *own(const char *text)
 	return text ? xstrdup(text) : NULL;
 }
 
+/* ---- walks ---- */
+
+struct walk {
+	sqlite3_stmt *st; /* bound */
+	size_t rows;
+	int code;
+	bool torn; /* the last row made no sense */
+};
+
+static bool walk_step(struct walk *w)
+{
+	w->code = sqlite3_step(w->st);
+	return w->code == SQLITE_ROW;
+}
+
+static bool walk_takes(struct walk *w, bool intact)
+{
+	w->torn = !intact;
+	w->rows += intact;
+	return intact;
+}
+
+static enum store_result walk_end(struct sqlite_session *s, const struct walk *w)
+{
+	return sqlite_walked(s, w->st, w->code, w->rows, !w->torn);
+}
+
 /* ---- jobs ---- */
 
 /* Borrows the texts; false when the row makes no sense. */
@@ -148,10 +175,8 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[status < 0 ? STATEMENT_JOBS : STATEMENT_JOBS_WITH];
+	struct walk walk = { .st = st };
 	struct job_row row;
-	size_t rows = 0;
-	bool intact = true;
-	int code;
 
 	if (s->failed)
 		return s->failed;
@@ -159,12 +184,9 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 	bind_u64(st, 2, limit);
 	if (status >= 0)
 		bind_number(st, 3, status);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = job_from(st, &row))) {
-		rows++;
-		if (!visit(context, &row))
-			break;
-	}
-	return sqlite_walked(s, st, code, rows, intact);
+	while (walk_step(&walk) && walk_takes(&walk, job_from(st, &row)) && visit(context, &row))
+		;
+	return walk_end(s, &walk);
 }
 
 /* ---- tasks ---- */
@@ -258,20 +280,15 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_TASKS];
+	struct walk walk = { .st = st };
 	struct task_row row;
-	size_t rows = 0;
-	bool intact = true;
-	int code;
 
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, job);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = task_from(st, &row))) {
-		rows++;
-		if (!visit(context, &row))
-			break;
-	}
-	return sqlite_walked(s, st, code, rows, intact);
+	while (walk_step(&walk) && walk_takes(&walk, task_from(st, &row)) && visit(context, &row))
+		;
+	return walk_end(s, &walk);
 }
 
 enum store_result sqlite_task_counts(struct store *base, int64_t job, struct task_counts *counts)
@@ -303,19 +320,15 @@ enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit, 
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_STALLED];
-	size_t rows = 0;
-	int code;
+	struct walk walk = { .st = st };
 
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, now);
 	bind_u64(st, 2, limit);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-		rows++;
-		if (!visit(context, text_at(st, 0), text_at(st, 1)))
-			break;
-	}
-	return sqlite_walked(s, st, code, rows, true);
+	while (walk_step(&walk) && walk_takes(&walk, true) && visit(context, text_at(st, 0), text_at(st, 1)))
+		;
+	return walk_end(s, &walk);
 }
 
 /* ---- deliverables ---- */
@@ -373,20 +386,15 @@ enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverab
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLES];
+	struct walk walk = { .st = st };
 	struct deliverable_row row;
-	size_t rows = 0;
-	bool intact = true;
-	int code;
 
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, job);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = deliverable_from(st, &row))) {
-		rows++;
-		if (!visit(context, &row))
-			break;
-	}
-	return sqlite_walked(s, st, code, rows, intact);
+	while (walk_step(&walk) && walk_takes(&walk, deliverable_from(st, &row)) && visit(context, &row))
+		;
+	return walk_end(s, &walk);
 }
 
 /* ---- events ---- */
@@ -426,22 +434,17 @@ enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, 
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[descending ? STATEMENT_EVENTS_DOWN : STATEMENT_EVENTS_UP];
+	struct walk walk = { .st = st };
 	struct event_row row;
-	size_t rows = 0;
-	bool intact = true;
-	int code;
 
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, job);
 	bind_u64(st, 2, from);
 	bind_u64(st, 3, limit);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW && (intact = event_from(st, &row))) {
-		rows++;
-		if (!visit(context, &row))
-			break;
-	}
-	return sqlite_walked(s, st, code, rows, intact);
+	while (walk_step(&walk) && walk_takes(&walk, event_from(st, &row)) && visit(context, &row))
+		;
+	return walk_end(s, &walk);
 }
 
 /* ---- remembered answers ---- */
