@@ -21,9 +21,9 @@
  * After 1.2 heartbeats of silence, on `offline` and when the page becomes visible it is `checking`: it
  * sends a ping (WebSocket) or one plain request, and without an answer in 4 s the connection is lost. A
  * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message count as
- * life; a WebSocket shows none of them, so a message that it announced has 30 s and 1 s for each 16 kB, and no
- * more than 30 s from `offline` on. Then the next transport takes over. Silence for 2.5 heartbeats is a lost connection in any case, and so is a stream that fell behind
- * what its heartbeats tell.
+ * life. A WebSocket shows none of them: a message that it announced has 30 s and 1 s for each 16 kB, and no
+ * more than 30 s from `offline` on; then the next transport takes over. Silence for 2.5 heartbeats is a lost
+ * connection in any case, and so is a stream that fell behind what its heartbeats tell.
  *
  * Over HTTP/1.1 a hidden page lets go of a connection that is not a WebSocket (it is `idle`) and takes it up
  * again when somebody looks; tabs that share one (see JobLight) need not.

@@ -138,7 +138,7 @@ class Seat {
     const now = Date.now();
     if (now - this.#signAt < SIGN_MS) return;
     this.#signAt = now;
-    this.#say(this.#told);
+    this.#say({ ...this.#told, retryInMs: undefined }); // that is no news
   }
 
   /* One page; whether there are more. */
