@@ -108,7 +108,7 @@ class Lane {
   #hearLine(type, message) {
     const alive = this.#large ? this.seats.values() : type === 'pong' ? this.#pinged : [];
     this.#large = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
-    if (this.#large) return this.#tell(this.seats.values(), message);
+    if (this.#large || type === 'restart') return this.#tell(this.seats.values(), message);
     this.#tell(alive, { type: 'pong' });
     if (type === 'pong') this.#pinged.clear();
     return undefined;

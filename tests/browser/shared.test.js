@@ -170,6 +170,27 @@ test('garbage on the connection is a break for all who sit on it', async () => {
   assert.equal(asked, 2);
 });
 
+test('a restart tells all who sit on the connection when to come back', async () => {
+  sockets.script = (socket) => {
+    const first = sockets.asked.length === 1;
+    socket.hears = ({ type, jobId, since }) => {
+      if (type !== 'subscribe') return;
+      socket.say({ ...connected(since), jobId });
+      socket.say({ ...update(first ? 2 : 3), jobId });
+      if (!first || jobId !== 'b') return;
+      socket.say({ type: 'restart', retryMs: 2500 });
+      socket.close(1012);
+    };
+  };
+  const client = clientOf({ baseUrl: sockets.url });
+  const all = [follow(client, 'a'), follow(client, 'b')];
+  await eventually('both', () => all.every(({ seqs }) => seqs.length === 2));
+  for (const { seqs } of all) assert.deepEqual(seqs, [2, 3]);
+  const [first, second, ...more] = sockets.asked;
+  assert.deepEqual(more, []);
+  assert.ok(second.at - first.at >= 2500, `they came back after ${second.at - first.at} ms`);
+});
+
 test('reports and commands go over the connection and are answered like requests', async () => {
   const client = clientOf();
   const [job] = await jobs(1);
