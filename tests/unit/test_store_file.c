@@ -817,8 +817,6 @@ static void checkpoint_finds_no_space(const struct bench *b)
 	limit_files(-1);
 	while ((found = w->ops->checkpoint(w)) == STORE_NONE)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
-	if (found != STORE_OK)
-		fprintf(stderr, "%s\n", store_error(w));
 	CHILD(found == STORE_OK);
 	CHILD(size_of(b, "jobs.db") > 5 << 20);
 	CHILD(count_events(r, row.key) == seq);
@@ -1031,6 +1029,41 @@ static void no_write_waits_while_a_large_log_is_copied(void **state)
 	bench_close(b);
 }
 
+/* A reader was in the way of a large log; then it is done, and the disk is full. */
+static void large_log_finds_no_space(const struct bench *b)
+{
+	struct bench child = *b;
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+	enum store_result found;
+
+	signal(SIGXFSZ, SIG_IGN);
+	open_quickly(&child, &row);
+	CHILD(child.reader->ops->begin(child.reader) == STORE_OK);
+	while (size_of(b, "jobs.db-wal") < 72 * MIB)
+		CHILD(add_big_event(child.writer, row.key, ++seq) == STORE_OK &&
+		      child.writer->ops->checkpoint(child.writer) <= STORE_NONE);
+	CHILD(child.reader->ops->commit(child.reader) == STORE_OK);
+	limit_files(1 << 20);
+	while ((found = child.writer->ops->checkpoint(child.writer)) == STORE_NONE)
+		; /* until its pause is over */
+	CHILD(found == STORE_FULL);
+	CHILD(child.writer->ops->checkpoint(child.writer) == STORE_NONE);
+	CHILD(count_events(child.reader, row.key) == seq);
+	limit_files(-1);
+	while ((found = child.writer->ops->checkpoint(child.writer)) != STORE_OK)
+		CHILD(found == STORE_NONE || found == STORE_FULL);
+	CHILD(size_of(b, "jobs.db") > 30 * MIB);
+	CHILD(count_events(child.reader, row.key) == seq);
+	bench_close(&child);
+}
+
+/* Each attempt copies until the disk is full, so there is not one after every write. */
+static void full_disk_and_a_large_log_are_not_tried_again_at_once(void **state)
+{
+	in_child(large_log_finds_no_space, *state);
+}
+
 static void leaves_a_large_log(const struct bench *b)
 {
 	struct bench child = *b;
@@ -1137,6 +1170,7 @@ int main(void)
 		TEST(log_that_a_reader_held_up_shrinks_again),
 		TEST(program_that_goes_on_reading_is_told_of_and_not_waited_for),
 		TEST(no_write_waits_while_a_large_log_is_copied),
+		TEST(full_disk_and_a_large_log_are_not_tried_again_at_once),
 		TEST(no_write_waits_for_the_log_that_the_last_run_left),
 		TEST(counting_what_is_overdue_takes_no_longer_when_there_is_more),
 	};
