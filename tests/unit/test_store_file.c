@@ -440,6 +440,8 @@ static void second_server_is_refused_and_told_by_whom(void **state)
 	snprintf(name, sizeof name, "%s", path(b, "hard"));
 	assert_int_equal(link(b->location, name), 0);
 	refused(name, holder);
+	assert_int_equal(unlink(path(b, "jobs.db-lock")), 0); /* the database itself is locked too */
+	refused(b->location, holder);
 	server_stop(&s);
 	bench_open(b);
 	bench_close(b);
