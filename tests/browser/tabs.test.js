@@ -127,6 +127,7 @@ for (const name of ['chromium', 'firefox']) {
 
     inTabs('a tab counts for as long as it is there, and the server is told once', noSocket, async () => {
       await openTabs(3, { heartbeat: 5 });
+      for (const tab of tabs) await see(tab, false); // so that it is not about who is seen
       await until(tabs[0], () => window.watchers === 3);
       await Promise.all(tabs.map(async (tab) => {
         if (await leads(tab)) await tab.close();
