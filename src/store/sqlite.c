@@ -117,7 +117,7 @@ static enum store_result session_begin(struct store *base)
 	enum store_result r;
 
 	assert(!s->open);
-	r = sqlite_check_places(s);
+	r = sqlite_check_places_sometimes(s);
 	if (r != STORE_OK)
 		return r;
 	errno = 0;
@@ -141,7 +141,7 @@ static enum store_result session_commit(struct store *base)
 		return s->failed;
 	r = run(s, STATEMENT_COMMIT);
 	if (r == STORE_OK)
-		r = sqlite_check_places(s); /* the caller must not call it durable */
+		r = sqlite_check_places_sometimes(s); /* the caller must not call it durable */
 	if (r == STORE_OK)
 		s->open = false;
 	return r;

@@ -47,6 +47,7 @@ struct sqlite_session {
 	unsigned copies; /* since the WAL began again */
 	uint64_t truncate_pause_ms, truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
 	int page_size;
+	uint64_t places_checked; /* when all files were found in their places */
 	bool rescued; /* what a WAL that was taken away holds is in the database */
 };
 
@@ -64,6 +65,7 @@ void sqlite_forget_places(struct sqlite_session *s);
  * written into a file without a name is lost with the process.  Readers are always OK.
  */
 enum store_result sqlite_check_places(struct sqlite_session *s);
+enum store_result sqlite_check_places_sometimes(struct sqlite_session *s); /* OK when it just was */
 enum store_result sqlite_checkpoint(struct store *s);
 void sqlite_last_checkpoint(struct sqlite_session *s); /* before it is closed */
 

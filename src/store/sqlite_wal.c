@@ -12,6 +12,7 @@
 #define COPY_BYTES (16 << 20)      /* so much is copied by a thread of its own, and no write waits for it */
 #define COPIES_MOST 4              /* in a row; when as much is written meanwhile, the writer has to wait */
 #define TRUNCATE_BYTES (64 << 20)  /* beyond it the WAL has to start again from its beginning */
+#define PLACES_MS 20               /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
 #define TRUNCATE_AGAIN_MS 50       /* the first pause after a reader was in the way; each is twice the one before */
 #define TRUNCATE_REST_MS 10000     /* the longest pause */
 #define HELD_UP_MS 800             /* a pause as long as this is worth a line in the log */
@@ -49,6 +50,13 @@ static void rescue(struct sqlite_session *s)
 		s->rescued = held == copied;
 }
 
+enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
+{
+	if (!s->writer || clock_monotonic_ms() - s->places_checked < PLACES_MS)
+		return STORE_OK;
+	return sqlite_check_places(s);
+}
+
 enum store_result sqlite_check_places(struct sqlite_session *s)
 {
 	const char *gone = NULL;
@@ -59,6 +67,7 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
 	if (database && wal && shm) {
 		s->rescued = false;
+		s->places_checked = clock_monotonic_ms();
 		return STORE_OK;
 	}
 	gone = !database ? "the database file" : !wal ? "the database's -wal file" : "the database's -shm file";

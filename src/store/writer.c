@@ -13,7 +13,7 @@
 #include "trouble.h"
 
 #define ANSWERED_COUNT 64 /* answers that are remembered for the log */
-#define ANSWERED_MS 1000
+#define ANSWERED_MS 2000  /* at rest the files are looked for every second, and the answer may be as old again */
 
 /* A write that was answered as done. */
 struct answered {
@@ -85,7 +85,7 @@ static void tell_answered(struct writer *w)
 		if (a->at && now - a->at <= ANSWERED_MS)
 			buf_format(&text, "%s%s:%llu", text.len ? " " : "", a->job_id, (unsigned long long)a->seq);
 	}
-	log_error("these writes were answered within the last second and may be lost", "job:seq",
+	log_error("these writes were answered within the last two seconds and may be lost", "job:seq",
 		  text.len ? buf_string(&text) : "none");
 	buf_finish(&text);
 }
