@@ -14,7 +14,7 @@ void pace_init(struct pace *p, uint64_t max_ms, const struct pace_sample *now)
 
 bool pace_is_due(const struct pace *p, uint64_t wall_us)
 {
-	return wall_us - p->last.wall_us >= PACE_SAMPLE_MS * 1000;
+	return wall_us >= p->last.wall_us + PACE_SAMPLE_MS * 1000;
 }
 
 static double demand(const struct pace_sample *a, const struct pace_sample *b)

@@ -30,7 +30,7 @@ struct pace {
 /* Begins without a pause. */
 void pace_init(struct pace *p, uint64_t max_ms, const struct pace_sample *now);
 
-/* Whether a sample is worth taking at this time. */
+/* Whether a sample is worth taking at this time, which may be one shortly before the last sample. */
 bool pace_is_due(const struct pace *p, uint64_t wall_us);
 
 /* Takes a sample; returns the pause that is right from now on, in milliseconds. */
