@@ -1,4 +1,4 @@
-# Puts the files of a directory into a target: a table (src/net/pages_builtin.h) of names and bytes.  Text is there
+# Puts the files of a directory into a target: a table (src/api/pages_builtin.h) of names and bytes.  Text is there
 # twice: as it is, and compressed.  gzip, because browsers ask for brotli over https only.
 find_program(GZIP_PROGRAM gzip REQUIRED)
 
@@ -37,5 +37,5 @@ function(joblight_embed_pages target directory)
   file(CONFIGURE OUTPUT ${generated} CONTENT "#include \"pages_builtin.h\"\n\n${bodies}\nconst struct builtin_page builtin_pages[] = {\n${rows}\t{ 0, 0, 0, 0, 0 },\n};\n" @ONLY)
   set_source_files_properties(${generated} PROPERTIES OBJECT_DEPENDS "${depends}")
   target_sources(${target} PRIVATE ${generated})
-  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/net)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/api)
 endfunction()

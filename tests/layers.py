@@ -17,14 +17,17 @@ LINE_COLUMNS = 120
 FUNCTION_LINES = 70
 TAB = 8
 
-# Who may include whom; `top` is src/*.c, the wiring.
+# Who may include whom.
 SEES = {
     "base": {"base"},
     "core": {"core", "base"},
     "store": {"store", "core", "base"},
-    "net": {"net", "core", "base"},
-    "cli": {"cli", "top", "core", "base"},
-    "top": {"top", "cli", "net", "store", "core", "base"},
+    "work": {"work", "store", "core", "base"},
+    "net": {"net", "transport", "api", "core", "base"},
+    "transport": {"transport", "net", "api", "core", "base"},
+    "api": {"api", "transport", "net", "core", "base"},
+    "serve": {"serve", "api", "transport", "net", "work", "store", "core", "base"},
+    "cli": {"cli", "serve", "core", "base"},
 }
 
 # Foreign headers that have one home (a layer, or files of one).
@@ -35,9 +38,9 @@ HOMES = {
     r"cjson/.*": {"core/decode.c", "core/decode_tree.h"},
     r"openssl/.*": {"base/digest.c"},
     r"curl/.*": {"cli"},
-    r"pthread\.h|threads\.h": {"base", "store", "net", "top"},
-    r"time\.h|sys/time\.h": {"base", "store", "net", "cli", "top"},
-    r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "net", "cli", "top"},
+    r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},
+    r"time\.h|sys/time\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
+    r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
 }
 
 # What core must be given instead of asking for it.
@@ -72,7 +75,7 @@ def sources():
 def home(path):
     """(layer, path inside of the sources) of one of our files."""
     inside = re.sub(r"^(include/joblight|src)/", "", path)
-    return (inside.split("/")[0] if "/" in inside else "top"), inside
+    return inside.split("/")[0], inside
 
 
 def line_of(text, at):

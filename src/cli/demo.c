@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../config.h"
-#include "../server.h"
+#include "serve/config.h"
+#include "serve/server.h"
 #include "client.h"
 #include "joblight/base/random.h"
 #include "joblight/core/cursor.h"

@@ -10,7 +10,7 @@
 
 #include "joblight/base/hash.h"
 
-#include "joblight/core/audience.h"
+#include "joblight/core/remote_watchers.h"
 #include "joblight/core/hub.h"
 
 struct channel {

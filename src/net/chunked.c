@@ -1,6 +1,6 @@
 #include "chunked.h"
 
-#include "head.h"
+#include "request_head.h"
 
 #define SIZE_DIGITS 15 /* more is over every limit there could be */
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <sys/socket.h>
 
-#include "guard.h"
+#include "request_check.h"
 #include "loop_private.h"
 #include "upgrade.h"
 

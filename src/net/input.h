@@ -8,7 +8,7 @@
 #ifndef JOBLIGHT_NET_INPUT_H
 #define JOBLIGHT_NET_INPUT_H
 
-#include "conn.h"
+#include "connection.h"
 
 /* Bytes arrived.  False: the connection is to be closed. */
 bool input_receive(struct conn *c, struct slice bytes);

@@ -9,13 +9,13 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
-#include "inbox.h"
+#include "thread_mail.h"
 #include "input.h"
 #include "loop_private.h"
 #include "socket.h"
-#include "stream.h"
-#include "updates.h"
-#include "ws.h"
+#include "transport/sse.h"
+#include "transport/poll.h"
+#include "transport/websocket.h"
 
 #define STOP_LINGER_MS 500 /* a stop waits so long for clients that were refused and have not hung up */
 #define LONG_TURN_MS 5     /* after this a turn ends in its middle when somebody waits for it */

@@ -7,14 +7,14 @@
 #include <libwebsockets.h>
 #include <uv.h>
 
-#include "conn.h"
-#include "crowd.h"
-#include "doorstep.h"
-#include "hangups.h"
+#include "connection.h"
+#include "attendance.h"
+#include "admission.h"
+#include "idle_poll.h"
 #include "joblight/base/memory.h"
 #include "joblight/core/pace.h"
 #include "joblight/net/loop.h"
-#include "joblight/net/pages.h"
+#include "joblight/api/pages.h"
 #include "listener.h"
 #include "refusal.h"
 

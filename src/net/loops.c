@@ -8,7 +8,7 @@
 
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
-#include "inbox.h"
+#include "thread_mail.h"
 #include "loop_private.h"
 
 /* What lws refuses in a frame's head, it tells in its log alone. */

@@ -7,7 +7,7 @@
 #ifndef JOBLIGHT_NET_ORIGIN_CHECK_H
 #define JOBLIGHT_NET_ORIGIN_CHECK_H
 
-#include "http.h"
+#include "request.h"
 #include "joblight/net/origin.h"
 
 enum origin_use { ORIGIN_REQUEST, ORIGIN_WEBSOCKET };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conn.h"
+#include "connection.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 

@@ -17,7 +17,7 @@
 
 #include "joblight/base/buf.h"
 #include "joblight/core/outcome.h"
-#include "joblight/core/reading.h"
+#include "joblight/core/query.h"
 
 struct conn;
 struct reply;

@@ -5,7 +5,7 @@
 #include "input.h"
 #include "loop_private.h"
 #include "origin_check.h"
-#include "ws.h"
+#include "transport/websocket.h"
 
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem)
 {

@@ -9,7 +9,7 @@
 #ifndef JOBLIGHT_NET_UPGRADE_H
 #define JOBLIGHT_NET_UPGRADE_H
 
-#include "conn.h"
+#include "connection.h"
 
 /* The request may become a WebSocket now, and is counted as a stream; otherwise the problem. */
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem);

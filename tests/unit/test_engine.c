@@ -6,7 +6,7 @@
 #include "joblight/core/decode.h"
 #include "joblight/core/engine.h"
 #include "joblight/core/json.h"
-#include "joblight/core/reading.h"
+#include "joblight/core/query.h"
 
 #define NOW INT64_C(1770318000000)
 

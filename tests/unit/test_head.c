@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "net/guard.h"
+#include "net/request_check.h"
 
 static const struct limits limits = { .url_bytes = 64, .header_bytes = 128, .body_bytes = 1000 };
 

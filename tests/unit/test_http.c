@@ -1,7 +1,7 @@
 /* Requests as handlers read them. */
 #include "kit.h"
 
-#include "net/http.h"
+#include "net/request.h"
 
 static bool matches(const char *list)
 {

@@ -6,8 +6,8 @@
 
 #include "kit.h"
 #include "joblight/core/limits.h"
-#include "joblight/store/reader.h"
-#include "store/snapshots.h"
+#include "joblight/work/reader.h"
+#include "work/snapshots.h"
 
 #define MOST (1 << 20) /* reads of one test */
 

@@ -4,7 +4,7 @@
 #include "faulty_store.h"
 #include "kit.h"
 #include "joblight/core/json.h"
-#include "joblight/core/reading.h"
+#include "joblight/core/query.h"
 
 struct reading_bench {
 	struct database *db;

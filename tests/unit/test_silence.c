@@ -15,8 +15,8 @@
 #include "joblight/base/random.h"
 #include "joblight/core/decode.h"
 #include "joblight/core/engine.h"
-#include "joblight/core/reading.h"
-#include "joblight/store/writer.h"
+#include "joblight/core/query.h"
+#include "joblight/work/writer.h"
 
 #define NOON INT64_C(1770318000000)
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "joblight/base/xalloc.h"
-#include "store/trouble.h"
+#include "work/trouble.h"
 
 static struct trouble a_trouble(void)
 {

@@ -9,7 +9,7 @@
 
 #include "faulty_store.h"
 #include "joblight/core/decode.h"
-#include "joblight/store/writer.h"
+#include "joblight/work/writer.h"
 
 #define PATIENCE_S 120
 #define CYCLE_EVENTS 64 /* of a job in a lane, see next_in_lane() */

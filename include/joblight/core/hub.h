@@ -23,7 +23,7 @@
 
 #include "joblight/base/list.h"
 #include "joblight/core/batch.h"
-#include "joblight/core/reading.h"
+#include "joblight/core/query.h"
 #include "joblight/core/ring.h"
 
 struct hub;

@@ -6,7 +6,7 @@
 #define JOBLIGHT_CORE_SERVICE_H
 
 #include "joblight/core/op.h"
-#include "joblight/core/reading.h"
+#include "joblight/core/query.h"
 
 struct service {
 	void *context;

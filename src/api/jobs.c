@@ -1,0 +1,233 @@
+/* Jobs, their tasks, their log: the handlers of /api/jobs. */
+#include <stdio.h>
+
+#include "joblight/core/decode.h"
+#include "net/loop_private.h"
+#include "router.h"
+
+#define LIST_STANDARD 100
+
+static void set_id(char *out, struct slice id)
+{
+	memcpy(out, id.ptr, id.len);
+	out[id.len] = '\0';
+}
+
+/* Decodes the body into an op on the path's job and hands it to the store. */
+static void write_job(struct conn *c, struct request *r, enum op_kind kind, bool form)
+{
+	struct op *op = op_create(kind);
+	struct problem problem = { 0 };
+	bool ok = http_idempotency_key(r, op, &problem);
+
+	if (ok && kind != OP_JOB_CREATE)
+		set_id(op->job_id, r->params[0]);
+	if (ok && kind != OP_JOB_DELETE)
+		ok = (form ? decode_form : decode_json)(c->loop->limits, buf_as_slice(&r->body), op, &problem);
+	if (ok && kind == OP_TASK_PUT) {
+		set_id(op->task_id, r->params[1]);
+		op->tasks->id = slice_of(op->task_id);
+	}
+	if (ok) {
+		http_submit(c, op);
+	} else {
+		op_free(op);
+		reply_problem(c, &problem, "");
+	}
+	problem_finish(&problem);
+}
+
+void jobs_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_JOB_CREATE, false);
+}
+
+void jobs_patch(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_JOB_PATCH, false);
+}
+
+void jobs_delete(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_JOB_DELETE, false);
+}
+
+void tasks_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_TASK_CREATE, false);
+}
+
+void tasks_put(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_TASK_PUT, false);
+}
+
+void deliverables_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_DELIVERABLE, false);
+}
+
+void commands_create(struct conn *c, struct request *r)
+{
+	write_job(c, r, OP_COMMAND, false);
+}
+
+/* The worker's webhook. */
+void hooks_report(struct conn *c, struct request *r)
+{
+	struct slice type = r->headers[HEADER_CONTENT_TYPE];
+
+	write_job(c, r, OP_TASK_REPORT, type.len > 12 && strncasecmp(type.ptr, "application/x", 13) == 0);
+}
+
+/* Reads. */
+
+static void answer_text(struct conn *c, struct read_result *result)
+{
+	reply_json_shared(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", result);
+}
+
+/* A part of the snapshot, which becomes an object of its own. */
+static void answer_part(struct conn *c, struct read_result *result)
+{
+	struct buf before = { 0 }, after = { 0 };
+
+	buf_char(&before, '{');
+	buf_char(&after, '}');
+	reply_json_around(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", &before, result, &after);
+}
+
+static void read_job(struct conn *c, struct request *r, enum read_kind kind, http_read_answer *answer)
+{
+	struct read_query q = { .kind = kind };
+
+	set_id(q.job_id, r->params[0]);
+	http_read(c, &q, answer);
+}
+
+/* The ETag of a job is its cursor. */
+struct job_tag {
+	char etag[CURSOR_MAX + 3], lines[CURSOR_MAX + 64];
+};
+
+static struct job_tag tag_of(const struct read_result *r)
+{
+	struct job_tag t;
+
+	snprintf(t.etag, sizeof(t.etag), "\"%s.%llu\"", r->epoch, (unsigned long long)r->head);
+	snprintf(t.lines, sizeof(t.lines), "ETag: %s\r\nCache-Control: no-cache\r\n", t.etag);
+	return t;
+}
+
+static void answer_job(struct conn *c, struct read_result *result)
+{
+	reply_json_shared(c, OUTCOME_OK, tag_of(result).lines, result);
+}
+
+static void answer_if_changed(struct conn *c, struct read_result *head)
+{
+	struct job_tag t = tag_of(head);
+
+	if (request_has_etag(c->request, t.etag))
+		reply_empty(c, OUTCOME_NOT_MODIFIED, t.lines);
+	else
+		read_job(c, c->request, READ_JOB, answer_job);
+}
+
+/* Whoever may have it already is answered from the job's row, before the snapshot is made. */
+void jobs_get(struct conn *c, struct request *r)
+{
+	if (r->headers[HEADER_IF_NONE_MATCH].len)
+		read_job(c, r, READ_HEAD, answer_if_changed);
+	else
+		read_job(c, r, READ_JOB, answer_job);
+}
+
+void tasks_list(struct conn *c, struct request *r)
+{
+	read_job(c, r, READ_TASKS, answer_part);
+}
+
+void deliverables_list(struct conn *c, struct request *r)
+{
+	read_job(c, r, READ_DELIVERABLES, answer_part);
+}
+
+/* A list with what only this loop knows of each job. */
+static void answer_list(struct conn *c, struct read_result *result)
+{
+	const struct loop *l = c->loop;
+	struct buf body = { 0 };
+	size_t at = 0;
+
+	for (size_t i = 0; i < result->row_count; i++) {
+		const struct read_row *row = &result->rows[i];
+		char id[ID_MAX + 1];
+		set_id(id, (struct slice){ result->text.ptr + row->id_at, row->id_len });
+		buf_add(&body, result->text.ptr + at, row->end - at);
+		buf_format(&body, ",\"watchers\":%u,\"agents\":", hub_watchers(l->hub, id));
+		crowd_agents(l->crowd, id, &body);
+		at = row->end;
+	}
+	buf_add(&body, result->text.ptr + at, result->text.len - at);
+	reply_json_taken(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", &body);
+}
+
+static bool read_status(const struct request *r, struct read_query *q, struct problem *problem)
+{
+	enum job_status status;
+	struct slice text;
+
+	q->status = -1;
+	if (!request_arg(r, "status", &text))
+		return true;
+	if (!job_status_parse(text, &status))
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "status must be one of %s", job_status_all());
+	q->status = (int)status;
+	return true;
+}
+
+void jobs_list(struct conn *c, struct request *r)
+{
+	struct read_query q = { .kind = READ_JOBS };
+	struct problem problem = { 0 };
+	uint64_t limit, token;
+
+	if (!request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit, &problem) ||
+	    !request_number(r, "pageToken", 0, 1, INT64_MAX, &token, &problem) || !read_status(r, &q, &problem)) {
+		reply_problem(c, &problem, "");
+		return;
+	}
+	q.limit = (size_t)limit;
+	q.bytes = c->loop->limits->page_bytes;
+	q.below = (int64_t)token;
+	http_read(c, &q, answer_list);
+}
+
+static bool read_order(const struct request *r, struct read_query *q, struct problem *problem)
+{
+	struct slice text;
+
+	if (!request_arg(r, "order", &text) || slice_is(text, "asc"))
+		return true;
+	q->descending = slice_is(text, "desc");
+	return q->descending || problem_set(problem, OUTCOME_BAD_REQUEST, "order must be asc or desc");
+}
+
+void activity_page(struct conn *c, struct request *r)
+{
+	struct read_query q = { .kind = READ_ACTIVITY };
+	struct problem problem = { 0 };
+	uint64_t limit;
+
+	if (!read_order(r, &q, &problem) ||
+	    !request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit, &problem) ||
+	    !request_number(r, "after", q.descending ? INT64_MAX : 0, 0, INT64_MAX, &q.from, &problem)) {
+		reply_problem(c, &problem, "");
+		return;
+	}
+	q.limit = (size_t)limit;
+	q.bytes = c->loop->limits->page_bytes;
+	set_id(q.job_id, r->params[0]);
+	http_read(c, &q, answer_text);
+}

@@ -1,0 +1,297 @@
+#include "joblight/api/pages.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "joblight/base/buf.h"
+#include "joblight/base/digest.h"
+#include "joblight/base/xalloc.h"
+#include "content_coding.h"
+#include "net/loop_private.h"
+#include "pages_builtin.h"
+#include "router.h"
+
+#define PAGE_MOST (16 * 1024 * 1024)
+#define FOLDERS_MOST 8
+
+struct pages {
+	struct page *all;
+	size_t count;
+};
+
+static const struct {
+	const char *suffix, *type;
+} types[] = {
+	{ ".html", "text/html; charset=utf-8" },   { ".js", "text/javascript; charset=utf-8" },
+	{ ".css", "text/css; charset=utf-8" },     { ".json", "application/json" },
+	{ ".svg", "image/svg+xml" },               { ".png", "image/png" },
+	{ ".ico", "image/x-icon" },                { ".ts", "text/plain; charset=utf-8" },
+	{ ".txt", "text/plain; charset=utf-8" },   { ".md", "text/plain; charset=utf-8" },
+	{ ".woff2", "font/woff2" },                { ".webmanifest", "application/manifest+json" },
+};
+
+static const char *type_of(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(dot, types[i].suffix) == 0)
+			return types[i].type;
+	return "application/octet-stream";
+}
+
+/* The ETag of each encoding differs, as its bytes do. */
+static struct page_body make_body(struct slice bytes, bool owned)
+{
+	struct page_body body = { .bytes = bytes, .owned = owned };
+	uint8_t digest[DIGEST_LEN];
+	char hex[33];
+
+	digest_sha256(bytes, digest);
+	digest_hex(digest, 16, hex);
+	snprintf(body.etag, sizeof(body.etag), "\"%s\"", hex);
+	return body;
+}
+
+static struct page *add(struct pages *p, const char *name, struct slice bytes, bool owned)
+{
+	p->all = xrealloc(p->all, (p->count + 1) * sizeof(*p->all));
+	struct page *page = &p->all[p->count++];
+	*page = (struct page){ .name = xstrdup(name), .type = type_of(name), .plain = make_body(bytes, owned) };
+	return page;
+}
+
+static bool is_html(const struct page *page)
+{
+	return strncmp(page->type, "text/html", 9) == 0;
+}
+
+static void free_body(struct page_body *body)
+{
+	if (body->owned)
+		free((void *)(uintptr_t)body->bytes.ptr);
+	*body = (struct page_body){ 0 };
+}
+
+/* The mark goes into the first tag; a page without one stays as it is. */
+static void mark_demo(struct page *page)
+{
+	struct slice old = page->plain.bytes, tag = SLICE("<html");
+	const char *at = memmem(old.ptr, old.len, tag.ptr, tag.len);
+	struct buf bytes = { 0 };
+
+	if (!at)
+		return;
+	size_t head = (size_t)(at - old.ptr) + tag.len;
+	buf_add(&bytes, old.ptr, head);
+	buf_text(&bytes, " data-demo");
+	buf_add(&bytes, old.ptr + head, old.len - head);
+	free_body(&page->plain);
+	free_body(&page->gzip);
+	page->plain = make_body(buf_as_slice(&bytes), true);
+}
+
+static bool read_file(const char *path, off_t size, struct buf *out)
+{
+	FILE *f = fopen(path, "rbe");
+
+	if (!f)
+		return false;
+	buf_reserve(out, (size_t)size + 1);
+	out->len = fread(out->ptr, 1, (size_t)size, f);
+	bool ok = out->len == (size_t)size;
+	fclose(f);
+	return ok;
+}
+
+/* Plain files and folders only: links are not followed, dot files are not served. */
+static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth, char *error,
+                        size_t error_len)
+{
+	DIR *d = opendir(directory);
+	bool ok = d != NULL;
+	struct dirent *entry;
+
+	while (ok && (entry = readdir(d))) {
+		struct buf path = { 0 }, name = { 0 }, bytes = { 0 };
+		struct stat about;
+		buf_format(&path, "%s/%s", directory, entry->d_name);
+		buf_format(&name, "%s%s", prefix, entry->d_name);
+		if (entry->d_name[0] != '.' && lstat(buf_string(&path), &about) == 0) {
+			if (S_ISDIR(about.st_mode) && depth < FOLDERS_MOST) {
+				buf_char(&name, '/');
+				ok = load_folder(p, path.ptr, buf_string(&name), depth + 1, error, error_len);
+			} else if (S_ISREG(about.st_mode) && about.st_size <= PAGE_MOST) {
+				ok = read_file(path.ptr, about.st_size, &bytes);
+				if (ok)
+					add(p, buf_string(&name), buf_as_slice(&bytes), true);
+			}
+		}
+		buf_finish(&path);
+		buf_finish(&name);
+	}
+	if (!ok && !error[0])
+		snprintf(error, error_len, "cannot read %s: %s", directory, strerror(errno));
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+static void load_builtin(struct pages *p)
+{
+	for (const struct builtin_page *b = builtin_pages; b->name; b++) {
+		struct slice bytes = { b->start, (size_t)(b->end - b->start) };
+		struct page *page = add(p, b->name, bytes, false);
+		if (b->gzip_start) {
+			struct slice gzip = { b->gzip_start, (size_t)(b->gzip_end - b->gzip_start) };
+			page->gzip = make_body(gzip, false);
+		}
+	}
+}
+
+struct pages *pages_load(const char *directory, bool demo, char *error, size_t error_len)
+{
+	struct pages *p = xcalloc(1, sizeof(*p));
+
+	error[0] = '\0';
+	if (!directory) {
+		load_builtin(p);
+	} else if (!load_folder(p, directory, "", 0, error, error_len)) {
+		pages_free(p);
+		return NULL;
+	}
+	for (size_t i = 0; demo && i < p->count; i++)
+		if (is_html(&p->all[i]))
+			mark_demo(&p->all[i]);
+	return p;
+}
+
+const struct page *pages_find(const struct pages *p, struct slice name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (slice_is(name, p->all[i].name))
+			return &p->all[i];
+	return NULL;
+}
+
+void pages_free(struct pages *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->count; i++) {
+		free(p->all[i].name);
+		free_body(&p->all[i].plain);
+		free_body(&p->all[i].gzip);
+	}
+	free(p->all);
+	free(p);
+}
+
+/* Serving. */
+
+static const char page_headers[] = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+				   "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
+				   "form-action 'none'; frame-ancestors 'none'\r\n"
+				   "Referrer-Policy: same-origin\r\n";
+
+static void add_headers(const struct page *page, const struct page_body *body, struct buf *lines)
+{
+	buf_format(lines, "ETag: %s\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n", body->etag);
+	if (page->gzip.bytes.ptr)
+		buf_text(lines, "Vary: Accept-Encoding\r\n");
+	if (body == &page->gzip)
+		buf_text(lines, "Content-Encoding: gzip\r\n");
+	if (is_html(page))
+		buf_text(lines, page_headers);
+}
+
+/* Only a page that is there can be "not modified". */
+static void serve(struct conn *c, enum outcome o, struct slice name)
+{
+	const struct page *page = pages_find(c->loop->pages, name);
+	struct buf lines = { 0 };
+
+	if (!page) {
+		reply_refuse(c, OUTCOME_NOT_FOUND, "there is nothing at this path");
+		return;
+	}
+	bool zip = page->gzip.bytes.ptr && coding_takes_gzip(c->request->headers[HEADER_ACCEPT_ENCODING]);
+	const struct page_body *body = zip ? &page->gzip : &page->plain;
+	add_headers(page, body, &lines);
+	if (o == OUTCOME_OK && request_has_etag(c->request, body->etag))
+		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
+	else
+		reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type, buf_string(&lines),
+				    body->bytes);
+	buf_finish(&lines);
+}
+
+void pages_index(struct conn *c, struct request *r)
+{
+	(void)r;
+	serve(c, OUTCOME_OK, SLICE("index.html"));
+}
+
+/* Whether a job is there, asked for its page. */
+struct job_look {
+	struct read_request request; /* first */
+	struct loop *loop;
+	uint64_t reply_to;
+};
+
+/* A store that fails is no missing job: the page itself says what is wrong, and tries again. */
+static void job_looked_up(struct read_request *request)
+{
+	struct job_look *look = (struct job_look *)request;
+	struct conn *c = conn_find(look->loop, look->reply_to);
+	bool missing = request->result->problem.outcome == OUTCOME_NOT_FOUND;
+
+	if (c && c->state == CONN_BUSY)
+		serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
+	read_result_release(request->result);
+	free(look);
+}
+
+/* The log behind its end is the smallest question that tells whether there is such a job. */
+void pages_job(struct conn *c, struct request *r)
+{
+	if (!id_valid(r->params[0])) {
+		serve(c, OUTCOME_NOT_FOUND, SLICE("job.html"));
+		return;
+	}
+	struct job_look *look = xcalloc(1, sizeof(*look));
+	look->request.query = (struct read_query){ .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
+	memcpy(look->request.query.job_id, r->params[0].ptr, r->params[0].len);
+	look->request.loop = look->loop = c->loop;
+	look->request.done = job_looked_up;
+	look->reply_to = c->id;
+	if (c->loop->service->read(c->loop->service->context, &look->request))
+		return;
+	free(look);
+	serve(c, OUTCOME_OK, SLICE("job.html"));
+}
+
+/* Of `joblight demo`: leads to the job that its worker does now. */
+void pages_demo(struct conn *c, struct request *r)
+{
+	const atomic_uint *demo = c->loop->family->config.demo_run;
+	unsigned run = demo ? atomic_load(demo) : 0;
+	char headers[96];
+
+	(void)r;
+	if (!demo) {
+		reply_refuse(c, OUTCOME_NOT_FOUND, "there is nothing at this path");
+		return;
+	}
+	snprintf(headers, sizeof(headers), run ? "Location: /jobs/demo-%u\r\nCache-Control: no-store\r\n"
+	                                       : "Location: /\r\nCache-Control: no-store\r\n", run);
+	reply_bytes(c, 302, "Found", NULL, headers, (struct slice){ 0 });
+}
+
+void pages_file(struct conn *c, struct request *r)
+{
+	serve(c, OUTCOME_OK, (struct slice){ r->path.ptr + 1, r->path.len - 1 });
+}

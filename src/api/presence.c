@@ -1,0 +1,37 @@
+/* POST /api/jobs/:job/presence: an agent says over HTTP that it is there. */
+#include <stdio.h>
+
+#include "joblight/core/message.h"
+#include "net/loop_private.h"
+#include "router.h"
+
+static void hear(struct conn *c, struct read_result *job)
+{
+	const struct request *r = c->request;
+	struct presence_word word = { 0 };
+	struct problem problem = { 0 };
+	char answer[64];
+
+	(void)job; /* it exists */
+	memcpy(word.job_id, r->params[0].ptr, r->params[0].len);
+	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &word, &problem);
+	if (ok && !crowd_hear(c->loop->crowd, &word))
+		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS, "the job has %llu agents already",
+				 (unsigned long long)c->loop->limits->agents_per_job);
+	if (ok) {
+		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}",
+		         hub_watchers(c->loop->hub, word.job_id));
+		reply_json(c, OUTCOME_OK, "", slice_of(answer));
+	} else {
+		reply_problem(c, &problem, "");
+	}
+	problem_finish(&problem);
+}
+
+void agents_presence(struct conn *c, struct request *r)
+{
+	struct read_query q = { .kind = READ_HEAD };
+
+	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
+	http_read(c, &q, hear);
+}

@@ -1,0 +1,491 @@
+#include "joblight/core/query.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/encode.h"
+#include "joblight/core/json.h"
+
+struct reading {
+	struct store *store;
+	struct snapshot_source *source;
+	struct buf *text; /* what is being written: the result's, or a snapshot's */
+	const struct read_query *query;
+	struct read_result *result;
+	size_t rows;
+	int64_t last_key; /* of the last job listed */
+	uint64_t last_seq;
+	bool more;
+	struct part tasks, deliverables; /* of a snapshot being made */
+};
+
+bool read_query_equal(const struct read_query *a, const struct read_query *b)
+{
+	return a->kind == b->kind && strcmp(a->job_id, b->job_id) == 0 && a->position.kind == b->position.kind &&
+	       strcmp(a->position.epoch, b->position.epoch) == 0 && a->position.seq == b->position.seq &&
+	       a->position.time == b->position.time && a->from == b->from && a->descending == b->descending &&
+	       a->status == b->status && a->below == b->below && a->limit == b->limit && a->bytes == b->bytes;
+}
+
+/* FNV-1a over what makes questions differ. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
+{
+	for (const unsigned char *at = bytes; len--; at++)
+		hash = (hash ^ *at) * UINT64_C(1099511628211);
+	return hash;
+}
+
+uint64_t read_query_hash(const struct read_query *q)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	hash = mix(hash, q->job_id, strlen(q->job_id));
+	hash = mix(hash, q->position.epoch, strlen(q->position.epoch));
+	hash = mix(hash, &q->position.seq, sizeof(q->position.seq));
+	hash = mix(hash, &q->position.time, sizeof(q->position.time));
+	hash = mix(hash, &q->from, sizeof(q->from));
+	hash = mix(hash, &q->limit, sizeof(q->limit));
+	return mix(hash, &q->kind, sizeof(q->kind));
+}
+
+struct snapshot *snapshot_create(const struct job_row *job)
+{
+	struct snapshot *s = xcalloc(1, sizeof(*s));
+
+	atomic_init(&s->references, 1);
+	memcpy(s->job_id, job->id, sizeof(s->job_id));
+	memcpy(s->epoch, job->epoch, sizeof(s->epoch));
+	s->seq = job->seq;
+	return s;
+}
+
+bool snapshot_hold(struct snapshot *s)
+{
+	unsigned count = atomic_load_explicit(&s->references, memory_order_relaxed);
+
+	while (count)
+		if (atomic_compare_exchange_weak_explicit(&s->references, &count, count + 1, memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void snapshot_release(struct snapshot *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (s->unused)
+		s->unused(s);
+	else
+		snapshot_free(s);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	buf_finish(&s->text);
+	free(s);
+}
+
+struct read_result *read_result_create(void)
+{
+	struct read_result *r = xcalloc(1, sizeof(*r));
+
+	atomic_init(&r->references, 1);
+	return r;
+}
+
+void read_result_hold(struct read_result *r)
+{
+	atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
+}
+
+void read_result_release(struct read_result *r)
+{
+	if (!r || atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) != 1)
+		return;
+	free(r->title);
+	free(r->events);
+	free(r->rows);
+	buf_finish(&r->text);
+	snapshot_release(r->snapshot);
+	problem_finish(&r->problem);
+	free(r);
+}
+
+static bool ok(struct reading *x, enum store_result r)
+{
+	if (r == STORE_OK || r == STORE_NONE)
+		return true;
+	return problem_set(&x->result->problem, OUTCOME_STORAGE_UNAVAILABLE, "the store cannot be read (%.120s)",
+			   store_error(x->store));
+}
+
+static void comma(struct reading *x)
+{
+	if (x->rows++)
+		buf_char(x->text, ',');
+}
+
+static bool visit_task(void *context, const struct task_row *row)
+{
+	comma(context);
+	encode_task(((struct reading *)context)->text, row);
+	return true;
+}
+
+static bool visit_deliverable(void *context, const struct deliverable_row *row)
+{
+	comma(context);
+	encode_deliverable(((struct reading *)context)->text, row);
+	return true;
+}
+
+static bool add_tasks(struct reading *x, const struct job_row *job)
+{
+	size_t at = x->text->len;
+
+	x->rows = 0;
+	buf_text(x->text, "\"tasks\":[");
+	bool done = ok(x, x->store->ops->tasks(x->store, job->key, visit_task, x));
+	buf_char(x->text, ']');
+	x->tasks = (struct part){ at, x->text->len - at };
+	return done;
+}
+
+static bool add_deliverables(struct reading *x, const struct job_row *job)
+{
+	size_t at = x->text->len;
+
+	x->rows = 0;
+	buf_text(x->text, "\"deliverables\":[");
+	bool done = ok(x, x->store->ops->deliverables(x->store, job->key, visit_deliverable, x));
+	buf_char(x->text, ']');
+	x->deliverables = (struct part){ at, x->text->len - at };
+	return done;
+}
+
+/* Everything of the job, as it is in this snapshot of the database. */
+static bool add_job(struct reading *x, const struct job_row *job)
+{
+	buf_char(x->text, '{');
+	encode_job_head(x->text, job);
+	buf_char(x->text, ',');
+	if (!add_tasks(x, job))
+		return false;
+	buf_char(x->text, ',');
+	if (!add_deliverables(x, job))
+		return false;
+	encode_job_position(x->text, job);
+	buf_char(x->text, '}');
+	return true;
+}
+
+static struct snapshot *make_snapshot(struct reading *x, const struct job_row *job)
+{
+	struct snapshot *s = snapshot_create(job);
+
+	x->text = &s->text;
+	bool done = add_job(x, job);
+	x->text = &x->result->text;
+	s->rows_at = x->tasks.at;
+	s->tasks = x->tasks;
+	s->deliverables = x->deliverables;
+	if (done) {
+		buf_shrink(&s->text);
+		return s;
+	}
+	snapshot_free(s);
+	return NULL;
+}
+
+static void read_snapshot(struct reading *x, const struct job_row *job)
+{
+	struct snapshot_source *source = x->source;
+	struct read_result *r = x->result;
+
+	r->snapshot = source ? source->find(source, job) : NULL;
+	if (r->snapshot)
+		return;
+	if (source && !source->has_room(source)) {
+		problem_set(&r->problem, OUTCOME_OVERLOADED, "too much memory is in answers; come back in a moment");
+		return;
+	}
+	r->snapshot = make_snapshot(x, job);
+	if (r->snapshot && source)
+		source->add(source, r->snapshot);
+}
+
+static void read_head(struct reading *x, const struct job_row *job)
+{
+	(void)x;
+	(void)job; /* what every answer says of the job is all */
+}
+
+/* Rows are a part of the snapshot: who asks for either holds the same piece of memory. */
+static void read_tasks(struct reading *x, const struct job_row *job)
+{
+	read_snapshot(x, job);
+	if (x->result->snapshot)
+		x->result->part = x->result->snapshot->tasks;
+}
+
+static void read_deliverables(struct reading *x, const struct job_row *job)
+{
+	read_snapshot(x, job);
+	if (x->result->snapshot)
+		x->result->part = x->result->snapshot->deliverables;
+}
+
+/* Events behind a position. */
+
+static bool visit_event(void *context, const struct event_row *row)
+{
+	struct reading *x = context;
+	struct read_result *r = x->result;
+
+	if (r->event_count && r->text.len + row->json.len > x->query->bytes)
+		return false;
+	if ((r->event_count & (r->event_count - 1)) == 0) /* a power of two: full */
+		r->events = xrealloc(r->events, (r->event_count ? r->event_count * 2 : 1) * sizeof(*r->events));
+	r->events[r->event_count++] = (struct read_event){ row->seq, row->type, r->text.len, row->json.len };
+	buf_slice(&r->text, row->json);
+	return true;
+}
+
+static bool visit_time(void *context, const struct event_row *row)
+{
+	*(int64_t *)context = row->time;
+	return false;
+}
+
+/* The time of an event that exists. */
+static bool event_time(struct reading *x, const struct job_row *job, uint64_t seq, int64_t *time)
+{
+	return ok(x, x->store->ops->events(x->store, job->key, seq - 1, false, 1, visit_time, time));
+}
+
+/* The last event before `time`, by halving: times never decrease within a job.  first - 1 when none is. */
+static bool seq_before_time(struct reading *x, const struct job_row *job, int64_t time, uint64_t *seq)
+{
+	uint64_t low = job->first, high = job->seq + 1; /* the answer + 1 lies in low .. high */
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		int64_t there = 0;
+		if (!event_time(x, job, middle, &there))
+			return false;
+		if (there < time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*seq = low - 1;
+	return true;
+}
+
+/* A time becomes the position in front of it; one that may reach into what was pruned cannot be served. */
+static bool settle_position(struct reading *x, const struct job_row *job, struct position *p)
+{
+	*p = x->query->position;
+	if (p->kind != POSITION_TIME)
+		return true;
+	if (!seq_before_time(x, job, p->time, &p->seq))
+		return false;
+	if (job->first > 1 && p->seq < job->first)
+		p->seq = 0;
+	memcpy(p->epoch, job->epoch, sizeof(p->epoch));
+	p->kind = POSITION_CURSOR;
+	return true;
+}
+
+static void read_resume(struct reading *x, const struct job_row *job)
+{
+	struct read_result *r = x->result;
+	struct position p;
+
+	if (!settle_position(x, job, &p))
+		return;
+	r->resume = position_resume(&p, job->epoch, job->first, job->seq, &r->reason);
+	if (r->resume != RESUME_EXACT) {
+		r->start = job->seq;
+		read_snapshot(x, job);
+		return;
+	}
+	r->start = p.seq;
+	if (p.seq < job->seq)
+		ok(x, x->store->ops->events(x->store, job->key, p.seq, false, x->query->limit, visit_event, x));
+}
+
+/* Another row of so many bytes would be more than a page may have. */
+static bool page_is_full(struct reading *x, size_t len)
+{
+	const struct read_query *q = x->query;
+
+	x->more = x->rows == q->limit || (x->rows && q->bytes && x->text->len + 1 + len > q->bytes);
+	return x->more;
+}
+
+static bool visit_activity(void *context, const struct event_row *row)
+{
+	struct reading *x = context;
+
+	if (page_is_full(x, row->json.len))
+		return false;
+	comma(x);
+	buf_slice(x->text, row->json);
+	x->last_seq = row->seq;
+	return true;
+}
+
+/* Some of what was asked for is no longer in the log. */
+static bool is_pruned(const struct reading *x, const struct job_row *job)
+{
+	const struct read_query *q = x->query;
+
+	if (job->first <= 1)
+		return false;
+	return q->descending ? !x->more && q->from > 1 : q->from + 1 < job->first;
+}
+
+/* One row more than asked for is looked at, to know whether there is a next page. */
+static void read_activity(struct reading *x, const struct job_row *job)
+{
+	const struct read_query *q = x->query;
+	struct buf *text = x->text;
+
+	buf_text(text, "{\"activity\":[");
+	if (!ok(x, x->store->ops->events(x->store, job->key, q->from, q->descending, q->limit + 1, visit_activity, x)))
+		return;
+	buf_char(text, ']');
+	if (x->more)
+		buf_format(text, ",\"nextAfter\":%llu", (unsigned long long)x->last_seq);
+	if (is_pruned(x, job))
+		buf_format(text, ",\"first\":%llu", (unsigned long long)job->first);
+	buf_char(text, '}');
+}
+
+static bool count_tasks(struct reading *x, const struct job_row *job, struct task_counts *counts)
+{
+	struct snapshot_source *source = x->source;
+
+	if (source && source->find_counts(source, job, counts))
+		return true;
+	if (!ok(x, x->store->ops->task_counts(x->store, job->key, counts)))
+		return false;
+	if (source)
+		source->add_counts(source, job, counts);
+	return true;
+}
+
+static void add_counts(struct buf *out, const struct job_row *job, const struct task_counts *c)
+{
+	buf_format(out, ",\"taskCount\":%u", job->tasks);
+	buf_format(out, ",\"taskCounts\":{\"total\":%u,\"completed\":%u,\"failed\":%u,\"in_progress\":%u}", c->total,
+		   c->completed, c->failed, c->in_progress);
+	json_name(out, "progress");
+	json_number(out, task_counts_progress(c));
+}
+
+/* The row that was written from `start` on: where its id is, and where it ends. */
+static void note_row(struct read_result *r, size_t start, size_t id_len)
+{
+	if ((r->row_count & (r->row_count - 1)) == 0) /* a power of two: full */
+		r->rows = xrealloc(r->rows, (r->row_count ? r->row_count * 2 : 1) * sizeof(*r->rows));
+	r->rows[r->row_count++] = (struct read_row){ start + strlen("{\"id\":\""), id_len, r->text.len - 1 };
+}
+
+static bool visit_job(void *context, const struct job_row *row)
+{
+	struct reading *x = context;
+	struct task_counts counts;
+
+	if (page_is_full(x, strlen(row->metadata)))
+		return false;
+	if (!count_tasks(x, row, &counts))
+		return false;
+	comma(x);
+	size_t start = x->text->len;
+	buf_char(x->text, '{');
+	encode_job_head(x->text, row);
+	add_counts(x->text, row, &counts);
+	encode_job_position(x->text, row);
+	buf_char(x->text, '}');
+	note_row(x->result, start, strlen(row->id));
+	x->last_key = row->key;
+	return true;
+}
+
+static void read_jobs(struct reading *x)
+{
+	const struct read_query *q = x->query;
+	struct buf *text = x->text;
+
+	buf_text(text, "{\"jobs\":[");
+	if (!ok(x, x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)) ||
+	    outcome_is_error(x->result->problem.outcome))
+		return;
+	buf_char(text, ']');
+	if (x->more)
+		buf_format(text, ",\"nextPageToken\":\"%lld\"", (long long)x->last_key);
+	buf_char(text, '}');
+}
+
+static void (*const readers[])(struct reading *, const struct job_row *) = {
+	[READ_RESUME] = read_resume,
+	[READ_HEAD] = read_head,
+	[READ_JOB] = read_snapshot,
+	[READ_TASKS] = read_tasks,
+	[READ_DELIVERABLES] = read_deliverables,
+	[READ_ACTIVITY] = read_activity,
+};
+
+/* Whether the job in which this position is was deleted, as far back as that is remembered. */
+static bool was_deleted(struct reading *x)
+{
+	const struct read_query *q = x->query;
+	struct idempotency_row row = { 0 };
+	char key[KEY_MAX + 1];
+
+	if (q->kind != READ_RESUME || q->position.kind != POSITION_CURSOR)
+		return false;
+	deleted_key(q->position.epoch, key);
+	enum store_result r = x->store->ops->idempotency_get(x->store, q->job_id, key, &row);
+	free(row.body);
+	return ok(x, r) && r == STORE_OK;
+}
+
+static void read_of_job(struct reading *x)
+{
+	struct job_row job = { 0 };
+	enum store_result r = x->store->ops->job_get(x->store, x->query->job_id, &job);
+
+	if (!ok(x, r))
+		return;
+	if (r == STORE_NONE) {
+		x->result->deleted = was_deleted(x);
+		if (outcome_is_error(x->result->problem.outcome))
+			return;
+		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", x->query->job_id);
+		return;
+	}
+	memcpy(x->result->epoch, job.epoch, sizeof(job.epoch));
+	x->result->title = xstrdup(job.title);
+	x->result->status = job.status;
+	x->result->head = job.seq;
+	readers[x->query->kind](x, &job);
+	job_row_finish(&job);
+}
+
+void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
+	      struct read_result *result)
+{
+	struct reading x = { .store = store, .source = source, .text = &result->text, .query = q, .result = result };
+
+	if (!ok(&x, store->ops->begin(store)))
+		return;
+	if (q->kind == READ_JOBS)
+		read_jobs(&x);
+	else
+		read_of_job(&x);
+	store->ops->rollback(store); /* nothing was written: this only ends the snapshot */
+}

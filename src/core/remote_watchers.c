@@ -1,0 +1,96 @@
+#include "joblight/core/remote_watchers.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/hash.h"
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/model.h"
+
+struct part {
+	unsigned who, count;
+};
+
+struct job_audience {
+	char job_id[ID_MAX + 1];
+	struct part *parts;
+	size_t part_count;
+	UT_hash_handle hh;
+};
+
+struct audience {
+	struct job_audience *jobs;
+};
+
+struct audience *audience_create(void)
+{
+	return xcalloc(1, sizeof(struct audience));
+}
+
+static void drop(struct audience *a, struct job_audience *job)
+{
+	HASH_DEL(a->jobs, job);
+	free(job->parts);
+	free(job);
+}
+
+void audience_free(struct audience *a)
+{
+	struct job_audience *job, *next;
+
+	if (!a)
+		return;
+	HASH_ITER(hh, a->jobs, job, next)
+		drop(a, job);
+	free(a);
+}
+
+static struct job_audience *find(const struct audience *a, const char *job_id)
+{
+	struct job_audience *job;
+
+	HASH_FIND_STR(a->jobs, job_id, job);
+	return job;
+}
+
+static void set_part(struct job_audience *job, unsigned who, unsigned count)
+{
+	size_t i = 0;
+
+	while (i < job->part_count && job->parts[i].who != who)
+		i++;
+	if (count == 0) {
+		if (i < job->part_count)
+			job->parts[i] = job->parts[--job->part_count];
+		return;
+	}
+	if (i == job->part_count)
+		job->parts = xrealloc(job->parts, ++job->part_count * sizeof(*job->parts));
+	job->parts[i] = (struct part){ who, count };
+}
+
+void audience_set(struct audience *a, const char *job_id, unsigned who, unsigned count)
+{
+	struct job_audience *job = find(a, job_id);
+
+	if (!job) {
+		if (!count)
+			return;
+		job = xcalloc(1, sizeof(*job));
+		strncpy(job->job_id, job_id, ID_MAX);
+		HASH_ADD_STR(a->jobs, job_id, job);
+	}
+	set_part(job, who, count);
+	if (!job->part_count)
+		drop(a, job);
+}
+
+unsigned audience_total(const struct audience *a, const char *job_id)
+{
+	const struct job_audience *job = find(a, job_id);
+	unsigned total = 0;
+
+	for (size_t i = 0; job && i < job->part_count; i++)
+		total += job->parts[i].count;
+	return total;
+}

@@ -1,0 +1,279 @@
+#include "admission.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "request_head.h"
+#include "request.h"
+#include "joblight/base/xalloc.h"
+#include "refusal.h"
+
+#define LINGER_MS 1000                 /* a refused client gets this long to read why */
+#define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
+
+struct guest {
+	struct doorstep *doorstep;
+	uv_poll_t poll;
+	int fd;
+	bool refused;
+	const struct problem *full; /* it is turned away with this, whatever it asks for; NULL: it may enter */
+	size_t seen, drained;
+	uint64_t due;
+	struct list link;
+};
+
+void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
+		   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
+{
+	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context };
+	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
+	d->peek = xmalloc(d->peek_size);
+	list_init(&d->guests);
+}
+
+void doorstep_finish(struct doorstep *d)
+{
+	free(d->peek);
+}
+
+static void free_guest(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+/* The guest leaves the doorstep; its descriptor is the caller's. */
+static int leave(struct guest *g)
+{
+	list_remove(&g->link);
+	uv_poll_stop(&g->poll);
+	uv_close((uv_handle_t *)&g->poll, free_guest);
+	return g->fd;
+}
+
+static void send_away(struct guest *g)
+{
+	close(leave(g));
+	g->doorstep->gone(g->doorstep->context);
+}
+
+/* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
+static void send_answer(int fd, const char *status, const char *type, const char *headers, struct buf *body)
+{
+	struct buf out = { 0 };
+
+	buf_format(&out,
+		   "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
+		   status, http_date(), type, body->len, headers);
+	buf_slice(&out, buf_as_slice(body));
+	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	buf_finish(body);
+	buf_finish(&out);
+}
+
+static void send_refusal(int fd, const struct problem *p)
+{
+	struct buf body = { 0 };
+	char status[64], headers[128];
+
+	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome), outcome_title(p->outcome));
+	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome),
+		 outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
+	problem_encode(p, &body);
+	buf_char(&body, '\n');
+	send_answer(fd, status, "application/problem+json", headers, &body);
+}
+
+/* What refusal.h is about. */
+static void send_event(int fd, enum outcome o, unsigned wait_ms)
+{
+	struct buf body = { 0 };
+
+	refusal_encode(&body, o, wait_ms);
+	send_answer(fd, "200 OK", EVENT_STREAM, EVENT_STREAM_HEADERS, &body);
+}
+
+/* So that poll wakes for new bytes only, not for those that were looked at. */
+static void expect_more_than(int fd, size_t bytes)
+{
+	int low_water = (int)bytes + 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+}
+
+/*
+ * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then there is
+ * no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
+ */
+static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
+{
+	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return HEAD_INCOMPLETE;
+	if (n <= 0 || (size_t)n == *seen)
+		return HEAD_REFUSED;
+	*seen = (size_t)n;
+	struct head head;
+	enum head_result h = head_parse((struct slice){ d->peek, (size_t)n }, d->limits, &head, problem);
+	if (h == HEAD_INCOMPLETE)
+		expect_more_than(fd, (size_t)n);
+	return h;
+}
+
+/* What was seen is still unread. */
+static void enter(struct doorstep *d, int fd, size_t seen)
+{
+	d->enter(d->context, fd, (struct slice){ d->peek, seen });
+}
+
+/* Closing with unread bytes would reset the connection and take the answer with it. */
+static void drain(struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+	ssize_t n;
+
+	while ((n = recv(g->fd, d->peek, d->peek_size, MSG_DONTWAIT)) > 0) {
+		g->drained += (size_t)n;
+		if (g->drained > LINGER_BYTES)
+			break;
+	}
+	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		send_away(g);
+}
+
+static void linger(struct guest *g)
+{
+	expect_more_than(g->fd, 0);
+	g->refused = true;
+	g->due = uv_now(g->doorstep->loop) + LINGER_MS;
+	drain(g);
+}
+
+static void refuse(struct guest *g, const struct problem *p)
+{
+	if (p->outcome == OUTCOME_OK) {
+		send_away(g);
+		return;
+	}
+	send_refusal(g->fd, p);
+	linger(g);
+}
+
+/* Its head is good and stands in d->peek. */
+static struct slice find_accept(const struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+	struct problem problem = { 0 };
+	struct slice fields, name, value;
+	struct head head;
+
+	if (head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) != HEAD_GOOD ||
+	    head.method != METHOD_GET)
+		return (struct slice){ 0 };
+	fields = head.fields;
+	while (head_next_field(&fields, &name, &value))
+		if (name.len == strlen("accept") && strncasecmp(name.ptr, "accept", name.len) == 0)
+			return value;
+	return (struct slice){ 0 };
+}
+
+static void turn_away(struct guest *g)
+{
+	struct doorstep *d = g->doorstep;
+
+	if (refusal_is_event(find_accept(g), g->full->outcome))
+		send_event(g->fd, g->full->outcome, d->refused(d->context));
+	else
+		send_refusal(g->fd, g->full);
+	linger(g);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct guest *g = poll->data;
+	struct problem problem = { 0 };
+
+	(void)events;
+	if (status < 0)
+		send_away(g);
+	else if (g->refused)
+		drain(g);
+	else
+		switch (look(g->doorstep, g->fd, &g->seen, &problem)) {
+		case HEAD_INCOMPLETE:
+			break;
+		case HEAD_GOOD:
+			if (g->full) {
+				turn_away(g);
+				break;
+			}
+			expect_more_than(g->fd, 0); /* some were waited for */
+			enter(g->doorstep, leave(g), g->seen);
+			break;
+		case HEAD_REFUSED:
+			refuse(g, &problem);
+		}
+}
+
+static struct guest *stay(struct doorstep *d, int fd)
+{
+	struct guest *g = xcalloc(1, sizeof(*g));
+
+	g->doorstep = d;
+	g->fd = fd;
+	g->due = uv_now(d->loop) + d->limits->header_timeout_ms;
+	uv_poll_init(d->loop, &g->poll, fd);
+	g->poll.data = g;
+	list_append(&d->guests, &g->link);
+	uv_poll_start(&g->poll, UV_READABLE, on_readable);
+	return g;
+}
+
+void doorstep_arrive(struct doorstep *d, int fd)
+{
+	struct problem problem = { 0 };
+	size_t seen = 0;
+	enum head_result h = look(d, fd, &seen, &problem);
+
+	if (h == HEAD_GOOD) {
+		enter(d, fd, seen);
+		return;
+	}
+	struct guest *g = stay(d, fd);
+	g->seen = seen;
+	if (h == HEAD_REFUSED)
+		refuse(g, &problem);
+}
+
+void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem)
+{
+	struct guest *g = stay(d, fd);
+
+	g->full = problem;
+	g->due = uv_now(d->loop) + LINGER_MS;
+}
+
+void doorstep_tick(struct doorstep *d, uint64_t now_ms)
+{
+	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT, .detail = "the request did not come in time" };
+
+	for (struct list *at = d->guests.next, *next; at != &d->guests; at = next) {
+		struct guest *g = container_of(at, struct guest, link);
+		next = at->next;
+		if (g->due > now_ms)
+			continue;
+		if (!g->refused)
+			send_refusal(g->fd, g->full ? g->full : &late);
+		send_away(g);
+	}
+}
+
+void doorstep_close(struct doorstep *d)
+{
+	while (!list_empty(&d->guests))
+		send_away(container_of(d->guests.next, struct guest, link));
+}

@@ -1,0 +1,309 @@
+#include "request_check.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/json.h"
+
+#define LENGTH_DIGITS 15 /* more is over every limit there could be */
+
+static const struct {
+	const char *name;
+	bool is_list;
+} known[HEADER_COUNT] = {
+#define HEADER_ROW(id, name, is_list) { name, is_list },
+	HEADERS(HEADER_ROW)
+#undef HEADER_ROW
+};
+
+static bool is_word(struct slice s, const char *word)
+{
+	return s.len == strlen(word) && strncasecmp(s.ptr, word, s.len) == 0;
+}
+
+static enum header find_header(struct slice name)
+{
+	for (int h = 0; h < HEADER_COUNT; h++)
+		if (is_word(name, known[h].name))
+			return (enum header)h;
+	return HEADER_COUNT;
+}
+
+bool request_next_word(struct slice *list, struct slice *word)
+{
+	while (list->len && (*list->ptr == ',' || *list->ptr == ' ' || *list->ptr == '\t')) {
+		list->ptr++;
+		list->len--;
+	}
+	*word = (struct slice){ list->ptr, 0 };
+	while (word->len < list->len && word->ptr[word->len] != ',')
+		word->len++;
+	list->ptr += word->len;
+	list->len -= word->len;
+	while (word->len && (word->ptr[word->len - 1] == ' ' || word->ptr[word->len - 1] == '\t'))
+		word->len--;
+	return word->len > 0;
+}
+
+bool request_header_has(const struct request *r, enum header h, const char *wanted)
+{
+	struct slice list = r->headers[h], word;
+
+	while (request_next_word(&list, &word))
+		if (is_word(word, wanted))
+			return true;
+	return false;
+}
+
+bool guard_is_upgrade(const struct head *head)
+{
+	struct slice fields = head->fields, name, value;
+
+	while (head_next_field(&fields, &name, &value))
+		if (is_word(name, "upgrade") && is_word(value, "websocket"))
+			return true;
+	return false;
+}
+
+/* Copies after the text; the room was reserved, so slices stay where they are. */
+static struct slice keep(struct request *r, struct slice bytes)
+{
+	struct slice s = { r->text.ptr + r->text.len, bytes.len };
+
+	buf_slice(&r->text, bytes);
+	return s;
+}
+
+/* Headers. */
+
+/* A list may be sent in several lines: `fields` are those after the first. */
+static void join_list(struct request *r, enum header h, struct slice fields)
+{
+	struct slice name, value;
+
+	while (head_next_field(&fields, &name, &value)) {
+		if (!is_word(name, known[h].name))
+			continue;
+		buf_text(&r->text, ", ");
+		buf_slice(&r->text, value);
+		r->headers[h].len += 2 + value.len;
+	}
+}
+
+static bool read_headers(struct request *r, const struct head *head, struct problem *problem)
+{
+	struct slice fields = head->fields, name, value;
+
+	while (head_next_field(&fields, &name, &value)) {
+		enum header h = find_header(name);
+		if (h == HEADER_COUNT)
+			continue;
+		if (!r->headers[h].ptr) {
+			r->headers[h] = keep(r, value);
+			if (known[h].is_list)
+				join_list(r, h, fields);
+		} else if (!known[h].is_list) {
+			return problem_set(problem, OUTCOME_BAD_REQUEST, "the header %s is given twice", known[h].name);
+		}
+	}
+	return true;
+}
+
+/* The target. */
+
+static int hex_value(char c)
+{
+	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/*
+ * Decodes what the head's check let through.  A slash that was escaped stays so: it is not one that separates
+ * segments, and no path that is known has one inside a segment.
+ */
+static struct slice decode(struct request *r, struct slice from, bool is_path)
+{
+	struct slice s = { r->text.ptr + r->text.len, 0 };
+
+	if (!memchr(from.ptr, '%', from.len))
+		return keep(r, from);
+	for (size_t i = 0; i < from.len; i++) {
+		char c = from.ptr[i];
+		if (c == '%' && !(is_path && from.ptr[i + 1] == '2' && (from.ptr[i + 2] | 0x20) == 'f')) {
+			c = (char)(hex_value(from.ptr[i + 1]) << 4 | hex_value(from.ptr[i + 2]));
+			i += 2;
+		}
+		buf_char(&r->text, c);
+		s.len++;
+	}
+	return s;
+}
+
+/* What people type behind it is looked up, and not found. */
+static bool is_of_pages(struct slice path)
+{
+	static const char jobs[] = "/jobs/";
+
+	return path.len > sizeof(jobs) - 1 && memcmp(path.ptr, jobs, sizeof(jobs) - 1) == 0;
+}
+
+/* A slash at the end is not part of the path. */
+static bool read_path(struct request *r, struct slice path, struct problem *problem)
+{
+	r->path = decode(r, path, true);
+	for (size_t i = 0; i < r->path.len && !is_of_pages(r->path); i++)
+		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
+			return problem_set(problem, OUTCOME_BAD_REQUEST,
+					   "the path holds characters that cannot be in one");
+	if (r->path.len > 1 && r->path.ptr[r->path.len - 1] == '/' && r->path.ptr[r->path.len - 2] != '/')
+		r->path.len--;
+	return true;
+}
+
+static bool add_arg(struct request *r, struct slice text, struct problem *problem)
+{
+	if (r->arg_count == REQUEST_ARGS)
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "the query has more than %d arguments", REQUEST_ARGS);
+	struct slice arg = decode(r, text, false);
+	if (!utf8_valid(arg))
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "the query is not valid UTF-8");
+	r->args[r->arg_count++] = arg;
+	return true;
+}
+
+static bool read_args(struct request *r, struct slice query, struct problem *problem)
+{
+	while (query.len) {
+		const char *end = memchr(query.ptr, '&', query.len);
+		struct slice arg = { query.ptr, end ? (size_t)(end - query.ptr) : query.len };
+		size_t used = arg.len + (end ? 1 : 0);
+		query.ptr += used;
+		query.len -= used;
+		if (arg.len && !add_arg(r, arg, problem))
+			return false;
+	}
+	return true;
+}
+
+/* Takes scheme and authority off a target in absolute form (RFC 9112 section 3.2.2); the authority is the host. */
+static bool take_authority(struct request *r, struct slice *target, struct problem *problem)
+{
+	size_t scheme = target->len > 7 && strncasecmp(target->ptr, "http://", 7) == 0	  ? 7
+			: target->len > 8 && strncasecmp(target->ptr, "https://", 8) == 0 ? 8
+											   : 0;
+	struct slice host = { target->ptr + scheme, 0 };
+
+	while (scheme + host.len < target->len && !strchr("/?", host.ptr[host.len]))
+		host.len++;
+	if (!scheme || !host.len || memchr(host.ptr, '@', host.len))
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "the request target must be a path or a URL");
+	target->ptr += scheme + host.len;
+	target->len -= scheme + host.len;
+	r->headers[HEADER_HOST] = keep(r, host);
+	return true;
+}
+
+static bool read_target(struct request *r, struct slice target, struct problem *problem)
+{
+	if (target.ptr[0] != '/' && !take_authority(r, &target, problem))
+		return false;
+	const char *mark = memchr(target.ptr, '?', target.len);
+	struct slice path = { target.ptr, mark ? (size_t)(mark - target.ptr) : target.len }, query = { 0 };
+	if (mark)
+		query = (struct slice){ mark + 1, target.len - path.len - 1 };
+	return read_path(r, path.len ? path : SLICE("/"), problem) && read_args(r, query, problem);
+}
+
+/* Host and connection. */
+
+static bool check_host(const struct request *r, struct problem *problem)
+{
+	if (!r->http_1_0 && !r->headers[HEADER_HOST].len)
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "exactly one Host header is required");
+	return true;
+}
+
+static void read_connection(struct request *r)
+{
+	r->keep_alive = !r->http_1_0 || request_header_has(r, HEADER_CONNECTION, "keep-alive");
+	if (request_header_has(r, HEADER_CONNECTION, "close"))
+		r->keep_alive = false;
+	r->expects_continue = !r->http_1_0 && request_header_has(r, HEADER_EXPECT, "100-continue");
+}
+
+/* The body. */
+
+/* Digits only; RFC 9112 section 6.3. */
+static bool read_length(struct request *r, struct problem *problem)
+{
+	struct slice text = r->headers[HEADER_CONTENT_LENGTH];
+	bool ok = text.len >= 1 && text.len <= LENGTH_DIGITS;
+
+	for (size_t i = 0; ok && i < text.len; i++) {
+		ok = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+		r->length = r->length * 10 + (uint64_t)(text.ptr[i] - '0');
+	}
+	return ok || problem_set(problem, OUTCOME_BAD_REQUEST, "Content-Length must be a plain number");
+}
+
+static bool read_coding(struct request *r, struct problem *problem)
+{
+	if (r->headers[HEADER_CONTENT_LENGTH].ptr)
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+				   "Content-Length and Transfer-Encoding exclude each other");
+	if (r->http_1_0)
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+	if (!is_word(r->headers[HEADER_TRANSFER_ENCODING], "chunked"))
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "the only Transfer-Encoding taken here is chunked");
+	r->chunked = true;
+	return true;
+}
+
+static bool read_framing(struct request *r, struct problem *problem)
+{
+	if (r->headers[HEADER_TRANSFER_ENCODING].ptr)
+		return read_coding(r, problem);
+	if (r->headers[HEADER_CONTENT_LENGTH].ptr)
+		return read_length(r, problem);
+	if (r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH)
+		return problem_set(problem, OUTCOME_LENGTH_REQUIRED, "send Content-Length; an empty body has 0");
+	return true;
+}
+
+static bool check_body(const struct request *r, const struct limits *limits, struct problem *problem)
+{
+	struct slice coding = r->headers[HEADER_CONTENT_ENCODING];
+
+	if (r->length > limits->body_bytes)
+		return problem_set(problem, OUTCOME_BODY_TOO_LARGE, "a body may have %llu bytes, this one has %llu",
+				   (unsigned long long)limits->body_bytes, (unsigned long long)r->length);
+	if ((r->length || r->chunked) && coding.len && !is_word(coding, "identity"))
+		return problem_set(problem, OUTCOME_UNSUPPORTED_MEDIA_TYPE,
+				   "send the body as it is, without a Content-Encoding");
+	return true;
+}
+
+static bool read_request(struct request *r, const struct head *head, const struct limits *limits,
+			 struct problem *problem)
+{
+	r->method = head->method;
+	r->http_1_0 = head->http_1_0;
+	buf_reserve(&r->text, head->len);
+	if (!read_headers(r, head, problem) || !check_host(r, problem) || !read_target(r, head->target, problem) ||
+	    !read_framing(r, problem) || !check_body(r, limits, problem))
+		return false;
+	read_connection(r);
+	r->head = r->method == METHOD_HEAD;
+	if (r->head)
+		r->method = METHOD_GET;
+	return true;
+}
+
+struct request *guard_request(const struct head *head, const struct limits *limits, struct problem *problem)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	if (read_request(r, head, limits, problem))
+		return r;
+	request_free(r);
+	return NULL;
+}

@@ -1,0 +1,262 @@
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "joblight/base/clock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/memory.h"
+#include "joblight/base/random.h"
+#include "joblight/net/loop.h"
+#include "joblight/api/pages.h"
+#include "joblight/store/backend.h"
+#include "joblight/work/reader.h"
+#include "joblight/work/writer.h"
+
+#define HOST_MAX 256
+#define READERS_MAX 64 /* the most that config.def allows */
+#define LARGE_BLOCK (1024 * 1024)
+
+struct server {
+	struct limits limits;
+	struct database *database;
+	struct writer *writer;
+	struct reader *reader;
+	struct pages *pages;
+	struct loops *loops;
+	struct service service;
+	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
+	unsigned readers;
+};
+
+static bool submit(void *context, struct op *op)
+{
+	return writer_submit(((struct server *)context)->writer, op);
+}
+
+static bool read_store(void *context, struct read_request *r)
+{
+	return reader_submit(((struct server *)context)->reader, r);
+}
+
+static void deliver(void *context, struct batch *batch, struct op *ops)
+{
+	loops_deliver(((struct server *)context)->loops, batch, ops);
+}
+
+/* "HOST:PORT", "[V6]:PORT". */
+static bool split_address(const char *text, char host[HOST_MAX], unsigned *port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	char *end;
+
+	if (!len || len >= HOST_MAX)
+		return false;
+	unsigned long number = strtoul(colon + 1, &end, 10);
+	if (end == colon + 1 || *end || number > 65535)
+		return false;
+	bool bracketed = text[0] == '[' && text[len - 1] == ']';
+	memcpy(host, text + bracketed, len - 2 * bracketed);
+	host[len - 2 * bracketed] = '\0';
+	*port = (unsigned)number;
+	return true;
+}
+
+static bool is_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (strcmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static bool check_address(const struct config *c, char host[HOST_MAX], unsigned *port)
+{
+	if (!split_address(c->listen, host, port)) {
+		fprintf(stderr, "joblight: --listen takes HOST:PORT, such as 127.0.0.1:3001, not \"%s\"\n", c->listen);
+		return false;
+	}
+	if (is_loopback(host))
+		return true;
+	if (!c->insecure) {
+		fprintf(stderr,
+		        "joblight: %s is not a loopback address and there are no keys: anybody who reaches it could "
+		        "write.\n"
+		        "Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
+		        host);
+		return false;
+	}
+	log_warn("anybody who reaches this address can read and write: --insecure", "listen", c->listen);
+	return true;
+}
+
+/* What is left is for the kernel's side of the connections, and for the page cache that the store lives on. */
+static void settle_memory(struct limits *limits)
+{
+	if (!limits->memory_bytes)
+		limits->memory_bytes = memory_of_machine() / 10 * 8;
+	if (!limits->snapshot_bytes)
+		limits->snapshot_bytes = limits->memory_bytes / 4;
+	if (!limits->replies_bytes)
+		limits->replies_bytes = limits->memory_bytes / 4;
+	/* Large blocks are the system's again as soon as they are freed; the allocator would learn to keep them. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
+}
+
+static bool open_store(struct server *s, const struct config *c)
+{
+	enum durability d = strcmp(c->durability, "process") == 0 ? DURABILITY_PROCESS : DURABILITY_FULL;
+	char error[512];
+
+	s->database = database_open(c->db, d, error, sizeof(error));
+	if (!s->database) {
+		fprintf(stderr, "joblight: %s\n", error);
+		return false;
+	}
+	for (s->readers = 0; s->readers < c->readers; s->readers++) {
+		s->sessions[s->readers] = database_reader(s->database);
+		if (!s->sessions[s->readers]) {
+			fprintf(stderr, "joblight: %s cannot be read\n", c->db);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The loops are made by now, because the writer may have something to tell them at once; they run last. */
+static void start_threads(struct server *s)
+{
+	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
+	s->reader = reader_start(s->sessions, s->readers, &s->limits, loop_deliver_read);
+	loops_start(s->loops);
+}
+
+static bool open_pages(struct server *s, const struct config *c)
+{
+	char error[512];
+
+	s->pages = pages_load(c->www, c->demo_run != NULL, error, sizeof(error));
+	if (!s->pages)
+		fprintf(stderr, "joblight: --www: %s\n", error);
+	return s->pages != NULL;
+}
+
+static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
+{
+	struct loops_config config = { .limits = &s->limits,
+		                       .service = &s->service,
+		                       .pages = s->pages,
+		                       .host = host,
+		                       .port = port,
+		                       .count = c->loops,
+		                       .demo_run = c->demo_run,
+		                       .origin_rules = { &c->hosts, &c->origins } };
+	char error[512];
+
+	s->loops = loops_create(&config, error, sizeof(error));
+	if (!s->loops)
+		fprintf(stderr, "joblight: %s\n", error);
+	return s->loops != NULL;
+}
+
+static void announce(const struct server *s, const struct config *c, const char *host)
+{
+	bool v6 = strchr(host, ':') != NULL;
+
+	printf("joblight listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", loops_port(s->loops));
+	fflush(stdout);
+	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
+}
+
+#define SAME_SIGNAL_MS 1000 /* supervisors and terminals send one wish to stop more than once */
+
+struct second_signal {
+	sigset_t signals;
+	uint64_t first_ms; /* when the first one came, monotonic */
+};
+
+/* The first signal drains; another one, later than SAME_SIGNAL_MS, ends at once. */
+static void *end_at_once(void *context)
+{
+	const struct second_signal *s = context;
+	int number;
+
+	do
+		sigwait(&s->signals, &number);
+	while (clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
+	log_warn("stopped at once by a second signal", "signal", strsignal(number));
+	_exit(1);
+}
+
+static void wait_for_signal(const sigset_t *signals)
+{
+	static struct second_signal second; /* outlives the main thread's part in it */
+	int number;
+	pthread_t thread;
+
+	sigwait(signals, &number);
+	log_info("stopping", "signal", strsignal(number));
+	second = (struct second_signal){ *signals, clock_monotonic_ms() };
+	if (pthread_create(&thread, NULL, end_at_once, &second) == 0)
+		pthread_detach(thread);
+}
+
+static void stop(struct server *s)
+{
+	loops_close(s->loops);
+	writer_stop(s->writer);
+	reader_stop(s->reader);
+	loops_stop(s->loops);
+	loops_free(s->loops);
+	writer_free(s->writer);
+	reader_free(s->reader);
+	database_close(s->database);
+	pages_free(s->pages);
+	log_info("stopped");
+}
+
+/* Threads inherit the mask: signals come to the main thread only. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+int server_run(const struct config *config)
+{
+	static struct server server;
+	struct server *s = &server;
+	sigset_t signals;
+	char host[HOST_MAX];
+	unsigned port;
+
+	if (config->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	s->limits = config->limits;
+	s->service = (struct service){ s, submit, read_store };
+	block_signals(&signals);
+	settle_memory(&s->limits);
+	if (!random_check() || !descriptors_take(&s->limits, config->loops) || !check_address(config, host, &port) ||
+	    !open_pages(s, config) || !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
+	    !open_loops(s, config, host, port))
+		return 1;
+	start_threads(s);
+	announce(s, config, host);
+	wait_for_signal(&signals);
+	stop(s);
+	return 0;
+}

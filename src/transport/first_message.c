@@ -1,0 +1,85 @@
+#include "first_message.h"
+
+#include "joblight/base/clock.h"
+#include "joblight/base/random.h"
+#include "net/attendance.h"
+#include "joblight/core/json.h"
+#include "net/loop_private.h"
+
+#define RETRY_LEAST_MS 2000
+#define RETRY_SPREAD_MS 2001
+
+unsigned opening_retry_ms(void)
+{
+	return RETRY_LEAST_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
+}
+
+static void add_text(struct buf *out, const char *name, const char *text)
+{
+	json_name(out, name);
+	json_string(out, slice_of(text));
+}
+
+static void add_number(struct buf *out, const char *name, uint64_t value)
+{
+	json_name(out, name);
+	buf_u64(out, value);
+}
+
+void opening_encode(struct buf *out, const struct loop *l, const struct opening *o)
+{
+	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
+	add_text(out, "jobId", o->job_id);
+	add_text(out, "status", job_status_text(o->status));
+	add_text(out, "title", o->title);
+	add_text(out, "epoch", o->epoch);
+	buf_text(out, ",\"cursor\":\"");
+	cursor_add(out, o->epoch, o->start);
+	buf_char(out, '"');
+	add_number(out, "head", o->head);
+	add_text(out, "resume", resume_text(o->resume));
+	if (o->reason)
+		add_text(out, "reason", reset_reason_text(o->reason));
+	add_number(out, "heartbeatMs", o->heartbeat_ms);
+	add_number(out, "watchers", o->watchers);
+	json_name(out, "agents");
+	crowd_agents(l->crowd, o->job_id, out);
+	if (o->snapshot.len)
+		json_name(out, "job");
+	else
+		buf_char(out, '}');
+}
+
+static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
+{
+	json_name(out, "cursor");
+	buf_char(out, '"');
+	cursor_add(out, epoch, seq);
+	buf_char(out, '"');
+}
+
+void opening_encode_end(struct buf *out, const struct ending *e, bool with_cursor)
+{
+	buf_text(out, "{\"type\":\"end\"");
+	add_text(out, "jobId", e->job_id);
+	add_number(out, "seq", e->seq);
+	add_text(out, "status", e->status);
+	if (with_cursor)
+		add_cursor(out, e->epoch, e->seq);
+	buf_char(out, '}');
+}
+
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head, const struct subscriber *filtered)
+{
+	buf_char(out, '{');
+	if (job_id) {
+		add_text(out, "type", "heartbeat");
+		add_text(out, "jobId", job_id);
+	}
+	add_number(out, "head", head);
+	if (filtered)
+		add_cursor(out, subscriber_epoch(filtered), filtered->cursor);
+	json_name(out, "timestamp");
+	json_time(out, clock_wall_ms());
+	buf_char(out, '}');
+}

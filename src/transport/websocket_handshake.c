@@ -1,0 +1,71 @@
+/* The rules of opening and closing a WebSocket: RFC 6455 sections 4.2.1 and 7.4. */
+#include "websocket.h"
+
+#include "api/router.h"
+
+#define KEY_DIGITS 22 /* of 16 bytes in base 64 */
+
+bool ws_subprotocol_wanted(const struct request *r)
+{
+	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
+
+	while (request_next_word(&list, &word))
+		if (slice_is(word, WS_SUBPROTOCOL)) /* names are case-sensitive */
+			return true;
+	return false;
+}
+
+static bool is_base64(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '+' || c == '/';
+}
+
+static bool key_is_good(struct slice key)
+{
+	size_t digits = 0;
+
+	while (digits < key.len && is_base64(key.ptr[digits]))
+		digits++;
+	return digits == KEY_DIGITS && key.len == KEY_DIGITS + 2 &&
+	       memcmp(key.ptr + digits, "==", 2) == 0;
+}
+
+bool ws_upgrade_wanted(const struct request *r, struct problem *p)
+{
+	if (r->http_1_0)
+		return problem_set(p, OUTCOME_BAD_REQUEST, "a WebSocket needs HTTP/1.1");
+	if (r->method != METHOD_GET || r->head || r->length || r->chunked)
+		return problem_set(p, OUTCOME_METHOD_NOT_ALLOWED, "a WebSocket begins with a GET");
+	if (!slice_is(r->headers[HEADER_WEBSOCKET_VERSION], "13"))
+		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Sec-WebSocket-Version: 13");
+	if (!request_header_has(r, HEADER_CONNECTION, "upgrade"))
+		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Connection: Upgrade");
+	if (!key_is_good(r->headers[HEADER_WEBSOCKET_KEY]))
+		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
+	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || ws_subprotocol_wanted(r) ||
+	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " WS_SUBPROTOCOL ", or none");
+}
+
+/* A plain GET of the WebSocket's URL. */
+void ws_not_upgraded(struct conn *c, struct request *r)
+{
+	struct problem p = { .outcome = OUTCOME_UPGRADE_REQUIRED,
+			     .detail = "this is a WebSocket: connect with Upgrade: websocket and version 13" };
+
+	(void)r;
+	reply_problem(c, &p, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+}
+
+/* 1000..1003, 1007..1014 and what applications define; no code at all is allowed too. */
+static bool close_code_allowed(unsigned code)
+{
+	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+bool ws_close_allowed(const void *payload, size_t len)
+{
+	const unsigned char *bytes = payload;
+
+	return len == 0 || (len >= 2 && close_code_allowed((unsigned)bytes[0] << 8 | bytes[1]));
+}

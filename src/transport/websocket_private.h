@@ -1,0 +1,81 @@
+/* A WebSocket as its own files see it: ws.c, ws_subscription.c, ws_message.c. */
+#ifndef JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
+#define JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
+
+#include "net/attendance.h"
+#include "joblight/core/message.h"
+#include "net/loop_private.h"
+#include "websocket.h"
+
+/* RFC 6455 section 7.4.1, and ours from 4000 on. */
+#define CLOSE_OVER 1000
+#define CLOSE_PROTOCOL 1002
+#define CLOSE_BINARY 1003
+#define CLOSE_TOO_BIG 1009
+#define CLOSE_RESTART 1012
+#define CLOSE_TOO_SLOW 4008
+#define CLOSE_OVERLOADED 1013
+#define CLOSE_BAD_MESSAGE 4400
+#define CLOSE_NO_JOB 4404
+
+struct subscription {
+	struct subscriber subscriber; /* first */
+	struct ws *ws;
+	struct list link; /* in ws.subscriptions, or loop.left until it can be freed */
+	bool only;        /* named in the URL: without it the connection has no purpose */
+	bool leaving;     /* it gets the rest of its first message, and nothing more */
+	char job_id[];
+};
+
+/* A job this connection reported on. */
+struct reported {
+	struct crowd_want want; /* first */
+	struct ws *ws;
+	char job_id[ID_MAX + 1];
+	struct list link;
+};
+
+struct ws {
+	struct conn *conn;
+	struct list subscriptions, reported;
+	struct subscription *open; /* its first message has begun and is not complete; NULL: none */
+	unsigned count;   /* of subscriptions, without one that is leaving */
+	unsigned pending; /* ops on their way to the store */
+	struct buf in, out;
+	bool in_message; /* one has begun and is not complete: then its deadline is the connection's timer */
+	bool blocked, deaf;
+	bool present; /* told of an agent */
+	bool quiet;   /* it only watches */
+	bool speaks;  /* it had more to say than a pong, at `spoke` */
+	bool asked;   /* for a sign of life, and gave none yet */
+	bool ping_due;
+	bool told_restart;
+	uint64_t taken; /* for socket_takes() */
+	uint16_t close_code;
+	uint32_t close_due; /* then it closes within a message too; the low half of the time */
+	uint32_t spoke; /* the low half of the time */
+	char *close_reason;
+};
+
+/* Writing: what is said goes out at the end of the turn, or when the first message that is open is complete. */
+void ws_enqueue(struct ws *w);
+void ws_add_frame(struct ws *w, struct slice json);
+void ws_say(struct ws *w, struct buf *json); /* empties it */
+void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
+enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
+void ws_write_out(struct ws *w);
+bool ws_close_is_due(const struct ws *w); /* it does not wait for the message that is open any longer */
+/* Reads on, or not: while it takes nothing, or too much of it waits for the store. */
+void ws_mind_input(struct ws *w);
+
+/* Subscriptions. */
+/* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is wanted now. */
+void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
+void ws_unsubscribe(struct ws *w, const char *job_id);
+void ws_leave(struct subscription *s); /* at once; its memory goes at the end of the turn */
+
+/* Messages. */
+void ws_hear_message(struct ws *w, struct slice text);
+void ws_forget_reported(struct reported *r);
+
+#endif

@@ -1,0 +1,220 @@
+/* One job that a WebSocket watches: a subscriber of the hub like any other. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "first_message.h"
+#include "websocket_private.h"
+
+#define ANNOUNCED_BYTES (64 * 1024) /* a larger first message is announced */
+
+static struct subscription *find_subscription(struct ws *w, const char *job_id)
+{
+	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
+		struct subscription *s = container_of(at, struct subscription, link);
+		if (!s->leaving && strcmp(s->job_id, job_id) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* It may be inside one of its own call backs: the memory goes at the end of the turn. */
+void ws_leave(struct subscription *s)
+{
+	struct ws *w = s->ws;
+
+	hub_detach(w->conn->loop->hub, &s->subscriber);
+	list_move(&w->conn->loop->left, &s->link);
+	if (!s->leaving)
+		w->count--;
+	if (w->open == s)
+		w->open = NULL;
+	ws_enqueue(w);
+}
+
+/* The subscription ends; a first message that has begun is completed before. */
+static void leave_in_order(struct subscription *s)
+{
+	if (s->ws->open != s) {
+		ws_leave(s);
+		return;
+	}
+	s->leaving = true;
+	s->ws->count--;
+}
+
+void ws_free_left(struct loop *l)
+{
+	while (!list_empty(&l->left)) {
+		struct subscription *s = container_of(l->left.next, struct subscription, link);
+		list_remove(&s->link);
+		free(s);
+	}
+}
+
+static void say_end(struct ws *w, const struct ending *e, bool with_cursor)
+{
+	struct buf json = { 0 };
+
+	opening_encode_end(&json, e, with_cursor);
+	ws_say(w, &json);
+}
+
+static void subscription_failed(struct subscription *s, const struct opening *o)
+{
+	struct ws *w = s->ws;
+	struct problem p = { .outcome = o->outcome };
+
+	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
+	ws_say_error(w, NULL, s->job_id, &p);
+	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
+		ws_close(w->conn, CLOSE_NO_JOB, "no such job");
+	ws_leave(s);
+}
+
+/* A client that waits for a large message hears before that it is on its way. */
+static void announce(struct ws *w, const char *job_id, size_t bytes)
+{
+	struct buf json = { 0 };
+
+	if (bytes <= ANNOUNCED_BYTES)
+		return;
+	buf_format(&json, "{\"type\":\"opening\",\"jobId\":\"%s\",\"bytes\":%zu}", job_id, bytes);
+	ws_say(w, &json);
+}
+
+static void subscription_opened(struct subscriber *subscriber, const struct opening *o)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+
+	if (outcome_is_error(o->outcome)) {
+		subscription_failed(s, o);
+		return;
+	}
+	opening_encode(&m.head, w->conn->loop, o);
+	buf_text(&m.tail, o->snapshot.len ? "}" : "");
+	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
+	conn_widen(w->conn, o->snapshot.len);
+	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
+}
+
+static void subscription_ended(struct subscriber *subscriber, const struct ending *e)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+
+	say_end(w, e, subscriber_filters(subscriber));
+	if (s->only && w->count == 1)
+		ws_close(w->conn, CLOSE_OVER, "the job is over");
+	ws_leave(s);
+}
+
+static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct buf json = { 0 };
+
+	opening_encode_heartbeat(&json, s->job_id, head, subscriber_filters(subscriber) ? subscriber : NULL);
+	conn_widen(s->ws->conn, 0);
+	ws_say(s->ws, &json);
+}
+
+static void subscription_stalled(struct subscriber *subscriber)
+{
+	/* A close frame would wait behind what the client does not take. */
+	conn_kill(((struct subscription *)subscriber)->ws->conn);
+}
+
+static bool subscription_takes(struct subscriber *subscriber)
+{
+	return conn_takes(((struct subscription *)subscriber)->ws->conn);
+}
+
+/* Straight from the ring when there is nothing else to say. */
+static enum sink put(struct ws *w, const char *bytes, size_t len)
+{
+	if (!w->out.len && w->count == 1)
+		return ws_write_now(w, bytes, len);
+	buf_add(&w->out, bytes, len);
+	ws_enqueue(w);
+	if (w->out.len < w->conn->loop->limits->write_bytes)
+		return SINK_OPEN;
+	ws_write_now(w, w->out.ptr, w->out.len);
+	w->out.len = 0;
+	return w->blocked ? SINK_BLOCKED : SINK_OPEN;
+}
+
+/*
+ * Several frames of one job, or a fragment of its first message.  The first fragment fills a write, so it goes out
+ * at once, with all that was said before it.  The others go out past w->out, which waits for the end of the message.
+ */
+static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
+{
+	struct subscription *s = (struct subscription *)subscriber;
+	struct ws *w = s->ws;
+	bool continues = w->open == s;
+
+	if (w->close_code && (!continues || ws_close_is_due(w)))
+		return SINK_BLOCKED; /* nothing new is begun */
+	w->open = subscriber_in_message(subscriber) ? s : NULL;
+	enum sink sink = continues ? ws_write_now(w, bytes, len) : put(w, bytes, len);
+	if (s->leaving && w->open != s)
+		ws_leave(s);
+	return sink;
+}
+
+static const struct subscriber_ops subscription_ops = {
+	.opened = subscription_opened,
+	.write = subscription_write,
+	.ended = subscription_ended,
+	.heartbeat = subscription_heartbeat,
+	.stalled = subscription_stalled,
+	.takes = subscription_takes,
+};
+
+void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
+{
+	const struct limits *limits = w->conn->loop->limits;
+	const char *job_id = wanted->job_id;
+	struct subscription *s = find_subscription(w, job_id);
+	struct attach a = *wanted;
+	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
+
+	if (s) { /* a second time: it begins anew, at the new position, and is still what the connection is for */
+		only = only || s->only;
+		leave_in_order(s);
+	}
+	if (w->count >= limits->subscriptions) {
+		snprintf(full.detail, sizeof(full.detail), "a connection may have %llu subscriptions",
+			 (unsigned long long)limits->subscriptions);
+		ws_say_error(w, NULL, job_id, &full);
+		return;
+	}
+	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
+	s->ws = w;
+	s->only = only;
+	memcpy(s->job_id, job_id, strlen(job_id) + 1);
+	list_append(&w->subscriptions, &s->link);
+	w->count++;
+	a.job_id = s->job_id;
+	a.asker = w->conn->id;
+	a.blocked = w->blocked;
+	a.framing = FRAME_WS;
+	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
+}
+
+void ws_unsubscribe(struct ws *w, const char *job_id)
+{
+	struct subscription *s = find_subscription(w, job_id);
+	struct ending e = { .job_id = job_id, .status = "unsubscribed" };
+
+	if (s && s->subscriber.open) {
+		e.epoch = subscriber_epoch(&s->subscriber);
+		e.seq = s->subscriber.cursor;
+	}
+	say_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
+	if (s)
+		leave_in_order(s);
+}

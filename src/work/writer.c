@@ -1,0 +1,253 @@
+#include "joblight/work/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
+#include "joblight/core/engine.h"
+#include "joblight/core/timeline.h"
+#include "chores.h"
+#include "trouble.h"
+
+#define ANSWERED_COUNT 64 /* answers that are remembered for the log */
+#define ANSWERED_MS 2000  /* at rest the files are looked for every second, and the answer may be as old again */
+
+/* A write that was answered as done. */
+struct answered {
+	char job_id[ID_MAX + 1];
+	uint64_t seq, at;
+};
+
+struct writer {
+	struct store *store;
+	const struct limits *limits;
+	struct engine *engine;
+	struct mailbox inbox;
+	writer_deliver *deliver;
+	void *context;
+	pthread_t thread;
+	struct chores *chores;
+	struct trouble trouble; /* with writing */
+	struct timeline timeline;
+	struct answered answered[ANSWERED_COUNT]; /* the last ones, in a circle */
+	size_t answered_at;
+	bool told_answered; /* since the store is broken */
+};
+
+static struct op *first_op(struct mail *mail)
+{
+	return (struct op *)mail; /* mail is its first member */
+}
+
+static struct op *next_op(const struct op *op)
+{
+	return first_op(op->mail.next);
+}
+
+/* Cuts the list behind at most `most` ops; the rest is returned. */
+static struct op *split(struct op *ops, uint64_t most)
+{
+	while (--most && next_op(ops))
+		ops = next_op(ops);
+	struct op *rest = next_op(ops);
+	ops->mail.next = NULL;
+	return rest;
+}
+
+static void remember(struct writer *w, const struct op *ops)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	for (; ops; ops = next_op(ops)) {
+		if (outcome_is_error(ops->problem.outcome) || ops->replayed)
+			continue;
+		struct answered *a = &w->answered[w->answered_at++ % ANSWERED_COUNT];
+		memcpy(a->job_id, ops->job_id, sizeof a->job_id);
+		a->seq = ops->seq_last;
+		a->at = now;
+	}
+}
+
+/* When the file is gone, what was answered just before may have gone with it. */
+static void tell_answered(struct writer *w)
+{
+	if (w->told_answered)
+		return;
+	w->told_answered = true;
+	uint64_t now = clock_monotonic_ms();
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < ANSWERED_COUNT; i++) {
+		const struct answered *a = &w->answered[(w->answered_at + i) % ANSWERED_COUNT];
+		if (a->at && now - a->at <= ANSWERED_MS)
+			buf_format(&text, "%s%s:%llu", text.len ? " " : "", a->job_id, (unsigned long long)a->seq);
+	}
+	log_error("these writes were answered within the last two seconds and may be lost", "job:seq",
+		  text.len ? buf_string(&text) : "none");
+	buf_finish(&text);
+}
+
+static void note_health(struct writer *w, enum store_result r)
+{
+	if (r == STORE_BROKEN)
+		tell_answered(w);
+	if (r == STORE_OK)
+		w->told_answered = false;
+	if (r == STORE_OK)
+		trouble_passed(&w->trouble, clock_monotonic_ms());
+	else
+		trouble_failed(&w->trouble, store_error(w->store), clock_monotonic_ms());
+}
+
+static enum store_result run_transaction(struct writer *w, struct op *ops, struct batch **batch)
+{
+	bool trusted;
+	int64_t wall = chores_wall_ms(w->chores, &trusted);
+	enum store_result r = engine_begin(w->engine, wall,
+					   timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()), trusted);
+
+	if (r != STORE_OK)
+		return r;
+	for (struct op *op = ops; op; op = next_op(op)) {
+		r = engine_apply(w->engine, op);
+		if (r != STORE_OK) {
+			engine_rollback(w->engine);
+			return r;
+		}
+	}
+	return engine_commit(w->engine, batch);
+}
+
+/* About as many rows as the ops wrote: one each, their tasks, and their events. */
+static uint64_t rows_of(const struct op *ops)
+{
+	uint64_t rows = 0;
+
+	for (; ops; ops = next_op(ops))
+		rows += 1 + ops->task_count + (ops->seq_last ? ops->seq_last - ops->seq_first + 1 : 0);
+	return rows;
+}
+
+/* NULL: the transaction failed. */
+static struct batch *commit(struct writer *w, struct op *ops)
+{
+	struct batch *batch = NULL;
+	uint64_t began = clock_monotonic_us();
+
+	note_health(w, run_transaction(w, ops, &batch));
+	chores_written(w->chores, batch ? rows_of(ops) : 0, clock_monotonic_us() - began);
+	return batch;
+}
+
+/* Commit, then broadcast, then answer. */
+static void writer_hand_out(struct writer *w, struct op *ops)
+{
+	struct batch *batch = commit(w, ops);
+
+	if (!batch)
+		for (struct op *op = ops; op; op = next_op(op))
+			engine_refuse(w->engine, op);
+	else
+		remember(w, ops);
+	w->deliver(w->context, batch, ops);
+	batch_release(batch);
+}
+
+/* What chores have to tell, which nobody waits for. */
+static bool commit_chore(void *context, struct op *ops)
+{
+	struct writer *w = context;
+	struct batch *batch = commit(w, ops);
+
+	if (!batch)
+		return false;
+	w->deliver(w->context, batch, NULL);
+	batch_release(batch);
+	return true;
+}
+
+static uint64_t rest_ms(const struct writer *w)
+{
+	uint64_t rest = chores_rest_ms(w->chores), due = trouble_due(&w->trouble), now = clock_monotonic_ms();
+
+	if (due == UINT64_MAX)
+		return rest;
+	due = due > now ? due - now : 0;
+	return due < rest ? due : rest;
+}
+
+/* Chores have their turn after each transaction, or the next one would always come first under load. */
+static void write_all(struct writer *w, struct op *ops)
+{
+	while (ops) {
+		struct op *rest = split(ops, w->limits->commit_writes);
+		writer_hand_out(w, ops);
+		ops = rest;
+		chores_run(w->chores, ops || !mailbox_is_empty(&w->inbox));
+	}
+}
+
+static void *run(void *context)
+{
+	struct writer *w = context;
+
+	for (;;) {
+		struct op *ops = first_op(mailbox_wait(&w->inbox, rest_ms(w)));
+		if (!ops && mailbox_is_closed(&w->inbox))
+			return NULL;
+		write_all(w, ops);
+		if (!ops)
+			chores_run(w->chores, false);
+		if (chores_found_broken(w->chores))
+			tell_answered(w);
+		if (trouble_due(&w->trouble) <= clock_monotonic_ms())
+			trouble_passed(&w->trouble, clock_monotonic_ms());
+	}
+}
+
+struct writer *writer_start(struct store *store, const struct limits *limits, writer_deliver *deliver, void *context)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+
+	w->store = store;
+	w->limits = limits;
+	w->deliver = deliver;
+	w->context = context;
+	w->trouble.begins = "the store does not take writes; they are answered 503 until it does";
+	w->trouble.ends = "the store takes writes again";
+	w->engine = engine_create(store, limits, random_bytes);
+	w->chores = chores_create(store, limits, &w->timeline, commit_chore, w);
+	chores_start_timeline(store, &w->timeline);
+	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		log_error("no thread for the store can be started");
+		abort();
+	}
+	pthread_setname_np(w->thread, "store");
+	return w;
+}
+
+bool writer_submit(struct writer *w, struct op *op)
+{
+	return mailbox_post(&w->inbox, &op->mail);
+}
+
+void writer_stop(struct writer *w)
+{
+	mailbox_close(&w->inbox);
+	pthread_join(w->thread, NULL);
+	chores_log_counts(w->chores);
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	chores_free(w->chores);
+	engine_free(w->engine);
+	mailbox_finish(&w->inbox);
+	free(w);
+}
