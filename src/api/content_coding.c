@@ -42,7 +42,8 @@ bool coding_takes_gzip(struct slice list)
 			return !is_refused(item);
 		if (slice_is(coding, "*"))
 			any = !is_refused(item);
-		list = (struct slice){ list.ptr + len + (comma != NULL), list.len - len - (comma != NULL) };
+		list = (struct slice){ list.ptr + len + (comma != NULL),
+			               list.len - len - (comma != NULL) };
 	}
 	return any;
 }

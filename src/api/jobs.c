@@ -23,7 +23,8 @@ static void write_job(struct conn *c, struct request *r, enum op_kind kind, bool
 	if (ok && kind != OP_JOB_CREATE)
 		set_id(op->job_id, r->params[0]);
 	if (ok && kind != OP_JOB_DELETE)
-		ok = (form ? decode_form : decode_json)(c->loop->limits, buf_as_slice(&r->body), op, &problem);
+		ok = (form ? decode_form : decode_json)(c->loop->limits, buf_as_slice(&r->body), op,
+		                                        &problem);
 	if (ok && kind == OP_TASK_PUT) {
 		set_id(op->task_id, r->params[1]);
 		op->tasks->id = slice_of(op->task_id);
@@ -77,7 +78,8 @@ void hooks_report(struct conn *c, struct request *r)
 {
 	struct slice type = r->headers[HEADER_CONTENT_TYPE];
 
-	write_job(c, r, OP_TASK_REPORT, type.len > 12 && strncasecmp(type.ptr, "application/x", 13) == 0);
+	write_job(c, r, OP_TASK_REPORT,
+	          type.len > 12 && strncasecmp(type.ptr, "application/x", 13) == 0);
 }
 
 /* Reads. */
@@ -97,7 +99,8 @@ static void answer_part(struct conn *c, struct read_result *result)
 	reply_json_around(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", &before, result, &after);
 }
 
-static void read_job(struct conn *c, struct request *r, enum read_kind kind, http_read_answer *answer)
+static void read_job(struct conn *c, struct request *r, enum read_kind kind,
+                     http_read_answer *answer)
 {
 	struct read_query q = { .kind = kind };
 
@@ -182,7 +185,8 @@ static bool read_status(const struct request *r, struct read_query *q, struct pr
 	if (!request_arg(r, "status", &text))
 		return true;
 	if (!job_status_parse(text, &status))
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "status must be one of %s", job_status_all());
+		return problem_set(problem, OUTCOME_BAD_REQUEST, "status must be one of %s",
+		                   job_status_all());
 	q->status = (int)status;
 	return true;
 }
@@ -193,8 +197,10 @@ void jobs_list(struct conn *c, struct request *r)
 	struct problem problem = { 0 };
 	uint64_t limit, token;
 
-	if (!request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit, &problem) ||
-	    !request_number(r, "pageToken", 0, 1, INT64_MAX, &token, &problem) || !read_status(r, &q, &problem)) {
+	if (!request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit,
+	                    &problem) ||
+	    !request_number(r, "pageToken", 0, 1, INT64_MAX, &token, &problem) ||
+	    !read_status(r, &q, &problem)) {
 		reply_problem(c, &problem, "");
 		return;
 	}
@@ -211,7 +217,8 @@ static bool read_order(const struct request *r, struct read_query *q, struct pro
 	if (!request_arg(r, "order", &text) || slice_is(text, "asc"))
 		return true;
 	q->descending = slice_is(text, "desc");
-	return q->descending || problem_set(problem, OUTCOME_BAD_REQUEST, "order must be asc or desc");
+	return q->descending ||
+	       problem_set(problem, OUTCOME_BAD_REQUEST, "order must be asc or desc");
 }
 
 void activity_page(struct conn *c, struct request *r)
@@ -221,8 +228,10 @@ void activity_page(struct conn *c, struct request *r)
 	uint64_t limit;
 
 	if (!read_order(r, &q, &problem) ||
-	    !request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit, &problem) ||
-	    !request_number(r, "after", q.descending ? INT64_MAX : 0, 0, INT64_MAX, &q.from, &problem)) {
+	    !request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit,
+	                    &problem) ||
+	    !request_number(r, "after", q.descending ? INT64_MAX : 0, 0, INT64_MAX, &q.from,
+	                    &problem)) {
 		reply_problem(c, &problem, "");
 		return;
 	}

@@ -25,12 +25,18 @@ struct pages {
 static const struct {
 	const char *suffix, *type;
 } types[] = {
-	{ ".html", "text/html; charset=utf-8" },   { ".js", "text/javascript; charset=utf-8" },
-	{ ".css", "text/css; charset=utf-8" },     { ".json", "application/json" },
-	{ ".svg", "image/svg+xml" },               { ".png", "image/png" },
-	{ ".ico", "image/x-icon" },                { ".ts", "text/plain; charset=utf-8" },
-	{ ".txt", "text/plain; charset=utf-8" },   { ".md", "text/plain; charset=utf-8" },
-	{ ".woff2", "font/woff2" },                { ".webmanifest", "application/manifest+json" },
+	{ ".html", "text/html; charset=utf-8" },
+	{ ".js", "text/javascript; charset=utf-8" },
+	{ ".css", "text/css; charset=utf-8" },
+	{ ".json", "application/json" },
+	{ ".svg", "image/svg+xml" },
+	{ ".png", "image/png" },
+	{ ".ico", "image/x-icon" },
+	{ ".ts", "text/plain; charset=utf-8" },
+	{ ".txt", "text/plain; charset=utf-8" },
+	{ ".md", "text/plain; charset=utf-8" },
+	{ ".woff2", "font/woff2" },
+	{ ".webmanifest", "application/manifest+json" },
 };
 
 static const char *type_of(const char *name)
@@ -60,7 +66,9 @@ static struct page *add(struct pages *p, const char *name, struct slice bytes, b
 {
 	p->all = xrealloc(p->all, (p->count + 1) * sizeof(*p->all));
 	struct page *page = &p->all[p->count++];
-	*page = (struct page){ .name = xstrdup(name), .type = type_of(name), .plain = make_body(bytes, owned) };
+	*page = (struct page){ .name = xstrdup(name),
+		               .type = type_of(name),
+		               .plain = make_body(bytes, owned) };
 	return page;
 }
 
@@ -108,8 +116,8 @@ static bool read_file(const char *path, off_t size, struct buf *out)
 }
 
 /* Plain files and folders only: links are not followed, dot files are not served. */
-static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth, char *error,
-                        size_t error_len)
+static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth,
+                        char *error, size_t error_len)
 {
 	DIR *d = opendir(directory);
 	bool ok = d != NULL;
@@ -123,7 +131,8 @@ static bool load_folder(struct pages *p, const char *directory, const char *pref
 		if (entry->d_name[0] != '.' && lstat(buf_string(&path), &about) == 0) {
 			if (S_ISDIR(about.st_mode) && depth < FOLDERS_MOST) {
 				buf_char(&name, '/');
-				ok = load_folder(p, path.ptr, buf_string(&name), depth + 1, error, error_len);
+				ok = load_folder(p, path.ptr, buf_string(&name), depth + 1, error,
+				                 error_len);
 			} else if (S_ISREG(about.st_mode) && about.st_size <= PAGE_MOST) {
 				ok = read_file(path.ptr, about.st_size, &bytes);
 				if (ok)
@@ -146,7 +155,8 @@ static void load_builtin(struct pages *p)
 		struct slice bytes = { b->start, (size_t)(b->end - b->start) };
 		struct page *page = add(p, b->name, bytes, false);
 		if (b->gzip_start) {
-			struct slice gzip = { b->gzip_start, (size_t)(b->gzip_end - b->gzip_start) };
+			struct slice gzip = { b->gzip_start,
+				              (size_t)(b->gzip_end - b->gzip_start) };
 			page->gzip = make_body(gzip, false);
 		}
 	}
@@ -192,14 +202,17 @@ void pages_free(struct pages *p)
 
 /* Serving. */
 
-static const char page_headers[] = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-				   "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
-				   "form-action 'none'; frame-ancestors 'none'\r\n"
-				   "Referrer-Policy: same-origin\r\n";
+static const char page_headers[] =
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'\r\n"
+    "Referrer-Policy: same-origin\r\n";
 
 static void add_headers(const struct page *page, const struct page_body *body, struct buf *lines)
 {
-	buf_format(lines, "ETag: %s\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n", body->etag);
+	buf_format(lines,
+	           "ETag: %s\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n",
+	           body->etag);
 	if (page->gzip.bytes.ptr)
 		buf_text(lines, "Vary: Accept-Encoding\r\n");
 	if (body == &page->gzip)
@@ -218,14 +231,15 @@ static void serve(struct conn *c, enum outcome o, struct slice name)
 		reply_refuse(c, OUTCOME_NOT_FOUND, "there is nothing at this path");
 		return;
 	}
-	bool zip = page->gzip.bytes.ptr && coding_takes_gzip(c->request->headers[HEADER_ACCEPT_ENCODING]);
+	bool zip = page->gzip.bytes.ptr &&
+	           coding_takes_gzip(c->request->headers[HEADER_ACCEPT_ENCODING]);
 	const struct page_body *body = zip ? &page->gzip : &page->plain;
 	add_headers(page, body, &lines);
 	if (o == OUTCOME_OK && request_has_etag(c->request, body->etag))
 		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
 	else
-		reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type, buf_string(&lines),
-				    body->bytes);
+		reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type,
+		                    buf_string(&lines), body->bytes);
 	buf_finish(&lines);
 }
 
@@ -263,7 +277,9 @@ void pages_job(struct conn *c, struct request *r)
 		return;
 	}
 	struct job_look *look = xcalloc(1, sizeof(*look));
-	look->request.query = (struct read_query){ .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
+	look->request.query = (struct read_query){ .kind = READ_ACTIVITY,
+		                                   .from = INT64_MAX,
+		                                   .limit = 1 };
 	memcpy(look->request.query.job_id, r->params[0].ptr, r->params[0].len);
 	look->request.loop = look->loop = c->loop;
 	look->request.done = job_looked_up;
@@ -286,8 +302,10 @@ void pages_demo(struct conn *c, struct request *r)
 		reply_refuse(c, OUTCOME_NOT_FOUND, "there is nothing at this path");
 		return;
 	}
-	snprintf(headers, sizeof(headers), run ? "Location: /jobs/demo-%u\r\nCache-Control: no-store\r\n"
-	                                       : "Location: /\r\nCache-Control: no-store\r\n", run);
+	snprintf(headers, sizeof(headers),
+	         run ? "Location: /jobs/demo-%u\r\nCache-Control: no-store\r\n"
+	             : "Location: /\r\nCache-Control: no-store\r\n",
+	         run);
 	reply_bytes(c, 302, "Found", NULL, headers, (struct slice){ 0 });
 }
 

@@ -16,8 +16,9 @@ static void hear(struct conn *c, struct read_result *job)
 	memcpy(word.job_id, r->params[0].ptr, r->params[0].len);
 	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &word, &problem);
 	if (ok && !crowd_hear(c->loop->crowd, &word))
-		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS, "the job has %llu agents already",
-				 (unsigned long long)c->loop->limits->agents_per_job);
+		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS,
+		                 "the job has %llu agents already",
+		                 (unsigned long long)c->loop->limits->agents_per_job);
 	if (ok) {
 		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}",
 		         hub_watchers(c->loop->hub, word.job_id));

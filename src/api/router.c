@@ -19,8 +19,10 @@ static struct slice segment(const char **at, const char *end)
 	return (struct slice){ start, (size_t)(*at - start) };
 }
 
-/* Segment by segment; a path of a route ends with its segments, or with a star that takes the rest. */
-static bool matches(const struct route *route, struct slice path, struct slice params[REQUEST_PARAMS])
+/* Segment by segment; a path of a route ends with its segments, or with a star that takes the rest.
+ */
+static bool matches(const struct route *route, struct slice path,
+                    struct slice params[REQUEST_PARAMS])
 {
 	const char *want = route->path, *want_end = want + strlen(want);
 	const char *got = path.ptr, *got_end = path.ptr + path.len;
@@ -53,7 +55,7 @@ static bool list_allowed(struct request *r, struct buf *allow)
 		if (is_catch_all(&routes[i]) || !matches(&routes[i], r->path, params))
 			continue;
 		buf_format(allow, "%s%s%s", any ? ", " : "", method_text(routes[i].method),
-			   routes[i].method == METHOD_GET ? ", HEAD" : "");
+		           routes[i].method == METHOD_GET ? ", HEAD" : "");
 		any = true;
 	}
 	return any;
@@ -66,9 +68,9 @@ static bool check_params(struct request *r, struct problem *problem)
 		return true;
 	for (int i = 0; i < REQUEST_PARAMS; i++)
 		if (r->params[i].ptr && !id_valid(r->params[i]))
-			return problem_set(
-			    problem, OUTCOME_INVALID_ID,
-			    "an id is 1 to 128 of A-Z a-z 0-9 . _ ~ - and begins with a letter or digit");
+			return problem_set(problem, OUTCOME_INVALID_ID,
+			                   "an id is 1 to 128 of A-Z a-z 0-9 . _ ~ - and begins "
+			                   "with a letter or digit");
 	return true;
 }
 
@@ -85,7 +87,8 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem)
 		return check_params(r, problem);
 	}
 	if (allow->len || list_allowed(r, allow))
-		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path takes %s", buf_string(allow));
+		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path takes %s",
+		                   buf_string(allow));
 	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
 }
 
@@ -95,7 +98,8 @@ static bool type_is(struct slice header, const char *type)
 	size_t len = strlen(type);
 
 	return header.len >= len && strncasecmp(header.ptr, type, len) == 0 &&
-	       (header.len == len || header.ptr[len] == ';' || header.ptr[len] == ' ' || header.ptr[len] == '\t');
+	       (header.len == len || header.ptr[len] == ';' || header.ptr[len] == ' ' ||
+	        header.ptr[len] == '\t');
 }
 
 static bool takes_body(const struct request *r)
@@ -104,7 +108,8 @@ static bool takes_body(const struct request *r)
 
 	if (r->route->body == BODY_NONE || type_is(type, "application/json"))
 		return true;
-	return r->route->body == BODY_JSON_OR_FORM && type_is(type, "application/x-www-form-urlencoded");
+	return r->route->body == BODY_JSON_OR_FORM &&
+	       type_is(type, "application/x-www-form-urlencoded");
 }
 
 void router_dispatch(struct conn *c, struct request *r)
@@ -112,6 +117,8 @@ void router_dispatch(struct conn *c, struct request *r)
 	if (takes_body(r))
 		r->route->handle(c, r);
 	else
-		reply_refuse(c, OUTCOME_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json%s",
-			     r->route->body == BODY_JSON_OR_FORM ? " or application/x-www-form-urlencoded" : "");
+		reply_refuse(
+		    c, OUTCOME_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json%s",
+		    r->route->body == BODY_JSON_OR_FORM ? " or application/x-www-form-urlencoded"
+		                                        : "");
 }

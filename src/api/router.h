@@ -14,7 +14,8 @@ struct route {
 	void (*handle)(struct conn *c, struct request *r);
 };
 
-/* Finds the route, sets r->route and r->params; otherwise the problem (404, or 405 with *allow filled). */
+/* Finds the route, sets r->route and r->params; otherwise the problem (404, or 405 with *allow
+ * filled). */
 bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 
 /* Checks the body's type and hands the request to its function. */

@@ -124,8 +124,8 @@ static bool take_offset(const char **at, const char *end, int *minutes)
 	if (take_char(at, end, "Zz"))
 		return true;
 	int sign = *at < end && **at == '-' ? -1 : 1;
-	if (!take_char(at, end, "+- ") || !take_digits(at, end, 2, &hours) || !take_char(at, end, ":") ||
-	    !take_digits(at, end, 2, &rest))
+	if (!take_char(at, end, "+- ") || !take_digits(at, end, 2, &hours) ||
+	    !take_char(at, end, ":") || !take_digits(at, end, 2, &rest))
 		return false;
 	*minutes = sign * (hours * 60 + rest);
 	return hours < 24 && rest < 60;
@@ -171,8 +171,8 @@ bool clock_parse(struct slice text, int64_t *wall_ms)
 	    !take_offset(&at, end, &offset) || at != end)
 		return false;
 	if (utc.tm_year < 1970 || utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 ||
-	    utc.tm_mday > days_of_month(utc.tm_year, utc.tm_mon) || utc.tm_hour > 23 || utc.tm_min > 59 ||
-	    utc.tm_sec > 60)
+	    utc.tm_mday > days_of_month(utc.tm_year, utc.tm_mon) || utc.tm_hour > 23 ||
+	    utc.tm_min > 59 || utc.tm_sec > 60)
 		return false;
 	utc.tm_year -= 1900;
 	utc.tm_mon -= 1;

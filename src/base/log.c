@@ -18,7 +18,8 @@ void log_set_level(enum log_level lowest)
 static bool needs_quotes(const char *value)
 {
 	for (const char *c = value; *c; c++)
-		if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || (unsigned char)*c >= 0x7f)
+		if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' ||
+		    (unsigned char)*c >= 0x7f)
 			return true;
 	return !*value;
 }

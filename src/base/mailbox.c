@@ -40,7 +40,8 @@ static void append_and_wake(struct mailbox *m, struct mail *mail)
 {
 	bool first = append(m, mail);
 
-	pthread_mutex_unlock(&m->lock); /* before the signal, or the woken thread would sleep again on the lock */
+	pthread_mutex_unlock(
+	    &m->lock); /* before the signal, or the woken thread would sleep again on the lock */
 	if (!first)
 		return;
 	if (m->wake)

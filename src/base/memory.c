@@ -33,7 +33,8 @@ uint64_t memory_of_machine(void)
 	/* The limit of a container, as it sees itself: cgroups(7), version 2 and 1. */
 	if (read_number("/sys/fs/cgroup/memory.max", "%lu", &group) && group < all)
 		all = group;
-	if (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", "%lu", &group) && group < all)
+	if (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", "%lu", &group) &&
+	    group < all)
 		all = group;
 	return all;
 }
@@ -48,7 +49,8 @@ bool memory_is_short(struct memory_gauge *g, uint64_t now_ms)
 	bool is_short = memory_resident() > g->most;
 	if (atomic_exchange(&g->is_short, is_short) != is_short) {
 		if (is_short)
-			log_warn("memory is short: new streams are refused until there is more; see --max-memory");
+			log_warn("memory is short: new streams are refused until there is more; "
+			         "see --max-memory");
 		else
 			log_info("there is memory again: new streams are taken");
 	}

@@ -18,7 +18,8 @@ void random_bytes(void *out, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) { /* ids and epochs could be guessed without it */
-			log_error("the system gives no random numbers", "getrandom", n ? strerror(errno) : "nothing");
+			log_error("the system gives no random numbers", "getrandom",
+			          n ? strerror(errno) : "nothing");
 			_exit(1);
 		}
 		at += n;
@@ -31,7 +32,8 @@ bool random_check(void)
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		log_error("the system gives no random numbers", "file", "/dev/urandom", "cause", strerror(errno));
+		log_error("the system gives no random numbers", "file", "/dev/urandom", "cause",
+		          strerror(errno));
 		return false;
 	}
 	close(fd);

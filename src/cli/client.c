@@ -37,7 +37,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-int client_send(struct client *c, const char *method, const char *path, const char *json, struct buf *answer)
+int client_send(struct client *c, const char *method, const char *path, const char *json,
+                struct buf *answer)
 {
 	struct buf url = { 0 };
 	long status = 0;

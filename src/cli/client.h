@@ -9,7 +9,9 @@ struct client;
 struct client *client_create(const char *base_url);
 void client_free(struct client *c); /* NULL is fine */
 
-/* Sends JSON (NULL: no body).  The HTTP status, or 0 when there was no answer; the body is in *answer. */
-int client_send(struct client *c, const char *method, const char *path, const char *json, struct buf *answer);
+/* Sends JSON (NULL: no body).  The HTTP status, or 0 when there was no answer; the body is in
+ * *answer. */
+int client_send(struct client *c, const char *method, const char *path, const char *json,
+                struct buf *answer);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * `joblight demo`: a server on a database of its own, and a worker that does job after job over HTTP, as any
- * worker would.  Takes the settings of `joblight serve`.
+ * `joblight demo`: a server on a database of its own, and a worker that does job after job over
+ * HTTP, as any worker would.  Takes the settings of `joblight serve`.
  *
- * The server's pages say that it is a demonstration (see pages.h), and its /demo leads to the job that the
- * worker does now: the number of that job is in memory that both processes share.
+ * The server's pages say that it is a demonstration (see pages.h), and its /demo leads to the job
+ * that the worker does now: the number of that job is in memory that both processes share.
  */
 #include <errno.h>
 #include <signal.h>
@@ -73,13 +73,15 @@ static void tell_presence(struct client *c, const char *job, const char *state)
 	buf_finish(&answer);
 }
 
-static bool report(struct client *c, const char *job, const struct demo_task *t, const char *status, int step)
+static bool report(struct client *c, const char *job, const struct demo_task *t, const char *status,
+                   int step)
 {
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
 
 	buf_format(&path, "/api/agent-hooks/task-update/%s", job);
-	buf_format(&json, "{\"taskId\":\"%s\",\"status\":\"%s\",\"progress\":%d,\"note\":\"%s %d of %d\"}", t->id,
-	           status, step * 100 / t->steps, t->unit, step, t->steps);
+	buf_format(&json,
+	           "{\"taskId\":\"%s\",\"status\":\"%s\",\"progress\":%d,\"note\":\"%s %d of %d\"}",
+	           t->id, status, step * 100 / t->steps, t->unit, step, t->steps);
 	int code = client_send(c, "POST", buf_string(&path), buf_string(&json), &answer);
 	buf_finish(&path);
 	buf_finish(&json);
@@ -125,8 +127,9 @@ static bool hear_command(struct shift *s)
 
 	buf_format(&path, "/api/jobs/%s/updates?types=command&limit=1&since=%s", s->job, s->cursor);
 	bool heard = client_send(s->client, "GET", buf_string(&path), NULL, &answer) == 200 &&
-		     json_member(buf_as_slice(&answer), "cursor", &cursor) && cursor.len > 2 &&
-		     cursor.len - 2 < sizeof(s->cursor) && json_member(buf_as_slice(&answer), "events", &events);
+	             json_member(buf_as_slice(&answer), "cursor", &cursor) && cursor.len > 2 &&
+	             cursor.len - 2 < sizeof(s->cursor) &&
+	             json_member(buf_as_slice(&answer), "events", &events);
 	if (heard) {
 		memcpy(s->cursor, cursor.ptr + 1, cursor.len - 2);
 		s->cursor[cursor.len - 2] = '\0';
@@ -170,11 +173,12 @@ static int create_job(struct client *c, unsigned number)
 
 	job_id(id, number);
 	buf_format(&json,
-	           "{\"id\":\"%s\",\"title\":\"Annual report, edition %u\",\"status\":\"in_progress\",\"tasks\":[", id,
-	           number);
+	           "{\"id\":\"%s\",\"title\":\"Annual report, edition "
+	           "%u\",\"status\":\"in_progress\",\"tasks\":[",
+	           id, number);
 	for (size_t i = 0; i < TASK_COUNT; i++)
-		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "", demo_tasks[i].id,
-		           demo_tasks[i].title);
+		buf_format(&json, "%s{\"id\":\"%s\",\"title\":\"%s\"}", i ? "," : "",
+		           demo_tasks[i].id, demo_tasks[i].title);
 	buf_text(&json, "]}");
 	int status = client_send(c, "POST", "/api/jobs", buf_string(&json), &answer);
 	buf_finish(&json);
@@ -223,8 +227,9 @@ static void finish_job(struct shift *s)
 }
 
 /*
- * Job after job, until it is told to stop.  The next one is there before one ends, so that /demo always leads to
- * one that is open.  Somebody may end a job under the worker's hands, or cancel it: it goes on with the next one.
+ * Job after job, until it is told to stop.  The next one is there before one ends, so that /demo
+ * always leads to one that is open.  Somebody may end a job under the worker's hands, or cancel it:
+ * it goes on with the next one.
  */
 static void work(const char *address, atomic_uint *run)
 {
@@ -287,7 +292,8 @@ static bool read_address(FILE *out, char *address, size_t len)
 
 static void remove_files(const char *directory)
 {
-	static const char *const names[] = { "demo.db", "demo.db-wal", "demo.db-shm", "demo.db-lock" };
+	static const char *const names[] = { "demo.db", "demo.db-wal", "demo.db-shm",
+		                             "demo.db-lock" };
 	char path[256];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -300,7 +306,8 @@ static void remove_files(const char *directory)
 static int run_demo(struct config *config)
 {
 	struct sigaction action = { .sa_handler = on_signal };
-	atomic_uint *run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	atomic_uint *run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE,
+	                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char address[256];
 	FILE *out = NULL;
 	int status = 1;

@@ -52,13 +52,16 @@ static int help(FILE *out, int status)
 int main(int argc, char **argv)
 {
 	if (!process_open_standard_descriptors()) {
-		fputs("joblight: standard input, output or error is closed and /dev/null cannot be opened\n", stderr);
+		fputs("joblight: standard input, output or error is closed and /dev/null cannot be "
+		      "opened\n",
+		      stderr);
 		return 2;
 	}
 	process_ignore_signals();
 	if (argc < 2)
 		return help(stderr, 2);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
 		return help(stdout, 0);
 	if (strcmp(argv[1], "--version") == 0)
 		return verb_version(0, NULL);

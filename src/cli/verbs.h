@@ -1,4 +1,5 @@
-/* The verbs that talk to a server: one file each.  argv[0] is the verb; the exit status is returned. */
+/* The verbs that talk to a server: one file each.  argv[0] is the verb; the exit status is
+ * returned. */
 #ifndef JOBLIGHT_CLI_VERBS_H
 #define JOBLIGHT_CLI_VERBS_H
 

@@ -61,7 +61,8 @@ static void note_count(struct hub *h, struct channel *c)
 	}
 }
 
-/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now do. */
+/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now
+ * do. */
 void channels_tell_counts(struct hub *h)
 {
 	while (!list_empty(&h->counts)) {
@@ -91,8 +92,9 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 }
 
 /*
- * The last one takes the place of the one that leaves.  A round visits from the end to the beginning, so
- * whoever moves down is either visited already (visited twice is harmless) or still will be.
+ * The last one takes the place of the one that leaves.  A round visits from the end to the
+ * beginning, so whoever moves down is either visited already (visited twice is harmless) or still
+ * will be.
  */
 void channel_leave(struct hub *h, struct subscriber *s)
 {
@@ -130,15 +132,16 @@ static void wait_for_pace(struct hub *h, struct channel *c)
 {
 	struct list *before = h->paced.prev;
 
-	while (before != &h->paced && container_of(before, struct channel, dirty_link)->paced_until > c->paced_until)
+	while (before != &h->paced &&
+	       container_of(before, struct channel, dirty_link)->paced_until > c->paced_until)
 		before = before->prev;
 	list_append(before->next, &c->dirty_link); /* in front of the next one, or of the head */
 }
 
 /*
- * Sending to a crowd costs more than anything else, so on a busy loop (hub_set_pace) a crowd is sent to every
- * pace_ms at most, with everything that came meanwhile in one write.  The first event after a pause goes out at
- * once; where very many come, the pauses are twice as long.
+ * Sending to a crowd costs more than anything else, so on a busy loop (hub_set_pace) a crowd is
+ * sent to every pace_ms at most, with everything that came meanwhile in one write.  The first event
+ * after a pause goes out at once; where very many come, the pauses are twice as long.
  */
 void channel_mark(struct hub *h, struct channel *c)
 {
@@ -169,8 +172,8 @@ void channels_begin_paced_rounds(struct hub *h)
 }
 
 /*
- * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that a job
- * made again under it gets a channel of its own.
+ * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that
+ * a job made again under it gets a channel of its own.
  */
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq)
 {

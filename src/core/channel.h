@@ -1,9 +1,10 @@
 /*
- * Channels, the hub's own: one per watched job, with its ring and its subscribers; which of them are to be
- * served, told of, dropped; and the pace of a crowd.  The hub is here too, as its own files see it.
+ * Channels, the hub's own: one per watched job, with its ring and its subscribers; which of them
+ * are to be served, told of, dropped; and the pace of a crowd.  The hub is here too, as its own
+ * files see it.
  *
- * Names are unique but for the channels of deleted jobs, which are out of the table, wait for their last
- * subscriber to be told, and go.  One thread.
+ * Names are unique but for the channels of deleted jobs, which are out of the table, wait for their
+ * last subscriber to be told, and go.  One thread.
  */
 #ifndef JOBLIGHT_CORE_CHANNEL_H
 #define JOBLIGHT_CORE_CHANNEL_H
@@ -15,8 +16,8 @@
 
 struct channel {
 	char job_id[ID_MAX + 1];
-	struct ring *ring;  /* NULL until the epoch is known */
-	bool known;         /* title and status are (from a read) */
+	struct ring *ring; /* NULL until the epoch is known */
+	bool known;        /* title and status are (from a read) */
 	bool ended, deleted, dirty, counted;
 	bool waiting; /* for its pace, in hub.paced */
 	uint64_t end_seq;
@@ -26,14 +27,14 @@ struct channel {
 	uint64_t state_seq; /* title and status are as of this event */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
-	uint32_t watchers; /* what the subscribers count for, all together */
-	uint32_t visit; /* those below it wait for their visit in this round */
-	bool again;     /* published to while a round was under way */
-	uint64_t paced_until; /* a crowd's next round begins no earlier */
-	uint64_t round_head;  /* the head when the last one began */
-	unsigned told;  /* watchers last told to the others */
-	struct buf passing;      /* the last message that is not logged */
-	uint32_t passing_number; /* of it; 0: there was none */
+	uint32_t watchers;         /* what the subscribers count for, all together */
+	uint32_t visit;            /* those below it wait for their visit in this round */
+	bool again;                /* published to while a round was under way */
+	uint64_t paced_until;      /* a crowd's next round begins no earlier */
+	uint64_t round_head;       /* the head when the last one began */
+	unsigned told;             /* watchers last told to the others */
+	struct buf passing;        /* the last message that is not logged */
+	uint32_t passing_number;   /* of it; 0: there was none */
 	unsigned passing_watchers; /* the count when it was handed out */
 	bool passing_outdated;     /* an opening has told another count since */
 	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
@@ -56,12 +57,13 @@ struct hub {
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
 	struct list paced;               /* to serve when their pause is over, the earliest first */
-	struct list beats[HEARTBEAT_SECONDS_MAX + 1]; /* subscribers by heartbeat_s, the earliest first */
-	struct list stalls;                           /* the earliest first: all have one constant delay */
-	struct list retries;             /* subscribers whose refill failed, by their stall link */
+	struct list
+	    beats[HEARTBEAT_SECONDS_MAX + 1]; /* subscribers by heartbeat_s, the earliest first */
+	struct list stalls;                   /* the earliest first: all have one constant delay */
+	struct list retries; /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
 	struct audience *audience;
-	struct buf scratch; /* one write is put together here */
+	struct buf scratch;               /* one write is put together here */
 	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
 	struct hub_stats stats;
 	uint64_t pace_ms; /* the pause between two rounds of a channel with many watchers */
@@ -95,7 +97,8 @@ void channels_begin_paced_rounds(struct hub *h); /* of those whose pause is over
 /* The job was deleted, after this seq. */
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq);
 
-/* What an event or a read says of the job.  The first epoch stays; a state older than the known one is ignored. */
+/* What an event or a read says of the job.  The first epoch stays; a state older than the known one
+ * is ignored. */
 void channel_set_epoch(struct hub *h, struct channel *c, const char *epoch);
 void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title);
 void channel_learn(struct hub *h, struct channel *c, const struct read_result *r);

@@ -69,7 +69,8 @@ const char *reset_reason_text(enum reset_reason r)
 	return texts[r];
 }
 
-static enum reset_reason why_not(const struct position *p, const char *epoch, uint64_t first, uint64_t head)
+static enum reset_reason why_not(const struct position *p, const char *epoch, uint64_t first,
+                                 uint64_t head)
 {
 	if (p->kind != POSITION_CURSOR)
 		return RESET_INVALID;
@@ -80,8 +81,8 @@ static enum reset_reason why_not(const struct position *p, const char *epoch, ui
 	return p->seq + 1 < first ? RESET_PRUNED : RESET_NONE;
 }
 
-enum resume position_resume(const struct position *p, const char *epoch, uint64_t first, uint64_t head,
-			    enum reset_reason *reason)
+enum resume position_resume(const struct position *p, const char *epoch, uint64_t first,
+                            uint64_t head, enum reset_reason *reason)
 {
 	*reason = RESET_NONE;
 	if (p->kind == POSITION_NONE)

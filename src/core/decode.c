@@ -11,7 +11,8 @@
 
 #define ATTEMPT_MAX 9007199254740991.0 /* 2^53 - 1: every JSON reader can hold it */
 
-#define HEARTBEAT_TIMEOUT_MOST_MS 86400000 /* a day; who is silent for longer by plan asks for none */
+#define HEARTBEAT_TIMEOUT_MOST_MS                                                                  \
+	86400000 /* a day; who is silent for longer by plan asks for none */
 #define HEARTBEAT_TIMEOUT "heartbeatTimeoutMs"
 #define URL_MOST 2048
 #define MEDIA_TYPE_MOST 127 /* of each half, RFC 6838; more than enough for both */
@@ -22,7 +23,7 @@
 struct decoder {
 	const struct limits *limits;
 	struct problem *problem;
-	struct slice text;  /* the body, for raw members */
+	struct slice text; /* the body, for raw members */
 	struct op *op;
 	char where[24]; /* "[3]" in front of a field's name in messages */
 };
@@ -37,7 +38,8 @@ static bool refuse(struct decoder *d, enum outcome o, const char *field, const c
 {
 	char name[ID_MAX + 32];
 
-	snprintf(name, sizeof(name), "%s%s%.*s", d->where, d->where[0] && field[0] ? "." : "", ID_MAX, field);
+	snprintf(name, sizeof(name), "%s%s%.*s", d->where, d->where[0] && field[0] ? "." : "",
+	         ID_MAX, field);
 	return problem_field(d->problem, o, name, message);
 }
 
@@ -61,7 +63,7 @@ static bool take_id_text(struct decoder *d, const cJSON *value, struct slice *id
 		return true;
 	}
 	return refuse(d, OUTCOME_INVALID_ID, value->string,
-		      "must be 1 to 128 of A-Z a-z 0-9 . _ ~ - and begin with a letter or digit");
+	              "must be 1 to 128 of A-Z a-z 0-9 . _ ~ - and begin with a letter or digit");
 }
 
 static bool take_text(struct decoder *d, const cJSON *value, size_t most, struct slice *text)
@@ -139,7 +141,8 @@ static bool take_attempt(struct decoder *d, const cJSON *value, void *target)
 
 	t->has_attempt = GIVEN_VALUE;
 	if (!whole_number(value, ATTEMPT_MAX))
-		return refuse_value(d, value->string, "must be a whole number from 0 to 9007199254740991");
+		return refuse_value(d, value->string,
+		                    "must be a whole number from 0 to 9007199254740991");
 	t->attempt = (int64_t)value->valuedouble;
 	return true;
 }
@@ -153,11 +156,13 @@ static bool take_heartbeat(struct decoder *d, const cJSON *value, int64_t *heart
 	*heartbeat_ms = 0;
 	if (cJSON_IsNull(value))
 		return true;
-	*heartbeat_ms = whole_number(value, HEARTBEAT_TIMEOUT_MOST_MS) ? (int64_t)value->valuedouble : -1;
+	*heartbeat_ms = whole_number(value, HEARTBEAT_TIMEOUT_MOST_MS) ? (int64_t)value->valuedouble
+	                                                               : -1;
 	if (*heartbeat_ms == 0 || *heartbeat_ms >= least)
 		return true;
-	snprintf(message, sizeof(message), "must be 0, which is off, or a whole number from %lld to %d",
-		 (long long)least, HEARTBEAT_TIMEOUT_MOST_MS);
+	snprintf(message, sizeof(message),
+	         "must be 0, which is off, or a whole number from %lld to %d", (long long)least,
+	         HEARTBEAT_TIMEOUT_MOST_MS);
 	return refuse_value(d, value->string, message);
 }
 
@@ -208,7 +213,8 @@ static bool take_job_heartbeat(struct decoder *d, const cJSON *value, void *targ
 	return take_heartbeat(d, value, &op->heartbeat_ms);
 }
 
-/* Whether a number in it, at any depth, is more than a double holds: most readers have no way to show it. */
+/* Whether a number in it, at any depth, is more than a double holds: most readers have no way to
+ * show it. */
 static bool overflows(const cJSON *value)
 {
 	if (cJSON_IsNumber(value))
@@ -238,7 +244,8 @@ static bool take_raw_object(struct decoder *d, const cJSON *value, uint64_t most
 	json_minify(out, raw);
 	if (out->len <= most)
 		return true;
-	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu", (unsigned long long)most, out->len);
+	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu",
+	         (unsigned long long)most, out->len);
 	return refuse_value(d, value->string, message);
 }
 
@@ -261,7 +268,8 @@ static bool take_deliverable_id(struct decoder *d, const cJSON *value, void *tar
 static bool has_control_characters(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i], before = i ? (unsigned char)text.ptr[i - 1] : 0;
+		unsigned char c = (unsigned char)text.ptr[i],
+		              before = i ? (unsigned char)text.ptr[i - 1] : 0;
 		if (c < 0x20 || c == 0x7f || (before == 0xc2 && c < 0xa0))
 			return true;
 	}
@@ -269,8 +277,8 @@ static bool has_control_characters(struct slice text)
 }
 
 /*
- * Pages make links of it: no scheme that runs code, and a path stays on this server.  Browsers take a
- * backslash for a slash, so it must not be the second character either.
+ * Pages make links of it: no scheme that runs code, and a path stays on this server.  Browsers take
+ * a backslash for a slash, so it must not be the second character either.
  */
 static bool is_link(struct slice url)
 {
@@ -281,7 +289,8 @@ static bool is_link(struct slice url)
 		if (url.len > len && strncasecmp(url.ptr, schemes[i], len) == 0)
 			return true;
 	}
-	return url.len && url.ptr[0] == '/' && !(url.len > 1 && (url.ptr[1] == '/' || url.ptr[1] == '\\'));
+	return url.len && url.ptr[0] == '/' &&
+	       !(url.len > 1 && (url.ptr[1] == '/' || url.ptr[1] == '\\'));
 }
 
 static bool take_url(struct decoder *d, const cJSON *value, void *target)
@@ -293,14 +302,15 @@ static bool take_url(struct decoder *d, const cJSON *value, void *target)
 	if (is_link(*url) && !has_control_characters(*url))
 		return true;
 	return refuse_value(d, value->string,
-			    "must be an http: or https: URL or a path that begins with one slash, "
-			    "without control characters");
+	                    "must be an http: or https: URL or a path that begins with one slash, "
+	                    "without control characters");
 }
 
 /* The characters of a token, RFC 9110 section 5.6.2. */
 static size_t token_length(const char *text)
 {
-	return strspn(text, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+	return strspn(
+	    text, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 }
 
 static bool is_media_type(const char *text)
@@ -320,7 +330,8 @@ static bool take_media_type(struct decoder *d, const cJSON *value, void *target)
 	if (!take_text(d, value, MEDIA_TYPE_MOST, type))
 		return false;
 	return is_media_type(type->ptr) ||
-	       refuse_value(d, value->string, "must be a type and a subtype, such as application/pdf");
+	       refuse_value(d, value->string,
+	                    "must be a type and a subtype, such as application/pdf");
 }
 
 /* Fields of commands. */
@@ -376,13 +387,15 @@ static bool unknown_field(struct decoder *d, const struct field *fields, const c
 }
 
 /* All fields are looked at, so that one answer names every mistake (of the first few). */
-static bool take_object(struct decoder *d, const cJSON *object, const struct field *fields, void *target)
+static bool take_object(struct decoder *d, const cJSON *object, const struct field *fields,
+                        void *target)
 {
 	bool ok = true;
 
 	if (!cJSON_IsObject(object))
 		return refuse_value(d, d->where[0] ? "" : "body", "must be an object");
-	for (const cJSON *member = object->child; member && !problem_full(d->problem); member = member->next) {
+	for (const cJSON *member = object->child; member && !problem_full(d->problem);
+	     member = member->next) {
 		const struct field *f = find_field(fields, member->string);
 		if (f ? !f->take(d, member, target) : !unknown_field(d, fields, member->string))
 			ok = false;
@@ -391,20 +404,34 @@ static bool take_object(struct decoder *d, const cJSON *object, const struct fie
 }
 
 static const struct field new_task_fields[] = {
-	{ "id", take_task_id },         { "title", take_task_title },       { "status", take_task_status },
-	{ "note", take_note },          { "progress", take_progress },      { "attempt", take_attempt },
-	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },                         { 0 },
+	{ "id", take_task_id },
+	{ "title", take_task_title },
+	{ "status", take_task_status },
+	{ "note", take_note },
+	{ "progress", take_progress },
+	{ "attempt", take_attempt },
+	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ 0 },
 };
 
 static const struct field report_fields[] = {
-	{ "taskId", take_task_id },     { "status", take_task_status },     { "note", take_note },
-	{ "progress", take_progress },  { "title", take_task_title },       { "attempt", take_attempt },
-	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },                         { 0 },
+	{ "taskId", take_task_id },
+	{ "status", take_task_status },
+	{ "note", take_note },
+	{ "progress", take_progress },
+	{ "title", take_task_title },
+	{ "attempt", take_attempt },
+	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ 0 },
 };
 
 static const struct field put_fields[] = {
-	{ "status", take_task_status }, { "note", take_note },              { "progress", take_progress },
-	{ "title", take_task_title },   { "attempt", take_attempt },        { HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ "status", take_task_status },
+	{ "note", take_note },
+	{ "progress", take_progress },
+	{ "title", take_task_title },
+	{ "attempt", take_attempt },
+	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
 	{ 0 },
 };
 
@@ -423,7 +450,8 @@ static bool take_one_task(struct decoder *d, const cJSON *item, const struct fie
 	return true;
 }
 
-static bool take_task_array(struct decoder *d, const cJSON *array, const struct field *fields, const char *name)
+static bool take_task_array(struct decoder *d, const cJSON *array, const struct field *fields,
+                            const char *name)
 {
 	size_t index = 0;
 	bool ok = true;
@@ -443,16 +471,21 @@ static bool take_job_tasks(struct decoder *d, const cJSON *value, void *target)
 	if (!cJSON_IsArray(value))
 		return refuse_value(d, value->string, "must be an array of tasks");
 	if ((uint64_t)cJSON_GetArraySize(value) > d->limits->tasks_per_job)
-		return problem_set(d->problem, OUTCOME_TOO_MANY_TASKS, "a job holds at most %llu tasks",
-				   (unsigned long long)d->limits->tasks_per_job);
+		return problem_set(d->problem, OUTCOME_TOO_MANY_TASKS,
+		                   "a job holds at most %llu tasks",
+		                   (unsigned long long)d->limits->tasks_per_job);
 	return take_task_array(d, value, new_task_fields, "tasks");
 }
 
 static bool take_job(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
-		{ "id", take_job_id },          { "title", take_job_title }, { "status", take_job_status },
-		{ "metadata", take_metadata },  { "tasks", take_job_tasks }, { HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ "id", take_job_id },
+		{ "title", take_job_title },
+		{ "status", take_job_status },
+		{ "metadata", take_metadata },
+		{ "tasks", take_job_tasks },
+		{ HEARTBEAT_TIMEOUT, take_job_heartbeat },
 		{ 0 },
 	};
 
@@ -464,8 +497,10 @@ static bool take_job(struct decoder *d, const cJSON *root)
 static bool take_patch(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
-		{ "title", take_job_title },   { "status", take_job_status },
-		{ "metadata", take_metadata }, { HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ "title", take_job_title },
+		{ "status", take_job_status },
+		{ "metadata", take_metadata },
+		{ HEARTBEAT_TIMEOUT, take_job_heartbeat },
 		{ 0 },
 	};
 	const struct op *op = d->op;
@@ -474,7 +509,8 @@ static bool take_patch(struct decoder *d, const cJSON *root)
 		return false;
 	if (op->has_title || op->has_status || op->has_metadata || op->has_heartbeat)
 		return true;
-	return refuse_value(d, "body", "needs at least one of title, status, metadata, " HEARTBEAT_TIMEOUT);
+	return refuse_value(d, "body",
+	                    "needs at least one of title, status, metadata, " HEARTBEAT_TIMEOUT);
 }
 
 static bool take_new_task(struct decoder *d, const cJSON *root)
@@ -502,16 +538,20 @@ static bool take_report(struct decoder *d, const cJSON *root)
 	if (!root->child)
 		return refuse_value(d, "body", "must hold at least one update");
 	if ((uint64_t)cJSON_GetArraySize(root) > most)
-		return problem_set(d->problem, OUTCOME_INVALID_FIELD, "a batch holds at most %llu updates, this one %d",
-				   (unsigned long long)most, cJSON_GetArraySize(root));
+		return problem_set(d->problem, OUTCOME_INVALID_FIELD,
+		                   "a batch holds at most %llu updates, this one %d",
+		                   (unsigned long long)most, cJSON_GetArraySize(root));
 	return take_task_array(d, root, report_fields, "");
 }
 
 static bool take_deliverable(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
-		{ "id", take_deliverable_id },     { "title", take_job_title }, { "url", take_url },
-		{ "mediaType", take_media_type }, { 0 },
+		{ "id", take_deliverable_id },
+		{ "title", take_job_title },
+		{ "url", take_url },
+		{ "mediaType", take_media_type },
+		{ 0 },
 	};
 
 	if (!take_object(d, root, fields, d->op))
@@ -522,7 +562,10 @@ static bool take_deliverable(struct decoder *d, const cJSON *root)
 static bool take_command(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
-		{ "command", take_command_name }, { "taskId", take_command_task }, { "args", take_args }, { 0 },
+		{ "command", take_command_name },
+		{ "taskId", take_command_task },
+		{ "args", take_args },
+		{ 0 },
 	};
 	struct op *op = d->op;
 
@@ -534,8 +577,9 @@ static bool take_command(struct decoder *d, const cJSON *root)
 }
 
 static bool (*const takers[OP_KIND_COUNT])(struct decoder *, const cJSON *) = {
-	[OP_JOB_CREATE] = take_job,       [OP_JOB_PATCH] = take_patch,  [OP_TASK_CREATE] = take_new_task,
-	[OP_TASK_PUT] = take_put,         [OP_TASK_REPORT] = take_report, [OP_DELIVERABLE] = take_deliverable,
+	[OP_JOB_CREATE] = take_job,       [OP_JOB_PATCH] = take_patch,
+	[OP_TASK_CREATE] = take_new_task, [OP_TASK_PUT] = take_put,
+	[OP_TASK_REPORT] = take_report,   [OP_DELIVERABLE] = take_deliverable,
 	[OP_COMMAND] = take_command,
 };
 
@@ -579,8 +623,8 @@ static void free_tree(void *tree)
 	cJSON_Delete(tree);
 }
 
-bool decode_tree(const struct limits *limits, struct slice text, cJSON *document, const cJSON *value, struct op *op,
-		 struct problem *problem)
+bool decode_tree(const struct limits *limits, struct slice text, cJSON *document,
+                 const cJSON *value, struct op *op, struct problem *problem)
 {
 	struct decoder d = { .limits = limits, .problem = problem, .text = text, .op = op };
 
@@ -599,7 +643,8 @@ __attribute__((constructor)) static void give_cjson_memory(void)
 
 static bool refuse_without_memory(struct problem *problem)
 {
-	return problem_set(problem, OUTCOME_OUT_OF_MEMORY, "the server is out of memory; come back in a moment");
+	return problem_set(problem, OUTCOME_OUT_OF_MEMORY,
+	                   "the server is out of memory; come back in a moment");
 }
 
 cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem)
@@ -615,7 +660,7 @@ cJSON *decode_parse(const struct limits *limits, struct slice text, struct probl
 	}
 	if (!root) {
 		problem_set(problem, OUTCOME_INVALID_JSON, "not valid JSON: %s (at byte %zu)",
-			    fault ? fault : "too large", fault ? at : text.len);
+		            fault ? fault : "too large", fault ? at : text.len);
 		return NULL;
 	}
 	const char *twice = find_duplicate(root);
@@ -626,7 +671,8 @@ cJSON *decode_parse(const struct limits *limits, struct slice text, struct probl
 	return NULL;
 }
 
-bool decode_json(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
+bool decode_json(const struct limits *limits, struct slice body, struct op *op,
+                 struct problem *problem)
 {
 	if (body.len >= 3 && memcmp(body.ptr, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
 		body = (struct slice){ body.ptr + 3, body.len - 3 };
@@ -672,12 +718,14 @@ static bool is_number(const char *text)
 {
 	size_t at;
 
-	return (*text == '-' || (*text >= '0' && *text <= '9')) && !json_check(slice_of(text), 1, &at);
+	return (*text == '-' || (*text >= '0' && *text <= '9')) &&
+	       !json_check(slice_of(text), 1, &at);
 }
 
 static bool takes_number(const char *name)
 {
-	return strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0 || strcmp(name, HEARTBEAT_TIMEOUT) == 0;
+	return strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0 ||
+	       strcmp(name, HEARTBEAT_TIMEOUT) == 0;
 }
 
 static void form_add(cJSON *object, const char *name, const char *value)
@@ -694,13 +742,15 @@ static bool form_pair(cJSON *object, struct slice pair, struct problem *problem)
 	size_t name_len = equals ? (size_t)(equals - pair.ptr) : pair.len;
 	struct buf name = { 0 }, value = { 0 };
 	bool ok = form_decode((struct slice){ pair.ptr, name_len }, &name) &&
-		  (!equals || form_decode((struct slice){ equals + 1, pair.len - name_len - 1 }, &value));
+	          (!equals ||
+	           form_decode((struct slice){ equals + 1, pair.len - name_len - 1 }, &value));
 
 	if (!ok)
-		problem_set(problem, OUTCOME_BAD_REQUEST, "the form is not valid percent-encoded UTF-8");
+		problem_set(problem, OUTCOME_BAD_REQUEST,
+		            "the form is not valid percent-encoded UTF-8");
 	else if (cJSON_GetObjectItemCaseSensitive(object, buf_string(&name)))
-		ok = problem_set(problem, OUTCOME_DUPLICATE_KEY, "the field \"%.64s\" is given twice",
-				 buf_string(&name));
+		ok = problem_set(problem, OUTCOME_DUPLICATE_KEY,
+		                 "the field \"%.64s\" is given twice", buf_string(&name));
 	else
 		form_add(object, buf_string(&name), buf_string(&value));
 	buf_finish(&name);
@@ -718,26 +768,30 @@ static bool looks_like_json(struct slice body)
 	return body.len && (*body.ptr == '{' || *body.ptr == '[');
 }
 
-bool decode_form(const struct limits *limits, struct slice body, struct op *op, struct problem *problem)
+bool decode_form(const struct limits *limits, struct slice body, struct op *op,
+                 struct problem *problem)
 {
 	bool ok = true;
 
 	if (looks_like_json(body))
-		return problem_field(problem, OUTCOME_INVALID_FIELD, "Content-Type",
-		                     "must be application/json, because the body is JSON and not a form");
+		return problem_field(
+		    problem, OUTCOME_INVALID_FIELD, "Content-Type",
+		    "must be application/json, because the body is JSON and not a form");
 	may_malloc_has_failed();
 	cJSON *object = cJSON_CreateObject();
 	for (int pairs = 0; ok && body.len; pairs++) {
 		const char *amp = memchr(body.ptr, '&', body.len);
 		size_t len = amp ? (size_t)(amp - body.ptr) : body.len;
 		if (pairs == FORM_PAIRS)
-			ok = problem_set(problem, OUTCOME_BAD_REQUEST, "a form has at most %d fields", FORM_PAIRS);
+			ok = problem_set(problem, OUTCOME_BAD_REQUEST,
+			                 "a form has at most %d fields", FORM_PAIRS);
 		else if (len)
 			ok = form_pair(object, (struct slice){ body.ptr, len }, problem);
 		body.ptr += len + (amp ? 1 : 0);
 		body.len -= len + (amp ? 1 : 0);
 	}
-	if (may_malloc_has_failed()) /* a field that found no room must not pass for one that was not sent */
+	if (may_malloc_has_failed()) /* a field that found no room must not pass for one that was
+	                                not sent */
 		ok = refuse_without_memory(problem);
 	if (ok)
 		return decode_tree(limits, body, object, object, op, problem);

@@ -9,8 +9,9 @@
 /* Checked text without duplicate names; NULL: the problem is set.  cJSON_Delete() it. */
 cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem);
 
-/* Reads `value` into the op; `document` (which holds it) becomes the op's.  `text` is where it was parsed from. */
-bool decode_tree(const struct limits *limits, struct slice text, cJSON *document, const cJSON *value, struct op *op,
-		 struct problem *problem);
+/* Reads `value` into the op; `document` (which holds it) becomes the op's.  `text` is where it was
+ * parsed from. */
+bool decode_tree(const struct limits *limits, struct slice text, cJSON *document,
+                 const cJSON *value, struct op *op, struct problem *problem);
 
 #endif

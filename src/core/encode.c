@@ -62,7 +62,8 @@ static void add_job_heartbeat(struct buf *out, const struct job_row *job)
 	buf_u64(out, (uint64_t)job->heartbeat_ms);
 }
 
-void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct task_row *task)
+void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
+                        const struct task_row *task)
 {
 	add_event_start(out, "task_update", job_id, seq);
 	buf_text(out, ",\"taskId\":\"");
@@ -73,8 +74,8 @@ void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64
 	buf_char(out, '}');
 }
 
-void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time, unsigned extra,
-		       const struct task_row *tasks, size_t task_count)
+void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time,
+                       unsigned extra, const struct task_row *tasks, size_t task_count)
 {
 	add_event_start(out, "job_update", job->id, seq);
 	add_text_member(out, "status", job_status_text(job->status));
@@ -105,7 +106,7 @@ static void add_deliverable_state(struct buf *out, const struct deliverable_row 
 }
 
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
-			      const struct deliverable_row *deliverable)
+                              const struct deliverable_row *deliverable)
 {
 	add_event_start(out, "deliverable", job_id, seq);
 	add_text_member(out, "deliverableId", deliverable->id);
@@ -114,7 +115,8 @@ void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq,
 	buf_char(out, '}');
 }
 
-void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct command *command)
+void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
+                    const struct command *command)
 {
 	add_event_start(out, "command", job_id, seq);
 	json_name(out, "command");
@@ -142,7 +144,8 @@ void encode_job_head(struct buf *out, const struct job_row *job)
 
 void encode_job_position(struct buf *out, const struct job_row *job)
 {
-	buf_format(out, ",\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"", (unsigned long long)job->seq, job->epoch);
+	buf_format(out, ",\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"",
+	           (unsigned long long)job->seq, job->epoch);
 	cursor_add(out, job->epoch, job->seq);
 	buf_char(out, '"');
 }

@@ -18,7 +18,7 @@ struct engine {
 	struct batch *batch;
 	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
 	bool keys_expire;    /* in this transaction */
-	uint64_t probe; /* number of the current check */
+	uint64_t probe;      /* number of the current check */
 };
 
 struct engine *engine_create(struct store *store, const struct limits *limits, entropy_fn *entropy)
@@ -91,8 +91,8 @@ static bool log_task_update(struct engine *e, struct job_state *job, const struc
 	return log_event_row(e, job, event);
 }
 
-static bool log_job_update(struct engine *e, struct job_state *job, unsigned extra, const struct task_row *tasks,
-			   size_t count)
+static bool log_job_update(struct engine *e, struct job_state *job, unsigned extra,
+                           const struct task_row *tasks, size_t count)
 {
 	struct event *event = begin_event(e, job, EVENT_JOB_UPDATE);
 	struct buf *text = &e->batch->text;
@@ -105,11 +105,13 @@ static bool log_job_update(struct engine *e, struct job_state *job, unsigned ext
 	return ok;
 }
 
-static bool log_deliverable(struct engine *e, struct job_state *job, const struct deliverable_row *deliverable)
+static bool log_deliverable(struct engine *e, struct job_state *job,
+                            const struct deliverable_row *deliverable)
 {
 	struct event *event = begin_event(e, job, EVENT_DELIVERABLE);
 
-	encode_deliverable_event(&e->batch->text, job->row.id, event->seq, job->row.updated, deliverable);
+	encode_deliverable_event(&e->batch->text, job->row.id, event->seq, job->row.updated,
+	                         deliverable);
 	return log_event_row(e, job, event);
 }
 
@@ -123,7 +125,8 @@ static bool log_command(struct engine *e, struct job_state *job, const struct co
 
 /* Answers. */
 
-static void answer_position(struct op *op, const struct job_state *job, uint64_t first, uint64_t last)
+static void answer_position(struct op *op, const struct job_state *job, uint64_t first,
+                            uint64_t last)
 {
 	memcpy(op->epoch, job->row.epoch, sizeof(op->epoch));
 	op->seq_first = first;
@@ -131,7 +134,8 @@ static void answer_position(struct op *op, const struct job_state *job, uint64_t
 }
 
 /* The snapshot of a job that this op made, from the rows at hand. */
-static void answer_created_job(struct op *op, const struct job_state *job, const struct task_row *tasks)
+static void answer_created_job(struct op *op, const struct job_state *job,
+                               const struct task_row *tasks)
 {
 	buf_char(&op->body, '{');
 	encode_job_head(&op->body, &job->row);
@@ -162,7 +166,8 @@ static void answer_task(struct op *op, const struct job_state *job, const struct
 	buf_char(&op->body, '\n');
 }
 
-static void answer_deliverable(struct op *op, const struct job_state *job, const struct deliverable_row *deliverable)
+static void answer_deliverable(struct op *op, const struct job_state *job,
+                               const struct deliverable_row *deliverable)
 {
 	encode_deliverable(&op->body, deliverable);
 	op->body.len--; /* its closing brace: the position goes inside */
@@ -245,19 +250,23 @@ static void set_id(struct engine *e, char out[ID_MAX + 1], struct slice given, i
 	}
 }
 
-static void new_task_row(struct engine *e, struct task_row *row, const struct task_change *change, uint32_t position,
-			 int64_t time)
+static void new_task_row(struct engine *e, struct task_row *row, const struct task_change *change,
+                         uint32_t position, int64_t time)
 {
 	*row = (struct task_row){
-		.progress = NAN, .attempt = -1, .heartbeat_ms = -1, .position = position, .created = time,
+		.progress = NAN,
+		.attempt = -1,
+		.heartbeat_ms = -1,
+		.position = position,
+		.created = time,
 	};
 	set_id(e, row->id, change->id, time);
 	row->title = xstrdup(row->id);
 	change_task(row, change, time);
 }
 
-static struct task_state *add_task(struct engine *e, struct job_state *job, const struct task_change *change,
-				   int64_t time)
+static struct task_state *add_task(struct engine *e, struct job_state *job,
+                                   const struct task_change *change, int64_t time)
 {
 	struct task_row row;
 
@@ -276,8 +285,8 @@ static bool stale(struct op *op, size_t index, const struct task_change *change,
 	if (op->batch)
 		snprintf(where, sizeof(where), "[%zu]: ", index);
 	return problem_set(&op->problem, OUTCOME_STALE_ATTEMPT,
-			   "%sattempt %lld is over, the task is at attempt %lld; stop this worker", where,
-			   (long long)change->attempt, (long long)current);
+	                   "%sattempt %lld is over, the task is at attempt %lld; stop this worker",
+	                   where, (long long)change->attempt, (long long)current);
 }
 
 static bool check_attempt(struct engine *e, struct op *op, size_t index, struct task_state *task)
@@ -296,7 +305,8 @@ static bool check_attempt(struct engine *e, struct op *op, size_t index, struct 
 	return true;
 }
 
-/* The highest attempt that earlier items of this batch gave to a task that does not exist yet; -2: none did. */
+/* The highest attempt that earlier items of this batch gave to a task that does not exist yet; -2:
+ * none did. */
 static int64_t earlier_attempt(const struct op *op, size_t index)
 {
 	struct slice id = op->tasks[index].id;
@@ -319,7 +329,9 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 	e->probe++;
 	for (size_t i = 0; i < op->task_count; i++) {
 		const struct task_change *change = &op->tasks[i];
-		struct task_state *task = change->id.len ? working_set_find_task(&e->rows, job, change->id) : NULL;
+		struct task_state *task = change->id.len
+		                              ? working_set_find_task(&e->rows, job, change->id)
+		                              : NULL;
 		if (e->rows.failure)
 			return false;
 		if (task) {
@@ -334,8 +346,9 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 			return stale(op, i, change, attempt);
 	}
 	if (job->row.tasks + added > e->limits->tasks_per_job)
-		return problem_set(&op->problem, OUTCOME_TOO_MANY_TASKS, "a job holds at most %llu tasks",
-				   (unsigned long long)e->limits->tasks_per_job);
+		return problem_set(&op->problem, OUTCOME_TOO_MANY_TASKS,
+		                   "a job holds at most %llu tasks",
+		                   (unsigned long long)e->limits->tasks_per_job);
 	return true;
 }
 
@@ -348,18 +361,20 @@ static struct job_state *find_open_job(struct engine *e, struct op *op)
 		return NULL;
 	}
 	if (job_status_terminal(job->row.status)) {
-		problem_set(&op->problem, OUTCOME_JOB_ENDED, "the job is %s: nothing can be added to it",
-			    job_status_text(job->row.status));
+		problem_set(&op->problem, OUTCOME_JOB_ENDED,
+		            "the job is %s: nothing can be added to it",
+		            job_status_text(job->row.status));
 		return NULL;
 	}
 	return job;
 }
 
 /* One change to one task, logged.  *created: it was not known. */
-static struct task_state *apply_change(struct engine *e, struct job_state *job, const struct task_change *change,
-				       bool *created)
+static struct task_state *apply_change(struct engine *e, struct job_state *job,
+                                       const struct task_change *change, bool *created)
 {
-	struct task_state *task = change->id.len ? working_set_find_task(&e->rows, job, change->id) : NULL;
+	struct task_state *task = change->id.len ? working_set_find_task(&e->rows, job, change->id)
+	                                         : NULL;
 	int64_t time = job_time(e, job);
 
 	*created = !task;
@@ -399,9 +414,11 @@ static bool put_task(struct engine *e, struct op *op)
 
 	if (!job)
 		return false;
-	if (op->kind == OP_TASK_CREATE && op->tasks->id.len && working_set_find_task(&e->rows, job, op->tasks->id))
-		return problem_set(&op->problem, OUTCOME_TASK_EXISTS, "the job has a task \"%.*s\" already",
-				   (int)op->tasks->id.len, op->tasks->id.ptr);
+	if (op->kind == OP_TASK_CREATE && op->tasks->id.len &&
+	    working_set_find_task(&e->rows, job, op->tasks->id))
+		return problem_set(&op->problem, OUTCOME_TASK_EXISTS,
+		                   "the job has a task \"%.*s\" already", (int)op->tasks->id.len,
+		                   op->tasks->id.ptr);
 	if (e->rows.failure || !check_changes(e, op, job))
 		return false;
 	struct task_state *task = apply_change(e, job, op->tasks, &created);
@@ -426,11 +443,14 @@ static void make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1])
 
 static void new_job_row(struct engine *e, const struct op *op, struct job_row *row)
 {
-	*row = (struct job_row){ .status = JOB_PENDING, .created = e->now, .updated = e->now, .first = 1 };
+	*row = (struct job_row){
+		.status = JOB_PENDING, .created = e->now, .updated = e->now, .first = 1
+	};
 	set_id(e, row->id, slice_of(op->job_id), e->now);
 	make_epoch(e, row->epoch);
 	row->title = xmemdup(op->title.ptr, op->title.len);
-	row->metadata = op->has_metadata ? xmemdup(op->metadata.ptr, op->metadata.len) : xstrdup("{}");
+	row->metadata = op->has_metadata ? xmemdup(op->metadata.ptr, op->metadata.len)
+	                                 : xstrdup("{}");
 	if (op->has_status)
 		row->status = op->status;
 	if (op->has_heartbeat)
@@ -447,7 +467,8 @@ static bool add_first_tasks(struct engine *e, struct op *op, struct job_state *j
 		char field[48];
 		if (change->id.len && working_set_find_task(&e->rows, job, change->id)) {
 			snprintf(field, sizeof(field), "tasks[%zu].id", i);
-			return problem_field(&op->problem, OUTCOME_INVALID_FIELD, field, "is given twice");
+			return problem_field(&op->problem, OUTCOME_INVALID_FIELD, field,
+			                     "is given twice");
 		}
 		working_set_touch_task(job, add_task(e, job, change, e->now));
 	}
@@ -470,7 +491,8 @@ static bool create_job(struct engine *e, struct op *op)
 	struct job_row row;
 
 	if (op->job_id[0] && working_set_find_job(&e->rows, op->job_id))
-		return problem_set(&op->problem, OUTCOME_JOB_EXISTS, "there is a job \"%s\" already", op->job_id);
+		return problem_set(&op->problem, OUTCOME_JOB_EXISTS,
+		                   "there is a job \"%s\" already", op->job_id);
 	if (e->rows.failure)
 		return false;
 	new_job_row(e, op, &row);
@@ -479,10 +501,12 @@ static bool create_job(struct engine *e, struct op *op)
 		working_set_drop_job(&e->rows, job);
 		return false;
 	}
-	if (broken(e, e->store->ops->job_put(e->store, &job->row))) /* its key is needed from here on */
+	if (broken(e, e->store->ops->job_put(e->store,
+	                                     &job->row))) /* its key is needed from here on */
 		return false;
 	struct task_row *tasks = rows_of(job);
-	bool ok = log_job_update(e, job, JOB_UPDATE_CREATED | JOB_UPDATE_METADATA, tasks, job->row.tasks);
+	bool ok = log_job_update(e, job, JOB_UPDATE_CREATED | JOB_UPDATE_METADATA, tasks,
+	                         job->row.tasks);
 	if (ok) {
 		answer_position(op, job, 1, 1);
 		answer_created_job(op, job, tasks);
@@ -518,8 +542,10 @@ static bool keep_waited_for(void *context, const struct task_row *row)
 	return true;
 }
 
-/* The same last word, another patience; one whose last word is not known any more may be silent again. */
-static bool expect_word_anew(struct engine *e, struct job_state *job, struct task_state *task, int64_t before)
+/* The same last word, another patience; one whose last word is not known any more may be silent
+ * again. */
+static bool expect_word_anew(struct engine *e, struct job_state *job, struct task_state *task,
+                             int64_t before)
 {
 	int64_t patience = job->row.heartbeat_ms, stall_at = task->row.stall_at;
 	bool was_stalled = task->row.stalled;
@@ -536,7 +562,8 @@ static bool expect_word_anew(struct engine *e, struct job_state *job, struct tas
 	return !was_stalled || log_task_update(e, job, task);
 }
 
-/* A change of how long a job's tasks may be silent applies to those that are in progress at once. */
+/* A change of how long a job's tasks may be silent applies to those that are in progress at once.
+ */
 static bool expect_anew(struct engine *e, struct job_state *job, int64_t before)
 {
 	struct waited_for w = { e, job };
@@ -581,7 +608,9 @@ static bool patch_job(struct engine *e, struct op *op)
 
 static bool remember_deleted(struct engine *e, const struct job_row *job)
 {
-	struct idempotency_row row = { .time = e->now, .outcome = OUTCOME_NO_CONTENT, .seq_last = job->seq };
+	struct idempotency_row row = { .time = e->now,
+		                       .outcome = OUTCOME_NO_CONTENT,
+		                       .seq_last = job->seq };
 	char nothing[] = "";
 
 	memcpy(row.scope, job->id, sizeof(job->id));
@@ -598,9 +627,10 @@ static bool delete_job(struct engine *e, struct op *op)
 
 	if (!job)
 		return e->rows.failure ? false
-				       : problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"",
-						     op->job_id);
-	if (broken(e, e->store->ops->job_delete(e->store, &job->row)) || !remember_deleted(e, &job->row))
+		                       : problem_set(&op->problem, OUTCOME_NOT_FOUND,
+		                                     "there is no job \"%s\"", op->job_id);
+	if (broken(e, e->store->ops->job_delete(e->store, &job->row)) ||
+	    !remember_deleted(e, &job->row))
 		return false;
 	struct event *event = batch_add(e->batch);
 	memcpy(event->job_id, job->row.id, sizeof(event->job_id));
@@ -612,7 +642,8 @@ static bool delete_job(struct engine *e, struct op *op)
 	return true;
 }
 
-static bool check_deliverable(struct engine *e, struct op *op, const struct job_state *job, const char *id)
+static bool check_deliverable(struct engine *e, struct op *op, const struct job_state *job,
+                              const char *id)
 {
 	struct deliverable_row row = { 0 };
 	enum store_result r = e->store->ops->deliverable_get(e->store, job->row.key, id, &row);
@@ -621,11 +652,12 @@ static bool check_deliverable(struct engine *e, struct op *op, const struct job_
 	if (broken(e, r))
 		return false;
 	if (r == STORE_OK)
-		return problem_set(&op->problem, OUTCOME_DELIVERABLE_EXISTS, "the job has a deliverable \"%s\" already",
-				   id);
+		return problem_set(&op->problem, OUTCOME_DELIVERABLE_EXISTS,
+		                   "the job has a deliverable \"%s\" already", id);
 	if (job->row.deliverables >= e->limits->deliverables_per_job)
-		return problem_set(&op->problem, OUTCOME_TOO_MANY_DELIVERABLES, "a job holds at most %llu deliverables",
-				   (unsigned long long)e->limits->deliverables_per_job);
+		return problem_set(&op->problem, OUTCOME_TOO_MANY_DELIVERABLES,
+		                   "a job holds at most %llu deliverables",
+		                   (unsigned long long)e->limits->deliverables_per_job);
 	return true;
 }
 
@@ -670,8 +702,8 @@ static bool command(struct engine *e, struct op *op)
 		return false;
 	if (op->task_id[0] && !working_set_find_task(&e->rows, job, slice_of(op->task_id)))
 		return e->rows.failure ? false
-				       : problem_set(&op->problem, OUTCOME_NOT_FOUND, "the job has no task \"%s\"",
-						     op->task_id);
+		                       : problem_set(&op->problem, OUTCOME_NOT_FOUND,
+		                                     "the job has no task \"%s\"", op->task_id);
 	if (!log_command(e, job, &said))
 		return false;
 	answer_position(op, job, job->row.seq, job->row.seq);
@@ -681,13 +713,15 @@ static bool command(struct engine *e, struct op *op)
 }
 
 /*
- * Whoever looked for silent tasks may have looked before the task's last word: then nothing happens.  Nothing
- * is logged in a job that has ended, where the task only stops being waited for; the job's row stays as it is.
+ * Whoever looked for silent tasks may have looked before the task's last word: then nothing
+ * happens.  Nothing is logged in a job that has ended, where the task only stops being waited for;
+ * the job's row stays as it is.
  */
 static bool stall(struct engine *e, struct op *op)
 {
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
-	struct task_state *task = job ? working_set_find_task(&e->rows, job, slice_of(op->task_id)) : NULL;
+	struct task_state *task = job ? working_set_find_task(&e->rows, job, slice_of(op->task_id))
+	                              : NULL;
 
 	if (!task || !task->row.stall_at || task->row.stall_at > e->steady)
 		return false;
@@ -701,9 +735,15 @@ static bool stall(struct engine *e, struct op *op)
 }
 
 static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
-	[OP_JOB_CREATE] = create_job,       [OP_JOB_PATCH] = patch_job, [OP_JOB_DELETE] = delete_job,
-	[OP_TASK_CREATE] = put_task,        [OP_TASK_PUT] = put_task,   [OP_TASK_REPORT] = report,
-	[OP_DELIVERABLE] = add_deliverable, [OP_COMMAND] = command,     [OP_STALL] = stall,
+	[OP_JOB_CREATE] = create_job,
+	[OP_JOB_PATCH] = patch_job,
+	[OP_JOB_DELETE] = delete_job,
+	[OP_TASK_CREATE] = put_task,
+	[OP_TASK_PUT] = put_task,
+	[OP_TASK_REPORT] = report,
+	[OP_DELIVERABLE] = add_deliverable,
+	[OP_COMMAND] = command,
+	[OP_STALL] = stall,
 };
 
 /* Idempotency: the answer is committed with what it answers. */
@@ -711,8 +751,9 @@ static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
 static bool replay(struct op *op, const struct idempotency_row *row, const uint8_t *fingerprint)
 {
 	if (memcmp(row->fingerprint, fingerprint, DIGEST_LEN) != 0)
-		return problem_set(&op->problem, OUTCOME_IDEMPOTENCY_MISMATCH,
-				   "this idempotency key was used for another request; use a new key");
+		return problem_set(
+		    &op->problem, OUTCOME_IDEMPOTENCY_MISMATCH,
+		    "this idempotency key was used for another request; use a new key");
 	op->replayed = true;
 	op->problem.outcome = (enum outcome)row->outcome;
 	op->seq_first = row->seq_first;
@@ -723,7 +764,8 @@ static bool replay(struct op *op, const struct idempotency_row *row, const uint8
 }
 
 /* True: the op is answered (or refused, or the store failed) by what is remembered. */
-static bool answered_before(struct engine *e, struct op *op, const char *scope, const uint8_t *fingerprint)
+static bool answered_before(struct engine *e, struct op *op, const char *scope,
+                            const uint8_t *fingerprint)
 {
 	struct idempotency_row row = { 0 };
 	enum store_result r = e->store->ops->idempotency_get(e->store, scope, op->key, &row);
@@ -757,8 +799,9 @@ static void remember(struct engine *e, struct op *op, const char *scope, const u
 }
 
 /*
- * Where an op's key belongs.  A deletion takes the keys of its job with it, so its own belongs to the job's
- * id instead, which begins otherwise.  False: there is no such job, so nothing can be remembered of it.
+ * Where an op's key belongs.  A deletion takes the keys of its job with it, so its own belongs to
+ * the job's id instead, which begins otherwise.  False: there is no such job, so nothing can be
+ * remembered of it.
  */
 static bool find_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1])
 {
@@ -793,7 +836,8 @@ static void apply_with_key(struct engine *e, struct op *op)
 
 /* Transactions. */
 
-enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire)
+enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
+                               bool keys_expire)
 {
 	enum store_result r = e->store->ops->begin(e->store);
 
@@ -855,6 +899,6 @@ void engine_refuse(const struct engine *e, struct op *op)
 	op->replayed = false;
 	op->seq_first = op->seq_last = 0;
 	problem_set(&op->problem, OUTCOME_STORAGE_UNAVAILABLE,
-		    "the store did not take it (%.120s); repeat it with the same idempotency key",
-		    store_error(e->store));
+	            "the store did not take it (%.120s); repeat it with the same idempotency key",
+	            store_error(e->store));
 }

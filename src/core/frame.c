@@ -24,8 +24,8 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
 	return put_ws_header(out, WS_FIN | WS_TEXT, payload);
 }
 
-size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq, enum event_type type,
-		    size_t json_len)
+size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
+                    enum event_type type, size_t json_len)
 {
 	struct buf b = { out, 0, FRAME_PREFIX_MAX };
 
@@ -47,8 +47,8 @@ struct slice frame_suffix(enum framing f)
 	return f == FRAME_WS ? SLICE("") : SLICE("\n\n");
 }
 
-void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq, enum event_type type,
-	       struct slice json)
+void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
+               enum event_type type, struct slice json)
 {
 	char prefix[FRAME_PREFIX_MAX];
 	size_t len = frame_prefix(f, prefix, epoch, seq, type, json.len);
@@ -109,12 +109,14 @@ size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last)
 
 /* Lines. */
 
-#define ROW "{\"id\":\""                     /* a quote within a string is escaped, so no string holds this */
-#define LINE_ROOM (DATA_LINE_MAX - 16)        /* beside "data: ", what closes the message, and the line feed */
+#define ROW "{\"id\":\"" /* a quote within a string is escaped, so no string holds this */
+#define LINE_ROOM                                                                                  \
+	(DATA_LINE_MAX - 16) /* beside "data: ", what closes the message, and the line feed */
 
 static bool is_row(struct slice s, size_t rows_at, size_t at)
 {
-	return at > rows_at && s.len - at >= sizeof(ROW) - 1 && !memcmp(s.ptr + at, ROW, sizeof(ROW) - 1) &&
+	return at > rows_at && s.len - at >= sizeof(ROW) - 1 &&
+	       !memcmp(s.ptr + at, ROW, sizeof(ROW) - 1) &&
 	       (s.ptr[at - 1] == ',' || s.ptr[at - 1] == '[');
 }
 

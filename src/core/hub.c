@@ -8,7 +8,8 @@
 #include "outbox.h"
 
 #define RETRY_MS 250 /* a refill that failed is asked for again after this */
-#define POLL_BYTES (1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
+#define POLL_BYTES                                                                                 \
+	(1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
 
 /* A question asked for one subscriber; it outlives the subscriber's patience. */
 struct hub_read {
@@ -88,7 +89,8 @@ uint64_t hub_round_due(const struct hub *h)
 
 /* Subscribers. */
 
-void hub_send(struct hub *h, struct subscriber *s, struct first_message *m, struct read_result *result)
+void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
+              struct read_result *result)
 {
 	(void)h;
 	outbox_send(outbox_get(s), m, result);
@@ -159,7 +161,8 @@ static void end(struct hub *h, struct subscriber *s)
 	struct ending e = {
 		.job_id = c->job_id,
 		.epoch = c->epoch,
-		.seq = later(c->end_seq, s->cursor), /* the store may have been read ahead of the ring */
+		.seq = later(c->end_seq,
+		             s->cursor), /* the store may have been read ahead of the ring */
 		.status = c->deleted ? "deleted" : job_status_text(c->status),
 	};
 
@@ -171,11 +174,13 @@ static void end(struct hub *h, struct subscriber *s)
 
 static void read_done(struct read_request *request);
 
-static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail, bool deleted)
+static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail,
+                 bool deleted)
 {
-	struct opening o = {
-		.outcome = outcome, .detail = detail, .deleted = deleted, .job_id = s->channel->job_id
-	};
+	struct opening o = { .outcome = outcome,
+		             .detail = detail,
+		             .deleted = deleted,
+		             .job_id = s->channel->job_id };
 
 	detach(h, s);
 	s->ops->opened(s, &o);
@@ -190,7 +195,8 @@ static void retry_soon(struct hub *h, struct subscriber *s)
 	list_move(&h->retries, &s->stall);
 }
 
-static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit, bool again)
+static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit,
+                bool again)
 {
 	struct hub_read *r = xcalloc(1, sizeof(*r));
 
@@ -217,8 +223,8 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 	if (again)
 		retry_soon(h, s);
 	else
-		fail(h, s, OUTCOME_OVERLOADED, "too many readers are waiting for the store; come back in a moment",
-		     false);
+		fail(h, s, OUTCOME_OVERLOADED,
+		     "too many readers are waiting for the store; come back in a moment", false);
 }
 
 static void refill(struct hub *h, struct subscriber *s)
@@ -229,7 +235,6 @@ static void refill(struct hub *h, struct subscriber *s)
 	h->stats.refills++;
 	ask(h, s, &p, 0, true);
 }
-
 
 /* Opening. */
 
@@ -258,7 +263,9 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 
 static void open_from_ring(struct hub *h, struct subscriber *s, const struct position *p)
 {
-	struct opening o = { .resume = RESUME_EXACT, .start = p->seq, .head = channel_head(s->channel) };
+	struct opening o = { .resume = RESUME_EXACT,
+		             .start = p->seq,
+		             .head = channel_head(s->channel) };
 
 	start_open(h, s, &o);
 }
@@ -315,9 +322,10 @@ static void refill_failed(struct hub *h, struct subscriber *s)
 }
 
 /*
- * The answer is about another job of this name than the channel.  When the question came after the channel's
- * epoch, so does the answer: the job was deleted and made again, and the read was faster than the news of it.
- * Otherwise either of them may be the older, and the question is asked once more.
+ * The answer is about another job of this name than the channel.  When the question came after the
+ * channel's epoch, so does the answer: the job was deleted and made again, and the read was faster
+ * than the news of it. Otherwise either of them may be the older, and the question is asked once
+ * more.
  */
 static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hub_read *read)
 {
@@ -378,7 +386,8 @@ static void read_done(struct read_request *request)
 	free(r);
 }
 
-/* The ring has all that is known of the job; otherwise news are on their way, or were lost on it. */
+/* The ring has all that is known of the job; otherwise news are on their way, or were lost on it.
+ */
 static bool ring_is_complete(const struct channel *c)
 {
 	return c->state_seq < ring_next(c->ring);
@@ -387,11 +396,13 @@ static bool ring_is_complete(const struct channel *c)
 /* The ring can answer when it knows the job and holds everything behind the position. */
 static bool ring_serves(const struct channel *c, const struct position *p)
 {
-	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR && strcmp(p->epoch, c->epoch) == 0 &&
-	       ring_reaches(c->ring, p->seq) && p->seq < ring_next(c->ring);
+	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR &&
+	       strcmp(p->epoch, c->epoch) == 0 && ring_reaches(c->ring, p->seq) &&
+	       p->seq < ring_next(c->ring);
 }
 
-void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a)
+void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops,
+                const struct attach *a)
 {
 	struct channel *c = channel_open(h, a->job_id);
 
@@ -435,10 +446,12 @@ static bool caught_up(const struct subscriber *s)
 	return s->cursor + 1 >= ring_next(s->channel->ring);
 }
 
-/* The ring has nothing more, and yet there is more: its news are on their way, or a bus lost them. */
+/* The ring has nothing more, and yet there is more: its news are on their way, or a bus lost them.
+ */
 static void refill_lost(struct hub *h, struct subscriber *s)
 {
-	if (s->channel && !s->read && !s->blocked && caught_up(s) && s->cursor < s->channel->state_seq)
+	if (s->channel && !s->read && !s->blocked && caught_up(s) &&
+	    s->cursor < s->channel->state_seq)
 		refill(h, s);
 }
 
@@ -453,7 +466,8 @@ static void pass_over_unwanted(struct subscriber *s)
 		s->cursor++;
 }
 
-/* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there is none. */
+/* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there
+ * is none. */
 static size_t next_wanted(struct hub *h, struct subscriber *s)
 {
 	const struct ring *r = s->channel->ring;
@@ -485,10 +499,11 @@ static bool pump_passing(struct hub *h, struct subscriber *s)
 }
 
 /*
- * Events of the ring as one chunk.  It is made once for all who are at the same position: in a round of many
- * watchers that is nearly everybody.
+ * Events of the ring as one chunk.  It is made once for all who are at the same position: in a
+ * round of many watchers that is nearly everybody.
  */
-static struct slice ring_chunk(struct hub *h, const struct subscriber *s, uint64_t after, struct slice frames)
+static struct slice ring_chunk(struct hub *h, const struct subscriber *s, uint64_t after,
+                               struct slice frames)
 {
 	struct span *span = &h->spans[s->framing];
 	const struct ring *ring = s->channel->ring;
@@ -509,7 +524,8 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 {
 	struct channel *c = s->channel;
 
-	if ((c->deleted || c->ended) && (caught_up(s) || (c->deleted && !ring_reaches(c->ring, s->cursor)))) {
+	if ((c->deleted || c->ended) &&
+	    (caught_up(s) || (c->deleted && !ring_reaches(c->ring, s->cursor)))) {
 		if (c->deleted || s->cursor >= c->end_seq)
 			end(h, s);
 		return false;
@@ -524,7 +540,8 @@ static bool pump_ring(struct hub *h, struct subscriber *s)
 	if (!most)
 		return true;
 	uint64_t before = s->cursor;
-	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, most, &s->cursor);
+	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, most,
+	                                  &s->cursor);
 	if (s->chunked && frames.len)
 		frames = ring_chunk(h, s, before, frames);
 	write_out(h, s, frames, s->cursor - before);
@@ -541,7 +558,8 @@ static void pump_poll(struct subscriber *s)
 		s->ops->ready(s);
 }
 
-/* Gives a subscriber what it has not seen, until it is blocked, waits for the store, or has it all. */
+/* Gives a subscriber what it has not seen, until it is blocked, waits for the store, or has it all.
+ */
 static void pump(struct hub *h, struct subscriber *s)
 {
 	if (s->ops->ready) {
@@ -582,7 +600,8 @@ static void publish(struct hub *h, const struct batch *b, const struct event *e)
 		return;
 	}
 	ring_append(c->ring, e->seq, e->type, event_json(b, e));
-	channel_set_state(c, e->seq, e->job_status, (struct slice){ b->text.ptr + e->title_at, e->title_len });
+	channel_set_state(c, e->seq, e->job_status,
+	                  (struct slice){ b->text.ptr + e->title_at, e->title_len });
 	channel_mark(h, c);
 }
 
@@ -592,7 +611,8 @@ void hub_pass(struct hub *h, const char *job_id, struct slice json)
 
 	if (!c || !c->count)
 		return;
-	if (!c->passing_outdated && json.len == c->passing.len && !memcmp(json.ptr, c->passing.ptr, json.len))
+	if (!c->passing_outdated && json.len == c->passing.len &&
+	    !memcmp(json.ptr, c->passing.ptr, json.len))
 		return;
 	c->passing_outdated = false;
 	c->passing_watchers = hub_watchers(h, job_id);

@@ -17,7 +17,8 @@ static bool fail(struct lexer *x, const char *fault)
 
 static void skip_space(struct lexer *x)
 {
-	while (x->at < x->end && (*x->at == ' ' || *x->at == '\t' || *x->at == '\n' || *x->at == '\r'))
+	while (x->at < x->end &&
+	       (*x->at == ' ' || *x->at == '\t' || *x->at == '\n' || *x->at == '\r'))
 		x->at++;
 }
 
@@ -27,15 +28,17 @@ static size_t utf8_length(const unsigned char *at, const unsigned char *end)
 	static const struct {
 		unsigned char first_low, first_high, second_low, second_high, len;
 	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
 		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (*at < forms[i].first_low || *at > forms[i].first_high)
 			continue;
-		if (end - at < forms[i].len || at[1] < forms[i].second_low || at[1] > forms[i].second_high)
+		if (end - at < forms[i].len || at[1] < forms[i].second_low ||
+		    at[1] > forms[i].second_high)
 			return 0;
 		for (size_t k = 2; k < forms[i].len; k++)
 			if ((at[k] & 0xc0) != 0x80)
@@ -77,8 +80,9 @@ static bool shows_nothing(unsigned c)
 	static const struct {
 		unsigned first, last;
 	} blank[] = {
-		{ 0x00, 0x20 },     { 0x7f, 0xa0 },     { 0xad, 0xad },     { 0x1680, 0x1680 }, { 0x180e, 0x180e },
-		{ 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f }, { 0x3000, 0x3000 }, { 0xfeff, 0xfeff },
+		{ 0x00, 0x20 },     { 0x7f, 0xa0 },     { 0xad, 0xad },     { 0x1680, 0x1680 },
+		{ 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },
+		{ 0x3000, 0x3000 }, { 0xfeff, 0xfeff },
 	};
 
 	for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++)
@@ -166,7 +170,14 @@ static bool take_escape(struct lexer *x)
 	if (x->at >= x->end)
 		return fail(x, "the string does not end");
 	switch (*x->at++) {
-	case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
 		return true;
 	case 'u':
 		return take_unicode_escape(x);
@@ -257,7 +268,17 @@ static bool take_scalar(struct lexer *x)
 		return take_word(x, "false");
 	case 'n':
 		return take_word(x, "null");
-	case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
+	case '-':
+	case '0':
+	case '1':
+	case '2':
+	case '3':
+	case '4':
+	case '5':
+	case '6':
+	case '7':
+	case '8':
+	case '9':
 		return take_number(x);
 	default:
 		return fail(x, "a value is expected");
@@ -301,7 +322,8 @@ static bool begin_value(struct lexer *x, struct nesting *n, bool *entered)
 		x->at++;
 		return true;
 	}
-	n->objects = object ? n->objects | (UINT64_C(1) << n->level) : n->objects & ~(UINT64_C(1) << n->level);
+	n->objects = object ? n->objects | (UINT64_C(1) << n->level)
+	                    : n->objects & ~(UINT64_C(1) << n->level);
 	n->level++;
 	*entered = true;
 	return !object || take_name(x);
@@ -315,7 +337,8 @@ static bool end_value(struct lexer *x, struct nesting *n, bool *more)
 		bool object = n->objects >> (n->level - 1) & 1;
 		skip_space(x);
 		if (x->at >= x->end)
-			return fail(x, object ? "the object does not end" : "the array does not end");
+			return fail(x,
+			            object ? "the object does not end" : "the array does not end");
 		if (*x->at == ',') {
 			x->at++;
 			*more = true;
@@ -378,7 +401,8 @@ bool json_member(struct slice object, const char *name, struct slice *value)
 		const unsigned char *key = x.at + 1;
 		if (!take_name(&x))
 			break; /* an empty object */
-		bool wanted = (size_t)(x.end - key) > len && memcmp(key, name, len) == 0 && key[len] == '"';
+		bool wanted = (size_t)(x.end - key) > len && memcmp(key, name, len) == 0 &&
+		              key[len] == '"';
 		skip_space(&x);
 		const unsigned char *first = x.at;
 		if (!take_value(&x, JSON_DEPTH_MAX))

@@ -6,8 +6,9 @@
 #include "joblight/core/hub.h"
 
 static const char *const kind_names[MESSAGE_KIND_COUNT] = {
-	[MESSAGE_SUBSCRIBE] = "subscribe", [MESSAGE_UNSUBSCRIBE] = "unsubscribe", [MESSAGE_UPDATE] = "update",
-	[MESSAGE_COMMAND] = "command",     [MESSAGE_PRESENCE] = "presence",       [MESSAGE_PING] = "ping",
+	[MESSAGE_SUBSCRIBE] = "subscribe", [MESSAGE_UNSUBSCRIBE] = "unsubscribe",
+	[MESSAGE_UPDATE] = "update",       [MESSAGE_COMMAND] = "command",
+	[MESSAGE_PRESENCE] = "presence",   [MESSAGE_PING] = "ping",
 };
 
 struct envelope {
@@ -58,7 +59,7 @@ static bool take_kind(struct envelope *e, struct message *m)
 			return true;
 		}
 	return refuse(e, OUTCOME_INVALID_FIELD, "type",
-		      "must be one of subscribe, unsubscribe, update, command, presence, ping");
+	              "must be one of subscribe, unsubscribe, update, command, presence, ping");
 }
 
 static bool take_message_id(struct envelope *e, struct message *m)
@@ -69,10 +70,11 @@ static bool take_message_id(struct envelope *e, struct message *m)
 		return false;
 	for (const char *c = m->id; *c; c++)
 		if (*c <= ' ' || *c >= 0x7f)
-			return refuse(e, OUTCOME_INVALID_FIELD, "id", "must be visible ASCII characters");
+			return refuse(e, OUTCOME_INVALID_FIELD, "id",
+			              "must be visible ASCII characters");
 	return !needed || m->id[0] ||
 	       refuse(e, OUTCOME_INVALID_FIELD, "id",
-		      "is missing: it is the idempotency key and comes back in the ack");
+	              "is missing: it is the idempotency key and comes back in the ack");
 }
 
 static bool take_job(struct envelope *e, struct message *m)
@@ -89,7 +91,8 @@ static bool take_job(struct envelope *e, struct message *m)
 
 static bool nothing_left(struct envelope *e)
 {
-	return !e->root->child || refuse(e, OUTCOME_UNKNOWN_FIELD, e->root->child->string, "is not known here");
+	return !e->root->child ||
+	       refuse(e, OUTCOME_UNKNOWN_FIELD, e->root->child->string, "is not known here");
 }
 
 /* Whatever it says, it is a position; one that cannot be read begins with a reset. */
@@ -104,7 +107,8 @@ static bool take_since(struct envelope *e, struct message *m)
 }
 
 /* A whole number in [min, max] into *out, which stays as it is when there is none. */
-static bool take_number(struct envelope *e, const char *name, unsigned min, unsigned max, uint8_t *out)
+static bool take_number(struct envelope *e, const char *name, unsigned min, unsigned max,
+                        uint8_t *out)
 {
 	cJSON *value = take(e, name);
 	double number = value && cJSON_IsNumber(value) ? value->valuedouble : 0;
@@ -124,13 +128,15 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	bool has_types;
 
 	if (!take_since(e, m) || !take_string(e, "types", types, sizeof(types) - 1, &has_types) ||
-	    !take_number(e, "heartbeat", HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX, &m->heartbeat_s) ||
+	    !take_number(e, "heartbeat", HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX,
+	                 &m->heartbeat_s) ||
 	    !take_number(e, "tabs", 1, TABS_MAX, &m->tabs))
 		return false;
 	m->types = TYPE_BITS_ALL;
 	if (has_types && !hub_types_parse(slice_of(types), &m->types))
-		return refuse(e, OUTCOME_INVALID_FIELD, "types",
-			      "must be a list of task_update, job_update, deliverable, command, presence");
+		return refuse(
+		    e, OUTCOME_INVALID_FIELD, "types",
+		    "must be a list of task_update, job_update, deliverable, command, presence");
 	return nothing_left(e);
 }
 
@@ -144,7 +150,8 @@ static bool take_update(struct envelope *e, struct message *m)
 	memcpy(m->op->key, m->id, sizeof(m->op->key));
 	const cJSON *value = many && m->kind == MESSAGE_UPDATE ? many : e->root;
 	if (many && value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
-		return refuse(e, OUTCOME_INVALID_FIELD, "updates", "must be an array, and stand alone");
+		return refuse(e, OUTCOME_INVALID_FIELD, "updates",
+		              "must be an array, and stand alone");
 	cJSON *document = e->root;
 	e->root = NULL; /* the op's from here on */
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
@@ -160,7 +167,7 @@ static bool take_word(struct envelope *e, struct presence_word *w, bool *has_age
 		return false;
 	if (!given)
 		return refuse(e, OUTCOME_INVALID_FIELD, "state",
-			      "is missing; an empty one means that the agent leaves");
+		              "is missing; an empty one means that the agent leaves");
 	if (w->task_id[0] && !id_valid(slice_of(w->task_id)))
 		return refuse(e, OUTCOME_INVALID_ID, "taskId", "is not a task's id");
 	if (*has_agent && !id_valid(slice_of(w->agent)))
@@ -177,8 +184,10 @@ static bool take_presence(struct envelope *e, struct message *m)
 }
 
 static bool (*const kinds[MESSAGE_KIND_COUNT])(struct envelope *, struct message *) = {
-	[MESSAGE_SUBSCRIBE] = take_subscribe, [MESSAGE_UPDATE] = take_update,
-	[MESSAGE_COMMAND] = take_update,      [MESSAGE_PRESENCE] = take_presence,
+	[MESSAGE_SUBSCRIBE] = take_subscribe,
+	[MESSAGE_UPDATE] = take_update,
+	[MESSAGE_COMMAND] = take_update,
+	[MESSAGE_PRESENCE] = take_presence,
 };
 
 static bool take_message(struct envelope *e, struct message *m)
@@ -193,10 +202,12 @@ static bool open_envelope(struct envelope *e)
 	e->root = decode_parse(e->limits, e->text, e->problem);
 	if (!e->root)
 		return false;
-	return cJSON_IsObject(e->root) || problem_set(e->problem, OUTCOME_INVALID_JSON, "it must be an object");
+	return cJSON_IsObject(e->root) ||
+	       problem_set(e->problem, OUTCOME_INVALID_JSON, "it must be an object");
 }
 
-bool message_decode(const struct limits *limits, struct slice text, struct message *m, struct problem *problem)
+bool message_decode(const struct limits *limits, struct slice text, struct message *m,
+                    struct problem *problem)
 {
 	struct envelope e = { limits, text, NULL, problem };
 
@@ -210,7 +221,8 @@ bool message_decode(const struct limits *limits, struct slice text, struct messa
 	return false;
 }
 
-bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w, struct problem *problem)
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w,
+                     struct problem *problem)
 {
 	struct envelope e = { limits, text, NULL, problem };
 	bool has_agent = false;

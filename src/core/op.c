@@ -41,9 +41,11 @@ static void add_task(struct buf *b, const struct task_change *t)
 	add_text(b, t->has_title, t->title);
 	add_text(b, t->has_note, t->note);
 	buf_format(b, "%d:%d:", (int)t->has_status, t->has_status ? (int)t->status : 0);
-	buf_format(b, "%d:%.17g:", (int)t->has_progress, t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
+	buf_format(b, "%d:%.17g:", (int)t->has_progress,
+	           t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
 	buf_format(b, "%d:%lld:", (int)t->has_attempt, t->has_attempt ? (long long)t->attempt : 0);
-	buf_format(b, "%d:%lld;", (int)t->has_heartbeat, t->has_heartbeat ? (long long)t->heartbeat_ms : 0);
+	buf_format(b, "%d:%lld;", (int)t->has_heartbeat,
+	           t->has_heartbeat ? (long long)t->heartbeat_ms : 0);
 }
 
 void op_fingerprint(const struct op *op, uint8_t out[32])
@@ -55,7 +57,8 @@ void op_fingerprint(const struct op *op, uint8_t out[32])
 	add_text(&b, op->has_title, op->title);
 	add_text(&b, op->has_metadata, buf_as_slice(&op->metadata));
 	buf_format(&b, "%d:%d:", (int)op->has_status, op->has_status ? (int)op->status : 0);
-	buf_format(&b, "%d:%lld:", (int)op->has_heartbeat, op->has_heartbeat ? (long long)op->heartbeat_ms : 0);
+	buf_format(&b, "%d:%lld:", (int)op->has_heartbeat,
+	           op->has_heartbeat ? (long long)op->heartbeat_ms : 0);
 	add_text(&b, GIVEN_VALUE, op->deliverable_id);
 	add_text(&b, GIVEN_VALUE, op->url);
 	add_text(&b, GIVEN_VALUE, op->media_type);

@@ -9,10 +9,10 @@ enum { PART_HEAD, PART_SNAPSHOT, PART_TAIL, PARTS };
 struct outbox {
 	struct first_message message;
 	struct slice parts[PARTS];
-	unsigned part;    /* PARTS: the message is complete, or there is none */
-	size_t offset;    /* in that part */
-	size_t line_end;  /* of the data line being sent, in the snapshot */
-	bool begun;       /* bytes of the message went out */
+	unsigned part;   /* PARTS: the message is complete, or there is none */
+	size_t offset;   /* in that part */
+	size_t line_end; /* of the data line being sent, in the snapshot */
+	bool begun;      /* bytes of the message went out */
 	struct read_result *result;
 	size_t event; /* the next one of result->events, after the message */
 };
@@ -61,7 +61,8 @@ void outbox_send(struct outbox *o, struct first_message *m, struct read_result *
 	o->parts[PART_HEAD] = buf_as_slice(&o->message.head);
 	o->parts[PART_SNAPSHOT] = o->message.snapshot;
 	o->parts[PART_TAIL] = buf_as_slice(&o->message.tail);
-	o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at, 0, o->message.head.len);
+	o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at, 0,
+	                             o->message.head.len);
 	o->part = PART_HEAD;
 	o->offset = 0;
 	o->begun = false;
@@ -83,7 +84,8 @@ static void add_lines(struct outbox *o, struct buf *out, size_t out_end)
 	while (o->offset < o->message.snapshot.len && out->len < out_end) {
 		if (o->offset == o->line_end) {
 			buf_text(out, "\ndata: ");
-			o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at, o->offset, 0);
+			o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at,
+			                             o->offset, 0);
 		}
 		add_bytes(o, out, o->line_end, out_end);
 	}
@@ -105,7 +107,8 @@ static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
 	}
 }
 
-/* Whole events from the store, framed, while they fit; one always does when nothing is in front.  How many. */
+/* Whole events from the store, framed, while they fit; one always does when nothing is in front.
+ * How many. */
 static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, size_t out_end)
 {
 	struct outbox *o = s->outbox;
@@ -117,7 +120,7 @@ static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, siz
 			break;
 		if (s->types & TYPE_BIT(e->type)) {
 			frame_add(out, (enum framing)s->framing, o->result->epoch, e->seq, e->type,
-				  read_event_json(o->result, e));
+			          read_event_json(o->result, e));
 			added++;
 		}
 		s->cursor = e->seq;
@@ -138,8 +141,8 @@ static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
 }
 
 /*
- * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the message is a
- * whole frame, so that a control frame can follow it; events have frames of their own.
+ * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the
+ * message is a whole frame, so that a control frame can follow it; events have frames of their own.
  */
 struct piece outbox_next(struct subscriber *s, struct buf *out, size_t most)
 {

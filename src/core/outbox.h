@@ -1,6 +1,7 @@
 /*
- * What goes out to a subscriber before the events of the ring: the first message with its snapshot, then events
- * from the store.  A subscriber has one only while there is something in it.  Private to the hub; one thread.
+ * What goes out to a subscriber before the events of the ring: the first message with its snapshot,
+ * then events from the store.  A subscriber has one only while there is something in it.  Private
+ * to the hub; one thread.
  */
 #ifndef JOBLIGHT_CORE_OUTBOX_H
 #define JOBLIGHT_CORE_OUTBOX_H
@@ -24,7 +25,8 @@ struct piece {
 	uint64_t events; /* how many are in it */
 };
 
-/* The next one, made in `out`: of `most` bytes or one event, and what the connection wraps it in. */
+/* The next one, made in `out`: of `most` bytes or one event, and what the connection wraps it in.
+ */
 struct piece outbox_next(struct subscriber *s, struct buf *out, size_t most);
 /* The first message has begun and is not complete.  NULL is fine. */
 bool outbox_in_message(const struct outbox *o);

@@ -60,8 +60,10 @@ bool problem_field(struct problem *p, enum outcome o, const char *field, const c
 
 void problem_encode(const struct problem *p, struct buf *out)
 {
-	buf_format(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
-		   outcome_title(p->outcome), outcome_status(p->outcome), outcome_code(p->outcome));
+	buf_format(
+	    out,
+	    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
+	    outcome_title(p->outcome), outcome_status(p->outcome), outcome_code(p->outcome));
 	json_string(out, slice_of(p->detail[0] ? p->detail : outcome_title(p->outcome)));
 	if (p->errors.len) {
 		buf_text(out, ",\"errors\":[");

@@ -66,7 +66,8 @@ static struct owner *find_owner(const struct presence *p, unsigned loop, uint64_
 	struct owner_key key = { id, loop };
 	struct owner *owner;
 
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the key has no padding */
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the key has no padding
+	 */
 	HASH_FIND(hh, p->owners, &key, sizeof(key), owner);
 	return owner;
 }
@@ -131,7 +132,8 @@ void presence_free(struct presence *p)
 
 static struct agent *find_agent(const struct job_presence *job, const char *name)
 {
-	for (struct list *at = job ? job->agents.next : NULL; job && at != &job->agents; at = at->next) {
+	for (struct list *at = job ? job->agents.next : NULL; job && at != &job->agents;
+	     at = at->next) {
 		struct agent *a = container_of(at, struct agent, in_job);
 		if (strcmp(a->word.agent, name) == 0)
 			return a;
@@ -149,7 +151,8 @@ static struct job_presence *open_job(struct presence *p, const char *job_id)
 	return job;
 }
 
-static struct agent *add_agent(struct presence *p, struct job_presence *job, const struct presence_word *w)
+static struct agent *add_agent(struct presence *p, struct job_presence *job,
+                               const struct presence_word *w)
 {
 	if (job && job->count >= p->agents_per_job)
 		return NULL;
@@ -163,12 +166,14 @@ static struct agent *add_agent(struct presence *p, struct job_presence *job, con
 	return a;
 }
 
-/* From the end: nearly every word ends last, but for those of other loops that were on their way. */
+/* From the end: nearly every word ends last, but for those of other loops that were on their way.
+ */
 static void put_in_time(struct presence *p, struct agent *a)
 {
 	struct list *at = p->times.prev;
 
-	while (at != &p->times && container_of(at, struct agent, by_time)->word.due_ms > a->word.due_ms)
+	while (at != &p->times &&
+	       container_of(at, struct agent, by_time)->word.due_ms > a->word.due_ms)
 		at = at->prev;
 	list_append(at->next, &a->by_time);
 }
@@ -186,7 +191,8 @@ bool presence_hear(struct presence *p, const struct presence_word *w)
 	bool new = !a;
 	if (new && !(a = add_agent(p, job, w)))
 		return false;
-	bool differs = new || strcmp(a->word.state, w->state) != 0 || strcmp(a->word.task_id, w->task_id) != 0;
+	bool differs = new || strcmp(a->word.state, w->state) != 0 ||
+	               strcmp(a->word.task_id, w->task_id) != 0;
 	if (!new)
 		leave_owner(p, a);
 	list_remove(&a->by_time);
@@ -221,7 +227,8 @@ void presence_encode(const struct presence *p, const char *job_id, struct buf *o
 	const struct job_presence *job = find_job(p, job_id);
 
 	buf_char(out, '[');
-	for (struct list *at = job ? job->agents.next : NULL; job && at != &job->agents; at = at->next) {
+	for (struct list *at = job ? job->agents.next : NULL; job && at != &job->agents;
+	     at = at->next) {
 		const struct agent *a = container_of(at, struct agent, in_job);
 		buf_text(out, at == job->agents.next ? "{\"id\":" : ",{\"id\":");
 		json_string(out, slice_of(a->word.agent));

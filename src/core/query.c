@@ -21,10 +21,12 @@ struct reading {
 
 bool read_query_equal(const struct read_query *a, const struct read_query *b)
 {
-	return a->kind == b->kind && strcmp(a->job_id, b->job_id) == 0 && a->position.kind == b->position.kind &&
-	       strcmp(a->position.epoch, b->position.epoch) == 0 && a->position.seq == b->position.seq &&
-	       a->position.time == b->position.time && a->from == b->from && a->descending == b->descending &&
-	       a->status == b->status && a->below == b->below && a->limit == b->limit && a->bytes == b->bytes;
+	return a->kind == b->kind && strcmp(a->job_id, b->job_id) == 0 &&
+	       a->position.kind == b->position.kind &&
+	       strcmp(a->position.epoch, b->position.epoch) == 0 &&
+	       a->position.seq == b->position.seq && a->position.time == b->position.time &&
+	       a->from == b->from && a->descending == b->descending && a->status == b->status &&
+	       a->below == b->below && a->limit == b->limit && a->bytes == b->bytes;
 }
 
 /* FNV-1a over what makes questions differ. */
@@ -64,8 +66,9 @@ bool snapshot_hold(struct snapshot *s)
 	unsigned count = atomic_load_explicit(&s->references, memory_order_relaxed);
 
 	while (count)
-		if (atomic_compare_exchange_weak_explicit(&s->references, &count, count + 1, memory_order_acquire,
-							  memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(&s->references, &count, count + 1,
+		                                          memory_order_acquire,
+		                                          memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -116,8 +119,8 @@ static bool ok(struct reading *x, enum store_result r)
 {
 	if (r == STORE_OK || r == STORE_NONE)
 		return true;
-	return problem_set(&x->result->problem, OUTCOME_STORAGE_UNAVAILABLE, "the store cannot be read (%.120s)",
-			   store_error(x->store));
+	return problem_set(&x->result->problem, OUTCOME_STORAGE_UNAVAILABLE,
+	                   "the store cannot be read (%.120s)", store_error(x->store));
 }
 
 static void comma(struct reading *x)
@@ -207,7 +210,8 @@ static void read_snapshot(struct reading *x, const struct job_row *job)
 	if (r->snapshot)
 		return;
 	if (source && !source->has_room(source)) {
-		problem_set(&r->problem, OUTCOME_OVERLOADED, "too much memory is in answers; come back in a moment");
+		problem_set(&r->problem, OUTCOME_OVERLOADED,
+		            "too much memory is in answers; come back in a moment");
 		return;
 	}
 	r->snapshot = make_snapshot(x, job);
@@ -246,8 +250,10 @@ static bool visit_event(void *context, const struct event_row *row)
 	if (r->event_count && r->text.len + row->json.len > x->query->bytes)
 		return false;
 	if ((r->event_count & (r->event_count - 1)) == 0) /* a power of two: full */
-		r->events = xrealloc(r->events, (r->event_count ? r->event_count * 2 : 1) * sizeof(*r->events));
-	r->events[r->event_count++] = (struct read_event){ row->seq, row->type, r->text.len, row->json.len };
+		r->events = xrealloc(r->events, (r->event_count ? r->event_count * 2 : 1) *
+		                                    sizeof(*r->events));
+	r->events[r->event_count++] = (struct read_event){ row->seq, row->type, r->text.len,
+		                                           row->json.len };
 	buf_slice(&r->text, row->json);
 	return true;
 }
@@ -261,11 +267,14 @@ static bool visit_time(void *context, const struct event_row *row)
 /* The time of an event that exists. */
 static bool event_time(struct reading *x, const struct job_row *job, uint64_t seq, int64_t *time)
 {
-	return ok(x, x->store->ops->events(x->store, job->key, seq - 1, false, 1, visit_time, time));
+	return ok(x,
+	          x->store->ops->events(x->store, job->key, seq - 1, false, 1, visit_time, time));
 }
 
-/* The last event before `time`, by halving: times never decrease within a job.  first - 1 when none is. */
-static bool seq_before_time(struct reading *x, const struct job_row *job, int64_t time, uint64_t *seq)
+/* The last event before `time`, by halving: times never decrease within a job.  first - 1 when none
+ * is. */
+static bool seq_before_time(struct reading *x, const struct job_row *job, int64_t time,
+                            uint64_t *seq)
 {
 	uint64_t low = job->first, high = job->seq + 1; /* the answer + 1 lies in low .. high */
 
@@ -283,7 +292,8 @@ static bool seq_before_time(struct reading *x, const struct job_row *job, int64_
 	return true;
 }
 
-/* A time becomes the position in front of it; one that may reach into what was pruned cannot be served. */
+/* A time becomes the position in front of it; one that may reach into what was pruned cannot be
+ * served. */
 static bool settle_position(struct reading *x, const struct job_row *job, struct position *p)
 {
 	*p = x->query->position;
@@ -313,7 +323,8 @@ static void read_resume(struct reading *x, const struct job_row *job)
 	}
 	r->start = p.seq;
 	if (p.seq < job->seq)
-		ok(x, x->store->ops->events(x->store, job->key, p.seq, false, x->query->limit, visit_event, x));
+		ok(x, x->store->ops->events(x->store, job->key, p.seq, false, x->query->limit,
+		                            visit_event, x));
 }
 
 /* Another row of so many bytes would be more than a page may have. */
@@ -354,7 +365,8 @@ static void read_activity(struct reading *x, const struct job_row *job)
 	struct buf *text = x->text;
 
 	buf_text(text, "{\"activity\":[");
-	if (!ok(x, x->store->ops->events(x->store, job->key, q->from, q->descending, q->limit + 1, visit_activity, x)))
+	if (!ok(x, x->store->ops->events(x->store, job->key, q->from, q->descending, q->limit + 1,
+	                                 visit_activity, x)))
 		return;
 	buf_char(text, ']');
 	if (x->more)
@@ -380,8 +392,9 @@ static bool count_tasks(struct reading *x, const struct job_row *job, struct tas
 static void add_counts(struct buf *out, const struct job_row *job, const struct task_counts *c)
 {
 	buf_format(out, ",\"taskCount\":%u", job->tasks);
-	buf_format(out, ",\"taskCounts\":{\"total\":%u,\"completed\":%u,\"failed\":%u,\"in_progress\":%u}", c->total,
-		   c->completed, c->failed, c->in_progress);
+	buf_format(
+	    out, ",\"taskCounts\":{\"total\":%u,\"completed\":%u,\"failed\":%u,\"in_progress\":%u}",
+	    c->total, c->completed, c->failed, c->in_progress);
 	json_name(out, "progress");
 	json_number(out, task_counts_progress(c));
 }
@@ -390,8 +403,10 @@ static void add_counts(struct buf *out, const struct job_row *job, const struct 
 static void note_row(struct read_result *r, size_t start, size_t id_len)
 {
 	if ((r->row_count & (r->row_count - 1)) == 0) /* a power of two: full */
-		r->rows = xrealloc(r->rows, (r->row_count ? r->row_count * 2 : 1) * sizeof(*r->rows));
-	r->rows[r->row_count++] = (struct read_row){ start + strlen("{\"id\":\""), id_len, r->text.len - 1 };
+		r->rows = xrealloc(r->rows,
+		                   (r->row_count ? r->row_count * 2 : 1) * sizeof(*r->rows));
+	r->rows[r->row_count++] = (struct read_row){ start + strlen("{\"id\":\""), id_len,
+		                                     r->text.len - 1 };
 }
 
 static bool visit_job(void *context, const struct job_row *row)
@@ -421,7 +436,8 @@ static void read_jobs(struct reading *x)
 	struct buf *text = x->text;
 
 	buf_text(text, "{\"jobs\":[");
-	if (!ok(x, x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)) ||
+	if (!ok(x,
+	        x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)) ||
 	    outcome_is_error(x->result->problem.outcome))
 		return;
 	buf_char(text, ']');
@@ -465,7 +481,8 @@ static void read_of_job(struct reading *x)
 		x->result->deleted = was_deleted(x);
 		if (outcome_is_error(x->result->problem.outcome))
 			return;
-		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", x->query->job_id);
+		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"",
+		            x->query->job_id);
 		return;
 	}
 	memcpy(x->result->epoch, job.epoch, sizeof(job.epoch));
@@ -477,9 +494,13 @@ static void read_of_job(struct reading *x)
 }
 
 void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
-	      struct read_result *result)
+              struct read_result *result)
 {
-	struct reading x = { .store = store, .source = source, .text = &result->text, .query = q, .result = result };
+	struct reading x = { .store = store,
+		             .source = source,
+		             .text = &result->text,
+		             .query = q,
+		             .result = result };
 
 	if (!ok(&x, store->ops->begin(store)))
 		return;

@@ -10,8 +10,8 @@
 
 /*
  * Offsets are counted from the beginning of time and never wrap (64 bits); `base` is the offset of
- * bytes[0].  When the tail reaches the end of the memory, what is alive moves to the front; because the
- * memory is twice the limit, each byte moves at most once per limit of new bytes.
+ * bytes[0].  When the tail reaches the end of the memory, what is alive moves to the front; because
+ * the memory is twice the limit, each byte moves at most once per limit of new bytes.
  */
 struct log {
 	bool used;
@@ -167,7 +167,8 @@ static void drop_oldest(struct ring *r)
 	r->first++;
 }
 
-/* Room for `len` more bytes in one log, dropping the oldest events as needed; false: it can never fit. */
+/* Room for `len` more bytes in one log, dropping the oldest events as needed; false: it can never
+ * fit. */
 static bool make_room(struct ring *r, enum framing f, size_t len)
 {
 	struct log *log = &r->logs[f];
@@ -179,7 +180,8 @@ static bool make_room(struct ring *r, enum framing f, size_t len)
 	if (log->end - log->base + len <= log->cap)
 		return true;
 	compact(r, f);
-	if (log->end - log->base + len <= log->cap / 2 + 1 || grow_log(r, log, 2 * (live_bytes(r, f) + len)))
+	if (log->end - log->base + len <= log->cap / 2 + 1 ||
+	    grow_log(r, log, 2 * (live_bytes(r, f) + len)))
 		return true;
 	while (r->first < r->next && live_bytes(r, f) + len > log->cap)
 		drop_oldest(r);
@@ -222,8 +224,8 @@ static void put(struct log *log, const void *bytes, size_t len)
 	log->end += len;
 }
 
-static bool append_frame(struct ring *r, enum framing f, uint64_t seq, enum event_type type, struct slice json,
-			 struct slot *s)
+static bool append_frame(struct ring *r, enum framing f, uint64_t seq, enum event_type type,
+                         struct slice json, struct slot *s)
 {
 	char prefix[FRAME_PREFIX_MAX];
 	size_t len = frame_prefix(f, prefix, r->epoch, seq, type, json.len);
@@ -275,18 +277,21 @@ void ring_use(struct ring *r, enum framing f)
 	while (other < FRAMING_COUNT && (other == (int)f || !r->logs[other].used))
 		other++;
 	if (other == FRAMING_COUNT)
-		forget_all(r, r->next); /* events came while nobody read them: no log has their JSON */
+		forget_all(r,
+		           r->next); /* events came while nobody read them: no log has their JSON */
 	if (r->first == r->next)
 		return;
-	/* What is here is framed again from the JSON in the other log.  When not all of it fits, the oldest go. */
+	/* What is here is framed again from the JSON in the other log.  When not all of it fits,
+	 * the oldest go. */
 	uint64_t oldest = r->first, end = r->next;
 	r->next = r->first;
 	for (uint64_t seq = oldest; seq < end; seq++) {
 		struct slot *s = slot(r, seq);
 		struct log *from = &r->logs[other];
 		uint64_t frame_end = seq + 1 < end ? slot(r, seq + 1)->at[other] : from->end;
-		struct slice json = { at_offset(from, frame_end) - frame_suffix((enum framing)other).len - s->json_len,
-				      s->json_len };
+		struct slice json = { at_offset(from, frame_end) -
+			                  frame_suffix((enum framing)other).len - s->json_len,
+			              s->json_len };
 		r->next = seq;
 		if (!append_frame(r, f, seq, s->type, json, s)) {
 			r->first = seq + 1;
@@ -296,19 +301,22 @@ void ring_use(struct ring *r, enum framing f)
 	}
 }
 
-struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most, uint64_t *last)
+struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most,
+                         uint64_t *last)
 {
 	const struct log *log = &r->logs[f];
 
 	assert(ring_reaches(r, seq) && log->used);
 	*last = r->next - 1;
 	if (seq >= *last) {
-		*last = seq; /* the store was read ahead of the events still on their way to this ring */
+		*last = seq; /* the store was read ahead of the events still on their way to this
+		                ring */
 		return (struct slice){ 0 };
 	}
 	uint64_t start = frame_start(r, f, seq + 1);
 	if (log->end - start > most) {
-		uint64_t low = seq + 1, high = r->next - 1; /* the last frame that ends within `most` */
+		uint64_t low = seq + 1,
+		         high = r->next - 1; /* the last frame that ends within `most` */
 		while (low < high) {
 			uint64_t middle = low + (high - low + 1) / 2;
 			if (frame_start(r, f, middle + 1) - start <= most)
@@ -318,7 +326,8 @@ struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, siz
 		}
 		*last = low;
 	}
-	return (struct slice){ at_offset(log, start), (size_t)(frame_start(r, f, *last + 1) - start) };
+	return (struct slice){ at_offset(log, start),
+		               (size_t)(frame_start(r, f, *last + 1) - start) };
 }
 
 size_t ring_span(const struct ring *r, enum framing f, uint64_t seq, uint64_t last)

@@ -19,7 +19,8 @@ static void note(struct timeline *t, const struct clock_reading *now)
 
 static bool same_boot(const struct clock_row *saved, const struct clock_reading *now)
 {
-	return strncmp(saved->boot, now->boot, sizeof(saved->boot) - 1) == 0 && now->monotonic >= saved->monotonic;
+	return strncmp(saved->boot, now->boot, sizeof(saved->boot) - 1) == 0 &&
+	       now->monotonic >= saved->monotonic;
 }
 
 /* Without a boot-time clock to compare with, only a step back can be seen. */
@@ -39,7 +40,8 @@ static int64_t steady_now(const struct clock_row *saved, const struct clock_read
 	return saved->steady + (now->wall > saved->wall ? now->wall - saved->wall : 0);
 }
 
-int64_t timeline_start(struct timeline *t, const struct clock_row *saved, const struct clock_reading *now)
+int64_t timeline_start(struct timeline *t, const struct clock_row *saved,
+                       const struct clock_reading *now)
 {
 	int64_t steady = saved ? steady_now(saved, now) : now->wall;
 	int64_t jump = saved ? jump_meanwhile(saved, now) : 0;
@@ -62,7 +64,8 @@ int64_t timeline_steady(const struct timeline *t, int64_t monotonic)
 
 int64_t timeline_look(struct timeline *t, const struct clock_reading *now, bool *save)
 {
-	int64_t steady = timeline_steady(t, now->monotonic), offset = now->wall - now->boottime, jump = 0;
+	int64_t steady = timeline_steady(t, now->monotonic), offset = now->wall - now->boottime,
+	        jump = 0;
 
 	if (differs(offset, t->wall_minus_boottime))
 		jump = offset - t->wall_minus_boottime;

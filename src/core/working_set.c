@@ -39,7 +39,8 @@ void working_set_drop_job(struct working_set *w, struct job_state *job)
 
 	HASH_ITER(hh, job->tasks, task, next)
 		drop_task(w, job, task);
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its neighbours */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its
+	 * neighbours */
 	HASH_DEL(w->jobs, job);
 	list_remove(&job->link);
 	list_remove(&job->dirty_link);
@@ -58,7 +59,8 @@ void working_set_drop_all(struct working_set *w)
 /* A job counts as one task more, so that jobs without tasks are bounded too. */
 void working_set_trim(struct working_set *w)
 {
-	while (!list_empty(&w->recent) && w->cached_tasks + HASH_COUNT(w->jobs) > w->limits->cached_tasks)
+	while (!list_empty(&w->recent) &&
+	       w->cached_tasks + HASH_COUNT(w->jobs) > w->limits->cached_tasks)
 		working_set_drop_job(w, container_of(w->recent.next, struct job_state, link));
 }
 
@@ -90,7 +92,8 @@ struct job_state *working_set_find_job(struct working_set *w, const char *id)
 	return working_set_keep_job(w, &row);
 }
 
-struct task_state *working_set_keep_task(struct working_set *w, struct job_state *job, const struct task_row *row)
+struct task_state *working_set_keep_task(struct working_set *w, struct job_state *job,
+                                         const struct task_row *row)
 {
 	struct task_state *task = xcalloc(1, sizeof(*task));
 
@@ -101,7 +104,8 @@ struct task_state *working_set_keep_task(struct working_set *w, struct job_state
 	return task;
 }
 
-struct task_state *working_set_find_task(struct working_set *w, struct job_state *job, struct slice id)
+struct task_state *working_set_find_task(struct working_set *w, struct job_state *job,
+                                         struct slice id)
 {
 	struct task_state *task;
 	struct task_row row = { 0 };
@@ -137,8 +141,10 @@ static bool write_job(struct working_set *w, struct job_state *job)
 	if (working_set_broken(w, w->store->ops->job_put(w->store, &job->row)))
 		return false;
 	while (!list_empty(&job->dirty_tasks)) {
-		struct task_state *task = container_of(job->dirty_tasks.next, struct task_state, dirty_link);
-		if (working_set_broken(w, w->store->ops->task_put(w->store, job->row.key, &task->row)))
+		struct task_state *task = container_of(job->dirty_tasks.next, struct task_state,
+		                                       dirty_link);
+		if (working_set_broken(w,
+		                       w->store->ops->task_put(w->store, job->row.key, &task->row)))
 			return false;
 		task->dirty = false;
 		list_remove(&task->dirty_link);

@@ -1,9 +1,9 @@
 /*
  * The engine's working set: the job and task rows it needs, in memory.
  *
- * A row is found here or fetched from the store and kept.  Who changes one touches it; flush writes the
- * touched ones, each once however many ops touched it.  What was not used for longest goes first when there
- * are more than limits->cached_tasks.
+ * A row is found here or fetched from the store and kept.  Who changes one touches it; flush writes
+ * the touched ones, each once however many ops touched it.  What was not used for longest goes
+ * first when there are more than limits->cached_tasks.
  *
  * Private to the engine, which decides when rows may be kept at all.  One thread.
  */
@@ -16,7 +16,8 @@
 #include "joblight/core/limits.h"
 #include "joblight/core/store.h"
 
-/* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to it. */
+/* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to
+ * it. */
 struct task_state {
 	struct task_row row;
 	bool dirty;
@@ -43,7 +44,8 @@ struct working_set {
 	struct job_state *jobs;
 	struct list recent, dirty;
 	size_t cached_tasks;
-	enum store_result failure; /* what the store said in this transaction when it failed; STORE_OK otherwise */
+	enum store_result failure; /* what the store said in this transaction when it failed;
+	                              STORE_OK otherwise */
 };
 
 /* Both are borrowed for as long as it lives. */
@@ -62,9 +64,11 @@ void working_set_trim(struct working_set *w);
 struct job_state *working_set_keep_job(struct working_set *w, const struct job_row *row);
 /* NULL: no such job, or the store failed (w->failure). */
 struct job_state *working_set_find_job(struct working_set *w, const char *id);
-struct task_state *working_set_keep_task(struct working_set *w, struct job_state *job, const struct task_row *row);
+struct task_state *working_set_keep_task(struct working_set *w, struct job_state *job,
+                                         const struct task_row *row);
 /* NULL: the job has no such task, or the store failed (w->failure). */
-struct task_state *working_set_find_task(struct working_set *w, struct job_state *job, struct slice id);
+struct task_state *working_set_find_task(struct working_set *w, struct job_state *job,
+                                         struct slice id);
 
 /* The row was changed, and is to be written. */
 void working_set_touch_job(struct working_set *w, struct job_state *job);

@@ -19,16 +19,19 @@ struct guest {
 	uv_poll_t poll;
 	int fd;
 	bool refused;
-	const struct problem *full; /* it is turned away with this, whatever it asks for; NULL: it may enter */
+	const struct problem
+	    *full; /* it is turned away with this, whatever it asks for; NULL: it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
 };
 
 void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
-		   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
+                   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
 {
-	*d = (struct doorstep){ .loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context };
+	*d = (struct doorstep){
+		.loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context
+	};
 	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
 	d->peek = xmalloc(d->peek_size);
 	list_init(&d->guests);
@@ -60,13 +63,15 @@ static void send_away(struct guest *g)
 }
 
 /* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
-static void send_answer(int fd, const char *status, const char *type, const char *headers, struct buf *body)
+static void send_answer(int fd, const char *status, const char *type, const char *headers,
+                        struct buf *body)
 {
 	struct buf out = { 0 };
 
 	buf_format(&out,
-		   "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
-		   status, http_date(), type, body->len, headers);
+	           "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: "
+	           "%zu\r\nConnection: close\r\n%s\r\n",
+	           status, http_date(), type, body->len, headers);
 	buf_slice(&out, buf_as_slice(body));
 	send(fd, out.ptr, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
@@ -79,9 +84,10 @@ static void send_refusal(int fd, const struct problem *p)
 	struct buf body = { 0 };
 	char status[64], headers[128];
 
-	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome), outcome_title(p->outcome));
+	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome),
+	         outcome_title(p->outcome));
 	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome),
-		 outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
+	         outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
 	problem_encode(p, &body);
 	buf_char(&body, '\n');
 	send_answer(fd, status, "application/problem+json", headers, &body);
@@ -105,8 +111,8 @@ static void expect_more_than(int fd, size_t bytes)
 }
 
 /*
- * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then there is
- * no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
+ * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then
+ * there is no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
  */
 static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
 {
@@ -118,7 +124,8 @@ static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct pr
 		return HEAD_REFUSED;
 	*seen = (size_t)n;
 	struct head head;
-	enum head_result h = head_parse((struct slice){ d->peek, (size_t)n }, d->limits, &head, problem);
+	enum head_result h = head_parse((struct slice){ d->peek, (size_t)n }, d->limits, &head,
+	                                problem);
 	if (h == HEAD_INCOMPLETE)
 		expect_more_than(fd, (size_t)n);
 	return h;
@@ -171,7 +178,8 @@ static struct slice find_accept(const struct guest *g)
 	struct slice fields, name, value;
 	struct head head;
 
-	if (head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) != HEAD_GOOD ||
+	if (head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) !=
+	        HEAD_GOOD ||
 	    head.method != METHOD_GET)
 		return (struct slice){ 0 };
 	fields = head.fields;
@@ -259,7 +267,8 @@ void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *proble
 
 void doorstep_tick(struct doorstep *d, uint64_t now_ms)
 {
-	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT, .detail = "the request did not come in time" };
+	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
+		                .detail = "the request did not come in time" };
 
 	for (struct list *at = d->guests.next, *next; at != &d->guests; at = next) {
 		struct guest *g = container_of(at, struct guest, link);

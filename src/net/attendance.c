@@ -7,7 +7,8 @@
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 
-#define WATCHERS_PER_MS 10 /* a large crowd is told less often: presence must not cost more than the events */
+#define WATCHERS_PER_MS                                                                            \
+	10 /* a large crowd is told less often: presence must not cost more than the events */
 
 /* A job of which something is to be told, or somebody wants to be. */
 struct gathering {
@@ -95,8 +96,8 @@ static void tell(struct crowd *c, struct gathering *g, uint64_t now)
 	struct buf agents = { 0 }, json = { 0 };
 
 	crowd_agents(c, g->job_id, &agents);
-	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}", g->job_id, watchers,
-		   buf_string(&agents));
+	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}",
+	           g->job_id, watchers, buf_string(&agents));
 	/* One who is alone knows it from `connected`. */
 	if (watchers > 1 || agents.len > 2 || hub_passed(l->hub, g->job_id))
 		hub_pass(l->hub, g->job_id, buf_as_slice(&json));

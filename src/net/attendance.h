@@ -1,6 +1,6 @@
 /*
- * Who is there: watchers and agents of the jobs of one loop, told to its subscribers as `presence` (at a
- * pace), to the other loops, and to the workers who want to know whether anybody looks.
+ * Who is there: watchers and agents of the jobs of one loop, told to its subscribers as `presence`
+ * (at a pace), to the other loops, and to the workers who want to know whether anybody looks.
  */
 #ifndef JOBLIGHT_NET_ATTENDANCE_H
 #define JOBLIGHT_NET_ATTENDANCE_H
@@ -19,8 +19,8 @@ void crowd_changed(void *crowd, const char *job_id);
 void crowd_tick(struct crowd *c, uint64_t now_ms);
 
 /*
- * An agent's word, from a client of this loop: kept for --presence-ms from now on (due_ms is set here), and told to
- * the other loops.  False: too many agents.
+ * An agent's word, from a client of this loop: kept for --presence-ms from now on (due_ms is set
+ * here), and told to the other loops.  False: too many agents.
  */
 bool crowd_hear(struct crowd *c, const struct presence_word *w);
 /* The same, from another loop. */
@@ -33,8 +33,8 @@ void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner);
 void crowd_agents(struct crowd *c, const char *job_id, struct buf *out);
 
 /*
- * A worker that wants to hear when a job's first watcher comes and its last one leaves.  Embedded; `tell` is
- * called in the loop's thread, never from inside crowd_want().
+ * A worker that wants to hear when a job's first watcher comes and its last one leaves.  Embedded;
+ * `tell` is called in the loop's thread, never from inside crowd_want().
  */
 struct crowd_want {
 	struct list link;

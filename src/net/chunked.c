@@ -118,8 +118,8 @@ static void take_data(struct chunked *c, struct slice *in, struct buf *out)
 		c->step = DATA_CR;
 }
 
-enum chunked_result chunked_take(struct chunked *c, struct slice *in, struct buf *out, uint64_t max_body,
-				 size_t max_beside)
+enum chunked_result chunked_take(struct chunked *c, struct slice *in, struct buf *out,
+                                 uint64_t max_body, size_t max_beside)
 {
 	while (in->len) {
 		if (c->step == DATA) {

@@ -18,7 +18,9 @@
 #include "upgrade.h"
 #include "transport/websocket.h"
 
-#define RAW_PROTOCOL "joblight raw" /* the row of loop.c's protocols for connections that we read */
+#define RAW_PROTOCOL                                                                               \
+	"joblight raw" /* the row of loop.c's protocols for connections that we read               \
+	                */
 
 struct conn *conn_find(struct loop *l, uint64_t id)
 {
@@ -46,7 +48,8 @@ void conn_release(struct conn *c)
 	c->subscriber = NULL;
 }
 
-/* The connection is going; called more than once, also by the hub, so what the hub holds is freed later. */
+/* The connection is going; called more than once, also by the hub, so what the hub holds is freed
+ * later. */
 static void conn_detach(struct conn *c)
 {
 	c->state = CONN_CLOSING;
@@ -166,15 +169,17 @@ static int on_adopted(struct lws *wsi)
 }
 
 /*
- * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a connection,
- * so another wsi writes what is due, on another descriptor.  False: there is nothing due, or no descriptor.  A poll
- * does not wait any longer, because a client that has gone altogether looks the same.
+ * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a
+ * connection, so another wsi writes what is due, on another descriptor.  False: there is nothing
+ * due, or no descriptor.  A poll does not wait any longer, because a client that has gone
+ * altogether looks the same.
  */
 static bool outlive(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
-	if (c->state != CONN_BUSY || (c->subscriber && !updates_is_poll(c)) || (c->reply && reply_has_begun(c->reply)))
+	if (c->state != CONN_BUSY || (c->subscriber && !updates_is_poll(c)) ||
+	    (c->reply && reply_has_begun(c->reply)))
 		return false; /* of an answer that has begun, the old one may hold some */
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
@@ -307,11 +312,12 @@ void conn_hung_up(void *context, uint64_t id)
 	else if (c->state == CONN_SOCKET)
 		ws_hear(c);
 	else
-		hangups_forget(&c->loop->hangups, lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
+		hangups_forget(&c->loop->hangups,
+		               lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
 }
 
-#define WIDE_BYTES (64 * 1024)   /* so much may come without a larger buffer */
-#define FLOW_BYTES (512 * 1024)  /* taken: more than the buffers of a client that does not read */
+#define WIDE_BYTES (64 * 1024)  /* so much may come without a larger buffer */
+#define FLOW_BYTES (512 * 1024) /* taken: more than the buffers of a client that does not read */
 
 static void set_wide(struct conn *c, bool wide)
 {
@@ -319,7 +325,8 @@ static void set_wide(struct conn *c, bool wide)
 
 	if (wide == c->wide)
 		return;
-	if (wide && atomic_fetch_add(all, SOCKET_WIDE_BYTES) + SOCKET_WIDE_BYTES > c->loop->limits->wide_bytes) {
+	if (wide && atomic_fetch_add(all, SOCKET_WIDE_BYTES) + SOCKET_WIDE_BYTES >
+	                c->loop->limits->wide_bytes) {
 		atomic_fetch_sub(all, SOCKET_WIDE_BYTES);
 		return;
 	}
@@ -382,7 +389,6 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 	return SINK_BLOCKED;
 }
 
-
 /* Requests. */
 
 void conn_run_request(struct conn *c)
@@ -391,7 +397,8 @@ void conn_run_request(struct conn *c)
 	struct buf allow = { 0 }, lines = { 0 };
 
 	list_remove(&c->turn);
-	if (!origin_check(&c->loop->family->config.origin_rules, c->request, ORIGIN_REQUEST, &problem)) {
+	if (!origin_check(&c->loop->family->config.origin_rules, c->request, ORIGIN_REQUEST,
+	                  &problem)) {
 		reply_problem(c, &problem, "");
 	} else if (router_find(c->request, &allow, &problem)) {
 		router_dispatch(c, c->request);
@@ -435,7 +442,8 @@ static int on_handshake(const struct conn *c)
 	return c->state == CONN_UPGRADE ? 0 : -1;
 }
 
-/* Nothing that is written would reach anybody; of a client that has only said all, input alone is at its end. */
+/* Nothing that is written would reach anybody; of a client that has only said all, input alone is
+ * at its end. */
 static bool is_reset(int fd)
 {
 	struct pollfd socket = { .fd = fd };
@@ -455,7 +463,8 @@ static int on_gone(struct conn *c)
 	return 0;
 }
 
-/* A Close frame was heard, or is to be sent: lws does the rest of that, and nothing of ours is written any more. */
+/* A Close frame was heard, or is to be sent: lws does the rest of that, and nothing of ours is
+ * written any more. */
 static void end_socket(struct conn *c)
 {
 	if (c->state != CONN_SOCKET)
@@ -481,7 +490,8 @@ static int on_socket_closes(struct conn *c)
 	return 0;
 }
 
-int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len)
 {
 	struct conn *c = wsi ? conn_of(wsi) : NULL;
 

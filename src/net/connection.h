@@ -8,15 +8,16 @@
  *       │     └──> SOCKET  │                                 │
  *       └─────────────┬────┴───> DRAIN ──────────────────────┴──> CLOSING
  *
- * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be understood
- * in two ways, and knows no chunks.  For a request to become a WebSocket lws is given a head that
- * is written here (upgrade.h), and does handshake and framing.
+ * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be
+ * understood in two ways, and knows no chunks.  For a request to become a WebSocket lws is given a
+ * head that is written here (upgrade.h), and does handshake and framing.
  *
- * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.  Requests are run
- * and answers written at the end of a turn of the loop, outside of every callback of lws.
+ * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.
+ * Requests are run and answers written at the end of a turn of the loop, outside of every callback
+ * of lws.
  *
- * Raw sockets of lws poll for input also while bytes wait to be written, without reading any: input is held
- * then, or the loop would spin.
+ * Raw sockets of lws poll for input also while bytes wait to be written, without reading any: input
+ * is held then, or the loop would spin.
  */
 #ifndef JOBLIGHT_NET_CONNECTION_H
 #define JOBLIGHT_NET_CONNECTION_H
@@ -27,34 +28,47 @@
 #include "request.h"
 #include "joblight/core/hub.h"
 
-enum conn_state { CONN_IDLE, CONN_BODY, CONN_DRAIN, CONN_BUSY, CONN_UPGRADE, CONN_STREAM, CONN_SOCKET, CONN_CLOSING };
+enum conn_state {
+	CONN_IDLE,
+	CONN_BODY,
+	CONN_DRAIN,
+	CONN_BUSY,
+	CONN_UPGRADE,
+	CONN_STREAM,
+	CONN_SOCKET,
+	CONN_CLOSING
+};
 
 struct conn {
 	struct loop *loop;
 	struct lws *wsi;
-	uint64_t id; /* unique in its loop, never used twice; other threads name it by loop and id */
+	uint64_t
+	    id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
-	bool close_after;      /* the answer ends the connection */
-	bool counted;          /* as a stream: see loop_count_stream() */
-	bool wide;             /* its send buffer is large for a while */
-	bool may_widen;        /* a lot is coming */
-	uint32_t flowed;       /* bytes of it that the socket took */
-	bool held;             /* its input is, by rx flow control */
-	uint32_t reads; /* of its subscriptions, on their way to the store or back */
-	struct read_request *reading; /* the question of its request, on the way to the store or back */
-	bool ended;            /* the client has said all it will say */
-	bool has_begun;        /* some of the next request's head has arrived */
+	bool close_after; /* the answer ends the connection */
+	bool counted;     /* as a stream: see loop_count_stream() */
+	bool wide;        /* its send buffer is large for a while */
+	bool may_widen;   /* a lot is coming */
+	uint32_t flowed;  /* bytes of it that the socket took */
+	bool held;        /* its input is, by rx flow control */
+	uint32_t reads;   /* of its subscriptions, on their way to the store or back */
+	struct read_request
+	    *reading;   /* the question of its request, on the way to the store or back */
+	bool ended;     /* the client has said all it will say */
+	bool has_begun; /* some of the next request's head has arrived */
 	struct request *request;
 	struct buf in;         /* arrived and not taken yet */
 	struct chunked chunks; /* of the body that is arriving */
 	size_t drained;        /* read and not looked at, after a refusal */
 	struct reply *reply;   /* on its way to the client, or NULL */
-	struct list turn;      /* in loop->requests or loop->replies: its part in the end of this turn */
-	struct list timer;     /* in the list of the deadline it has */
+	struct list turn; /* in loop->requests or loop->replies: its part in the end of this turn */
+	struct list timer; /* in the list of the deadline it has */
 	uint64_t due;
-	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its memory, which is ours */
-	struct ws *ws; /* of a WebSocket */
-	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that number changed */
+	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its
+	                                  memory, which is ours */
+	struct ws *ws;                 /* of a WebSocket */
+	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that
+	                         number changed */
 };
 
 /* The connection with this id, or NULL when it is gone. */
@@ -88,22 +102,24 @@ void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);
 /*
- * So much is coming; later, with 0: it has gone.  The socket gets a larger buffer when the client turns out to
- * take it, and when there is room for that: see --max-wide.
+ * So much is coming; later, with 0: it has gone.  The socket gets a larger buffer when the client
+ * turns out to take it, and when there is room for that: see --max-wide.
  */
 void conn_widen(struct conn *c, size_t coming);
 /* The peer of this stream has hung up: see hangups.h. */
 void conn_hung_up(void *loop, uint64_t id);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
 /*
- * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.  A socket with a
- * large buffer becomes writable only when a third of it is free: a slow peer may need longer than stall_ms for that.
+ * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.
+ * A socket with a large buffer becomes writable only when a third of it is free: a slow peer may
+ * need longer than stall_ms for that.
  */
 bool conn_takes(struct conn *c);
 
 /* Ends a subscription of this connection and frees what holds it. */
 void conn_release(struct conn *c);
 
-int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len);
 
 #endif

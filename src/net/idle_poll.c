@@ -16,9 +16,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		h->hung_up(h->context, found[i].data.u64);
 }
 
-bool hangups_init(struct hangups *h, uv_loop_t *loop, void (*hung_up)(void *context, uint64_t id), void *context)
+bool hangups_init(struct hangups *h, uv_loop_t *loop, void (*hung_up)(void *context, uint64_t id),
+                  void *context)
 {
-	*h = (struct hangups){ .fd = epoll_create1(EPOLL_CLOEXEC), .hung_up = hung_up, .context = context };
+	*h = (struct hangups){ .fd = epoll_create1(EPOLL_CLOEXEC),
+		               .hung_up = hung_up,
+		               .context = context };
 	if (h->fd < 0)
 		return false;
 	uv_poll_init(loop, &h->poll, h->fd);

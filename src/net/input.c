@@ -36,7 +36,8 @@ void input_refuse(struct conn *c, const struct problem *p)
 
 void input_late(struct conn *c)
 {
-	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT, .detail = "the request did not come in time" };
+	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
+		                .detail = "the request did not come in time" };
 
 	if (c->state == CONN_DRAIN)
 		conn_kill(c);
@@ -75,15 +76,17 @@ static void take_chunks(struct conn *c, struct slice *bytes)
 	const struct limits *limits = c->loop->limits;
 	struct problem p = { 0 };
 
-	switch (chunked_take(&c->chunks, bytes, &c->request->body, limits->body_bytes, limits->header_bytes)) {
+	switch (chunked_take(&c->chunks, bytes, &c->request->body, limits->body_bytes,
+	                     limits->header_bytes)) {
 	case CHUNKED_MORE:
 		return;
 	case CHUNKED_DONE:
 		complete_request(c);
 		return;
 	case CHUNKED_TOO_LARGE:
-		problem_set(&p, OUTCOME_BODY_TOO_LARGE, "a body may have %llu bytes, this one has more",
-			    (unsigned long long)limits->body_bytes);
+		problem_set(&p, OUTCOME_BODY_TOO_LARGE,
+		            "a body may have %llu bytes, this one has more",
+		            (unsigned long long)limits->body_bytes);
 		break;
 	case CHUNKED_BAD:
 		problem_set(&p, OUTCOME_BAD_REQUEST, "the chunks of the body cannot be read");
@@ -100,7 +103,8 @@ static void take_body(struct conn *c, struct slice *bytes)
 		take_chunks(c, bytes);
 		return;
 	}
-	size_t missing = (size_t)r->length - r->body.len, len = missing < bytes->len ? missing : bytes->len;
+	size_t missing = (size_t)r->length - r->body.len,
+	       len = missing < bytes->len ? missing : bytes->len;
 	buf_add(&r->body, bytes->ptr, len);
 	bytes->ptr += len;
 	bytes->len -= len;

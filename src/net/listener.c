@@ -28,7 +28,8 @@ static int open_socket(const struct addrinfo *a, bool share)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (share)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	/* A connection is accepted with its first bytes, so that the request is there to be looked at. */
+	/* A connection is accepted with its first bytes, so that the request is there to be looked
+	 * at. */
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
 	socket_tune(fd);
 	if (a->ai_family == AF_INET6)
@@ -73,7 +74,8 @@ static bool port_is_free(const struct addrinfo *a)
 /* The descriptor that listens, and its port; -1: errno says why. */
 static int open_listening(const struct addrinfo *a, enum sharing sharing, unsigned *port)
 {
-	int fd = sharing == SHARE_FIRST && !port_is_free(a) ? -1 : open_socket(a, sharing != SHARE_NOT);
+	int fd = sharing == SHARE_FIRST && !port_is_free(a) ? -1
+	                                                    : open_socket(a, sharing != SHARE_NOT);
 
 	if (fd < 0)
 		return -1;
@@ -88,9 +90,11 @@ static int open_listening(const struct addrinfo *a, enum sharing sharing, unsign
 	return -1;
 }
 
-int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *error, size_t error_len)
+int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *error,
+                  size_t error_len)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
+	                *found = NULL;
 	char service[8];
 
 	snprintf(service, sizeof(service), "%u", *port);
@@ -101,7 +105,8 @@ int listener_bind(const char *host, unsigned *port, enum sharing sharing, char *
 	}
 	int fd = open_listening(found, sharing, port);
 	if (fd < 0)
-		snprintf(error, error_len, "cannot listen on %s:%u: %s", host, *port, strerror(errno));
+		snprintf(error, error_len, "cannot listen on %s:%u: %s", host, *port,
+		         strerror(errno));
 	freeaddrinfo(found);
 	return fd;
 }
@@ -115,8 +120,8 @@ static void open_spare(struct listener *l)
 }
 
 /*
- * Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not stuck.
- * False when even that cannot be, because somebody else was quicker.
+ * Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not
+ * stuck. False when even that cannot be, because somebody else was quicker.
  */
 static bool shed(struct listener *l)
 {
@@ -199,9 +204,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
-void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int), void *context)
+void listener_start(struct listener *l, uv_loop_t *loop, int fd, void (*accepted)(void *, int),
+                    void *context)
 {
-	*l = (struct listener){ .fd = fd, .spare = -1, .accepted = accepted, .context = context, .open = true };
+	*l = (struct listener){
+		.fd = fd, .spare = -1, .accepted = accepted, .context = context, .open = true
+	};
 	open_spare(l);
 	uv_poll_init(loop, &l->poll, fd);
 	uv_timer_init(loop, &l->pause);

@@ -17,14 +17,15 @@
 #include "transport/poll.h"
 #include "transport/websocket.h"
 
-#define STOP_LINGER_MS 500 /* a stop waits so long for clients that were refused and have not hung up */
-#define LONG_TURN_MS 5     /* after this a turn ends in its middle when somebody waits for it */
-#define TRIM_MS 1000       /* looks this often whether memory can go back */
+#define STOP_LINGER_MS                                                                             \
+	500            /* a stop waits so long for clients that were refused and have not hung up */
+#define LONG_TURN_MS 5 /* after this a turn ends in its middle when somebody waits for it */
+#define TRIM_MS 1000   /* looks this often whether memory can go back */
 #define TRIM_PAUSE_MS 5000 /* and not again for this long when it did */
 #define TRIM_MOVES 500     /* connections that came or left since */
 #define TRIM_SETTLED 50    /* and no more than this at the last look */
-#define TOLD_WHY 64        /* connections beyond the limit that get an answer instead of a plain close */
-#define TOLD_SHARE 19      /* or this part of the limit, because they take descriptors too */
+#define TOLD_WHY 64   /* connections beyond the limit that get an answer instead of a plain close */
+#define TOLD_SHARE 19 /* or this part of the limit, because they take descriptors too */
 
 /* Deadlines and slots. */
 
@@ -156,7 +157,8 @@ bool loop_takes_stream(struct conn *c, struct problem *problem)
 		return problem_set(problem, stopping.outcome, "%s", stopping.detail);
 	if (memory_is_short(&l->family->memory, loop_now(l))) {
 		l->counters.short_of_memory++;
-		return problem_set(problem, OUTCOME_OVERLOADED, "the server's memory is full; come back later");
+		return problem_set(problem, OUTCOME_OVERLOADED,
+		                   "the server's memory is full; come back later");
 	}
 	if (loop_count_stream(c))
 		return true;
@@ -272,8 +274,9 @@ void loop_close(struct loop *l)
 
 static void close_handles(struct loop *l)
 {
-	uv_handle_t *handles[] = { (uv_handle_t *)&l->async, (uv_handle_t *)&l->prepare, (uv_handle_t *)&l->idle,
-				   (uv_handle_t *)&l->tick, (uv_handle_t *)&l->drain, (uv_handle_t *)&l->pace };
+	uv_handle_t *handles[] = { (uv_handle_t *)&l->async, (uv_handle_t *)&l->prepare,
+		                   (uv_handle_t *)&l->idle,  (uv_handle_t *)&l->tick,
+		                   (uv_handle_t *)&l->drain, (uv_handle_t *)&l->pace };
 
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		if (!uv_is_closing(handles[i]))
@@ -290,7 +293,8 @@ static void on_drain(uv_timer_t *timer)
 		close_handles(l);
 }
 
-/* Answers are flushed by now; what is still open gets until drain_ms, and no deadline of its own is longer for it. */
+/* Answers are flushed by now; what is still open gets until drain_ms, and no deadline of its own is
+ * longer for it. */
 void loop_stop(struct loop *l)
 {
 	l->drain_due = loop_now(l) + l->limits->drain_ms;
@@ -352,7 +356,8 @@ static struct pace_sample take_sample(const struct loop *l)
 {
 	struct hub_stats stats = hub_stats(l->hub);
 
-	return (struct pace_sample){ clock_monotonic_us(), clock_thread_cpu_us(), stats.deliveries, stats.writes };
+	return (struct pace_sample){ clock_monotonic_us(), clock_thread_cpu_us(), stats.deliveries,
+		                     stats.writes };
 }
 
 /* A busy loop writes to many watchers at longer intervals, with more events in each write. */
@@ -455,8 +460,8 @@ static size_t distance(size_t a, size_t b)
 }
 
 /*
- * A crowd that came or left leaves free memory between what stays; the system gets it back when the crowd
- * has settled.
+ * A crowd that came or left leaves free memory between what stays; the system gets it back when the
+ * crowd has settled.
  */
 static void trim_memory(struct loop *l)
 {
@@ -506,8 +511,10 @@ static uint64_t tick_ms(const struct limits *limits)
 
 /* Making and running. */
 
-#define HEAD_BYTES 16000  /* read at a time of what is no WebSocket; lws has a buffer of 16 KiB */
-#define RECEIVE_BYTES 128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such pieces */
+#define HEAD_BYTES 16000 /* read at a time of what is no WebSocket; lws has a buffer of 16 KiB */
+#define RECEIVE_BYTES                                                                              \
+	128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such    \
+	       pieces */
 
 /* The first is that of a WebSocket that names no subprotocol; the last, of connections that we read
  * (conn.c): no client can ask for a name with a space. */
@@ -526,7 +533,8 @@ static const struct lws_http_mount mount = {
 	.origin_protocol = LWSMPRO_CALLBACK,
 };
 
-static const lws_retry_bo_t no_validity_checks; /* zeroed: lws sets no timers of its own on streams */
+static const lws_retry_bo_t
+    no_validity_checks; /* zeroed: lws sets no timers of its own on streams */
 
 static bool make_context(struct loop *l)
 {
@@ -539,7 +547,8 @@ static bool make_context(struct loop *l)
 		.pcontext = &l->lws,
 		.foreign_loops = &uv,
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-			   LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
+		           LWS_SERVER_OPTION_VALIDATE_UTF8 |
+		           LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
 		.pt_serv_buf_size = 16384,
 		.timeout_secs = (unsigned int)(l->limits->header_timeout_ms / 1000),
 		.timeout_secs_ah_idle = (unsigned int)(l->limits->header_timeout_ms / 1000),
@@ -572,8 +581,9 @@ static void init_lists(struct loop *l)
 }
 
 /*
- * libuv takes up to 48 times 1024 events before it comes to its prepare handles, and ten thousand hang-ups are
- * so many.  What others posted or asked for meanwhile does not wait for the last of them.
+ * libuv takes up to 48 times 1024 events before it comes to its prepare handles, and ten thousand
+ * hang-ups are so many.  What others posted or asked for meanwhile does not wait for the last of
+ * them.
  */
 static void on_async(uv_async_t *async)
 {
@@ -593,7 +603,8 @@ static void init_handles(struct loop *l)
 	uv_timer_init(&l->uv, &l->tick);
 	uv_timer_init(&l->uv, &l->drain);
 	uv_timer_init(&l->uv, &l->pace);
-	l->async.data = l->prepare.data = l->idle.data = l->tick.data = l->drain.data = l->pace.data = l;
+	l->async.data = l->prepare.data = l->idle.data = l->tick.data = l->drain.data =
+	    l->pace.data = l;
 	uv_prepare_start(&l->prepare, on_prepare);
 	uv_timer_start(&l->tick, on_tick, 0, tick_ms(l->limits));
 }
@@ -636,7 +647,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		return false;
 	}
 	if (!make_context(l)) {
-		snprintf(error, error_len, "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
+		snprintf(error, error_len,
+		         "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
 	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, on_left, l);

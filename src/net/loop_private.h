@@ -37,7 +37,7 @@ struct loops {
 	atomic_size_t connections; /* of all loops */
 	atomic_size_t wide;        /* bytes of the larger buffers of sockets, of all loops */
 	atomic_size_t streams;     /* of them, what loop_count_stream() counted */
-	atomic_size_t replies;     /* bytes of answers on their way, but for snapshots, of all loops */
+	atomic_size_t replies; /* bytes of answers on their way, but for snapshots, of all loops */
 	struct memory_gauge memory;
 	struct loop *all;
 };
@@ -73,21 +73,24 @@ struct loop {
 	uint32_t slot_count, free_slot;
 	size_t conn_count;
 
-	struct list requests, replies;            /* connections with a request to run, an answer to write */
-	struct list sockets;                      /* WebSockets with something to write */
-	struct list left;                         /* their subscriptions that ended, until they can be freed */
-	struct list beats_due;                    /* WebSockets by their next ping */
-	struct list messages;                     /* WebSockets with half a message, by its deadline */
-	struct list heads, bodies, idles, closings; /* deadlines: heads, bodies, keep-alive, last bytes of an answer */
-	struct list waits[WAIT_SECONDS_MAX + 1];  /* long polls by their seconds: each list is in order */
-	size_t moves, seen_count; /* connections that came or left since memory was given back; all at the last look */
+	struct list requests, replies; /* connections with a request to run, an answer to write */
+	struct list sockets;           /* WebSockets with something to write */
+	struct list left;              /* their subscriptions that ended, until they can be freed */
+	struct list beats_due;         /* WebSockets by their next ping */
+	struct list messages;          /* WebSockets with half a message, by its deadline */
+	struct list heads, bodies, idles,
+	    closings; /* deadlines: heads, bodies, keep-alive, last bytes of an answer */
+	struct list
+	    waits[WAIT_SECONDS_MAX + 1]; /* long polls by their seconds: each list is in order */
+	size_t moves, seen_count; /* connections that came or left since memory was given back; all
+	                             at the last look */
 	uint64_t trim_due;
 	uint64_t now;
 	uint64_t drain_due; /* while it stops: what is open then is cut */
-	uint64_t turned; /* when the last turn ended */
-	bool round; /* the hub has something to deliver */
-	bool beats; /* more heartbeats are due than one turn sends */
-	bool kick;  /* lws has a timer to arm */
+	uint64_t turned;    /* when the last turn ended */
+	bool round;         /* the hub has something to deliver */
+	bool beats;         /* more heartbeats are due than one turn sends */
+	bool kick;          /* lws has a timer to arm */
 	bool stopping;
 };
 
@@ -99,17 +102,18 @@ static inline uint64_t loop_now(const struct loop *l)
 /* Something waits for the end of the turn; when that is far away, it is made to come. */
 void loop_hurry(struct loop *l);
 
-/* Whether this connection may become a stream now, which counts it as one; *problem says why not. */
+/* Whether this connection may become a stream now, which counts it as one; *problem says why not.
+ */
 bool loop_takes_stream(struct conn *c, struct problem *problem);
 /*
- * Counts a connection that will stay for long (a stream, a WebSocket, a waiting poll), once; false when there
- * are as many as may be.  So that they leave connections for requests.
+ * Counts a connection that will stay for long (a stream, a WebSocket, a waiting poll), once; false
+ * when there are as many as may be.  So that they leave connections for requests.
  */
 bool loop_count_stream(struct conn *c);
 void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
 
-/* Of the last frame whose head lws refused in this thread: its length was 2^63 or more; otherwise it was a control
- * frame. */
+/* Of the last frame whose head lws refused in this thread: its length was 2^63 or more; otherwise
+ * it was a control frame. */
 bool loop_lws_refused_length(void);
 
 /* Puts a deadline on a connection, replacing the one it had. */

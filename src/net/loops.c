@@ -36,7 +36,8 @@ static void lws_log(int level, const char *line)
 	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
 		level = LLL_DEBUG;
 	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
-	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text", text, (char *)0);
+	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text",
+	          text, (char *)0);
 }
 
 struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
@@ -50,7 +51,9 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->all = xcalloc(config->count, sizeof(*all->all));
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
 	for (unsigned i = 0; i < all->count; i++) {
-		enum sharing sharing = all->count == 1 ? SHARE_NOT : i == 0 ? SHARE_FIRST : SHARE_NEXT;
+		enum sharing sharing = all->count == 1 ? SHARE_NOT
+		                       : i == 0        ? SHARE_FIRST
+		                                       : SHARE_NEXT;
 		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
 		if (fd < 0 || !loop_init(all, i, fd, error, error_len))
 			return NULL; /* the process ends */
@@ -134,15 +137,15 @@ static void log_counters(const struct loops *l)
 #include "counters.def"
 #undef COUNTER
 	}
-#define COUNTER(name, whose, what)                                                                                     \
-	char name##_text[24];                                                                                          \
+#define COUNTER(name, whose, what)                                                                 \
+	char name##_text[24];                                                                      \
 	snprintf(name##_text, sizeof(name##_text), "%" PRIu64, name);
 #include "counters.def"
 #undef COUNTER
 #define COUNTER(name, whose, what) #name, name##_text,
 	log_event(LOG_LEVEL_INFO, "counted",
 #include "counters.def"
-		  (char *)0);
+	          (char *)0);
 #undef COUNTER
 }
 

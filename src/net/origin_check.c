@@ -14,10 +14,11 @@ static bool check_host(const struct origin_rules *rules, const struct request *r
 
 	if (!host.len || origin_serves_host(rules->hosts, host) || slice_is(r->path, "/healthz"))
 		return true;
-	return problem_set(problem, OUTCOME_HOST_NOT_SERVED,
-	                   "the name in Host, \"%.*s\", is not served: start joblight with --host NAME "
-	                   "for it, or use localhost or an address",
-	                   shown(host), host.ptr);
+	return problem_set(
+	    problem, OUTCOME_HOST_NOT_SERVED,
+	    "the name in Host, \"%.*s\", is not served: start joblight with --host NAME "
+	    "for it, or use localhost or an address",
+	    shown(host), host.ptr);
 }
 
 /* Only reads, which a foreign page may ask for but not see the answer of. */
@@ -26,7 +27,8 @@ static bool is_safe(const struct request *r)
 	return r->method == METHOD_GET || r->method == METHOD_HEAD || r->method == METHOD_OPTIONS;
 }
 
-/* The browser says whose the page is; where it does not, the page's origin is compared with Host. */
+/* The browser says whose the page is; where it does not, the page's origin is compared with Host.
+ */
 static bool is_of_this_server(const struct request *r)
 {
 	struct slice site = r->headers[HEADER_SEC_FETCH_SITE], origin = r->headers[HEADER_ORIGIN];
@@ -46,8 +48,9 @@ bool origin_check(const struct origin_rules *rules, const struct request *r, enu
 	if ((use == ORIGIN_REQUEST && is_safe(r)) || is_of_this_server(r) ||
 	    origin_is_listed(rules->origins, origin))
 		return true;
-	return problem_set(problem, OUTCOME_FORBIDDEN_ORIGIN,
-	                   "pages of %.*s may not do this: start joblight with --origin ORIGIN for it; a proxy "
-	                   "must pass Host unchanged",
-	                   origin.len ? shown(origin) : 13, origin.len ? origin.ptr : "other origins");
+	return problem_set(
+	    problem, OUTCOME_FORBIDDEN_ORIGIN,
+	    "pages of %.*s may not do this: start joblight with --origin ORIGIN for it; a proxy "
+	    "must pass Host unchanged",
+	    origin.len ? shown(origin) : 13, origin.len ? origin.ptr : "other origins");
 }

@@ -1,8 +1,8 @@
 /*
- * Who may ask a server that has no keys.  It trusts everybody who reaches it, and a foreign web page reaches
- * it through the browser of somebody who may: under a name of its own that leads here (DNS rebinding), or by
- * a form, a fetch or a WebSocket to the right name.  Workers and curl send none of the headers that browsers
- * send, and are not affected.
+ * Who may ask a server that has no keys.  It trusts everybody who reaches it, and a foreign web
+ * page reaches it through the browser of somebody who may: under a name of its own that leads here
+ * (DNS rebinding), or by a form, a fetch or a WebSocket to the right name.  Workers and curl send
+ * none of the headers that browsers send, and are not affected.
  */
 #ifndef JOBLIGHT_NET_ORIGIN_CHECK_H
 #define JOBLIGHT_NET_ORIGIN_CHECK_H

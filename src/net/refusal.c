@@ -61,6 +61,6 @@ bool refusal_is_event(struct slice accept, enum outcome o)
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms)
 {
 	buf_format(out, "retry: %u\n\nevent: refused\n", wait_ms);
-	buf_format(out, "data: {\"code\":\"%s\",\"status\":%d,\"retryAfterMs\":%u}\n\n", outcome_code(o),
-		   outcome_status(o), wait_ms);
+	buf_format(out, "data: {\"code\":\"%s\",\"status\":%d,\"retryAfterMs\":%u}\n\n",
+	           outcome_code(o), outcome_status(o), wait_ms);
 }

@@ -1,6 +1,7 @@
 /*
- * A stream that is refused for load, told so that an EventSource comes back: after a 503 or a 429 it never does.
- * It gets a 200 instead, with the time after which it tries again and an event that says why, and then the end.
+ * A stream that is refused for load, told so that an EventSource comes back: after a 503 or a 429
+ * it never does. It gets a 200 instead, with the time after which it tries again and an event that
+ * says why, and then the end.
  *
  *      retry: 9137
  *
@@ -17,9 +18,9 @@
 
 #define EVENT_STREAM "text/event-stream; charset=utf-8"
 /* Incremental: RFC 10036. */
-#define EVENT_STREAM_HEADERS                                                                                           \
-	"Cache-Control: no-store, no-transform\r\n"                                                                    \
-	"X-Accel-Buffering: no\r\n"                                                                                    \
+#define EVENT_STREAM_HEADERS                                                                       \
+	"Cache-Control: no-store, no-transform\r\n"                                                \
+	"X-Accel-Buffering: no\r\n"                                                                \
 	"Incremental: ?1\r\n"
 
 /* How many were refused lately. */
@@ -31,13 +32,15 @@ struct refusals {
 #define REFUSALS_MIN_MS 5000
 #define REFUSALS_MAX_MS 15000
 #define REFUSALS_HALVED_MS 10000
-#define REFUSALS_DOUBLE 4000      /* with so many recent ones the wait is twice as long, and so on */
+#define REFUSALS_DOUBLE 4000 /* with so many recent ones the wait is twice as long, and so on */
 #define REFUSALS_LIMIT_MS 120000
 
-/* Counts one more; returns when its client is to come back: a random time, longer the more were refused lately. */
+/* Counts one more; returns when its client is to come back: a random time, longer the more were
+ * refused lately. */
 unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
 
-/* The client understands the event (its Accept header names text/event-stream), and the outcome is 503 or 429. */
+/* The client understands the event (its Accept header names text/event-stream), and the outcome is
+ * 503 or 429. */
 bool refusal_is_event(struct slice accept, enum outcome o);
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms);
 

@@ -42,7 +42,8 @@ void reply_free(struct reply *r)
 
 static struct slice part_of(const struct reply *r)
 {
-	const struct slice parts[PART_COUNT] = { buf_as_slice(&r->head), r->body, buf_as_slice(&r->tail) };
+	const struct slice parts[PART_COUNT] = { buf_as_slice(&r->head), r->body,
+		                                 buf_as_slice(&r->tail) };
 
 	return parts[r->part];
 }
@@ -76,7 +77,8 @@ enum reply_progress reply_write(struct conn *c)
 			return REPLY_DONE;
 		}
 		written += piece.len;
-		if (conn_write(c, piece.ptr, piece.len) == SINK_BLOCKED) /* the reply may be gone with the connection */
+		if (conn_write(c, piece.ptr, piece.len) ==
+		    SINK_BLOCKED) /* the reply may be gone with the connection */
 			return REPLY_BLOCKED;
 	}
 	return REPLY_MORE;
@@ -98,7 +100,7 @@ static const char *connection_line(const struct conn *c)
 }
 
 static void add_head(struct conn *c, struct buf *b, int status, const char *title, const char *type,
-		     const char *headers, size_t len)
+                     const char *headers, size_t len)
 {
 	char digits[16];
 
@@ -122,9 +124,10 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 	buf_text(b, "\r\n");
 }
 
-/* The answer with its head, and the space for a body of so many bytes; its body is to be added, and then sent. */
-static struct reply *begin(struct conn *c, int status, const char *title, const char *type, const char *headers,
-			   size_t len)
+/* The answer with its head, and the space for a body of so many bytes; its body is to be added, and
+ * then sent. */
+static struct reply *begin(struct conn *c, int status, const char *title, const char *type,
+                           const char *headers, size_t len)
 {
 	struct reply *r = xcalloc(1, sizeof(*r));
 
@@ -156,18 +159,20 @@ static void count(struct conn *c, struct reply *r)
 }
 
 /*
- * Whether an answer that will keep so many bytes may be made.  One write always may, and what answers a write: that
- * has been done.  False: the answer is a 503.
+ * Whether an answer that will keep so many bytes may be made.  One write always may, and what
+ * answers a write: that has been done.  False: the answer is a 503.
  */
 static bool has_room(struct conn *c, size_t len)
 {
-	uint64_t most = c->loop->limits->replies_bytes, held = atomic_load(&c->loop->family->replies);
+	uint64_t most = c->loop->limits->replies_bytes,
+	         held = atomic_load(&c->loop->family->replies);
 
-	if (len <= PIECE_BYTES || !wants_body(c) || !c->request || c->request->method != METHOD_GET || !most ||
-	    !held || held + len <= most)
+	if (len <= PIECE_BYTES || !wants_body(c) || !c->request ||
+	    c->request->method != METHOD_GET || !most || !held || held + len <= most)
 		return true;
 	c->loop->counters.replies_full++;
-	reply_refuse(c, OUTCOME_OVERLOADED, "too many large answers are on their way; come back in a moment");
+	reply_refuse(c, OUTCOME_OVERLOADED,
+	             "too many large answers are on their way; come back in a moment");
 	return false;
 }
 
@@ -178,8 +183,8 @@ static void send_reply(struct conn *c, size_t len)
 	conn_reply_ready(c);
 }
 
-void reply_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
-		 struct slice body)
+void reply_bytes(struct conn *c, int status, const char *title, const char *type,
+                 const char *headers, struct slice body)
 {
 	struct reply *r = begin(c, status, title, type, headers, body.len);
 
@@ -188,8 +193,8 @@ void reply_bytes(struct conn *c, int status, const char *title, const char *type
 	send_reply(c, body.len);
 }
 
-void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type, const char *headers,
-			 struct slice body)
+void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type,
+                         const char *headers, struct slice body)
 {
 	if (body.len <= PIECE_BYTES) { /* one write */
 		reply_bytes(c, status, title, type, headers, body);
@@ -211,7 +216,7 @@ void reply_head_only(struct conn *c, struct buf *head)
 }
 
 void reply_json_around(struct conn *c, enum outcome o, const char *headers, struct buf *before,
-		       struct read_result *result, struct buf *after)
+                       struct read_result *result, struct buf *after)
 {
 	struct slice body = read_result_json(result);
 	size_t len = before->len + body.len + after->len + 1;
@@ -242,16 +247,19 @@ void reply_json_around(struct conn *c, enum outcome o, const char *headers, stru
 	send_reply(c, len);
 }
 
-void reply_json_shared(struct conn *c, enum outcome o, const char *headers, struct read_result *result)
+void reply_json_shared(struct conn *c, enum outcome o, const char *headers,
+                       struct read_result *result)
 {
 	struct buf none = { 0 }, nothing = { 0 };
 
 	reply_json_around(c, o, headers, &none, result, &nothing);
 }
 
-static void reply_text(struct conn *c, enum outcome o, const char *type, const char *headers, struct slice json)
+static void reply_text(struct conn *c, enum outcome o, const char *type, const char *headers,
+                       struct slice json)
 {
-	struct reply *r = begin(c, outcome_status(o), outcome_title(o), type, headers, json.len + 1);
+	struct reply *r = begin(c, outcome_status(o), outcome_title(o), type, headers,
+	                        json.len + 1);
 
 	if (wants_body(c)) {
 		buf_slice(&r->head, json);

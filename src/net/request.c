@@ -8,7 +8,6 @@
 #include "loop_private.h"
 #include "transport/websocket.h"
 
-
 const char *method_text(enum method m)
 {
 #define METHOD_TEXT(name) #name,
@@ -34,7 +33,8 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 
 	for (size_t i = 0; i < r->arg_count; i++) {
 		struct slice arg = r->args[i];
-		if (arg.len < len || memcmp(arg.ptr, name, len) != 0 || (arg.len > len && arg.ptr[len] != '='))
+		if (arg.len < len || memcmp(arg.ptr, name, len) != 0 ||
+		    (arg.len > len && arg.ptr[len] != '='))
 			continue;
 		*value = (struct slice){ arg.ptr + len, arg.len - len };
 		if (value->len) { /* behind the equals sign */
@@ -58,13 +58,16 @@ static void skip_any(struct slice *text, const char *bytes)
 		skip(text, 1);
 }
 
-/* Takes the next entity tag off the list, without its W/, because the comparison is weak.  False: there is none. */
+/* Takes the next entity tag off the list, without its W/, because the comparison is weak.  False:
+ * there is none. */
 static bool next_tag(struct slice *list, struct slice *tag)
 {
 	skip_any(list, " \t,");
 	if (list->len > 2 && memcmp(list->ptr, "W/", 2) == 0)
 		skip(list, 2);
-	const char *end = list->len > 1 && *list->ptr == '"' ? memchr(list->ptr + 1, '"', list->len - 1) : NULL;
+	const char *end = list->len > 1 && *list->ptr == '"'
+	                      ? memchr(list->ptr + 1, '"', list->len - 1)
+	                      : NULL;
 	if (!end)
 		return false;
 	*tag = (struct slice){ list->ptr, (size_t)(end - list->ptr) + 1 };
@@ -101,8 +104,8 @@ static bool parse_number(struct slice text, uint64_t *value)
 	return true;
 }
 
-bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
-		    uint64_t *value, struct problem *problem)
+bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least,
+                    uint64_t most, uint64_t *value, struct problem *problem)
 {
 	struct slice text;
 
@@ -111,8 +114,9 @@ bool request_number(const struct request *r, const char *name, uint64_t standard
 		return true;
 	if (parse_number(text, value) && *value >= least && *value <= most)
 		return true;
-	return problem_set(problem, OUTCOME_BAD_REQUEST, "%s must be a whole number from %llu to %llu", name,
-			   (unsigned long long)least, (unsigned long long)most);
+	return problem_set(problem, OUTCOME_BAD_REQUEST,
+	                   "%s must be a whole number from %llu to %llu", name,
+	                   (unsigned long long)least, (unsigned long long)most);
 }
 
 /* Answers. */
@@ -136,7 +140,8 @@ const char *http_refusal_lines(enum outcome o)
 {
 	if (o == OUTCOME_METHOD_NOT_ALLOWED)
 		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
-	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "";
+	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	                                     : "";
 }
 
 /* Writes. */
@@ -152,7 +157,8 @@ bool http_idempotency_key(const struct request *r, struct op *op, struct problem
 		ok = key.ptr[i] > ' ' && key.ptr[i] < 0x7f;
 	if (!ok)
 		return problem_set(problem, OUTCOME_BAD_REQUEST,
-				   "Idempotency-Key must be 1 to %d visible ASCII characters", KEY_MAX);
+		                   "Idempotency-Key must be 1 to %d visible ASCII characters",
+		                   KEY_MAX);
 	memcpy(op->key, key.ptr, key.len);
 	op->key[key.len] = '\0';
 	return true;
@@ -166,7 +172,8 @@ void http_submit(struct conn *c, struct op *op)
 		return;
 	op_free(op);
 	c->loop->counters.busy++;
-	reply_refuse(c, OUTCOME_OVERLOADED, "too many writes are waiting; repeat this one in a moment");
+	reply_refuse(c, OUTCOME_OVERLOADED,
+	             "too many writes are waiting; repeat this one in a moment");
 }
 
 static bool tells_watchers(const struct op *op)
@@ -196,7 +203,8 @@ static void finish_body(const struct loop *l, const struct op *op, struct buf *o
 		buf_char(out, ']');
 }
 
-/* A created job's body begins {"id":"…": so also when it is the stored answer of an earlier request. */
+/* A created job's body begins {"id":"…": so also when it is the stored answer of an earlier
+ * request. */
 static void add_location(const struct op *op, struct buf *lines)
 {
 	const char *id = op->body.ptr + strlen("{\"id\":\"");
@@ -279,5 +287,6 @@ void http_read(struct conn *c, const struct read_query *q, http_read_answer *ans
 	c->reading = NULL;
 	free(r);
 	c->loop->counters.busy++;
-	reply_refuse(c, OUTCOME_OVERLOADED, "too many readers are waiting; repeat this in a moment");
+	reply_refuse(c, OUTCOME_OVERLOADED,
+	             "too many readers are waiting; repeat this in a moment");
 }

@@ -1,8 +1,8 @@
 /*
  * HTTP requests as handlers see them, and the answers they make.
  *
- * A handler is called once, when the body is complete.  It answers with one of the reply functions, now
- * or later (conn_find() by id), exactly once.
+ * A handler is called once, when the body is complete.  It answers with one of the reply functions,
+ * now or later (conn_find() by id), exactly once.
  */
 #ifndef JOBLIGHT_NET_REQUEST_H
 #define JOBLIGHT_NET_REQUEST_H
@@ -24,26 +24,26 @@ enum method { METHODS(METHOD_ENUM) METHOD_COUNT };
 const char *method_text(enum method m);
 
 /*
- * Headers that are read: HEADER(id, name, whether it is a list; what is no list may be sent once).  HOST is the
- * authority of an absolute-form target where there is one.
+ * Headers that are read: HEADER(id, name, whether it is a list; what is no list may be sent once).
+ * HOST is the authority of an absolute-form target where there is one.
  */
-#define HEADERS(X)                                                                                                     \
-	X(HOST, "host", false)                                                                                         \
-	X(CONNECTION, "connection", true)                                                                              \
-	X(CONTENT_LENGTH, "content-length", false)                                                                     \
-	X(CONTENT_TYPE, "content-type", false)                                                                         \
-	X(CONTENT_ENCODING, "content-encoding", true)                                                                  \
-	X(TRANSFER_ENCODING, "transfer-encoding", true)                                                                \
-	X(EXPECT, "expect", true)                                                                                      \
-	X(IDEMPOTENCY_KEY, "idempotency-key", false)                                                                   \
-	X(LAST_EVENT_ID, "last-event-id", false)                                                                       \
-	X(IF_NONE_MATCH, "if-none-match", true)                                                                        \
-	X(ACCEPT, "accept", true)                                                                                      \
-	X(ACCEPT_ENCODING, "accept-encoding", true)                                                                    \
-	X(ORIGIN, "origin", false)                                                                                     \
-	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                                     \
-	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                                                   \
-	X(WEBSOCKET_VERSION, "sec-websocket-version", false)                                                           \
+#define HEADERS(X)                                                                                 \
+	X(HOST, "host", false)                                                                     \
+	X(CONNECTION, "connection", true)                                                          \
+	X(CONTENT_LENGTH, "content-length", false)                                                 \
+	X(CONTENT_TYPE, "content-type", false)                                                     \
+	X(CONTENT_ENCODING, "content-encoding", true)                                              \
+	X(TRANSFER_ENCODING, "transfer-encoding", true)                                            \
+	X(EXPECT, "expect", true)                                                                  \
+	X(IDEMPOTENCY_KEY, "idempotency-key", false)                                               \
+	X(LAST_EVENT_ID, "last-event-id", false)                                                   \
+	X(IF_NONE_MATCH, "if-none-match", true)                                                    \
+	X(ACCEPT, "accept", true)                                                                  \
+	X(ACCEPT_ENCODING, "accept-encoding", true)                                                \
+	X(ORIGIN, "origin", false)                                                                 \
+	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
+	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \
+	X(WEBSOCKET_VERSION, "sec-websocket-version", false)                                       \
 	X(WEBSOCKET_PROTOCOL, "sec-websocket-protocol", true)
 #define HEADER_ENUM(id, name, is_list) HEADER_##id,
 enum header { HEADERS(HEADER_ENUM) HEADER_COUNT };
@@ -61,11 +61,11 @@ struct request {
 	bool keep_alive;
 	bool chunked;          /* its body is; otherwise it has `length` bytes */
 	bool expects_continue; /* the client waits for "100 Continue" before it sends the body */
-	struct buf text; /* what the slices point into */
-	struct slice path; /* decoded, but for escaped slashes; without a slash at its end */
+	struct buf text;       /* what the slices point into */
+	struct slice path;     /* decoded, but for escaped slashes; without a slash at its end */
 	struct slice args[REQUEST_ARGS]; /* "name=value", decoded */
 	size_t arg_count;
-	struct slice headers[HEADER_COUNT]; /* ptr NULL: not sent */
+	struct slice headers[HEADER_COUNT];  /* ptr NULL: not sent */
 	struct slice params[REQUEST_PARAMS]; /* of the path */
 	uint64_t length;
 	struct buf body;
@@ -84,8 +84,8 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 /* If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of them, or a star). */
 bool request_has_etag(const struct request *r, const char *etag);
 /* A whole number in [least, most]; `standard` when not given.  False: the problem is set. */
-bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least, uint64_t most,
-		    uint64_t *value, struct problem *problem);
+bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least,
+                    uint64_t most, uint64_t *value, struct problem *problem);
 
 /* The value of a Date header (RFC 9110 section 6.6.1), valid until the next call in this thread. */
 const char *http_date(void);

@@ -103,7 +103,8 @@ static bool read_headers(struct request *r, const struct head *head, struct prob
 			if (known[h].is_list)
 				join_list(r, h, fields);
 		} else if (!known[h].is_list) {
-			return problem_set(problem, OUTCOME_BAD_REQUEST, "the header %s is given twice", known[h].name);
+			return problem_set(problem, OUTCOME_BAD_REQUEST,
+			                   "the header %s is given twice", known[h].name);
 		}
 	}
 	return true;
@@ -117,8 +118,8 @@ static int hex_value(char c)
 }
 
 /*
- * Decodes what the head's check let through.  A slash that was escaped stays so: it is not one that separates
- * segments, and no path that is known has one inside a segment.
+ * Decodes what the head's check let through.  A slash that was escaped stays so: it is not one that
+ * separates segments, and no path that is known has one inside a segment.
  */
 static struct slice decode(struct request *r, struct slice from, bool is_path)
 {
@@ -128,7 +129,8 @@ static struct slice decode(struct request *r, struct slice from, bool is_path)
 		return keep(r, from);
 	for (size_t i = 0; i < from.len; i++) {
 		char c = from.ptr[i];
-		if (c == '%' && !(is_path && from.ptr[i + 1] == '2' && (from.ptr[i + 2] | 0x20) == 'f')) {
+		if (c == '%' &&
+		    !(is_path && from.ptr[i + 1] == '2' && (from.ptr[i + 2] | 0x20) == 'f')) {
 			c = (char)(hex_value(from.ptr[i + 1]) << 4 | hex_value(from.ptr[i + 2]));
 			i += 2;
 		}
@@ -153,8 +155,9 @@ static bool read_path(struct request *r, struct slice path, struct problem *prob
 	for (size_t i = 0; i < r->path.len && !is_of_pages(r->path); i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
-					   "the path holds characters that cannot be in one");
-	if (r->path.len > 1 && r->path.ptr[r->path.len - 1] == '/' && r->path.ptr[r->path.len - 2] != '/')
+			                   "the path holds characters that cannot be in one");
+	if (r->path.len > 1 && r->path.ptr[r->path.len - 1] == '/' &&
+	    r->path.ptr[r->path.len - 2] != '/')
 		r->path.len--;
 	return true;
 }
@@ -162,7 +165,8 @@ static bool read_path(struct request *r, struct slice path, struct problem *prob
 static bool add_arg(struct request *r, struct slice text, struct problem *problem)
 {
 	if (r->arg_count == REQUEST_ARGS)
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "the query has more than %d arguments", REQUEST_ARGS);
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "the query has more than %d arguments", REQUEST_ARGS);
 	struct slice arg = decode(r, text, false);
 	if (!utf8_valid(arg))
 		return problem_set(problem, OUTCOME_BAD_REQUEST, "the query is not valid UTF-8");
@@ -184,18 +188,20 @@ static bool read_args(struct request *r, struct slice query, struct problem *pro
 	return true;
 }
 
-/* Takes scheme and authority off a target in absolute form (RFC 9112 section 3.2.2); the authority is the host. */
+/* Takes scheme and authority off a target in absolute form (RFC 9112 section 3.2.2); the authority
+ * is the host. */
 static bool take_authority(struct request *r, struct slice *target, struct problem *problem)
 {
-	size_t scheme = target->len > 7 && strncasecmp(target->ptr, "http://", 7) == 0	  ? 7
-			: target->len > 8 && strncasecmp(target->ptr, "https://", 8) == 0 ? 8
-											   : 0;
+	size_t scheme = target->len > 7 && strncasecmp(target->ptr, "http://", 7) == 0    ? 7
+	                : target->len > 8 && strncasecmp(target->ptr, "https://", 8) == 0 ? 8
+	                                                                                  : 0;
 	struct slice host = { target->ptr + scheme, 0 };
 
 	while (scheme + host.len < target->len && !strchr("/?", host.ptr[host.len]))
 		host.len++;
 	if (!scheme || !host.len || memchr(host.ptr, '@', host.len))
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "the request target must be a path or a URL");
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "the request target must be a path or a URL");
 	target->ptr += scheme + host.len;
 	target->len -= scheme + host.len;
 	r->headers[HEADER_HOST] = keep(r, host);
@@ -207,7 +213,8 @@ static bool read_target(struct request *r, struct slice target, struct problem *
 	if (target.ptr[0] != '/' && !take_authority(r, &target, problem))
 		return false;
 	const char *mark = memchr(target.ptr, '?', target.len);
-	struct slice path = { target.ptr, mark ? (size_t)(mark - target.ptr) : target.len }, query = { 0 };
+	struct slice path = { target.ptr, mark ? (size_t)(mark - target.ptr) : target.len },
+	             query = { 0 };
 	if (mark)
 		query = (struct slice){ mark + 1, target.len - path.len - 1 };
 	return read_path(r, path.len ? path : SLICE("/"), problem) && read_args(r, query, problem);
@@ -218,7 +225,8 @@ static bool read_target(struct request *r, struct slice target, struct problem *
 static bool check_host(const struct request *r, struct problem *problem)
 {
 	if (!r->http_1_0 && !r->headers[HEADER_HOST].len)
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "exactly one Host header is required");
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "exactly one Host header is required");
 	return true;
 }
 
@@ -242,18 +250,21 @@ static bool read_length(struct request *r, struct problem *problem)
 		ok = text.ptr[i] >= '0' && text.ptr[i] <= '9';
 		r->length = r->length * 10 + (uint64_t)(text.ptr[i] - '0');
 	}
-	return ok || problem_set(problem, OUTCOME_BAD_REQUEST, "Content-Length must be a plain number");
+	return ok ||
+	       problem_set(problem, OUTCOME_BAD_REQUEST, "Content-Length must be a plain number");
 }
 
 static bool read_coding(struct request *r, struct problem *problem)
 {
 	if (r->headers[HEADER_CONTENT_LENGTH].ptr)
 		return problem_set(problem, OUTCOME_BAD_REQUEST,
-				   "Content-Length and Transfer-Encoding exclude each other");
+		                   "Content-Length and Transfer-Encoding exclude each other");
 	if (r->http_1_0)
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "HTTP/1.0 has no Transfer-Encoding");
 	if (!is_word(r->headers[HEADER_TRANSFER_ENCODING], "chunked"))
-		return problem_set(problem, OUTCOME_BAD_REQUEST, "the only Transfer-Encoding taken here is chunked");
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "the only Transfer-Encoding taken here is chunked");
 	r->chunked = true;
 	return true;
 }
@@ -265,31 +276,36 @@ static bool read_framing(struct request *r, struct problem *problem)
 	if (r->headers[HEADER_CONTENT_LENGTH].ptr)
 		return read_length(r, problem);
 	if (r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH)
-		return problem_set(problem, OUTCOME_LENGTH_REQUIRED, "send Content-Length; an empty body has 0");
+		return problem_set(problem, OUTCOME_LENGTH_REQUIRED,
+		                   "send Content-Length; an empty body has 0");
 	return true;
 }
 
-static bool check_body(const struct request *r, const struct limits *limits, struct problem *problem)
+static bool check_body(const struct request *r, const struct limits *limits,
+                       struct problem *problem)
 {
 	struct slice coding = r->headers[HEADER_CONTENT_ENCODING];
 
 	if (r->length > limits->body_bytes)
-		return problem_set(problem, OUTCOME_BODY_TOO_LARGE, "a body may have %llu bytes, this one has %llu",
-				   (unsigned long long)limits->body_bytes, (unsigned long long)r->length);
+		return problem_set(problem, OUTCOME_BODY_TOO_LARGE,
+		                   "a body may have %llu bytes, this one has %llu",
+		                   (unsigned long long)limits->body_bytes,
+		                   (unsigned long long)r->length);
 	if ((r->length || r->chunked) && coding.len && !is_word(coding, "identity"))
 		return problem_set(problem, OUTCOME_UNSUPPORTED_MEDIA_TYPE,
-				   "send the body as it is, without a Content-Encoding");
+		                   "send the body as it is, without a Content-Encoding");
 	return true;
 }
 
 static bool read_request(struct request *r, const struct head *head, const struct limits *limits,
-			 struct problem *problem)
+                         struct problem *problem)
 {
 	r->method = head->method;
 	r->http_1_0 = head->http_1_0;
 	buf_reserve(&r->text, head->len);
-	if (!read_headers(r, head, problem) || !check_host(r, problem) || !read_target(r, head->target, problem) ||
-	    !read_framing(r, problem) || !check_body(r, limits, problem))
+	if (!read_headers(r, head, problem) || !check_host(r, problem) ||
+	    !read_target(r, head->target, problem) || !read_framing(r, problem) ||
+	    !check_body(r, limits, problem))
 		return false;
 	read_connection(r);
 	r->head = r->method == METHOD_HEAD;
@@ -298,7 +314,8 @@ static bool read_request(struct request *r, const struct head *head, const struc
 	return true;
 }
 
-struct request *guard_request(const struct head *head, const struct limits *limits, struct problem *problem)
+struct request *guard_request(const struct head *head, const struct limits *limits,
+                              struct problem *problem)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 

@@ -1,14 +1,17 @@
 /*
- * From a request's head to the request that handlers see: framing that could be read in two ways, bytes that
- * must not reach a handler, and bodies that will not be taken are refused here.  RFC 9112 sections 3 and 6.
+ * From a request's head to the request that handlers see: framing that could be read in two ways,
+ * bytes that must not reach a handler, and bodies that will not be taken are refused here.  RFC
+ * 9112 sections 3 and 6.
  */
 #ifndef JOBLIGHT_NET_REQUEST_CHECK_H
 #define JOBLIGHT_NET_REQUEST_CHECK_H
 
 #include "request_head.h"
 
-/* A fresh request with copies of what it needs from the head; NULL when refused (the problem says why). */
-struct request *guard_request(const struct head *head, const struct limits *limits, struct problem *problem);
+/* A fresh request with copies of what it needs from the head; NULL when refused (the problem says
+ * why). */
+struct request *guard_request(const struct head *head, const struct limits *limits,
+                              struct problem *problem);
 
 /* The request asks to become a WebSocket. */
 bool guard_is_upgrade(const struct head *head);

@@ -102,7 +102,8 @@ static enum head_result check_version(struct scan *s)
 		return bad(s, "the request line cannot be read");
 	if (have < len + 3)
 		return HEAD_INCOMPLETE;
-	if ((s->at[len] != '0' && s->at[len] != '1') || s->at[len + 1] != '\r' || s->at[len + 2] != '\n')
+	if ((s->at[len] != '0' && s->at[len] != '1') || s->at[len + 1] != '\r' ||
+	    s->at[len + 2] != '\n')
 		return bad(s, "this server speaks HTTP/1.1 and HTTP/1.0");
 	s->head->http_1_0 = s->at[len] == '0';
 	s->at += len + 3;
@@ -138,7 +139,8 @@ static enum head_result check_fields(struct scan *s)
 
 	while (h == HEAD_GOOD) {
 		if (s->end - s->at >= 2 && s->at[0] == '\r' && s->at[1] == '\n') {
-			s->head->fields = (struct slice){ (const char *)start, (size_t)(s->at - start) };
+			s->head->fields = (struct slice){ (const char *)start,
+				                          (size_t)(s->at - start) };
 			s->at += 2;
 			return HEAD_GOOD;
 		}
@@ -153,7 +155,7 @@ static enum head_result check_fields(struct scan *s)
 }
 
 enum head_result head_parse(struct slice bytes, const struct limits *limits, struct head *head,
-			    struct problem *problem)
+                            struct problem *problem)
 {
 	static enum head_result (*const steps[])(struct scan *) = {
 		skip_empty_line, check_method, check_target, check_version, check_fields,
@@ -178,7 +180,8 @@ bool head_next_field(struct slice *fields, struct slice *name, struct slice *val
 	if (!fields->len)
 		return false;
 	const char *end = memchr(fields->ptr, '\r', fields->len);
-	const char *colon = memchr(fields->ptr, ':', (size_t)(end - fields->ptr)), *start = colon + 1;
+	const char *colon = memchr(fields->ptr, ':', (size_t)(end - fields->ptr)),
+	           *start = colon + 1;
 
 	*name = (struct slice){ fields->ptr, (size_t)(colon - fields->ptr) };
 	fields->len -= (size_t)(end + 2 - fields->ptr);

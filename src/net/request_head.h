@@ -1,6 +1,6 @@
 /*
- * The head of an HTTP/1 request, read byte by byte as RFC 9112 sections 2 to 5 write it: what could be
- * understood in two ways is refused.  Every head of every connection goes through here.
+ * The head of an HTTP/1 request, read byte by byte as RFC 9112 sections 2 to 5 write it: what could
+ * be understood in two ways is refused.  Every head of every connection goes through here.
  */
 #ifndef JOBLIGHT_NET_REQUEST_HEAD_H
 #define JOBLIGHT_NET_REQUEST_HEAD_H
@@ -22,9 +22,10 @@ enum head_result { HEAD_INCOMPLETE, HEAD_GOOD, HEAD_REFUSED };
 
 /* `bytes` may hold more than the head.  GOOD: *head is set.  REFUSED: the problem says why. */
 enum head_result head_parse(struct slice bytes, const struct limits *limits, struct head *head,
-			    struct problem *problem);
+                            struct problem *problem);
 
-/* Takes the next line off `fields` of a good head: its name, and its value without the space around it. */
+/* Takes the next line off `fields` of a good head: its name, and its value without the space around
+ * it. */
 bool head_next_field(struct slice *fields, struct slice *name, struct slice *value);
 
 /* tchar of RFC 9110 section 5.6.2. */

@@ -4,9 +4,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define SEND_BUFFER (32 * 1024) /* a stalled reader holds this much of the kernel (which doubles it), not megabytes */
+#define SEND_BUFFER                                                                                \
+	(32 * 1024) /* a stalled reader holds this much of the kernel (which doubles it), not      \
+	               megabytes */
 #define WIDE_BUFFER (1024 * 1024)
-#define DEAD_PEER_MS 30000      /* unacknowledged for so long: the peer is gone */
+#define DEAD_PEER_MS 30000 /* unacknowledged for so long: the peer is gone */
 
 void socket_tune(int fd)
 {
@@ -29,7 +31,8 @@ bool socket_takes(int fd, uint64_t *taken)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) || (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
+	    (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
 		return false;
 	bool more = info.tcpi_bytes_acked != *taken;
 	*taken = info.tcpi_bytes_acked;

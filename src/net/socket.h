@@ -5,14 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No delay, small send buffer, dead peers found; accepted sockets inherit it from the listening one (tcp(7)). */
+/* No delay, small send buffer, dead peers found; accepted sockets inherit it from the listening one
+ * (tcp(7)). */
 void socket_tune(int fd);
-/* A large send buffer while a snapshot goes out, or it would wait for an acknowledgement every few KiB. */
+/* A large send buffer while a snapshot goes out, or it would wait for an acknowledgement every few
+ * KiB. */
 #define SOCKET_WIDE_BYTES (2 * 1024 * 1024) /* what the system takes for a widened one */
 void socket_widen(int fd, bool wide);
 /*
- * Whether the peer has taken some of what it still has to take since the last call.  *taken keeps the count between
- * the calls; it begins with 0.
+ * Whether the peer has taken some of what it still has to take since the last call.  *taken keeps
+ * the count between the calls; it begins with 0.
  */
 bool socket_takes(int fd, uint64_t *taken);
 

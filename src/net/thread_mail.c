@@ -31,7 +31,8 @@ static void wake(void *context)
 void inbox_init(struct loop *l)
 {
 	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
-	mailbox_init(&l->reads, SIZE_MAX, wake, l); /* as many as were asked for, which is bounded */
+	mailbox_init(&l->reads, SIZE_MAX, wake,
+	             l); /* as many as were asked for, which is bounded */
 	mailbox_init(&l->notes, SIZE_MAX, wake, l); /* as many as channels changed */
 }
 
@@ -62,7 +63,8 @@ void loop_deliver_read(struct read_request *r)
 	mailbox_post(&l->reads, &r->mail);
 }
 
-void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who, unsigned count)
+void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who,
+                     unsigned count)
 {
 	struct note *n = xcalloc(1, sizeof(*n));
 

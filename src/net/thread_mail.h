@@ -1,7 +1,7 @@
 /*
- * What other threads have for a loop: commits from the store thread, reads that were answered, and notes from
- * the other loops.  Three mailboxes, since each has its own bound; one wake-up, after which the loop takes
- * commits first, and all but the reads, of which a turn takes a few.
+ * What other threads have for a loop: commits from the store thread, reads that were answered, and
+ * notes from the other loops.  Three mailboxes, since each has its own bound; one wake-up, after
+ * which the loop takes commits first, and all but the reads, of which a turn takes a few.
  */
 #ifndef JOBLIGHT_NET_THREAD_MAIL_H
 #define JOBLIGHT_NET_THREAD_MAIL_H
@@ -16,10 +16,12 @@ enum note_kind { NOTE_WATCHERS, NOTE_PRESENCE, NOTE_CLOSE, NOTE_STOP };
 void inbox_init(struct loop *l); /* before its first post */
 void inbox_finish(struct loop *l);
 
-/* Any thread.  What was committed, or NULL, and the ops of this loop that it answers; waits while there is no room. */
+/* Any thread.  What was committed, or NULL, and the ops of this loop that it answers; waits while
+ * there is no room. */
 void inbox_post_commit(struct loop *l, struct batch *batch, struct op *ops);
 /* Any thread.  Of a job (or NULL): the loop `who` has `count` watchers. */
-void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who, unsigned count);
+void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who,
+                     unsigned count);
 
 /* The loop's own thread, after the wake-up: broadcasts, answers and hears. */
 void inbox_take(struct loop *l);

@@ -30,9 +30,10 @@ static void write_head(struct buf *out, const struct request *r)
 	struct slice key = r->headers[HEADER_WEBSOCKET_KEY];
 
 	buf_text(out, "GET /api/ws HTTP/1.1\r\nHost: joblight\r\nUpgrade: websocket\r\n"
-		      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+	              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
 	buf_slice(out, key);
-	buf_text(out, ws_subprotocol_wanted(r) ? "\r\nSec-WebSocket-Protocol: " WS_SUBPROTOCOL : "");
+	buf_text(out,
+	         ws_subprotocol_wanted(r) ? "\r\nSec-WebSocket-Protocol: " WS_SUBPROTOCOL : "");
 	buf_text(out, "\r\n\r\n");
 }
 
@@ -54,7 +55,8 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
  */
 void upgrade_later(struct conn *c, struct slice rest)
 {
-	struct problem full = { .outcome = OUTCOME_OVERLOADED, .detail = "the server has no descriptor left" };
+	struct problem full = { .outcome = OUTCOME_OVERLOADED,
+		                .detail = "the server has no descriptor left" };
 	struct loop *l = c->loop;
 	struct lws *old = c->wsi;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);

@@ -24,19 +24,19 @@ struct setting {
 #define AT(field) offsetof(struct config, field)
 
 static const struct setting settings[] = {
-#define TEXT(field, flag, standard, argument, help) \
+#define TEXT(field, flag, standard, argument, help)                                                \
 	{ flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help, NULL },
-#define NUMBER(field, flag, standard, least, most, help) \
+#define NUMBER(field, flag, standard, least, most, help)                                           \
 	{ flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help, NULL },
 #define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
-#define LIST(field, flag, argument, check, help) \
+#define LIST(field, flag, argument, check, help)                                                   \
 	{ flag, KIND_LIST, AT(field), 0, 0, 0, NULL, argument, help, check },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
 #undef LIST
-#define LIMIT(field, flag, standard, least, most, why) \
+#define LIMIT(field, flag, standard, least, most, why)                                             \
 	{ flag, KIND_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why, NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
@@ -55,9 +55,11 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 
 	errno = 0;
 	unsigned long long number = strtoull(value, &end, 10);
-	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->least || number > s->most) {
-		fprintf(stderr, "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n", s->flag,
-			(unsigned long long)s->least, (unsigned long long)s->most, value);
+	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->least ||
+	    number > s->most) {
+		fprintf(stderr,
+		        "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n",
+		        s->flag, (unsigned long long)s->least, (unsigned long long)s->most, value);
 		return false;
 	}
 	if (s->kind == KIND_LIMIT)
@@ -72,10 +74,13 @@ static bool add_item(struct config *c, const struct setting *s, struct slice val
 	struct slices *list = field_of(c, s);
 
 	if (!s->check(value))
-		fprintf(stderr, "joblight: \"%.*s\" is not something for --%s %s; see joblight serve --help\n",
-		        (int)value.len, value.ptr, s->flag, s->argument);
+		fprintf(
+		    stderr,
+		    "joblight: \"%.*s\" is not something for --%s %s; see joblight serve --help\n",
+		    (int)value.len, value.ptr, s->flag, s->argument);
 	else if (list->count == SLICES_MAX)
-		fprintf(stderr, "joblight: --%s can be given %d times at most\n", s->flag, SLICES_MAX);
+		fprintf(stderr, "joblight: --%s can be given %d times at most\n", s->flag,
+		        SLICES_MAX);
 	else {
 		list->items[list->count++] = value;
 		return true;
@@ -100,8 +105,10 @@ static bool set_switch(struct config *c, const struct setting *s, const char *va
 	bool on = !value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
 
 	if (!on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
-		fprintf(stderr, "joblight: --%s must be 1, 0, true or false in the environment, not \"%s\"\n", s->flag,
-			value);
+		fprintf(
+		    stderr,
+		    "joblight: --%s must be 1, 0, true or false in the environment, not \"%s\"\n",
+		    s->flag, value);
 		return false;
 	}
 	*(bool *)field_of(c, s) = on;
@@ -151,11 +158,13 @@ static bool environment_is_known(void)
 	return environment_check(flags, SETTING_COUNT);
 }
 
-/* A list may be given again; so may a number, as scripts do; but two addresses or files are no choice. */
+/* A list may be given again; so may a number, as scripts do; but two addresses or files are no
+ * choice. */
 static bool may_come_again(const struct setting *s)
 {
 	if (s->kind == KIND_TEXT)
-		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag, s->argument);
+		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag,
+		        s->argument);
 	return s->kind != KIND_TEXT;
 }
 
@@ -167,8 +176,9 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		options[i] = (struct option){ settings[i].flag,
-					      settings[i].kind == KIND_SWITCH ? no_argument : required_argument, NULL,
-					      (int)i };
+			                      settings[i].kind == KIND_SWITCH ? no_argument
+			                                                      : required_argument,
+			                      NULL, (int)i };
 	optind = 1;
 	while ((chosen = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (chosen == '?') {
@@ -185,7 +195,8 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 			return false;
 	}
 	if (optind < argc)
-		fprintf(stderr, "joblight: \"%s\" is not expected; see joblight serve --help\n", argv[optind]);
+		fprintf(stderr, "joblight: \"%s\" is not expected; see joblight serve --help\n",
+		        argv[optind]);
 	return optind >= argc;
 }
 
@@ -203,7 +214,8 @@ bool config_parse(struct config *c, int argc, char **argv)
 		return false;
 	if (strcmp(c->durability, "full") == 0 || strcmp(c->durability, "process") == 0)
 		return true;
-	fprintf(stderr, "joblight: --durability must be full or process, not \"%s\"\n", c->durability);
+	fprintf(stderr, "joblight: --durability must be full or process, not \"%s\"\n",
+	        c->durability);
 	return false;
 }
 
@@ -211,7 +223,8 @@ static void help_row(FILE *out, const struct setting *s)
 {
 	char left[64];
 
-	snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->argument ? " " : "", s->argument ? s->argument : "");
+	snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->argument ? " " : "",
+	         s->argument ? s->argument : "");
 	fprintf(out, "  %-32s %s", left, s->help);
 	if (s->kind == KIND_TEXT && s->text)
 		fprintf(out, " (%s)", s->text);

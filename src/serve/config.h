@@ -1,6 +1,6 @@
 /*
- * The configuration of `joblight serve`: flags over environment over what is standard.  Its texts are borrowed
- * from argv and the environment, so they live as long as the process.
+ * The configuration of `joblight serve`: flags over environment over what is standard.  Its texts
+ * are borrowed from argv and the environment, so they live as long as the process.
  */
 #ifndef JOBLIGHT_SERVE_CONFIG_H
 #define JOBLIGHT_SERVE_CONFIG_H
@@ -24,8 +24,8 @@ struct config {
 #undef LIST
 	struct limits limits;
 	/*
-	 * Of `joblight demo`, which sets it after parsing: the number of the job that its worker does now, 0
-	 * before the first.  NULL: this is no demonstration.
+	 * Of `joblight demo`, which sets it after parsing: the number of the job that its worker
+	 * does now, 0 before the first.  NULL: this is no demonstration.
 	 */
 	const atomic_uint *demo_run;
 };

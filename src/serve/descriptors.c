@@ -8,21 +8,24 @@
 #define WANTED 32768    /* unless --max-connections wants more or fewer */
 #define OF_A_LOOP 12    /* its sockets, pipes and queues */
 #define OF_THE_STORE 16 /* about so many, while it is not open yet */
-#define SPARE 12        /* for files that are open for a moment, and connections that are told to come back */
+#define SPARE                                                                                      \
+	12 /* for files that are open for a moment, and connections that are told to come back */
 #define CONNECTIONS_LEAST 8
 #define RESERVE_LEAST 4
 #define COUNTED 4096 /* the system gives the lowest numbers first, so those in use are below */
 
 static bool refuse(rlim_t needed, rlim_t given)
 {
-	fprintf(stderr, "joblight: %llu file descriptors are needed and the system gives %llu: see ulimit -n\n",
-	        (unsigned long long)needed, (unsigned long long)given);
+	fprintf(
+	    stderr,
+	    "joblight: %llu file descriptors are needed and the system gives %llu: see ulimit -n\n",
+	    (unsigned long long)needed, (unsigned long long)given);
 	return false;
 }
 
 /*
- * No more are taken than connections want: libwebsockets 4.1 walks through a table of as many entries each
- * time it closes a connection, 20 us when there may be 20,000.
+ * No more are taken than connections want: libwebsockets 4.1 walks through a table of as many
+ * entries each time it closes a connection, 20 us when there may be 20,000.
  */
 bool descriptors_take(const struct limits *limits, unsigned loops)
 {
@@ -80,6 +83,7 @@ bool descriptors_share(struct limits *limits, unsigned loops)
 		return refuse(own + CONNECTIONS_LEAST, files.rlim_cur);
 	uint64_t rest = files.rlim_cur - own;
 	settle(&limits->connections, rest * 9 / 10, rest * 19 / 20);
-	settle(&limits->streams, limits->connections - reserve(limits->connections), limits->connections);
+	settle(&limits->streams, limits->connections - reserve(limits->connections),
+	       limits->connections);
 	return true;
 }

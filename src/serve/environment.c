@@ -67,7 +67,8 @@ static size_t distance(const char *a, const char *b)
 }
 
 /* Whether it is a setting's; if not, `nearest` is the name most like it. */
-static bool find(const char *const *flags, size_t count, const char *name, char *nearest, size_t size)
+static bool find(const char *const *flags, size_t count, const char *name, char *nearest,
+                 size_t size)
 {
 	size_t best = SIZE_MAX;
 	char known[NAME_MAX_LEN + 1];
@@ -101,8 +102,10 @@ bool environment_check(const char *const *flags, size_t count)
 		snprintf(name, sizeof(name), "%.*s", (int)(len < 255 ? len : 255), *at);
 		if (is_platforms(name)) {
 			note_ignored(ignored, sizeof(ignored), name);
-		} else if (!is_tools_own(name) && !find(flags, count, name, nearest, sizeof(nearest))) {
-			fprintf(stderr, "joblight: %s in the environment is no setting; did you mean %s?\n",
+		} else if (!is_tools_own(name) &&
+		           !find(flags, count, name, nearest, sizeof(nearest))) {
+			fprintf(stderr,
+			        "joblight: %s in the environment is no setting; did you mean %s?\n",
 			        name, nearest);
 			ok = false;
 		}

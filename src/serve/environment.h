@@ -1,6 +1,6 @@
 /*
- * The names JOBLIGHT_… in the environment: a setting's, one of our own tools', one that a container platform
- * sets for a service of this name, or a typing error.
+ * The names JOBLIGHT_… in the environment: a setting's, one of our own tools', one that a container
+ * platform sets for a service of this name, or a typing error.
  */
 #ifndef JOBLIGHT_SERVE_ENVIRONMENT_H
 #define JOBLIGHT_SERVE_ENVIRONMENT_H

@@ -5,13 +5,14 @@
 #include <stdbool.h>
 
 /*
- * Opens descriptors 0, 1 and 2 on /dev/null where they are closed.  Otherwise the next file opened would get
- * one of these numbers: the database as standard error, and the log in its first page.  False: /dev/null
- * cannot be opened, and nothing else may be.
+ * Opens descriptors 0, 1 and 2 on /dev/null where they are closed.  Otherwise the next file opened
+ * would get one of these numbers: the database as standard error, and the log in its first page.
+ * False: /dev/null cannot be opened, and nothing else may be.
  */
 bool process_open_standard_descriptors(void);
 
-/* Ignores the signals that would end the process without being meant to: all but SIGTERM and SIGINT. */
+/* Ignores the signals that would end the process without being meant to: all but SIGTERM and
+ * SIGINT. */
 void process_ignore_signals(void);
 
 #endif

@@ -84,24 +84,29 @@ static bool is_loopback(const char *host)
 static bool check_address(const struct config *c, char host[HOST_MAX], unsigned *port)
 {
 	if (!split_address(c->listen, host, port)) {
-		fprintf(stderr, "joblight: --listen takes HOST:PORT, such as 127.0.0.1:3001, not \"%s\"\n", c->listen);
+		fprintf(stderr,
+		        "joblight: --listen takes HOST:PORT, such as 127.0.0.1:3001, not \"%s\"\n",
+		        c->listen);
 		return false;
 	}
 	if (is_loopback(host))
 		return true;
 	if (!c->insecure) {
 		fprintf(stderr,
-		        "joblight: %s is not a loopback address and there are no keys: anybody who reaches it could "
+		        "joblight: %s is not a loopback address and there are no keys: anybody who "
+		        "reaches it could "
 		        "write.\n"
 		        "Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
 		        host);
 		return false;
 	}
-	log_warn("anybody who reaches this address can read and write: --insecure", "listen", c->listen);
+	log_warn("anybody who reaches this address can read and write: --insecure", "listen",
+	         c->listen);
 	return true;
 }
 
-/* What is left is for the kernel's side of the connections, and for the page cache that the store lives on. */
+/* What is left is for the kernel's side of the connections, and for the page cache that the store
+ * lives on. */
 static void settle_memory(struct limits *limits)
 {
 	if (!limits->memory_bytes)
@@ -110,14 +115,16 @@ static void settle_memory(struct limits *limits)
 		limits->snapshot_bytes = limits->memory_bytes / 4;
 	if (!limits->replies_bytes)
 		limits->replies_bytes = limits->memory_bytes / 4;
-	/* Large blocks are the system's again as soon as they are freed; the allocator would learn to keep them. */
+	/* Large blocks are the system's again as soon as they are freed; the allocator would learn
+	 * to keep them. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
 }
 
 static bool open_store(struct server *s, const struct config *c)
 {
-	enum durability d = strcmp(c->durability, "process") == 0 ? DURABILITY_PROCESS : DURABILITY_FULL;
+	enum durability d = strcmp(c->durability, "process") == 0 ? DURABILITY_PROCESS
+	                                                          : DURABILITY_FULL;
 	char error[512];
 
 	s->database = database_open(c->db, d, error, sizeof(error));
@@ -135,7 +142,8 @@ static bool open_store(struct server *s, const struct config *c)
 	return true;
 }
 
-/* The loops are made by now, because the writer may have something to tell them at once; they run last. */
+/* The loops are made by now, because the writer may have something to tell them at once; they run
+ * last. */
 static void start_threads(struct server *s)
 {
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
@@ -175,7 +183,8 @@ static void announce(const struct server *s, const struct config *c, const char 
 {
 	bool v6 = strchr(host, ':') != NULL;
 
-	printf("joblight listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", loops_port(s->loops));
+	printf("joblight listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "",
+	       loops_port(s->loops));
 	fflush(stdout);
 	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
 }
@@ -250,8 +259,9 @@ int server_run(const struct config *config)
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
 	settle_memory(&s->limits);
-	if (!random_check() || !descriptors_take(&s->limits, config->loops) || !check_address(config, host, &port) ||
-	    !open_pages(s, config) || !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
+	if (!random_check() || !descriptors_take(&s->limits, config->loops) ||
+	    !check_address(config, host, &port) || !open_pages(s, config) ||
+	    !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
 	    !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);

@@ -8,7 +8,8 @@
 /* The last one takes every location. */
 static const struct backend *const backends[] = { &memory_backend, &sqlite_backend };
 
-struct database *database_open(const char *location, enum durability durability, char *error, size_t error_len)
+struct database *database_open(const char *location, enum durability durability, char *error,
+                               size_t error_len)
 {
 	const struct backend *const *backend = backends;
 

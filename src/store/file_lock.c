@@ -20,7 +20,8 @@
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list held = { &held, &held };
 
-/* The process that has the flock() on this file, or 0 when it cannot be seen (another PID namespace). */
+/* The process that has the flock() on this file, or 0 when it cannot be seen (another PID
+ * namespace). */
 static long holder_of(const struct stat *file)
 {
 	FILE *locks = fopen("/proc/locks", "re");
@@ -32,8 +33,8 @@ static long holder_of(const struct stat *file)
 		unsigned long inode;
 		long pid;
 
-		if (sscanf(line, "%*s FLOCK %*s WRITE %ld %x:%x:%lu", &pid, &major_number, &minor_number, &inode) ==
-		        4 &&
+		if (sscanf(line, "%*s FLOCK %*s WRITE %ld %x:%x:%lu", &pid, &major_number,
+		           &minor_number, &inode) == 4 &&
 		    inode == file->st_ino && makedev(major_number, minor_number) == file->st_dev)
 			found = pid;
 	}
@@ -45,7 +46,8 @@ static long holder_of(const struct stat *file)
 static bool refuse(const char *location, long pid, char *error, size_t error_len)
 {
 	if (pid > 0)
-		snprintf(error, error_len, "another joblight server is using %s (pid %ld)", location, pid);
+		snprintf(error, error_len, "another joblight server is using %s (pid %ld)",
+		         location, pid);
 	else
 		snprintf(error, error_len, "another joblight server is using %s", location);
 	return false;
@@ -61,7 +63,8 @@ static bool held_here(const struct stat *file)
 	return false;
 }
 
-/* Judges what is there before it is opened: opening a FIFO would wait, closing a database drops locks. */
+/* Judges what is there before it is opened: opening a FIFO would wait, closing a database drops
+ * locks. */
 static bool usable(const char *location, char *error, size_t error_len)
 {
 	struct stat file;
@@ -69,13 +72,16 @@ static bool usable(const char *location, char *error, size_t error_len)
 	if (stat(location, &file) < 0)
 		return true; /* open() says it better */
 	if (S_ISDIR(file.st_mode))
-		snprintf(error, error_len, "cannot open %s: it is a directory; name a file in it", location);
+		snprintf(error, error_len, "cannot open %s: it is a directory; name a file in it",
+		         location);
 	else if (!S_ISREG(file.st_mode))
 		snprintf(error, error_len, "cannot open %s: it is not a regular file", location);
 	else if (held_here(&file))
 		refuse(location, getpid(), error, error_len);
-	else if (!(file.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH))) /* root could, but somebody meant it */
-		snprintf(error, error_len, "cannot open %s: the file is read-only; make it writable (chmod u+w)",
+	else if (!(file.st_mode &
+	           (S_IWUSR | S_IWGRP | S_IWOTH))) /* root could, but somebody meant it */
+		snprintf(error, error_len,
+		         "cannot open %s: the file is read-only; make it writable (chmod u+w)",
 		         location);
 	else
 		return true;
@@ -90,25 +96,31 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 
 	struct stat there;
 
-	if (cause == ENOENT && stat(directory, &there) == 0) /* /proc, or a link that leads nowhere */
-		snprintf(error, error_len, "cannot open %s: no file can be made there; name one in another directory",
+	if (cause == ENOENT &&
+	    stat(directory, &there) == 0) /* /proc, or a link that leads nowhere */
+		snprintf(error, error_len,
+		         "cannot open %s: no file can be made there; name one in another directory",
 		         location);
 	else if (cause == ENOENT || cause == ENOTDIR)
-		snprintf(error, error_len, "cannot open %s: the directory %s does not exist; make it first", location,
+		snprintf(error, error_len,
+		         "cannot open %s: the directory %s does not exist; make it first", location,
 		         directory);
 	else if (cause == EACCES || cause == EPERM)
 		snprintf(error, error_len,
-		         "cannot open %s: permission denied; the file and its directory %s must be writable", location,
-		         directory);
+		         "cannot open %s: permission denied; the file and its directory %s must be "
+		         "writable",
+		         location, directory);
 	else if (cause == EROFS)
-		snprintf(error, error_len, "cannot open %s: it lies on a read-only file system", location);
+		snprintf(error, error_len, "cannot open %s: it lies on a read-only file system",
+		         location);
 	else
 		snprintf(error, error_len, "cannot open %s: %s", location, strerror(cause));
 	free(copy);
 	return false;
 }
 
-/* Descriptors 0 to 2 may be closed, and what is written to them then would be written into this file. */
+/* Descriptors 0 to 2 may be closed, and what is written to them then would be written into this
+ * file. */
 static int above_standard(int fd)
 {
 	if (fd < 0 || fd > STDERR_FILENO)
@@ -121,7 +133,8 @@ static int above_standard(int fd)
 }
 
 /* Opens (and makes) a file and locks it; -1 with a message. */
-static int open_locked(const char *path, int flags, const char *location, char *error, size_t error_len)
+static int open_locked(const char *path, int flags, const char *location, char *error,
+                       size_t error_len)
 {
 	int fd = above_standard(open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, FILE_MODE));
 	struct stat file;

@@ -1,4 +1,5 @@
-/* A file that has to stay where it is while it is open, although anybody may rename or remove it. */
+/* A file that has to stay where it is while it is open, although anybody may rename or remove it.
+ */
 #ifndef JOBLIGHT_STORE_FILE_PLACE_H
 #define JOBLIGHT_STORE_FILE_PLACE_H
 
@@ -12,14 +13,15 @@ struct file_place {
 };
 
 /*
- * Notes which file `path` leads to; the path becomes the place's own.  False with errno when there is none.
- * The inode cannot become another file's as long as somebody here has the file open.
+ * Notes which file `path` leads to; the path becomes the place's own.  False with errno when there
+ * is none. The inode cannot become another file's as long as somebody here has the file open.
  */
 bool file_place_note(struct file_place *place, char *path);
 /* Whether the path still leads to that file.  A place with nothing noted holds.  Any thread. */
 bool file_place_holds(const struct file_place *place);
 void file_place_forget(struct file_place *place);
 
-char *file_place_beside(const char *path, const char *suffix); /* one after the other; the caller's own */
+char *file_place_beside(const char *path,
+                        const char *suffix); /* one after the other; the caller's own */
 
 #endif

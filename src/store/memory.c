@@ -101,7 +101,8 @@ static void step_note(struct memory *m, struct item *item, bool dropped)
 	list_append(&m->steps, &step->in_order);
 }
 
-struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group, void *row)
+struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group,
+                      void *row)
 {
 	struct item *item = item_find(m, name);
 
@@ -128,7 +129,8 @@ static void step_undo(struct memory *m, struct step *step)
 	row_free(item->kind, item->row);
 	item_set(m, item, step->old);
 	if (!item->row) { /* the step made it */
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its neighbours */
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its
+		 * neighbours */
 		HASH_DEL(m->items, item);
 		item_free(m, item);
 	}
@@ -276,7 +278,8 @@ static void lock_init(pthread_rwlock_t *lock)
 	pthread_rwlockattr_destroy(&kind);
 }
 
-static struct database *memory_open(const char *location, enum durability durability, char *error, size_t error_len)
+static struct database *memory_open(const char *location, enum durability durability, char *error,
+                                    size_t error_len)
 {
 	struct memory *m = xcalloc(1, sizeof *m);
 
@@ -305,8 +308,7 @@ static void free_items(struct memory *m, bool jobs)
 {
 	struct item *item, *next;
 
-	HASH_ITER(hh, m->items, item, next)
-	{
+	HASH_ITER(hh, m->items, item, next) {
 		if ((item->kind == KIND_JOB) != jobs)
 			continue;
 		HASH_DEL(m->items, item);

@@ -1,11 +1,12 @@
 /*
- * The memory store's own header: memory.c has the items, the transactions and the backend, memory_rows.c the
- * row operations of store.h.
+ * The memory store's own header: memory.c has the items, the transactions and the backend,
+ * memory_rows.c the row operations of store.h.
  *
- * A row is an item under a name in one hash table, and an item also lies in its group's order (a job's tasks,
- * deliverables and events; all answers).  Rows are never changed in place: a put swaps the pointer and notes
- * the old one, so that rollback swaps back and commit frees.  The writer holds the lock from begin to commit,
- * readers share it from begin to commit, which is all there is to snapshots.
+ * A row is an item under a name in one hash table, and an item also lies in its group's order (a
+ * job's tasks, deliverables and events; all answers).  Rows are never changed in place: a put swaps
+ * the pointer and notes the old one, so that rollback swaps back and commit frees.  The writer
+ * holds the lock from begin to commit, readers share it from begin to commit, which is all there is
+ * to snapshots.
  */
 #ifndef JOBLIGHT_STORE_MEMORY_H
 #define JOBLIGHT_STORE_MEMORY_H
@@ -23,7 +24,8 @@ enum kind { KIND_JOB, KIND_TASK, KIND_DELIVERABLE, KIND_EVENT, KIND_ANSWER };
 
 struct name {
 	size_t len;
-	char bytes[2 + sizeof(int64_t) + ID_MAX + KEY_MAX]; /* kind, job, id; of answers: kind, scope, NUL, key */
+	char bytes[2 + sizeof(int64_t) + ID_MAX +
+	           KEY_MAX]; /* kind, job, id; of answers: kind, scope, NUL, key */
 };
 
 struct item {
@@ -58,7 +60,7 @@ struct memory {
 	struct job **jobs; /* by key, from 1 */
 	size_t job_count, job_room;
 	struct list answers;
-	struct list deleted; /* jobs of which something is left */
+	struct list deleted;                  /* jobs of which something is left */
 	struct clock_row clock, clock_before; /* clock_before: what a rollback returns to */
 	struct list waited_for;
 	struct list steps;
@@ -85,11 +87,15 @@ static inline struct memory *memory_of(struct store *s)
 }
 
 struct item *item_find(struct memory *m, const struct name *name);
-/* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one. */
-struct item *item_new(struct memory *m, enum kind kind, const struct name *name, struct list *group);
+/* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one.
+ */
+struct item *item_new(struct memory *m, enum kind kind, const struct name *name,
+                      struct list *group);
 /* Gives the item of this name (made when there is none) another row, which is now the item's. */
-struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group, void *row);
-/* Removes it for the rest of the transaction, and for good with the commit; another one may take its name. */
+struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group,
+                      void *row);
+/* Removes it for the rest of the transaction, and for good with the commit; another one may take
+ * its name. */
 void item_drop(struct memory *m, struct item *item);
 /* A deleted job of which nothing is left. */
 void job_forget(struct memory *m, struct job *job);
@@ -99,28 +105,32 @@ void job_forget(struct memory *m, struct job *job);
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row);
 enum store_result memory_job_put(struct store *base, struct job_row *row);
 enum store_result memory_job_delete(struct store *base, const struct job_row *row);
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
-                              void *context);
-enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row);
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
+                              job_visit *visit, void *context);
+enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
+                                  struct task_row *row);
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
 enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
 enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts);
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context);
+enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
+                                 stalled_visit *visit, void *context);
 enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
                                          struct deliverable_row *row);
-enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row);
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit, void *context);
+enum store_result memory_deliverable_put(struct store *base, int64_t job,
+                                         const struct deliverable_row *row);
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
+                                      void *context);
 enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);
-enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
-                                event_visit *visit, void *context);
+enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending,
+                                size_t limit, event_visit *visit, void *context);
 enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
                                          struct idempotency_row *row);
 enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                               size_t budget);
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
+                               uint64_t most_events, size_t budget);
 enum store_result memory_clock_get(struct store *base, struct clock_row *row);
 enum store_result memory_clock_put(struct store *base, const struct clock_row *row);
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                                 size_t limit, uint64_t *rows);
+enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
+                                 uint64_t most_events, size_t limit, uint64_t *rows);
 
 #endif

@@ -124,11 +124,12 @@ enum store_result memory_job_delete(struct store *base, const struct job_row *ro
 	return STORE_OK;
 }
 
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
-                              void *context)
+enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
+                              job_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
-	int64_t key = below_key && (uint64_t)below_key <= m->job_count ? below_key - 1 : (int64_t)m->job_count;
+	int64_t key = below_key && (uint64_t)below_key <= m->job_count ? below_key - 1
+	                                                               : (int64_t)m->job_count;
 	size_t rows = 0;
 
 	for (; key > 0 && rows < limit; key--) {
@@ -152,7 +153,8 @@ static void task_copy(struct task_row *to, const struct task_row *from)
 	to->note = own(from->note);
 }
 
-enum store_result memory_task_get(struct store *base, int64_t job, const char *id, struct task_row *row)
+enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
+                                  struct task_row *row)
 {
 	struct name name = name_of(KIND_TASK, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
@@ -204,7 +206,8 @@ enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visi
 	struct job *job = job_at(memory_of(base), key);
 	size_t rows = 0;
 
-	for (struct list *node = job ? job->tasks.next : NULL; job && node != &job->tasks; node = node->next) {
+	for (struct list *node = job ? job->tasks.next : NULL; job && node != &job->tasks;
+	     node = node->next) {
 		const struct task_row *row = container_of(node, struct item, in_order)->row;
 		rows++;
 		if (!visit(context, row))
@@ -237,12 +240,14 @@ enum store_result memory_task_counts(struct store *base, int64_t key, struct tas
 	return STORE_OK;
 }
 
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
+enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
+                                 stalled_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
 	size_t rows = 0;
 
-	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit; node = node->next) {
+	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit;
+	     node = node->next) {
 		const struct task *task = container_of(node, struct task, waited_for);
 		const struct task_row *row = task->item.row;
 		const struct job *job = job_at(m, task->job);
@@ -265,7 +270,8 @@ static void deliverable_copy(struct deliverable_row *to, const struct deliverabl
 	to->media_type = own(from->media_type);
 }
 
-enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id, struct deliverable_row *row)
+enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
+                                         struct deliverable_row *row)
 {
 	struct name name = name_of(KIND_DELIVERABLE, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
@@ -276,7 +282,8 @@ enum store_result memory_deliverable_get(struct store *base, int64_t job, const 
 	return STORE_OK;
 }
 
-enum store_result memory_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row)
+enum store_result memory_deliverable_put(struct store *base, int64_t job,
+                                         const struct deliverable_row *row)
 {
 	struct memory *m = memory_of(base);
 	struct name name = name_of(KIND_DELIVERABLE, job, row->id, strlen(row->id));
@@ -291,13 +298,14 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job, const 
 	return STORE_OK;
 }
 
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit, void *context)
+enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
+                                      void *context)
 {
 	struct job *job = job_at(memory_of(base), key);
 	size_t rows = 0;
 
-	for (struct list *node = job ? job->deliverables.next : NULL; job && node != &job->deliverables;
-	     node = node->next) {
+	for (struct list *node = job ? job->deliverables.next : NULL;
+	     job && node != &job->deliverables; node = node->next) {
 		const struct deliverable_row *row = container_of(node, struct item, in_order)->row;
 		rows++;
 		if (!visit(context, row))
@@ -317,7 +325,8 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 	char *json;
 
 	if (!of || item_find(m, &name))
-		return refuse(base, of ? "writing: there is an event with this seq" : "writing: there is no such job");
+		return refuse(base, of ? "writing: there is an event with this seq"
+		                       : "writing: there is no such job");
 	copy = xmalloc(sizeof *copy + row->json.len);
 	json = (char *)(copy + 1);
 	*copy = *row;
@@ -328,8 +337,8 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 }
 
 /*
- * Where a walk starts; the group's head when nothing is left.  A log has no holes, so when the event next to
- * `from` is not there, either all of them are to be walked or none.
+ * Where a walk starts; the group's head when nothing is left.  A log has no holes, so when the
+ * event next to `from` is not there, either all of them are to be walked or none.
  */
 static struct list *event_start(struct memory *m, struct job *job, uint64_t from, bool descending)
 {
@@ -346,8 +355,8 @@ static struct list *event_start(struct memory *m, struct job *job, uint64_t from
 	return edge && (descending ? edge->seq < from : edge->seq > from) ? node : &job->events;
 }
 
-enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending, size_t limit,
-                                event_visit *visit, void *context)
+enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending,
+                                size_t limit, event_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
 	struct job *job = job_at(m, key);
@@ -390,7 +399,8 @@ enum store_result memory_idempotency_put(struct store *base, const struct idempo
 	*copy = *row;
 	copy->body = own(row->body);
 	struct answer *answer = (struct answer *)item_put(m, KIND_ANSWER, &name, &m->answers, copy);
-	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10)) : NULL;
+	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10))
+	                                       : NULL;
 	if (job)
 		list_move(&job->answers, &answer->of_job);
 	return STORE_OK;
@@ -422,14 +432,15 @@ static void sweep_answers(struct memory *m, struct list *group, size_t *budget)
 
 static bool job_is_empty(const struct job *job)
 {
-	return list_empty(&job->tasks) && list_empty(&job->deliverables) && list_empty(&job->events) &&
-	       list_empty(&job->answers);
+	return list_empty(&job->tasks) && list_empty(&job->deliverables) &&
+	       list_empty(&job->events) && list_empty(&job->answers);
 }
 
 /* Forgetting an empty one is no step of the transaction: there is nothing to be seen of it. */
 static void sweep_deleted(struct memory *m, size_t *budget)
 {
-	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget; node = next) {
+	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget;
+	     node = next) {
 		struct job *job = container_of(node, struct job, item.in_order);
 		next = node->next;
 		sweep(m, &job->tasks, budget);
@@ -443,7 +454,8 @@ static void sweep_deleted(struct memory *m, size_t *budget)
 
 static void prune_answers(struct memory *m, int64_t before, size_t *budget)
 {
-	for (struct list *node = m->answers.next; node != &m->answers && *budget; node = node->next) {
+	for (struct list *node = m->answers.next; node != &m->answers && *budget;
+	     node = node->next) {
 		struct item *item = container_of(node, struct item, in_order);
 		const struct idempotency_row *row = item->row;
 		if (!row || row->time >= before)
@@ -458,7 +470,8 @@ static void prune_events(struct memory *m, struct job *job, uint64_t first, size
 {
 	struct job_row row = *(struct job_row *)job->item.row;
 
-	for (struct list *node = job->events.next; node != &job->events && *budget; node = node->next) {
+	for (struct list *node = job->events.next; node != &job->events && *budget;
+	     node = node->next) {
 		struct item *item = container_of(node, struct item, in_order);
 		const struct event_row *event = item->row;
 		if (!event)
@@ -473,8 +486,8 @@ static void prune_events(struct memory *m, struct job *job, uint64_t first, size
 		job_set(m, &row);
 }
 
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                               size_t budget)
+enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
+                               uint64_t most_events, size_t budget)
 {
 	struct memory *m = memory_of(base);
 	uint64_t most = most_events ? most_events : 1;
@@ -493,8 +506,8 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 	return left == budget ? STORE_NONE : STORE_OK;
 }
 
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                                 size_t limit, uint64_t *rows)
+enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
+                                 uint64_t most_events, size_t limit, uint64_t *rows)
 {
 	struct memory *m = memory_of(base);
 	uint64_t most = most_events ? most_events : 1;
@@ -502,7 +515,8 @@ enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_
 	*rows = 0;
 	for (struct list *node = m->deleted.next; node != &m->deleted; node = node->next)
 		++*rows;
-	for (struct list *node = m->answers.next; node != &m->answers && *rows < limit; node = node->next) {
+	for (struct list *node = m->answers.next; node != &m->answers && *rows < limit;
+	     node = node->next) {
 		const struct idempotency_row *row = container_of(node, struct item, in_order)->row;
 		*rows += row && row->time < keys_before;
 	}

@@ -1,10 +1,10 @@
 /*
  * The standard store: one SQLite file in WAL mode.
  *
- * One session writes and it alone checkpoints, outside transactions: before 3.51 SQLite could lose pages
- * when one connection checkpointed while another restarted the WAL.  (wal_copy.h has the one exception, in which
- * nobody can restart it.)  Readers are opened read-only and each
- * has a snapshot from begin() to commit() or rollback(); they never wait for the writer nor it for them.
+ * One session writes and it alone checkpoints, outside transactions: before 3.51 SQLite could lose
+ * pages when one connection checkpointed while another restarted the WAL.  (wal_copy.h has the one
+ * exception, in which nobody can restart it.)  Readers are opened read-only and each has a snapshot
+ * from begin() to commit() or rollback(); they never wait for the writer nor it for them.
  */
 #include "sqlite.h"
 
@@ -23,12 +23,13 @@
 #define READER_WAIT_MS 100
 
 /*
- * No memory map: an I/O error in it would be a SIGBUS instead of a 503.  The kernel has the file cached
- * anyway, ours only has to hold what one large transaction changes (writer) or one walk touches (reader).
+ * No memory map: an I/O error in it would be a SIGBUS instead of a 503.  The kernel has the file
+ * cached anyway, ours only has to hold what one large transaction changes (writer) or one walk
+ * touches (reader).
  */
 #define COMMON_PRAGMAS "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
-#define WRITER_PRAGMAS                                                                                                 \
-	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-4096;"                             \
+#define WRITER_PRAGMAS                                                                             \
+	"PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST; PRAGMA cache_size=-4096;"         \
 	"PRAGMA journal_size_limit=67108864;"
 #define READER_PRAGMAS "PRAGMA query_only=ON; PRAGMA cache_size=-2048;"
 
@@ -40,8 +41,9 @@ struct sqlite_database {
 /* ---- errors ---- */
 
 /*
- * Right after the call.  SQLite knows ENOSPC as FULL, but a quota or a limit on file sizes only as an I/O
- * error, and does not keep its errno; ours is cleared with every begin(), so it is of this transaction.
+ * Right after the call.  SQLite knows ENOSPC as FULL, but a quota or a limit on file sizes only as
+ * an I/O error, and does not keep its errno; ours is cleared with every begin(), so it is of this
+ * transaction.
  */
 static enum store_result result_of(int code)
 {
@@ -51,7 +53,8 @@ static enum store_result result_of(int code)
 	case SQLITE_FULL:
 		return STORE_FULL;
 	case SQLITE_IOERR:
-		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? STORE_FULL : STORE_BUSY;
+		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? STORE_FULL
+		                                                            : STORE_BUSY;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_CANTOPEN: /* out of file descriptors */
@@ -65,18 +68,21 @@ static enum store_result result_of(int code)
 
 static const char *words_for(sqlite3 *db, int code)
 {
-	return db && code == sqlite3_extended_errcode(db) ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+	return db && code == sqlite3_extended_errcode(db) ? sqlite3_errmsg(db)
+	                                                  : sqlite3_errstr(code);
 }
 
 enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing)
 {
 	enum store_result r = result_of(code);
 
-	snprintf(s->base.error, sizeof s->base.error, "%s: %s (SQLite %d)", doing, words_for(s->db, code), code);
+	snprintf(s->base.error, sizeof s->base.error, "%s: %s (SQLite %d)", doing,
+	         words_for(s->db, code), code);
 	return r;
 }
 
-/* SQLite tells about every failed statement; who ran it logs that.  Its own notices are worth a line. */
+/* SQLite tells about every failed statement; who ran it logs that.  Its own notices are worth a
+ * line. */
 static void on_log(void *unused, int code, const char *message)
 {
 	(void)unused;
@@ -210,7 +216,8 @@ static void harden(sqlite3 *db, bool writer)
 }
 
 /* Says in words that help what SQLite found wrong with the file; false. */
-static bool explain(struct sqlite_session *s, const char *path, int code, char *error, size_t error_len)
+static bool explain(struct sqlite_session *s, const char *path, int code, char *error,
+                    size_t error_len)
 {
 	const char *words = words_for(s->db, code);
 
@@ -220,12 +227,14 @@ static bool explain(struct sqlite_session *s, const char *path, int code, char *
 		         "name another file or restore a backup",
 		         path);
 	else if ((code & 0xff) == SQLITE_CORRUPT)
-		snprintf(error, error_len, "cannot open %s: the database is damaged (%s); restore a backup", path,
+		snprintf(error, error_len,
+		         "cannot open %s: the database is damaged (%s); restore a backup", path,
 		         words);
 	else if ((code & 0xff) == SQLITE_READONLY)
 		snprintf(error, error_len, "cannot open %s: it is read-only (%s)", path, words);
 	else if (result_of(code) == STORE_FULL)
-		snprintf(error, error_len, "cannot open %s: no space left on its disk (%s)", path, words);
+		snprintf(error, error_len, "cannot open %s: no space left on its disk (%s)", path,
+		         words);
 	else if ((code & 0xff) == SQLITE_CANTOPEN)
 		snprintf(error, error_len,
 		         "cannot open %s or make its write-ahead log beside it (%s); "
@@ -247,8 +256,9 @@ static int session_connect(struct sqlite_session *s, const char *path, bool writ
 	if (code != SQLITE_OK)
 		return code;
 	harden(s->db, writer);
-	return sqlite3_exec(s->db, writer ? COMMON_PRAGMAS WRITER_PRAGMAS : COMMON_PRAGMAS READER_PRAGMAS, NULL, NULL,
-	                    NULL);
+	return sqlite3_exec(s->db,
+	                    writer ? COMMON_PRAGMAS WRITER_PRAGMAS : COMMON_PRAGMAS READER_PRAGMAS,
+	                    NULL, NULL, NULL);
 }
 
 static int number_of(sqlite3 *db, const char *sql, int *value)
@@ -280,20 +290,24 @@ static int identify(sqlite3 *db, struct identity *found)
 }
 
 /* Whether the file is ours or empty; it has not been changed yet. */
-static bool acceptable(const struct identity *found, const char *path, char *error, size_t error_len)
+static bool acceptable(const struct identity *found, const char *path, char *error,
+                       size_t error_len)
 {
 	if (!found->application && !found->version && !found->objects)
 		return true;
 	if (found->application != SQLITE_APPLICATION_ID)
-		snprintf(error, error_len, "cannot open %s: it is the database of another program; name another file",
+		snprintf(error, error_len,
+		         "cannot open %s: it is the database of another program; name another file",
 		         path);
 	else if (found->version > SQLITE_SCHEMA_VERSION)
-		snprintf(error, error_len,
-		         "cannot open %s: its schema version is %d and this joblight knows up to %d; "
-		         "it was used by a newer joblight, start that one",
-		         path, found->version, SQLITE_SCHEMA_VERSION);
+		snprintf(
+		    error, error_len,
+		    "cannot open %s: its schema version is %d and this joblight knows up to %d; "
+		    "it was used by a newer joblight, start that one",
+		    path, found->version, SQLITE_SCHEMA_VERSION);
 	else if (found->version < 1)
-		snprintf(error, error_len, "cannot open %s: its schema version %d is unknown", path, found->version);
+		snprintf(error, error_len, "cannot open %s: its schema version %d is unknown", path,
+		         found->version);
 	else
 		return true;
 	return false;
@@ -307,7 +321,9 @@ static int enter_wal(sqlite3 *db)
 	if (code == SQLITE_OK)
 		code = sqlite3_step(st);
 	if (code == SQLITE_ROW)
-		code = sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "wal") ? SQLITE_CANTOPEN : SQLITE_OK;
+		code = sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "wal")
+		           ? SQLITE_CANTOPEN
+		           : SQLITE_OK;
 	sqlite3_finalize(st);
 	return code;
 }
@@ -317,8 +333,8 @@ static int create_schema(sqlite3 *db)
 	char marks[96];
 	int code;
 
-	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", SQLITE_APPLICATION_ID,
-	         SQLITE_SCHEMA_VERSION);
+	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+	         SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
 	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL);
@@ -328,8 +344,10 @@ static int create_schema(sqlite3 *db)
 /* Version 1 scoped idempotency keys by the job's id, and deleted a job's rows with the job. */
 static const char from_version_1[] =
     "CREATE TABLE deleted_jobs (key INTEGER PRIMARY KEY) STRICT;"
-    "CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, monotonic INTEGER NOT NULL, "
-    "boottime INTEGER NOT NULL, wall INTEGER NOT NULL, steady INTEGER NOT NULL, trusted INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, monotonic "
+    "INTEGER NOT NULL, "
+    "boottime INTEGER NOT NULL, wall INTEGER NOT NULL, steady INTEGER NOT NULL, trusted INTEGER "
+    "NOT NULL) STRICT;"
     "UPDATE idempotency SET scope = (SELECT '#' || key FROM jobs WHERE id = scope) "
     "WHERE scope IN (SELECT id FROM jobs);"
     "PRAGMA user_version=2; COMMIT";
@@ -345,8 +363,8 @@ static int upgrade(sqlite3 *db)
 	return code;
 }
 
-static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability, char *error,
-                        size_t error_len)
+static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability,
+                        char *error, size_t error_len)
 {
 	struct identity found = { 0 };
 	int code;
@@ -355,9 +373,10 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 	code = session_connect(s, path, true);
 
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(
-		    s->db, durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
-		    NULL, NULL, NULL);
+		code = sqlite3_exec(s->db,
+		                    durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL"
+		                                                  : "PRAGMA synchronous=NORMAL",
+		                    NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = identify(s->db, &found);
 	if (code == SQLITE_OK && !acceptable(&found, path, error, error_len))
@@ -386,7 +405,8 @@ static bool takes(const char *location)
 	return true;
 }
 
-static struct database *sqlite_open(const char *location, enum durability durability, char *error, size_t error_len)
+static struct database *sqlite_open(const char *location, enum durability durability, char *error,
+                                    size_t error_len)
 {
 	static pthread_once_t configured = PTHREAD_ONCE_INIT;
 	struct sqlite_database *db = xcalloc(1, sizeof *db);

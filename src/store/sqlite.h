@@ -1,7 +1,7 @@
 /*
  * The SQLite backend's own header.  sqlite.c opens, begins and commits; sqlite_wal.c checkpoints;
- * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them; sqlite_rows.c and
- * sqlite_prune.c hold the row operations of store.h.
+ * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them;
+ * sqlite_rows.c and sqlite_prune.c hold the row operations of store.h.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
@@ -30,25 +30,27 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
-	const struct file_place *place; /* of the writer: the database; borrowed */
-	struct file_place beside[SQLITE_BESIDE];    /* of the writer: its WAL and its shm */
-	bool open; /* between begin and commit or rollback */
+	const struct file_place *place;          /* of the writer: the database; borrowed */
+	struct file_place beside[SQLITE_BESIDE]; /* of the writer: its WAL and its shm */
+	bool open;                               /* between begin and commit or rollback */
 	/*
-	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and whatever
-	 * came after it would commit alone; so everything until rollback answers with this.
+	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and
+	 * whatever came after it would commit alone; so everything until rollback answers with
+	 * this.
 	 */
 	enum store_result failed;
 	/*
-	 * Of the writer, in pages: the WAL after the last commit and when it was last checkpointed, and how many
-	 * of it are known to be in the database.
+	 * Of the writer, in pages: the WAL after the last commit and when it was last checkpointed,
+	 * and how many of it are known to be in the database.
 	 */
 	int wal_pages, checkpointed_pages, copied_pages;
 	struct wal_copy copy;
 	unsigned copies; /* since the WAL began again */
-	uint64_t truncate_pause_ms, truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
+	uint64_t truncate_pause_ms,
+	    truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
 	int page_size;
 	uint64_t places_checked; /* when all files were found in their places */
-	bool rescued; /* what a WAL that was taken away holds is in the database */
+	bool rescued;            /* what a WAL that was taken away holds is in the database */
 };
 
 /* What SQLite said about the last call, in words in base.error. */
@@ -61,8 +63,8 @@ void sqlite_watch_wal(struct sqlite_session *s); /* before the first commit */
 int sqlite_note_places(struct sqlite_session *s, const char *path);
 void sqlite_forget_places(struct sqlite_session *s);
 /*
- * Between transactions: BROKEN when the database or a file beside it is not where it was, because what is
- * written into a file without a name is lost with the process.  Readers are always OK.
+ * Between transactions: BROKEN when the database or a file beside it is not where it was, because
+ * what is written into a file without a name is lost with the process.  Readers are always OK.
  */
 enum store_result sqlite_check_places(struct sqlite_session *s);
 enum store_result sqlite_check_places_sometimes(struct sqlite_session *s); /* OK when it just was */
@@ -77,10 +79,11 @@ void sqlite_statements_finish(struct sqlite_session *s);
 /* Steps a bound statement once and resets it. */
 enum store_result sqlite_run(struct sqlite_session *s, sqlite3_stmt *st);
 /*
- * Resets a statement that was stepped to `code` after `rows` rows: NONE when there were none.  `intact` is
- * false when the last row made no sense.
+ * Resets a statement that was stepped to `code` after `rows` rows: NONE when there were none.
+ * `intact` is false when the last row made no sense.
  */
-enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows, bool intact);
+enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows,
+                                bool intact);
 /* A failure that SQLite does not know about, with one of its codes. */
 enum store_result sqlite_spoil(struct sqlite_session *s, int code, const char *doing);
 
@@ -112,27 +115,32 @@ static inline void bind_text(sqlite3_stmt *st, int at, const char *text) /* NULL
 enum store_result sqlite_job_get(struct store *s, const char *id, struct job_row *row);
 enum store_result sqlite_job_put(struct store *s, struct job_row *row);
 enum store_result sqlite_job_delete(struct store *s, const struct job_row *row);
-enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit, job_visit *visit,
-                              void *context);
-enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id, struct task_row *row);
+enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit,
+                              job_visit *visit, void *context);
+enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id,
+                                  struct task_row *row);
 enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
 enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
 enum store_result sqlite_task_counts(struct store *s, int64_t job, struct task_counts *counts);
-enum store_result sqlite_stalled(struct store *s, int64_t now, size_t limit, stalled_visit *visit, void *context);
-enum store_result sqlite_deliverable_get(struct store *s, int64_t job, const char *id, struct deliverable_row *row);
-enum store_result sqlite_deliverable_put(struct store *s, int64_t job, const struct deliverable_row *row);
-enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit, void *context);
+enum store_result sqlite_stalled(struct store *s, int64_t now, size_t limit, stalled_visit *visit,
+                                 void *context);
+enum store_result sqlite_deliverable_get(struct store *s, int64_t job, const char *id,
+                                         struct deliverable_row *row);
+enum store_result sqlite_deliverable_put(struct store *s, int64_t job,
+                                         const struct deliverable_row *row);
+enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit,
+                                      void *context);
 enum store_result sqlite_event_add(struct store *s, int64_t job, const struct event_row *row);
-enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending, size_t limit,
-                                event_visit *visit, void *context);
+enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending,
+                                size_t limit, event_visit *visit, void *context);
 enum store_result sqlite_idempotency_get(struct store *s, const char *scope, const char *key,
                                          struct idempotency_row *row);
 enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
-enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                               size_t budget);
+enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before,
+                               uint64_t most_events, size_t budget);
 enum store_result sqlite_clock_get(struct store *s, struct clock_row *row);
 enum store_result sqlite_clock_put(struct store *s, const struct clock_row *row);
-enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                                 size_t limit, uint64_t *rows);
+enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before,
+                                 uint64_t most_events, size_t limit, uint64_t *rows);
 
 #endif

@@ -9,7 +9,8 @@ struct prunable {
 };
 
 /* Removes at most `budget` rows of a deleted job by one of its statements. */
-static enum store_result sweep_rows(struct sqlite_session *s, enum statement which, int64_t job, size_t *budget)
+static enum store_result sweep_rows(struct sqlite_session *s, enum statement which, int64_t job,
+                                    size_t *budget)
 {
 	sqlite3_stmt *st = s->statements[which];
 	enum store_result r;
@@ -25,7 +26,8 @@ static enum store_result sweep_rows(struct sqlite_session *s, enum statement whi
 /* What is left of a deleted job, and its mark when that was all. */
 static enum store_result sweep_job(struct sqlite_session *s, int64_t job, size_t *budget)
 {
-	static const enum statement steps[] = { STATEMENT_TASKS_DELETE, STATEMENT_DELIVERABLES_DELETE,
+	static const enum statement steps[] = { STATEMENT_TASKS_DELETE,
+		                                STATEMENT_DELIVERABLES_DELETE,
 		                                STATEMENT_EVENTS_DELETE, STATEMENT_ANSWERS_DELETE };
 	enum store_result r = STORE_OK;
 
@@ -67,8 +69,8 @@ static enum store_result prune_answers(struct sqlite_session *s, int64_t before,
 }
 
 /* The next job to take events from; at least `keep` of them stay. */
-static enum store_result prune_next(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
-                                    struct prunable *found)
+static enum store_result prune_next(struct sqlite_session *s, enum statement which, int64_t bound,
+                                    uint64_t keep, struct prunable *found)
 {
 	sqlite3_stmt *st = s->statements[which];
 	int code;
@@ -83,7 +85,8 @@ static enum store_result prune_next(struct sqlite_session *s, enum statement whi
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
-static enum store_result prune_events(struct sqlite_session *s, const struct prunable *p, size_t *budget)
+static enum store_result prune_events(struct sqlite_session *s, const struct prunable *p,
+                                      size_t *budget)
 {
 	uint64_t first = p->last - p->first > *budget ? p->first + *budget : p->last;
 	static const enum statement steps[] = { STATEMENT_PRUNE_EVENTS, STATEMENT_PRUNE_FIRST };
@@ -99,8 +102,8 @@ static enum store_result prune_events(struct sqlite_session *s, const struct pru
 	return r;
 }
 
-static enum store_result prune_logs(struct sqlite_session *s, enum statement which, int64_t bound, uint64_t keep,
-                                    size_t *budget)
+static enum store_result prune_logs(struct sqlite_session *s, enum statement which, int64_t bound,
+                                    uint64_t keep, size_t *budget)
 {
 	struct prunable p = { 0 };
 	enum store_result r = STORE_OK;
@@ -118,8 +121,8 @@ static uint64_t kept(uint64_t most_events)
 	return most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;
 }
 
-enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                               size_t budget)
+enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before,
+                               uint64_t most_events, size_t budget)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	uint64_t keep = kept(most_events);
@@ -138,8 +141,8 @@ enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t 
 	return r == STORE_OK && left == budget ? STORE_NONE : r;
 }
 
-enum store_result sqlite_overdue(struct store *base, int64_t keys_before, int64_t logs_before, uint64_t most_events,
-                                 size_t limit, uint64_t *rows)
+enum store_result sqlite_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
+                                 uint64_t most_events, size_t limit, uint64_t *rows)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE];

@@ -1,7 +1,7 @@
 /*
- * The row operations.  One statement and one step per row: texts are bound where they lie (SQLITE_STATIC)
- * and read where SQLite has them, so a row costs no allocation of ours.  Every operation leaves its
- * statement reset.
+ * The row operations.  One statement and one step per row: texts are bound where they lie
+ * (SQLITE_STATIC) and read where SQLite has them, so a row costs no allocation of ours.  Every
+ * operation leaves its statement reset.
  */
 #include "joblight/base/xalloc.h"
 #include "sqlite.h"
@@ -126,7 +126,8 @@ static enum store_result job_insert(struct sqlite_session *s, struct job_row *ro
 	return r;
 }
 
-static enum store_result job_update(struct sqlite_session *s, enum statement which, const struct job_row *row)
+static enum store_result job_update(struct sqlite_session *s, enum statement which,
+                                    const struct job_row *row)
 {
 	sqlite3_stmt *st = s->statements[which];
 	enum store_result r;
@@ -156,7 +157,8 @@ static enum store_result run_with_key(struct sqlite_session *s, enum statement w
 	return sqlite_run(s, s->statements[which]);
 }
 
-/* Its row only: sqlite_prune() removes the others step by step, and nobody finds them without it. */
+/* Its row only: sqlite_prune() removes the others step by step, and nobody finds them without it.
+ */
 enum store_result sqlite_job_delete(struct store *base, const struct job_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
@@ -170,8 +172,8 @@ enum store_result sqlite_job_delete(struct store *base, const struct job_row *ro
 	return r == STORE_OK ? run_with_key(s, STATEMENT_JOB_DOOM, row->key) : r;
 }
 
-enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit, job_visit *visit,
-                              void *context)
+enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit,
+                              job_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[status < 0 ? STATEMENT_JOBS : STATEMENT_JOBS_WITH];
@@ -212,7 +214,9 @@ static bool task_from(sqlite3_stmt *st, struct task_row *row)
 	*row = (struct task_row){
 		.position = (uint32_t)sqlite3_column_int64(st, 0),
 		.status = (enum task_status)status,
-		.progress = sqlite3_column_type(st, 3) == SQLITE_NULL ? NAN : sqlite3_column_double(st, 3),
+		.progress = sqlite3_column_type(st, 3) == SQLITE_NULL
+		                ? NAN
+		                : sqlite3_column_double(st, 3),
 		.attempt = number_or_none(st, 4),
 		.heartbeat_ms = number_or_none(st, 5),
 		.stalled = sqlite3_column_int(st, 6) != 0,
@@ -228,7 +232,8 @@ static bool task_from(sqlite3_stmt *st, struct task_row *row)
 	return status >= 0 && status < TASK_STATUS_COUNT && row->title;
 }
 
-enum store_result sqlite_task_get(struct store *base, int64_t job, const char *id, struct task_row *row)
+enum store_result sqlite_task_get(struct store *base, int64_t job, const char *id,
+                                  struct task_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_TASK_GET];
@@ -293,7 +298,8 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 
 enum store_result sqlite_task_counts(struct store *base, int64_t job, struct task_counts *counts)
 {
-	static const enum task_status statuses[] = { TASK_COMPLETED, TASK_FAILED, TASK_IN_PROGRESS, TASK_CANCELLED };
+	static const enum task_status statuses[] = { TASK_COMPLETED, TASK_FAILED, TASK_IN_PROGRESS,
+		                                     TASK_CANCELLED };
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_TASK_COUNTS];
 	int code;
@@ -316,7 +322,8 @@ enum store_result sqlite_task_counts(struct store *base, int64_t job, struct tas
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
-enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit, stalled_visit *visit, void *context)
+enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit,
+                                 stalled_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_STALLED];
@@ -326,14 +333,16 @@ enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit, 
 		return s->failed;
 	bind_number(st, 1, now);
 	bind_u64(st, 2, limit);
-	while (walk_step(&walk) && walk_takes(&walk, true) && visit(context, text_at(st, 0), text_at(st, 1)))
+	while (walk_step(&walk) && walk_takes(&walk, true) &&
+	       visit(context, text_at(st, 0), text_at(st, 1)))
 		;
 	return walk_end(s, &walk);
 }
 
 /* ---- deliverables ---- */
 
-enum store_result sqlite_deliverable_put(struct store *base, int64_t job, const struct deliverable_row *row)
+enum store_result sqlite_deliverable_put(struct store *base, int64_t job,
+                                         const struct deliverable_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLE_PUT];
@@ -382,7 +391,8 @@ enum store_result sqlite_deliverable_get(struct store *base, int64_t job, const 
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
-enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverable_visit *visit, void *context)
+enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverable_visit *visit,
+                                      void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLES];
@@ -392,7 +402,8 @@ enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverab
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, job);
-	while (walk_step(&walk) && walk_takes(&walk, deliverable_from(st, &row)) && visit(context, &row))
+	while (walk_step(&walk) && walk_takes(&walk, deliverable_from(st, &row)) &&
+	       visit(context, &row))
 		;
 	return walk_end(s, &walk);
 }
@@ -429,8 +440,8 @@ static bool event_from(sqlite3_stmt *st, struct event_row *row)
 	return type >= 0 && type < EVENT_TYPE_COUNT && row->json.ptr;
 }
 
-enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending, size_t limit,
-                                event_visit *visit, void *context)
+enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending,
+                                size_t limit, event_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = s->statements[descending ? STATEMENT_EVENTS_DOWN : STATEMENT_EVENTS_UP];

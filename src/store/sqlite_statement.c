@@ -1,10 +1,12 @@
 #include "sqlite.h"
 
-#define JOB_COLUMNS \
-	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, updated, ended, " \
+#define JOB_COLUMNS                                                                                \
+	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, "         \
+	"updated, ended, "                                                                         \
 	"title, metadata"
-#define TASK_COLUMNS \
-	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, updated, started, ended, " \
+#define TASK_COLUMNS                                                                               \
+	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, "      \
+	"updated, started, ended, "                                                                \
 	"title, note"
 #define DELIVERABLE_COLUMNS "id, created, title, url, media_type"
 #define EVENT_COLUMNS "seq, type, time, json"
@@ -21,7 +23,8 @@ int sqlite_statements_prepare(struct sqlite_session *s)
 	int code = SQLITE_OK;
 
 	for (int i = 0; i < STATEMENT_COUNT && code == SQLITE_OK; i++)
-		code = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+		code = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+		                          &s->statements[i], NULL);
 	return code;
 }
 
@@ -44,7 +47,8 @@ static enum store_result settle(struct sqlite_session *s, sqlite3_stmt *st, int 
 	enum store_result r = STORE_OK;
 
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
-		r = sqlite_spoil(s, code, s->writer ? "writing" : "reading"); /* reset takes the words away */
+		r = sqlite_spoil(
+		    s, code, s->writer ? "writing" : "reading"); /* reset takes the words away */
 	sqlite3_reset(st);
 	return r;
 }
@@ -54,7 +58,8 @@ enum store_result sqlite_run(struct sqlite_session *s, sqlite3_stmt *st)
 	return settle(s, st, sqlite3_step(st));
 }
 
-enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows, bool intact)
+enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows,
+                                bool intact)
 {
 	enum store_result r = settle(s, st, code);
 

@@ -9,20 +9,24 @@
 #include "sqlite.h"
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
-#define COPY_BYTES (16 << 20)      /* so much is copied by a thread of its own, and no write waits for it */
-#define COPIES_MOST 4              /* in a row; when as much is written meanwhile, the writer has to wait */
-#define TRUNCATE_BYTES (64 << 20)  /* beyond it the WAL has to start again from its beginning */
-#define PLACES_MS 20               /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
-#define TRUNCATE_AGAIN_MS 50       /* the first pause after a reader was in the way; each is twice the one before */
-#define TRUNCATE_REST_MS 10000     /* the longest pause */
-#define HELD_UP_MS 800             /* a pause as long as this is worth a line in the log */
+#define COPY_BYTES                                                                                 \
+	(16 << 20)    /* so much is copied by a thread of its own, and no write waits for it */
+#define COPIES_MOST 4 /* in a row; when as much is written meanwhile, the writer has to wait */
+#define TRUNCATE_BYTES (64 << 20) /* beyond it the WAL has to start again from its beginning */
+#define PLACES_MS                                                                                  \
+	20 /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
+#define TRUNCATE_AGAIN_MS                                                                          \
+	50 /* the first pause after a reader was in the way; each is twice the one before */
+#define TRUNCATE_REST_MS 10000 /* the longest pause */
+#define HELD_UP_MS 800         /* a pause as long as this is worth a line in the log */
 
 /* ---- places ---- */
 
 /*
- * SQLite makes both with the first connection and removes them with the last one, and the writer's is open
- * all the time.  A lost WAL takes with it what is not in the database yet.  Without the same shm another
- * program knows nothing of the server: it may start the WAL again and write over what the server wrote.
+ * SQLite makes both with the first connection and removes them with the last one, and the writer's
+ * is open all the time.  A lost WAL takes with it what is not in the database yet.  Without the
+ * same shm another program knows nothing of the server: it may start the WAL again and write over
+ * what the server wrote.
  */
 static const char *const suffixes[SQLITE_BESIDE] = { "-wal", "-shm" };
 
@@ -45,8 +49,8 @@ static void rescue(struct sqlite_session *s)
 {
 	int held = -1, copied = -1;
 
-	if (!s->rescued &&
-	    sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &held, &copied) == SQLITE_OK)
+	if (!s->rescued && sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE,
+	                                             &held, &copied) == SQLITE_OK)
 		s->rescued = held == copied;
 }
 
@@ -70,10 +74,13 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 		s->places_checked = clock_monotonic_ms();
 		return STORE_OK;
 	}
-	gone = !database ? "the database file" : !wal ? "the database's -wal file" : "the database's -shm file";
+	gone = !database ? "the database file"
+	       : !wal    ? "the database's -wal file"
+	                 : "the database's -shm file";
 	if (database && !wal)
 		rescue(s);
-	snprintf(s->base.error, sizeof s->base.error, "%s was removed or replaced under the server", gone);
+	snprintf(s->base.error, sizeof s->base.error, "%s was removed or replaced under the server",
+	         gone);
 	return STORE_BROKEN;
 }
 
@@ -109,7 +116,8 @@ static int checkpoint_now(struct sqlite_session *s, int mode)
 		s->wal_pages = s->copied_pages = 0;
 	else if (copied > s->copied_pages)
 		s->copied_pages = copied;
-	s->checkpointed_pages = s->wal_pages; /* after a failure too: again when as much has been added */
+	s->checkpointed_pages =
+	    s->wal_pages; /* after a failure too: again when as much has been added */
 	return code;
 }
 
@@ -117,8 +125,9 @@ static void pause_longer(struct sqlite_session *s, uint64_t now)
 {
 	uint64_t pause = s->truncate_pause_ms * 2;
 
-	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS ? TRUNCATE_AGAIN_MS
-	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS : pause;
+	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS  ? TRUNCATE_AGAIN_MS
+	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS
+	                                                  : pause;
 	s->truncate_due = now + s->truncate_pause_ms;
 }
 
@@ -170,11 +179,12 @@ static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
 	return r;
 }
 
-/* Copies without holding anybody up when there is much to copy.  False: the writer can do it itself. */
+/* Copies without holding anybody up when there is much to copy.  False: the writer can do it
+ * itself. */
 static bool copy_aside(struct sqlite_session *s)
 {
-	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size || s->copies >= COPIES_MOST ||
-	    !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
+	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size ||
+	    s->copies >= COPIES_MOST || !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
 		return false;
 	s->checkpointed_pages = s->wal_pages;
 	return true;
@@ -219,8 +229,9 @@ enum store_result sqlite_checkpoint(struct store *base)
 }
 
 /*
- * Closing the last connection copies and removes the WAL.  One that another program put there is not ours to
- * remove, and without the shm another program may have written over what ours says is in it.
+ * Closing the last connection copies and removes the WAL.  One that another program put there is
+ * not ours to remove, and without the shm another program may have written over what ours says is
+ * in it.
  */
 void sqlite_last_checkpoint(struct sqlite_session *s)
 {
@@ -231,7 +242,8 @@ void sqlite_last_checkpoint(struct sqlite_session *s)
 	if (!wal || !shm)
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (!wal || shm)
-		code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
+		                                 NULL);
 	if (code != SQLITE_OK) /* nothing is lost: the next start reads the WAL */
 		log_warn("the last checkpoint failed", "error", sqlite3_errmsg(s->db));
 }

@@ -7,7 +7,8 @@ static void *copy(void *context)
 	struct wal_copy *c = context;
 
 	errno = 0;
-	c->code = sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, &c->copied);
+	c->code = sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
+	                                    &c->copied);
 	c->cause = errno;
 	atomic_store(&c->done, true);
 	return NULL;
@@ -30,7 +31,8 @@ static int open_one(sqlite3 **db, const char *path, int mode, const char *read)
 
 static int open_both(struct wal_copy *c, const char *path)
 {
-	int code = open_one(&c->pin, path, SQLITE_OPEN_READONLY, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1");
+	int code = open_one(&c->pin, path, SQLITE_OPEN_READONLY,
+	                    "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1");
 
 	if (code != SQLITE_OK)
 		return code;

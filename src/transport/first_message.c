@@ -69,7 +69,8 @@ void opening_encode_end(struct buf *out, const struct ending *e, bool with_curso
 	buf_char(out, '}');
 }
 
-void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head, const struct subscriber *filtered)
+void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head,
+                              const struct subscriber *filtered)
 {
 	buf_char(out, '{');
 	if (job_id) {

@@ -42,8 +42,9 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 
 	buf_format(out, "{\"jobId\":\"%s\",\"epoch\":\"%s\",\"cursor\":\"", p->job_id, u->epoch);
 	cursor_add(out, u->epoch, u->cursor);
-	buf_format(out, "\",\"head\":%llu,\"status\":\"%s\",\"terminal\":%s,\"reset\":%s", (unsigned long long)u->head,
-		   status, u->over ? "true" : "false", u->reset ? "true" : "false");
+	buf_format(out, "\",\"head\":%llu,\"status\":\"%s\",\"terminal\":%s,\"reset\":%s",
+	           (unsigned long long)u->head, status, u->over ? "true" : "false",
+	           u->reset ? "true" : "false");
 	if (u->reason)
 		buf_format(out, ",\"reason\":\"%s\"", reset_reason_text(u->reason));
 	buf_text(out, ",\"events\":[");
@@ -55,7 +56,8 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 
 static void encode_end(const struct poll *p, struct buf *out)
 {
-	buf_format(out, ",\"pollIntervalMs\":%llu}", (unsigned long long)p->conn->loop->limits->poll_interval_ms);
+	buf_format(out, ",\"pollIntervalMs\":%llu}",
+	           (unsigned long long)p->conn->loop->limits->poll_interval_ms);
 }
 
 static void reply(const struct poll *p, const struct update *u, const char *lines)
@@ -126,8 +128,8 @@ static void add_from_ring(const struct poll *p, struct update *u)
 }
 
 /*
- * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may be newer than the
- * ring.
+ * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may
+ * be newer than the ring.
  */
 static struct update look(struct poll *p, const struct opening *o)
 {
@@ -145,7 +147,8 @@ static struct update look(struct poll *p, const struct opening *o)
 	else
 		add_from_ring(p, &u);
 	subscriber_pass_over(s, u.cursor);
-	u.over = subscriber_ended(s) && (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
+	u.over = subscriber_ended(s) &&
+	         (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
 	return u;
 }
 
@@ -163,9 +166,11 @@ static void turn_into_reset(const struct poll *p, struct update *u, const struct
 /* Whoever holds a position in a job that was deleted hears of its end; any other job is unknown. */
 static void answer_failure(struct poll *p, const struct opening *o)
 {
-	struct update u = {
-		.epoch = p->asked.epoch, .deleted = true, .cursor = p->asked.seq, .head = p->asked.seq, .over = true
-	};
+	struct update u = { .epoch = p->asked.epoch,
+		            .deleted = true,
+		            .cursor = p->asked.seq,
+		            .head = p->asked.seq,
+		            .over = true };
 
 	if (o->deleted)
 		answer(p, &u);
@@ -180,7 +185,8 @@ static void attach_at(struct poll *p, uint64_t seq)
 {
 	struct position here = { .kind = POSITION_CURSOR, .seq = seq };
 
-	memcpy(here.epoch, subscriber_epoch(&p->subscriber), strlen(subscriber_epoch(&p->subscriber)) + 1);
+	memcpy(here.epoch, subscriber_epoch(&p->subscriber),
+	       strlen(subscriber_epoch(&p->subscriber)) + 1);
 	hub_detach(p->conn->loop->hub, &p->subscriber);
 	p->asked = here;
 	attach(p, &p->asked);
@@ -212,7 +218,7 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	if (o->resume != RESUME_EXACT)
 		turn_into_reset(p, &u, o);
 	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
-		 loop_count_stream(c)) { /* where too many wait already, it is answered at once */
+	         loop_count_stream(c)) { /* where too many wait already, it is answered at once */
 		wait_behind(p, u.cursor);
 		return;
 	}
@@ -270,7 +276,8 @@ void updates_poll(struct conn *c, struct request *r)
 	struct attach wishes;
 
 	if (!wishes_read(r, &wishes, &problem) ||
-	    !request_number(r, "limit", limits->poll_events, 1, limits->poll_events, &limit, &problem) ||
+	    !request_number(r, "limit", limits->poll_events, 1, limits->poll_events, &limit,
+	                    &problem) ||
 	    !request_number(r, "wait", 0, 0, limits->poll_wait_ms / 1000, &wait_s, &problem)) {
 		reply_problem(c, &problem, "");
 		return;

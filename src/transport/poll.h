@@ -6,7 +6,8 @@
 
 /* Whether the request is a poll that the hub knows of. */
 bool updates_is_poll(const struct conn *c);
-/* A poll's time is over (or the server stops, or its client has said all): it is answered with what there is. */
+/* A poll's time is over (or the server stops, or its client has said all): it is answered with what
+ * there is. */
 void updates_answer_now(struct conn *c);
 
 #endif

@@ -104,7 +104,8 @@ static void begin(struct stream *s, const struct opening *o)
 	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
 }
 
-/* The read was under way when the server was told to stop: a stream that began now would get no goodbye. */
+/* The read was under way when the server was told to stop: a stream that began now would get no
+ * goodbye. */
 static void refuse_stopping(struct conn *c)
 {
 	struct problem p = { 0 };
@@ -153,11 +154,11 @@ static enum sink write_bytes(struct stream *s, struct buf *out, size_t at, bool 
 }
 
 /*
- * A filtering reader has passed over events that had an id, and it never saw them: what it gets instead carries the
- * position, or it would come back below it for ever.
+ * A filtering reader has passed over events that had an id, and it never saw them: what it gets
+ * instead carries the position, or it would come back below it for ever.
  */
-static enum sink write_message(struct stream *s, const char *event, struct buf *json, const char *epoch, uint64_t seq,
-			       bool last)
+static enum sink write_message(struct stream *s, const char *event, struct buf *json,
+                               const char *epoch, uint64_t seq, bool last)
 {
 	struct buf out = { 0 };
 	size_t at = wrap_begin(&out, 0);
@@ -192,8 +193,8 @@ static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 
 	opening_encode_heartbeat(&json, NULL, head, NULL);
 	conn_widen(s->conn, 0);
-	if (write_message(s, "heartbeat", &json, subscriber_epoch(subscriber), subscriber->cursor, false) ==
-	    SINK_BLOCKED)
+	if (write_message(s, "heartbeat", &json, subscriber_epoch(subscriber), subscriber->cursor,
+	                  false) == SINK_BLOCKED)
 		hub_block(s->conn->loop->hub, subscriber);
 }
 
@@ -217,8 +218,8 @@ static const struct subscriber_ops stream_ops = {
 };
 
 /*
- * Between two messages only, and then as the end of the stream.  Within one there is nothing to say: the stream
- * is cut, and its reader comes back at its old position.
+ * Between two messages only, and then as the end of the stream.  Within one there is nothing to
+ * say: the stream is cut, and its reader comes back at its old position.
  */
 void stream_say_goodbye(struct conn *c)
 {

@@ -10,9 +10,11 @@
 #include "wishes.h"
 #include "websocket_private.h"
 
-#define REASON_MAX 100          /* bytes of a close frame's reason */
-#define UNREAD_BYTES (64 * 1024) /* of answers a client has not taken: it is not read from beyond */
-#define CLOSE_WAIT_MS 2000       /* a close waits so long for a first message to become complete */
+#define REASON_MAX 100 /* bytes of a close frame's reason */
+#define UNREAD_BYTES                                                                               \
+	(64 * 1024)        /* of answers a client has not taken: it is not read from beyond        \
+	                    */
+#define CLOSE_WAIT_MS 2000 /* a close waits so long for a first message to become complete */
 
 /* Writing. */
 
@@ -58,7 +60,7 @@ void ws_mind_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
 	bool deaf = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
-		    is_full(w, w->conn->reads, limits->connection_reads);
+	            is_full(w, w->conn->reads, limits->connection_reads);
 
 	if (deaf == w->deaf)
 		return;
@@ -69,7 +71,8 @@ void ws_mind_input(struct ws *w)
 		give_time(w);
 }
 
-/* Who only watches is waited for with the streams (hangups.h), and read from again when there is something. */
+/* Who only watches is waited for with the streams (hangups.h), and read from again when there is
+ * something. */
 static void set_quiet(struct ws *w, bool quiet)
 {
 	struct conn *c = w->conn;
@@ -105,7 +108,8 @@ static void block_all(struct ws *w)
 {
 	w->blocked = true;
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next)
-		hub_block(w->conn->loop->hub, &container_of(at, struct subscription, link)->subscriber);
+		hub_block(w->conn->loop->hub,
+		          &container_of(at, struct subscription, link)->subscriber);
 }
 
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len)
@@ -144,8 +148,8 @@ static void close_now(struct ws *w)
 	struct conn *c = w->conn;
 
 	size_t len = strlen(w->close_reason);
-	lws_close_reason(c->wsi, (enum lws_close_status)w->close_code, (unsigned char *)w->close_reason,
-			 len < REASON_MAX ? len : REASON_MAX);
+	lws_close_reason(c->wsi, (enum lws_close_status)w->close_code,
+	                 (unsigned char *)w->close_reason, len < REASON_MAX ? len : REASON_MAX);
 	ws_detach(c);
 	c->state = CONN_CLOSING;
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
@@ -157,7 +161,8 @@ bool ws_close_is_due(const struct ws *w)
 	return w->close_code && (int32_t)((uint32_t)loop_now(w->conn->loop) - w->close_due) >= 0;
 }
 
-/* The last word before the close of a stop.  A first message that is open and cut has no place for it. */
+/* The last word before the close of a stop.  A first message that is open and cut has no place for
+ * it. */
 static void say_restart(struct ws *w)
 {
 	struct buf json = { 0 };
@@ -225,9 +230,11 @@ void ws_writable(struct conn *c)
 	if (w->open)
 		hub_writable(c->loop->hub, &w->open->subscriber);
 	ws_write_out(w);
-	for (struct list *at = w->subscriptions.next, *next; at != &w->subscriptions && !w->blocked; at = next) {
+	for (struct list *at = w->subscriptions.next, *next; at != &w->subscriptions && !w->blocked;
+	     at = next) {
 		next = at->next;
-		hub_writable(c->loop->hub, &container_of(at, struct subscription, link)->subscriber);
+		hub_writable(c->loop->hub,
+		             &container_of(at, struct subscription, link)->subscriber);
 	}
 	ws_enqueue(w);
 }
@@ -277,7 +284,8 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 		ws_close(c, CLOSE_BINARY, "text messages only");
 		return 0;
 	}
-	if (w->in.len + len + lws_remaining_packet_payload(c->wsi) > c->loop->limits->message_bytes) {
+	if (w->in.len + len + lws_remaining_packet_payload(c->wsi) >
+	    c->loop->limits->message_bytes) {
 		ws_close(c, CLOSE_TOO_BIG, "the message is too large");
 		return 0;
 	}
@@ -310,7 +318,8 @@ void ws_find_reason(struct conn *c)
 
 	if (lws_get_close_length(c->wsi) || hung_up(lws_get_socket_fd(c->wsi)))
 		return;
-	lws_close_reason(c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
+	lws_close_reason(
+	    c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
 }
 
 void ws_pong(struct conn *c)
@@ -321,7 +330,8 @@ void ws_pong(struct conn *c)
 	ws_enqueue(c->ws); /* it may be quiet again */
 }
 
-/* A ping with every beat; who has said nothing since the last one is gone, within two beats of its last word. */
+/* A ping with every beat; who has said nothing since the last one is gone, within two beats of its
+ * last word. */
 void ws_tick(struct conn *c, uint64_t now_ms)
 {
 	struct ws *w = c->ws;

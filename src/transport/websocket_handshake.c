@@ -42,16 +42,20 @@ bool ws_upgrade_wanted(const struct request *r, struct problem *p)
 	if (!request_header_has(r, HEADER_CONNECTION, "upgrade"))
 		return problem_set(p, OUTCOME_UPGRADE_REQUIRED, "send Connection: Upgrade");
 	if (!key_is_good(r->headers[HEADER_WEBSOCKET_KEY]))
-		return problem_set(p, OUTCOME_BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base 64");
+		return problem_set(p, OUTCOME_BAD_REQUEST,
+		                   "Sec-WebSocket-Key must be 16 bytes in base 64");
 	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || ws_subprotocol_wanted(r) ||
-	       problem_set(p, OUTCOME_BAD_REQUEST, "the subprotocol is " WS_SUBPROTOCOL ", or none");
+	       problem_set(p, OUTCOME_BAD_REQUEST,
+	                   "the subprotocol is " WS_SUBPROTOCOL ", or none");
 }
 
 /* A plain GET of the WebSocket's URL. */
 void ws_not_upgraded(struct conn *c, struct request *r)
 {
-	struct problem p = { .outcome = OUTCOME_UPGRADE_REQUIRED,
-			     .detail = "this is a WebSocket: connect with Upgrade: websocket and version 13" };
+	struct problem p = {
+		.outcome = OUTCOME_UPGRADE_REQUIRED,
+		.detail = "this is a WebSocket: connect with Upgrade: websocket and version 13"
+	};
 
 	(void)r;
 	reply_problem(c, &p, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
@@ -60,7 +64,8 @@ void ws_not_upgraded(struct conn *c, struct request *r)
 /* 1000..1003, 1007..1014 and what applications define; no code at all is allowed too. */
 static bool close_code_allowed(unsigned code)
 {
-	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+	       (code >= 3000 && code <= 4999);
 }
 
 bool ws_close_allowed(const void *payload, size_t len)

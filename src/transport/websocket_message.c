@@ -71,7 +71,8 @@ static void tell_watchers(struct crowd_want *want, const char *job_id, unsigned 
 	struct reported *r = (struct reported *)want;
 	struct buf json = { 0 };
 
-	buf_format(&json, "{\"type\":\"watchers\",\"jobId\":\"%s\",\"watchers\":%u}", job_id, watchers);
+	buf_format(&json, "{\"type\":\"watchers\",\"jobId\":\"%s\",\"watchers\":%u}", job_id,
+	           watchers);
 	ws_say(r->ws, &json);
 }
 
@@ -82,7 +83,8 @@ void ws_forget_reported(struct reported *r)
 	free(r);
 }
 
-/* The jobs it reported on lately: it is told when somebody begins or ceases to look at one of them. */
+/* The jobs it reported on lately: it is told when somebody begins or ceases to look at one of them.
+ */
 static void remember_reported(struct ws *w, const char *job_id)
 {
 	uint64_t count = 0;
@@ -100,11 +102,13 @@ static void remember_reported(struct ws *w, const char *job_id)
 	crowd_want(w->conn->loop->crowd, &r->want, job_id);
 }
 
-/* Refused or not, it goes the way to the store, so that answers come in the order of the messages. */
+/* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
+ */
 static void submit(struct ws *w, struct op *op)
 {
 	struct loop *l = w->conn->loop;
-	struct problem busy = { .outcome = OUTCOME_OVERLOADED, .detail = "too many writes are waiting" };
+	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
+		                .detail = "too many writes are waiting" };
 
 	op->loop = l;
 	op->reply_to = w->conn->id;
@@ -158,7 +162,8 @@ static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct presence_read *r = xcalloc(1, sizeof(*r));
 	struct loop *l = w->conn->loop;
-	struct problem busy = { .outcome = OUTCOME_OVERLOADED, .detail = "too many readers are waiting" };
+	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
+		                .detail = "too many readers are waiting" };
 
 	r->request.query = (struct read_query){ .kind = READ_HEAD };
 	memcpy(r->request.query.job_id, m->job_id, sizeof(r->request.query.job_id));
@@ -171,7 +176,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 	r->word.loop = l->index;
 	if (!r->word.agent[0]) /* a connection's id is unique in its loop only */
 		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%x-%llx", l->index,
-			 (unsigned long long)w->conn->id);
+		         (unsigned long long)w->conn->id);
 	w->pending++;
 	if (l->service->read(l->service->context, &r->request))
 		return;
@@ -226,7 +231,8 @@ void ws_hear_message(struct ws *w, struct slice text)
 	if (message_decode(w->conn->loop->limits, text, &m, &p))
 		run_message(w, &m);
 	else if (m.unreadable)
-		ws_close(w->conn, p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
+		ws_close(w->conn,
+		         p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
 		         p.detail);
 	else if (m.kind == MESSAGE_UPDATE || m.kind == MESSAGE_COMMAND)
 		refuse_op(w, &m, &p);

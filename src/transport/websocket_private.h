@@ -39,10 +39,11 @@ struct ws {
 	struct conn *conn;
 	struct list subscriptions, reported;
 	struct subscription *open; /* its first message has begun and is not complete; NULL: none */
-	unsigned count;   /* of subscriptions, without one that is leaving */
-	unsigned pending; /* ops on their way to the store */
+	unsigned count;            /* of subscriptions, without one that is leaving */
+	unsigned pending;          /* ops on their way to the store */
 	struct buf in, out;
-	bool in_message; /* one has begun and is not complete: then its deadline is the connection's timer */
+	bool in_message; /* one has begun and is not complete: then its deadline is the connection's
+	                    timer */
 	bool blocked, deaf;
 	bool present; /* told of an agent */
 	bool quiet;   /* it only watches */
@@ -53,23 +54,26 @@ struct ws {
 	uint64_t taken; /* for socket_takes() */
 	uint16_t close_code;
 	uint32_t close_due; /* then it closes within a message too; the low half of the time */
-	uint32_t spoke; /* the low half of the time */
+	uint32_t spoke;     /* the low half of the time */
 	char *close_reason;
 };
 
-/* Writing: what is said goes out at the end of the turn, or when the first message that is open is complete. */
+/* Writing: what is said goes out at the end of the turn, or when the first message that is open is
+ * complete. */
 void ws_enqueue(struct ws *w);
 void ws_add_frame(struct ws *w, struct slice json);
 void ws_say(struct ws *w, struct buf *json); /* empties it */
 void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
 void ws_write_out(struct ws *w);
-bool ws_close_is_due(const struct ws *w); /* it does not wait for the message that is open any longer */
+bool ws_close_is_due(
+    const struct ws *w); /* it does not wait for the message that is open any longer */
 /* Reads on, or not: while it takes nothing, or too much of it waits for the store. */
 void ws_mind_input(struct ws *w);
 
 /* Subscriptions. */
-/* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is wanted now. */
+/* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is
+ * wanted now. */
 void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
 void ws_leave(struct subscription *s); /* at once; its memory goes at the end of the turn */

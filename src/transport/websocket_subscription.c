@@ -116,7 +116,8 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct subscription *s = (struct subscription *)subscriber;
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, s->job_id, head, subscriber_filters(subscriber) ? subscriber : NULL);
+	opening_encode_heartbeat(&json, s->job_id, head,
+	                         subscriber_filters(subscriber) ? subscriber : NULL);
 	conn_widen(s->ws->conn, 0);
 	ws_say(s->ws, &json);
 }
@@ -147,8 +148,9 @@ static enum sink put(struct ws *w, const char *bytes, size_t len)
 }
 
 /*
- * Several frames of one job, or a fragment of its first message.  The first fragment fills a write, so it goes out
- * at once, with all that was said before it.  The others go out past w->out, which waits for the end of the message.
+ * Several frames of one job, or a fragment of its first message.  The first fragment fills a write,
+ * so it goes out at once, with all that was said before it.  The others go out past w->out, which
+ * waits for the end of the message.
  */
 static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
 {
@@ -182,13 +184,15 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 	struct attach a = *wanted;
 	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
 
-	if (s) { /* a second time: it begins anew, at the new position, and is still what the connection is for */
+	if (s) { /* a second time: it begins anew, at the new position, and is still what the
+		    connection is for */
 		only = only || s->only;
 		leave_in_order(s);
 	}
 	if (w->count >= limits->subscriptions) {
-		snprintf(full.detail, sizeof(full.detail), "a connection may have %llu subscriptions",
-			 (unsigned long long)limits->subscriptions);
+		snprintf(full.detail, sizeof(full.detail),
+		         "a connection may have %llu subscriptions",
+		         (unsigned long long)limits->subscriptions);
 		ws_say_error(w, NULL, job_id, &full);
 		return;
 	}

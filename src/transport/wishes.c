@@ -10,7 +10,8 @@ static bool read_types(const struct request *r, unsigned *types, struct problem 
 		return true;
 	return hub_types_parse(list, types) ||
 	       problem_set(problem, OUTCOME_BAD_REQUEST,
-			   "types must be a list of task_update, job_update, deliverable, command, presence");
+	                   "types must be a list of task_update, job_update, deliverable, command, "
+	                   "presence");
 }
 
 bool wishes_read(const struct request *r, struct attach *a, struct problem *problem)
@@ -18,7 +19,8 @@ bool wishes_read(const struct request *r, struct attach *a, struct problem *prob
 	uint64_t seconds, tabs;
 
 	if (!read_types(r, &a->types, problem) ||
-	    !request_number(r, "heartbeat", 0, HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX, &seconds, problem) ||
+	    !request_number(r, "heartbeat", 0, HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX,
+	                    &seconds, problem) ||
 	    !request_number(r, "tabs", 1, 1, TABS_MAX, &tabs, problem))
 		return false;
 	a->heartbeat_s = (uint8_t)seconds;

@@ -11,40 +11,53 @@
 #include "joblight/core/timeline.h"
 #include "trouble.h"
 
-#define LOOK_MS 250         /* it looks for silent tasks this often, at least */
-#define LOOK_AHEAD_MS 5000  /* and this often, when nothing is written and no task is due within it */
-#define PRUNE_MS 1000       /* looks for something to remove this long after a write, at most */
+#define LOOK_MS 250 /* it looks for silent tasks this often, at least */
+#define LOOK_AHEAD_MS                                                                              \
+	5000          /* and this often, when nothing is written and no task is due within it */
+#define PRUNE_MS 1000 /* looks for something to remove this long after a write, at most */
 #define PRUNE_REST_MS 60000 /* and at least this often */
 #define CHECKPOINT_MS 1000  /* a checkpoint that was held up is tried again this often */
 #define RETRY_MS 1000       /* after a failure */
 #define CLOCK_MS 1000       /* compares the clocks this often */
-#define FILE_MS 250         /* looks this often whether the database can still be written, when nobody does */
+#define FILE_MS                                                                                    \
+	250 /* looks this often whether the database can still be written, when nobody does */
 
 /*
- * Shares of the thread's time.  While somebody writes, a step is followed by a pause of BUSY_PAUSE times its
- * length.  Rows that were written count against those that are to be removed: as long as fewer than
- * OWED_FACTOR times as many have been removed, a step follows each transaction without a pause.  A step goes on
- * for as long as the usual transaction takes, so who writes never waits for more than one of its own kind.
+ * Shares of the thread's time.  While somebody writes, a step is followed by a pause of BUSY_PAUSE
+ * times its length.  Rows that were written count against those that are to be removed: as long as
+ * fewer than OWED_FACTOR times as many have been removed, a step follows each transaction without a
+ * pause.  A step goes on for as long as the usual transaction takes, so who writes never waits for
+ * more than one of its own kind.
  */
 #define BUSY_PAUSE 9
-#define ACTIVE_MS 100    /* after the last write somebody writes, although nothing may wait right now */
+#define ACTIVE_MS                                                                                  \
+	100 /* after the last write somebody writes, although nothing may wait right now */
 #define OWED_FACTOR 2
-#define OWED_WORTH 1024  /* rows that are worth a step at once */
+#define OWED_WORTH 1024 /* rows that are worth a step at once */
 #define STEP_LEAST_US 100
 #define STEP_MOST_US 50000
 #define STEP_IDLE_US 3000
 
-/* Rows in one slice of a step: as many as take an eighth to a quarter of it; rows may be large and disks slow. */
+/* Rows in one slice of a step: as many as take an eighth to a quarter of it; rows may be large and
+ * disks slow. */
 #define BUDGET_MIN 32
 #define BUDGET_MAX 1024
 #define BUDGET_FIRST 128
 
-/* Rows that are overdue are counted this often while there are more than a step removes, up to so many. */
+/* Rows that are overdue are counted this often while there are more than a step removes, up to so
+ * many. */
 #define OVERDUE_MS 5000
 #define OVERDUE_MAX 4096
 #define OVERDUE_WARN_MS 10000 /* a backlog that lasts this long is logged */
 
-enum chore_name { CHORE_CLOCK, CHORE_FILE, CHORE_SILENCE, CHORE_PRUNE, CHORE_CHECKPOINT, CHORE_COUNT };
+enum chore_name {
+	CHORE_CLOCK,
+	CHORE_FILE,
+	CHORE_SILENCE,
+	CHORE_PRUNE,
+	CHORE_CHECKPOINT,
+	CHORE_COUNT
+};
 
 /* What a chore needs to know of itself. */
 struct chore_state {
@@ -52,7 +65,8 @@ struct chore_state {
 	uint64_t rest_ms;  /* from a step that leaves nothing behind to the next one */
 	uint64_t after_ms; /* from a write to the next step, at most */
 	uint64_t steps;
-	bool tried; /* false: the last step had nothing to do, which tells nothing of whether it would work */
+	bool tried; /* false: the last step had nothing to do, which tells nothing of whether it
+	               would work */
 	struct trouble trouble;
 };
 
@@ -71,8 +85,9 @@ struct chores {
 	struct timeline *timeline;
 	struct chore_state states[CHORE_COUNT];
 	uint64_t look_ms;
-	uint64_t written_at, write_us; /* the last write; how long a transaction takes, on average */
-	uint64_t owed;                 /* rows that are to be removed before the next pause */
+	uint64_t written_at,
+	    write_us;  /* the last write; how long a transaction takes, on average */
+	uint64_t owed; /* rows that are to be removed before the next pause */
 	size_t budget;
 	struct backlog backlog;
 	char boot[CLOCK_BOOT_LEN + 1];
@@ -118,8 +133,9 @@ static void tell_jump(int64_t jump)
 	if (!jump)
 		return;
 	snprintf(ms, sizeof ms, "%" PRId64, jump);
-	log_warn("the wall clock has jumped; nothing is pruned by its age and no idempotency key expires for an hour",
-		 "ms", ms);
+	log_warn("the wall clock has jumped; nothing is pruned by its age and no idempotency key "
+	         "expires for an hour",
+	         "ms", ms);
 }
 
 static enum store_result save_clock(struct chores *c, void *context)
@@ -229,9 +245,11 @@ static enum store_result find_silence(struct chores *c, void *context)
 {
 	const struct store_ops *ops = c->store->ops;
 	struct silence *silence = context;
-	/* Both ends of a silence are cut to milliseconds: it is sure to be long enough one later. */
+	/* Both ends of a silence are cut to milliseconds: it is sure to be long enough one later.
+	 */
 	int64_t now = steady_now(c) - 1;
-	enum store_result r = ops->stalled(c->store, now, c->limits->commit_writes, add_stall, silence);
+	enum store_result r = ops->stalled(c->store, now, c->limits->commit_writes, add_stall,
+	                                   silence);
 
 	if (r != STORE_NONE)
 		return r == STORE_OK ? STORE_NONE : r;
@@ -274,7 +292,8 @@ static struct horizon horizon(struct chores *c)
 
 	if (!trusted)
 		return (struct horizon){ INT64_MIN, INT64_MIN };
-	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms, now - (int64_t)c->limits->retention_ms };
+	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms,
+		                 now - (int64_t)c->limits->retention_ms };
 }
 
 static bool active(const struct chores *c, uint64_t now)
@@ -310,8 +329,8 @@ static enum store_result prune_rows(struct chores *c, void *context)
 
 	while (r == STORE_OK && now - began < whole) {
 		uint64_t before = now;
-		r = c->store->ops->prune(c->store, h->keys_before, h->logs_before, c->limits->retention_events,
-					 c->budget);
+		r = c->store->ops->prune(c->store, h->keys_before, h->logs_before,
+		                         c->limits->retention_events, c->budget);
 		now = clock_monotonic_us();
 		if (r != STORE_OK)
 			break;
@@ -326,8 +345,8 @@ static enum store_result count_rows(struct chores *c, void *context)
 {
 	const struct horizon *h = context;
 
-	return c->store->ops->overdue(c->store, h->keys_before, h->logs_before, c->limits->retention_events,
-				      OVERDUE_MAX, &c->backlog.rows);
+	return c->store->ops->overdue(c->store, h->keys_before, h->logs_before,
+	                              c->limits->retention_events, OVERDUE_MAX, &c->backlog.rows);
 }
 
 static void log_backlog(const struct backlog *b, const char *message)
@@ -344,7 +363,8 @@ static void count_backlog(struct chores *c, const struct horizon *h, uint64_t no
 
 	if (!b->since)
 		b->since = b->counted_at = now;
-	if (now - b->counted_at < OVERDUE_MS || transact(c, count_rows, (void *)(uintptr_t)h) != STORE_OK)
+	if (now - b->counted_at < OVERDUE_MS ||
+	    transact(c, count_rows, (void *)(uintptr_t)h) != STORE_OK)
 		return;
 	b->counted_at = now;
 	b->most = b->rows > b->most ? b->rows : b->most;
@@ -400,25 +420,29 @@ static enum store_result checkpoint(struct chores *c, struct chore_state *state)
 
 /* ---- the table ---- */
 
-/* A step: STORE_OK when more is left to do, STORE_NONE when nothing is; anything else: it failed. */
+/* A step: STORE_OK when more is left to do, STORE_NONE when nothing is; anything else: it failed.
+ */
 static const struct chore {
 	enum store_result (*step)(struct chores *c, struct chore_state *state);
 	const char *begins, *ends;
 } table[CHORE_COUNT] = {
 	[CHORE_CLOCK] = { compare_clocks, "what the clocks show cannot be saved; it is tried again",
-			  "what the clocks show is saved again" },
-	[CHORE_FILE] = { try_store, "the database cannot be written", "the database can be written again" },
+	                  "what the clocks show is saved again" },
+	[CHORE_FILE] = { try_store, "the database cannot be written",
+	                 "the database can be written again" },
 	[CHORE_SILENCE] = { tell_silence, "silent tasks cannot be looked for; it is tried again",
-			    "silent tasks are looked for again" },
+	                    "silent tasks are looked for again" },
 	[CHORE_PRUNE] = { prune, "what has outlived its time cannot be removed; it is tried again",
-			  "what has outlived its time is removed again" },
+	                  "what has outlived its time is removed again" },
 	[CHORE_CHECKPOINT] = { checkpoint,
-			       "the write-ahead log cannot be copied into the database; it is tried again",
-			       "the write-ahead log is copied into the database again" },
+	                       "the write-ahead log cannot be copied into the database; it is "
+	                       "tried again",
+	                       "the write-ahead log is copied into the database again" },
 };
 
 /* When a step that left something behind is followed by the next one. */
-static uint64_t next_step(const struct chores *c, enum chore_name which, bool busy, uint64_t took_us)
+static uint64_t next_step(const struct chores *c, enum chore_name which, bool busy,
+                          uint64_t took_us)
 {
 	uint64_t now = clock_monotonic_ms();
 
@@ -466,7 +490,8 @@ void chores_written(struct chores *c, uint64_t rows, uint64_t took_us)
 	if (rows)
 		c->write_us = c->write_us ? (7 * c->write_us + took_us) / 8 : took_us;
 	c->owed += OWED_FACTOR * rows;
-	if (c->owed >= OWED_WORTH && now < c->states[CHORE_PRUNE].due && !c->states[CHORE_PRUNE].trouble.failing)
+	if (c->owed >= OWED_WORTH && now < c->states[CHORE_PRUNE].due &&
+	    !c->states[CHORE_PRUNE].trouble.failing)
 		c->states[CHORE_PRUNE].due = now;
 	for (int i = 0; i < CHORE_COUNT; i++)
 		if (now + c->states[i].after_ms < c->states[i].due)
@@ -492,8 +517,8 @@ void chores_log_counts(const struct chores *c)
 	for (int i = 0; i < CHORE_COUNT; i++)
 		failed += c->states[i].trouble.total;
 	snprintf(failures, sizeof failures, "%" PRIu64, failed);
-	log_info("counted by the store thread", "prune_steps", steps, "overdue_max", overdue, "chores_failed",
-		 failures);
+	log_info("counted by the store thread", "prune_steps", steps, "overdue_max", overdue,
+	         "chores_failed", failures);
 }
 
 /* A quarter of the shortest silence that counts, so that none is noticed late by more. */
@@ -504,8 +529,8 @@ static uint64_t look_ms(const struct limits *limits)
 	return quarter < 10 ? 10 : quarter > LOOK_MS ? LOOK_MS : quarter;
 }
 
-struct chores *chores_create(struct store *store, const struct limits *limits, struct timeline *timeline,
-			     chores_commit *commit, void *context)
+struct chores *chores_create(struct store *store, const struct limits *limits,
+                             struct timeline *timeline, chores_commit *commit, void *context)
 {
 	struct chores *c = xcalloc(1, sizeof(*c));
 
@@ -520,9 +545,12 @@ struct chores *chores_create(struct store *store, const struct limits *limits, s
 	c->budget = BUDGET_FIRST;
 	c->states[CHORE_CLOCK] = (struct chore_state){ .rest_ms = CLOCK_MS, .after_ms = CLOCK_MS };
 	c->states[CHORE_FILE] = (struct chore_state){ .rest_ms = FILE_MS, .after_ms = FILE_MS };
-	c->states[CHORE_SILENCE] = (struct chore_state){ .rest_ms = c->look_ms, .after_ms = c->look_ms };
-	c->states[CHORE_PRUNE] = (struct chore_state){ .rest_ms = prune_rest_ms(limits), .after_ms = PRUNE_MS };
-	c->states[CHORE_CHECKPOINT] = (struct chore_state){ .rest_ms = CHECKPOINT_MS, .after_ms = 0 };
+	c->states[CHORE_SILENCE] = (struct chore_state){ .rest_ms = c->look_ms,
+		                                         .after_ms = c->look_ms };
+	c->states[CHORE_PRUNE] = (struct chore_state){ .rest_ms = prune_rest_ms(limits),
+		                                       .after_ms = PRUNE_MS };
+	c->states[CHORE_CHECKPOINT] = (struct chore_state){ .rest_ms = CHECKPOINT_MS,
+		                                            .after_ms = 0 };
 	for (int i = 0; i < CHORE_COUNT; i++) {
 		c->states[i].trouble.begins = table[i].begins;
 		c->states[i].trouble.ends = table[i].ends;

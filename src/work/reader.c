@@ -52,7 +52,8 @@ struct answer {
 	UT_hash_handle hh;
 };
 
-static struct read_result *find_answer(struct answer *answers, uint64_t hash, const struct read_query *q)
+static struct read_result *find_answer(struct answer *answers, uint64_t hash,
+                                       const struct read_query *q)
 {
 	struct answer *a;
 
@@ -61,7 +62,7 @@ static struct read_result *find_answer(struct answer *answers, uint64_t hash, co
 }
 
 static struct read_result *make_answer(struct worker *w, struct answer **answers, uint64_t hash,
-				       const struct read_query *q)
+                                       const struct read_query *q)
 {
 	struct answer *a = xcalloc(1, sizeof(*a)), *old;
 
@@ -96,7 +97,8 @@ static struct read_result *refusal(const char *why)
 	return result;
 }
 
-static struct read_result *answer_one(struct worker *w, struct answer **answers, const struct read_request *request)
+static struct read_result *answer_one(struct worker *w, struct answer **answers,
+                                      const struct read_request *request)
 {
 	uint64_t hash = read_query_hash(&request->query);
 
@@ -241,8 +243,8 @@ static void init_locks(struct reader *r)
 	pthread_condattr_destroy(&monotonic);
 }
 
-struct reader *reader_start(struct store *const *sessions, unsigned count, const struct limits *limits,
-			    reader_deliver *deliver)
+struct reader *reader_start(struct store *const *sessions, unsigned count,
+                            const struct limits *limits, reader_deliver *deliver)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
 

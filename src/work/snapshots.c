@@ -10,7 +10,7 @@
 #include "joblight/base/list.h"
 #include "joblight/base/xalloc.h"
 
-#define KEEP_MS 5000           /* nobody asked for it: it goes */
+#define KEEP_MS 5000            /* nobody asked for it: it goes */
 #define TRIM_BYTES (256 * 1024) /* so much let go of is worth giving back to the system */
 
 /* The newest snapshot of a job. */
@@ -18,7 +18,8 @@ struct entry {
 	char job_id[ID_MAX + 1];
 	struct snapshot *snapshot; /* alive: its unused() removes the entry */
 	uint64_t asked;            /* when it was made or found last */
-	struct list kept;          /* in snapshots.kept while the cache holds it, the least recently asked for first */
+	struct list kept; /* in snapshots.kept while the cache holds it, the least recently asked
+	                     for first */
 	UT_hash_handle hh;
 };
 
@@ -64,15 +65,16 @@ static void drop_entry(struct snapshots *s, struct entry *e)
 }
 
 /*
- * Takes the oldest one out of the cache, which is to release it without the lock; NULL when the cache holds at
- * most `bytes` and none that was asked for before `since`.
+ * Takes the oldest one out of the cache, which is to release it without the lock; NULL when the
+ * cache holds at most `bytes` and none that was asked for before `since`.
  */
 static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_t since)
 {
 	struct snapshot *oldest = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	struct entry *e = list_empty(&s->kept) ? NULL : container_of(s->kept.next, struct entry, kept);
+	struct entry *e = list_empty(&s->kept) ? NULL
+	                                       : container_of(s->kept.next, struct entry, kept);
 	if (e && (s->kept_bytes > bytes || e->asked < since)) {
 		oldest = e->snapshot;
 		s->kept_bytes -= oldest->text.len;
@@ -142,7 +144,8 @@ static bool has_room(struct snapshot_source *source)
 	return snapshots_bytes(s) < s->most_bytes;
 }
 
-/* The entry of a job's snapshot before this one is its; the reference the cache had on that one is the caller's. */
+/* The entry of a job's snapshot before this one is its; the reference the cache had on that one is
+ * the caller's. */
 static struct snapshot *enter(struct snapshots *s, struct snapshot *made)
 {
 	struct entry *e = find_entry(s, made->job_id);
@@ -182,7 +185,8 @@ static struct counted *counted_of(struct snapshots *s, const struct job_row *job
 	return &s->counted[(uint64_t)job->key % COUNTED];
 }
 
-static bool find_counts(struct snapshot_source *source, const struct job_row *job, struct task_counts *counts)
+static bool find_counts(struct snapshot_source *source, const struct job_row *job,
+                        struct task_counts *counts)
 {
 	struct snapshots *s = (struct snapshots *)source;
 
@@ -195,7 +199,8 @@ static bool find_counts(struct snapshot_source *source, const struct job_row *jo
 	return found;
 }
 
-static void add_counts(struct snapshot_source *source, const struct job_row *job, const struct task_counts *counts)
+static void add_counts(struct snapshot_source *source, const struct job_row *job,
+                       const struct task_counts *counts)
 {
 	struct snapshots *s = (struct snapshots *)source;
 

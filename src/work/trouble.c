@@ -25,7 +25,8 @@ void trouble_failed(struct trouble *t, const char *cause, uint64_t now_ms)
 	t->failed_at = now_ms;
 	t->failures++;
 	t->total++;
-	if (first || (now_ms - t->logged_at >= TROUBLE_QUIET_MS && strncmp(t->cause, cause, sizeof t->cause - 1) != 0))
+	if (first || (now_ms - t->logged_at >= TROUBLE_QUIET_MS &&
+	              strncmp(t->cause, cause, sizeof t->cause - 1) != 0))
 		tell(t, cause, now_ms);
 }
 

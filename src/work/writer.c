@@ -13,7 +13,9 @@
 #include "trouble.h"
 
 #define ANSWERED_COUNT 64 /* answers that are remembered for the log */
-#define ANSWERED_MS 2000  /* at rest the files are looked for every second, and the answer may be as old again */
+#define ANSWERED_MS                                                                                \
+	2000 /* at rest the files are looked for every second, and the answer may be as old again  \
+	      */
 
 /* A write that was answered as done. */
 struct answered {
@@ -83,10 +85,11 @@ static void tell_answered(struct writer *w)
 	for (size_t i = 0; i < ANSWERED_COUNT; i++) {
 		const struct answered *a = &w->answered[(w->answered_at + i) % ANSWERED_COUNT];
 		if (a->at && now - a->at <= ANSWERED_MS)
-			buf_format(&text, "%s%s:%llu", text.len ? " " : "", a->job_id, (unsigned long long)a->seq);
+			buf_format(&text, "%s%s:%llu", text.len ? " " : "", a->job_id,
+			           (unsigned long long)a->seq);
 	}
-	log_error("these writes were answered within the last two seconds and may be lost", "job:seq",
-		  text.len ? buf_string(&text) : "none");
+	log_error("these writes were answered within the last two seconds and may be lost",
+	          "job:seq", text.len ? buf_string(&text) : "none");
 	buf_finish(&text);
 }
 
@@ -106,8 +109,8 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 {
 	bool trusted;
 	int64_t wall = chores_wall_ms(w->chores, &trusted);
-	enum store_result r = engine_begin(w->engine, wall,
-					   timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()), trusted);
+	enum store_result r = engine_begin(
+	    w->engine, wall, timeline_steady(&w->timeline, (int64_t)clock_monotonic_ms()), trusted);
 
 	if (r != STORE_OK)
 		return r;
@@ -127,7 +130,8 @@ static uint64_t rows_of(const struct op *ops)
 	uint64_t rows = 0;
 
 	for (; ops; ops = next_op(ops))
-		rows += 1 + ops->task_count + (ops->seq_last ? ops->seq_last - ops->seq_first + 1 : 0);
+		rows += 1 + ops->task_count +
+		        (ops->seq_last ? ops->seq_last - ops->seq_first + 1 : 0);
 	return rows;
 }
 
@@ -171,7 +175,8 @@ static bool commit_chore(void *context, struct op *ops)
 
 static uint64_t rest_ms(const struct writer *w)
 {
-	uint64_t rest = chores_rest_ms(w->chores), due = trouble_due(&w->trouble), now = clock_monotonic_ms();
+	uint64_t rest = chores_rest_ms(w->chores), due = trouble_due(&w->trouble),
+	         now = clock_monotonic_ms();
 
 	if (due == UINT64_MAX)
 		return rest;
@@ -179,7 +184,8 @@ static uint64_t rest_ms(const struct writer *w)
 	return due < rest ? due : rest;
 }
 
-/* Chores have their turn after each transaction, or the next one would always come first under load. */
+/* Chores have their turn after each transaction, or the next one would always come first under
+ * load. */
 static void write_all(struct writer *w, struct op *ops)
 {
 	while (ops) {
@@ -208,7 +214,8 @@ static void *run(void *context)
 	}
 }
 
-struct writer *writer_start(struct store *store, const struct limits *limits, writer_deliver *deliver, void *context)
+struct writer *writer_start(struct store *store, const struct limits *limits,
+                            writer_deliver *deliver, void *context)
 {
 	struct writer *w = xcalloc(1, sizeof(*w));
 

@@ -73,7 +73,8 @@ static void take_head(struct publisher *p, const char *head, size_t len)
 		publisher_fail(p, "wrong Sec-WebSocket-Accept on publisher");
 	else if (!p->load->options.peer->nats)
 		publisher_ready(p);
-	else if (!websocket_send(p->fd, WEBSOCKET_BINARY, hello, nats_hello(hello, sizeof(hello), NULL)))
+	else if (!websocket_send(p->fd, WEBSOCKET_BINARY, hello,
+	                         nats_hello(hello, sizeof(hello), NULL)))
 		publisher_fail(p, "cannot say hello on publisher");
 }
 

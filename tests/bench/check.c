@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Holes seen so far, so that a late comer is told from a repetition. Only faulty servers get here; when the table is
- * full, late comers are counted as repetitions of events that stay lost: still a failed run. */
+/* Holes seen so far, so that a late comer is told from a repetition. Only faulty servers get here;
+ * when the table is full, late comers are counted as repetitions of events that stay lost: still a
+ * failed run. */
 #define HOLES 4096
 
 struct hole {
@@ -72,7 +73,8 @@ static bool hole_fill(struct check *check, const struct track *track, uint32_t n
 	return false;
 }
 
-static void track_fault(struct check *check, struct track *track, uint32_t number, struct verdict *verdict)
+static void track_fault(struct check *check, struct track *track, uint32_t number,
+                        struct verdict *verdict)
 {
 	if (number > track->next) {
 		verdict->lost += number - track->next;
@@ -86,7 +88,8 @@ static void track_fault(struct check *check, struct track *track, uint32_t numbe
 	}
 }
 
-static inline void track_see(struct check *check, struct track *track, uint32_t number, struct verdict *verdict)
+static inline void track_see(struct check *check, struct track *track, uint32_t number,
+                             struct verdict *verdict)
 {
 	if (number == track->next)
 		track->next++;
@@ -110,11 +113,14 @@ uint64_t check_position(const struct check *check, uint32_t subscriber)
 }
 
 /* The lane of the stamp's publisher on this connection; NULL when it does not write to this job. */
-static struct track *lane_of(struct check *check, uint32_t subscriber, uint32_t job, const struct stamp *stamp)
+static struct track *lane_of(struct check *check, uint32_t subscriber, uint32_t job,
+                             const struct stamp *stamp)
 {
-	if (stamp->job != job || stamp->publisher >= check->publishers || stamp->publisher % check->jobs != job)
+	if (stamp->job != job || stamp->publisher >= check->publishers ||
+	    stamp->publisher % check->jobs != job)
 		return NULL;
-	return &check->lanes[(size_t)subscriber * check->lanes_each + stamp->publisher / check->jobs];
+	return &check->lanes[(size_t)subscriber * check->lanes_each +
+	                     stamp->publisher / check->jobs];
 }
 
 void check_fold(struct check *check, uint32_t subscriber, uint32_t job, const struct stamp *stamp)
@@ -126,7 +132,8 @@ void check_fold(struct check *check, uint32_t subscriber, uint32_t job, const st
 		check->misrouted++;
 }
 
-void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq, const struct stamp *stamp)
+void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq,
+                 const struct stamp *stamp)
 {
 	struct track *lane = lane_of(check, subscriber, job, stamp);
 	if (!lane) {
@@ -143,8 +150,10 @@ void check_end(struct check *check, uint32_t subscriber, uint32_t job, const uin
 {
 	for (uint32_t lane = 0; lane < check->lanes_each; lane++) {
 		uint32_t publisher = lane * check->jobs + job;
-		const struct track *track = &check->lanes[(size_t)subscriber * check->lanes_each + lane];
-		if (job < check->jobs && publisher < check->publishers && committed[publisher] >= track->next)
+		const struct track *track =
+		    &check->lanes[(size_t)subscriber * check->lanes_each + lane];
+		if (job < check->jobs && publisher < check->publishers &&
+		    committed[publisher] >= track->next)
 			check->by_lane.lost += committed[publisher] + 1 - track->next;
 	}
 }

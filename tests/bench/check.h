@@ -1,8 +1,9 @@
 /* Every event that reaches a subscriber is held against what must come next there.
  *
- * Two rulers are laid on each connection. The lane: one publisher's counter, which every server carries (it is in the
- * note) and which must run 1, 2, 3 … The seq: the job's total order, where the server numbers its events. A fault
- * shows on both as a rule, so the verdict of a run is the worse of the two and not their sum. */
+ * Two rulers are laid on each connection. The lane: one publisher's counter, which every server
+ * carries (it is in the note) and which must run 1, 2, 3 … The seq: the job's total order, where
+ * the server numbers its events. A fault shows on both as a rule, so the verdict of a run is the
+ * worse of the two and not their sum. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 
@@ -19,16 +20,16 @@ struct verdict {
 	                          to this job */
 };
 
-/* Numbers start wherever the first `next` says and must come one by one. 32 bits: a run posts less than 4 thousand
- * million. */
+/* Numbers start wherever the first `next` says and must come one by one. 32 bits: a run posts less
+ * than 4 thousand million. */
 struct track {
 	uint32_t next;
 };
 
 struct check;
 
-/* Subscriber i watches job i % (jobs) unless told otherwise by check_event's `job`; publisher p writes to job p %
- * jobs. */
+/* Subscriber i watches job i % (jobs) unless told otherwise by check_event's `job`; publisher p
+ * writes to job p % jobs. */
 struct check *check_create(uint32_t subscribers, uint32_t publishers, uint32_t jobs);
 void check_destroy(struct check *check);
 
@@ -42,13 +43,14 @@ uint64_t check_position(const struct check *check, uint32_t subscriber);
 void check_fold(struct check *check, uint32_t subscriber, uint32_t job, const struct stamp *stamp);
 
 /* `seq` 0: the server does not number its events. */
-void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq, const struct stamp *stamp);
+void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq,
+                 const struct stamp *stamp);
 
 /* A numbered event that is nobody's update (a job_update): only the total order knows it. */
 void check_other(struct check *check, uint32_t subscriber, uint64_t seq);
 
-/* After the last event: what each publisher had committed and this subscriber has not seen is lost. `committed[p]` is
- * the last counter answered 2xx. */
+/* After the last event: what each publisher had committed and this subscriber has not seen is lost.
+ * `committed[p]` is the last counter answered 2xx. */
 void check_end(struct check *check, uint32_t subscriber, uint32_t job, const uint32_t *committed);
 
 struct verdict check_verdict(const struct check *check);

@@ -77,12 +77,13 @@ static _Noreturn void give_up(const char *what)
 static void log_open(struct log *log)
 {
 	int fd = memfd_create("floor", MFD_CLOEXEC);
-	char *both = mmap(NULL, 2 * (size_t)LOG_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *both = mmap(NULL, 2 * (size_t)LOG_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                  0);
 	if (fd < 0 || ftruncate(fd, LOG_SIZE) || both == MAP_FAILED)
 		give_up("log");
 	for (size_t half = 0; half < 2; half++)
-		if (mmap(both + half * LOG_SIZE, LOG_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-		    MAP_FAILED)
+		if (mmap(both + half * LOG_SIZE, LOG_SIZE, PROT_READ | PROT_WRITE,
+		         MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
 			give_up("log");
 	close(fd);
 	log->bytes = both;
@@ -118,8 +119,8 @@ static void channel_join(struct conn *conn)
 	unsigned framing = conn->framing;
 	if (channel->count[framing] == channel->room[framing]) {
 		channel->room[framing] = channel->room[framing] ? channel->room[framing] * 2 : 64;
-		channel->conns[framing] =
-		    realloc(channel->conns[framing], channel->room[framing] * sizeof(struct conn *));
+		channel->conns[framing] = realloc(channel->conns[framing],
+		                                  channel->room[framing] * sizeof(struct conn *));
 		if (!channel->conns[framing])
 			give_up("memory");
 	}
@@ -168,8 +169,8 @@ static void channel_flush(struct channel *channel)
 				conn_flush(channel->conns[framing][i]);
 }
 
-static void log_append(struct log *log, const char *head, size_t head_len, const char *json, size_t len,
-                       const char *tail)
+static void log_append(struct log *log, const char *head, size_t head_len, const char *json,
+                       size_t len, const char *tail)
 {
 	if (!log->bytes)
 		return;
@@ -185,12 +186,14 @@ static void publish(uint16_t number, const char *stamp)
 	struct channel *channel = &channels[number];
 	char json[512], id[64];
 	channel->seq++;
-	int len = snprintf(json, sizeof(json),
-	                   "{\"type\":\"task_update\",\"jobId\":\"bench-%u\",\"seq\":%llu,"
-	                   "\"taskId\":\"t0\",\"status\":\"in_progress\",\"title\":\"Render pages\","
-	                   "\"note\":\"%.*s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}",
-	                   number, (unsigned long long)channel->seq, STAMP_LEN, stamp);
-	int id_len = snprintf(id, sizeof(id), "id: k3f9q2x7.%llu\ndata: ", (unsigned long long)channel->seq);
+	int len = snprintf(
+	    json, sizeof(json),
+	    "{\"type\":\"task_update\",\"jobId\":\"bench-%u\",\"seq\":%llu,"
+	    "\"taskId\":\"t0\",\"status\":\"in_progress\",\"title\":\"Render pages\","
+	    "\"note\":\"%.*s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}",
+	    number, (unsigned long long)channel->seq, STAMP_LEN, stamp);
+	int id_len = snprintf(id, sizeof(id),
+	                      "id: k3f9q2x7.%llu\ndata: ", (unsigned long long)channel->seq);
 	char frame[4] = { (char)0x81, 126, (char)(len >> 8), (char)len };
 	log_append(&channel->log[SSE], id, (size_t)id_len, json, (size_t)len, "\n\n");
 	log_append(&channel->log[WS], frame, sizeof(frame), json, (size_t)len, "");
@@ -220,30 +223,33 @@ static void answer(struct conn *conn, const char *text, int len)
 static void accept_publish(struct conn *conn, const char *body, size_t len)
 {
 	const char *end = body + len;
-	for (const char *p = body; (p = memmem(p, (size_t)(end - p), STAMP_MARK, STAMP_MARK_LEN)); p += STAMP_LEN)
+	for (const char *p = body; (p = memmem(p, (size_t)(end - p), STAMP_MARK, STAMP_MARK_LEN));
+	     p += STAMP_LEN)
 		publish(conn->channel, p);
 	char json[64], text[256];
-	int json_len =
-	    snprintf(json, sizeof(json), "{\"ok\":true,\"seq\":%llu}", (unsigned long long)channels[conn->channel].seq);
-	int text_len = snprintf(text, sizeof(text),
-	                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-	                        json_len, json);
+	int json_len = snprintf(json, sizeof(json), "{\"ok\":true,\"seq\":%llu}",
+	                        (unsigned long long)channels[conn->channel].seq);
+	int text_len = snprintf(
+	    text, sizeof(text),
+	    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	    json_len, json);
 	answer(conn, text, text_len);
 }
 
-#define SSE_HEAD                                                                                                       \
-	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"                            \
+#define SSE_HEAD                                                                                   \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"        \
 	"\r\nretry: 3000\n"
-#define WS_HEAD                                                                                                        \
-	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"                                                   \
+#define WS_HEAD                                                                                    \
+	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"                               \
 	"Connection: Upgrade\r\nSec-WebSocket-Accept: " WS_ACCEPT "\r\n\r\n"
 
 static void accept_subscribe(struct conn *conn)
 {
 	char json[120], text[512];
-	int json_len =
-	    snprintf(json, sizeof(json), "{\"type\":\"connected\",\"jobId\":\"bench-%u\",\"cursor\":\"k3f9q2x7.%llu\"}",
-	             conn->channel, (unsigned long long)channels[conn->channel].seq);
+	int json_len = snprintf(
+	    json, sizeof(json),
+	    "{\"type\":\"connected\",\"jobId\":\"bench-%u\",\"cursor\":\"k3f9q2x7.%llu\"}",
+	    conn->channel, (unsigned long long)channels[conn->channel].seq);
 	int len;
 	if (conn->framing == WS)
 		len = snprintf(text, sizeof(text), WS_HEAD "\x81%c%s", json_len, json);

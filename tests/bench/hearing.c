@@ -9,7 +9,8 @@
 #include "subscriber.h"
 #include "websocket.h"
 
-/* Where a piece of text stood in the last event is where it stands in the next one, but for a digit more. */
+/* Where a piece of text stood in the last event is where it stands in the next one, but for a digit
+ * more. */
 struct place {
 	const char *text;
 	size_t len;
@@ -72,7 +73,8 @@ static void take_update(struct subscriber *s, const char *data, size_t len)
 		catch_up(s, seq);
 	if (s->manner != MANNER_READS)
 		return;
-	histogram_add(&load->delivery, load->read_ns > stamp.time_ns ? load->read_ns - stamp.time_ns : 0);
+	histogram_add(&load->delivery,
+	              load->read_ns > stamp.time_ns ? load->read_ns - stamp.time_ns : 0);
 	load->seen.deliveries++;
 }
 
@@ -81,7 +83,8 @@ static void take_snapshot(struct subscriber *s, const char *data, size_t len)
 {
 	struct stamp stamp;
 	const char *end = data + len;
-	for (const char *p = data; (p = memmem(p, (size_t)(end - p), STAMP_MARK, STAMP_MARK_LEN)); p += STAMP_MARK_LEN)
+	for (const char *p = data; (p = memmem(p, (size_t)(end - p), STAMP_MARK, STAMP_MARK_LEN));
+	     p += STAMP_MARK_LEN)
 		if (end - p >= STAMP_LEN && stamp_read(p, &stamp))
 			check_fold(s->load->check, s->index, s->job, &stamp);
 }
@@ -128,18 +131,20 @@ static void take_connected(struct subscriber *s, const char *data, size_t len)
 static bool is_type(const char *data, size_t len, const char *type)
 {
 	size_t n = strlen(type);
-	return len > 9 + n && !memcmp(data, "{\"type\":\"", 9) && !memcmp(data + 9, type, n) && data[9 + n] == '"';
+	return len > 9 + n && !memcmp(data, "{\"type\":\"", 9) && !memcmp(data + 9, type, n) &&
+	       data[9 + n] == '"';
 }
 
-/* What is neither an update nor `connected`. A snapshot in mid-stream is a fault here: nothing these runs do may push
- * a reader out of what the server keeps. */
+/* What is neither an update nor `connected`. A snapshot in mid-stream is a fault here: nothing
+ * these runs do may push a reader out of what the server keeps. */
 static void take_other(struct subscriber *s, const char *data, size_t len)
 {
 	if (is_type(data, len, "heartbeat"))
 		s->load->heartbeats++;
 	else if (is_type(data, len, "job_update"))
 		check_other(s->load->check, s->index, event_seq(data, len));
-	else if (is_type(data, len, "presence") || is_type(data, len, "pong") || s->manner >= MANNER_STALLED)
+	else if (is_type(data, len, "presence") || is_type(data, len, "pong") ||
+	         s->manner >= MANNER_STALLED)
 		return;
 	else
 		load_error(s->load, "unexpected event on connection", s->index);

@@ -1,4 +1,5 @@
-/* One run: what is asked for, the connections, and what has been seen. Owned by main; everything runs on one thread. */
+/* One run: what is asked for, the connections, and what has been seen. Owned by main; everything
+ * runs on one thread. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
@@ -83,11 +84,13 @@ void load_rewatch(struct load *load, int fd, uint32_t events, struct source *sou
 void load_turn(struct load *load, uint64_t until_ns);
 void load_run_for(struct load *load, uint64_t ns);
 
-/* Opens all subscribers that are not open yet, and waits until the server has accepted them; exits when it does not. */
+/* Opens all subscribers that are not open yet, and waits until the server has accepted them; exits
+ * when it does not. */
 void load_connect(struct load *load);
 void load_connect_publishers(struct load *load);
 
-/* Everything published has to arrive: stops publishing and waits as long as something still does. */
+/* Everything published has to arrive: stops publishing and waits as long as something still does.
+ */
 void load_drain(struct load *load);
 
 /* The server's use; nothing when the run was not told its process. Exits when it is gone. */

@@ -3,8 +3,9 @@
  *   create jobs, connect subscribers, watch the server at rest, connect
  * publishers, warm up, measure, wait for the last delivery, judge
  *
- * It takes one of the machine's cores from the server, so it does as little as it can: requests are prepared once and
- * stamped in place, events are looked at where the kernel put them, nothing is allocated per event. */
+ * It takes one of the machine's cores from the server, so it does as little as it can: requests are
+ * prepared once and stamped in place, events are looked at where the kernel put them, nothing is
+ * allocated per event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,8 @@ void load_turn(struct load *load, uint64_t until_ns)
 	until_ns = sooner(until_ns, publishers_turn(load));
 	until_ns = sooner(until_ns, trouble_turn(load));
 	uint64_t now = clock_ns(), wait = until_ns > now ? until_ns - now : 0;
-	struct timespec limit = { .tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u) };
+	struct timespec limit = { .tv_sec = (time_t)(wait / 1000000000u),
+		                  .tv_nsec = (long)(wait % 1000000000u) };
 	int n = epoll_pwait2(load->epoll, events, 256, &limit, NULL);
 	for (int i = 0; i < n; i++) {
 		struct source *source = events[i].data.ptr;
@@ -99,7 +101,8 @@ void load_run_for(struct load *load, uint64_t ns)
 void load_usage(const struct load *load, struct usage *usage)
 {
 	if (load->options.pid && !usage_read((pid_t)load->options.pid, usage)) {
-		fprintf(stderr, "loadgen: the server (process %llu) is gone\n", (unsigned long long)load->options.pid);
+		fprintf(stderr, "loadgen: the server (process %llu) is gone\n",
+		        (unsigned long long)load->options.pid);
 		exit(1);
 	}
 }
@@ -108,12 +111,14 @@ void load_connect(struct load *load)
 {
 	uint64_t begin = clock_ns();
 	load_usage(load, &load->fresh);
-	while (load->ready + load->errors < load->subscriber_count && clock_ns() < begin + SETUP_LIMIT) {
+	while (load->ready + load->errors < load->subscriber_count &&
+	       clock_ns() < begin + SETUP_LIMIT) {
 		subscribers_open(load);
 		load_turn(load, clock_ns() + 100 * MS);
 	}
 	if (load->ready < load->subscriber_count) {
-		fprintf(stderr, "loadgen: %llu of %llu subscribers connected\n", (unsigned long long)load->ready,
+		fprintf(stderr, "loadgen: %llu of %llu subscribers connected\n",
+		        (unsigned long long)load->ready,
 		        (unsigned long long)load->subscriber_count);
 		exit(1);
 	}
@@ -158,7 +163,8 @@ void load_drain(struct load *load)
 {
 	publishers_stop(load);
 	uint64_t seen = load->seen.deliveries, since = clock_ns();
-	while (!publishers_quiet(load) || (load->ready && load->seen.deliveries < subscribers_due(load))) {
+	while (!publishers_quiet(load) ||
+	       (load->ready && load->seen.deliveries < subscribers_due(load))) {
 		load_turn(load, clock_ns() + 10 * MS);
 		if (load->seen.deliveries != seen) {
 			seen = load->seen.deliveries;
@@ -168,7 +174,8 @@ void load_drain(struct load *load)
 			break;
 	}
 	if (!publishers_quiet(load))
-		load_error(load, "posts without an answer after seconds:", DRAIN_LIMIT / (1000 * MS));
+		load_error(load,
+		           "posts without an answer after seconds:", DRAIN_LIMIT / (1000 * MS));
 }
 
 static void warm_up(struct load *load)

@@ -86,9 +86,9 @@ size_t nats_take(struct stream *s, const char *bytes, size_t len, const struct s
 
 size_t nats_hello(char *out, size_t size, const char *subject)
 {
-	static const char connect[] =
-	    "CONNECT "
-	    "{\"verbose\":%s,\"pedantic\":false,\"lang\":\"c\",\"version\":\"1\",\"protocol\":1,\"echo\":false}\r\n";
+	static const char connect[] = "CONNECT "
+	                              "{\"verbose\":%s,\"pedantic\":false,\"lang\":\"c\","
+	                              "\"version\":\"1\",\"protocol\":1,\"echo\":false}\r\n";
 	int len = snprintf(out, size, connect, subject ? "false" : "true");
 	if (subject)
 		len += snprintf(out + len, size - (size_t)len, "SUB %s 1\r\n", subject);

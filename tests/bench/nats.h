@@ -12,7 +12,8 @@
 
 #include "stream.h"
 
-/* Takes the frames' heads out of `bytes` in place; returns how many bytes of their payloads remain. */
+/* Takes the frames' heads out of `bytes` in place; returns how many bytes of their payloads remain.
+ */
 size_t nats_unframe(struct stream *stream, char *bytes, size_t len);
 
 /* Gives the whole messages in `bytes` to the sink; returns how many bytes they were. */

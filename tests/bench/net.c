@@ -23,7 +23,8 @@ static _Noreturn void give_up(const char *what)
 
 static struct sockaddr_in server_address(const struct options *options)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)options->port) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_port = htons((uint16_t)options->port) };
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }

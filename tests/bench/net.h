@@ -7,12 +7,13 @@
 
 struct options;
 
-/* Starts a non-blocking connect from the index'th source address; `inbox` bytes of the kernel's wait to be read (0:
- * as it likes). Returns the socket; exits when none can be had, because a measurement with fewer connections than
- * asked for is worth nothing. */
+/* Starts a non-blocking connect from the index'th source address; `inbox` bytes of the kernel's
+ * wait to be read (0: as it likes). Returns the socket; exits when none can be had, because a
+ * measurement with fewer connections than asked for is worth nothing. */
 int net_connect(const struct options *options, uint64_t index, int inbox);
 
-/* One blocking exchange on a connection of its own: sends, returns the status of the answer (0: none within 10 s). */
+/* One blocking exchange on a connection of its own: sends, returns the status of the answer (0:
+ * none within 10 s). */
 int net_ask(const struct options *options, const char *request, size_t len);
 
 /* Raises the limit of open files to what `connections` need; exits when it cannot. */

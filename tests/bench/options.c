@@ -15,44 +15,61 @@ struct row {
 	const char *help;
 };
 
-#define ROW(flag, field, initial, min, max, help)                                                                      \
-	{                                                                                                              \
-		"--" flag, offsetof(struct options, field), initial, min, max, help                                    \
+#define ROW(flag, field, initial, min, max, help)                                                  \
+	{                                                                                          \
+		"--" flag, offsetof(struct options, field), initial, min, max, help                \
 	}
 
 static const struct row rows[] = {
 	ROW("port", port, 0, 1, 65535, "port of the server on 127.0.0.1"),
 	ROW("pid", pid, 0, 0, 1 << 22, "process id of the server, for its CPU seconds and RSS"),
 	ROW("subscribers", subscribers, 0, 0, 60000, "connections that watch the jobs written to"),
-	ROW("publishers", publishers, 0, 0, 4096, "keep-alive connections that post, each waiting for its answers"),
+	ROW("publishers", publishers, 0, 0, 4096,
+	    "keep-alive connections that post, each waiting for its answers"),
 	ROW("idle", idle, 0, 0, 60000, "connections that watch a job nobody writes to"),
-	ROW("stalled", stalled, 0, 0, 60000, "connections that watch like subscribers but never read again"),
+	ROW("stalled", stalled, 0, 0, 60000,
+	    "connections that watch like subscribers but never read again"),
 	ROW("slow", slow, 0, 0, 60000, "connections that watch and read one byte a second"),
-	ROW("half", half, 0, 0, 60000, "connections that watch and have shut down their own direction"),
-	ROW("vanished", vanished, 0, 0, 60000, "connections that watch and then answer nothing, not even TCP"),
-	ROW("quitters", quitters, 0, 0, 10000, "posts per second whose connection is closed before the answer"),
+	ROW("half", half, 0, 0, 60000,
+	    "connections that watch and have shut down their own direction"),
+	ROW("vanished", vanished, 0, 0, 60000,
+	    "connections that watch and then answer nothing, not even TCP"),
+	ROW("quitters", quitters, 0, 0, 10000,
+	    "posts per second whose connection is closed before the answer"),
 	ROW("jobs", jobs, 1, 1, 10000, "jobs; subscribers and publishers are dealt out over them"),
 	ROW("tasks", tasks, 1, 1, 10000, "tasks a job is created with, at least one per publisher"),
-	ROW("walk", walk, 0, 0, 1, "1: publishers go from job to job with every post; nobody watches"),
+	ROW("walk", walk, 0, 0, 1,
+	    "1: publishers go from job to job with every post; nobody watches"),
 	ROW("sources", sources, 8, 1, 250, "addresses 127.0.0.1, .2, … to connect from"),
 	ROW("width", width, 256, 1, 60000, "subscribers that are on their way at a time"),
 	ROW("batch", batch, 1, 1, 256, "updates per post"),
-	ROW("depth", depth, 1, 1, 256, "posts a publisher has under way; more than one over WebSocket only"),
-	ROW("keys", keys, 0, 0, 1, "1: every post carries its own Idempotency-Key; over WebSocket all do"),
-	ROW("rate", rate, 0, 0, 1000000, "posts per second over all publishers; 0 = as fast as answers come"),
-	ROW("window", window, 0, 0, 1000000, "committed updates that may wait for delivery; 0 = any number"),
+	ROW("depth", depth, 1, 1, 256,
+	    "posts a publisher has under way; more than one over WebSocket only"),
+	ROW("keys", keys, 0, 0, 1,
+	    "1: every post carries its own Idempotency-Key; over WebSocket all do"),
+	ROW("rate", rate, 0, 0, 1000000,
+	    "posts per second over all publishers; 0 = as fast as answers come"),
+	ROW("window", window, 0, 0, 1000000,
+	    "committed updates that may wait for delivery; 0 = any number"),
 	ROW("warm-ms", warm_ms, 500, 0, 600000, "publishing before the measurement begins"),
 	ROW("run-ms", run_ms, 3000, 0, 600000, "length of the measurement"),
-	ROW("count", count, 0, 0, UINT32_MAX, "end the measurement after so many posts; 0 = by time alone"),
-	ROW("heartbeat", heartbeat_s, 0, 0, 60, "those who watch ask for one every so many seconds; 0 = they do not"),
-	ROW("rest-ms", rest_ms, 0, 0, 600000, "watch the server at rest, before anything is published"),
-	ROW("after-ms", after_ms, 0, 0, 600000, "watch the server at rest, after everything is published"),
-	ROW("gone-ms", gone_ms, 0, 0, 600000, "wait so long for the server to let go of those that do not read"),
-	ROW("storm", storm, 0, 0, 60000, "connections cut and back at once, on a job of their own (storm.h)"),
+	ROW("count", count, 0, 0, UINT32_MAX,
+	    "end the measurement after so many posts; 0 = by time alone"),
+	ROW("heartbeat", heartbeat_s, 0, 0, 60,
+	    "those who watch ask for one every so many seconds; 0 = they do not"),
+	ROW("rest-ms", rest_ms, 0, 0, 600000,
+	    "watch the server at rest, before anything is published"),
+	ROW("after-ms", after_ms, 0, 0, 600000,
+	    "watch the server at rest, after everything is published"),
+	ROW("gone-ms", gone_ms, 0, 0, 600000,
+	    "wait so long for the server to let go of those that do not read"),
+	ROW("storm", storm, 0, 0, 60000,
+	    "connections cut and back at once, on a job of their own (storm.h)"),
 	ROW("storm-fresh", storm_fresh, 0, 0, 1, "1: they come back without a position"),
 	ROW("storm-before", storm_before, 20, 1, 100000, "updates they see before they are cut"),
 	ROW("storm-missed", storm_missed, 20, 0, 100000, "updates they miss"),
-	ROW("storm-rate", storm_rate, 5, 1, 100000, "updates per second on their job while they come back"),
+	ROW("storm-rate", storm_rate, 5, 1, 100000,
+	    "updates per second on their job while they come back"),
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
@@ -66,18 +83,21 @@ static void help(FILE *out)
 {
 	char names[256];
 	peer_names(names, sizeof(names));
-	fprintf(
-	    out,
-	    "usage: loadgen --peer NAME --port N [--pid N] [options]\n"
-	    "       loadgen --self-test\n\n"
-	    "Prints one line of JSON. Exit status: 0 clean, 1 an event was lost, came twice, out of order or to the\n"
-	    "wrong job, or a connection failed, 2 the command line is wrong.\n\n"
-	    "  --peer NAME          %s\n"
-	    "  --transport NAME     sse or ws: how subscribers come (what the server has, sse first)\n"
-	    "  --publish-over NAME  http or ws: how publishers come (what the server has, http first)\n",
-	    names);
+	fprintf(out,
+	        "usage: loadgen --peer NAME --port N [--pid N] [options]\n"
+	        "       loadgen --self-test\n\n"
+	        "Prints one line of JSON. Exit status: 0 clean, 1 an event was lost, came twice, "
+	        "out of order or to the\n"
+	        "wrong job, or a connection failed, 2 the command line is wrong.\n\n"
+	        "  --peer NAME          %s\n"
+	        "  --transport NAME     sse or ws: how subscribers come (what the server has, sse "
+	        "first)\n"
+	        "  --publish-over NAME  http or ws: how publishers come (what the server has, http "
+	        "first)\n",
+	        names);
 	for (size_t i = 0; i < ROWS; i++)
-		fprintf(out, "  %-20s %s (%llu)\n", rows[i].name, rows[i].help, (unsigned long long)rows[i].initial);
+		fprintf(out, "  %-20s %s (%llu)\n", rows[i].name, rows[i].help,
+		        (unsigned long long)rows[i].initial);
 }
 
 static _Noreturn void refuse(const char *flag, const char *why)
@@ -91,7 +111,8 @@ static void read_number(struct options *options, const struct row *row, const ch
 	char *end;
 	errno = 0;
 	uint64_t number = strtoull(value, &end, 10);
-	if (errno || *end || end == value || *value == '-' || number < row->min || number > row->max)
+	if (errno || *end || end == value || *value == '-' || number < row->min ||
+	    number > row->max)
 		refuse(row->name, "not a number in its range");
 	*field(options, row) = number;
 }
@@ -134,14 +155,15 @@ static void choose_ways(struct options *options)
 		refuse("--publish-over", "this server takes nothing over WebSocket");
 	if (options->depth > 1 && !options->publish_ws)
 		refuse("--depth", "over WebSocket only");
-	if (options->batch > 1 && (peer->relays || !peer->has_jobs) && strcmp(peer->name, "floor") != 0)
+	if (options->batch > 1 && (peer->relays || !peer->has_jobs) &&
+	    strcmp(peer->name, "floor") != 0)
 		refuse("--batch", "this server knows no batches");
 }
 
 static void check_whole(const struct options *options)
 {
-	uint64_t watchers =
-	    options->subscribers + options->idle + options->stalled + options->slow + options->half + options->vanished;
+	uint64_t watchers = options->subscribers + options->idle + options->stalled +
+	                    options->slow + options->half + options->vanished;
 	if (options->walk ? watchers : options->publishers && options->publishers < options->jobs)
 		refuse("--jobs, --walk", "a job each at most, unless they walk and nobody watches");
 	if (options->storm && !options->peer->has_seq)

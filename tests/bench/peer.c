@@ -50,5 +50,6 @@ void peer_names(char *out, size_t size)
 {
 	size_t len = 0;
 	for (size_t i = 0; i < PEERS && len < size; i++)
-		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? ", " : "", peers[i].name);
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? ", " : "",
+		                        peers[i].name);
 }

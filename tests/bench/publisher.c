@@ -76,8 +76,9 @@ static void publisher_post(struct publisher *p, uint64_t due_ns)
 		load->posts_left--;
 }
 
-/* In an open loop the p'th publisher's n'th post has its appointment, and is stamped with it even when it is made
- * late: a server that stalls may not hide the wait of those that queue behind it. */
+/* In an open loop the p'th publisher's n'th post has its appointment, and is stamped with it even
+ * when it is made late: a server that stalls may not hide the wait of those that queue behind it.
+ */
 static uint64_t publisher_due(const struct publisher *p)
 {
 	const struct options *o = &p->load->options;
@@ -92,10 +93,12 @@ static bool window_open(const struct load *load)
 	if (!load->options.window)
 		return true;
 	uint64_t watchers = load->options.subscribers / load->options.jobs;
-	return load->seen.deliveries + load->options.window * watchers > load->seen.updates * watchers;
+	return load->seen.deliveries + load->options.window * watchers >
+	       load->seen.updates * watchers;
 }
 
-/* Posts what it may, in one piece. Returns the time it has to wait for, 0 if it is not time that holds it up. */
+/* Posts what it may, in one piece. Returns the time it has to wait for, 0 if it is not time that
+ * holds it up. */
 static uint64_t publisher_fill(struct publisher *p)
 {
 	struct load *load = p->load;
@@ -168,7 +171,8 @@ static void publisher_ask(struct publisher *p)
 		publisher_ready(p);
 		return;
 	}
-	size_t len = websocket_request(request, sizeof(request), o->peer->ws_post_path, (unsigned)o->port);
+	size_t len = websocket_request(request, sizeof(request), o->peer->ws_post_path,
+	                               (unsigned)o->port);
 	if (send(p->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
 		publisher_fail(p, "cannot ask on publisher");
 }
@@ -202,7 +206,9 @@ static void *allocate(size_t size)
 static void publisher_init(struct publisher *p, struct load *load, uint32_t index)
 {
 	const struct options *o = &load->options;
-	*p = (struct publisher){ .source.ready = publisher_event, .load = load, .fd = -1, .index = index };
+	*p = (struct publisher){
+		.source.ready = publisher_event, .load = load, .fd = -1, .index = index
+	};
 	p->job = (uint32_t)(index % o->jobs);
 	request_init(&p->request, load, index);
 	p->due_ns = allocate(o->depth * sizeof(*p->due_ns));

@@ -1,5 +1,6 @@
-/* A connection that publishes, with up to `depth` posts under way: one over HTTP, which answers the first before it
- * reads the second; any number over WebSocket. Answers come in the order of the posts. */
+/* A connection that publishes, with up to `depth` posts under way: one over HTTP, which answers the
+ * first before it reads the second; any number over WebSocket. Answers come in the order of the
+ * posts. */
 #ifndef BENCH_PUBLISHER_H
 #define BENCH_PUBLISHER_H
 
@@ -44,7 +45,8 @@ void publishers_destroy(struct load *load);
 void publishers_start(struct load *load, uint64_t posts);
 void publishers_stop(struct load *load);
 
-/* Once per turn: whoever may post now does. Returns when the next one is due (0: nobody waits for a time). */
+/* Once per turn: whoever may post now does. Returns when the next one is due (0: nobody waits for a
+ * time). */
 uint64_t publishers_turn(struct load *load);
 
 /* True when no answer is outstanding. */
@@ -53,7 +55,8 @@ bool publishers_quiet(const struct load *load);
 /* For answer.c. The oldest post under way is answered; `accepted`: 2xx or its like. */
 void publisher_answered(struct publisher *publisher, bool accepted);
 void publisher_fail(struct publisher *publisher, const char *why);
-void publisher_leave(struct publisher *publisher); /* the same without being an error: nothing is published any more */
+void publisher_leave(struct publisher *publisher); /* the same without being an error: nothing is
+                                                      published any more */
 void publisher_ready(struct publisher *publisher);
 
 #endif

@@ -31,11 +31,12 @@ static int write_job(const struct load *load, uint32_t job, char *out, size_t si
 {
 	char id[LOAD_ID_SIZE];
 	load_job_id(load, job, id);
-	int len =
-	    snprintf(out, size, "{\"id\":\"%s\",\"title\":\"Benchmark\",\"status\":\"in_progress\",\"tasks\":[", id);
+	int len = snprintf(
+	    out, size,
+	    "{\"id\":\"%s\",\"title\":\"Benchmark\",\"status\":\"in_progress\",\"tasks\":[", id);
 	for (uint32_t i = 0; i < tasks_each(&load->options); i++)
-		len += snprintf(out + len, size - (size_t)len, "%s{\"id\":\"t%u\",\"title\":\"Render pages\"}",
-		                i ? "," : "", i);
+		len += snprintf(out + len, size - (size_t)len,
+		                "%s{\"id\":\"t%u\",\"title\":\"Render pages\"}", i ? "," : "", i);
 	return len + snprintf(out + len, size - (size_t)len, "]}");
 }
 
@@ -66,7 +67,8 @@ void request_create_jobs(const struct load *load)
 /* What the hook takes; or, where a server only hands on what it gets, what joblight makes of it. */
 static const char hook_item[] = "\"taskId\":\"t%u\",\"status\":\"in_progress\",\"note\":\"%s\"";
 static const char event_item[] =
-    "\"type\":\"task_update\",\"jobId\":\"%s\",\"seq\":1000000,\"taskId\":\"t%u\",\"status\":\"in_progress\",\"title\":"
+    "\"type\":\"task_update\",\"jobId\":\"%s\",\"seq\":1000000,\"taskId\":\"t%u\",\"status\":\"in_"
+    "progress\",\"title\":"
     "\"Render pages\",\"note\":\"%s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"";
 
 static int write_item(const struct load *load, uint32_t publisher, char *out, size_t size)
@@ -89,7 +91,11 @@ static int write_updates(const struct load *load, uint32_t publisher, char *out,
 	int len = 0;
 	write_item(load, publisher, item, sizeof(item));
 	for (uint64_t i = 0; i < batch; i++)
-		len += snprintf(out + len, size - (size_t)len, "%s{%s}", i ? "," : batch > 1 ? "[" : "", item);
+		len += snprintf(out + len, size - (size_t)len, "%s{%s}",
+		                i           ? ","
+		                : batch > 1 ? "["
+		                            : "",
+		                item);
 	return len + snprintf(out + len, size - (size_t)len, batch > 1 ? "]" : "");
 }
 
@@ -100,7 +106,8 @@ static int write_http(const struct load *load, uint32_t publisher, char *out, si
 	char path[200], key[96] = "", *body = text_create(body_size);
 	load_path(load, o->peer->post_path, (uint32_t)(publisher % o->jobs), path);
 	if (o->keys)
-		snprintf(key, sizeof(key), "Idempotency-Key: %s-%04x-00000000\r\n", load->run, publisher);
+		snprintf(key, sizeof(key), "Idempotency-Key: %s-%04x-00000000\r\n", load->run,
+		         publisher);
 	int body_len = write_updates(load, publisher, body, body_size);
 	int len = snprintf(out, size,
 	                   "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%sContent-Type: "
@@ -121,8 +128,11 @@ static int write_message(const struct load *load, uint32_t publisher, char *out,
 	if (o->peer->nats)
 		len = snprintf(out, size, "PUB %s %d\r\n%s\r\n", id, body_len, body);
 	else
-		len = snprintf(out, size, "{\"type\":\"update\",\"id\":\"%s-%04x-00000000\",\"jobId\":\"%s\",%s%s}",
-		               load->run, publisher, id, o->batch > 1 ? "\"updates\":" : "", body + (o->batch == 1));
+		len = snprintf(
+		    out, size,
+		    "{\"type\":\"update\",\"id\":\"%s-%04x-00000000\",\"jobId\":\"%s\",%s%s}",
+		    load->run, publisher, id, o->batch > 1 ? "\"updates\":" : "",
+		    body + (o->batch == 1));
 	/* One update stands in the message itself: its own closing bracket is the message's. */
 	if (!o->peer->nats && o->batch == 1)
 		len--;
@@ -133,9 +143,10 @@ static int write_message(const struct load *load, uint32_t publisher, char *out,
 static int write_frame(const struct load *load, uint32_t publisher, char *out, size_t size)
 {
 	char head[WEBSOCKET_HEAD_MAX];
-	int len = write_message(load, publisher, out + WEBSOCKET_HEAD_MAX, size - WEBSOCKET_HEAD_MAX);
-	size_t head_len =
-	    websocket_head(head, load->options.peer->nats ? WEBSOCKET_BINARY : WEBSOCKET_TEXT, (size_t)len);
+	int len = write_message(load, publisher, out + WEBSOCKET_HEAD_MAX,
+	                        size - WEBSOCKET_HEAD_MAX);
+	size_t head_len = websocket_head(
+	    head, load->options.peer->nats ? WEBSOCKET_BINARY : WEBSOCKET_TEXT, (size_t)len);
 	if (len > UINT16_MAX)
 		abort(); /* no batch is that long */
 	memmove(out + head_len, out + WEBSOCKET_HEAD_MAX, (size_t)len);
@@ -165,7 +176,9 @@ void request_init(struct request *request, const struct load *load, uint32_t pub
 	int prefix_len = snprintf(prefix, sizeof(prefix), "%s-", load->run);
 	/* The job stands last but for a key, which begins with the same word and has hex digits. */
 	if (o->walk)
-		request->job_at = offset_of(request, o->publish_ws ? offset_of(request, 0, "\"jobId\"") : 0, prefix) +
+		request->job_at = offset_of(request,
+		                            o->publish_ws ? offset_of(request, 0, "\"jobId\"") : 0,
+		                            prefix) +
 		                  (uint32_t)prefix_len;
 }
 

@@ -1,4 +1,5 @@
-/* What a publisher sends: prepared once, then only counters, times, the key and the job change in place. */
+/* What a publisher sends: prepared once, then only counters, times, the key and the job change in
+ * place. */
 #ifndef BENCH_REQUEST_H
 #define BENCH_REQUEST_H
 
@@ -25,8 +26,8 @@ void request_finish(struct request *request);
 /* The batch's updates get the counters from stamp->counter on. */
 void request_stamp(struct request *request, const struct stamp *stamp);
 
-/* Creates the run's jobs, with a task for each publisher: the origin's servers only update. Exits when the server
- * refuses. */
+/* Creates the run's jobs, with a task for each publisher: the origin's servers only update. Exits
+ * when the server refuses. */
 void request_create_jobs(const struct load *load);
 
 #endif

@@ -20,7 +20,8 @@
 
 enum framing { FRAMING_PLAIN, FRAMING_CHUNKED, FRAMING_WS, FRAMING_NATS, FRAMINGS };
 
-static const char *const framing_names[FRAMINGS] = { "events", "chunked events", "WebSocket frames", "NATS in frames" };
+static const char *const framing_names[FRAMINGS] = { "events", "chunked events", "WebSocket frames",
+	                                             "NATS in frames" };
 
 struct item {
 	struct stamp stamp;
@@ -56,21 +57,25 @@ static void tape_play(struct tape *tape)
 	for (uint32_t i = 0; i < EVENTS; i++) {
 		uint32_t publisher = i % tape->publishers * 2;
 		uint32_t counter = i / tape->publishers + 1;
-		tape->items[i] = (struct item){ { .job = 0, .publisher = publisher, .counter = counter, .time_ns = 1 },
-			                        FIRST_SEQ + i,
-			                        false };
+		tape->items[i] = (struct item){
+			{ .job = 0, .publisher = publisher, .counter = counter, .time_ns = 1 },
+			FIRST_SEQ + i,
+			false
+		};
 		tape->committed[publisher] = counter;
 	}
 }
 
 static void item_remove(struct tape *tape, size_t at)
 {
-	memmove(&tape->items[at], &tape->items[at + 1], (--tape->count - at) * sizeof(*tape->items));
+	memmove(&tape->items[at], &tape->items[at + 1],
+	        (--tape->count - at) * sizeof(*tape->items));
 }
 
 static void item_insert(struct tape *tape, size_t at, struct item item)
 {
-	memmove(&tape->items[at + 1], &tape->items[at], (tape->count++ - at) * sizeof(*tape->items));
+	memmove(&tape->items[at + 1], &tape->items[at],
+	        (tape->count++ - at) * sizeof(*tape->items));
 	tape->items[at] = item;
 }
 
@@ -221,17 +226,22 @@ static void put_event(struct tape *tape, const char *json)
 {
 	char text[2048];
 	if (tape->framing == FRAMING_NATS) {
-		int nats_len = snprintf(text, sizeof(text), "MSG b1-00000 1 %zu\r\n%s\r\n", strlen(json), json);
+		int nats_len = snprintf(text, sizeof(text), "MSG b1-00000 1 %zu\r\n%s\r\n",
+		                        strlen(json), json);
 		put_nats(tape, text, (size_t)nats_len);
 		return;
 	}
 	if (tape->framing == FRAMING_WS) {
-		dice(tape, 2) ? put_frame(tape, json, strlen(json)) : put_fragments(tape, json, strlen(json));
+		dice(tape, 2) ? put_frame(tape, json, strlen(json))
+		              : put_fragments(tape, json, strlen(json));
 		return;
 	}
-	int cut = dice(tape, 2) ? 0 : (int)strcspn(json, ","); /* two data lines: white space between two members */
-	int len = snprintf(text, sizeof(text), "id: epoch.1\ndata: %.*s%s%s\n\n", cut, json, cut ? "\ndata: " : "",
-			   json + cut);
+	int cut = dice(tape, 2)
+	              ? 0
+	              : (int)strcspn(json,
+	                             ","); /* two data lines: white space between two members */
+	int len = snprintf(text, sizeof(text), "id: epoch.1\ndata: %.*s%s%s\n\n", cut, json,
+	                   cut ? "\ndata: " : "", json + cut);
 	if (tape->framing == FRAMING_CHUNKED)
 		put_chunked(tape, text, (size_t)len);
 	else
@@ -304,15 +314,18 @@ static bool same(const struct verdict *a, const struct verdict *b)
 
 static void tell(const char *what, const struct verdict *verdict, uint64_t errors)
 {
-	printf("  %s: lost %" PRIu64 ", twice %" PRIu64 ", out of order %" PRIu64 ", misrouted %" PRIu64
-	       ", errors %" PRIu64 "\n",
-	       what, verdict->lost, verdict->twice, verdict->out_of_order, verdict->misrouted, errors);
+	printf("  %s: lost %" PRIu64 ", twice %" PRIu64 ", out of order %" PRIu64
+	       ", misrouted %" PRIu64 ", errors %" PRIu64 "\n",
+	       what, verdict->lost, verdict->twice, verdict->out_of_order, verdict->misrouted,
+	       errors);
 }
 
 static bool tape_judge(struct tape *tape, const char *name)
 {
 	static struct load load;
-	load = (struct load){ .options = { .peer = tape->peer, .websocket = tape->framing >= FRAMING_WS, .jobs = 2 } };
+	load = (struct load){ .options = { .peer = tape->peer,
+		                           .websocket = tape->framing >= FRAMING_WS,
+		                           .jobs = 2 } };
 	load.errors = 5; /* the expected ones are not worth a line on stderr */
 	load.check = check_create(1, tape->publishers * 2, 2);
 	int pair[2]; /* somebody has to take what it says */
@@ -328,8 +341,8 @@ static bool tape_judge(struct tape *tape, const char *name)
 	bool right = same(&found, &tape->expect) && errors == tape->expect_errors && s.ready &&
 	             load.seen.deliveries == tape->count - tape->expect_errors;
 	if (!right) {
-		printf("not ok - %s, %s, framing %d, seed %u\n", name, tape->peer->name, (int)tape->framing,
-		       tape->seed);
+		printf("not ok - %s, %s, framing %d, seed %u\n", name, tape->peer->name,
+		       (int)tape->framing, tape->seed);
 		tell("found", &found, errors);
 		tell("injected", &tape->expect, tape->expect_errors);
 	}
@@ -396,8 +409,8 @@ static bool framing_run(const char *peer, enum framing framing)
 	wrong += !cut_tail(peer, framing);
 	for (unsigned seed = 1; seed <= SCHEDULES; seed++)
 		wrong += !many_faults(peer, framing, seed);
-	printf("%s - %s, %s: %d faults alone, loss at the end, %d mixtures\n", wrong ? "not ok" : "ok", peer,
-	       framing_names[framing], FAULTS, SCHEDULES);
+	printf("%s - %s, %s: %d faults alone, loss at the end, %d mixtures\n",
+	       wrong ? "not ok" : "ok", peer, framing_names[framing], FAULTS, SCHEDULES);
 	return !wrong;
 }
 

@@ -26,7 +26,10 @@ static const struct {
 	{ "one left out", { "1", "9" }, 1, true },
 	{ "one twice", { "1", "1", "5" }, 1, true },
 	{ "one too many", { "1", "5", "9", "d" }, 3, true },
-	{ "a refusal", { "1", "{\"type\":\"error\",\"id\":\"b1-0000-00000005\",\"status\":409}" }, 1, true },
+	{ "a refusal",
+	  { "1", "{\"type\":\"error\",\"id\":\"b1-0000-00000005\",\"status\":409}" },
+	  1,
+	  true },
 	{ "an event", { "{\"type\":\"task_update\",\"jobId\":\"b1-00000\"}" }, 0, true },
 };
 
@@ -44,7 +47,8 @@ static void feed_frame(struct publisher *p, const char *json)
 static void feed_message(struct publisher *p, const char *message)
 {
 	char ack[100];
-	snprintf(ack, sizeof(ack), "{\"type\":\"ack\",\"id\":\"b1-0000-0000000%s\",\"seq\":7}", message);
+	snprintf(ack, sizeof(ack), "{\"type\":\"ack\",\"id\":\"b1-0000-0000000%s\",\"seq\":7}",
+	         message);
 	feed_frame(p, *message == '{' ? message : ack);
 }
 
@@ -65,10 +69,12 @@ static bool row_run(size_t row)
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		abort();
-	load =
-	    (struct load){ .options = { .peer = peer_find("joblight"), .depth = 3, .batch = BATCH, .publish_ws = true },
-		           .errors = 5,
-		           .committed = &committed };
+	load = (struct load){ .options = { .peer = peer_find("joblight"),
+		                           .depth = 3,
+		                           .batch = BATCH,
+		                           .publish_ws = true },
+		              .errors = 5,
+		              .committed = &committed };
 	struct publisher p = { .load = &load, .fd = pair[0], .due_ns = due };
 	stream_init(&p.stream);
 	feed_head(&p);
@@ -76,11 +82,13 @@ static bool row_run(size_t row)
 	p.counter = 3 * BATCH;
 	for (size_t i = 0; i < 5 && rows[row].messages[i] && p.fd >= 0; i++)
 		feed_message(&p, rows[row].messages[i]);
-	bool right = load.seen.answers == rows[row].answers && (load.errors > 5) == rows[row].fails &&
-	             (p.fd < 0) == rows[row].fails && committed == rows[row].answers * BATCH;
+	bool right = load.seen.answers == rows[row].answers &&
+	             (load.errors > 5) == rows[row].fails && (p.fd < 0) == rows[row].fails &&
+	             committed == rows[row].answers * BATCH;
 	if (!right)
 		printf("not ok - acks, %s: %llu taken, %llu errors, %u committed\n", rows[row].name,
-		       (unsigned long long)load.seen.answers, (unsigned long long)load.errors - 5, committed);
+		       (unsigned long long)load.seen.answers, (unsigned long long)load.errors - 5,
+		       committed);
 	if (p.fd >= 0)
 		close(p.fd);
 	close(pair[1]);

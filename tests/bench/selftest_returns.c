@@ -10,7 +10,8 @@
 #include "stamp.h"
 #include "subscriber.h"
 
-/* One connection that gets events 1 to CUT, is cut, and gets the rest up to LAST when it is back. */
+/* One connection that gets events 1 to CUT, is cut, and gets the rest up to LAST when it is back.
+ */
 #define CUT 20
 #define LAST 60
 
@@ -28,8 +29,16 @@ struct comeback {
 
 static const struct comeback comebacks[] = {
 	{ .name = "where it was", .resume = "exact", .cursor = CUT, .first = CUT + 1 },
-	{ .name = "with a gap", .resume = "exact", .cursor = CUT, .first = CUT + 4, .expect = { .lost = 3 } },
-	{ .name = "with an old event", .resume = "exact", .cursor = CUT, .first = CUT, .expect = { .twice = 1 } },
+	{ .name = "with a gap",
+	  .resume = "exact",
+	  .cursor = CUT,
+	  .first = CUT + 4,
+	  .expect = { .lost = 3 } },
+	{ .name = "with an old event",
+	  .resume = "exact",
+	  .cursor = CUT,
+	  .first = CUT,
+	  .expect = { .twice = 1 } },
 	{ .name = "an event twice",
 	  .resume = "exact",
 	  .cursor = CUT,
@@ -42,7 +51,11 @@ static const struct comeback comebacks[] = {
 	  .first = CUT + 3,
 	  .expect = { .lost = 2 },
 	  .expect_errors = 1 },
-	{ .name = "with a reset", .resume = "reset", .cursor = CUT, .first = CUT + 1, .expect_errors = 1 },
+	{ .name = "with a reset",
+	  .resume = "reset",
+	  .cursor = CUT,
+	  .first = CUT + 1,
+	  .expect_errors = 1 },
 	{ .name = "afresh", .coming = COMING_FRESH, .resume = "fresh", .cursor = 40, .first = 41 },
 	{ .name = "afresh, with a gap",
 	  .coming = COMING_FRESH,
@@ -70,7 +83,8 @@ static void feed_event(struct subscriber *s, uint32_t number)
 {
 	char text[512], note[STAMP_LEN + 1] = { 0 };
 	stamp_write(note, &(struct stamp){ .counter = number });
-	snprintf(text, sizeof(text), "data: {\"type\":\"task_update\",\"seq\":%u,\"note\":\"%s\"}\n\n", number, note);
+	snprintf(text, sizeof(text),
+	         "data: {\"type\":\"task_update\",\"seq\":%u,\"note\":\"%s\"}\n\n", number, note);
 	feed(s, text);
 }
 
@@ -78,10 +92,11 @@ static void feed_connected(struct subscriber *s, const char *resume, uint32_t cu
 {
 	char text[512], note[STAMP_LEN + 1] = { 0 };
 	stamp_write(note, &(struct stamp){ .counter = cursor });
-	snprintf(text, sizeof(text),
-	         "HTTP/1.1 200 OK\r\n\r\ndata: {\"type\":\"connected\",\"cursor\":\"e.%u\",\"head\":%u,"
-	         "\"resume\":\"%s\",\"job\":{\"tasks\":[{\"note\":\"%s\"}]}}\n\n",
-	         cursor, head, resume, note);
+	snprintf(
+	    text, sizeof(text),
+	    "HTTP/1.1 200 OK\r\n\r\ndata: {\"type\":\"connected\",\"cursor\":\"e.%u\",\"head\":%u,"
+	    "\"resume\":\"%s\",\"job\":{\"tasks\":[{\"note\":\"%s\"}]}}\n\n",
+	    cursor, head, resume, note);
 	feed(s, text);
 }
 
@@ -103,7 +118,8 @@ static bool comeback_run(const struct comeback *c)
 {
 	static struct load load;
 	uint32_t committed = LAST;
-	load = (struct load){ .options = { .peer = peer_find("joblight"), .jobs = 1 }, .errors = 5 };
+	load = (struct load){ .options = { .peer = peer_find("joblight"), .jobs = 1 },
+		              .errors = 5 };
 	struct subscriber s = { .load = &load, .fd = -1 };
 	load.subscribers = &s;
 	load.subscriber_count = 1;
@@ -112,10 +128,11 @@ static bool comeback_run(const struct comeback *c)
 	play(&s, c);
 	check_end(load.check, 0, 0, &committed);
 	struct verdict found = check_verdict(load.check), expect = c->expect;
-	bool right =
-	    !memcmp(&found, &expect, sizeof(found)) && load.errors - 5 == c->expect_errors && load.caught_up == 1;
+	bool right = !memcmp(&found, &expect, sizeof(found)) &&
+	             load.errors - 5 == c->expect_errors && load.caught_up == 1;
 	if (!right)
-		printf("not ok - back %s: lost %llu, twice %llu, out of order %llu, errors %llu, caught up %llu\n",
+		printf("not ok - back %s: lost %llu, twice %llu, out of order %llu, errors %llu, "
+		       "caught up %llu\n",
 		       c->name, (unsigned long long)found.lost, (unsigned long long)found.twice,
 		       (unsigned long long)found.out_of_order, (unsigned long long)load.errors - 5,
 		       (unsigned long long)load.caught_up);
@@ -129,6 +146,7 @@ bool selftest_returns(void)
 	bool right = true;
 	for (size_t i = 0; i < sizeof(comebacks) / sizeof(*comebacks); i++)
 		right &= comeback_run(&comebacks[i]);
-	printf("%s - cut and back: %zu ways\n", right ? "ok" : "not ok", sizeof(comebacks) / sizeof(*comebacks));
+	printf("%s - cut and back: %zu ways\n", right ? "ok" : "not ok",
+	       sizeof(comebacks) / sizeof(*comebacks));
 	return right;
 }

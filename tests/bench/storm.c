@@ -15,8 +15,8 @@
 #define MS 1000000ull
 #define CALM (1500 * MS)
 #define STORM_LIMIT (90000 * MS)
-#define CROWD_NICE                                                                                                     \
-	5 /* its machines are elsewhere: it is not to take the core from the run's                                     \
+#define CROWD_NICE                                                                                 \
+	5 /* its machines are elsewhere: it is not to take the core from the run's                 \
 	     publishers */
 
 /* The two processes' words to each other, one byte each. */
@@ -70,7 +70,8 @@ static void crowd_create(struct load *crowd, const struct options *options)
 	*o = *options;
 	o->subscribers = o->storm;
 	o->publishers = o->jobs = o->batch = o->depth = 1;
-	o->idle = o->stalled = o->slow = o->half = o->vanished = o->quitters = o->rate = o->window = 0;
+	o->idle = o->stalled = o->slow = o->half = o->vanished = o->quitters = o->rate = o->window =
+	    0;
 	o->pid = 0;
 	crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
 	snprintf(crowd->run, sizeof(crowd->run), "s%d", (int)getpid());
@@ -102,7 +103,8 @@ static void crowd_return(struct load *crowd)
 		load_turn(crowd, clock_ns() + 100 * MS);
 	}
 	if (crowd->caught_up < crowd->subscriber_count)
-		load_error(crowd, "have not got what they missed:", crowd->subscriber_count - crowd->caught_up);
+		load_error(crowd, "have not got what they missed:",
+		           crowd->subscriber_count - crowd->caught_up);
 }
 
 static _Noreturn void crowd_run(const struct options *options, struct storm *storm, int in, int out)
@@ -197,7 +199,8 @@ void storm_run(struct load *load)
 {
 	struct wire wire;
 	/* Shared with the crowd's process. */
-	load->storm = mmap(NULL, sizeof(struct storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	load->storm = mmap(NULL, sizeof(struct storm), PROT_READ | PROT_WRITE,
+	                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (load->storm == MAP_FAILED)
 		abort();
 	pid_t crowd = fork_crowd(load, &wire);

@@ -1,5 +1,5 @@
-/* A storm: a crowd that watches one job is cut off at once and comes back at once, while it and other jobs are
- * published to.
+/* A storm: a crowd that watches one job is cut off at once and comes back at once, while it and
+ * other jobs are published to.
  *
  *   the run                                      the crowd
  *   waits                                        connects, sees some updates
@@ -9,8 +9,8 @@
  *   reads it again, publishes on         <------ has all it missed
  *   end -------------------------------------->  gets the rest, judges
  *
- * The crowd is a load of its own, in a process of its own: what the run's publishers and idle connections see
- * meanwhile is the price others pay, and it must not be the generator's. */
+ * The crowd is a load of its own, in a process of its own: what the run's publishers and idle
+ * connections see meanwhile is the price others pay, and it must not be the generator's. */
 #ifndef BENCH_STORM_H
 #define BENCH_STORM_H
 
@@ -18,10 +18,11 @@
 #include "load.h"
 
 struct storm {
-	double seconds;          /* from the first connect until the last one has all it missed */
-	double cpu_s;            /* of the server in that time */
-	double cut_cpu_s;        /* of the server from the cut to the first connect, without what others publish */
-	double calm_cpu_s;       /* of the server, for what others publish in that time */
+	double seconds;    /* from the first connect until the last one has all it missed */
+	double cpu_s;      /* of the server in that time */
+	double cut_cpu_s;  /* of the server from the cut to the first connect, without what others
+	                      publish */
+	double calm_cpu_s; /* of the server, for what others publish in that time */
 	struct histogram calm;   /* answers to the others' publishers before the cut */
 	struct histogram answer; /* and from the cut until everybody is back */
 

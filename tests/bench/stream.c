@@ -68,7 +68,8 @@ static bool head_has(const char *head, size_t len, const char *name, const char 
 	size_t name_len = strlen(name), value_len = strlen(value);
 	for (const char *p = head, *end = head + len; (p = memchr(p, '\n', (size_t)(end - p)));) {
 		p++;
-		if ((size_t)(end - p) > name_len + value_len && !strncasecmp(p, name, name_len) && p[name_len] == ':') {
+		if ((size_t)(end - p) > name_len + value_len && !strncasecmp(p, name, name_len) &&
+		    p[name_len] == ':') {
 			const char *v = p + name_len + 1;
 			v += strspn(v, " ");
 			if (!strncasecmp(v, value, value_len))
@@ -108,7 +109,8 @@ struct data {
 	size_t len;
 };
 
-static inline void take_line(struct stream *s, char *line, size_t len, struct data *data, const struct sink *sink)
+static inline void take_line(struct stream *s, char *line, size_t len, struct data *data,
+                             const struct sink *sink)
 {
 	if (len > 6 && !memcmp(line, "data: ", 6)) {
 		if (!data->len) {
@@ -120,7 +122,8 @@ static inline void take_line(struct stream *s, char *line, size_t len, struct da
 		data->len += len - 6;
 	} else if (len == 0 || *line == '\r') {
 		if (data->len)
-			sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA, data->at, data->len);
+			sink->message(sink->owner, s->heartbeat ? MESSAGE_HEARTBEAT : MESSAGE_DATA,
+			              data->at, data->len);
 		data->len = 0;
 		s->heartbeat = false;
 	} else if (len >= 16 && !memcmp(line, "event: heartbeat", 16)) {
@@ -176,7 +179,8 @@ static bool frame_read(struct stream *s, const char *at, size_t len, struct fram
 	return !s->bad && len - f->head >= f->payload;
 }
 
-static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len, const struct sink *sink)
+static void frame_deliver(struct stream *s, unsigned opcode, const char *data, size_t len,
+                          const struct sink *sink)
 {
 	switch (opcode) {
 	case 1:
@@ -196,8 +200,8 @@ static void frame_deliver(struct stream *s, unsigned opcode, const char *data, s
 	}
 }
 
-/* A message in fragments is joined in place when its last one is there; control frames may stand between. Returns how
- * many bytes it took, 0: it is not whole. */
+/* A message in fragments is joined in place when its last one is there; control frames may stand
+ * between. Returns how many bytes it took, 0: it is not whole. */
 static size_t take_fragments(struct stream *s, char *bytes, size_t len, const struct sink *sink)
 {
 	struct frame f;

@@ -1,5 +1,6 @@
-/* The reading end of a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of WebSocket frames
- * go in, messages come out. Nothing is copied but the part of a message that a read cut off. */
+/* The reading end of a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of
+ * WebSocket frames go in, messages come out. Nothing is copied but the part of a message that a
+ * read cut off. */
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H
 
@@ -44,11 +45,12 @@ struct stream {
 void stream_init(struct stream *stream);
 void stream_finish(struct stream *stream);
 
-/* One inbox for all connections, because each keeps only what a read cut off: `size` bytes to read into, with
- * STREAM_ROOM in front. */
+/* One inbox for all connections, because each keeps only what a read cut off: `size` bytes to read
+ * into, with STREAM_ROOM in front. */
 char *stream_inbox(size_t *size);
 
-/* `bytes` has STREAM_ROOM writable bytes in front of it and is changed. False: stream->bad is set. */
+/* `bytes` has STREAM_ROOM writable bytes in front of it and is changed. False: stream->bad is set.
+ */
 bool stream_feed(struct stream *stream, char *bytes, size_t len, const struct sink *sink);
 
 #endif

@@ -58,7 +58,8 @@ static void add_heartbeat(const struct options *o, char *path, size_t size)
 	size_t len = strlen(path);
 
 	if (o->heartbeat_s)
-		snprintf(path + len, size - len, "%cheartbeat=%u", strchr(path, '?') ? '&' : '?', (unsigned)o->heartbeat_s);
+		snprintf(path + len, size - len, "%cheartbeat=%u", strchr(path, '?') ? '&' : '?',
+		         (unsigned)o->heartbeat_s);
 }
 
 static void subscriber_ask(struct subscriber *s)
@@ -70,11 +71,13 @@ static void subscriber_ask(struct subscriber *s)
 	position(s, header, query, sizeof(header));
 	size_t len;
 	if (o->websocket)
-		len = websocket_request(request, sizeof(request), strcat(path, query), (unsigned)o->port);
+		len = websocket_request(request, sizeof(request), strcat(path, query),
+		                        (unsigned)o->port);
 	else
-		len = (size_t)snprintf(request, sizeof(request),
-		                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAccept: text/event-stream\r\n%s\r\n",
-		                       path, (unsigned)o->port, header);
+		len = (size_t)snprintf(
+		    request, sizeof(request),
+		    "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAccept: text/event-stream\r\n%s\r\n",
+		    path, (unsigned)o->port, header);
 	if (send(s->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len) {
 		subscriber_close(s, "cannot ask on connection");
 		return;
@@ -96,7 +99,8 @@ static void hear(struct subscriber *s, uint64_t now)
 void subscribers_hear(struct load *load, bool begin)
 {
 	uint64_t now = clock_ns();
-	for (uint64_t i = load->options.subscribers; i < load->options.subscribers + load->options.idle; i++)
+	for (uint64_t i = load->options.subscribers;
+	     i < load->options.subscribers + load->options.idle; i++)
 		hear(&load->subscribers[i], now);
 	if (begin)
 		load->silence_ns = 0;
@@ -111,8 +115,8 @@ void subscriber_take(struct subscriber *s, char *bytes, size_t len)
 		                        : "bytes not understood on connection");
 }
 
-/* Edge-triggered, which spares the kernel a second look at every socket: so it reads until a read comes back short,
- * and to the end when the server has hung up. */
+/* Edge-triggered, which spares the kernel a second look at every socket: so it reads until a read
+ * comes back short, and to the end when the server has hung up. */
 static void subscriber_read(struct subscriber *s, bool hung_up)
 {
 	size_t room;
@@ -131,7 +135,8 @@ static void subscriber_read(struct subscriber *s, bool hung_up)
 	} while (s->fd >= 0 && (hung_up || (size_t)n == room));
 }
 
-/* One that does not read sees only that the server hangs up on it, which is what the server should do. */
+/* One that does not read sees only that the server hangs up on it, which is what the server should
+ * do. */
 static void subscriber_event(struct source *source, uint32_t events)
 {
 	struct subscriber *s = (struct subscriber *)(void *)source;
@@ -154,9 +159,12 @@ static void subscribers_add(struct load *load, uint64_t count, enum manner manne
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t index = load->subscriber_count++;
 		struct subscriber *s = &load->subscribers[index];
-		*s = (struct subscriber){ .load = load, .fd = -1, .index = (uint32_t)index, .manner = manner };
+		*s = (struct subscriber){
+			.load = load, .fd = -1, .index = (uint32_t)index, .manner = manner
+		};
 		s->source.ready = subscriber_event;
-		s->job = (uint32_t)(manner == MANNER_IDLE ? load->options.jobs : index % load->options.jobs);
+		s->job = (uint32_t)(manner == MANNER_IDLE ? load->options.jobs
+		                                          : index % load->options.jobs);
 		stream_init(&s->stream);
 		s->stream.nats = load->options.peer->nats;
 	}
@@ -165,7 +173,8 @@ static void subscribers_add(struct load *load, uint64_t count, enum manner manne
 void subscribers_create(struct load *load)
 {
 	const struct options *o = &load->options;
-	const uint64_t counts[MANNERS] = { o->subscribers, o->idle, o->stalled, o->slow, o->half, o->vanished };
+	const uint64_t counts[MANNERS] = { o->subscribers, o->idle, o->stalled,
+		                           o->slow,        o->half, o->vanished };
 	uint64_t total = 0;
 	for (int manner = 0; manner < MANNERS; manner++)
 		total += counts[manner];
@@ -225,7 +234,8 @@ uint64_t subscribers_due(const struct load *load)
 	uint64_t jobs = load->options.jobs, due = 0;
 	for (uint64_t p = 0; p < load->options.publishers; p++) {
 		uint64_t job = p % jobs;
-		uint64_t watchers = load->options.subscribers / jobs + (job < load->options.subscribers % jobs);
+		uint64_t watchers = load->options.subscribers / jobs +
+		                    (job < load->options.subscribers % jobs);
 		due += watchers * load->committed[p];
 	}
 	return due;

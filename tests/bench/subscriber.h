@@ -8,9 +8,17 @@
 #include "load.h"
 #include "stream.h"
 
-/* In the order in which they stand in load->subscribers. Only the first kind counts towards what has to be delivered;
- * from MANNER_STALLED on a server may close them. */
-enum manner { MANNER_READS, MANNER_IDLE, MANNER_STALLED, MANNER_SLOW, MANNER_HALF, MANNER_VANISHED, MANNERS };
+/* In the order in which they stand in load->subscribers. Only the first kind counts towards what
+ * has to be delivered; from MANNER_STALLED on a server may close them. */
+enum manner {
+	MANNER_READS,
+	MANNER_IDLE,
+	MANNER_STALLED,
+	MANNER_SLOW,
+	MANNER_HALF,
+	MANNER_VANISHED,
+	MANNERS
+};
 
 struct subscriber {
 	struct source source;
@@ -30,7 +38,8 @@ struct subscriber {
 void subscribers_create(struct load *load);
 void subscribers_destroy(struct load *load);
 
-/* What one read brought; `bytes` as stream_feed wants them. Closes the connection when they are not understood. */
+/* What one read brought; `bytes` as stream_feed wants them. Closes the connection when they are not
+ * understood. */
 void subscriber_take(struct subscriber *subscriber, char *bytes, size_t len);
 
 /* The server has accepted it: it watches. */

@@ -29,7 +29,8 @@ int trouble_inbox(enum manner manner)
 	return manner == MANNER_STALLED || manner == MANNER_SLOW ? SMALL_INBOX : 0;
 }
 
-/* The kernel asks the filter about every packet before TCP sees it: nothing is acknowledged, nothing is refused. */
+/* The kernel asks the filter about every packet before TCP sees it: nothing is acknowledged,
+ * nothing is refused. */
 static void vanish(struct subscriber *s)
 {
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
@@ -45,7 +46,8 @@ static void note(struct subscriber *s)
 	socklen_t len = sizeof(own);
 	if (t->count == t->room || getsockname(s->fd, (struct sockaddr *)&own, &len))
 		abort();
-	t->culprits[t->count++] = (struct culprit){ s->manner, own.sin_addr.s_addr, ntohs(own.sin_port) };
+	t->culprits[t->count++] = (struct culprit){ s->manner, own.sin_addr.s_addr,
+		                                    ntohs(own.sin_port) };
 }
 
 void trouble_begin(struct subscriber *s)
@@ -73,13 +75,15 @@ void trouble_create(struct load *load)
 	load->trouble = t;
 	if (!o->quitters)
 		return;
-	static const char body[] = "{\"taskId\":\"t0\",\"status\":\"in_progress\",\"note\":\"I will not wait\"}";
+	static const char body[] =
+	    "{\"taskId\":\"t0\",\"status\":\"in_progress\",\"note\":\"I will not wait\"}";
 	char path[LOAD_PATH_SIZE];
 	load_path(load, o->peer->post_path, (uint32_t)o->jobs, path);
-	t->post_len = snprintf(t->post, 1024,
-	                       "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/json\r\n"
-	                       "Content-Length: %zu\r\n\r\n%s",
-	                       path, (unsigned)o->port, sizeof(body) - 1, body);
+	t->post_len = snprintf(
+	    t->post, 1024,
+	    "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/json\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    path, (unsigned)o->port, sizeof(body) - 1, body);
 }
 
 void trouble_destroy(struct load *load)
@@ -97,11 +101,13 @@ static void quitter_quit(struct source *source, uint32_t events)
 {
 	struct quitter *q = (struct quitter *)(void *)source;
 	struct trouble *t = q->load->trouble;
-	if (events & EPOLLERR || send(q->fd, t->post, (size_t)t->post_len, MSG_NOSIGNAL) != t->post_len)
+	if (events & EPOLLERR ||
+	    send(q->fd, t->post, (size_t)t->post_len, MSG_NOSIGNAL) != t->post_len)
 		load_error(q->load, "quitter could not post; so far", t->quits);
 	t->quits++;
 	if (q->resets)
-		setsockopt(q->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+		setsockopt(q->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		           sizeof(struct linger));
 	close(q->fd);
 	free(q);
 }
@@ -111,7 +117,10 @@ static void quitter_come(struct load *load)
 	struct quitter *q = calloc(1, sizeof(*q));
 	if (!q)
 		abort();
-	*q = (struct quitter){ { quitter_quit }, load, net_connect(&load->options, load->trouble->quit_due, 0), false };
+	*q = (struct quitter){ { quitter_quit },
+		               load,
+		               net_connect(&load->options, load->trouble->quit_due, 0),
+		               false };
 	q->resets = load->trouble->quit_due++ % 2;
 	load_watch(load, q->fd, EPOLLOUT, &q->source);
 }
@@ -121,22 +130,23 @@ static void read_bytes(struct load *load)
 	char byte;
 	for (uint64_t i = 0; i < load->subscriber_count; i++) {
 		struct subscriber *s = &load->subscribers[i];
-		if (s->manner == MANNER_SLOW && s->fd >= 0 && s->ready && recv(s->fd, &byte, 1, 0) < 0 &&
-		    errno != EAGAIN) {
+		if (s->manner == MANNER_SLOW && s->fd >= 0 && s->ready &&
+		    recv(s->fd, &byte, 1, 0) < 0 && errno != EAGAIN) {
 			close(s->fd);
 			s->fd = -1;
 		}
 	}
 }
 
-/* The manner of who is at the other end of this line of /proc/net/tcp; MANNER_READS for anybody else. A socket without
- * an inode belongs to no process any more. */
+/* The manner of who is at the other end of this line of /proc/net/tcp; MANNER_READS for anybody
+ * else. A socket without an inode belongs to no process any more. */
 static enum manner owner_of(const struct load *load, const char *line)
 {
 	unsigned own_port, address, port;
 	unsigned long inode;
 	const struct trouble *t = load->trouble;
-	if (sscanf(line, " %*d: %*x:%x %x:%x %*x %*s %*s %*s %*u %*u %lu", &own_port, &address, &port, &inode) != 4 ||
+	if (sscanf(line, " %*d: %*x:%x %x:%x %*x %*s %*s %*s %*u %*u %lu", &own_port, &address,
+	           &port, &inode) != 4 ||
 	    own_port != load->options.port || !inode)
 		return MANNER_READS;
 	for (uint32_t i = 0; i < t->count; i++)

@@ -1,5 +1,6 @@
-/* Connections that misbehave: those that watch and do not read, or are not there any more, and publishers that hang
- * up before their answer. A server owes them nothing but to be rid of them in time, and at no cost to the others.
+/* Connections that misbehave: those that watch and do not read, or are not there any more, and
+ * publishers that hang up before their answer. A server owes them nothing but to be rid of them in
+ * time, and at no cost to the others.
  *
  *   stalled   never reads again once it is accepted
  *   slow      reads one byte a second
@@ -24,14 +25,15 @@ struct culprit {
 struct trouble {
 	struct culprit *culprits;
 	uint32_t count, room;
-	uint64_t since_ns;         /* the beginning of the trouble */
-	uint64_t gone_ns[MANNERS]; /* when the server had closed the last of this manner; 0: not yet */
-	bool seen[MANNERS];        /* open, in the kernel's table: who was never there cannot be gone */
-	uint64_t hung_up;          /* half-closed ones that saw the server's end */
-	uint64_t look_ns;          /* when to look next */
-	uint64_t byte_ns;          /* when the slow ones read next */
-	uint64_t quit_due;         /* posts that quitters should have made */
-	uint64_t quits;            /* and have */
+	uint64_t since_ns; /* the beginning of the trouble */
+	uint64_t
+	    gone_ns[MANNERS]; /* when the server had closed the last of this manner; 0: not yet */
+	bool seen[MANNERS];   /* open, in the kernel's table: who was never there cannot be gone */
+	uint64_t hung_up;     /* half-closed ones that saw the server's end */
+	uint64_t look_ns;     /* when to look next */
+	uint64_t byte_ns;     /* when the slow ones read next */
+	uint64_t quit_due;    /* posts that quitters should have made */
+	uint64_t quits;       /* and have */
 	bool quitting;
 	char *post;
 	int post_len;
@@ -46,8 +48,8 @@ int trouble_inbox(enum manner manner);
 /* The server has accepted this one; it starts to misbehave. */
 void trouble_begin(struct subscriber *subscriber);
 
-/* All connections are open: from here on it is watched when the server closes which, and quitters quit until
- * trouble_calm. */
+/* All connections are open: from here on it is watched when the server closes which, and quitters
+ * quit until trouble_calm. */
 void trouble_start(struct load *load);
 void trouble_calm(struct load *load);
 

@@ -1,5 +1,5 @@
-/* The client's half of RFC 6455, as far as the generator needs it. Its frames are masked with zeros, so that bytes
- * stay what they are: a server has to apply any mask. */
+/* The client's half of RFC 6455, as far as the generator needs it. Its frames are masked with
+ * zeros, so that bytes stay what they are: a server has to apply any mask. */
 #ifndef BENCH_WEBSOCKET_H
 #define BENCH_WEBSOCKET_H
 

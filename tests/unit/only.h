@@ -1,4 +1,5 @@
-/* JOBLIGHT_TEST_ONLY=NAME build/tests/test_NOUN runs the tests of that name alone; * and ? are wild. */
+/* JOBLIGHT_TEST_ONLY=NAME build/tests/test_NOUN runs the tests of that name alone; * and ? are
+ * wild. */
 #ifndef JOBLIGHT_TESTS_ONLY_H
 #define JOBLIGHT_TESTS_ONLY_H
 

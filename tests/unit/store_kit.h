@@ -1,6 +1,7 @@
 /*
- * What the store's suites share: a database of its own for every test, short ways to make rows, and dump(),
- * which writes all that a session can see as text, so that two stores or two moments can be compared.
+ * What the store's suites share: a database of its own for every test, short ways to make rows, and
+ * dump(), which writes all that a session can see as text, so that two stores or two moments can be
+ * compared.
  */
 #ifndef JOBLIGHT_TESTS_STORE_KIT_H
 #define JOBLIGHT_TESTS_STORE_KIT_H
@@ -87,7 +88,11 @@ static inline struct job_row a_job(const char *id)
 
 static inline struct task_row a_task(const char *id, uint32_t position)
 {
-	struct task_row row = { .title = "a task", .progress = NAN, .attempt = -1, .heartbeat_ms = -1, .position = position };
+	struct task_row row = { .title = "a task",
+		                .progress = NAN,
+		                .attempt = -1,
+		                .heartbeat_ms = -1,
+		                .position = position };
 
 	snprintf(row.id, sizeof row.id, "%s", id);
 	return row;
@@ -95,12 +100,15 @@ static inline struct task_row a_task(const char *id, uint32_t position)
 
 static inline struct event_row an_event(uint64_t seq)
 {
-	return (struct event_row){ seq, EVENT_TASK_UPDATE, (int64_t)seq, SLICE("{\"type\":\"task_update\"}") };
+	return (struct event_row){ seq, EVENT_TASK_UPDATE, (int64_t)seq,
+		                   SLICE("{\"type\":\"task_update\"}") };
 }
 
 static inline struct idempotency_row an_answer(const char *scope, const char *key, int64_t time)
 {
-	struct idempotency_row row = { .time = time, .outcome = 1, .epoch = "0123456789", .body = "an answer" };
+	struct idempotency_row row = {
+		.time = time, .outcome = 1, .epoch = "0123456789", .body = "an answer"
+	};
 
 	snprintf(row.scope, sizeof row.scope, "%s", scope);
 	snprintf(row.key, sizeof row.key, "%s", key);
@@ -132,24 +140,28 @@ struct dump {
 
 static inline bool dump_task(void *context, const struct task_row *r)
 {
-	buf_format(context, "  task %u %s \"%s\" note=%s %d %g %lld %lld %d %lld %lld %lld %lld %lld\n", r->position, r->id,
-	           r->title, r->note ? r->note : "-", (int)r->status, isnan(r->progress) ? -1.0 : r->progress,
-	           (long long)r->attempt, (long long)r->heartbeat_ms, (int)r->stalled, (long long)r->stall_at,
-	           (long long)r->created, (long long)r->updated, (long long)r->started, (long long)r->ended);
+	buf_format(context,
+	           "  task %u %s \"%s\" note=%s %d %g %lld %lld %d %lld %lld %lld %lld %lld\n",
+	           r->position, r->id, r->title, r->note ? r->note : "-", (int)r->status,
+	           isnan(r->progress) ? -1.0 : r->progress, (long long)r->attempt,
+	           (long long)r->heartbeat_ms, (int)r->stalled, (long long)r->stall_at,
+	           (long long)r->created, (long long)r->updated, (long long)r->started,
+	           (long long)r->ended);
 	return true;
 }
 
 static inline bool dump_deliverable(void *context, const struct deliverable_row *r)
 {
-	buf_format(context, "  deliverable %s \"%s\" %s %s %lld\n", r->id, r->title, r->url ? r->url : "-",
-	           r->media_type ? r->media_type : "-", (long long)r->created);
+	buf_format(context, "  deliverable %s \"%s\" %s %s %lld\n", r->id, r->title,
+	           r->url ? r->url : "-", r->media_type ? r->media_type : "-",
+	           (long long)r->created);
 	return true;
 }
 
 static inline bool dump_event(void *context, const struct event_row *r)
 {
-	buf_format(context, "  event %llu %d %lld %.*s\n", (unsigned long long)r->seq, (int)r->type, (long long)r->time,
-	           (int)r->json.len, r->json.ptr);
+	buf_format(context, "  event %llu %d %lld %.*s\n", (unsigned long long)r->seq, (int)r->type,
+	           (long long)r->time, (int)r->json.len, r->json.ptr);
 	return true;
 }
 
@@ -158,10 +170,13 @@ static inline bool dump_job(void *context, const struct job_row *r)
 	struct dump *d = context;
 	struct store *s = d->store;
 
-	buf_format(d->text, "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u deliverables=%u %lld %lld %lld %lld\n",
-	           r->id, r->epoch, r->title, r->metadata, (int)r->status, (unsigned long long)r->seq,
-	           (unsigned long long)r->first, r->tasks, r->deliverables, (long long)r->heartbeat_ms,
-	           (long long)r->created, (long long)r->updated, (long long)r->ended);
+	buf_format(d->text,
+	           "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u deliverables=%u %lld %lld "
+	           "%lld %lld\n",
+	           r->id, r->epoch, r->title, r->metadata, (int)r->status,
+	           (unsigned long long)r->seq, (unsigned long long)r->first, r->tasks,
+	           r->deliverables, (long long)r->heartbeat_ms, (long long)r->created,
+	           (long long)r->updated, (long long)r->ended);
 	s->ops->tasks(s, r->key, dump_task, d->text);
 	s->ops->deliverables(s, r->key, dump_deliverable, d->text);
 	s->ops->events(s, r->key, 0, false, SIZE_MAX, dump_event, d->text);

@@ -12,7 +12,8 @@
 static char *at_the_edge(struct slice bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                  0);
 
 	assert_true(room != MAP_FAILED && bytes.len <= page);
 	assert_int_equal(mprotect(room + page, page, PROT_NONE), 0);
@@ -83,10 +84,34 @@ static void is(const char *bytes, enum chunked_result wanted)
 static void what_is_no_chunk_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"x", "-1\r\n", "+1\r\n", " 1\r\n", "\r\n", ";a\r\n", "\n", "1\n", "1\rx", "1x\r\n",
-		"0000000000000005\r\n", "FFFFFFFFFFFFFFFF\r\n", "1;\x01", "1;a\n", "1;a\rb", "1\r\naX", "1\r\na\n",
-		"1\r\na\rX", "1\r\na\r\n\r\n", "0\r\n\n", "0\r\n\rX", "0\r\n A: b\r\n", "0\r\n: b\r\n", "0\r\nA\r\n",
-		"0\r\nA b: c\r\n", "0\r\nA: \x7f", "0\r\nA: b\n", "0\r\nA: b\rX",
+		"x",
+		"-1\r\n",
+		"+1\r\n",
+		" 1\r\n",
+		"\r\n",
+		";a\r\n",
+		"\n",
+		"1\n",
+		"1\rx",
+		"1x\r\n",
+		"0000000000000005\r\n",
+		"FFFFFFFFFFFFFFFF\r\n",
+		"1;\x01",
+		"1;a\n",
+		"1;a\rb",
+		"1\r\naX",
+		"1\r\na\n",
+		"1\r\na\rX",
+		"1\r\na\r\n\r\n",
+		"0\r\n\n",
+		"0\r\n\rX",
+		"0\r\n A: b\r\n",
+		"0\r\n: b\r\n",
+		"0\r\nA\r\n",
+		"0\r\nA b: c\r\n",
+		"0\r\nA: \x7f",
+		"0\r\nA: b\n",
+		"0\r\nA: b\rX",
 	};
 
 	(void)state;
@@ -96,8 +121,10 @@ static void what_is_no_chunk_is_refused(void **state)
 
 static void what_is_not_complete_waits(void **state)
 {
-	static const char *const part[] = { "1", "1\r", "1\r\n", "1\r\na", "1\r\na\r", "1\r\na\r\n", "0\r\n", "0\r\n\r",
-					    "0\r\nA", "0\r\nA:", "0\r\nA: b\r", "0\r\nA: b\r\n" };
+	static const char *const part[] = {
+		"1",     "1\r",     "1\r\n",  "1\r\na",  "1\r\na\r",    "1\r\na\r\n",
+		"0\r\n", "0\r\n\r", "0\r\nA", "0\r\nA:", "0\r\nA: b\r", "0\r\nA: b\r\n"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(part); i++)

@@ -38,11 +38,33 @@ static void nothing_is_a_position_too(void **state)
 static void what_is_no_cursor_is_invalid(void **state)
 {
 	static const char *const bad[] = {
-		"abc", "-1", "42", ".", "a.", ".1", "a.b", "a.-1", "a.+1", "a.01", "a.1 ", " a.1", "a.1.", "a.1.2",
+		"abc",
+		"-1",
+		"42",
+		".",
+		"a.",
+		".1",
+		"a.b",
+		"a.-1",
+		"a.+1",
+		"a.01",
+		"a.1 ",
+		" a.1",
+		"a.1.",
+		"a.1.2",
 		"A.1",
-		"a_b.1", "a/b.1", "k3f9xyz0123.1", "a.18446744073709551616", "a.10000000000000000000", "a.1x",
+		"a_b.1",
+		"a/b.1",
+		"k3f9xyz0123.1",
+		"a.18446744073709551616",
+		"a.10000000000000000000",
+		"a.1x",
 		"\xc3\xa9.1",
-		"a.1\n", "../x.1", "null", "k3f9xyz012.1e3", "k3f9xyz012,1",
+		"a.1\n",
+		"../x.1",
+		"null",
+		"k3f9xyz012.1e3",
+		"k3f9xyz012,1",
 	};
 	char *huge = malloc(10240);
 
@@ -109,10 +131,11 @@ static void every_position_goes_on_or_says_why_not(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct position p = position_parse(slice_of(cases[i].position));
 		enum reset_reason reason;
-		enum resume resume = position_resume(&p, "e", cases[i].first, cases[i].head, &reason);
+		enum resume resume = position_resume(&p, "e", cases[i].first, cases[i].head,
+		                                     &reason);
 		if (resume != cases[i].resume || reason != cases[i].reason)
-			fail_msg("%s in %d..%d: %s %d", cases[i].position, (int)cases[i].first, (int)cases[i].head,
-				 resume_text(resume), (int)reason);
+			fail_msg("%s in %d..%d: %s %d", cases[i].position, (int)cases[i].first,
+			         (int)cases[i].head, resume_text(resume), (int)reason);
 	}
 }
 

@@ -41,7 +41,8 @@ static const char *problem_text(void)
 	return buf_string(&text);
 }
 
-static void refused_text(enum op_kind kind, struct slice body, enum outcome outcome, const char *part)
+static void refused_text(enum op_kind kind, struct slice body, enum outcome outcome,
+                         const char *part)
 {
 	struct op *op = decode(kind, body);
 
@@ -96,11 +97,12 @@ static void at_most(enum op_kind kind, const char *front, const char *name, size
 
 static void a_job_has_these_fields(void **state)
 {
-	struct op *op =
-	    taken(OP_JOB_CREATE,
-	          "{\"id\":\"j1\",\"title\":\"Q4 report\",\"status\":\"hardening\",\"heartbeatTimeoutMs\":5000,"
-	          "\"metadata\":{ \"n\" : 1.50, \"s\" : \"a  b\" },"
-	          "\"tasks\":[{\"id\":\"t1\"},{\"title\":\"two\",\"status\":\"blocked\"}]}");
+	struct op *op = taken(
+	    OP_JOB_CREATE,
+	    "{\"id\":\"j1\",\"title\":\"Q4 "
+	    "report\",\"status\":\"hardening\",\"heartbeatTimeoutMs\":5000,"
+	    "\"metadata\":{ \"n\" : 1.50, \"s\" : \"a  b\" },"
+	    "\"tasks\":[{\"id\":\"t1\"},{\"title\":\"two\",\"status\":\"blocked\"}]}");
 
 	(void)state;
 	assert_string_equal(op->job_id, "j1");
@@ -111,7 +113,8 @@ static void a_job_has_these_fields(void **state)
 	assert_true(is(buf_as_slice(&op->metadata), "{\"n\":1.50,\"s\":\"a  b\"}"));
 	assert_int_equal(op->task_count, 2);
 	assert_true(is(op->tasks[0].id, "t1") && !op->tasks[0].has_title);
-	assert_true(!op->tasks[1].id.len && is(op->tasks[1].title, "two") && op->tasks[1].status == TASK_BLOCKED);
+	assert_true(!op->tasks[1].id.len && is(op->tasks[1].title, "two") &&
+	            op->tasks[1].status == TASK_BLOCKED);
 	op_free(op);
 }
 
@@ -131,7 +134,9 @@ static void a_job_needs_a_title_and_nothing_else(void **state)
 
 static void a_title_shows_something(void **state)
 {
-	static const char *const blanks[] = { " ", " \\t\\n ", "\u00a0", "\u3000\u2003", "\u200b\ufeff", "\\u2028" };
+	static const char *const blanks[] = {
+		" ", " \\t\\n ", "\u00a0", "\u3000\u2003", "\u200b\ufeff", "\\u2028"
+	};
 	char body[128];
 
 	(void)state;
@@ -148,7 +153,8 @@ static void a_number_that_no_reader_can_hold_is_refused(void **state)
 {
 	(void)state;
 	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":1e400}}", "metadata");
-	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":[{\"b\":-1e400}]}}", "metadata");
+	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":[{\"b\":-1e400}]}}",
+	          "metadata");
 	bad_field(OP_COMMAND, "{\"command\":\"c\",\"args\":{\"a\":1e309}}", "args");
 	op_free(taken(OP_JOB_CREATE, "{\"title\":\"T\",\"metadata\":{\"a\":1e308,\"b\":1e-400}}"));
 }
@@ -169,13 +175,15 @@ static void a_progress_too_small_to_be_read_is_none(void **state)
 
 static void a_byte_order_mark_is_skipped(void **state)
 {
-	struct op *op = taken(OP_JOB_CREATE, "\xef\xbb\xbf{\"title\":\"T\",\"metadata\":{\"a\":1}}");
+	struct op *op = taken(OP_JOB_CREATE,
+	                      "\xef\xbb\xbf{\"title\":\"T\",\"metadata\":{\"a\":1}}");
 
 	(void)state;
 	assert_true(is(op->title, "T"));
 	assert_string_equal(buf_string(&op->metadata), "{\"a\":1}");
 	op_free(op);
-	refused(OP_JOB_CREATE, "\xef\xbb\xbf\xef\xbb\xbf{\"title\":\"T\"}", OUTCOME_INVALID_JSON, "");
+	refused(OP_JOB_CREATE, "\xef\xbb\xbf\xef\xbb\xbf{\"title\":\"T\"}", OUTCOME_INVALID_JSON,
+	        "");
 	refused(OP_JOB_CREATE, "\xef\xbb\xbf", OUTCOME_INVALID_JSON, "empty");
 }
 
@@ -196,9 +204,10 @@ static void statuses_are_listed_when_one_is_unknown(void **state)
 {
 	(void)state;
 	refused(OP_JOB_PATCH, "{\"status\":\"done\"}", OUTCOME_INVALID_FIELD,
-		"must be one of pending, in_progress, revisions, hardening, completed, failed, cancelled");
+	        "must be one of pending, in_progress, revisions, hardening, completed, failed, "
+	        "cancelled");
 	refused(OP_TASK_PUT, "{\"status\":\"hardening\"}", OUTCOME_INVALID_FIELD,
-		"must be one of pending, in_progress, blocked, completed, failed, cancelled");
+	        "must be one of pending, in_progress, blocked, completed, failed, cancelled");
 	bad_field(OP_JOB_PATCH, "{\"status\":1}", "status");
 	bad_field(OP_JOB_PATCH, "{\"status\":null}", "status");
 	bad_field(OP_JOB_PATCH, "{\"status\":\"Completed\"}", "status");
@@ -206,11 +215,13 @@ static void statuses_are_listed_when_one_is_unknown(void **state)
 
 static void metadata_is_an_object_and_stays_as_it_was_written(void **state)
 {
-	struct op *op =
-	    taken(OP_JOB_PATCH, "{\"metadata\":{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}}");
+	struct op *op = taken(
+	    OP_JOB_PATCH,
+	    "{\"metadata\":{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}}");
 
 	(void)state;
-	assert_true(is(buf_as_slice(&op->metadata), "{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}"));
+	assert_true(is(buf_as_slice(&op->metadata),
+	               "{\"big\":12345678901234567890,\"e\":1e2,\"u\":\"\\u00e9\"}"));
 	op_free(op);
 	bad_field(OP_JOB_PATCH, "{\"metadata\":[]}", "metadata");
 	bad_field(OP_JOB_PATCH, "{\"metadata\":\"{}\"}", "metadata");
@@ -225,16 +236,18 @@ static void metadata_is_measured_without_its_white_space(void **state)
 	(void)state;
 	assert_non_null(op);
 	op_free(op);
-	refused_text(OP_JOB_PATCH, with_text("\"metadata\":{", "a", text + 1, "}"), OUTCOME_INVALID_FIELD, "metadata");
+	refused_text(OP_JOB_PATCH, with_text("\"metadata\":{", "a", text + 1, "}"),
+	             OUTCOME_INVALID_FIELD, "metadata");
 }
 
 /* Tasks. */
 
 static void an_update_has_these_fields(void **state)
 {
-	struct op *op = taken(OP_TASK_REPORT, "{\"taskId\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render\","
-					      "\"note\":\"page 42\",\"progress\":42.5,\"attempt\":7,"
-					      "\"heartbeatTimeoutMs\":60000}");
+	struct op *op = taken(OP_TASK_REPORT,
+	                      "{\"taskId\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render\","
+	                      "\"note\":\"page 42\",\"progress\":42.5,\"attempt\":7,"
+	                      "\"heartbeatTimeoutMs\":60000}");
 	const struct task_change *t = op->tasks;
 
 	(void)state;
@@ -254,14 +267,15 @@ static void what_is_not_mentioned_is_not_given(void **state)
 	const struct task_change *t = op->tasks;
 
 	(void)state;
-	assert_true(!t->has_status && !t->has_title && !t->has_note && !t->has_progress && !t->has_attempt &&
-		    !t->has_heartbeat);
+	assert_true(!t->has_status && !t->has_title && !t->has_note && !t->has_progress &&
+	            !t->has_attempt && !t->has_heartbeat);
 	op_free(op);
 }
 
 static void null_clears_note_and_progress(void **state)
 {
-	struct op *op = taken(OP_TASK_PUT, "{\"note\":null,\"progress\":null,\"heartbeatTimeoutMs\":null}");
+	struct op *op = taken(OP_TASK_PUT,
+	                      "{\"note\":null,\"progress\":null,\"heartbeatTimeoutMs\":null}");
 
 	(void)state;
 	assert_int_equal(op->tasks->has_note, GIVEN_NULL);
@@ -294,7 +308,8 @@ static void progress_is_a_number_from_0_to_100(void **state)
 
 static void attempt_is_a_whole_number(void **state)
 {
-	static const char *const bad[] = { "-1", "1.5", "9007199254740992", "1e99", "\"1\"", "null", "true" };
+	static const char *const bad[] = { "-1",   "1.5", "9007199254740992", "1e99", "\"1\"",
+		                           "null", "true" };
 	struct op *op = taken(OP_TASK_PUT, "{\"attempt\":9007199254740991}");
 	char body[64];
 
@@ -312,7 +327,8 @@ static void attempt_is_a_whole_number(void **state)
 static void a_heartbeat_timeout_is_neither_short_nor_endless(void **state)
 {
 	static const char *const good[] = { "0", "1000", "86400000", "null" };
-	static const char *const bad[] = { "1", "999", "86400001", "-1", "1000.5", "\"1000\"", "true" };
+	static const char *const bad[] = { "1",      "999",      "86400001", "-1",
+		                           "1000.5", "\"1000\"", "true" };
 	char body[64];
 
 	(void)state;
@@ -344,13 +360,14 @@ static void ids_have_their_limit_and_their_letters(void **state)
 	(void)state;
 	assert_non_null(op);
 	op_free(op);
-	refused_text(OP_TASK_REPORT, with_text("", "taskId", ID_MAX + 1, ""), OUTCOME_INVALID_ID, "taskId");
+	refused_text(OP_TASK_REPORT, with_text("", "taskId", ID_MAX + 1, ""), OUTCOME_INVALID_ID,
+	             "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":\"\"}", OUTCOME_INVALID_ID, "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":\"..\"}", OUTCOME_INVALID_ID, "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":7}", OUTCOME_INVALID_ID, "taskId");
 	refused(OP_TASK_REPORT, "{\"taskId\":null}", OUTCOME_INVALID_ID, "taskId");
-	refused(OP_JOB_CREATE, "{\"id\":\"'; DROP TABLE jobs\",\"title\":\"T\"}", OUTCOME_INVALID_ID,
-	        "\"field\":\"id\"");
+	refused(OP_JOB_CREATE, "{\"id\":\"'; DROP TABLE jobs\",\"title\":\"T\"}",
+	        OUTCOME_INVALID_ID, "\"field\":\"id\"");
 }
 
 static void every_way_to_a_task_has_its_own_fields(void **state)
@@ -361,8 +378,10 @@ static void every_way_to_a_task_has_its_own_fields(void **state)
 	op_free(taken(OP_TASK_PUT, "{}"));
 	bad_field(OP_TASK_CREATE, "{}", "title");
 	bad_field(OP_TASK_REPORT, "{\"status\":\"completed\"}", "taskId");
-	refused(OP_TASK_REPORT, "{\"taskId\":\"t\",\"id\":\"t\"}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"id\"");
-	refused(OP_TASK_CREATE, "{\"taskId\":\"t\"}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"taskId\"");
+	refused(OP_TASK_REPORT, "{\"taskId\":\"t\",\"id\":\"t\"}", OUTCOME_UNKNOWN_FIELD,
+	        "\"field\":\"id\"");
+	refused(OP_TASK_CREATE, "{\"taskId\":\"t\"}", OUTCOME_UNKNOWN_FIELD,
+	        "\"field\":\"taskId\"");
 	refused(OP_TASK_PUT, "{\"id\":\"t\"}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"id\"");
 }
 
@@ -370,8 +389,9 @@ static void every_way_to_a_task_has_its_own_fields(void **state)
 
 static void a_batch_is_an_array_of_updates(void **state)
 {
-	struct op *op =
-	    taken(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"progress\":5},{\"taskId\":\"a\"}]");
+	struct op *op = taken(
+	    OP_TASK_REPORT,
+	    "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"progress\":5},{\"taskId\":\"a\"}]");
 
 	(void)state;
 	assert_true(op->batch);
@@ -402,19 +422,24 @@ static void a_batch_has_its_limit(void **state)
 	assert_non_null(op);
 	assert_int_equal(op->task_count, 256);
 	op_free(op);
-	refused_text(OP_TASK_REPORT, batch_of(257), OUTCOME_INVALID_FIELD, "at most 256 updates, this one 257");
+	refused_text(OP_TASK_REPORT, batch_of(257), OUTCOME_INVALID_FIELD,
+	             "at most 256 updates, this one 257");
 }
 
 static void a_bad_item_is_named_by_its_index(void **state)
 {
 	(void)state;
-	bad_field(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"status\":\"x\"}]", "[1].status");
+	bad_field(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{\"taskId\":\"b\",\"status\":\"x\"}]",
+	          "[1].status");
 	bad_field(OP_TASK_REPORT, "[{\"taskId\":\"a\"},{}]", "[1].taskId");
 	bad_field(OP_TASK_REPORT, "[{\"taskId\":\"a\"},7]", "[1]");
-	refused(OP_TASK_REPORT, "[{\"taskId\":\"a\",\"x\":1}]", OUTCOME_UNKNOWN_FIELD, "\"field\":\"[0].x\"");
-	refused(OP_TASK_REPORT, "[{\"taskId\":\"-\"}]", OUTCOME_INVALID_ID, "\"field\":\"[0].taskId\"");
-	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\",\"progress\":200}]}",
-		  "tasks[1].progress");
+	refused(OP_TASK_REPORT, "[{\"taskId\":\"a\",\"x\":1}]", OUTCOME_UNKNOWN_FIELD,
+	        "\"field\":\"[0].x\"");
+	refused(OP_TASK_REPORT, "[{\"taskId\":\"-\"}]", OUTCOME_INVALID_ID,
+	        "\"field\":\"[0].taskId\"");
+	bad_field(OP_JOB_CREATE,
+	          "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\",\"progress\":200}]}",
+	          "tasks[1].progress");
 	bad_field(OP_JOB_CREATE, "{\"title\":\"T\",\"tasks\":{}}", "tasks");
 }
 
@@ -422,8 +447,8 @@ static void a_bad_item_is_named_by_its_index(void **state)
 static void every_mistake_is_named_in_one_answer(void **state)
 {
 	(void)state;
-	refused(OP_TASK_PUT, "{\"progress\":200,\"note\":5,\"status\":\"x\"}", OUTCOME_INVALID_FIELD,
-	        "\"field\":\"progress\"");
+	refused(OP_TASK_PUT, "{\"progress\":200,\"note\":5,\"status\":\"x\"}",
+	        OUTCOME_INVALID_FIELD, "\"field\":\"progress\"");
 	assert_non_null(strstr(problem_text(), "\"field\":\"note\""));
 	assert_non_null(strstr(problem_text(), "\"field\":\"status\""));
 	refused(OP_JOB_CREATE, "{\"tasks\":[{\"id\":\"-\"}],\"extra\":1}", OUTCOME_UNKNOWN_FIELD,
@@ -449,13 +474,15 @@ static void an_answer_names_a_few_mistakes_and_not_thousands(void **state)
 
 static void a_deliverable_has_these_fields(void **state)
 {
-	struct op *op =
-	    taken(OP_DELIVERABLE, "{\"id\":\"d1\",\"title\":\"report.pdf\",\"url\":\"https://a.example/r.pdf\","
-	                          "\"mediaType\":\"application/pdf\"}");
+	struct op *op = taken(
+	    OP_DELIVERABLE,
+	    "{\"id\":\"d1\",\"title\":\"report.pdf\",\"url\":\"https://a.example/r.pdf\","
+	    "\"mediaType\":\"application/pdf\"}");
 
 	(void)state;
 	assert_true(is(op->deliverable_id, "d1") && is(op->title, "report.pdf"));
-	assert_true(is(op->url, "https://a.example/r.pdf") && is(op->media_type, "application/pdf"));
+	assert_true(is(op->url, "https://a.example/r.pdf") &&
+	            is(op->media_type, "application/pdf"));
 	op_free(op);
 	op_free(taken(OP_DELIVERABLE, "{\"title\":\"T\"}"));
 	bad_field(OP_DELIVERABLE, "{}", "title");
@@ -464,11 +491,23 @@ static void a_deliverable_has_these_fields(void **state)
 
 static void a_link_runs_no_code_and_hides_nothing(void **state)
 {
-	static const char *const good[] = { "https://a/", "http://a/?q#f", "HTTPS://a", "/files/1", "/" };
+	static const char *const good[] = { "https://a/", "http://a/?q#f", "HTTPS://a", "/files/1",
+		                            "/" };
 	static const char *const bad[] = {
-		"", "javascript:alert(1)", "JaVaScRiPt:x", "data:text/html,x", "vbscript:x", "ftp://a/",
+		"",
+		"javascript:alert(1)",
+		"JaVaScRiPt:x",
+		"data:text/html,x",
+		"vbscript:x",
+		"ftp://a/",
 		"//evil.example",
-		"/\\\\evil.example", " https://a/", "a/b", "https:", "file:///etc/passwd", "/a\\u0009b", "/\\u0085",
+		"/\\\\evil.example",
+		" https://a/",
+		"a/b",
+		"https:",
+		"file:///etc/passwd",
+		"/a\\u0009b",
+		"/\\u0085",
 	};
 	char body[128];
 
@@ -506,7 +545,8 @@ static void a_media_type_is_two_tokens(void **state)
 
 static void a_command_has_these_fields(void **state)
 {
-	struct op *op = taken(OP_COMMAND, "{\"command\":\"cancel\",\"taskId\":\"t3\",\"args\":{ \"why\" : [ 1 ] }}");
+	struct op *op = taken(
+	    OP_COMMAND, "{\"command\":\"cancel\",\"taskId\":\"t3\",\"args\":{ \"why\" : [ 1 ] }}");
 
 	(void)state;
 	assert_true(is(op->command, "cancel"));
@@ -529,8 +569,17 @@ static void a_command_has_these_fields(void **state)
 static void a_body_is_json_and_nothing_behind_it(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "{", "{}x", "{} {}", "nul", "\"\\ud83d\"", "{\"note\":\"a\\u0000b\"}",
-		"{\"note\":\"\xff\"}", "{\"note\":\"a\nb\"}", "taskId=t",
+		"",
+		" ",
+		"{",
+		"{}x",
+		"{} {}",
+		"nul",
+		"\"\\ud83d\"",
+		"{\"note\":\"a\\u0000b\"}",
+		"{\"note\":\"\xff\"}",
+		"{\"note\":\"a\nb\"}",
+		"taskId=t",
 	};
 
 	(void)state;
@@ -568,19 +617,24 @@ static void a_body_has_32_levels_at_most(void **state)
 static void a_name_is_given_once(void **state)
 {
 	(void)state;
-	refused(OP_TASK_PUT, "{\"note\":\"a\",\"note\":\"b\"}", OUTCOME_DUPLICATE_KEY, "\\\"note\\\" is given twice");
-	refused(OP_TASK_PUT, "{\"note\":\"a\",\"n\\u006fte\":\"b\"}", OUTCOME_DUPLICATE_KEY, "note");
-	refused(OP_JOB_PATCH, "{\"metadata\":{\"a\":{\"b\":1,\"c\":2,\"b\":3}}}", OUTCOME_DUPLICATE_KEY, "b");
-	refused(OP_JOB_PATCH, "{\"metadata\":{\"x\":[1,{\"b\":1,\"b\":1}]}}", OUTCOME_DUPLICATE_KEY, "b");
+	refused(OP_TASK_PUT, "{\"note\":\"a\",\"note\":\"b\"}", OUTCOME_DUPLICATE_KEY,
+	        "\\\"note\\\" is given twice");
+	refused(OP_TASK_PUT, "{\"note\":\"a\",\"n\\u006fte\":\"b\"}", OUTCOME_DUPLICATE_KEY,
+	        "note");
+	refused(OP_JOB_PATCH, "{\"metadata\":{\"a\":{\"b\":1,\"c\":2,\"b\":3}}}",
+	        OUTCOME_DUPLICATE_KEY, "b");
+	refused(OP_JOB_PATCH, "{\"metadata\":{\"x\":[1,{\"b\":1,\"b\":1}]}}", OUTCOME_DUPLICATE_KEY,
+	        "b");
 	op_free(taken(OP_JOB_PATCH, "{\"metadata\":{\"a\":{\"b\":1},\"b\":{\"b\":1}}}"));
 }
 
 static void names_are_case_sensitive_and_known(void **state)
 {
 	(void)state;
-	refused(OP_TASK_PUT, "{\"STATUS\":\"completed\"}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"STATUS\"");
+	refused(OP_TASK_PUT, "{\"STATUS\":\"completed\"}", OUTCOME_UNKNOWN_FIELD,
+	        "\"field\":\"STATUS\"");
 	refused(OP_TASK_PUT, "{\"statuss\":\"completed\"}", OUTCOME_UNKNOWN_FIELD,
-		"known are status, note, progress, title, attempt, heartbeatTimeoutMs");
+	        "known are status, note, progress, title, attempt, heartbeatTimeoutMs");
 	refused(OP_TASK_PUT, "{\"\":1}", OUTCOME_UNKNOWN_FIELD, "\"field\":\"\"");
 }
 
@@ -609,11 +663,13 @@ static void long_names_are_cut_between_characters(void **state)
 
 static void notes_keep_every_character(void **state)
 {
-	struct op *op =
-	    taken(OP_TASK_PUT, "{\"note\":\"\\n\\r\\t \\\"\\\\ \\u2028 \xef\xbb\xbf \\ud83d\\udca1 </script> %s\"}");
+	struct op *op = taken(
+	    OP_TASK_PUT,
+	    "{\"note\":\"\\n\\r\\t \\\"\\\\ \\u2028 \xef\xbb\xbf \\ud83d\\udca1 </script> %s\"}");
 
 	(void)state;
-	assert_true(is(op->tasks->note, "\n\r\t \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s"));
+	assert_true(is(op->tasks->note,
+	               "\n\r\t \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s"));
 	op_free(op);
 }
 
@@ -652,14 +708,17 @@ static struct op *decode_as_form(const char *body)
 
 static void a_form_has_the_same_fields(void **state)
 {
-	struct op *op = decode_as_form("taskId=t3&status=completed&progress=42.5&note=a+b%26%C3%A9%0A&attempt=3"
-				       "&title=100%25&heartbeatTimeoutMs=1000");
+	struct op *op = decode_as_form(
+	    "taskId=t3&status=completed&progress=42.5&note=a+b%26%C3%A9%0A&attempt=3"
+	    "&title=100%25&heartbeatTimeoutMs=1000");
 	const struct task_change *t = op->tasks;
 
 	(void)state;
 	assert_int_equal(op->task_count, 1);
-	assert_true(is(t->id, "t3") && t->status == TASK_COMPLETED && t->progress == 42.5 && t->attempt == 3);
-	assert_true(is(t->note, "a b&\xc3\xa9\n") && is(t->title, "100%") && t->heartbeat_ms == 1000);
+	assert_true(is(t->id, "t3") && t->status == TASK_COMPLETED && t->progress == 42.5 &&
+	            t->attempt == 3);
+	assert_true(is(t->note, "a b&\xc3\xa9\n") && is(t->title, "100%") &&
+	            t->heartbeat_ms == 1000);
 	op_free(op);
 	op = decode_as_form("&taskId=t&&note=7&");
 	assert_true(is(op->tasks->note, "7"));
@@ -672,8 +731,9 @@ static void a_form_has_the_same_fields(void **state)
 static void a_form_and_the_same_json_are_one_request(void **state)
 {
 	struct op *form = decode_as_form("taskId=t3&status=completed&progress=42&note=done");
-	struct op *json = taken(OP_TASK_REPORT,
-				"{\"note\":\"done\",\"progress\":42.0,\"taskId\":\"t3\",\"status\":\"completed\"}");
+	struct op *json = taken(
+	    OP_TASK_REPORT,
+	    "{\"note\":\"done\",\"progress\":42.0,\"taskId\":\"t3\",\"status\":\"completed\"}");
 	uint8_t a[32], b[32];
 
 	(void)state;
@@ -740,13 +800,20 @@ static void a_form_of_a_hundred_thousand_fields_costs_nothing(void **state)
 static void different_requests_have_different_fingerprints(void **state)
 {
 	static const char *const bodies[] = {
-		"{\"taskId\":\"t\"}", "{\"taskId\":\"u\"}", "[{\"taskId\":\"t\"}]", "{\"taskId\":\"t\",\"note\":\"\"}",
-		"{\"taskId\":\"t\",\"note\":null}", "{\"taskId\":\"t\",\"note\":\"a\"}",
+		"{\"taskId\":\"t\"}",
+		"{\"taskId\":\"u\"}",
+		"[{\"taskId\":\"t\"}]",
+		"{\"taskId\":\"t\",\"note\":\"\"}",
+		"{\"taskId\":\"t\",\"note\":null}",
+		"{\"taskId\":\"t\",\"note\":\"a\"}",
 		"{\"taskId\":\"t\",\"title\":\"a\"}",
-		"{\"taskId\":\"t\",\"progress\":0}", "{\"taskId\":\"t\",\"progress\":null}",
+		"{\"taskId\":\"t\",\"progress\":0}",
+		"{\"taskId\":\"t\",\"progress\":null}",
 		"{\"taskId\":\"t\",\"attempt\":0}",
-		"{\"taskId\":\"t\",\"status\":\"pending\"}", "{\"taskId\":\"t\",\"heartbeatTimeoutMs\":0}",
-		"[{\"taskId\":\"t\"},{\"taskId\":\"t\"}]", "[{\"taskId\":\"t\",\"note\":\"u\"},{\"taskId\":\"t\"}]",
+		"{\"taskId\":\"t\",\"status\":\"pending\"}",
+		"{\"taskId\":\"t\",\"heartbeatTimeoutMs\":0}",
+		"[{\"taskId\":\"t\"},{\"taskId\":\"t\"}]",
+		"[{\"taskId\":\"t\",\"note\":\"u\"},{\"taskId\":\"t\"}]",
 		"[{\"taskId\":\"t\"},{\"taskId\":\"t\",\"note\":\"u\"}]",
 	};
 	uint8_t prints[COUNT(bodies)][32];

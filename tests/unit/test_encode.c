@@ -7,8 +7,15 @@
 
 static struct task_row a_task(void)
 {
-	return (struct task_row){ .id = "t3", .title = "Render pages", .status = TASK_IN_PROGRESS, .progress = NAN,
-				  .attempt = -1, .heartbeat_ms = -1, .position = 2, .created = T, .updated = T + 1 };
+	return (struct task_row){ .id = "t3",
+		                  .title = "Render pages",
+		                  .status = TASK_IN_PROGRESS,
+		                  .progress = NAN,
+		                  .attempt = -1,
+		                  .heartbeat_ms = -1,
+		                  .position = 2,
+		                  .created = T,
+		                  .updated = T + 1 };
 }
 
 static struct job_row a_job(void)
@@ -44,10 +51,10 @@ static void a_task_update_is_the_contracts(void **state)
 	t.note = "page 42 of 100";
 	t.progress = 42;
 	encode_task_update(&out, "j1", 42, T, &t);
-	written(&out,
-	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":42,\"taskId\":\"t3\",\"status\":\"in_progress\","
-	        "\"title\":\"Render pages\",\"note\":\"page 42 of 100\",\"progress\":42,"
-	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":42,\"taskId\":\"t3\","
+	              "\"status\":\"in_progress\","
+	              "\"title\":\"Render pages\",\"note\":\"page 42 of 100\",\"progress\":42,"
+	              "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void what_is_not_set_is_left_out(void **state)
@@ -57,9 +64,9 @@ static void what_is_not_set_is_left_out(void **state)
 
 	(void)state;
 	encode_task_update(&out, "j1", 1, T, &t);
-	written(&out,
-	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
-	        "\"title\":\"Render pages\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\","
+	              "\"status\":\"in_progress\","
+	              "\"title\":\"Render pages\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void nothing_and_zero_are_not_the_same(void **state)
@@ -73,10 +80,11 @@ static void nothing_and_zero_are_not_the_same(void **state)
 	t.attempt = 0;
 	t.heartbeat_ms = 0;
 	encode_task_update(&out, "j1", 1, T, &t);
-	written(&out,
-	        "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\",\"status\":\"in_progress\","
-	        "\"title\":\"Render pages\",\"note\":\"\",\"progress\":0,\"attempt\":0,\"heartbeatTimeoutMs\":0,"
-	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\","
+	              "\"status\":\"in_progress\","
+	              "\"title\":\"Render "
+	              "pages\",\"note\":\"\",\"progress\":0,\"attempt\":0,\"heartbeatTimeoutMs\":0,"
+	              "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_silent_task_says_so(void **state)
@@ -100,8 +108,8 @@ static void an_event_stays_on_one_line(void **state)
 	size_t at;
 
 	(void)state;
-	t.note =
-	    "\n\nid: 9.9\ndata: {}\r\n\r\n\x01\x1f\x7f \"\\ \xe2\x80\xa8 \xef\xbb\xbf \xf0\x9f\x92\xa1 </script> %s %n";
+	t.note = "\n\nid: 9.9\ndata: {}\r\n\r\n\x01\x1f\x7f \"\\ \xe2\x80\xa8 \xef\xbb\xbf "
+	         "\xf0\x9f\x92\xa1 </script> %s %n";
 	t.title = t.note;
 	encode_task_update(&out, "j1", 1, T, &t);
 	assert_null(json_check(buf_as_slice(&out), 32, &at));
@@ -117,12 +125,15 @@ static void a_job_update_is_the_contracts(void **state)
 
 	(void)state;
 	encode_job_update(&out, &j, 43, T, 0, NULL, 0);
-	written(&out, "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
-		      "\"title\":\"Q4 \\\"report\\\"\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
-	encode_job_update(&out, &j, 43, T, JOB_UPDATE_METADATA, NULL, 0);
 	written(&out,
 	        "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
-	        "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	        "\"title\":\"Q4 \\\"report\\\"\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	encode_job_update(&out, &j, 43, T, JOB_UPDATE_METADATA, NULL, 0);
+	written(
+	    &out,
+	    "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
+	    "\"title\":\"Q4 "
+	    "\\\"report\\\"\",\"metadata\":{\"a\":1},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_creation_brings_its_tasks(void **state)
@@ -136,12 +147,14 @@ static void a_creation_brings_its_tasks(void **state)
 	tasks[1].attempt = 3;
 	j.heartbeat_ms = 1000;
 	encode_job_update(&out, &j, 1, T, JOB_UPDATE_METADATA | JOB_UPDATE_CREATED, tasks, 2);
-	written(&out,
-	        "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":1,\"status\":\"revisions\","
-	        "\"title\":\"Q4 \\\"report\\\"\",\"metadata\":{\"a\":1},\"heartbeatTimeoutMs\":1000,\"created\":true,"
-	        "\"tasks\":[{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\"},"
-	        "{\"id\":\"t4\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"attempt\":3}],"
-	        "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(
+	    &out,
+	    "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":1,\"status\":\"revisions\","
+	    "\"title\":\"Q4 "
+	    "\\\"report\\\"\",\"metadata\":{\"a\":1},\"heartbeatTimeoutMs\":1000,\"created\":true,"
+	    "\"tasks\":[{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\"},"
+	    "{\"id\":\"t4\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"attempt\":3}],"
+	    "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	encode_job_update(&out, &j, 1, T, JOB_UPDATE_CREATED, NULL, 0);
 	assert_non_null(strstr(buf_string(&out), "\"created\":true,\"tasks\":[],"));
 	buf_finish(&out);
@@ -149,19 +162,21 @@ static void a_creation_brings_its_tasks(void **state)
 
 static void a_deliverable_is_the_contracts(void **state)
 {
-	struct deliverable_row d = { "d1", "report.pdf", "https://a/?b=\"c\"", "application/pdf", T };
+	struct deliverable_row d = { "d1", "report.pdf", "https://a/?b=\"c\"", "application/pdf",
+		                     T };
 	struct buf out = { 0 };
 
 	(void)state;
 	encode_deliverable_event(&out, "j1", 44, T, &d);
-	written(
-	    &out,
-	    "{\"type\":\"deliverable\",\"jobId\":\"j1\",\"seq\":44,\"deliverableId\":\"d1\",\"title\":\"report.pdf\","
-	    "\"url\":\"https://a/?b=\\\"c\\\"\",\"mediaType\":\"application/pdf\","
-	    "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out, "{\"type\":\"deliverable\",\"jobId\":\"j1\",\"seq\":44,\"deliverableId\":"
+	              "\"d1\",\"title\":\"report.pdf\","
+	              "\"url\":\"https://a/?b=\\\"c\\\"\",\"mediaType\":\"application/pdf\","
+	              "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	d.url = d.media_type = NULL;
 	encode_deliverable(&out, &d);
-	written(&out, "{\"id\":\"d1\",\"title\":\"report.pdf\",\"createdAt\":\"2026-02-05T19:00:00.000Z\"}");
+	written(
+	    &out,
+	    "{\"id\":\"d1\",\"title\":\"report.pdf\",\"createdAt\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_command_is_the_contracts(void **state)
@@ -171,13 +186,16 @@ static void a_command_is_the_contracts(void **state)
 
 	(void)state;
 	encode_command(&out, "j1", 45, T, &c);
-	written(&out, "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\",\"taskId\":\"t3\","
-		      "\"args\":{\"force\":true},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(&out, "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\","
+	              "\"taskId\":\"t3\","
+	              "\"args\":{\"force\":true},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 	c.task_id = "";
 	c.args = SLICE("{}");
 	encode_command(&out, "j1", 45, T, &c);
-	written(&out, "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\",\"args\":{},"
-		      "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	written(
+	    &out,
+	    "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\",\"args\":{},"
+	    "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
 }
 
 static void a_snapshot_has_these_parts(void **state)
@@ -192,30 +210,30 @@ static void a_snapshot_has_these_parts(void **state)
 	encode_job_head(&out, &j);
 	encode_job_position(&out, &j);
 	buf_char(&out, '}');
-	written(&out, "{\"id\":\"j1\",\"title\":\"Q4 \\\"report\\\"\",\"status\":\"revisions\",\"metadata\":{\"a\":1},"
-		      "\"createdAt\":\"2026-02-05T19:00:00.000Z\",\"updatedAt\":\"2026-02-05T19:00:00.001Z\","
-		      "\"endedAt\":\"2026-02-05T19:00:00.002Z\",\"seq\":43,\"epoch\":\"k3f9xyz012\","
-		      "\"cursor\":\"k3f9xyz012.43\"}");
+	written(
+	    &out,
+	    "{\"id\":\"j1\",\"title\":\"Q4 "
+	    "\\\"report\\\"\",\"status\":\"revisions\",\"metadata\":{\"a\":1},"
+	    "\"createdAt\":\"2026-02-05T19:00:00.000Z\",\"updatedAt\":\"2026-02-05T19:00:00.001Z\","
+	    "\"endedAt\":\"2026-02-05T19:00:00.002Z\",\"seq\":43,\"epoch\":\"k3f9xyz012\","
+	    "\"cursor\":\"k3f9xyz012.43\"}");
 	t.started = T + 3;
 	encode_task(&out, &t);
-	written(&out, "{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"position\":2,"
-		      "\"createdAt\":\"2026-02-05T19:00:00.000Z\",\"updatedAt\":\"2026-02-05T19:00:00.001Z\","
-		      "\"startedAt\":\"2026-02-05T19:00:00.003Z\"}");
+	written(
+	    &out,
+	    "{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"position\":2,"
+	    "\"createdAt\":\"2026-02-05T19:00:00.000Z\",\"updatedAt\":\"2026-02-05T19:00:00.001Z\","
+	    "\"startedAt\":\"2026-02-05T19:00:00.003Z\"}");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_task_update_is_the_contracts),
-		TEST(what_is_not_set_is_left_out),
-		TEST(nothing_and_zero_are_not_the_same),
-		TEST(a_silent_task_says_so),
-		TEST(an_event_stays_on_one_line),
-		TEST(a_job_update_is_the_contracts),
-		TEST(a_creation_brings_its_tasks),
-		TEST(a_deliverable_is_the_contracts),
-		TEST(a_command_is_the_contracts),
-		TEST(a_snapshot_has_these_parts),
+		TEST(a_task_update_is_the_contracts),    TEST(what_is_not_set_is_left_out),
+		TEST(nothing_and_zero_are_not_the_same), TEST(a_silent_task_says_so),
+		TEST(an_event_stays_on_one_line),        TEST(a_job_update_is_the_contracts),
+		TEST(a_creation_brings_its_tasks),       TEST(a_deliverable_is_the_contracts),
+		TEST(a_command_is_the_contracts),        TEST(a_snapshot_has_these_parts),
 	};
 
 	return RUN("encode", tests);

@@ -1,4 +1,5 @@
-/* The rules of writing, told as a worker and an operator would ask for things.  The store is the memory store. */
+/* The rules of writing, told as a worker and an operator would ask for things.  The store is the
+ * memory store. */
 #include "store_kit.h"
 
 #include "faulty_store.h"
@@ -73,7 +74,8 @@ static int teardown(void **state)
 
 /* Asking. */
 
-static struct op *an_op(const struct engine_bench *b, enum op_kind kind, const char *job, const char *body)
+static struct op *an_op(const struct engine_bench *b, enum op_kind kind, const char *job,
+                        const char *body)
 {
 	struct op *op = op_create(kind);
 	struct problem problem = { 0 };
@@ -84,8 +86,8 @@ static struct op *an_op(const struct engine_bench *b, enum op_kind kind, const c
 	return op;
 }
 
-static struct op *a_keyed_op(const struct engine_bench *b, const char *key, enum op_kind kind, const char *job,
-			     const char *body)
+static struct op *a_keyed_op(const struct engine_bench *b, const char *key, enum op_kind kind,
+                             const char *job, const char *body)
 {
 	struct op *op = an_op(b, kind, job, body);
 
@@ -120,15 +122,17 @@ static void ask(struct engine_bench *b, struct op *op)
 	assert_int_equal(transact(b, &op, 1), STORE_OK);
 }
 
-static void says(struct engine_bench *b, const char *code, enum op_kind kind, const char *job, const char *body)
+static void says(struct engine_bench *b, const char *code, enum op_kind kind, const char *job,
+                 const char *body)
 {
 	ask(b, an_op(b, kind, job, body));
 	if (strcmp(outcome_code(b->op->problem.outcome), code) != 0)
-		fail_msg("%s %s: %s: %s", job, body, outcome_code(b->op->problem.outcome), b->op->problem.detail);
+		fail_msg("%s %s: %s: %s", job, body, outcome_code(b->op->problem.outcome),
+		         b->op->problem.detail);
 }
 
-static void with_key_says(struct engine_bench *b, const char *key, const char *code, enum op_kind kind, const char *job,
-			  const char *body)
+static void with_key_says(struct engine_bench *b, const char *key, const char *code,
+                          enum op_kind kind, const char *job, const char *body)
 {
 	ask(b, a_keyed_op(b, key, kind, job, body));
 	assert_string_equal(outcome_code(b->op->problem.outcome), code);
@@ -221,15 +225,16 @@ static void a_job_begins_with_event_1(void **state)
 	struct engine_bench *b = *state;
 
 	says(b, "created", OP_JOB_CREATE, "j",
-	     "{\"title\":\"Q4\",\"status\":\"in_progress\",\"metadata\":{\"a\":1},\"tasks\":[{\"id\":\"t1\"},"
+	     "{\"title\":\"Q4\",\"status\":\"in_progress\",\"metadata\":{\"a\":1},\"tasks\":[{"
+	     "\"id\":\"t1\"},"
 	     "{\"id\":\"t0\",\"title\":\"two\",\"status\":\"in_progress\",\"attempt\":4}]}");
 	logged(b, 1);
 	assert_int_equal(b->batch->events[0].seq, 1);
 	assert_int_equal(b->batch->events[0].job_status, JOB_IN_PROGRESS);
-	has(event(b, 0),
-	    "\"type\":\"job_update\",\"jobId\":\"j\",\"seq\":1,\"status\":\"in_progress\",\"title\":\"Q4\"");
-	has(event(b, 0),
-	    "\"created\":true,\"tasks\":[{\"id\":\"t1\",\"status\":\"pending\",\"title\":\"t1\"},{\"id\":\"t0\"");
+	has(event(b, 0), "\"type\":\"job_update\",\"jobId\":\"j\",\"seq\":1,\"status\":\"in_"
+	                 "progress\",\"title\":\"Q4\"");
+	has(event(b, 0), "\"created\":true,\"tasks\":[{\"id\":\"t1\",\"status\":\"pending\","
+	                 "\"title\":\"t1\"},{\"id\":\"t0\"");
 	assert_int_equal(b->op->seq_first, 1);
 	assert_int_equal(b->op->seq_last, 1);
 	assert_int_equal(strlen(b->op->epoch), EPOCH_LEN);
@@ -253,7 +258,8 @@ static void who_gives_no_id_gets_one(void **state)
 {
 	struct engine_bench *b = *state;
 
-	says(b, "created", OP_JOB_CREATE, "", "{\"title\":\"T\",\"tasks\":[{\"title\":\"a\"},{\"title\":\"b\"}]}");
+	says(b, "created", OP_JOB_CREATE, "",
+	     "{\"title\":\"T\",\"tasks\":[{\"title\":\"a\"},{\"title\":\"b\"}]}");
 	const struct event *e = &b->batch->events[0];
 	assert_int_equal(strlen(e->job_id), 36);
 	assert_true(id_valid(slice_of(e->job_id)));
@@ -287,9 +293,10 @@ static void a_job_moves_freely_until_it_ends(void **state)
 			snprintf(body, sizeof(body), "{\"title\":\"T\",\"status\":\"%s\"}",
 			         job_status_text((enum job_status)from));
 			says(b, "created", OP_JOB_CREATE, id, body);
-			snprintf(body, sizeof(body), "{\"status\":\"%s\"}", job_status_text((enum job_status)to));
-			says(b, job_status_terminal((enum job_status)from) ? "job_ended" : "ok", OP_JOB_PATCH, id,
-			     body);
+			snprintf(body, sizeof(body), "{\"status\":\"%s\"}",
+			         job_status_text((enum job_status)to));
+			says(b, job_status_terminal((enum job_status)from) ? "job_ended" : "ok",
+			     OP_JOB_PATCH, id, body);
 			if (b->batch->count)
 				assert_int_equal(b->batch->events[0].job_status, to);
 		}
@@ -400,16 +407,21 @@ static void an_update_changes_what_it_mentions(void **state)
 
 	make_job(b);
 	says(b, "ok", OP_TASK_REPORT, "j",
-	     "{\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\",\"progress\":5,"
+	     "{\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\","
+	     "\"progress\":5,"
 	     "\"attempt\":1}");
-	has(event(b, 0), "\"seq\":2,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\","
-			 "\"progress\":5,\"attempt\":1,");
+	has(event(b, 0), "\"seq\":2,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":"
+	                 "\"Render\",\"note\":\"n\","
+	                 "\"progress\":5,\"attempt\":1,");
 	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"progress\":6}");
-	has(event(b, 0), "\"seq\":3,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"note\":\"n\","
-			 "\"progress\":6,\"attempt\":1,");
+	has(event(b, 0), "\"seq\":3,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":"
+	                 "\"Render\",\"note\":\"n\","
+	                 "\"progress\":6,\"attempt\":1,");
 	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"note\":null,\"progress\":null}");
-	has(event(b, 0), "\"seq\":4,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":\"Render\",\"attempt\":1,");
-	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}"); /* a sign of life is an event too */
+	has(event(b, 0), "\"seq\":4,\"taskId\":\"t\",\"status\":\"in_progress\",\"title\":"
+	                 "\"Render\",\"attempt\":1,");
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "{\"taskId\":\"t\"}"); /* a sign of life is an event too */
 	has(event(b, 0), "\"seq\":5,");
 }
 
@@ -438,9 +450,11 @@ static void a_job_holds_so_many_tasks(void **state)
 
 	b->limits.tasks_per_job = 2;
 	make_job(b);
-	says(b, "too_many_tasks", OP_TASK_REPORT, "j", "[{\"taskId\":\"a\"},{\"taskId\":\"b\"},{\"taskId\":\"c\"}]");
+	says(b, "too_many_tasks", OP_TASK_REPORT, "j",
+	     "[{\"taskId\":\"a\"},{\"taskId\":\"b\"},{\"taskId\":\"c\"}]");
 	nothing_logged(b);
-	says(b, "ok", OP_TASK_REPORT, "j", "[{\"taskId\":\"a\"},{\"taskId\":\"b\"},{\"taskId\":\"a\"}]");
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "[{\"taskId\":\"a\"},{\"taskId\":\"b\"},{\"taskId\":\"a\"}]");
 	says(b, "too_many_tasks", OP_TASK_REPORT, "j", "{\"taskId\":\"c\"}");
 	says(b, "too_many_tasks", OP_TASK_CREATE, "j", "{\"title\":\"c\"}");
 	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"b\"}");
@@ -464,17 +478,20 @@ static void a_task_moves_freely(void **state)
 		}
 }
 
-static void at(struct engine_bench *b, int second, const char *status, const char *started, const char *ended)
+static void at(struct engine_bench *b, int second, const char *status, const char *started,
+               const char *ended)
 {
 	char body[64], part[64];
 
 	b->now = NOW + second * 1000;
 	snprintf(body, sizeof(body), "{\"taskId\":\"t\",\"status\":\"%s\"}", status);
 	says(b, "ok", OP_TASK_REPORT, "j", body);
-	const char *text = snapshot(b, "j"), *names[] = { "startedAt", "endedAt" }, *times[] = { started, ended };
+	const char *text = snapshot(b, "j"), *names[] = { "startedAt", "endedAt" },
+	           *times[] = { started, ended };
 	const char *task = strstr(text, "\"tasks\":[");
 	for (int i = 0; i < 2; i++) {
-		snprintf(part, sizeof(part), "\"%s\":\"2026-02-05T19:00:%s.000Z\"", names[i], times[i] ? times[i] : "");
+		snprintf(part, sizeof(part), "\"%s\":\"2026-02-05T19:00:%s.000Z\"", names[i],
+		         times[i] ? times[i] : "");
 		if (times[i])
 			has(task, part);
 		else
@@ -532,16 +549,19 @@ static void a_batch_is_fenced_item_by_item(void **state)
 	struct engine_bench *b = *state;
 
 	make_job(b);
-	says(b, "ok", OP_TASK_REPORT, "j", "[{\"taskId\":\"t\",\"attempt\":1},{\"taskId\":\"t\",\"attempt\":2}]");
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "[{\"taskId\":\"t\",\"attempt\":1},{\"taskId\":\"t\",\"attempt\":2}]");
 	char *before = dumped(b->reader);
 	says(b, "stale_attempt", OP_TASK_REPORT, "j",
-	     "[{\"taskId\":\"u\"},{\"taskId\":\"t\",\"attempt\":3},{\"taskId\":\"t\",\"attempt\":2}]");
+	     "[{\"taskId\":\"u\"},{\"taskId\":\"t\",\"attempt\":3},{\"taskId\":\"t\",\"attempt\":2}"
+	     "]");
 	has(b->op->problem.detail, "[2]: attempt 2 is over, the task is at attempt 3");
 	nothing_logged(b);
 	says(b, "stale_attempt", OP_TASK_REPORT, "j",
 	     "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\",\"attempt\":4}]");
 	says(b, "stale_attempt", OP_TASK_REPORT, "j",
-	     "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\"},{\"taskId\":\"n\",\"attempt\":4}]");
+	     "[{\"taskId\":\"n\",\"attempt\":5},{\"taskId\":\"n\"},{\"taskId\":\"n\",\"attempt\":4}"
+	     "]");
 	char *after = dumped(b->reader);
 	assert_string_equal(before, after);
 	free(before);
@@ -555,11 +575,14 @@ static void a_refused_op_leaves_the_others_alone(void **state)
 	struct op *ops[] = {
 		an_op(b, OP_JOB_CREATE, "j", "{\"title\":\"T\"}"),
 		an_op(b, OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"attempt\":2,\"progress\":1}"),
-		an_op(b, OP_TASK_REPORT, "j", "[{\"taskId\":\"u\"},{\"taskId\":\"t\",\"attempt\":1,\"progress\":2}]"),
-		an_op(b, OP_JOB_CREATE, "k", "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"a\"}]}"),
+		an_op(b, OP_TASK_REPORT, "j",
+		      "[{\"taskId\":\"u\"},{\"taskId\":\"t\",\"attempt\":1,\"progress\":2}]"),
+		an_op(b, OP_JOB_CREATE, "k",
+		      "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"a\"}]}"),
 		an_op(b, OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"attempt\":2,\"progress\":3}"),
 	};
-	static const char *const codes[] = { "created", "ok", "stale_attempt", "invalid_field", "ok" };
+	static const char *const codes[] = { "created", "ok", "stale_attempt", "invalid_field",
+		                             "ok" };
 
 	assert_int_equal(transact(b, ops, COUNT(ops)), STORE_OK);
 	logged(b, 3);
@@ -581,7 +604,8 @@ static void a_batch_is_answered_item_by_item(void **state)
 	assert_int_equal(b->op->seq_first, 2);
 	assert_int_equal(b->op->seq_last, 3);
 	snprintf(must, sizeof(must),
-	         "{\"ok\":true,\"seq\":2,\"cursor\":\"%s.2\"\n{\"ok\":true,\"seq\":3,\"cursor\":\"%s.3\"\n",
+	         "{\"ok\":true,\"seq\":2,\"cursor\":\"%s.2\"\n{\"ok\":true,\"seq\":3,\"cursor\":\"%"
+	         "s.3\"\n",
 	         b->op->epoch, b->op->epoch);
 	assert_string_equal(answer(b), must);
 }
@@ -612,7 +636,8 @@ static void the_same_key_and_another_body_is_a_mistake(void **state)
 
 	make_job(b);
 	with_key_says(b, "k1", "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"progress\":1}");
-	with_key_says(b, "k1", "idempotency_mismatch", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"progress\":2}");
+	with_key_says(b, "k1", "idempotency_mismatch", OP_TASK_REPORT, "j",
+	              "{\"taskId\":\"t\",\"progress\":2}");
 	nothing_logged(b);
 	with_key_says(b, "k1", "idempotency_mismatch", OP_COMMAND, "j", "{\"command\":\"x\"}");
 	with_key_says(b, "k2", "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"progress\":2}");
@@ -649,7 +674,8 @@ static void a_key_is_forgotten_after_its_time(void **state)
 	with_key_says(b, "k1", "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	assert_true(b->op->replayed);
 	b->now += 1;
-	with_key_says(b, "k1", "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"u\"}"); /* even for another body */
+	with_key_says(b, "k1", "ok", OP_TASK_REPORT, "j",
+	              "{\"taskId\":\"u\"}"); /* even for another body */
 	assert_false(b->op->replayed);
 	b->now += 1;
 	with_key_says(b, "k1", "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"u\"}");
@@ -672,7 +698,8 @@ static void creations_and_deletions_are_remembered_too(void **state)
 	assert_true(b->op->replayed);
 	logged(b, 0);
 	make_job(b);
-	with_key_says(b, "e", "no_content", OP_JOB_DELETE, "j", ""); /* takes the job's keys, but not that one */
+	with_key_says(b, "e", "no_content", OP_JOB_DELETE, "j",
+	              ""); /* takes the job's keys, but not that one */
 	with_key_says(b, "d", "no_content", OP_JOB_DELETE, "j", "");
 	assert_true(b->op->replayed);
 }
@@ -805,7 +832,8 @@ static void time_within_a_job_does_not_go_back(void **state)
 	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"failed\"}");
 	has(event(b, 0), "\"timestamp\":\"2026-02-05T19:00:00.001Z\"");
 	has(snapshot(b, "j"), "\"endedAt\":\"2026-02-05T19:00:00.001Z\"");
-	says(b, "created", OP_JOB_CREATE, "k", "{\"title\":\"T\"}"); /* another job has its own time */
+	says(b, "created", OP_JOB_CREATE, "k",
+	     "{\"title\":\"T\"}"); /* another job has its own time */
 	has(event(b, 0), "\"timestamp\":\"2026-02-05T18:00:00.000Z\"");
 }
 
@@ -818,11 +846,11 @@ static void deliverables_are_added_once(void **state)
 	make_job(b);
 	says(b, "created", OP_DELIVERABLE, "j",
 	     "{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\"}");
-	has(event(b, 0),
-	    "\"type\":\"deliverable\",\"jobId\":\"j\",\"seq\":2,\"deliverableId\":\"d\",\"title\":\"r.pdf\","
-	    "\"url\":\"/r\",\"mediaType\":\"a/b\",");
-	has(snapshot(b, "j"),
-	    "\"deliverables\":[{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/r\",\"mediaType\":\"a/b\",");
+	has(event(b, 0), "\"type\":\"deliverable\",\"jobId\":\"j\",\"seq\":2,\"deliverableId\":"
+	                 "\"d\",\"title\":\"r.pdf\","
+	                 "\"url\":\"/r\",\"mediaType\":\"a/b\",");
+	has(snapshot(b, "j"), "\"deliverables\":[{\"id\":\"d\",\"title\":\"r.pdf\",\"url\":\"/"
+	                      "r\",\"mediaType\":\"a/b\",");
 	says(b, "deliverable_exists", OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"another\"}");
 	nothing_logged(b);
 	b->limits.deliverables_per_job = 2;
@@ -836,7 +864,8 @@ static void a_command_is_logged_and_changes_nothing(void **state)
 	struct engine_bench *b = *state;
 
 	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"T\",\"tasks\":[{\"id\":\"t\"}]}");
-	says(b, "created", OP_COMMAND, "j", "{\"command\":\"cancel\",\"taskId\":\"t\",\"args\":{\"a\":1}}");
+	says(b, "created", OP_COMMAND, "j",
+	     "{\"command\":\"cancel\",\"taskId\":\"t\",\"args\":{\"a\":1}}");
 	has(event(b, 0), "\"seq\":2,\"command\":\"cancel\",\"taskId\":\"t\",\"args\":{\"a\":1},");
 	has(answer(b), "{\"ok\":true,\"seq\":2,");
 	says(b, "not_found", OP_COMMAND, "j", "{\"command\":\"cancel\",\"taskId\":\"nobody\"}");
@@ -849,17 +878,20 @@ static void a_task_that_is_silent_for_too_long_is_said_to_be(void **state)
 	struct engine_bench *b = *state;
 
 	make_job(b);
-	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}");
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "{\"taskId\":\"t\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}");
 	b->now += 999;
 	a_stall(b, "j", "t");
 	logged(b, 0);
 	b->now += 1;
 	a_stall(b, "j", "t");
 	logged(b, 1);
-	has(event(b, 0), "\"status\":\"in_progress\",\"title\":\"t\",\"heartbeatTimeoutMs\":1000,\"stalled\":true,");
+	has(event(b, 0), "\"status\":\"in_progress\",\"title\":\"t\",\"heartbeatTimeoutMs\":1000,"
+	                 "\"stalled\":true,");
 	a_stall(b, "j", "t"); /* said once */
 	logged(b, 0);
-	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}"); /* a word, and it is alive again */
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "{\"taskId\":\"t\"}"); /* a word, and it is alive again */
 	has_not(event(b, 0), "stalled");
 	b->now += 5000;
 	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"status\":\"completed\"}");
@@ -875,7 +907,8 @@ static void a_job_says_how_long_its_tasks_may_be_silent(void **state)
 	struct engine_bench *b = *state;
 
 	says(b, "created", OP_JOB_CREATE, "j",
-	     "{\"title\":\"T\",\"heartbeatTimeoutMs\":1000,\"tasks\":[{\"id\":\"a\",\"status\":\"in_progress\"},"
+	     "{\"title\":\"T\",\"heartbeatTimeoutMs\":1000,\"tasks\":[{\"id\":\"a\",\"status\":"
+	     "\"in_progress\"},"
 	     "{\"id\":\"b\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":0}]}");
 	b->now += 1000;
 	a_stall(b, "j", "a");
@@ -898,10 +931,13 @@ static struct op *scripted(const struct engine_bench *b, int transaction, int n)
 		enum op_kind kind;
 		const char *job, *body, *key;
 	} script[][4] = {
-		{ { OP_JOB_CREATE, "j", "{\"title\":\"J\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\"}]}", "c" },
+		{ { OP_JOB_CREATE, "j",
+		    "{\"title\":\"J\",\"tasks\":[{\"id\":\"a\"},{\"id\":\"b\"}]}", "c" },
 		  { OP_JOB_CREATE, "k", "{\"title\":\"K\"}", "" } },
-		{ { OP_TASK_REPORT, "j", "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]", "r" },
-		  { OP_TASK_REPORT, "k", "{\"taskId\":\"a\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}",
+		{ { OP_TASK_REPORT, "j",
+		    "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]", "r" },
+		  { OP_TASK_REPORT, "k",
+		    "{\"taskId\":\"a\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":1000}",
 		    "" },
 		  { OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"D\",\"url\":\"/d\"}", "e" } },
 		{ { OP_JOB_PATCH, "j", "{\"title\":\"J2\",\"metadata\":{\"m\":1}}", "p" },
@@ -909,7 +945,8 @@ static struct op *scripted(const struct engine_bench *b, int transaction, int n)
 		  { OP_TASK_CREATE, "k", "{\"id\":\"z\"}", "" } },
 		{ { OP_JOB_DELETE, "k", "", "x" },
 		  { OP_JOB_CREATE, "k", "{\"title\":\"K2\"}", "" },
-		  { OP_TASK_REPORT, "j", "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]",
+		  { OP_TASK_REPORT, "j",
+		    "[{\"taskId\":\"a\",\"progress\":1},{\"taskId\":\"n\",\"note\":\"x\"}]",
 		    "r" } },
 		{ { OP_TASK_REPORT, "k", "{\"taskId\":\"a\"}", "" },
 		  { OP_JOB_PATCH, "j", "{\"status\":\"completed\"}", "q" },
@@ -918,8 +955,8 @@ static struct op *scripted(const struct engine_bench *b, int transaction, int n)
 
 	if (transaction >= (int)COUNT(script) || n >= 4 || !script[transaction][n].job)
 		return NULL;
-	return a_keyed_op(b, script[transaction][n].key, script[transaction][n].kind, script[transaction][n].job,
-			  script[transaction][n].body);
+	return a_keyed_op(b, script[transaction][n].key, script[transaction][n].kind,
+	                  script[transaction][n].job, script[transaction][n].body);
 }
 
 static enum store_result run_scripted(struct engine_bench *b, int transaction, bool *over)
@@ -944,9 +981,10 @@ static enum store_result run_scripted(struct engine_bench *b, int transaction, b
 	return r;
 }
 
-/* Everything, with call number `fails_at` failing once; what is in the store at the end, and the count of calls. */
-static char *run_script(bool exclusive, uint64_t cached_tasks, unsigned long fails_at, enum store_result how,
-			unsigned long *calls)
+/* Everything, with call number `fails_at` failing once; what is in the store at the end, and the
+ * count of calls. */
+static char *run_script(bool exclusive, uint64_t cached_tasks, unsigned long fails_at,
+                        enum store_result how, unsigned long *calls)
 {
 	struct engine_bench b;
 	bool over = false;
@@ -964,7 +1002,8 @@ static char *run_script(bool exclusive, uint64_t cached_tasks, unsigned long fai
 			assert_null(b.batch);
 			assert_string_equal(before, after); /* nothing happened */
 			free(after);
-			assert_int_equal(run_scripted(&b, transaction, &over), STORE_OK); /* and nothing is broken */
+			assert_int_equal(run_scripted(&b, transaction, &over),
+			                 STORE_OK); /* and nothing is broken */
 		}
 		free(before);
 	}
@@ -994,7 +1033,8 @@ static void a_store_that_fails_leaves_no_trace(void **state)
 static void what_is_kept_in_memory_changes_nothing(void **state)
 {
 	unsigned long with, without, ignored;
-	char *kept = run_script(true, 1000, 0, STORE_OK, &with), *little = run_script(true, 1, 0, STORE_OK, &ignored);
+	char *kept = run_script(true, 1000, 0, STORE_OK, &with),
+	     *little = run_script(true, 1, 0, STORE_OK, &ignored);
 	char *nothing = run_script(false, 1000, 0, STORE_OK, &without);
 
 	(void)state;

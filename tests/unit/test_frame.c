@@ -82,7 +82,8 @@ static void a_fragment_has_the_shortest_length(void **state)
 
 /* Lines. */
 
-/* A snapshot with `count` tasks of `size` bytes each (14 at least); *rows_at as the reading says it. */
+/* A snapshot with `count` tasks of `size` bytes each (14 at least); *rows_at as the reading says
+ * it. */
 static struct buf snapshot(size_t count, size_t size, size_t *rows_at)
 {
 	struct buf b = { 0 };

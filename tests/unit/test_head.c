@@ -8,10 +8,12 @@
 static const struct limits limits = { .url_bytes = 64, .header_bytes = 128, .body_bytes = 1000 };
 
 /* Parses bytes that end where memory does; *copy is theirs, to be given back with unmap(). */
-static enum head_result parse(struct slice bytes, struct head *head, struct problem *problem, char **copy)
+static enum head_result parse(struct slice bytes, struct head *head, struct problem *problem,
+                              char **copy)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                  0);
 
 	assert_true(room != MAP_FAILED && bytes.len <= page);
 	assert_int_equal(mprotect(room + page, page, PROT_NONE), 0);
@@ -38,7 +40,8 @@ static enum head_result result_of(struct slice bytes, struct problem *problem)
 
 static void every_beginning_of_a_good_head_is_incomplete(void **state)
 {
-	static const char good[] = "POST /a%20b?c=%C3%A9 HTTP/1.1\r\nHost: h\r\nX:\r\nY: \tz \r\n\r\n";
+	static const char good[] =
+	    "POST /a%20b?c=%C3%A9 HTTP/1.1\r\nHost: h\r\nX:\r\nY: \tz \r\n\r\n";
 
 	(void)state;
 	for (size_t len = 1; len < sizeof(good) - 1; len++) {
@@ -52,7 +55,8 @@ static void every_beginning_of_a_good_head_is_incomplete(void **state)
 
 static void a_good_head_is_taken_apart(void **state)
 {
-	static const char good[] = "GET /x?y HTTP/1.0\r\nHost:  h \r\nEmpty:\r\nA: b c\t\r\n\r\nbody";
+	static const char good[] =
+	    "GET /x?y HTTP/1.0\r\nHost:  h \r\nEmpty:\r\nA: b c\t\r\n\r\nbody";
 	struct slice bytes = slice_of(good), name, value;
 	struct problem p = { 0 };
 	struct head head;
@@ -64,9 +68,12 @@ static void a_good_head_is_taken_apart(void **state)
 	assert_true(head.http_1_0);
 	assert_true(slice_is(head.target, "/x?y"));
 	assert_int_equal(head.len, bytes.len - 4);
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Host") && slice_is(value, "h"));
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Empty") && !value.len);
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "A") && slice_is(value, "b c"));
+	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Host") &&
+	            slice_is(value, "h"));
+	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Empty") &&
+	            !value.len);
+	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "A") &&
+	            slice_is(value, "b c"));
 	assert_false(head_next_field(&head.fields, &name, &value));
 	unmap(copy, bytes.len);
 }
@@ -99,7 +106,8 @@ static void what_is_no_head_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct problem p = { 0 };
-		if (result_of(slice_of(rows[i].bytes), &p) != HEAD_REFUSED || p.outcome != rows[i].outcome)
+		if (result_of(slice_of(rows[i].bytes), &p) != HEAD_REFUSED ||
+		    p.outcome != rows[i].outcome)
 			fail_msg("%s", rows[i].bytes);
 	}
 }
@@ -160,39 +168,48 @@ static void a_request_keeps_what_its_head_said(void **state)
 	struct slice value;
 
 	(void)state;
-	struct request *r = request_of("PUT http://H:1/a%2fb%20/?x=%41+1&&y HTTP/1.1\r\nHost: other\r\nContent-Length: 12\r\n"
-				       "If-None-Match: a\r\nExpect: 100-Continue\r\nIf-None-Match: b\r\n\r\n", &p);
+	struct request *r = request_of(
+	    "PUT http://H:1/a%2fb%20/?x=%41+1&&y HTTP/1.1\r\nHost: other\r\nContent-Length: 12\r\n"
+	    "If-None-Match: a\r\nExpect: 100-Continue\r\nIf-None-Match: b\r\n\r\n",
+	    &p);
 	assert_null(r); /* a space in the path */
-	r = request_of("PUT http://H:1/a%2fb/?x=%41+1&&y HTTP/1.1\r\nHost: other\r\nContent-Length: 12\r\n"
-		       "If-None-Match: a\r\nExpect: 100-Continue\r\nIf-None-Match: b\r\n\r\n", &p);
+	r = request_of(
+	    "PUT http://H:1/a%2fb/?x=%41+1&&y HTTP/1.1\r\nHost: other\r\nContent-Length: 12\r\n"
+	    "If-None-Match: a\r\nExpect: 100-Continue\r\nIf-None-Match: b\r\n\r\n",
+	    &p);
 	assert_non_null(r);
 	assert_true(slice_is(r->path, "/a%2fb"));
 	assert_true(request_arg(r, "x", &value) && slice_is(value, "A+1"));
 	assert_true(request_arg(r, "y", &value) && !value.len);
 	assert_true(slice_is(r->headers[HEADER_HOST], "H:1"));
 	assert_true(slice_is(r->headers[HEADER_IF_NONE_MATCH], "a, b"));
-	assert_true(r->length == 12 && !r->chunked && r->keep_alive && r->expects_continue && !r->http_1_0);
+	assert_true(r->length == 12 && !r->chunked && r->keep_alive && r->expects_continue &&
+	            !r->http_1_0);
 	request_free(r);
 }
 
 static void framing_that_has_two_meanings_is_refused(void **state)
 {
 	(void)state;
-	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", OUTCOME_BAD_REQUEST);
-	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-		OUTCOME_BAD_REQUEST);
-	refused("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-		OUTCOME_BAD_REQUEST);
+	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+	        OUTCOME_BAD_REQUEST);
+	refused(
+	    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	    OUTCOME_BAD_REQUEST);
+	refused("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+	        "chunked\r\n\r\n",
+	        OUTCOME_BAD_REQUEST);
 	refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("POST / HTTP/1.1\r\nHost: h\r\n\r\n", OUTCOME_LENGTH_REQUIRED);
-	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", OUTCOME_BODY_TOO_LARGE);
+	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n",
+	        OUTCOME_BODY_TOO_LARGE);
 	refused("GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("GET http://h/ HTTP/1.1\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("GET / HTTP/1.1\r\nHost:\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("GET /?%ff HTTP/1.1\r\nHost: h\r\n\r\n", OUTCOME_BAD_REQUEST);
 	refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Encoding: br\r\n\r\n",
-		OUTCOME_UNSUPPORTED_MEDIA_TYPE);
+	        OUTCOME_UNSUPPORTED_MEDIA_TYPE);
 }
 
 int main(void)

@@ -13,13 +13,13 @@ static bool matches(const char *list)
 static void an_entity_tag_is_found_in_a_list_by_weak_comparison(void **state)
 {
 	static const char *const good[] = { "\"abc.12\"",
-					    "W/\"abc.12\"",
-					    "\"x\", \"abc.12\"",
-					    "\"x\",W/\"abc.12\"",
-					    " , \"x\" ,, \"abc.12\" , ",
-					    "\"a, b\", \"abc.12\"",
-					    "*",
-					    "  *  " };
+		                            "W/\"abc.12\"",
+		                            "\"x\", \"abc.12\"",
+		                            "\"x\",W/\"abc.12\"",
+		                            " , \"x\" ,, \"abc.12\" , ",
+		                            "\"a, b\", \"abc.12\"",
+		                            "*",
+		                            "  *  " };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
@@ -30,19 +30,19 @@ static void an_entity_tag_is_found_in_a_list_by_weak_comparison(void **state)
 static void another_tag_is_not_this_one(void **state)
 {
 	static const char *const bad[] = { "",
-					   "abc.12",
-					   "\"abc.1\"",
-					   "\"abc.123\"",
-					   "\"xabc.12\"",
-					   "\"ABC.12\"",
-					   "\"abc.12",
-					   "w/\"abc.12\"",
-					   "W/ \"abc.12\"",
-					   "\"x\"*",
-					   "*\"",
-					   "\"\"abc.12\"\"",
-					   "\"x, W/\"abc.12\"",
-					   "W/" };
+		                           "abc.12",
+		                           "\"abc.1\"",
+		                           "\"abc.123\"",
+		                           "\"xabc.12\"",
+		                           "\"ABC.12\"",
+		                           "\"abc.12",
+		                           "w/\"abc.12\"",
+		                           "W/ \"abc.12\"",
+		                           "\"x\"*",
+		                           "*\"",
+		                           "\"\"abc.12\"\"",
+		                           "\"x, W/\"abc.12\"",
+		                           "W/" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)

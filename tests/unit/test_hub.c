@@ -1,6 +1,6 @@
 /*
- * What the hub promises, told one by one; test_simulation.c mixes all of it.  Here the store is whoever writes the
- * test: the hub's questions wait in a list until they are answered by hand.
+ * What the hub promises, told one by one; test_simulation.c mixes all of it.  Here the store is
+ * whoever writes the test: the hub's questions wait in a list until they are answered by hand.
  */
 #include "kit.h"
 
@@ -161,7 +161,8 @@ static struct read_result *events(const char *epoch, uint64_t start, uint64_t la
 	r->events = xcalloc(last - start, sizeof(*r->events));
 	for (uint64_t seq = start + 1; seq <= last; seq++) {
 		struct read_event *e = &r->events[r->event_count++];
-		*e = (struct read_event){ seq, seq % 2 ? EVENT_TASK_UPDATE : EVENT_COMMAND, r->text.len, 0 };
+		*e = (struct read_event){ seq, seq % 2 ? EVENT_TASK_UPDATE : EVENT_COMMAND,
+			                  r->text.len, 0 };
 		buf_format(&r->text, "{\"n\":%llu}", (unsigned long long)seq);
 		e->len = r->text.len - e->at;
 	}
@@ -208,7 +209,8 @@ static void watcher_opened(struct subscriber *s, const struct opening *o)
 		return;
 	}
 	buf_format(&w->story, "%s%s%s@%llu/%llu ", o->again ? "again-" : "", resume_text(o->resume),
-		   o->over ? "-over" : "", (unsigned long long)o->start, (unsigned long long)o->head);
+	           o->over ? "-over" : "", (unsigned long long)o->start,
+	           (unsigned long long)o->head);
 	if (s->ops->write && o->snapshot.len) {
 		buf_text(&m.tail, "\n");
 		hub_send(w->bench->hub, s, &m, o->result);
@@ -235,7 +237,7 @@ static enum sink watcher_write(struct subscriber *s, const char *bytes, size_t l
 static void watcher_ready(struct subscriber *s)
 {
 	buf_format(&((struct watcher *)s)->story, "ready%s%s ", subscriber_ended(s) ? "-ended" : "",
-		   subscriber_reaches(s) ? "" : "-beyond");
+	           subscriber_reaches(s) ? "" : "-beyond");
 }
 
 static void watcher_ended(struct subscriber *s, const struct ending *e)
@@ -243,7 +245,8 @@ static void watcher_ended(struct subscriber *s, const struct ending *e)
 	assert_string_equal(e->job_id, "j");
 	assert_true(!strcmp(e->epoch, A) || !strcmp(e->epoch, B));
 	assert_null(s->channel);
-	buf_format(&((struct watcher *)s)->story, "end:%s@%llu ", e->status, (unsigned long long)e->seq);
+	buf_format(&((struct watcher *)s)->story, "end:%s@%llu ", e->status,
+	           (unsigned long long)e->seq);
 }
 
 static void watcher_heartbeat(struct subscriber *s, uint64_t head)
@@ -269,17 +272,19 @@ static const struct subscriber_ops stream = {
 	.stalled = watcher_stalled,
 	.takes = watcher_takes,
 };
-static const struct subscriber_ops silent = {
-	.opened = watcher_opened, .write = watcher_write, .ended = watcher_ended, .stalled = watcher_stalled
-};
+static const struct subscriber_ops silent = { .opened = watcher_opened,
+	                                      .write = watcher_write,
+	                                      .ended = watcher_ended,
+	                                      .stalled = watcher_stalled };
 static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = watcher_ready };
 
-static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops, const char *position,
-			unsigned types)
+static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
+                        const char *position, unsigned types)
 {
-	struct attach a = {
-		.job_id = "j", .position = position_parse(slice_of(position)), .framing = FRAME_SSE, .types = types
-	};
+	struct attach a = { .job_id = "j",
+		            .position = position_parse(slice_of(position)),
+		            .framing = FRAME_SSE,
+		            .types = types };
 
 	w->bench = b;
 	hub_attach(b->hub, &w->subscriber, ops, &a);
@@ -463,7 +468,10 @@ static void who_comes_to_a_blocked_connection_waits_for_it(void **state)
 	struct bench *b = *state;
 	struct watcher w = { 0 }, late = { .bench = b };
 	struct attach a = {
-		.job_id = "j", .position = position_parse(SLICE(A ".5")), .framing = FRAME_SSE, .types = TYPE_BITS_ALL,
+		.job_id = "j",
+		.position = position_parse(SLICE(A ".5")),
+		.framing = FRAME_SSE,
+		.types = TYPE_BITS_ALL,
 		.blocked = true,
 	};
 
@@ -590,12 +598,14 @@ static void what_a_bus_lost_comes_with_the_next_heartbeat(void **state)
 
 	watch_from(b, &w, 5);
 	watch(b, &v, "");
-	answer(b, 0, snapshot(A, 7, JOB_COMPLETED)); /* so 6 and 7 were lost, or are still on their way */
+	answer(b, 0,
+	       snapshot(A, 7, JOB_COMPLETED)); /* so 6 and 7 were lost, or are still on their way */
 	told(&v, "fresh@7/7 {\"snapshot\":7} end:completed@7 ");
 	told(&w, "");
 	tick(b, b->limits.heartbeat_ms);
 	asked_behind(b, 0, A, 5);
-	answer(b, 0, events(A, 5, 6, 7, JOB_COMPLETED)); /* in pieces, but not a piece with each beat */
+	answer(b, 0,
+	       events(A, 5, 6, 7, JOB_COMPLETED)); /* in pieces, but not a piece with each beat */
 	asked_behind(b, 0, A, 6);
 	answer(b, 0, events(A, 6, 7, 7, JOB_COMPLETED));
 	told(&w, "beat@5 6 7 end:completed@7 ");
@@ -776,7 +786,9 @@ static void an_answer_that_was_overtaken_ends_nobody(void **state)
 	watch(b, &late, "");
 	answer(b, 1, snapshot(B, 1, JOB_IN_PROGRESS));
 	told(&late, "fresh@1/1 {\"snapshot\":1} ");
-	answer(b, 0, snapshot(A, 14, JOB_IN_PROGRESS)); /* read before the job was deleted and made again */
+	answer(
+	    b, 0,
+	    snapshot(A, 14, JOB_IN_PROGRESS)); /* read before the job was deleted and made again */
 	told(&late, "");
 	answer(b, 0, snapshot(B, 1, JOB_IN_PROGRESS));
 	told(&early, "fresh@1/1 {\"snapshot\":1} ");
@@ -883,7 +895,9 @@ static void a_round_has_an_end(void **state)
 	for (int i = 0; i < 5; i++)
 		served += many[i].story.len > 0;
 	assert_int_equal(served, 2);
-	publish(b, A, 7, JOB_IN_PROGRESS); /* while it is under way: nobody is forgotten, nobody served twice */
+	publish(
+	    b, A, 7,
+	    JOB_IN_PROGRESS); /* while it is under way: nobody is forgotten, nobody served twice */
 	turn(b);
 	for (int i = 0; i < 5; i++) {
 		told(&many[i], "6 7 ");
@@ -1051,8 +1065,15 @@ static void a_watcher_gets_the_types_it_chose(void **state)
 static void lists_of_types_are_read(void **state)
 {
 	static const char *const bad[] = {
-		"", ",", "x", "task_update,", ",command", "task_update,,command", "TASK_UPDATE",
-		"task_update command", "connected",
+		"",
+		",",
+		"x",
+		"task_update,",
+		",command",
+		"task_update,,command",
+		"TASK_UPDATE",
+		"task_update command",
+		"connected",
 	};
 	unsigned types;
 
@@ -1061,7 +1082,8 @@ static void lists_of_types_are_read(void **state)
 	assert_int_equal(types, TYPE_BIT(EVENT_TASK_UPDATE));
 	assert_true(hub_types_parse(SLICE("presence,command,presence"), &types));
 	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
-	assert_true(hub_types_parse(SLICE("task_update,job_update,deliverable,command,presence"), &types));
+	assert_true(
+	    hub_types_parse(SLICE("task_update,job_update,deliverable,command,presence"), &types));
 	assert_int_equal(types, TYPE_BITS_ALL);
 	for (size_t i = 0; i < COUNT(bad); i++)
 		if (hub_types_parse(slice_of(bad[i]), &types))

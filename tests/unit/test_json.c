@@ -7,7 +7,10 @@ struct text {
 	size_t len;
 };
 
-#define T(literal) { "" literal, sizeof(literal) - 1 }
+#define T(literal)                                                                                 \
+	{                                                                                          \
+		"" literal, sizeof(literal) - 1                                                    \
+	}
 
 static const char *check(struct slice text, unsigned depth)
 {
@@ -18,7 +21,8 @@ static const char *check(struct slice text, unsigned depth)
 	return fault;
 }
 
-/* Every text stands at the end of its own memory, so that a byte read too far is noticed by a sanitizer. */
+/* Every text stands at the end of its own memory, so that a byte read too far is noticed by a
+ * sanitizer. */
 static const char *check_exactly(const struct text *t)
 {
 	char *copy = malloc(t->len ? t->len : 1);
@@ -32,13 +36,39 @@ static const char *check_exactly(const struct text *t)
 static void json_is_what_rfc_8259_says(void **state)
 {
 	static const struct text good[] = {
-		T("null"), T("true"), T("false"), T("0"), T("-0"), T("42"), T("-1.5"), T("0.0"), T("1e5"), T("1E+5"),
-		T("1.25e-10"), T("1e999"), T("123456789012345678901234567890"), T("\"\""), T("\"a\""), T("[]"), T("{}"),
-		T("[1]"), T("[1,2]"), T(" \t\r\n[ 1 , 2 ] \t\r\n"), T("{\"a\":1}"), T("{ \"a\" : 1 , \"b\" : [ ] }"),
-		T("{\"a\":{\"b\":[{}]}}"), T("{\"\":0}"), T("{\"a\":1,\"a\":2}"), T("[[],[[]],{}]"), T("\"\x7f\""),
-		T("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), T("\"\\u00e9\\uD83D\\uDca1\""),
+		T("null"),
+		T("true"),
+		T("false"),
+		T("0"),
+		T("-0"),
+		T("42"),
+		T("-1.5"),
+		T("0.0"),
+		T("1e5"),
+		T("1E+5"),
+		T("1.25e-10"),
+		T("1e999"),
+		T("123456789012345678901234567890"),
+		T("\"\""),
+		T("\"a\""),
+		T("[]"),
+		T("{}"),
+		T("[1]"),
+		T("[1,2]"),
+		T(" \t\r\n[ 1 , 2 ] \t\r\n"),
+		T("{\"a\":1}"),
+		T("{ \"a\" : 1 , \"b\" : [ ] }"),
+		T("{\"a\":{\"b\":[{}]}}"),
+		T("{\"\":0}"),
+		T("{\"a\":1,\"a\":2}"),
+		T("[[],[[]],{}]"),
+		T("\"\x7f\""),
+		T("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+		T("\"\\u00e9\\uD83D\\uDca1\""),
 		T("\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x92\xa1\""),
-		T("[null,true,false,0,\"\"]"), T("\"\\uFFFF\""), T("\"\xef\xbb\xbf\""),
+		T("[null,true,false,0,\"\"]"),
+		T("\"\\uFFFF\""),
+		T("\"\xef\xbb\xbf\""),
 	};
 
 	(void)state;
@@ -52,18 +82,78 @@ static void json_is_what_rfc_8259_says(void **state)
 static void anything_else_is_refused(void **state)
 {
 	static const struct text bad[] = {
-		T(""), T(" "), T("nul"), T("nulll"), T("True"), T("NaN"), T("Infinity"), T("-Infinity"), T("undefined"),
-		T("+1"), T("01"), T("-01"), T("-"), T("1."), T(".5"), T("1.e5"), T("1e"), T("1e+"), T("0x10"),
+		T(""),
+		T(" "),
+		T("nul"),
+		T("nulll"),
+		T("True"),
+		T("NaN"),
+		T("Infinity"),
+		T("-Infinity"),
+		T("undefined"),
+		T("+1"),
+		T("01"),
+		T("-01"),
+		T("-"),
+		T("1."),
+		T(".5"),
+		T("1.e5"),
+		T("1e"),
+		T("1e+"),
+		T("0x10"),
 		T("1_000"),
-		T("1 2"), T("{} {}"), T("[]]"), T("[]x"), T("null,"), T("{}\0"), T("["), T("{"), T("[1"), T("[1,"),
+		T("1 2"),
+		T("{} {}"),
+		T("[]]"),
+		T("[]x"),
+		T("null,"),
+		T("{}\0"),
+		T("["),
+		T("{"),
+		T("[1"),
+		T("[1,"),
 		T("[1,]"),
-		T("[,1]"), T("[,]"), T("[1 2]"), T("[1}"), T("{1}"), T("{]"), T("{\"a\"}"), T("{\"a\":}"),
+		T("[,1]"),
+		T("[,]"),
+		T("[1 2]"),
+		T("[1}"),
+		T("{1}"),
+		T("{]"),
+		T("{\"a\"}"),
+		T("{\"a\":}"),
 		T("{\"a\":1"),
-		T("{\"a\":1,}"), T("{,}"), T("{\"a\" 1}"), T("{\"a\":1 \"b\":2}"), T("{a:1}"), T("{'a':1}"), T("{1:1}"),
-		T("{\"a\":1]"), T("[{]}"), T("'a'"), T("\""), T("\"a"),
-		T("\"\\"), T("\"\\\""), T("\"\\x41\""), T("\"\\a\""),
-		T("\"\n\""), T("\"\t\""), T("\"\x1f\""), T("\"a\0b\""), T("[1]//"), T("/**/1"), T("\xef\xbb\xbf{}"),
-		T("\v1"), T("\xc2\xa0""1"), T("--1"), T("1-"), T("]"), T("}"), T(":"), T(","),
+		T("{\"a\":1,}"),
+		T("{,}"),
+		T("{\"a\" 1}"),
+		T("{\"a\":1 \"b\":2}"),
+		T("{a:1}"),
+		T("{'a':1}"),
+		T("{1:1}"),
+		T("{\"a\":1]"),
+		T("[{]}"),
+		T("'a'"),
+		T("\""),
+		T("\"a"),
+		T("\"\\"),
+		T("\"\\\""),
+		T("\"\\x41\""),
+		T("\"\\a\""),
+		T("\"\n\""),
+		T("\"\t\""),
+		T("\"\x1f\""),
+		T("\"a\0b\""),
+		T("[1]//"),
+		T("/**/1"),
+		T("\xef\xbb\xbf{}"),
+		T("\v1"),
+		T("\xc2\xa0"
+		  "1"),
+		T("--1"),
+		T("1-"),
+		T("]"),
+		T("}"),
+		T(":"),
+		T(","),
 	};
 
 	(void)state;
@@ -75,10 +165,12 @@ static void anything_else_is_refused(void **state)
 static void strings_hold_no_nul_and_no_half_of_a_pair(void **state)
 {
 	static const struct text bad[] = {
-		T("\"\\u0000\""), T("\"a\\u0000b\""), T("\"\\ud83d\""), T("\"\\ud83dx\""), T("\"\\ud83d\\n\""),
-		T("\"\\ud83d\\u0041\""), T("\"\\ud83d\\ud83d\""), T("\"\\udca1\""), T("\"\\udca1\\ud83d\""),
-		T("\"\\ud83d\\u"),
-		T("\"\\u\""), T("\"\\u1\""), T("\"\\u12g4\""), T("\"\\u 123\""), T("\"\\u123"), T("{\"\\u0000\":1}"),
+		T("\"\\u0000\""),        T("\"a\\u0000b\""),  T("\"\\ud83d\""),
+		T("\"\\ud83dx\""),       T("\"\\ud83d\\n\""), T("\"\\ud83d\\u0041\""),
+		T("\"\\ud83d\\ud83d\""), T("\"\\udca1\""),    T("\"\\udca1\\ud83d\""),
+		T("\"\\ud83d\\u"),       T("\"\\u\""),        T("\"\\u1\""),
+		T("\"\\u12g4\""),        T("\"\\u 123\""),    T("\"\\u123"),
+		T("{\"\\u0000\":1}"),
 	};
 
 	(void)state;
@@ -89,15 +181,49 @@ static void strings_hold_no_nul_and_no_half_of_a_pair(void **state)
 
 /* One line per row of RFC 3629's table, on both of its sides. */
 static const struct text utf8_good[] = {
-	T(""), T("a"), T("\x7f"), T("\xc2\x80"), T("\xdf\xbf"), T("\xe0\xa0\x80"), T("\xe1\x80\x80"), T("\xec\xbf\xbf"),
-	T("\xed\x80\x80"), T("\xed\x9f\xbf"), T("\xee\x80\x80"), T("\xef\xbf\xbf"), T("\xf0\x90\x80\x80"),
-	T("\xf1\x80\x80\x80"), T("\xf3\xbf\xbf\xbf"), T("\xf4\x8f\xbf\xbf"), T("a\xc3\xa9z"),
+	T(""),
+	T("a"),
+	T("\x7f"),
+	T("\xc2\x80"),
+	T("\xdf\xbf"),
+	T("\xe0\xa0\x80"),
+	T("\xe1\x80\x80"),
+	T("\xec\xbf\xbf"),
+	T("\xed\x80\x80"),
+	T("\xed\x9f\xbf"),
+	T("\xee\x80\x80"),
+	T("\xef\xbf\xbf"),
+	T("\xf0\x90\x80\x80"),
+	T("\xf1\x80\x80\x80"),
+	T("\xf3\xbf\xbf\xbf"),
+	T("\xf4\x8f\xbf\xbf"),
+	T("a\xc3\xa9z"),
 };
 static const struct text utf8_bad[] = {
-	T("\x80"), T("\xbf"), T("\xc0\x80"), T("\xc1\xbf"), T("\xc2"), T("\xc2\x7f"), T("\xc2\xc0"), T("\xe0\x9f\xbf"),
-	T("\xe0\xa0"), T("\xe1\x80"), T("\xe1\x80\x7f"), T("\xed\xa0\x80"), T("\xed\xbf\xbf"), T("\xef\xbf"),
-	T("\xf0\x8f\xbf\xbf"), T("\xf0\x90\x80"), T("\xf1\x80\x80\xc0"), T("\xf4\x90\x80\x80"), T("\xf5\x80\x80\x80"),
-	T("\xfe"), T("\xff"), T("a\xc3"), T("\xc3\x28"), T("\xf8\x88\x80\x80\x80"),
+	T("\x80"),
+	T("\xbf"),
+	T("\xc0\x80"),
+	T("\xc1\xbf"),
+	T("\xc2"),
+	T("\xc2\x7f"),
+	T("\xc2\xc0"),
+	T("\xe0\x9f\xbf"),
+	T("\xe0\xa0"),
+	T("\xe1\x80"),
+	T("\xe1\x80\x7f"),
+	T("\xed\xa0\x80"),
+	T("\xed\xbf\xbf"),
+	T("\xef\xbf"),
+	T("\xf0\x8f\xbf\xbf"),
+	T("\xf0\x90\x80"),
+	T("\xf1\x80\x80\xc0"),
+	T("\xf4\x90\x80\x80"),
+	T("\xf5\x80\x80\x80"),
+	T("\xfe"),
+	T("\xff"),
+	T("a\xc3"),
+	T("\xc3\x28"),
+	T("\xf8\x88\x80\x80\x80"),
 };
 
 static void utf8_is_what_rfc_3629_says(void **state)
@@ -141,7 +267,8 @@ static void add_times(struct buf *b, const char *text, size_t times)
 		buf_text(b, text);
 }
 
-static const char *check_nested(const char *open, const char *inside, const char *close, size_t levels, unsigned depth)
+static const char *check_nested(const char *open, const char *inside, const char *close,
+                                size_t levels, unsigned depth)
 {
 	struct buf b = { 0 };
 
@@ -181,7 +308,8 @@ static void the_fault_is_pointed_at(void **state)
 	size_t at;
 
 	(void)state;
-	assert_string_equal(json_check(SLICE("{\"a\":1}x"), 32, &at), "there is something behind the value");
+	assert_string_equal(json_check(SLICE("{\"a\":1}x"), 32, &at),
+	                    "there is something behind the value");
 	assert_int_equal(at, 7);
 	assert_string_equal(json_check(SLICE("[1,,2]"), 32, &at), "a value is expected");
 	assert_int_equal(at, 3);
@@ -205,7 +333,8 @@ static void a_member_is_found_as_it_was_written(void **state)
 {
 	(void)state;
 	is_member("{\"a\":1.50}", "a", "1.50");
-	is_member(" { \"x\" : \"}\" , \"a\" : { \"b\" : [ 1 , 2 ] } } ", "a", "{ \"b\" : [ 1 , 2 ] }");
+	is_member(" { \"x\" : \"}\" , \"a\" : { \"b\" : [ 1 , 2 ] } } ", "a",
+	          "{ \"b\" : [ 1 , 2 ] }");
 	is_member("{\"x\":{\"a\":1},\"a\":2}", "a", "2");
 	is_member("{\"x\":[{\"a\":1}]}", "a", NULL);
 	is_member("{\"aa\":1,\"ba\":2}", "a", NULL);
@@ -225,7 +354,8 @@ static void minified_loses_white_space_and_nothing_else(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	json_minify(&out, SLICE(" { \"a b\\\" \\\\\" :\t[ 1.50 , \"x \\\\\" ,\r\n \" \\\" \" ] } "));
+	json_minify(&out,
+	            SLICE(" { \"a b\\\" \\\\\" :\t[ 1.50 , \"x \\\\\" ,\r\n \" \\\" \" ] } "));
 	assert_string_equal(buf_string(&out), "{\"a b\\\" \\\\\":[1.50,\"x \\\\\",\" \\\" \"]}");
 	buf_finish(&out);
 }

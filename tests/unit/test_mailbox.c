@@ -202,7 +202,8 @@ static void wait_until_full(struct mailbox *m)
 	}
 }
 
-/* Whether the third letter waits already when the box is closed is up to the scheduler; so, many times. */
+/* Whether the third letter waits already when the box is closed is up to the scheduler; so, many
+ * times. */
 static void closing_wakes_the_poster_who_waits(void **state)
 {
 	(void)state;
@@ -240,7 +241,8 @@ static void many_posters_and_one_taker_lose_nothing(void **state)
 		for (int i = 0; i < EACH; i++)
 			letters[p][i] = (struct letter){ .from = p, .number = i };
 		posters[p] = (struct poster){ &m, letters[p], EACH, 0 };
-		assert_int_equal(pthread_create(&threads[p], NULL, post_all_waiting, &posters[p]), 0);
+		assert_int_equal(pthread_create(&threads[p], NULL, post_all_waiting, &posters[p]),
+		                 0);
 	}
 	while (taken < POSTERS * EACH) {
 		struct mail *pile = mailbox_wait(&m, LONG_MS);
@@ -279,7 +281,8 @@ static void what_was_not_refused_arrives(void **state)
 	mailbox_init(&m, 64, NULL, NULL);
 	for (int p = 0; p < POSTERS; p++) {
 		posters[p] = (struct poster){ &m, letters[p], EACH, 0 };
-		assert_int_equal(pthread_create(&threads[p], NULL, post_all_or_count, &posters[p]), 0);
+		assert_int_equal(pthread_create(&threads[p], NULL, post_all_or_count, &posters[p]),
+		                 0);
 	}
 	for (int i = 0; i < 1000; i++)
 		for (struct mail *pile = mailbox_take(&m); pile; pile = pile->next)

@@ -45,35 +45,47 @@ static void subscribing_says_where_to_go_on(void **state)
 	assert_int_equal(m.since.kind, POSITION_CURSOR);
 	assert_int_equal(m.since.seq, 7);
 	assert_int_equal(m.types, TYPE_BITS_ALL);
-	assert_int_equal(taken("{\"type\":\"subscribe\",\"jobId\":\"j\"}").since.kind, POSITION_NONE);
-	assert_int_equal(taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":null}").since.kind, POSITION_NONE);
-	assert_int_equal(taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":\"\"}").since.kind, POSITION_NONE);
-	assert_int_equal(taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":\"abc\"}").since.kind,
-	                 POSITION_INVALID);
+	assert_int_equal(taken("{\"type\":\"subscribe\",\"jobId\":\"j\"}").since.kind,
+	                 POSITION_NONE);
+	assert_int_equal(
+	    taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":null}").since.kind,
+	    POSITION_NONE);
+	assert_int_equal(
+	    taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":\"\"}").since.kind,
+	    POSITION_NONE);
+	assert_int_equal(
+	    taken("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":\"abc\"}").since.kind,
+	    POSITION_INVALID);
 }
 
 static void subscribing_may_choose_types(void **state)
 {
-	struct message m = taken("{\"jobId\":\"j\",\"types\":\"command,presence\",\"type\":\"subscribe\"}");
+	struct message m = taken(
+	    "{\"jobId\":\"j\",\"types\":\"command,presence\",\"type\":\"subscribe\"}");
 
 	(void)state;
 	assert_int_equal(m.types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
-	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":\"x\"}", OUTCOME_INVALID_FIELD, "types");
-	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":[]}", OUTCOME_INVALID_FIELD, "types");
-	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":7}", OUTCOME_INVALID_FIELD, "since");
+	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":\"x\"}", OUTCOME_INVALID_FIELD,
+	        "types");
+	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":[]}", OUTCOME_INVALID_FIELD,
+	        "types");
+	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"since\":7}", OUTCOME_INVALID_FIELD,
+	        "since");
 }
 
 static void refused_number(const char *name, const char *value)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "{\"type\":\"subscribe\",\"jobId\":\"j\",\"%s\":%s}", name, value);
+	snprintf(text, sizeof(text), "{\"type\":\"subscribe\",\"jobId\":\"j\",\"%s\":%s}", name,
+	         value);
 	refused(text, OUTCOME_INVALID_FIELD, name);
 }
 
 static void subscribing_may_choose_a_heartbeat_and_speak_for_tabs(void **state)
 {
-	static const char *const bad[] = { "0", "-1", "5.5", "61", "1e9", "null", "\"10\"", "true", "[10]" };
+	static const char *const bad[] = { "0",    "-1",     "5.5",  "61",  "1e9",
+		                           "null", "\"10\"", "true", "[10]" };
 	struct message m = taken("{\"type\":\"subscribe\",\"jobId\":\"j\"}");
 
 	(void)state;
@@ -94,15 +106,17 @@ static void small_messages_are_small(void **state)
 {
 	(void)state;
 	assert_int_equal(taken("{\"type\":\"ping\"}").kind, MESSAGE_PING);
-	assert_int_equal(taken("{\"type\":\"unsubscribe\",\"jobId\":\"j\"}").kind, MESSAGE_UNSUBSCRIBE);
+	assert_int_equal(taken("{\"type\":\"unsubscribe\",\"jobId\":\"j\"}").kind,
+	                 MESSAGE_UNSUBSCRIBE);
 	refused("{\"type\":\"ping\",\"x\":1}", OUTCOME_UNKNOWN_FIELD, "x");
-	refused("{\"type\":\"unsubscribe\",\"jobId\":\"j\",\"since\":\"a.1\"}", OUTCOME_UNKNOWN_FIELD, "since");
+	refused("{\"type\":\"unsubscribe\",\"jobId\":\"j\",\"since\":\"a.1\"}",
+	        OUTCOME_UNKNOWN_FIELD, "since");
 }
 
 static void an_update_has_the_webhooks_fields(void **state)
 {
-	struct message m =
-	    taken("{\"type\":\"update\",\"id\":\"u-1\",\"jobId\":\"j1\",\"taskId\":\"t3\",\"progress\":42}");
+	struct message m = taken("{\"type\":\"update\",\"id\":\"u-1\",\"jobId\":\"j1\",\"taskId\":"
+	                         "\"t3\",\"progress\":42}");
 
 	(void)state;
 	assert_int_equal(m.op->kind, OP_TASK_REPORT);
@@ -113,41 +127,47 @@ static void an_update_has_the_webhooks_fields(void **state)
 	assert_false(m.op->batch);
 	assert_true(m.op->tasks->progress == 42);
 	op_free(m.op);
-	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD, "taskId");
-	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"x\":1}", OUTCOME_UNKNOWN_FIELD,
-	        "x");
-	refused("{\"type\":\"update\",\"jobId\":\"j\",\"taskId\":\"t\"}", OUTCOME_INVALID_FIELD, "id");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD,
+	        "taskId");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"x\":1}",
+	        OUTCOME_UNKNOWN_FIELD, "x");
+	refused("{\"type\":\"update\",\"jobId\":\"j\",\"taskId\":\"t\"}", OUTCOME_INVALID_FIELD,
+	        "id");
 }
 
 static void many_updates_are_one_batch(void **state)
 {
-	struct message m = taken(
-	    "{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[{\"taskId\":\"a\"},{\"taskId\":\"b\"}]}");
+	struct message m = taken("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[{"
+	                         "\"taskId\":\"a\"},{\"taskId\":\"b\"}]}");
 
 	(void)state;
 	assert_true(m.op->batch);
 	assert_int_equal(m.op->task_count, 2);
 	op_free(m.op);
-	refused(
-	    "{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[{\"taskId\":\"a\"},{\"status\":\"x\"}]}",
-	    OUTCOME_INVALID_FIELD, "[1].status");
-	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[]}", OUTCOME_INVALID_FIELD,
-	        "at least one");
-	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":{}}", OUTCOME_INVALID_FIELD, "updates");
-	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"updates\":[{\"taskId\":\"a\"}]}",
-		OUTCOME_INVALID_FIELD, "updates");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[{\"taskId\":\"a\"},"
+	        "{\"status\":\"x\"}]}",
+	        OUTCOME_INVALID_FIELD, "[1].status");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":[]}",
+	        OUTCOME_INVALID_FIELD, "at least one");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"updates\":{}}",
+	        OUTCOME_INVALID_FIELD, "updates");
+	refused("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"updates\":[{"
+	        "\"taskId\":\"a\"}]}",
+	        OUTCOME_INVALID_FIELD, "updates");
 }
 
 /* So that it does not matter which way a repetition comes. */
 static void an_update_is_the_same_request_as_over_http(void **state)
 {
-	struct message m = taken("{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"note\":\"n\"}");
+	struct message m = taken(
+	    "{\"type\":\"update\",\"id\":\"u\",\"jobId\":\"j\",\"taskId\":\"t\",\"note\":\"n\"}");
 	struct op *http = op_create(OP_TASK_REPORT);
 	uint8_t a[32], b[32];
 
 	(void)state;
 	snprintf(http->job_id, sizeof(http->job_id), "j");
-	assert_true(decode_json(&limits_standard, SLICE("{\"note\":\"n\",\"taskId\":\"t\"}"), http, &problem));
+	assert_true(decode_json(&limits_standard, SLICE("{\"note\":\"n\",\"taskId\":\"t\"}"), http,
+	                        &problem));
 	op_fingerprint(http, a);
 	op_fingerprint(m.op, b);
 	assert_memory_equal(a, b, sizeof(a));
@@ -157,35 +177,40 @@ static void an_update_is_the_same_request_as_over_http(void **state)
 
 static void a_command_is_a_word_to_the_workers(void **state)
 {
-	struct message m = taken(
-	    "{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\",\"command\":\"cancel\",\"args\":{ \"a\" : 1.50 }}");
+	struct message m = taken("{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\",\"command\":"
+	                         "\"cancel\",\"args\":{ \"a\" : 1.50 }}");
 
 	(void)state;
 	assert_int_equal(m.op->kind, OP_COMMAND);
 	assert_true(slice_is(m.op->command, "cancel"));
 	assert_true(slice_is(buf_as_slice(&m.op->args), "{\"a\":1.50}"));
 	op_free(m.op);
-	refused("{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD, "command");
-	refused("{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\",\"command\":\"x\",\"updates\":[]}",
-	        OUTCOME_UNKNOWN_FIELD, "updates");
-	refused("{\"type\":\"command\",\"jobId\":\"j\",\"command\":\"x\"}", OUTCOME_INVALID_FIELD, "id");
+	refused("{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD,
+	        "command");
+	refused(
+	    "{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\",\"command\":\"x\",\"updates\":[]}",
+	    OUTCOME_UNKNOWN_FIELD, "updates");
+	refused("{\"type\":\"command\",\"jobId\":\"j\",\"command\":\"x\"}", OUTCOME_INVALID_FIELD,
+	        "id");
 }
 
 static void presence_is_a_state_and_perhaps_a_task(void **state)
 {
-	struct message m =
-	    taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"typing\",\"taskId\":\"t\",\"agent\":\"ann\"}");
+	struct message m = taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"typing\","
+	                         "\"taskId\":\"t\",\"agent\":\"ann\"}");
 
 	(void)state;
 	assert_string_equal(m.word.job_id, "j");
 	assert_string_equal(m.word.state, "typing");
 	assert_string_equal(m.word.task_id, "t");
 	assert_string_equal(m.word.agent, "ann");
-	assert_string_equal(taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"\"}").word.state, "");
+	assert_string_equal(
+	    taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"\"}").word.state, "");
 	refused("{\"type\":\"presence\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD, "state");
-	refused("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"x\",\"agent\":\"-\"}", OUTCOME_INVALID_ID, "agent");
-	refused("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"x\",\"taskId\":\"..\"}", OUTCOME_INVALID_ID,
-	        "taskId");
+	refused("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"x\",\"agent\":\"-\"}",
+	        OUTCOME_INVALID_ID, "agent");
+	refused("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"x\",\"taskId\":\"..\"}",
+	        OUTCOME_INVALID_ID, "taskId");
 }
 
 static void what_cannot_be_read_says_so(void **state)
@@ -215,9 +240,9 @@ static void what_cannot_be_read_says_so(void **state)
 /* The answer to a bad message names the message and its job as far as they are known. */
 static void a_refusal_knows_whom_to_answer(void **state)
 {
-	struct message m =
-	    refused("{\"type\":\"update\",\"id\":\"u-7\",\"jobId\":\"j\",\"taskId\":\"t\",\"progress\":200}",
-	            OUTCOME_INVALID_FIELD, "progress");
+	struct message m = refused("{\"type\":\"update\",\"id\":\"u-7\",\"jobId\":\"j\",\"taskId\":"
+	                           "\"t\",\"progress\":200}",
+	                           OUTCOME_INVALID_FIELD, "progress");
 
 	(void)state;
 	assert_false(m.unreadable);

@@ -24,8 +24,9 @@ static void job_statuses_are_the_contracts(void **state)
 		assert_string_equal(job_status_text(s), all[i].text);
 		assert_int_equal(job_status_terminal(s), all[i].terminal);
 	}
-	assert_string_equal(job_status_all(),
-	                    "pending, in_progress, revisions, hardening, completed, failed, cancelled");
+	assert_string_equal(
+	    job_status_all(),
+	    "pending, in_progress, revisions, hardening, completed, failed, cancelled");
 }
 
 static void task_statuses_are_the_contracts(void **state)
@@ -35,9 +36,9 @@ static void task_statuses_are_the_contracts(void **state)
 		enum task_status status;
 		bool terminal;
 	} all[] = {
-		{ "pending", TASK_PENDING, false },    { "in_progress", TASK_IN_PROGRESS, false },
-		{ "blocked", TASK_BLOCKED, false },    { "completed", TASK_COMPLETED, true },
-		{ "failed", TASK_FAILED, true },       { "cancelled", TASK_CANCELLED, true },
+		{ "pending", TASK_PENDING, false }, { "in_progress", TASK_IN_PROGRESS, false },
+		{ "blocked", TASK_BLOCKED, false }, { "completed", TASK_COMPLETED, true },
+		{ "failed", TASK_FAILED, true },    { "cancelled", TASK_CANCELLED, true },
 	};
 	enum task_status s;
 
@@ -49,7 +50,8 @@ static void task_statuses_are_the_contracts(void **state)
 		assert_string_equal(task_status_text(s), all[i].text);
 		assert_int_equal(task_status_terminal(s), all[i].terminal);
 	}
-	assert_string_equal(task_status_all(), "pending, in_progress, blocked, completed, failed, cancelled");
+	assert_string_equal(task_status_all(),
+	                    "pending, in_progress, blocked, completed, failed, cancelled");
 }
 
 /* The store keeps them as numbers: what has one must never get another. */
@@ -104,9 +106,10 @@ static void ids_are_plain_words(void **state)
 		"a", "0", "Z", "a.b_c~d-e", "018f3c2e-7d1a-7000-8000-0123456789ab", "a..", "1",
 	};
 	static const char *const bad[] = {
-		"", ".", "..", "-a", "_a", "~a", ".a", "a b", "a/b", "a\\b", "a'b", "'; DROP TABLE jobs", "a\n", "a%20",
-		"a:b",
-		"\xc3\xa9", "a\xc3\xa9", "a\x7f", "a+b", "a,b", "a?b", "a#b", "a\"b",
+		"",    ".",    "..",  "-a",       "_a",        "~a",
+		".a",  "a b",  "a/b", "a\\b",     "a'b",       "'; DROP TABLE jobs",
+		"a\n", "a%20", "a:b", "\xc3\xa9", "a\xc3\xa9", "a\x7f",
+		"a+b", "a,b",  "a?b", "a#b",      "a\"b",
 	};
 	char longest[ID_MAX + 2];
 
@@ -125,12 +128,9 @@ static void ids_are_plain_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(job_statuses_are_the_contracts),
-		TEST(task_statuses_are_the_contracts),
-		TEST(stored_numbers_do_not_change),
-		TEST(other_words_are_no_status),
-		TEST(event_types_are_the_contracts),
-		TEST(ids_are_plain_words),
+		TEST(job_statuses_are_the_contracts), TEST(task_statuses_are_the_contracts),
+		TEST(stored_numbers_do_not_change),   TEST(other_words_are_no_status),
+		TEST(event_types_are_the_contracts),  TEST(ids_are_plain_words),
 	};
 
 	return RUN("model", tests);

@@ -14,8 +14,10 @@ static void served(const char *host, bool expected)
 
 static void addresses_and_localhost_are_served_without_a_list(void **state)
 {
-	static const char *const hosts[] = { "127.0.0.1", "10.1.2.3:80",     "[::1]",          "[2001:db8::1]:3001",
-		                             "localhost", "LocalHost.:3001", "a.b.LOCALHOST.", "255.255.255.255" };
+	static const char *const hosts[] = { "127.0.0.1",      "10.1.2.3:80",
+		                             "[::1]",          "[2001:db8::1]:3001",
+		                             "localhost",      "LocalHost.:3001",
+		                             "a.b.LOCALHOST.", "255.255.255.255" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(hosts); i++)
@@ -38,10 +40,28 @@ static void listed_names_are_served_in_any_case(void **state)
 
 static void what_is_no_authority_is_not_served(void **state)
 {
-	static const char *const hosts[] = { "",         ":",         ":80",       "[",         "]",        "[]",
-		                             "[::1",     "::1]",      "[::1]]",    "[::1]x",    "[1.2.3.4]", "1.2.3.4.5",
-		                             "1.2.3",    "localhost:x", "localhost:1:2", "localhost/", "localhost evil",
-		                             ".localhost", "user@localhost", "localhost\x01", "256.0.0.1", "[::g]" };
+	static const char *const hosts[] = { "",
+		                             ":",
+		                             ":80",
+		                             "[",
+		                             "]",
+		                             "[]",
+		                             "[::1",
+		                             "::1]",
+		                             "[::1]]",
+		                             "[::1]x",
+		                             "[1.2.3.4]",
+		                             "1.2.3.4.5",
+		                             "1.2.3",
+		                             "localhost:x",
+		                             "localhost:1:2",
+		                             "localhost/",
+		                             "localhost evil",
+		                             ".localhost",
+		                             "user@localhost",
+		                             "localhost\x01",
+		                             "256.0.0.1",
+		                             "[::g]" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(hosts); i++)
@@ -56,7 +76,8 @@ static void nothing_behind_the_text_is_read(void **state)
 	assert_false(origin_serves_host(&none, (struct slice){ "localhost", 8 }));
 	assert_true(origin_serves_host(&none, (struct slice){ "localhostile", 9 }));
 	assert_true(origin_serves_host(&none, (struct slice){ "127.0.0.1evil", 9 }));
-	assert_true(origin_is_of_host((struct slice){ "http://a.example/", 16 }, SLICE("a.example")));
+	assert_true(
+	    origin_is_of_host((struct slice){ "http://a.example/", 16 }, SLICE("a.example")));
 }
 
 static void of_host(const char *origin, const char *host, bool expected)

@@ -86,7 +86,9 @@ static void a_sample_that_takes_no_time_changes_nothing(void **state)
 	now.wall_us = p.last.wall_us;
 	assert_int_equal(pace_take(&p, &now), MAX_MS);
 	assert_false(pace_is_due(&p, p.last.wall_us + PACE_SAMPLE_MS * 1000 - 1));
-	assert_false(pace_is_due(&p, p.last.wall_us - 999)); /* the loop's time is in milliseconds, and of the turn's begin */
+	assert_false(pace_is_due(
+	    &p, p.last.wall_us -
+	            999)); /* the loop's time is in milliseconds, and of the turn's begin */
 	assert_true(pace_is_due(&p, p.last.wall_us + PACE_SAMPLE_MS * 1000));
 }
 

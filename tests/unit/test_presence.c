@@ -31,8 +31,8 @@ static int close_bench(void **state)
 	return 0;
 }
 
-static bool hear_from(struct bench *b, unsigned loop, uint64_t owner, const char *job, const char *agent,
-		      const char *status, uint64_t due)
+static bool hear_from(struct bench *b, unsigned loop, uint64_t owner, const char *job,
+                      const char *agent, const char *status, uint64_t due)
 {
 	struct presence_word w = { .owner = owner, .loop = loop, .due_ms = due };
 
@@ -42,7 +42,8 @@ static bool hear_from(struct bench *b, unsigned loop, uint64_t owner, const char
 	return presence_hear(b->presence, &w);
 }
 
-static void hear(struct bench *b, const char *job, const char *agent, const char *status, uint64_t due)
+static void hear(struct bench *b, const char *job, const char *agent, const char *status,
+                 uint64_t due)
 {
 	assert_true(hear_from(b, 0, 0, job, agent, status, due));
 }
@@ -65,14 +66,17 @@ static void changed_are(struct bench *b, const char *jobs)
 static void agents_are_listed_in_the_order_they_came(void **state)
 {
 	struct bench *b = *state;
-	struct presence_word w = { .job_id = "j", .agent = "cy", .state = "on \"it\"", .task_id = "t3", .due_ms = 100 };
+	struct presence_word w = {
+		.job_id = "j", .agent = "cy", .state = "on \"it\"", .task_id = "t3", .due_ms = 100
+	};
 
 	agents_are(b, "j", "[]");
 	hear(b, "j", "bo", "working", 100);
 	hear(b, "j", "ann", "typing", 100);
 	assert_true(presence_hear(b->presence, &w));
-	agents_are(b, "j", "[{\"id\":\"bo\",\"state\":\"working\"},{\"id\":\"ann\",\"state\":\"typing\"},"
-			   "{\"id\":\"cy\",\"state\":\"on \\\"it\\\"\",\"taskId\":\"t3\"}]");
+	agents_are(b, "j",
+	           "[{\"id\":\"bo\",\"state\":\"working\"},{\"id\":\"ann\",\"state\":\"typing\"},"
+	           "{\"id\":\"cy\",\"state\":\"on \\\"it\\\"\",\"taskId\":\"t3\"}]");
 	agents_are(b, "k", "[]");
 	changed_are(b, "j j j ");
 }
@@ -101,7 +105,8 @@ static void words_end_in_time_in_whatever_order_they_come(void **state)
 	hear(b, "j", "bo", "idle", 100);
 	hear(b, "j", "cy", "idle", 150);
 	presence_tick(b->presence, 100);
-	agents_are(b, "j", "[{\"id\":\"ann\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
+	agents_are(b, "j",
+	           "[{\"id\":\"ann\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
 	hear(b, "j", "ann", "idle", 120);
 	presence_tick(b->presence, 120);
 	agents_are(b, "j", "[{\"id\":\"cy\",\"state\":\"idle\"}]");
@@ -144,15 +149,18 @@ static void agents_go_with_the_connection_that_told_of_them(void **state)
 
 	assert_true(hear_from(b, 0, 7, "j", "ann", "idle", 100));
 	assert_true(hear_from(b, 0, 7, "k", "ann", "idle", 100));
-	assert_true(hear_from(b, 1, 7, "j", "bo", "idle", 100)); /* the same number on another loop is another one */
+	assert_true(hear_from(b, 1, 7, "j", "bo", "idle",
+	                      100)); /* the same number on another loop is another one */
 	hear(b, "j", "cy", "idle", 100);
 	changed_are(b, "j k j j ");
 	presence_owner_gone(b->presence, 0, 7);
-	agents_are(b, "j", "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
+	agents_are(b, "j",
+	           "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
 	agents_are(b, "k", "[]");
 	presence_owner_gone(b->presence, 0, 7);
 	presence_owner_gone(b->presence, 5, 5);
-	agents_are(b, "j", "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
+	agents_are(b, "j",
+	           "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
 }
 
 static void the_last_word_says_who_the_owner_is(void **state)
@@ -160,7 +168,8 @@ static void the_last_word_says_who_the_owner_is(void **state)
 	struct bench *b = *state;
 
 	assert_true(hear_from(b, 0, 7, "j", "ann", "idle", 100));
-	assert_true(hear_from(b, 0, 8, "j", "ann", "idle", 100)); /* came back on another connection */
+	assert_true(
+	    hear_from(b, 0, 8, "j", "ann", "idle", 100)); /* came back on another connection */
 	presence_owner_gone(b->presence, 0, 7);
 	agents_are(b, "j", "[{\"id\":\"ann\",\"state\":\"idle\"}]");
 	presence_owner_gone(b->presence, 0, 8);

@@ -21,8 +21,8 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool open;
-	int at_gate;                      /* reads of "big" that came to it */
-	int begun;                        /* of any other job */
+	int at_gate;                     /* reads of "big" that came to it */
+	int begun;                       /* of any other job */
 	struct read_request *done[MOST]; /* in order */
 	int done_count;
 } world;
@@ -76,7 +76,8 @@ static enum store_result gated_tasks(struct store *s, int64_t job, task_visit *v
 	return inner->ops->tasks(inner, job, visit, context);
 }
 
-static enum store_result gated_deliverables(struct store *s, int64_t job, deliverable_visit *visit, void *context)
+static enum store_result gated_deliverables(struct store *s, int64_t job, deliverable_visit *visit,
+                                            void *context)
 {
 	struct store *inner = ((struct gated *)s)->inner;
 
@@ -87,9 +88,13 @@ static struct store *gate(struct store *inner)
 {
 	struct gated *g = xcalloc(1, sizeof(*g));
 
-	gated_ops = (struct store_ops){ .name = "gated", .close = gated_close, .begin = gated_begin,
-					.rollback = gated_rollback, .job_get = gated_job_get, .tasks = gated_tasks,
-					.deliverables = gated_deliverables };
+	gated_ops = (struct store_ops){ .name = "gated",
+		                        .close = gated_close,
+		                        .begin = gated_begin,
+		                        .rollback = gated_rollback,
+		                        .job_get = gated_job_get,
+		                        .tasks = gated_tasks,
+		                        .deliverables = gated_deliverables };
 	g->base.ops = &gated_ops;
 	g->inner = inner;
 	return &g->base;
@@ -249,7 +254,8 @@ static void one_large_job_does_not_hold_up_the_others(void **state)
 
 static void equal_answers_are_one_piece_of_memory_whatever_was_asked(void **state)
 {
-	static const char *const positions[] = { "", "abc", "zzzzzzzzzz.5", "zzzzzzzzzz.6", "0123456789.9" };
+	static const char *const positions[] = { "", "abc", "zzzzzzzzzz.5", "zzzzzzzzzz.6",
+		                                 "0123456789.9" };
 	struct reader_bench *b = *state;
 
 	start(b, 2);
@@ -344,7 +350,8 @@ static void at_a_stop_what_waits_is_refused(void **state)
 
 /* The cache of snapshots. */
 
-static struct snapshot *made(struct snapshot_source *source, const struct job_row *job, size_t bytes)
+static struct snapshot *made(struct snapshot_source *source, const struct job_row *job,
+                             size_t bytes)
 {
 	struct snapshot *s = snapshot_create(job);
 

@@ -37,7 +37,8 @@ static int teardown(void **state)
 }
 
 /* A job with the events first .. seq, whose JSON is {"n":N} and whose time is 10 * N. */
-static struct job_row put_job(const struct reading_bench *b, const char *id, uint64_t first, uint64_t seq)
+static struct job_row put_job(const struct reading_bench *b, const char *id, uint64_t first,
+                              uint64_t seq)
 {
 	struct job_row row = a_job(id);
 	char json[32];
@@ -108,7 +109,8 @@ static void events_are(const struct reading_bench *b, uint64_t start, uint64_t l
 	}
 }
 
-static void a_snapshot_comes(const struct reading_bench *b, enum resume how, enum reset_reason reason, uint64_t start)
+static void a_snapshot_comes(const struct reading_bench *b, enum resume how,
+                             enum reset_reason reason, uint64_t start)
 {
 	assert_int_equal(b->result->resume, how);
 	assert_int_equal(b->result->reason, reason);
@@ -221,9 +223,12 @@ static void a_snapshot_has_everything(void **state)
 	OK(b->writer->ops->task_put(b->writer, job.key, &task));
 	OK(b->writer->ops->deliverable_put(b->writer, job.key, &deliverable));
 	written(b);
-	assert_non_null(strstr(ask(b, &q), "\"tasks\":[{\"id\":\"t\",\"status\":\"pending\",\"title\":\"a task\""));
-	assert_non_null(strstr(ask(b, &q), "\"deliverables\":[{\"id\":\"d\",\"title\":\"D\",\"createdAt\":"));
-	assert_non_null(strstr(ask(b, &q), "\"seq\":2,\"epoch\":\"0123456789\",\"cursor\":\"0123456789.2\"}"));
+	assert_non_null(strstr(
+	    ask(b, &q), "\"tasks\":[{\"id\":\"t\",\"status\":\"pending\",\"title\":\"a task\""));
+	assert_non_null(
+	    strstr(ask(b, &q), "\"deliverables\":[{\"id\":\"d\",\"title\":\"D\",\"createdAt\":"));
+	assert_non_null(
+	    strstr(ask(b, &q), "\"seq\":2,\"epoch\":\"0123456789\",\"cursor\":\"0123456789.2\"}"));
 	assert_null(json_check(read_result_json(b->result), 8, &at));
 	q.kind = READ_TASKS;
 	assert_ptr_equal(strstr(ask(b, &q), "\"tasks\":[{\"id\":\"t\""), b->json);
@@ -292,7 +297,8 @@ static void activity_says_what_is_the_first_when_more_was_asked_for(void **state
 
 	put_job(b, "j", 3, 5);
 	written(b);
-	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3},{\"n\":4},{\"n\":5}],\"first\":3}");
+	assert_string_equal(ask(b, &q),
+	                    "{\"activity\":[{\"n\":3},{\"n\":4},{\"n\":5}],\"first\":3}");
 	q.from = 1;
 	q.limit = 1;
 	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":3}],\"nextAfter\":3,\"first\":3}");
@@ -303,7 +309,8 @@ static void activity_says_what_is_the_first_when_more_was_asked_for(void **state
 	q.limit = 2;
 	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":5},{\"n\":4}],\"nextAfter\":4}");
 	q.limit = 3;
-	assert_string_equal(ask(b, &q), "{\"activity\":[{\"n\":5},{\"n\":4},{\"n\":3}],\"first\":3}");
+	assert_string_equal(ask(b, &q),
+	                    "{\"activity\":[{\"n\":5},{\"n\":4},{\"n\":3}],\"first\":3}");
 	q.from = 2;
 	assert_string_equal(ask(b, &q), "{\"activity\":[],\"first\":3}");
 }
@@ -347,7 +354,8 @@ static const char *ids(struct reading_bench *b, const struct read_query *q, cons
 	*token = strstr(at, "\"nextPageToken\":\"");
 	while ((at = strstr(at, "{\"id\":\""))) {
 		at += strlen("{\"id\":\"");
-		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%.*s ", (int)strcspn(at, "\""), at);
+		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%.*s ",
+		         (int)strcspn(at, "\""), at);
 	}
 	return out;
 }
@@ -399,7 +407,7 @@ static void a_store_that_fails_is_a_503_and_works_again(void **state)
 			ask(b, &q);
 			failures += b->result->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE;
 			assert_true(b->result->problem.outcome == OUTCOME_OK ||
-				    b->result->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE);
+			            b->result->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE);
 			faulty.fails_at = 0;
 			ask(b, &q);
 			assert_int_equal(b->result->problem.outcome, OUTCOME_OK);

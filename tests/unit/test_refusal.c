@@ -68,7 +68,8 @@ static void only_a_client_that_names_the_type_is_told_by_an_event(void **state)
 	(void)state;
 	assert_true(is_event("text/event-stream", OUTCOME_OVERLOADED));
 	assert_true(is_event("Text/Event-Stream", OUTCOME_STOPPING));
-	assert_true(is_event("text/html , text/event-stream;q=0.9,*/*", OUTCOME_STORAGE_UNAVAILABLE));
+	assert_true(
+	    is_event("text/html , text/event-stream;q=0.9,*/*", OUTCOME_STORAGE_UNAVAILABLE));
 	assert_false(is_event("*/*", OUTCOME_OVERLOADED));
 	assert_false(is_event("text/*", OUTCOME_OVERLOADED));
 	assert_false(is_event("", OUTCOME_OVERLOADED));
@@ -92,8 +93,10 @@ static void the_event_says_when_to_come_back(void **state)
 
 	(void)state;
 	refusal_encode(&b, OUTCOME_OVERLOADED, 9137);
-	assert_string_equal(buf_string(&b), "retry: 9137\n\nevent: refused\n"
-	                                    "data: {\"code\":\"overloaded\",\"status\":503,\"retryAfterMs\":9137}\n\n");
+	assert_string_equal(
+	    buf_string(&b),
+	    "retry: 9137\n\nevent: refused\n"
+	    "data: {\"code\":\"overloaded\",\"status\":503,\"retryAfterMs\":9137}\n\n");
 	buf_finish(&b);
 }
 

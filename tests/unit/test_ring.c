@@ -33,8 +33,9 @@ static void close_ring(struct bench *b)
 static struct slice json_of(uint64_t seq)
 {
 	static char text[200];
-	int len = snprintf(text, sizeof(text), "{\"seq\":%llu,\"x\":\"%.*s\"}", (unsigned long long)seq,
-	                   (int)(seq % 40), "0123456789012345678901234567890123456789");
+	int len = snprintf(text, sizeof(text), "{\"seq\":%llu,\"x\":\"%.*s\"}",
+	                   (unsigned long long)seq, (int)(seq % 40),
+	                   "0123456789012345678901234567890123456789");
 
 	return (struct slice){ text, (size_t)len };
 }
@@ -51,7 +52,8 @@ static void add_frame(struct buf *out, enum framing f, uint64_t seq)
 }
 
 /* What comes behind `seq` in at most `most` bytes ends with `last`. */
-static void frames_are(const struct bench *b, enum framing f, uint64_t seq, size_t most, uint64_t last)
+static void frames_are(const struct bench *b, enum framing f, uint64_t seq, size_t most,
+                       uint64_t last)
 {
 	struct buf must = { 0 };
 	uint64_t got;

@@ -1,6 +1,7 @@
 /*
- * Silence is visible: a task in progress that nobody speaks about for as long as it or its job allows is told
- * to be stalled, once, until the next word.  In virtual time over each store, and then by the store thread.
+ * Silence is visible: a task in progress that nobody speaks about for as long as it or its job
+ * allows is told to be stalled, once, until the next word.  In virtual time over each store, and
+ * then by the store thread.
  */
 #include "store_kit.h"
 
@@ -60,7 +61,8 @@ static int teardown(void **state)
 
 /* ---- what is said and what is seen ---- */
 
-static struct op *decoded(const struct office *o, enum op_kind kind, const char *job, const char *body)
+static struct op *decoded(const struct office *o, enum op_kind kind, const char *job,
+                          const char *body)
 {
 	struct op *op = op_create(kind);
 	struct problem problem = { 0 };
@@ -208,7 +210,9 @@ static void job_with_a_task(struct office *o, const char *task)
 {
 	char body[256];
 
-	snprintf(body, sizeof body, "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"t\",\"title\":\"T\"%s}]}", task);
+	snprintf(body, sizeof body,
+	         "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"t\",\"title\":\"T\"%s}]}",
+	         task);
 	say(o, OP_JOB_CREATE, "", body);
 }
 
@@ -223,8 +227,9 @@ static void a_silent_task_is_told_once(void **state)
 	job_with_a_task(o, WAITING);
 	silent(o, 5000, 1);
 	assert_true(told_stalled(o));
-	assert_true(says(last_event(o), "\"type\":\"task_update\",\"jobId\":\"j\",\"seq\":2,\"taskId\":\"t\","
-					"\"status\":\"in_progress\",\"title\":\"T\",\"heartbeatTimeoutMs\":5000"));
+	assert_true(says(last_event(o),
+	                 "\"type\":\"task_update\",\"jobId\":\"j\",\"seq\":2,\"taskId\":\"t\","
+	                 "\"status\":\"in_progress\",\"title\":\"T\",\"heartbeatTimeoutMs\":5000"));
 	quiet(o, 1000000);
 	assert_int_equal(head(o, "j"), 2);
 }
@@ -265,7 +270,8 @@ static void the_next_word_clears_it_and_counts_again(void **state)
 
 static void only_a_task_in_progress_is_waited_for(void **state)
 {
-	static const char *const others[] = { "pending", "blocked", "completed", "failed", "cancelled" };
+	static const char *const others[] = { "pending", "blocked", "completed", "failed",
+		                              "cancelled" };
 	struct office *o = *state;
 	char body[128];
 
@@ -297,7 +303,8 @@ static void the_timeout_of_the_job_is_for_tasks_without_one(void **state)
 	    "{\"id\":\"a\",\"title\":\"A\",\"status\":\"in_progress\"},"
 	    "{\"id\":\"b\",\"title\":\"B\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":7000},"
 	    "{\"id\":\"c\",\"title\":\"C\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":0},"
-	    "{\"id\":\"d\",\"title\":\"D\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":null}]}");
+	    "{\"id\":\"d\",\"title\":\"D\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":null}]"
+	    "}");
 	silent(o, 3000, 1);
 	assert_true(says(last_event(o), "\"taskId\":\"a\"") && told_stalled(o));
 	silent(o, 4000, 1);
@@ -341,7 +348,8 @@ static void turning_the_jobs_timeout_off_leaves_no_alarm(void **state)
 	o->now += 1000;
 	assert_int_equal(look(o), 2);
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":null}");
-	assert_true(says(last_event(o), "\"type\":\"task_update\",\"jobId\":\"j\",\"seq\":6,\"taskId\":\"a\""));
+	assert_true(says(last_event(o),
+	                 "\"type\":\"task_update\",\"jobId\":\"j\",\"seq\":6,\"taskId\":\"a\""));
 	assert_false(told_stalled(o));
 	quiet(o, 1000000);
 	text = snapshot(o, "j");
@@ -569,7 +577,8 @@ static void wait_for_stalls(struct ear *e, unsigned stalls)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* The wall clock of this program, which may be set.  It stands for the system's in everything below. */
+/* The wall clock of this program, which may be set.  It stands for the system's in everything
+ * below. */
 static atomic_llong clock_set_by_ms;
 
 int clock_gettime(clockid_t which, struct timespec *now)
@@ -581,17 +590,19 @@ int clock_gettime(clockid_t which, struct timespec *now)
 	return failed;
 }
 
-/* `early` may be silent for a minute and `late` for a moment: whoever finds `late` would have found `early`. */
+/* `early` may be silent for a minute and `late` for a moment: whoever finds `late` would have found
+ * `early`. */
 static void the_clock_is_set(struct office *o, long long ms)
 {
 	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
 
 	o->limits.least_heartbeat_timeout_ms = 40;
 	struct writer *w = writer_start(o->bench.writer, &o->limits, deliver, &e);
-	assert_true(writer_submit(w, decoded(o, OP_JOB_CREATE, "",
-					     "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"early\",\"status\":"
-					     "\"in_progress\",\"heartbeatTimeoutMs\":60000},{\"id\":\"late\","
-					     "\"status\":\"in_progress\",\"heartbeatTimeoutMs\":400}]}")));
+	assert_true(writer_submit(
+	    w, decoded(o, OP_JOB_CREATE, "",
+	               "{\"id\":\"j\",\"title\":\"J\",\"tasks\":[{\"id\":\"early\",\"status\":"
+	               "\"in_progress\",\"heartbeatTimeoutMs\":60000},{\"id\":\"late\","
+	               "\"status\":\"in_progress\",\"heartbeatTimeoutMs\":400}]}")));
 	wait_for_answers(&e, 1);
 	clock_set_by_ms += ms;
 	wait_for_stalls(&e, 1);
@@ -626,7 +637,8 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	job_with_events(w, "ended", 10, clock_wall_ms() - 3600000);
 	OK(w->ops->commit(w));
 	struct writer *writer = writer_start(w, &o->limits, deliver, &e);
-	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"gone\",\"title\":\"T\"}")));
+	assert_true(writer_submit(
+	    writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"gone\",\"title\":\"T\"}")));
 	wait_for_answers(&e, 1);
 	clock_set_by_ms += INT64_C(400) * 86400000;
 	assert_true(writer_submit(writer, decoded(o, OP_JOB_DELETE, "gone", NULL)));
@@ -649,7 +661,8 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	buf_finish(&e.events);
 }
 
-/* A write with a key, sent again and again by the same client; how many events there are of it afterwards. */
+/* A write with a key, sent again and again by the same client; how many events there are of it
+ * afterwards. */
 static void repeat(struct writer *writer, const struct office *o, struct ear *e, unsigned answers)
 {
 	struct op *op = decoded(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
@@ -669,7 +682,8 @@ static void no_key_expires_when_the_clock_has_jumped(void **state)
 	unsigned answers = 1;
 
 	o->limits.idempotency_ms = 86400000;
-	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
+	assert_true(
+	    writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
 	repeat(writer, o, &e, ++answers);
 	clock_set_by_ms += INT64_C(25) * 3600000;
 	repeat(writer, o, &e, ++answers);
@@ -696,7 +710,8 @@ static void no_key_expires_when_the_clock_has_jumped_while_the_server_was_down(v
 	struct writer *writer = writer_start(w, &o->limits, deliver, &e);
 
 	o->limits.idempotency_ms = 86400000;
-	assert_true(writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
+	assert_true(
+	    writer_submit(writer, decoded(o, OP_JOB_CREATE, "", "{\"id\":\"j\",\"title\":\"T\"}")));
 	repeat(writer, o, &e, 2);
 	writer_stop(writer);
 	writer_free(writer);
@@ -774,5 +789,6 @@ int main(void)
 	failed = cmocka_run_group_tests_name("silence, memory", promises, NULL, NULL);
 	location = NULL;
 	failed += cmocka_run_group_tests_name("silence, sqlite", promises, NULL, NULL);
-	return failed + cmocka_run_group_tests_name("silence, a file", promises_of_a_file, NULL, NULL);
+	return failed +
+	       cmocka_run_group_tests_name("silence, a file", promises_of_a_file, NULL, NULL);
 }

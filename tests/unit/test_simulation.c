@@ -1,13 +1,13 @@
 /*
- * Core in virtual time: thousands of random schedules of writers, watchers, lost connections, slow readers, failing
- * reads and pruned logs, each of them judged by every client (simulation/client.h) against what was committed
- * (simulation/life.h).
+ * Core in virtual time: thousands of random schedules of writers, watchers, lost connections, slow
+ * readers, failing reads and pruned logs, each of them judged by every client (simulation/client.h)
+ * against what was committed (simulation/life.h).
  *
  *   JOBLIGHT_TEST_SCHEDULES=n   so many, instead of 3000
  *   JOBLIGHT_TEST_SEED=n        this one alone, told step by step
  *
- * The first schedules are the same in every run.  A tenth more begin at a fresh seed, so that each run also sees
- * schedules that no run has seen; a failure prints the seed that repeats it.
+ * The first schedules are the same in every run.  A tenth more begin at a fresh seed, so that each
+ * run also sees schedules that no run has seen; a failure prints the seed that repeats it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void do_deliver(struct simulation *s)
 {
 	struct node *n = some_node(&s->world);
 
-	for (uint64_t left = dice_between(&s->world.dice, 1, 4); left && world_can_deliver(n); left--)
+	for (uint64_t left = dice_between(&s->world.dice, 1, 4); left && world_can_deliver(n);
+	     left--)
 		world_deliver(n);
 }
 
@@ -111,7 +112,8 @@ static void do_lose_patience(struct simulation *s)
 static void do_pass(struct simulation *s)
 {
 	struct node *n = some_node(&s->world);
-	unsigned job = (unsigned)dice_below(&s->world.dice, s->world.job_count), number = world_pass(n, job);
+	unsigned job = (unsigned)dice_below(&s->world.dice, s->world.job_count),
+	         number = world_pass(n, job);
 	char id[ID_MAX + 1];
 
 	world_job_name(job, id);
@@ -155,7 +157,8 @@ static void random_step(struct simulation *s)
 	}
 }
 
-/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes but a crowd's pace. */
+/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes but a
+ * crowd's pace. */
 
 static bool settle_clients(struct simulation *s)
 {
@@ -232,11 +235,14 @@ static void check_watchers(const struct simulation *s)
 
 	for (unsigned i = 0; i < s->client_count; i++)
 		if (s->clients[i].state != CLIENT_AWAY)
-			watching[atoi(s->clients[i].job_id + 1)] += s->clients[i].tabs ? s->clients[i].tabs : 1;
+			watching[atoi(s->clients[i].job_id + 1)] += s->clients[i].tabs
+			                                                ? s->clients[i].tabs
+			                                                : 1;
 	for (unsigned job = 0; job < w->job_count; job++) {
 		world_job_name(job, id);
-		promise(world_told_everywhere(w, job) == watching[job], "%s has %u watchers, and %u were told", id,
-			watching[job], world_told_everywhere(w, job));
+		promise(world_told_everywhere(w, job) == watching[job],
+		        "%s has %u watchers, and %u were told", id, watching[job],
+		        world_told_everywhere(w, job));
 		for (unsigned i = 0; i < w->node_count; i++)
 			promise(hub_watchers(w->nodes[i].hub, id) == watching[job],
 			        "%s has %u watchers, hub %u says %u", id, watching[job], i,
@@ -245,8 +251,8 @@ static void check_watchers(const struct simulation *s)
 }
 
 /*
- * Those who are still there have everything, and without anybody's help: at once when no read failed, else with the
- * next heartbeat, and where a bus lost the last event, with the next one.
+ * Those who are still there have everything, and without anybody's help: at once when no read
+ * failed, else with the next heartbeat, and where a bus lost the last event, with the next one.
  */
 static void come_to_rest(struct simulation *s)
 {
@@ -279,7 +285,8 @@ static void come_back(struct simulation *s)
 			const struct life *l = life_now(s->world.lives, c->job_id);
 			if (c->state != CLIENT_AWAY || c->finished || !l)
 				continue;
-			if (c->polls && c->has && c->seq == l->head && !strcmp(c->epoch, l->epoch) && !l->over)
+			if (c->polls && c->has && c->seq == l->head &&
+			    !strcmp(c->epoch, l->epoch) && !l->over)
 				continue;
 			client_resume(c);
 			away = true;
@@ -351,7 +358,8 @@ static void run_schedule(uint64_t seed, bool tracing)
 
 static void every_client_gets_exactly_what_was_committed(void **state)
 {
-	const char *seed = getenv("JOBLIGHT_TEST_SEED"), *schedules = getenv("JOBLIGHT_TEST_SCHEDULES");
+	const char *seed = getenv("JOBLIGHT_TEST_SEED"),
+	           *schedules = getenv("JOBLIGHT_TEST_SCHEDULES");
 	uint64_t most = schedules ? strtoull(schedules, NULL, 10) : 3000;
 
 	(void)state;
@@ -362,15 +370,16 @@ static void every_client_gets_exactly_what_was_committed(void **state)
 	for (uint64_t n = 1; n <= most; n++)
 		run_schedule(n, false);
 	uint64_t fresh = random_u64();
-	fprintf(stderr, "%llu fresh schedules begin at JOBLIGHT_TEST_SEED=%llu\n", (unsigned long long)(most / 10),
-		(unsigned long long)fresh);
+	fprintf(stderr, "%llu fresh schedules begin at JOBLIGHT_TEST_SEED=%llu\n",
+	        (unsigned long long)(most / 10), (unsigned long long)fresh);
 	for (uint64_t n = 0; n < most / 10; n++)
 		run_schedule(fresh + n, false);
 }
 
 int main(void)
 {
-	const struct CMUnitTest promises[] = { cmocka_unit_test(every_client_gets_exactly_what_was_committed) };
+	const struct CMUnitTest promises[] = { cmocka_unit_test(
+	    every_client_gets_exactly_what_was_committed) };
 
 	return cmocka_run_group_tests_name("simulation", promises, NULL, NULL);
 }

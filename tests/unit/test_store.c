@@ -1,5 +1,6 @@
 /*
- * What every store promises, run over each of them.  What only a file can promise is in test_store_file.c.
+ * What every store promises, run over each of them.  What only a file can promise is in
+ * test_store_file.c.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -74,7 +75,8 @@ static void job_comes_back_with_every_field(void **state)
 	assert_int_equal(out.tasks, in.tasks);
 	assert_int_equal(out.deliverables, in.deliverables);
 	assert_int_equal(out.heartbeat_ms, in.heartbeat_ms);
-	assert_true(out.created == in.created && out.updated == in.updated && out.ended == in.ended);
+	assert_true(out.created == in.created && out.updated == in.updated &&
+	            out.ended == in.ended);
 	assert_ptr_not_equal(out.title, in.title);
 	job_row_finish(&out);
 }
@@ -206,7 +208,8 @@ static const char *stalled(struct store *s, int64_t now, size_t limit)
 	return buf_string(&seen);
 }
 
-static void wait_for_task(struct store *s, int64_t job, const char *id, uint32_t position, int64_t stall_at)
+static void wait_for_task(struct store *s, int64_t job, const char *id, uint32_t position,
+                          int64_t stall_at)
 {
 	struct task_row row = a_task(id, position);
 
@@ -278,7 +281,8 @@ static bool append_task(void *context, const struct task_row *row)
 	return true;
 }
 
-static void put_counted(struct store *s, int64_t job, uint32_t position, enum task_status status, double progress)
+static void put_counted(struct store *s, int64_t job, uint32_t position, enum task_status status,
+                        double progress)
 {
 	char id[16];
 
@@ -376,7 +380,8 @@ static void deliverable_is_found_by_its_id(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer, *r = b->reader;
 	struct job_row job = a_job("j"), other = a_job("k");
-	struct deliverable_row in = { "d1", "report.pdf", "/files/1", "application/pdf", 1770318000000 };
+	struct deliverable_row in = { "d1", "report.pdf", "/files/1", "application/pdf",
+		                      1770318000000 };
 	struct deliverable_row bare = { "d2", "a word", NULL, NULL, 2 }, out = { 0 };
 
 	OK(w->ops->begin(w));
@@ -471,7 +476,8 @@ static bool append_two(void *context, const struct event_row *row)
 	return row->seq != 2;
 }
 
-static const char *events(struct store *s, int64_t job, uint64_t from, bool descending, size_t limit)
+static const char *events(struct store *s, int64_t job, uint64_t from, bool descending,
+                          size_t limit)
 {
 	static struct buf seen;
 	enum store_result r;
@@ -709,7 +715,8 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 		r = w->ops->prune(w, 0, 0, 100, 2);
 		OK(w->ops->commit(w));
 	}
-	assert_in_range(steps, 4, 5); /* six rows, its mark perhaps, and a step that finds nothing */
+	assert_in_range(steps, 4,
+	                5); /* six rows, its mark perhaps, and a step that finds nothing */
 
 	OK(w->ops->begin(w));
 	NONE(w->ops->task_get(w, row.key, "t", &task));
@@ -777,7 +784,8 @@ static void answer_is_remembered_until_it_expires(void **state)
 	assert_string_equal(out.epoch, "0123456789");
 	assert_string_equal(out.body, "an answer");
 	assert_memory_equal(out.fingerprint, in.fingerprint, DIGEST_LEN);
-	assert_true(out.time == 1000 && out.outcome == -7 && out.seq_first == 41 && out.seq_last == 1ULL << 33);
+	assert_true(out.time == 1000 && out.outcome == -7 && out.seq_first == 41 &&
+	            out.seq_last == 1ULL << 33);
 	free(out.body);
 
 	OK(w->ops->begin(w));
@@ -919,7 +927,8 @@ static bool look_at_task(void *context, const struct task_row *row)
 	return true;
 }
 
-/* The writer changes job, task and log in one transaction: whoever sees a part of it sees all of it. */
+/* The writer changes job, task and log in one transaction: whoever sees a part of it sees all of
+ * it. */
 static bool snapshot_is_whole(struct store *s)
 {
 	struct job_row row = { 0 }, again = { 0 };
@@ -927,9 +936,10 @@ static bool snapshot_is_whole(struct store *s)
 	int64_t task = 0;
 	bool whole = s->ops->begin(s) == STORE_OK && s->ops->job_get(s, "j", &row) == STORE_OK &&
 	             s->ops->tasks(s, row.key, look_at_task, &task) == STORE_OK &&
-	             s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &log) == STORE_OK &&
-	             s->ops->job_get(s, "j", &again) == STORE_OK && row.seq == again.seq && log.events == row.seq &&
-	             log.last == row.seq && task == (int64_t)row.seq;
+	             s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &log) ==
+	                 STORE_OK &&
+	             s->ops->job_get(s, "j", &again) == STORE_OK && row.seq == again.seq &&
+	             log.events == row.seq && log.last == row.seq && task == (int64_t)row.seq;
 
 	s->ops->rollback(s);
 	job_row_finish(&row);
@@ -985,7 +995,8 @@ static void readers_see_whole_transactions_while_the_writer_commits(void **state
 	for (int i = 0; i < COMMITS; i++) {
 		write_event(b->writer, &job, i % 3 != 2);
 		if (i % 50 == 49)
-			assert_in_range(b->writer->ops->checkpoint(b->writer), STORE_OK, STORE_NONE);
+			assert_in_range(b->writer->ops->checkpoint(b->writer), STORE_OK,
+			                STORE_NONE);
 	}
 	at_start = watching.snapshots;
 	while (watching.snapshots < at_start + 3) /* it also sees the last one */

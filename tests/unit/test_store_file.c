@@ -1,6 +1,6 @@
 /*
- * What the SQLite store promises because it is a file: it outlives the process, one server has it, it says
- * what is wrong with it, it survives a full disk, and its write-ahead log stays small.
+ * What the SQLite store promises because it is a file: it outlives the process, one server has it,
+ * it says what is wrong with it, it survives a full disk, and its write-ahead log stays small.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,12 +77,12 @@ static void refused(const char *location, const char *words)
 /* ---- in another process ---- */
 
 /* In a child: says what is wrong and ends it. */
-#define CHILD(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "child, line %d: %s\n", __LINE__, #condition);                                 \
-			_exit(1);                                                                                      \
-		}                                                                                                      \
+#define CHILD(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "child, line %d: %s\n", __LINE__, #condition);             \
+			_exit(1);                                                                  \
+		}                                                                                  \
 	} while (0)
 
 static int status_of(pid_t child)
@@ -328,10 +328,12 @@ static void a_full_commit_is_synced(void **state)
 	sqlite3_stmt *st;
 
 	bench_open(b);
-	assert_int_equal(sqlite3_prepare_v2(((struct sqlite_session *)b->writer)->db, "PRAGMA synchronous", -1, &st, NULL),
+	assert_int_equal(sqlite3_prepare_v2(((struct sqlite_session *)b->writer)->db,
+	                                    "PRAGMA synchronous", -1, &st, NULL),
 	                 SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_int_equal(sqlite3_column_int(st, 0), 2); /* FULL: after every commit; NORMAL, 1, is not enough */
+	assert_int_equal(sqlite3_column_int(st, 0),
+	                 2); /* FULL: after every commit; NORMAL, 1, is not enough */
 	sqlite3_finalize(st);
 	bench_close(b);
 }
@@ -440,7 +442,8 @@ static void second_server_is_refused_and_told_by_whom(void **state)
 	snprintf(name, sizeof name, "%s", path(b, "hard"));
 	assert_int_equal(link(b->location, name), 0);
 	refused(name, holder);
-	assert_int_equal(unlink(path(b, "jobs.db-lock")), 0); /* the database itself is locked too */
+	assert_int_equal(unlink(path(b, "jobs.db-lock")),
+	                 0); /* the database itself is locked too */
 	refused(b->location, holder);
 	server_stop(&s);
 	bench_open(b);
@@ -607,7 +610,9 @@ static void damaged_header_is_refused(void **state)
 	static const struct {
 		long at;
 		const char *words;
-	} damages[] = { { 0, "header is damaged" }, { 16, "header is damaged" }, { 100, "damaged" } };
+	} damages[] = { { 0, "header is damaged" },
+		        { 16, "header is damaged" },
+		        { 100, "damaged" } };
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
@@ -670,7 +675,8 @@ static void damaged_row_breaks_the_read_and_nothing_else(void **state)
 	r = b->reader;
 	OK(r->ops->begin(r));
 	assert_int_equal(r->ops->job_get(r, "j1", &row), STORE_BROKEN);
-	assert_int_equal(r->ops->job_get(r, "j0", &row), STORE_BROKEN); /* until it is rolled back */
+	assert_int_equal(r->ops->job_get(r, "j0", &row),
+	                 STORE_BROKEN); /* until it is rolled back */
 	r->ops->rollback(r);
 	OK(r->ops->begin(r));
 	OK(r->ops->job_get(r, "j0", &row));
@@ -764,7 +770,8 @@ static void disk_fills_up(const struct bench *b)
 	uint64_t seq = 0;
 
 	signal(SIGXFSZ, SIG_IGN);
-	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK && w->ops->commit(w) == STORE_OK);
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
+	      w->ops->commit(w) == STORE_OK);
 	for (int round = 0; round < 3; round++) {
 		enum store_result full;
 
@@ -774,7 +781,8 @@ static void disk_fills_up(const struct bench *b)
 		CHILD(full == STORE_FULL);
 		CHILD(strstr(store_error(w), "full") || strstr(store_error(w), "I/O"));
 		CHILD(add_big_event(w, row.key, seq + 1) == STORE_FULL);
-		CHILD(count_events(r, row.key) == seq); /* what was committed can be read meanwhile */
+		CHILD(count_events(r, row.key) ==
+		      seq); /* what was committed can be read meanwhile */
 		limit_files(-1);
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
 		CHILD(count_events(r, row.key) == seq);
@@ -792,7 +800,8 @@ static void full_disk_refuses_writes_until_there_is_space(void **state)
 
 	in_child(disk_fills_up, b);
 	assert_int_equal(sqlite3_open(b->location, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL),
+	                 SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
 	sqlite3_finalize(st);
@@ -810,7 +819,8 @@ static void checkpoint_finds_no_space(const struct bench *b)
 	enum store_result found;
 
 	signal(SIGXFSZ, SIG_IGN);
-	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK && w->ops->commit(w) == STORE_OK);
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
+	      w->ops->commit(w) == STORE_OK);
 	while (size_of(b, "jobs.db-wal") < 9 << 20)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
 	limit_files(1 << 20);
@@ -961,7 +971,8 @@ static void program_that_goes_on_reading_is_told_of_and_not_waited_for(void **st
 
 	open_quickly(b, &row);
 	assert_int_equal(sqlite3_open(b->location, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL),
+	                 SQLITE_OK);
 	while (size_of(b, "jobs.db-wal") < 100 * MIB)
 		write_batch(b->writer, row.key, &seq, 100000, 20);
 	while ((r = b->writer->ops->checkpoint(b->writer)) != STORE_BUSY)
@@ -990,7 +1001,8 @@ static long long written_by_me(void)
 	return bytes;
 }
 
-/* Goes on writing a little until the log has begun again: the most that one checkpoint wrote on this thread. */
+/* Goes on writing a little until the log has begun again: the most that one checkpoint wrote on
+ * this thread. */
 static long long most_in_one_checkpoint(struct bench *b, int64_t job, uint64_t *seq)
 {
 	const struct sqlite_session *s = (const struct sqlite_session *)b->writer;
@@ -1018,7 +1030,8 @@ static void no_write_waits_while_a_large_log_is_copied(void **state)
 
 	open_quickly(b, &row);
 	assert_int_equal(sqlite3_open(b->location, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL),
+	                 SQLITE_OK);
 	while (size_of(b, "jobs.db-wal") < 100 * MIB)
 		write_batch(b->writer, row.key, &seq, 100000, 20);
 	sqlite3_close_v2(other);
@@ -1111,7 +1124,8 @@ static int steps_to_count(struct bench *b, size_t limit)
 	return sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
 }
 
-/* Of every kind a thousand: jobs that ended long ago, long ones, deleted ones with and without events, keys. */
+/* Of every kind a thousand: jobs that ended long ago, long ones, deleted ones with and without
+ * events, keys. */
 static void counting_what_is_overdue_takes_no_longer_when_there_is_more(void **state)
 {
 	struct bench *b = *state;

@@ -1,7 +1,7 @@
 /*
- * Two stores that are told the same history hold the same rows: seeded random transactions, committed and
- * rolled back, applied to the memory store and to a file, compared after each one.  The failing seed is
- * named; `test_store_random SEED` runs that one alone.
+ * Two stores that are told the same history hold the same rows: seeded random transactions,
+ * committed and rolled back, applied to the memory store and to a file, compared after each one.
+ * The failing seed is named; `test_store_random SEED` runs that one alone.
  */
 #include "store_kit.h"
 
@@ -86,7 +86,9 @@ static void change_task(struct store *s, struct job_row *job, uint64_t *seed)
 static void add_event(struct store *s, struct job_row *job, uint64_t *seed)
 {
 	char json[32];
-	struct event_row row = { ++job->seq, (enum event_type)below(seed, EVENT_TYPE_COUNT), below(seed, 100), { 0 } };
+	struct event_row row = {
+		++job->seq, (enum event_type)below(seed, EVENT_TYPE_COUNT), below(seed, 100), { 0 }
+	};
 
 	snprintf(json, sizeof json, "{\"n\":%u}", below(seed, 1000));
 	row.json = slice_of(json);
@@ -108,14 +110,16 @@ static void put_answer(struct store *s, struct job_row *job, uint64_t *seed)
 	char key[16];
 
 	name(key, sizeof key, 'k', below(seed, IDS));
-	struct idempotency_row row = an_answer(below(seed, 2) ? job->id : "", key, below(seed, 100));
+	struct idempotency_row row = an_answer(below(seed, 2) ? job->id : "", key,
+	                                       below(seed, 100));
 	OK(s->ops->idempotency_put(s, &row));
 }
 
 static void one_change(struct store *s, uint64_t *seed)
 {
 	static void (*const changes[])(struct store *, struct job_row *, uint64_t *) = {
-		add_event, add_event, add_event, change_task, change_task, change_job, put_deliverable, put_answer,
+		add_event,   add_event,  add_event,       change_task,
+		change_task, change_job, put_deliverable, put_answer,
 	};
 	struct job_row job = job_of(s, seed);
 	uint32_t what = below(seed, 12);
@@ -151,7 +155,8 @@ static void dump_answers(struct store *s, struct buf *text)
 			name(id, sizeof id, 'k', key);
 			if (s->ops->idempotency_get(s, scope, id, &row) != STORE_OK)
 				continue;
-			buf_format(text, "answer %s %s %lld\n", row.scope, row.key, (long long)row.time);
+			buf_format(text, "answer %s %s %lld\n", row.scope, row.key,
+			           (long long)row.time);
 			free(row.body);
 		}
 }
@@ -217,7 +222,8 @@ static void history(struct pair *p, uint64_t seed)
 static void stores_agree_on_any_history(void **state)
 {
 	(void)state;
-	for (uint64_t seed = only_seed ? only_seed : 1; seed <= (only_seed ? only_seed : SEEDS); seed++) {
+	for (uint64_t seed = only_seed ? only_seed : 1; seed <= (only_seed ? only_seed : SEEDS);
+	     seed++) {
 		struct bench b;
 		struct pair p;
 
@@ -237,7 +243,8 @@ static void stores_agree_on_any_history(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct CMUnitTest promises[] = { cmocka_unit_test(stores_agree_on_any_history) };
+	static const struct CMUnitTest promises[] = { cmocka_unit_test(
+	    stores_agree_on_any_history) };
 
 	if (argc > 1)
 		only_seed = strtoull(argv[1], NULL, 10);

@@ -12,7 +12,9 @@ static struct timeline line;
 
 static void boots(const char *boot, int64_t wall)
 {
-	machine = (struct clock_reading){ .boot = boot, .wall = wall, .monotonic = 5000, .boottime = 5000 };
+	machine = (struct clock_reading){
+		.boot = boot, .wall = wall, .monotonic = 5000, .boottime = 5000
+	};
 }
 
 static void passes(int64_t ms)
@@ -75,7 +77,8 @@ static void time_passes_as_on_any_clock(void **state)
 
 static void a_jump_changes_nothing_and_is_seen_once(void **state)
 {
-	static const int64_t jumps[] = { 120000, -HOUR, 400 * 24 * HOUR, TIMELINE_JUMP_MS + 1, -TIMELINE_JUMP_MS - 1 };
+	static const int64_t jumps[] = { 120000, -HOUR, 400 * 24 * HOUR, TIMELINE_JUMP_MS + 1,
+		                         -TIMELINE_JUMP_MS - 1 };
 	bool save;
 
 	(void)state;

@@ -65,7 +65,8 @@ static void a_lasting_fault_is_logged_once_and_counted(void **state)
 	assert_int_equal(trouble_due(&t), UINT64_MAX);
 	text = log_end();
 	assert_int_equal(count(text, "\n"), 2);
-	assert_int_equal(count(text, "msg=\"it fails\" cause=\"the disk is full\" failures=1\n"), 1);
+	assert_int_equal(count(text, "msg=\"it fails\" cause=\"the disk is full\" failures=1\n"),
+	                 1);
 	assert_int_equal(count(text, "msg=\"it works\" failures=6000\n"), 1);
 	assert_int_equal(t.total, 6000);
 	free(text);

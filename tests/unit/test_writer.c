@@ -1,6 +1,6 @@
 /*
- * The store thread with a store that fails: what is answered then, and what its chores do, of which nobody
- * hears.  Tests wait for what the thread does; the hooks below tell when it has.
+ * The store thread with a store that fails: what is answered then, and what its chores do, of which
+ * nobody hears.  Tests wait for what the thread does; the hooks below tell when it has.
  */
 #include "store_kit.h"
 
@@ -26,8 +26,9 @@ struct office {
 	unsigned answers, refusals, events, batches_of_nobody;
 	unsigned commits, prunes, checkpoints, failing_commits, failing_begins;
 	unsigned spared_commits; /* before those that fail */
-	bool relevant; /* of the store thread: its transaction logs or removes something, so its commit may fail */
-	bool flood; /* every answer brings another op, so that somebody always waits */
+	bool relevant; /* of the store thread: its transaction logs or removes something, so its
+	                  commit may fail */
+	bool flood;    /* every answer brings another op, so that somebody always waits */
 	unsigned flooded;
 	bool cycling; /* the same with jobs that are made and deleted again */
 	unsigned deletions;
@@ -66,7 +67,8 @@ static enum store_result hooked_begin(struct store *s)
 
 static enum store_result hooked_commit(struct store *s)
 {
-	if (office->relevant && !take_one(&office->spared_commits) && take_one(&office->failing_commits)) {
+	if (office->relevant && !take_one(&office->spared_commits) &&
+	    take_one(&office->failing_commits)) {
 		snprintf(s->error, sizeof s->error, "a fault was asked for");
 		return STORE_FULL;
 	}
@@ -81,7 +83,8 @@ static enum store_result hooked_event_add(struct store *s, int64_t job, const st
 	return faulty_event_add(s, job, row);
 }
 
-static enum store_result hooked_prune(struct store *s, int64_t keys, int64_t logs, uint64_t most, size_t budget)
+static enum store_result hooked_prune(struct store *s, int64_t keys, int64_t logs, uint64_t most,
+                                      size_t budget)
 {
 	enum store_result r = faulty_prune(s, keys, logs, most, budget);
 
@@ -159,7 +162,8 @@ static void deliver(void *context, struct batch *batch, struct op *ops)
 	pthread_cond_broadcast(&o->changed);
 	pthread_mutex_unlock(&o->lock);
 	if (more)
-		submit_or_free(o, an_op(OP_TASK_REPORT, "busy", "{\"taskId\":\"t\",\"note\":\"n\"}"));
+		submit_or_free(o,
+		               an_op(OP_TASK_REPORT, "busy", "{\"taskId\":\"t\",\"note\":\"n\"}"));
 }
 
 /* ---- the office ---- */
@@ -171,7 +175,8 @@ static int setup(void **state)
 	struct office *o = office = xcalloc(1, sizeof *o);
 
 	bench_directory(&o->bench);
-	snprintf(o->bench.location, sizeof o->bench.location, location ? location : "%s/jobs.db", o->bench.directory);
+	snprintf(o->bench.location, sizeof o->bench.location, location ? location : "%s/jobs.db",
+	         o->bench.directory);
 	bench_open(&o->bench);
 	o->limits = limits_standard;
 	faulty_init(&o->store, o->bench.writer, &o->ops, true);
@@ -309,7 +314,8 @@ static void a_silence_that_cannot_be_committed_is_told_later(void **state)
 	o->failing_commits = 3;
 	start(o);
 	submit(o, OP_JOB_CREATE, "j",
-	       "{\"title\":\"T\",\"heartbeatTimeoutMs\":40,\"tasks\":[{\"id\":\"t\",\"status\":\"in_progress\"}]}");
+	       "{\"title\":\"T\",\"heartbeatTimeoutMs\":40,\"tasks\":[{\"id\":\"t\",\"status\":"
+	       "\"in_progress\"}]}");
 	wait_for(o, &o->batches_of_nobody, 1);
 	assert_int_equal(o->refusals, 0);
 	assert_int_equal(o->events, 2);
@@ -328,7 +334,8 @@ static void the_thread_checkpoints_after_it_has_written(void **state)
 	wait_for(o, &o->checkpoints, before + 1);
 }
 
-/* Each time the thread has written it has had the occasion before it begins again, and has used it. */
+/* Each time the thread has written it has had the occasion before it begins again, and has used it.
+ */
 static void a_checkpoint_comes_before_the_next_transaction(void **state)
 {
 	struct office *o = *state;
@@ -346,7 +353,8 @@ static void a_checkpoint_comes_before_the_next_transaction(void **state)
 	assert_in_range(checkpoints, 2, UINT_MAX);
 }
 
-/* Each answer brings the next op before the thread can rest; more rows than one step removes are overdue. */
+/* Each answer brings the next op before the thread can rest; more rows than one step removes are
+ * overdue. */
 static void pruning_has_its_share_however_busy_the_thread_is(void **state)
 {
 	struct office *o = *state;

@@ -1,4 +1,5 @@
-/* The static files of www/: built into the program, or read once from a directory.  Immutable, any thread. */
+/* The static files of www/: built into the program, or read once from a directory.  Immutable, any
+ * thread. */
 #ifndef JOBLIGHT_API_PAGES_H
 #define JOBLIGHT_API_PAGES_H
 
@@ -20,9 +21,9 @@ struct page {
 struct pages;
 
 /*
- * `directory` NULL: the built-in ones, which the build has compressed.  `demo`: the HTML says that this server
- * is a demonstration (<html data-demo>), and only then do the pages offer a worker that does jobs by itself.
- * NULL with a message when the directory cannot be read.
+ * `directory` NULL: the built-in ones, which the build has compressed.  `demo`: the HTML says that
+ * this server is a demonstration (<html data-demo>), and only then do the pages offer a worker that
+ * does jobs by itself. NULL with a message when the directory cannot be read.
  */
 struct pages *pages_load(const char *directory, bool demo, char *error, size_t error_len);
 const struct page *pages_find(const struct pages *p, struct slice name); /* NULL: none */

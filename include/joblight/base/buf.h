@@ -24,7 +24,8 @@ void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t value); /* decimal */
 void buf_format(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *buf_string(struct buf *b); /* NUL behind the end (not counted); valid until the next change */
+const char *
+buf_string(struct buf *b); /* NUL behind the end (not counted); valid until the next change */
 
 static inline void buf_slice(struct buf *b, struct slice s)
 {

@@ -9,11 +9,11 @@
 
 #define CLOCK_TEXT_LEN 24 /* 2026-02-05T19:00:00.000Z */
 
-int64_t clock_wall_ms(void);       /* since 1970, may jump */
-uint64_t clock_monotonic_ms(void); /* never goes back */
-uint64_t clock_monotonic_us(void); /* the same clock */
+int64_t clock_wall_ms(void);        /* since 1970, may jump */
+uint64_t clock_monotonic_ms(void);  /* never goes back */
+uint64_t clock_monotonic_us(void);  /* the same clock */
 uint64_t clock_thread_cpu_us(void); /* processor time that the calling thread has used */
-uint64_t clock_boottime_ms(void);  /* the same, and also runs while the machine sleeps */
+uint64_t clock_boottime_ms(void);   /* the same, and also runs while the machine sleeps */
 
 /* The id of this boot of the machine; "unknown" when the system does not tell. */
 #define CLOCK_BOOT_LEN 36

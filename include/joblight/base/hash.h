@@ -1,4 +1,5 @@
-/* uthash with our allocation: out of memory ends the process with a line, not with exit(-1) in silence. */
+/* uthash with our allocation: out of memory ends the process with a line, not with exit(-1) in
+ * silence. */
 #ifndef JOBLIGHT_BASE_HASH_H
 #define JOBLIGHT_BASE_HASH_H
 

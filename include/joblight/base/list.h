@@ -1,4 +1,5 @@
-/* An intrusive doubly linked ring: the head is a node like the others; removing twice is harmless. */
+/* An intrusive doubly linked ring: the head is a node like the others; removing twice is harmless.
+ */
 #ifndef JOBLIGHT_BASE_LIST_H
 #define JOBLIGHT_BASE_LIST_H
 

@@ -9,7 +9,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_set_level(enum log_level lowest);
 
-/* Then pairs of (const char *key, const char *value).  NULL values are left out; the macros end the list. */
+/* Then pairs of (const char *key, const char *value).  NULL values are left out; the macros end the
+ * list. */
 void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
 
 #define log_debug(...) log_event(LOG_LEVEL_DEBUG, __VA_ARGS__, (char *)0)

@@ -1,6 +1,6 @@
 /*
- * How much memory the process has, and may have.  A gauge is asked often and looks seldom; any thread may
- * ask it.
+ * How much memory the process has, and may have.  A gauge is asked often and looks seldom; any
+ * thread may ask it.
  */
 #ifndef JOBLIGHT_BASE_MEMORY_H
 #define JOBLIGHT_BASE_MEMORY_H
@@ -15,11 +15,13 @@ struct memory_gauge {
 	atomic_bool is_short;
 };
 
-/* Bytes: what is resident (proc(5), statm), and what the machine or this control group may use at all. */
+/* Bytes: what is resident (proc(5), statm), and what the machine or this control group may use at
+ * all. */
 uint64_t memory_resident(void);
 uint64_t memory_of_machine(void);
 
-/* Whether more than `most` is resident.  It looks again every 100 ms at most, and logs when that changes. */
+/* Whether more than `most` is resident.  It looks again every 100 ms at most, and logs when that
+ * changes. */
 bool memory_is_short(struct memory_gauge *g, uint64_t now_ms);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * Allocation that cannot fail: out of memory ends the process here and nowhere else, with a line on standard
- * error.  Every size that a client can choose was limited before it reaches these.
+ * Allocation that cannot fail: out of memory ends the process here and nowhere else, with a line on
+ * standard error.  Every size that a client can choose was limited before it reaches these.
  *
- * may_malloc() is the other kind, for a library that can say that memory ran out but not why it gave up.
+ * may_malloc() is the other kind, for a library that can say that memory ran out but not why it
+ * gave up.
  */
 #ifndef JOBLIGHT_BASE_XALLOC_H
 #define JOBLIGHT_BASE_XALLOC_H

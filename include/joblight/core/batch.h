@@ -1,6 +1,6 @@
 /*
- * What one transaction committed: events in the order of their commit, immutable once sealed and shared
- * by all loops by reference count.  Filled by the store thread, read by any.
+ * What one transaction committed: events in the order of their commit, immutable once sealed and
+ * shared by all loops by reference count.  Filled by the store thread, read by any.
  */
 #ifndef JOBLIGHT_CORE_BATCH_H
 #define JOBLIGHT_CORE_BATCH_H

@@ -36,7 +36,7 @@ const char *resume_text(enum resume r);
 const char *reset_reason_text(enum reset_reason r); /* NULL for RESET_NONE */
 
 /* `p` of any kind but POSITION_TIME. */
-enum resume position_resume(const struct position *p, const char *epoch, uint64_t first, uint64_t head,
-			    enum reset_reason *reason);
+enum resume position_resume(const struct position *p, const char *epoch, uint64_t first,
+                            uint64_t head, enum reset_reason *reason);
 
 #endif

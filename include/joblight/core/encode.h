@@ -6,14 +6,15 @@
 #include "joblight/core/model.h"
 
 /* The event's JSON: the state after the change.  Bytes go to `out`. */
-void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct task_row *task);
+void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
+                        const struct task_row *task);
 
 enum job_update_extra { JOB_UPDATE_METADATA = 1, JOB_UPDATE_CREATED = 2 };
 /* With JOB_UPDATE_CREATED, `tasks` are the ones the job came with. */
-void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time, unsigned extra,
-		       const struct task_row *tasks, size_t task_count);
+void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time,
+                       unsigned extra, const struct task_row *tasks, size_t task_count);
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
-			      const struct deliverable_row *deliverable);
+                              const struct deliverable_row *deliverable);
 
 struct command {
 	struct slice name;
@@ -21,12 +22,14 @@ struct command {
 	struct slice args;   /* a JSON object */
 };
 
-void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time, const struct command *command);
+void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
+                    const struct command *command);
 
 /* Members of the snapshot, without braces around the whole. */
-void encode_job_head(struct buf *out, const struct job_row *job);     /* "id":… "endedAt" */
-void encode_job_position(struct buf *out, const struct job_row *job); /* ,"seq":…,"epoch":…,"cursor":… */
-void encode_task(struct buf *out, const struct task_row *task);       /* a whole object */
+void encode_job_head(struct buf *out, const struct job_row *job); /* "id":… "endedAt" */
+void encode_job_position(struct buf *out,
+                         const struct job_row *job); /* ,"seq":…,"epoch":…,"cursor":… */
+void encode_task(struct buf *out, const struct task_row *task); /* a whole object */
 void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable);
 
 #endif

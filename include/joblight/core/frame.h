@@ -1,6 +1,6 @@
 /*
- * How one event's JSON stands on a wire.  A frame is prefix + JSON + suffix; the JSON is the same bytes in
- * all of them.
+ * How one event's JSON stands on a wire.  A frame is prefix + JSON + suffix; the JSON is the same
+ * bytes in all of them.
  *
  *   FRAME_SSE    id: <cursor>\n data: <json>\n \n                (WHATWG HTML, server-sent events)
  *   FRAME_NAMED  event: <type>\n in front of that               (?named=1)
@@ -15,21 +15,22 @@ enum framing { FRAME_SSE, FRAME_NAMED, FRAME_WS, FRAMING_COUNT };
 
 #define FRAME_PREFIX_MAX (CURSOR_MAX + 48)
 
-size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq, enum event_type type,
-		    size_t json_len);
+size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
+                    enum event_type type, size_t json_len);
 struct slice frame_suffix(enum framing f);
 size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + text */
 
-void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq, enum event_type type,
-	       struct slice json);
+void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
+               enum event_type type, struct slice json);
 
 /* A message that is not logged: it has no id. */
 void frame_add_passing(struct buf *out, enum framing f, struct slice json);
 
 /*
- * Wrapping: bytes that are made in a buffer get a header in front and go out in one write with it.  The buffer is
- * begun with wrap_begin(), which leaves room; wrap_chunk() and wrap_fragment() write the header right in front of
- * the payload, which begins at `at` and ends with the buffer.  They return where the wrapped bytes begin.
+ * Wrapping: bytes that are made in a buffer get a header in front and go out in one write with it.
+ * The buffer is begun with wrap_begin(), which leaves room; wrap_chunk() and wrap_fragment() write
+ * the header right in front of the payload, which begins at `at` and ends with the buffer.  They
+ * return where the wrapped bytes begin.
  *
  *   chunk     <length in hex>\r\n payload \r\n                    (HTTP/1.1, RFC 9112 section 7.1)
  *   fragment  a text frame, or a part of a fragmented message     (RFC 6455 section 5.4)
@@ -38,20 +39,22 @@ void frame_add_passing(struct buf *out, enum framing f, struct slice json);
 #define WRAP_TAIL_MAX 2
 #define LAST_CHUNK "0\r\n\r\n"
 
-/* Empties the buffer and leaves room for `front` bytes and a header; returns where the payload begins. */
+/* Empties the buffer and leaves room for `front` bytes and a header; returns where the payload
+ * begins. */
 size_t wrap_begin(struct buf *b, size_t front);
-size_t wrap_chunk(struct buf *b, size_t at); /* the payload is not empty: an empty chunk would be the last one */
+size_t wrap_chunk(struct buf *b,
+                  size_t at); /* the payload is not empty: an empty chunk would be the last one */
 size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last);
 
 /*
- * A snapshot stands in data lines of at most DATA_LINE_MAX bytes, cut between its rows (tasks, deliverables).
- * A row that is larger stands in one line.
+ * A snapshot stands in data lines of at most DATA_LINE_MAX bytes, cut between its rows (tasks,
+ * deliverables). A row that is larger stands in one line.
  */
 #define DATA_LINE_MAX (32 * 1024)
 
 /*
- * Where the line ends that begins at `from` of the snapshot and has `used` bytes in front of that already; `from`
- * itself when those leave no room.  The rows are found behind `rows_at`.
+ * Where the line ends that begins at `from` of the snapshot and has `used` bytes in front of that
+ * already; `from` itself when those leave no room.  The rows are found behind `rows_at`.
  */
 size_t frame_line_end(struct slice snapshot, size_t rows_at, size_t from, size_t used);
 

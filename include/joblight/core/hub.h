@@ -10,13 +10,13 @@
  *                                               ▲                     │
  *                                               └── lapped: read ─────┘
  *
- * Publishing appends to the ring and marks the channel; hub_round() then walks marked channels and gives
- * each subscriber everything it has not seen in one write.  A blocked subscriber is skipped until
- * hub_writable(); nothing is queued for it.
+ * Publishing appends to the ring and marks the channel; hub_round() then walks marked channels and
+ * gives each subscriber everything it has not seen in one write.  A blocked subscriber is skipped
+ * until hub_writable(); nothing is queued for it.
  *
- * No I/O, threads or clock: bytes leave through subscriber_ops, reads through hub_ops, time comes in.
- * One thread.  Transports embed `struct subscriber`, zeroed before its first attach; they may detach a
- * subscriber inside any of its call backs, but free it only outside of them.
+ * No I/O, threads or clock: bytes leave through subscriber_ops, reads through hub_ops, time comes
+ * in. One thread.  Transports embed `struct subscriber`, zeroed before its first attach; they may
+ * detach a subscriber inside any of its call backs, but free it only outside of them.
  */
 #ifndef JOBLIGHT_CORE_HUB_H
 #define JOBLIGHT_CORE_HUB_H
@@ -32,7 +32,8 @@ struct subscriber;
 
 /* How a subscription begins, or begins anew after a reset. */
 struct opening {
-	enum outcome outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
+	enum outcome
+	    outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
 	const char *detail;
 	bool deleted; /* NOT_FOUND: the job in which the position is was deleted */
 	enum resume resume;
@@ -44,7 +45,7 @@ struct opening {
 	uint64_t start; /* the stream goes on behind this seq */
 	uint64_t head;
 	unsigned watchers;
-	uint64_t heartbeat_ms; /* the period of this subscriber */
+	uint64_t heartbeat_ms;      /* the period of this subscriber */
 	struct slice snapshot;      /* unless EXACT */
 	size_t rows_at;             /* in it: the tasks and deliverables stand behind this */
 	struct read_result *result; /* what was read, or NULL; hold it to keep `snapshot` */
@@ -53,7 +54,7 @@ struct opening {
 /* How a subscription ended.  Its strings are valid during the call. */
 struct ending {
 	const char *job_id, *epoch;
-	uint64_t seq;       /* of the job's last event, which the subscriber has got or did not want */
+	uint64_t seq; /* of the job's last event, which the subscriber has got or did not want */
 	const char *status; /* the job's, or "deleted" */
 };
 
@@ -61,16 +62,18 @@ enum sink { SINK_OPEN, SINK_BLOCKED };
 
 struct subscriber_ops {
 	void (*opened)(struct subscriber *s, const struct opening *o);
-	/* Whole frames, or a piece of the first message.  All bytes are taken; BLOCKED means no more until
-	 * hub_writable(). */
+	/* Whole frames, or a piece of the first message.  All bytes are taken; BLOCKED means no
+	 * more until hub_writable(). */
 	enum sink (*write)(struct subscriber *s, const char *bytes, size_t len);
-	/* Instead of write: there is something behind the cursor, or the job has ended (polling). */
+	/* Instead of write: there is something behind the cursor, or the job has ended (polling).
+	 */
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
 	void (*ended)(struct subscriber *s, const struct ending *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
-	void (*stalled)(struct subscriber *s);                  /* took nothing for stall_ms; detached already */
-	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL: never known. */
+	void (*stalled)(struct subscriber *s); /* took nothing for stall_ms; detached already */
+	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL:
+	 * never known. */
 	bool (*takes)(struct subscriber *s);
 };
 
@@ -80,7 +83,8 @@ struct subscriber_ops {
 #define TYPE_BITS_ALL (2 * TYPE_BIT_PRESENCE - 1)
 _Static_assert(TYPE_BITS_ALL <= UINT8_MAX, "subscriber.types holds every kind");
 
-/* What a subscriber may ask for: the period of its heartbeats, and for how many browser tabs it speaks. */
+/* What a subscriber may ask for: the period of its heartbeats, and for how many browser tabs it
+ * speaks. */
 #define HEARTBEAT_SECONDS_MIN 5
 #define HEARTBEAT_SECONDS_MAX 60
 #define TABS_MAX 32
@@ -88,7 +92,8 @@ _Static_assert(TYPE_BITS_ALL <= UINT8_MAX, "subscriber.types holds every kind");
 /* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
 bool hub_types_parse(struct slice list, unsigned *types);
 
-/* Private to the hub but for reading `cursor`, `channel` != NULL (attached), `blocked` and `chunked`. */
+/* Private to the hub but for reading `cursor`, `channel` != NULL (attached), `blocked` and
+ * `chunked`. */
 struct subscriber {
 	const struct subscriber_ops *ops;
 	struct channel *channel;
@@ -99,7 +104,8 @@ struct subscriber {
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s; /* 0: the server's standard period */
 	uint8_t tabs;        /* counted as so many watchers */
-	uint32_t beat_due, stall_due; /* the low half of the time: there are ten thousands of these */
+	uint32_t beat_due,
+	    stall_due; /* the low half of the time: there are ten thousands of these */
 	struct list beat, stall;
 	struct hub_read *read;
 	struct outbox *outbox;
@@ -107,7 +113,8 @@ struct subscriber {
 };
 
 struct hub_ops {
-	/* Takes the request and later gives it back through its done(); false: overloaded, still the hub's. */
+	/* Takes the request and later gives it back through its done(); false: overloaded, still
+	 * the hub's. */
 	bool (*read)(void *context, struct read_request *r);
 	/* There is a round to run: call hub_round() soon.  May be called often. */
 	void (*wake)(void *context);
@@ -127,61 +134,70 @@ struct attach {
 	const char *job_id;
 	struct position position;
 	enum framing framing;
-	unsigned types; /* TYPE_BITs of what it wants; the cursor passes over the rest */
-	size_t limit;   /* events in one read; 0: the hub's own measure */
-	uint64_t asker; /* of its reads: see reading.h */
-	bool chunked;   /* each write is a chunk of HTTP/1.1 */
-	bool blocked;   /* the connection takes nothing now: as after hub_block() */
+	unsigned types;      /* TYPE_BITs of what it wants; the cursor passes over the rest */
+	size_t limit;        /* events in one read; 0: the hub's own measure */
+	uint64_t asker;      /* of its reads: see reading.h */
+	bool chunked;        /* each write is a chunk of HTTP/1.1 */
+	bool blocked;        /* the connection takes nothing now: as after hub_block() */
 	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's standard period */
 	uint8_t tabs;        /* 1 to TABS_MAX; 0 counts as 1 */
 };
 
 /* The answer is opened(), now or later. */
-void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops, const struct attach *a);
+void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops,
+                const struct attach *a);
 void hub_detach(struct hub *h, struct subscriber *s); /* harmless when it is detached */
 /* The connection behind it takes no more for now, or takes again. */
 void hub_block(struct hub *h, struct subscriber *s);
 void hub_writable(struct hub *h, struct subscriber *s);
 
 /*
- * What a subscriber is told first: head + snapshot + tail are one message, in as many writes as it takes; in
- * the framings of server-sent events the snapshot stands in several data lines.
+ * What a subscriber is told first: head + snapshot + tail are one message, in as many writes as it
+ * takes; in the framings of server-sent events the snapshot stands in several data lines.
  */
 struct first_message {
-	struct buf raw;        /* goes in front of the message, outside its framing: a response's head */
+	struct buf raw; /* goes in front of the message, outside its framing: a response's head */
 	struct buf head, tail;
 	struct slice snapshot; /* may be empty; its bytes belong to the read_result */
 	size_t rows_at;        /* as in `struct opening` */
 };
 
 /*
- * Sends the message before everything else; used inside opened().  The buffers of `m` are taken over (and
- * emptied); the snapshot stays valid through a reference on `result` (may be NULL with an empty snapshot).
+ * Sends the message before everything else; used inside opened().  The buffers of `m` are taken
+ * over (and emptied); the snapshot stays valid through a reference on `result` (may be NULL with an
+ * empty snapshot).
  */
-void hub_send(struct hub *h, struct subscriber *s, struct first_message *m, struct read_result *result);
-/* The first message has begun and is not complete: between two writes nothing of others may come. */
+void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
+              struct read_result *result);
+/* The first message has begun and is not complete: between two writes nothing of others may come.
+ */
 bool subscriber_in_message(const struct subscriber *s);
 
 /* Committed events, in order. */
 void hub_publish(struct hub *h, const struct batch *b);
 
 /*
- * A message that is not logged (presence): goes to the job's subscribers behind the events they have not
- * seen; one that comes while they are busy replaces the one before.  Nothing happens when nobody watches, or
- * when it is the same as the last one and no opening has told another count of watchers since.
+ * A message that is not logged (presence): goes to the job's subscribers behind the events they
+ * have not seen; one that comes while they are busy replaces the one before.  Nothing happens when
+ * nobody watches, or when it is the same as the last one and no opening has told another count of
+ * watchers since.
  */
 void hub_pass(struct hub *h, const char *job_id, struct slice json);
 /* There was such a message, or somebody needs one: an opening has told a count that is not one. */
 bool hub_passed(const struct hub *h, const char *job_id);
 
-/* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back. */
+/* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back.
+ */
 bool hub_round(struct hub *h, uint64_t now_ms);
-/* The pause between two rounds of a channel with many watchers, from its next round on; limits->pace_ms until then. */
+/* The pause between two rounds of a channel with many watchers, from its next round on;
+ * limits->pace_ms until then. */
 void hub_set_pace(struct hub *h, uint64_t pace_ms);
-/* When the next paced round begins, and hub_round() is to be called; UINT64_MAX: none is waiting. */
+/* When the next paced round begins, and hub_round() is to be called; UINT64_MAX: none is waiting.
+ */
 uint64_t hub_round_due(const struct hub *h);
 
-/* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes back. */
+/* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes
+ * back. */
 bool hub_tick(struct hub *h, uint64_t now_ms);
 
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */
@@ -189,19 +205,22 @@ unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and else
 void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count);
 
 /*
- * It did not want every type, so it has passed over events that it never saw: what it hears carries the position
- * that it stands for, `cursor` of subscriber_epoch().  Holds after the end too.
+ * It did not want every type, so it has passed over events that it never saw: what it hears carries
+ * the position that it stands for, `cursor` of subscriber_epoch().  Holds after the end too.
  */
 bool subscriber_filters(const struct subscriber *s);
 
 /* What a polling subscriber may take, inside opened() and ready(). */
 uint64_t subscriber_head(const struct subscriber *s);
-bool subscriber_ended(const struct subscriber *s);   /* and the head is the end; or deleted */
+bool subscriber_ended(const struct subscriber *s); /* and the head is the end; or deleted */
 bool subscriber_deleted(const struct subscriber *s);
-bool subscriber_reaches(const struct subscriber *s); /* the ring holds everything behind the cursor */
+bool subscriber_reaches(
+    const struct subscriber *s); /* the ring holds everything behind the cursor */
 bool subscriber_wants(const struct subscriber *s, enum event_type type);
-void subscriber_pass_over(struct subscriber *s, uint64_t seq); /* it wants nothing of what is up to this event */
-enum event_type subscriber_type(const struct subscriber *s, uint64_t seq); /* of an event that the ring holds */
+void subscriber_pass_over(struct subscriber *s,
+                          uint64_t seq); /* it wants nothing of what is up to this event */
+enum event_type subscriber_type(const struct subscriber *s,
+                                uint64_t seq); /* of an event that the ring holds */
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);
 enum job_status subscriber_status(const struct subscriber *s);
 const char *subscriber_epoch(const struct subscriber *s);

@@ -36,10 +36,13 @@ struct message {
 	bool unreadable;           /* on failure: not even the kind could be read */
 };
 
-/* False: the problem is set; `id`, `job_id` and `kind` are as far as they could be read, `op` is NULL. */
-bool message_decode(const struct limits *limits, struct slice text, struct message *m, struct problem *problem);
+/* False: the problem is set; `id`, `job_id` and `kind` are as far as they could be read, `op` is
+ * NULL. */
+bool message_decode(const struct limits *limits, struct slice text, struct message *m,
+                    struct problem *problem);
 
 /* The body of POST …/presence: {agent, state, taskId?}. */
-bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w, struct problem *problem);
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w,
+                     struct problem *problem);
 
 #endif

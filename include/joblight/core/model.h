@@ -1,5 +1,6 @@
 /*
- * The nouns: jobs, tasks, deliverables, and what may happen to them.  Plain data and pure functions.
+ * The nouns: jobs, tasks, deliverables, and what may happen to them.  Plain data and pure
+ * functions.
  *
  *      pending ⇄ in_progress ⇄ revisions ⇄ hardening        every move between these is allowed
  *                        │
@@ -18,21 +19,21 @@
 #define EPOCH_LEN 10 /* 50 random bits in base 32 */
 #define KEY_MAX 255  /* bytes of an idempotency key */
 
-#define JOB_STATUSES(X)                                                                                \
-	X(PENDING, "pending", false)                                                                   \
-	X(IN_PROGRESS, "in_progress", false)                                                           \
-	X(REVISIONS, "revisions", false)                                                               \
-	X(HARDENING, "hardening", false)                                                               \
-	X(COMPLETED, "completed", true)                                                                \
-	X(FAILED, "failed", true)                                                                      \
+#define JOB_STATUSES(X)                                                                            \
+	X(PENDING, "pending", false)                                                               \
+	X(IN_PROGRESS, "in_progress", false)                                                       \
+	X(REVISIONS, "revisions", false)                                                           \
+	X(HARDENING, "hardening", false)                                                           \
+	X(COMPLETED, "completed", true)                                                            \
+	X(FAILED, "failed", true)                                                                  \
 	X(CANCELLED, "cancelled", true)
 
-#define TASK_STATUSES(X)                                                                               \
-	X(PENDING, "pending", false)                                                                   \
-	X(IN_PROGRESS, "in_progress", false)                                                           \
-	X(BLOCKED, "blocked", false)                                                                   \
-	X(COMPLETED, "completed", true)                                                                \
-	X(FAILED, "failed", true)                                                                      \
+#define TASK_STATUSES(X)                                                                           \
+	X(PENDING, "pending", false)                                                               \
+	X(IN_PROGRESS, "in_progress", false)                                                       \
+	X(BLOCKED, "blocked", false)                                                               \
+	X(COMPLETED, "completed", true)                                                            \
+	X(FAILED, "failed", true)                                                                  \
 	X(CANCELLED, "cancelled", true)
 
 #define STATUS_ENUM(name, text, terminal) JOB_##name,
@@ -56,10 +57,10 @@ const char *task_status_all(void);
 bool id_valid(struct slice id);
 
 /* The event types that are logged (and stored as these numbers). */
-#define EVENT_TYPES(X)                                                                                 \
-	X(TASK_UPDATE, "task_update")                                                                  \
-	X(JOB_UPDATE, "job_update")                                                                    \
-	X(DELIVERABLE, "deliverable")                                                                  \
+#define EVENT_TYPES(X)                                                                             \
+	X(TASK_UPDATE, "task_update")                                                              \
+	X(JOB_UPDATE, "job_update")                                                                \
+	X(DELIVERABLE, "deliverable")                                                              \
 	X(COMMAND, "command")
 
 #define TYPE_ENUM(name, text) EVENT_##name,
@@ -68,7 +69,8 @@ enum event_type { EVENT_TYPES(TYPE_ENUM) EVENT_TYPE_COUNT };
 
 const char *event_type_text(enum event_type t);
 
-/* Times are wall milliseconds; 0 means "not yet".  Strings are owned by the row unless said otherwise. */
+/* Times are wall milliseconds; 0 means "not yet".  Strings are owned by the row unless said
+ * otherwise. */
 struct job_row {
 	int64_t key; /* the store's own number, rising with creation; 0: not stored yet */
 	char id[ID_MAX + 1];
@@ -80,7 +82,8 @@ struct job_row {
 	uint64_t first; /* of the first event still in the log; 1 unless pruned */
 	uint32_t tasks; /* how many there are */
 	uint32_t deliverables;
-	int64_t heartbeat_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for ever */
+	int64_t heartbeat_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
+	                         ever */
 	int64_t created, updated, ended;
 };
 
@@ -89,12 +92,13 @@ struct task_row {
 	char *title;
 	char *note; /* NULL: none */
 	enum task_status status;
-	double progress; /* NAN: none */
-	int64_t attempt; /* -1: none */
-	int64_t heartbeat_ms; /* how long it may be silent while it is in progress; 0: for ever, -1: as its job says */
+	double progress;      /* NAN: none */
+	int64_t attempt;      /* -1: none */
+	int64_t heartbeat_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
+	                         as its job says */
 	bool stalled;         /* it was silent for longer */
 	int64_t stall_at;     /* when it will have been; 0: never */
-	uint32_t position; /* 0, 1, … in order of creation */
+	uint32_t position;    /* 0, 1, … in order of creation */
 	int64_t created, updated, started, ended;
 };
 
@@ -110,10 +114,12 @@ struct deliverable_row {
 struct task_counts {
 	uint32_t total, completed, failed, in_progress;
 	uint32_t cancelled;
-	double done; /* sum over all: 100 of a completed or failed one, 0 of a cancelled one, else its progress */
+	double done; /* sum over all: 100 of a completed or failed one, 0 of a cancelled one, else
+	                its progress */
 };
 
-/* 0 .. 100 in hundredths, and 100 only when nothing is left to do; a cancelled task does not count. */
+/* 0 .. 100 in hundredths, and 100 only when nothing is left to do; a cancelled task does not count.
+ */
 double task_counts_progress(const struct task_counts *c);
 
 void job_row_finish(struct job_row *row);

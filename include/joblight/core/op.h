@@ -1,6 +1,6 @@
 /*
- * One write, decoded: made by a loop thread, applied by the store thread, answered by the loop thread.
- * It is owned by whoever holds it; op_free() ends it.
+ * One write, decoded: made by a loop thread, applied by the store thread, answered by the loop
+ * thread. It is owned by whoever holds it; op_free() ends it.
  */
 #ifndef JOBLIGHT_CORE_OP_H
 #define JOBLIGHT_CORE_OP_H
@@ -18,7 +18,8 @@ enum op_kind {
 	OP_TASK_REPORT, /* the webhook: one or many, created when unknown */
 	OP_DELIVERABLE, /* one new deliverable; exists: 409 */
 	OP_COMMAND,     /* a word to the workers */
-	OP_STALL,       /* the server's own: a task has been silent for too long; nobody waits for an answer */
+	OP_STALL, /* the server's own: a task has been silent for too long; nobody waits for an
+	             answer */
 	OP_KIND_COUNT
 };
 
@@ -41,7 +42,8 @@ struct op {
 	enum op_kind kind;
 	char job_id[ID_MAX + 1]; /* "" in a creation: make one */
 
-	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into; whom a command or a stall is about */
+	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into; whom a command or a
+	                             stall is about */
 
 	/* of a job; a deliverable has a title too */
 	enum given has_title, has_status, has_metadata, has_heartbeat;
@@ -77,8 +79,8 @@ struct op {
 	bool replayed;          /* the stored answer of an earlier op with this key */
 	char epoch[EPOCH_LEN + 1];
 	uint64_t seq_first, seq_last; /* the events it made; 0: none */
-	/* The answer: one JSON object per item without its closing brace, each ended by a newline, so that
-	 * what only the loop knows ("watchers") can be added.  Empty for 204. */
+	/* The answer: one JSON object per item without its closing brace, each ended by a newline,
+	 * so that what only the loop knows ("watchers") can be added.  Empty for 204. */
 	struct buf body;
 };
 

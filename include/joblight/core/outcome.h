@@ -40,9 +40,10 @@ static inline bool problem_full(const struct problem *p)
 	return p->error_count >= PROBLEM_ERRORS;
 }
 
-/* Sets outcome and detail and returns false, so that a check can end with `return problem_set(…)`. */
+/* Sets outcome and detail and returns false, so that a check can end with `return problem_set(…)`.
+ */
 bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* Adds one field to an INVALID_FIELD or UNKNOWN_FIELD problem; false like problem_set(). */
 bool problem_field(struct problem *p, enum outcome o, const char *field, const char *message);
 void problem_encode(const struct problem *p, struct buf *out); /* application/problem+json */

@@ -1,9 +1,11 @@
 /*
- * How long the pause between two rounds of a channel with many watchers is, from how busy the loop is.
+ * How long the pause between two rounds of a channel with many watchers is, from how busy the loop
+ * is.
  *
- * The demand is what share of a core the loop would need if it wrote every event to every watcher by itself: the
- * share that it uses, times the events per write.  It does not depend on the pause that is in force, so the pause
- * does not swing.  Below DEMAND_LOW there is no pause; from there it grows to its maximum at DEMAND_HIGH.
+ * The demand is what share of a core the loop would need if it wrote every event to every watcher
+ * by itself: the share that it uses, times the events per write.  It does not depend on the pause
+ * that is in force, so the pause does not swing.  Below DEMAND_LOW there is no pause; from there it
+ * grows to its maximum at DEMAND_HIGH.
  *
  * No clock: times come in.  One thread.
  */
@@ -30,7 +32,8 @@ struct pace {
 /* Begins without a pause. */
 void pace_init(struct pace *p, uint64_t max_ms, const struct pace_sample *now);
 
-/* Whether a sample is worth taking at this time, which may be one shortly before the last sample. */
+/* Whether a sample is worth taking at this time, which may be one shortly before the last sample.
+ */
 bool pace_is_due(const struct pace *p, uint64_t wall_us);
 
 /* Takes a sample; returns the pause that is right from now on, in milliseconds. */

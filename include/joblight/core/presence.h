@@ -1,8 +1,8 @@
 /*
  * Which agents are at work on a job, and in what state: told by them, never stored, gone by itself.
  *
- * An agent stays until its time is over, or until the connection that told of it (its `owner`) is gone.
- * Every loop has the whole table: what one hears it tells the others.  One thread, no clock.
+ * An agent stays until its time is over, or until the connection that told of it (its `owner`) is
+ * gone. Every loop has the whole table: what one hears it tells the others.  One thread, no clock.
  */
 #ifndef JOBLIGHT_CORE_PRESENCE_H
 #define JOBLIGHT_CORE_PRESENCE_H
@@ -15,11 +15,12 @@
 struct presence_word {
 	char job_id[ID_MAX + 1];
 	char agent[ID_MAX + 1];
-	char state[AGENT_STATE_MAX + 1]; /* idle, working, typing, or free text; "" means it leaves */
-	char task_id[ID_MAX + 1];        /* "" for none */
-	uint64_t owner;                  /* who told; 0: nobody in particular (HTTP) */
-	unsigned loop;                   /* of the owner */
-	uint64_t due_ms;                 /* when it ends: one moment for all loops */
+	char state[AGENT_STATE_MAX +
+	           1];            /* idle, working, typing, or free text; "" means it leaves */
+	char task_id[ID_MAX + 1]; /* "" for none */
+	uint64_t owner;           /* who told; 0: nobody in particular (HTTP) */
+	unsigned loop;            /* of the owner */
+	uint64_t due_ms;          /* when it ends: one moment for all loops */
 };
 
 struct presence;

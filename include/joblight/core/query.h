@@ -1,8 +1,9 @@
 /*
  * The questions one can ask of the store, whichever transport asks, and their answers.
  *
- * read_run() is run by a reader thread on a reading session, in one consistent snapshot of the database.
- * Results are immutable and shared by reference count: equal questions in flight are asked once.
+ * read_run() is run by a reader thread on a reading session, in one consistent snapshot of the
+ * database. Results are immutable and shared by reference count: equal questions in flight are
+ * asked once.
  */
 #ifndef JOBLIGHT_CORE_QUERY_H
 #define JOBLIGHT_CORE_QUERY_H
@@ -34,7 +35,8 @@ struct read_query {
 	int status;               /* JOBS: -1 any */
 	int64_t below;            /* JOBS: 0 from the newest */
 	size_t limit;             /* rows or events */
-	size_t bytes;             /* of events or rows; at least one of them comes.  0: no limit (JOBS, ACTIVITY) */
+	size_t bytes; /* of events or rows; at least one of them comes.  0: no limit (JOBS,
+	                 ACTIVITY) */
 };
 
 /* A part of a text. */
@@ -43,35 +45,43 @@ struct part {
 };
 
 /*
- * A job with its tasks and deliverables as JSON, at one of its events.  Immutable, shared by reference count:
- * every answer that carries it holds the same piece of memory, whatever was asked.  Any thread.
+ * A job with its tasks and deliverables as JSON, at one of its events.  Immutable, shared by
+ * reference count: every answer that carries it holds the same piece of memory, whatever was asked.
+ * Any thread.
  */
 struct snapshot {
 	atomic_uint references;
 	char job_id[ID_MAX + 1], epoch[EPOCH_LEN + 1];
 	uint64_t seq;
 	struct buf text;
-	size_t rows_at; /* in it: the tasks and deliverables stand behind this */
+	size_t rows_at;                  /* in it: the tasks and deliverables stand behind this */
 	struct part tasks, deliverables; /* in it: each with its name and brackets */
-	void (*unused)(struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
-	void *cache;                        /* of unused() */
+	void (*unused)(
+	    struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
+	void *cache;             /* of unused() */
 };
 
 struct snapshot *snapshot_create(const struct job_row *job);
-bool snapshot_hold(struct snapshot *s); /* false: the last reference is gone, and soon the snapshot */
+bool snapshot_hold(
+    struct snapshot *s); /* false: the last reference is gone, and soon the snapshot */
 void snapshot_release(struct snapshot *s); /* NULL is fine */
 void snapshot_free(struct snapshot *s);
 
-/* Where snapshots and figures of jobs are found again.  Its functions are called by the thread that reads. */
+/* Where snapshots and figures of jobs are found again.  Its functions are called by the thread that
+ * reads. */
 struct snapshot_source {
-	/* The snapshot of the job at exactly this event, held for the caller; NULL: none is known. */
+	/* The snapshot of the job at exactly this event, held for the caller; NULL: none is known.
+	 */
 	struct snapshot *(*find)(struct snapshot_source *s, const struct job_row *job);
 	/* False: too much memory is in snapshots, so that no other one may be made now. */
 	bool (*has_room)(struct snapshot_source *s);
-	void (*add)(struct snapshot_source *s, struct snapshot *made); /* the reference stays the caller's */
+	void (*add)(struct snapshot_source *s,
+	            struct snapshot *made); /* the reference stays the caller's */
 	/* The figures of the job's tasks at exactly this event.  False: they are not known. */
-	bool (*find_counts)(struct snapshot_source *s, const struct job_row *job, struct task_counts *counts);
-	void (*add_counts)(struct snapshot_source *s, const struct job_row *job, const struct task_counts *counts);
+	bool (*find_counts)(struct snapshot_source *s, const struct job_row *job,
+	                    struct task_counts *counts);
+	void (*add_counts)(struct snapshot_source *s, const struct job_row *job,
+	                   const struct task_counts *counts);
 };
 
 struct read_event {
@@ -97,11 +107,12 @@ struct read_result {
 	/* RESUME */
 	enum resume resume;
 	enum reset_reason reason;
-	bool deleted;   /* NOT_FOUND: the job in which the position is was deleted, and not long ago */
+	bool
+	    deleted; /* NOT_FOUND: the job in which the position is was deleted, and not long ago */
 	uint64_t start; /* EXACT: the position that `events` follow (a time was turned into one) */
 	struct read_event *events;
 	size_t event_count;
-	struct buf text; /* the JSON of the answer, or of the events */
+	struct buf text;       /* the JSON of the answer, or of the events */
 	struct read_row *rows; /* JOBS */
 	size_t row_count;
 	/* instead of text: of JOB, TASKS, DELIVERABLES, and of RESUME unless EXACT.  A reference */
@@ -113,9 +124,10 @@ struct read_result {
 struct read_request {
 	struct mail mail;
 	struct read_query query;
-	void *loop; /* who asked; net's */
+	void *loop;     /* who asked; net's */
 	uint64_t asker; /* and on which connection; net's.  0: none in particular */
-	atomic_bool gone; /* nobody waits for the answer: it is not read unless it is being read already */
+	atomic_bool
+	    gone; /* nobody waits for the answer: it is not read unless it is being read already */
 	void (*done)(struct read_request *r); /* called in the asker's thread; takes the request */
 	struct read_result *result;           /* one reference, of the request */
 };
@@ -141,10 +153,10 @@ static inline struct slice read_event_json(const struct read_result *r, const st
 }
 
 /*
- * Answers the question into a fresh result.  A store that fails makes a 503.  `source` NULL: every snapshot is
- * made anew.
+ * Answers the question into a fresh result.  A store that fails makes a 503.  `source` NULL: every
+ * snapshot is made anew.
  */
 void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
-	      struct read_result *result);
+              struct read_result *result);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A loop thread: its libuv loop, its libwebsockets context, its listener, its hub and its connections.
- * Loops share nothing; they hear of each other through mailboxes.
+ * A loop thread: its libuv loop, its libwebsockets context, its listener, its hub and its
+ * connections. Loops share nothing; they hear of each other through mailboxes.
  */
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
@@ -19,16 +19,17 @@ struct loops_config {
 	const struct limits *limits;
 	const struct service *service;
 	const struct pages *pages;
-	const char *host; /* address or name to listen on */
-	unsigned port;    /* 0: any free one */
-	unsigned count;   /* loops */
+	const char *host;            /* address or name to listen on */
+	unsigned port;               /* 0: any free one */
+	unsigned count;              /* loops */
 	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
 	struct origin_rules origin_rules;
 };
 
 struct loops;
 
-/* Listens; the strings are borrowed for as long as it lives.  NULL with a message when it cannot. */
+/* Listens; the strings are borrowed for as long as it lives.  NULL with a message when it cannot.
+ */
 struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len);
 void loops_start(struct loops *l); /* starts the threads */
 unsigned loops_port(const struct loops *l);
@@ -39,8 +40,9 @@ void loops_deliver(void *loops, struct batch *batch, struct op *ops);
 void loop_deliver_read(struct read_request *r);
 
 /*
- * Stopping: loops_close() stops accepting and tells every stream to come back later; requests under way
- * are still answered.  When the store has stopped, loops_stop() flushes, ends the threads and waits.
+ * Stopping: loops_close() stops accepting and tells every stream to come back later; requests under
+ * way are still answered.  When the store has stopped, loops_stop() flushes, ends the threads and
+ * waits.
  */
 void loops_close(struct loops *l);
 void loops_stop(struct loops *l);

@@ -1,4 +1,5 @@
-/* Adds a byte to the file JOBLIGHT_TEST_SYNCS whenever the process has had a file written to the disk. */
+/* Adds a byte to the file JOBLIGHT_TEST_SYNCS whenever the process has had a file written to the
+ * disk. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>

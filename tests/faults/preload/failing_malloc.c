@@ -1,6 +1,6 @@
 /*
- * A malloc() that fails for sizes from JOBLIGHT_TEST_FAIL_FROM to JOBLIGHT_TEST_FAIL_TO.  A test chooses a size
- * that one allocation alone has.
+ * A malloc() that fails for sizes from JOBLIGHT_TEST_FAIL_FROM to JOBLIGHT_TEST_FAIL_TO.  A test
+ * chooses a size that one allocation alone has.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -10,7 +10,8 @@ static size_t from = 1, to; /* none, until start() */
 
 __attribute__((constructor)) static void start(void)
 {
-	const char *first = getenv("JOBLIGHT_TEST_FAIL_FROM"), *last = getenv("JOBLIGHT_TEST_FAIL_TO");
+	const char *first = getenv("JOBLIGHT_TEST_FAIL_FROM"),
+	           *last = getenv("JOBLIGHT_TEST_FAIL_TO");
 
 	if (first && last) {
 		from = strtoull(first, NULL, 10);

@@ -1,6 +1,6 @@
 /*
- * Reader threads write the beginning of each read into the file JOBLIGHT_TEST_READS, a byte for one, and wait there
- * while the file JOBLIGHT_TEST_GATE exists.
+ * Reader threads write the beginning of each read into the file JOBLIGHT_TEST_READS, a byte for
+ * one, and wait there while the file JOBLIGHT_TEST_GATE exists.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

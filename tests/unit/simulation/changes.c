@@ -6,7 +6,8 @@
 #include "joblight/base/xalloc.h"
 #include "world.h"
 
-/* An op's document is one text, out of which its slices are cut; it is reserved whole, so that it does not move. */
+/* An op's document is one text, out of which its slices are cut; it is reserved whole, so that it
+ * does not move. */
 #define DOCUMENT_MOST 12000
 
 struct document {
@@ -48,9 +49,22 @@ static struct slice cut(struct op *op, size_t from)
 static struct slice words(struct op *op, struct dice *d, const char *first, size_t most)
 {
 	static const char *const all[] = {
-		"render ", "page ", "\n\n", "\nid: zzzzzzzzzz.9\ndata: {}\n\n", "\r\n", "\"",
-		"\\", "\x01", "\xe2\x80\xa8",
-		"\xc3\xa9", "\xf0\x9f\x92\xa1", "</script>", "{\"type\":\"end\"}", "%s", "\t", "0123456789abcdef",
+		"render ",
+		"page ",
+		"\n\n",
+		"\nid: zzzzzzzzzz.9\ndata: {}\n\n",
+		"\r\n",
+		"\"",
+		"\\",
+		"\x01",
+		"\xe2\x80\xa8",
+		"\xc3\xa9",
+		"\xf0\x9f\x92\xa1",
+		"</script>",
+		"{\"type\":\"end\"}",
+		"%s",
+		"\t",
+		"0123456789abcdef",
 	};
 	size_t from = document(op)->len, len = dice_below(d, most);
 
@@ -181,7 +195,8 @@ static struct op *command(struct world *w, const char *id)
 	op->command = SLICE("cancel");
 	buf_format(&op->args, "{\"n\":%llu}", (unsigned long long)dice_below(&w->dice, 100));
 	if (dice_chance(&w->dice, 50))
-		snprintf(op->task_id, sizeof(op->task_id), "t%llu", (unsigned long long)dice_below(&w->dice, 7));
+		snprintf(op->task_id, sizeof(op->task_id), "t%llu",
+		         (unsigned long long)dice_below(&w->dice, 7));
 	return op;
 }
 
@@ -190,7 +205,8 @@ static struct op *stall(struct world *w, const char *id)
 {
 	struct op *op = new_op(OP_STALL, id);
 
-	snprintf(op->task_id, sizeof(op->task_id), "t%llu", (unsigned long long)dice_below(&w->dice, 7));
+	snprintf(op->task_id, sizeof(op->task_id), "t%llu",
+	         (unsigned long long)dice_below(&w->dice, 7));
 	return op;
 }
 
@@ -244,13 +260,15 @@ struct op *changes_nudge(const char *job_id)
 const char *changes_text(const struct op *op)
 {
 	static const char *const kinds[OP_KIND_COUNT] = {
-		[OP_JOB_CREATE] = "create",      [OP_JOB_PATCH] = "patch",          [OP_JOB_DELETE] = "delete",
-		[OP_TASK_CREATE] = "add a task", [OP_TASK_PUT] = "put a task into", [OP_TASK_REPORT] = "report to",
-		[OP_DELIVERABLE] = "deliver to", [OP_COMMAND] = "command",          [OP_STALL] = "stall a task of",
+		[OP_JOB_CREATE] = "create",        [OP_JOB_PATCH] = "patch",
+		[OP_JOB_DELETE] = "delete",        [OP_TASK_CREATE] = "add a task",
+		[OP_TASK_PUT] = "put a task into", [OP_TASK_REPORT] = "report to",
+		[OP_DELIVERABLE] = "deliver to",   [OP_COMMAND] = "command",
+		[OP_STALL] = "stall a task of",
 	};
 	static char text[ID_MAX + 64];
 
-	snprintf(text, sizeof(text), "%s %s (%zu tasks%s)", kinds[op->kind], op->job_id, op->task_count,
-		 op->replayed ? ", replayed" : "");
+	snprintf(text, sizeof(text), "%s %s (%zu tasks%s)", kinds[op->kind], op->job_id,
+	         op->task_count, op->replayed ? ", replayed" : "");
 	return text;
 }

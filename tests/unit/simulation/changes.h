@@ -7,7 +7,7 @@
 struct world;
 
 struct op *changes_op(struct world *w);
-struct op *changes_nudge(const char *job_id); /* one small event */
+struct op *changes_nudge(const char *job_id);  /* one small event */
 const char *changes_text(const struct op *op); /* for traces; valid until the next call */
 
 #endif

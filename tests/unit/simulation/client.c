@@ -9,7 +9,9 @@
 static const char *const framings[FRAMING_COUNT] = { "sse", "named", "ws" };
 
 #define NAME "client %u (%s%s, %s, hub %u)"
-#define NAMED(c) (c)->number, framings[(c)->framing], (c)->polls ? " poll" : "", (c)->job_id, (c)->node->number
+#define NAMED(c)                                                                                   \
+	(c)->number, framings[(c)->framing], (c)->polls ? " poll" : "", (c)->job_id,               \
+	    (c)->node->number
 
 void client_init(struct client *c, struct world *w, unsigned number)
 {
@@ -84,7 +86,8 @@ bool client_wants(const struct client *c, uint64_t seq)
 	return c->types & TYPE_BIT(life_fact(c->life, seq)->type);
 }
 
-void client_hear_passing(struct client *c, const struct node *n, const char *job_id, unsigned number)
+void client_hear_passing(struct client *c, const struct node *n, const char *job_id,
+                         unsigned number)
 {
 	if (c->node == n && c->state == CLIENT_OPEN && !c->polls && !strcmp(c->job_id, job_id))
 		c->passed = c->types & TYPE_BIT_PRESENCE ? number : 0;
@@ -96,14 +99,15 @@ static void check_refusal(const struct client *c, const struct opening *o)
 {
 	const struct world *w = c->world;
 
-	promise(!c->watch->subscriber.channel && o->detail, NAME ": refused and still attached", NAMED(c));
+	promise(!c->watch->subscriber.channel && o->detail, NAME ": refused and still attached",
+	        NAMED(c));
 	if (o->outcome == OUTCOME_NOT_FOUND)
-		promise(life_was_absent(w->lives, c->job_id, c->asked_step), NAME ": the job was there all the time",
-			NAMED(c));
+		promise(life_was_absent(w->lives, c->job_id, c->asked_step),
+		        NAME ": the job was there all the time", NAMED(c));
 	else
 		promise(w->failed_reads && (o->outcome == OUTCOME_OVERLOADED ||
-					    o->outcome == OUTCOME_STORAGE_UNAVAILABLE),
-			NAME ": %s without a cause", NAMED(c), outcome_code(o->outcome));
+		                            o->outcome == OUTCOME_STORAGE_UNAVAILABLE),
+		        NAME ": %s without a cause", NAMED(c), outcome_code(o->outcome));
 }
 
 /* The opening's reset is for the reason that it names. */
@@ -118,45 +122,52 @@ static void check_reason(const struct client *c, const struct opening *o, const 
 	else if (o->reason == RESET_EPOCH)
 		held = !o->again && c->asked.kind == POSITION_CURSOR && !same;
 	else if (o->reason == RESET_FUTURE)
-		held = !o->again && c->asked.kind == POSITION_CURSOR && same && position > o->start && !c->own;
+		held = !o->again && c->asked.kind == POSITION_CURSOR && same &&
+		       position > o->start && !c->own;
 	else if (o->reason == RESET_INVALID)
 		held = !o->again && c->asked.kind == POSITION_INVALID;
 	if (c->asked.kind == POSITION_TIME && !o->again)
 		held = o->reason == RESET_PRUNED && l->first > 1;
 	promise(held, NAME ": reset, reason %s, at %llu", NAMED(c), reset_reason_text(o->reason),
-		(unsigned long long)position);
+	        (unsigned long long)position);
 }
 
 static void check_exact(const struct client *c, const struct opening *o, const struct life *l)
 {
 	promise(!o->again && !o->reason && !o->snapshot.len, NAME ": exact, and yet not", NAMED(c));
 	if (c->asked.kind == POSITION_TIME) {
-		promise(o->start == 0 || life_fact(l, o->start)->time < c->asked.time, NAME ": begins too late",
-		        NAMED(c));
-		promise(o->start == o->result->head || life_fact(l, o->start + 1)->time >= c->asked.time,
-			NAME ": begins too early", NAMED(c));
+		promise(o->start == 0 || life_fact(l, o->start)->time < c->asked.time,
+		        NAME ": begins too late", NAMED(c));
+		promise(o->start == o->result->head ||
+		            life_fact(l, o->start + 1)->time >= c->asked.time,
+		        NAME ": begins too early", NAMED(c));
 		return;
 	}
-	promise(c->asked.kind == POSITION_CURSOR && o->start == c->asked.seq && !strcmp(c->asked.epoch, o->epoch),
-		NAME ": asked for %s.%llu, exact at %s.%llu", NAMED(c), c->asked.epoch,
-		(unsigned long long)c->asked.seq, o->epoch, (unsigned long long)o->start);
+	promise(c->asked.kind == POSITION_CURSOR && o->start == c->asked.seq &&
+	            !strcmp(c->asked.epoch, o->epoch),
+	        NAME ": asked for %s.%llu, exact at %s.%llu", NAMED(c), c->asked.epoch,
+	        (unsigned long long)c->asked.seq, o->epoch, (unsigned long long)o->start);
 }
 
 static void check_snapshot(const struct client *c, const struct opening *o, const struct life *l)
 {
 	promise(o->start >= 1, NAME ": a snapshot of nothing", NAMED(c));
 	const struct fact *f = life_fact(l, o->start);
-	promise(o->snapshot.len == f->snapshot_len && !memcmp(o->snapshot.ptr, f->snapshot, f->snapshot_len),
-		NAME ": the snapshot is not the fold of the first %llu events\nis      %.*s\nmust be %s", NAMED(c),
-		(unsigned long long)o->start, (int)o->snapshot.len, o->snapshot.ptr, f->snapshot);
+	promise(o->snapshot.len == f->snapshot_len &&
+	            !memcmp(o->snapshot.ptr, f->snapshot, f->snapshot_len),
+	        NAME
+	        ": the snapshot is not the fold of the first %llu events\nis      %.*s\nmust be %s",
+	        NAMED(c), (unsigned long long)o->start, (int)o->snapshot.len, o->snapshot.ptr,
+	        f->snapshot);
 	if (o->resume == RESUME_FRESH)
-		promise(!o->again && c->asked.kind == POSITION_NONE && !o->reason, NAME ": fresh, and yet not",
-		        NAMED(c));
+		promise(!o->again && c->asked.kind == POSITION_NONE && !o->reason,
+		        NAME ": fresh, and yet not", NAMED(c));
 	else
 		check_reason(c, o, l);
 }
 
-/* Title and status are the job's, as of some moment since the position.  A lost event may have changed them. */
+/* Title and status are the job's, as of some moment since the position.  A lost event may have
+ * changed them. */
 static void check_words(const struct client *c, const struct opening *o, const struct life *l)
 {
 	struct buf title = { 0 };
@@ -167,22 +178,28 @@ static void check_words(const struct client *c, const struct opening *o, const s
 		const struct fact *f = life_fact(l, seq);
 		found = f->status == o->status && slice_is(buf_as_slice(&title), f->title);
 	}
-	promise(found, NAME ": the job was never %s and called %s", NAMED(c), job_status_text(o->status), o->title);
+	promise(found, NAME ": the job was never %s and called %s", NAMED(c),
+	        job_status_text(o->status), o->title);
 	buf_finish(&title);
 }
 
 struct life *client_check_opening(struct client *c, const struct opening *o)
 {
-	promise(c->state == (o->again ? CLIENT_OPEN : CLIENT_ASKING), NAME ": opened twice", NAMED(c));
+	promise(c->state == (o->again ? CLIENT_OPEN : CLIENT_ASKING), NAME ": opened twice",
+	        NAMED(c));
 	if (outcome_is_error(o->outcome)) {
 		check_refusal(c, o);
 		return NULL;
 	}
 	struct life *l = life_of_epoch(c->world->lives, c->job_id, o->epoch);
-	promise(l && !strcmp(o->job_id, c->job_id), NAME ": opened with the epoch %s", NAMED(c), o->epoch);
-	promise(o->start <= o->head && o->head <= l->head, NAME ": position %llu, head %llu, but there are %llu",
-	        NAMED(c), (unsigned long long)o->start, (unsigned long long)o->head, (unsigned long long)l->head);
-	promise(!o->over || (l->over && o->start == l->head), NAME ": over, but the job is not", NAMED(c));
+	promise(l && !strcmp(o->job_id, c->job_id), NAME ": opened with the epoch %s", NAMED(c),
+	        o->epoch);
+	promise(o->start <= o->head && o->head <= l->head,
+	        NAME ": position %llu, head %llu, but there are %llu", NAMED(c),
+	        (unsigned long long)o->start, (unsigned long long)o->head,
+	        (unsigned long long)l->head);
+	promise(!o->over || (l->over && o->start == l->head), NAME ": over, but the job is not",
+	        NAMED(c));
 	if (o->resume == RESUME_EXACT)
 		check_exact(c, o, l);
 	else
@@ -195,7 +212,8 @@ struct life *client_check_opening(struct client *c, const struct opening *o)
 
 void client_check_event(const struct client *c, uint64_t seq, struct slice json)
 {
-	promise(seq <= c->life->head, NAME ": event %llu was never committed", NAMED(c), (unsigned long long)seq);
+	promise(seq <= c->life->head, NAME ": event %llu was never committed", NAMED(c),
+	        (unsigned long long)seq);
 	const struct fact *f = life_fact(c->life, seq);
 	promise(json.len == f->json_len && !memcmp(json.ptr, f->json, f->json_len),
 	        NAME ": event %llu is not what was committed\nis      %.*s\nmust be %s", NAMED(c),
@@ -211,7 +229,8 @@ static struct position any_position(struct client *c)
 	struct life *l = c->world->lives;
 	struct position p = { .kind = POSITION_CURSOR };
 
-	for (uint64_t skip = dice_below(d, 3); l && l->older && (skip || strcmp(l->job_id, c->job_id)); l = l->older)
+	for (uint64_t skip = dice_below(d, 3);
+	     l && l->older && (skip || strcmp(l->job_id, c->job_id)); l = l->older)
 		skip -= skip ? 1 : 0;
 	switch (dice_below(d, 7)) {
 	case 0:
@@ -228,9 +247,11 @@ static struct position any_position(struct client *c)
 		return p;
 	case 4:
 		if (c->polls && l)
-			return (struct position){ .kind = POSITION_TIME,
-				                  .time = life_fact(l, dice_between(d, 1, l->head))->time +
-				                          (int64_t)dice_below(d, 3) - 1 };
+			return (struct position){
+				.kind = POSITION_TIME,
+				.time = life_fact(l, dice_between(d, 1, l->head))->time +
+				        (int64_t)dice_below(d, 3) - 1
+			};
 		/* fall through */
 	default:
 		memcpy(p.epoch, l ? l->epoch : "", l ? sizeof(p.epoch) : 1);
@@ -249,13 +270,14 @@ static void attach(struct client *c)
 		.types = c->types,
 		.limit = c->polls ? c->limit : 0,
 		.chunked = c->chunked,
-		.heartbeat_s = (uint8_t)(dice_chance(d, 50) ? dice_between(d, HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX)
-						    : 0),
+		.heartbeat_s = (uint8_t)(dice_chance(d, 50) ? dice_between(d, HEARTBEAT_SECONDS_MIN,
+		                                                           HEARTBEAT_SECONDS_MAX)
+		                                            : 0),
 		.tabs = (uint8_t)dice_between(d, 0, TABS_MAX),
 	};
 
-	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch, (unsigned long long)c->asked.seq,
-	      (int)c->asked.kind);
+	trace(NAME " asks for %s.%llu (kind %d)", NAMED(c), c->asked.epoch,
+	      (unsigned long long)c->asked.seq, (int)c->asked.kind);
 	c->tabs = a.tabs;
 	c->state = CLIENT_ASKING;
 	c->asked_step = c->world->step;
@@ -264,13 +286,17 @@ static void attach(struct client *c)
 		c->watch = xcalloc(1, sizeof(*c->watch));
 	c->watch->client = c;
 	hub_attach(c->node->hub, &c->watch->subscriber,
-		   c->polls ? &poll_client : c->beats ? &stream_client : &silent_stream_client, &a);
+	           c->polls   ? &poll_client
+	           : c->beats ? &stream_client
+	                      : &silent_stream_client,
+	           &a);
 }
 
 void client_resume(struct client *c)
 {
 	c->own = true;
-	c->asked = (struct position){ .kind = c->has ? POSITION_CURSOR : POSITION_NONE, .seq = c->seq };
+	c->asked = (struct position){ .kind = c->has ? POSITION_CURSOR : POSITION_NONE,
+		                      .seq = c->seq };
 	memcpy(c->asked.epoch, c->epoch, sizeof(c->epoch));
 	if (!c->has)
 		c->asked.seq = 0;
@@ -315,7 +341,7 @@ void client_check_at_rest(const struct client *c)
 	promise(!c->life->died, NAME ": the job is deleted and it was not told", NAMED(c));
 	promise(!c->life->over, NAME ": the job is over and it was not told", NAMED(c));
 	for (uint64_t seq = c->seen + 1; seq <= c->life->head; seq++)
-		promise(!client_wants(c, seq), NAME ": is at %llu of %llu and nothing comes", NAMED(c),
-			(unsigned long long)c->seen, (unsigned long long)c->life->head);
+		promise(!client_wants(c, seq), NAME ": is at %llu of %llu and nothing comes",
+		        NAMED(c), (unsigned long long)c->seen, (unsigned long long)c->life->head);
 	promise(!c->passed, NAME ": passing message %u did not come", NAMED(c), c->passed);
 }

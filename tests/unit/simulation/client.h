@@ -1,7 +1,7 @@
 /*
- * Those who watch, and what each of them is promised.  A client compares every byte that it gets with what it must
- * get next, which it makes itself from the job's life; so a hole, a repetition, another job's byte, half a frame or
- * a wrong snapshot all show at the first byte that differs.
+ * Those who watch, and what each of them is promised.  A client compares every byte that it gets
+ * with what it must get next, which it makes itself from the job's life; so a hole, a repetition,
+ * another job's byte, half a frame or a wrong snapshot all show at the first byte that differs.
  */
 #ifndef JOBLIGHT_TESTS_CLIENT_H
 #define JOBLIGHT_TESTS_CLIENT_H
@@ -15,8 +15,8 @@ enum client_state {
 };
 
 /*
- * The connection's memory.  It is poisoned when the connection is over and no call back of it is running, and
- * kept until the schedule's end, so that a hub that still looks at it finds nonsense.
+ * The connection's memory.  It is poisoned when the connection is over and no call back of it is
+ * running, and kept until the schedule's end, so that a hub that still looks at it finds nonsense.
  */
 struct watch {
 	struct subscriber subscriber; /* first */
@@ -33,11 +33,11 @@ struct client {
 	char job_id[ID_MAX + 1];
 	enum framing framing;
 	bool chunked;
-	bool polls, waits;         /* polling, long polling */
-	bool beats;                /* wants heartbeats */
-	size_t limit;              /* of a poll */
-	unsigned blocks_percent;   /* how often its connection is full */
-	unsigned types;            /* what it wants, TYPE_BITs */
+	bool polls, waits;       /* polling, long polling */
+	bool beats;              /* wants heartbeats */
+	size_t limit;            /* of a poll */
+	unsigned blocks_percent; /* how often its connection is full */
+	unsigned types;          /* what it wants, TYPE_BITs */
 
 	/* What it has processed and keeps over connections. */
 	bool has;
@@ -49,14 +49,14 @@ struct client {
 	enum client_state state;
 	struct position asked;
 	unsigned tabs; /* it speaks for so many; 0 counts as one */
-	bool own; /* `asked` is what it really has */
+	bool own;      /* `asked` is what it really has */
 	uint64_t asked_step;
 	struct life *life;
 	uint64_t start, seen; /* events up to `seen` were given to it */
 	bool opening_due, opening_begun;
 	struct buf opening; /* the bytes that must come first */
 	struct buf wire;    /* what came of the frame that is not whole yet */
-	unsigned passed; /* the passing message it must get; 0: none */
+	unsigned passed;    /* the passing message it must get; 0: none */
 	bool blocked;
 	uint64_t blocked_at;
 };
@@ -65,13 +65,14 @@ void client_init(struct client *c, struct world *w, unsigned number);
 void client_finish(struct client *c); /* it leaves; its memory stays */
 void client_free(struct client *c);
 
-void client_poison(struct client *c);       /* what it left behind; outside of its call backs */
-void client_connect(struct client *c);      /* at a position of the dice's choice */
-void client_resume(struct client *c);       /* where it really is */
-void client_cut(struct client *c);          /* what was on its way may be lost */
+void client_poison(struct client *c);  /* what it left behind; outside of its call backs */
+void client_connect(struct client *c); /* at a position of the dice's choice */
+void client_resume(struct client *c);  /* where it really is */
+void client_cut(struct client *c);     /* what was on its way may be lost */
 void client_unblock(struct client *c);
 void client_lose_patience(struct client *c); /* a long poll's time is over */
-void client_hear_passing(struct client *c, const struct node *n, const char *job_id, unsigned number);
+void client_hear_passing(struct client *c, const struct node *n, const char *job_id,
+                         unsigned number);
 
 /* Everything that can reach it has. */
 void client_check_at_rest(const struct client *c);

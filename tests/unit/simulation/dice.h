@@ -41,8 +41,8 @@ static inline uint64_t dice_pick(struct dice *d, const uint64_t *values, size_t 
 	return values[dice_below(d, count)];
 }
 
-#define DICE_PICK(dice, ...)                                                                           \
-	dice_pick((dice), (const uint64_t[]){ __VA_ARGS__ },                                           \
-		  sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
+#define DICE_PICK(dice, ...)                                                                       \
+	dice_pick((dice), (const uint64_t[]){ __VA_ARGS__ },                                       \
+	          sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
 
 #endif

@@ -45,7 +45,8 @@ static bool next_object(struct slice *array, struct slice *object)
 			at++;
 		else if (c == '"')
 			quoted = !quoted;
-		else if (!quoted && (c == '{' || c == '}') && (depth += c == '{' ? 1 : (size_t)-1) == 0)
+		else if (!quoted && (c == '{' || c == '}') &&
+		         (depth += c == '{' ? 1 : (size_t)-1) == 0)
 			break;
 	}
 	if (at >= array->len)
@@ -60,8 +61,8 @@ static bool next_object(struct slice *array, struct slice *object)
 
 static bool is_over(const char *status)
 {
-	return status &&
-	       (!strcmp(status, "\"completed\"") || !strcmp(status, "\"failed\"") || !strcmp(status, "\"cancelled\""));
+	return status && (!strcmp(status, "\"completed\"") || !strcmp(status, "\"failed\"") ||
+	                  !strcmp(status, "\"cancelled\""));
 }
 
 static void set(char **field, const char *value)
@@ -102,7 +103,8 @@ static void fold_task(struct life *l, struct slice json, const char *id_name, co
 
 static void fold_deliverable(struct life *l, struct slice json, const char *time)
 {
-	l->deliverables = xrealloc(l->deliverables, (l->deliverable_count + 1) * sizeof(*l->deliverables));
+	l->deliverables = xrealloc(l->deliverables,
+	                           (l->deliverable_count + 1) * sizeof(*l->deliverables));
 	l->deliverables[l->deliverable_count++] = (struct folded_deliverable){
 		.id = member(json, "deliverableId"),
 		.title = member(json, "title"),
@@ -123,7 +125,7 @@ static void fold_job(struct life *l, struct slice json, const char *time)
 		take_member(&l->metadata, json, "metadata");
 	if (member_is(json, "created", "true")) {
 		promise(l->head == 1, "%s: event %llu says that it created the job", l->job_id,
-			(unsigned long long)l->head);
+		        (unsigned long long)l->head);
 		set(&l->created, time);
 		json_member(json, "tasks", &tasks);
 		while (next_object(&tasks, &task))
@@ -195,7 +197,7 @@ static void write_snapshot(const struct life *l, struct fact *f, const char *tim
 	for (size_t i = 0; i < l->deliverable_count; i++)
 		add_deliverable(&out, &l->deliverables[i], i == 0);
 	buf_format(&out, "],\"seq\":%llu,\"epoch\":\"%s\",\"cursor\":\"%s.%llu\"}",
-		   (unsigned long long)l->head, l->epoch, l->epoch, (unsigned long long)l->head);
+	           (unsigned long long)l->head, l->epoch, l->epoch, (unsigned long long)l->head);
 	f->snapshot_len = out.len;
 	f->snapshot = out.ptr;
 }
@@ -206,8 +208,10 @@ static struct life *begin_life(struct life **lives, const struct event *e, uint6
 {
 	struct life *l = xcalloc(1, sizeof(*l)), *before = life_now(*lives, e->job_id);
 
-	promise(!before, "%s: event 1 of epoch %s while epoch %s lives", e->job_id, e->epoch, before->epoch);
-	promise(!life_of_epoch(*lives, e->job_id, e->epoch), "%s: epoch %s comes twice", e->job_id, e->epoch);
+	promise(!before, "%s: event 1 of epoch %s while epoch %s lives", e->job_id, e->epoch,
+	        before->epoch);
+	promise(!life_of_epoch(*lives, e->job_id, e->epoch), "%s: epoch %s comes twice", e->job_id,
+	        e->epoch);
 	memcpy(l->job_id, e->job_id, sizeof(l->job_id));
 	memcpy(l->epoch, e->epoch, sizeof(l->epoch));
 	l->first = 1;
@@ -223,38 +227,44 @@ static void learn_json(const struct life *l, struct fact *f, struct slice json)
 
 	snprintf(seq, sizeof(seq), "%llu", (unsigned long long)l->head);
 	snprintf(id, sizeof(id), "\"%s\"", l->job_id);
-	promise(!json_check(json, 8, &at), "%s.%s: not JSON: %.*s", l->job_id, seq, (int)json.len, json.ptr);
-	promise(member_is(json, "seq", seq) && member_is(json, "jobId", id), "%s.%s: another's: %.*s", l->job_id, seq,
-		(int)json.len, json.ptr);
+	promise(!json_check(json, 8, &at), "%s.%s: not JSON: %.*s", l->job_id, seq, (int)json.len,
+	        json.ptr);
+	promise(member_is(json, "seq", seq) && member_is(json, "jobId", id),
+	        "%s.%s: another's: %.*s", l->job_id, seq, (int)json.len, json.ptr);
 	f->json = xmemdup(json.ptr, json.len);
 	f->json_len = json.len;
 }
 
 static void learn(struct life **lives, const struct batch *b, const struct event *e, uint64_t step)
 {
-	struct life *l = e->seq == 1 && !e->deleted ? begin_life(lives, e, step) : life_now(*lives, e->job_id);
+	struct life *l = e->seq == 1 && !e->deleted ? begin_life(lives, e, step)
+	                                            : life_now(*lives, e->job_id);
 
-	promise(l && !strcmp(l->epoch, e->epoch), "%s: event %llu of epoch %s, which does not live", e->job_id,
-		(unsigned long long)e->seq, e->epoch);
+	promise(l && !strcmp(l->epoch, e->epoch), "%s: event %llu of epoch %s, which does not live",
+	        e->job_id, (unsigned long long)e->seq, e->epoch);
 	if (e->deleted) {
 		l->died = step;
 		return;
 	}
-	promise(e->seq == l->head + 1, "%s: event %llu comes behind %llu", l->job_id, (unsigned long long)e->seq,
-		(unsigned long long)l->head);
-	promise(!l->over, "%s: event %llu comes behind the end", l->job_id, (unsigned long long)e->seq);
+	promise(e->seq == l->head + 1, "%s: event %llu comes behind %llu", l->job_id,
+	        (unsigned long long)e->seq, (unsigned long long)l->head);
+	promise(!l->over, "%s: event %llu comes behind the end", l->job_id,
+	        (unsigned long long)e->seq);
 	l->facts = xrealloc(l->facts, (size_t)(l->head + 1) * sizeof(*l->facts));
 	struct fact *f = &l->facts[l->head++];
 	struct slice json = event_json(b, e);
 	*f = (struct fact){ .type = e->type, .status = e->job_status };
 	learn_json(l, f, json);
 	char *time = member(json, "timestamp");
-	promise(clock_parse((struct slice){ time + 1, strlen(time) - 2 }, &f->time), "%s is no time", time);
-	promise(l->head == 1 || f->time >= f[-1].time, "%s: time goes back at event %llu", l->job_id,
-		(unsigned long long)l->head);
+	promise(clock_parse((struct slice){ time + 1, strlen(time) - 2 }, &f->time),
+	        "%s is no time", time);
+	promise(l->head == 1 || f->time >= f[-1].time, "%s: time goes back at event %llu",
+	        l->job_id, (unsigned long long)l->head);
 	fold(l, e->type, json, time);
-	promise(l->status && !strncmp(l->status + 1, job_status_text(e->job_status), strlen(l->status) - 2),
-		"%s: the event says %s, its JSON %s", l->job_id, job_status_text(e->job_status), l->status);
+	promise(l->status &&
+	            !strncmp(l->status + 1, job_status_text(e->job_status), strlen(l->status) - 2),
+	        "%s: the event says %s, its JSON %s", l->job_id, job_status_text(e->job_status),
+	        l->status);
 	f->title = xstrdup(l->title);
 	write_snapshot(l, f, time);
 	free(time);

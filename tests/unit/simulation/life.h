@@ -1,9 +1,10 @@
 /*
- * What is true of a job: every event that was committed, and what they add up to.  A life goes from a job's
- * creation to its deletion and is named by its epoch; another job under the same id is another life.
+ * What is true of a job: every event that was committed, and what they add up to.  A life goes from
+ * a job's creation to its deletion and is named by its epoch; another job under the same id is
+ * another life.
  *
- * It learns from committed batches alone, reads their JSON on its own, and writes the snapshot that must be
- * served after each event, so that nothing of the code under test judges itself.
+ * It learns from committed batches alone, reads their JSON on its own, and writes the snapshot that
+ * must be served after each event, so that nothing of the code under test judges itself.
  */
 #ifndef JOBLIGHT_TESTS_LIFE_H
 #define JOBLIGHT_TESTS_LIFE_H
@@ -20,13 +21,13 @@ struct fact {
 };
 
 /* The raw JSON of each member; NULL where there is none. */
-#define TASK_STATE(X)                                                                                  \
-	X(status, "status")                                                                            \
-	X(title, "title")                                                                              \
-	X(note, "note")                                                                                \
-	X(progress, "progress")                                                                        \
-	X(attempt, "attempt")                                                                          \
-	X(heartbeat, "heartbeatTimeoutMs")                                                             \
+#define TASK_STATE(X)                                                                              \
+	X(status, "status")                                                                        \
+	X(title, "title")                                                                          \
+	X(note, "note")                                                                            \
+	X(progress, "progress")                                                                    \
+	X(attempt, "attempt")                                                                      \
+	X(heartbeat, "heartbeatTimeoutMs")                                                         \
 	X(stalled, "stalled")
 #define FIELD(field, name) char *field;
 

@@ -6,8 +6,8 @@ static bool take_event(struct client *c, uint64_t seq, enum event_type type, str
 {
 	bool wanted = subscriber_wants(&c->watch->subscriber, type);
 
-	promise(seq == c->seen + 1, "client %u: polled %llu behind %llu", c->number, (unsigned long long)seq,
-		(unsigned long long)c->seen);
+	promise(seq == c->seen + 1, "client %u: polled %llu behind %llu", c->number,
+	        (unsigned long long)seq, (unsigned long long)c->seen);
 	if (wanted)
 		client_check_event(c, seq, json);
 	c->seen = seq;
@@ -16,12 +16,13 @@ static bool take_event(struct client *c, uint64_t seq, enum event_type type, str
 
 static size_t take_from_read(struct client *c, const struct read_result *r)
 {
-	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number, r->event_count,
-	        c->limit);
+	promise(r->event_count <= c->limit, "client %u: %zu events, %zu asked for", c->number,
+	        r->event_count, c->limit);
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < r->event_count; i++)
-		wanted += take_event(c, r->events[i].seq, r->events[i].type, read_event_json(r, &r->events[i]));
+		wanted += take_event(c, r->events[i].seq, r->events[i].type,
+		                     read_event_json(r, &r->events[i]));
 	return wanted;
 }
 
@@ -48,14 +49,16 @@ static bool is_over(const struct client *c)
 	bool over = subscriber_ended(s) && c->seen >= subscriber_head(s);
 
 	if (over && !subscriber_deleted(s))
-		promise(c->life->over && c->seen == c->life->head, "client %u: over at %llu of %llu", c->number,
-			(unsigned long long)c->seen, (unsigned long long)c->life->head);
+		promise(c->life->over && c->seen == c->life->head,
+		        "client %u: over at %llu of %llu", c->number, (unsigned long long)c->seen,
+		        (unsigned long long)c->life->head);
 	return over && !subscriber_deleted(s);
 }
 
 static void take_answer(struct client *c, bool over)
 {
-	trace("client %u takes its answer, up to %llu%s", c->number, (unsigned long long)c->seen, over ? ", over" : "");
+	trace("client %u takes its answer, up to %llu%s", c->number, (unsigned long long)c->seen,
+	      over ? ", over" : "");
 	hub_detach(c->node->hub, &c->watch->subscriber);
 	client_keep(c, c->seen);
 	c->finished = over;
@@ -113,8 +116,10 @@ static void poll_ready(struct subscriber *s)
 	struct client *c = client_of(s);
 
 	promise(c->state == CLIENT_OPEN, "client %u: ready in the wrong state", c->number);
-	promise(subscriber_head(s) > c->seen || subscriber_ended(s), "client %u: ready for nothing", c->number);
-	promise(!strcmp(subscriber_epoch(s), c->life->epoch), "client %u: the epoch changed", c->number);
+	promise(subscriber_head(s) > c->seen || subscriber_ended(s), "client %u: ready for nothing",
+	        c->number);
+	promise(!strcmp(subscriber_epoch(s), c->life->epoch), "client %u: the epoch changed",
+	        c->number);
 	if (subscriber_deleted(s)) {
 		promise(c->life->died, "client %u: the job is not deleted", c->number);
 		trace("client %u polls a deleted job", c->number);

@@ -15,14 +15,14 @@ static void add_ws_header(struct buf *out, size_t len)
 	} else if (len < 65536) {
 		buf_format(out, "%c%c%c", 126, (int)(len >> 8), (int)(len & 255));
 	} else {
-		buf_format(out, "%c%c%c%c%c%c%c%c%c", 127, 0, 0, 0, 0, (int)(len >> 24 & 255), (int)(len >> 16 & 255),
-			   (int)(len >> 8 & 255), (int)(len & 255));
+		buf_format(out, "%c%c%c%c%c%c%c%c%c", 127, 0, 0, 0, 0, (int)(len >> 24 & 255),
+		           (int)(len >> 16 & 255), (int)(len >> 8 & 255), (int)(len & 255));
 	}
 }
 
 /* Up to the data; `len` bytes of JSON follow. */
-static void add_front(const struct client *c, struct buf *out, const char *type, const char *epoch, uint64_t seq,
-		      size_t len)
+static void add_front(const struct client *c, struct buf *out, const char *type, const char *epoch,
+                      uint64_t seq, size_t len)
 {
 	if (c->framing == FRAME_WS) {
 		add_ws_header(out, len);
@@ -68,7 +68,8 @@ static bool wire_starts_with(const struct client *c, const struct buf *frame)
 
 enum frame_kind { OPENING, EVENT, PASSING };
 
-/* What must come now.  A passing message may come between any two frames, and replaces the one before. */
+/* What must come now.  A passing message may come between any two frames, and replaces the one
+ * before. */
 static enum frame_kind next_frame(const struct client *c, struct buf *out)
 {
 	uint64_t seq = next_wanted(c);
@@ -84,8 +85,8 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 			return PASSING;
 		out->len = 0;
 	}
-	promise(seq <= c->life->head, "client %u: something behind the last event, %llu: %.*s", AT(c), (int)c->wire.len,
-		c->wire.ptr);
+	promise(seq <= c->life->head, "client %u: something behind the last event, %llu: %.*s",
+	        AT(c), (int)c->wire.len, c->wire.ptr);
 	const struct fact *f = life_fact(c->life, seq);
 	add_front(c, out, event_type_text(f->type), c->life->epoch, seq, f->json_len);
 	buf_add(out, f->json, f->json_len);
@@ -102,8 +103,8 @@ static void send_opening(struct client *c, const struct opening *o)
 
 	if (c->framing != FRAME_WS)
 		buf_format(&m.head, "event: %s\ndata: ", type);
-	buf_format(&m.head, "{\"type\":\"%s\",\"resume\":\"%s\",\"job\":%s", type, resume_text(o->resume),
-		   o->snapshot.len ? "" : "0");
+	buf_format(&m.head, "{\"type\":\"%s\",\"resume\":\"%s\",\"job\":%s", type,
+	           resume_text(o->resume), o->snapshot.len ? "" : "0");
 	buf_text(&m.tail, "}");
 	if (c->framing != FRAME_WS)
 		buf_format(&m.tail, "\nid: %s.%llu\n\n", o->epoch, (unsigned long long)o->start);
@@ -130,7 +131,7 @@ static void stream_opened(struct subscriber *s, const struct opening *o)
 	c->life = l;
 	c->state = CLIENT_OPEN;
 	c->start = c->seen = o->start;
-	c->passed = 0; /* the opening tells what it told */
+	c->passed = 0;                                    /* the opening tells what it told */
 	if (o->over || dice_chance(&c->world->dice, 2)) { /* 204, or HEAD: over before it begins */
 		hub_detach(c->node->hub, s);
 		c->finished = o->over && c->own;
@@ -150,8 +151,8 @@ static bool take_frame(struct client *c, enum frame_kind *kind, size_t *len)
 	*kind = next_frame(c, &must);
 	*len = c->wire.len < must.len ? c->wire.len : must.len;
 	promise(!memcmp(c->wire.ptr, must.ptr, *len),
-	        "client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s", AT(c), (int)*len, c->wire.ptr,
-	        (int)must.len, must.ptr);
+	        "client %u: the wrong bytes behind %llu\nare     %.*s\nmust be %.*s", AT(c),
+	        (int)*len, c->wire.ptr, (int)must.len, must.ptr);
 	bool whole = *len == must.len;
 	promise(whole || *kind == OPENING, "client %u: half a frame behind %llu", AT(c));
 	buf_finish(&must);
@@ -187,7 +188,8 @@ static struct slice unchunk(const struct client *c, struct slice bytes)
 	return (struct slice){ bytes.ptr + head, size };
 }
 
-/* A fragment of the opening, which is a whole frame; returns its payload with what stands behind it. */
+/* A fragment of the opening, which is a whole frame; returns its payload with what stands behind
+ * it. */
 static struct slice unfragment(struct client *c, struct slice bytes)
 {
 	struct buf header = { 0 };
@@ -198,8 +200,8 @@ static struct slice unfragment(struct client *c, struct slice bytes)
 	add_ws_header(&header, payload);
 	header.ptr[0] = (char)((c->opening_begun ? 0 : 1) | (payload == left ? 0x80 : 0));
 	head = header.len;
-	promise(payload <= left && !memcmp(header.ptr, bytes.ptr, head), "client %u: a bad fragment, %zu of %zu",
-	        c->number, payload, left);
+	promise(payload <= left && !memcmp(header.ptr, bytes.ptr, head),
+	        "client %u: a bad fragment, %zu of %zu", c->number, payload, left);
 	c->opening_begun = true;
 	buf_finish(&header);
 	return (struct slice){ bytes.ptr + head, bytes.len - head };
@@ -213,7 +215,8 @@ static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 	size_t frame_len = 0;
 	enum frame_kind kind = OPENING;
 
-	promise(c->state == CLIENT_OPEN && !c->blocked && len, "client %u: a write in the wrong state, at %llu", AT(c));
+	promise(c->state == CLIENT_OPEN && !c->blocked && len,
+	        "client %u: a write in the wrong state, at %llu", AT(c));
 	if (c->chunked)
 		bytes = unchunk(c, bytes);
 	if (c->framing == FRAME_WS && c->opening_due)
@@ -221,9 +224,12 @@ static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 	buf_slice(&c->wire, bytes);
 	while (c->wire.len && take_frame(c, &kind, &frame_len))
 		c->node->events += kind == EVENT;
-	promise(subscriber_in_message(s) == c->opening_due, "client %u: the hub forgot its message", c->number);
-	promise(bytes.len <= c->world->limits.write_bytes || (kind != OPENING && bytes.len == frame_len),
-		"client %u: %zu bytes at once, at %llu", c->number, len, (unsigned long long)c->seen);
+	promise(subscriber_in_message(s) == c->opening_due, "client %u: the hub forgot its message",
+	        c->number);
+	promise(bytes.len <= c->world->limits.write_bytes ||
+	            (kind != OPENING && bytes.len == frame_len),
+	        "client %u: %zu bytes at once, at %llu", c->number, len,
+	        (unsigned long long)c->seen);
 	maybe_block(c);
 	if (dice_chance(&c->world->dice, 1)) /* the write finds that the connection is gone */
 		client_cut(c);
@@ -238,10 +244,12 @@ static void stream_ended(struct subscriber *s, const struct ending *e)
 	uint64_t seq = e->seq;
 	bool deleted = !strcmp(status, "deleted");
 
-	promise(!strcmp(e->job_id, c->job_id) && !strcmp(e->epoch, l->epoch), "client %u: told of the end of another job",
-		c->number);
-	promise(c->state == CLIENT_OPEN && !s->channel, "client %u: ended in the wrong state, at %llu", AT(c));
-	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: ended too early, at %llu", AT(c));
+	promise(!strcmp(e->job_id, c->job_id) && !strcmp(e->epoch, l->epoch),
+	        "client %u: told of the end of another job", c->number);
+	promise(c->state == CLIENT_OPEN && !s->channel,
+	        "client %u: ended in the wrong state, at %llu", AT(c));
+	promise(!c->opening_due && !c->wire.len && !c->blocked,
+	        "client %u: ended too early, at %llu", AT(c));
 	promise(seq >= c->seen && seq <= l->head, "client %u: at %llu and told of %llu", AT(c),
 	        (unsigned long long)seq);
 	if (deleted)
@@ -249,10 +257,11 @@ static void stream_ended(struct subscriber *s, const struct ending *e)
 	else
 		promise(l->over && next_wanted(c) > l->head &&
 		            !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
-		        "client %u: ended with %s, at %llu of %llu", c->number, status, (unsigned long long)c->seen,
-		        (unsigned long long)l->head);
+		        "client %u: ended with %s, at %llu of %llu", c->number, status,
+		        (unsigned long long)c->seen, (unsigned long long)l->head);
 	trace("client %u is told the end: %s", c->number, status);
-	if (dice_chance(&c->world->dice, 80)) { /* else its last bytes are lost with the connection */
+	if (dice_chance(&c->world->dice,
+	                80)) { /* else its last bytes are lost with the connection */
 		client_keep(c, deleted ? c->seen : seq);
 		c->finished = !deleted;
 	}
@@ -264,8 +273,10 @@ static void move_on(struct client *c, const struct subscriber *s)
 {
 	if (!subscriber_filters(s))
 		return;
-	promise(!strcmp(subscriber_epoch(s), c->life->epoch) && s->cursor >= c->seen && next_wanted(c) > s->cursor,
-		"client %u: at %llu, and a heartbeat moves it to %llu", AT(c), (unsigned long long)s->cursor);
+	promise(!strcmp(subscriber_epoch(s), c->life->epoch) && s->cursor >= c->seen &&
+	            next_wanted(c) > s->cursor,
+	        "client %u: at %llu, and a heartbeat moves it to %llu", AT(c),
+	        (unsigned long long)s->cursor);
 	c->seen = s->cursor;
 }
 
@@ -273,11 +284,12 @@ static void stream_heartbeat(struct subscriber *s, uint64_t head)
 {
 	struct client *c = client_of(s);
 
-	promise(c->state == CLIENT_OPEN && c->beats, "client %u: a heartbeat in the wrong state, at %llu", AT(c));
-	promise(!c->opening_due && !c->wire.len && !c->blocked, "client %u: a heartbeat inside a frame, at %llu",
-	        AT(c));
-	promise(head >= c->seen && head <= c->life->head, "client %u: at %llu, and the heart says %llu", AT(c),
-		(unsigned long long)head);
+	promise(c->state == CLIENT_OPEN && c->beats,
+	        "client %u: a heartbeat in the wrong state, at %llu", AT(c));
+	promise(!c->opening_due && !c->wire.len && !c->blocked,
+	        "client %u: a heartbeat inside a frame, at %llu", AT(c));
+	promise(head >= c->seen && head <= c->life->head,
+	        "client %u: at %llu, and the heart says %llu", AT(c), (unsigned long long)head);
 	move_on(c, s);
 	maybe_block(c);
 	if (dice_chance(&c->world->dice, 3))
@@ -290,10 +302,10 @@ static void stream_stalled(struct subscriber *s)
 {
 	struct client *c = client_of(s);
 
-	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel, "client %u: stalled in the wrong state, at %llu",
-		AT(c));
-	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms, "client %u: stalled too early, at %llu",
-	        AT(c));
+	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel,
+	        "client %u: stalled in the wrong state, at %llu", AT(c));
+	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms,
+	        "client %u: stalled too early, at %llu", AT(c));
 	trace("client %u stalls", c->number);
 	if (!c->opening_due)
 		client_keep(c, c->seen);

@@ -12,7 +12,8 @@ static bool is_tracing;
 
 static void say_where(void)
 {
-	fprintf(stderr, "seed %llu, step %llu: ", (unsigned long long)current_seed, (unsigned long long)current_step);
+	fprintf(stderr, "seed %llu, step %llu: ", (unsigned long long)current_seed,
+	        (unsigned long long)current_step);
 }
 
 /* The process ends in here, so stdio is as good as it gets. */
@@ -20,8 +21,10 @@ static void on_signal(int number)
 {
 	say_where();
 	fprintf(stderr, "%s\nrun it again: JOBLIGHT_TEST_SEED=%llu\n",
-		number == SIGALRM ? "hangs" : number == SIGABRT ? "an assertion failed" : "crashed",
-		(unsigned long long)current_seed);
+	        number == SIGALRM   ? "hangs"
+	        : number == SIGABRT ? "an assertion failed"
+	                            : "crashed",
+	        (unsigned long long)current_seed);
 	signal(number, SIG_DFL);
 	raise(number == SIGALRM ? SIGKILL : number);
 }
@@ -33,7 +36,7 @@ static void on_death(void)
 {
 	say_where();
 	fprintf(stderr, "the sanitizer stopped it\nrun it again: JOBLIGHT_TEST_SEED=%llu\n",
-		(unsigned long long)current_seed);
+	        (unsigned long long)current_seed);
 }
 
 static void watch_crashes(void)
@@ -94,6 +97,7 @@ void verdict_broken(const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nrun it again: JOBLIGHT_TEST_SEED=%llu\n", (unsigned long long)current_seed);
+	fprintf(stderr, "\nrun it again: JOBLIGHT_TEST_SEED=%llu\n",
+	        (unsigned long long)current_seed);
 	_exit(1); /* what the schedule holds is not worth a leak report */
 }

@@ -1,4 +1,5 @@
-/* Which schedule runs, and the end of one that breaks a promise: its seed is named, so that it can be run again. */
+/* Which schedule runs, and the end of one that breaks a promise: its seed is named, so that it can
+ * be run again. */
 #ifndef JOBLIGHT_TESTS_VERDICT_H
 #define JOBLIGHT_TESTS_VERDICT_H
 

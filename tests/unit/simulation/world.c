@@ -23,8 +23,9 @@ static bool hub_reads(void *context, struct read_request *r)
 		w->questions = xrealloc(w->questions, w->question_cap * sizeof(*w->questions));
 	}
 	w->questions[w->question_count++] = (struct question){ r, n, false };
-	trace("hub %u asks for %s behind %s.%llu (kind %d)", n->number, r->query.job_id, r->query.position.epoch,
-	      (unsigned long long)r->query.position.seq, (int)r->query.position.kind);
+	trace("hub %u asks for %s behind %s.%llu (kind %d)", n->number, r->query.job_id,
+	      r->query.position.epoch, (unsigned long long)r->query.position.seq,
+	      (int)r->query.position.kind);
 	return true;
 }
 
@@ -82,7 +83,9 @@ void world_create(struct world *w, uint64_t seed)
 {
 	char error[256];
 
-	*w = (struct world){ .dice = { seed }, .now = 1000, .wall = INT64_C(1770000000000), .faults = true };
+	*w = (struct world){
+		.dice = { seed }, .now = 1000, .wall = INT64_C(1770000000000), .faults = true
+	};
 	entropy_dice.state = ~seed;
 	choose_limits(w);
 	w->node_count = (unsigned)DICE_PICK(&w->dice, 1, 1, 2, 3);
@@ -155,15 +158,16 @@ static void check_answer(struct world *w, const struct op *op)
 		return;
 	struct life *l = life_of_epoch(w->lives, op->job_id, op->epoch);
 	promise(l && op->seq_first && op->seq_first <= op->seq_last && op->seq_last <= l->head,
-		"%s: an op was answered %s.%llu, which is not there", op->job_id, op->epoch,
-		(unsigned long long)op->seq_last);
+	        "%s: an op was answered %s.%llu, which is not there", op->job_id, op->epoch,
+	        (unsigned long long)op->seq_last);
 }
 
 static void commit(struct world *w, struct op **ops, size_t count)
 {
 	struct batch *batch;
 
-	promise(engine_begin(w->engine, w->wall, w->wall, true) == STORE_OK, "no transaction can be begun");
+	promise(engine_begin(w->engine, w->wall, w->wall, true) == STORE_OK,
+	        "no transaction can be begun");
 	for (size_t i = 0; i < count; i++)
 		promise(engine_apply(w->engine, ops[i]) == STORE_OK, "the store failed");
 	promise(engine_commit(w->engine, &batch) == STORE_OK, "the commit failed");
@@ -208,9 +212,10 @@ static void learn_first(struct world *w, struct life *l)
 {
 	struct job_row row = { 0 };
 
-	promise(w->reader->ops->job_get(w->reader, l->job_id, &row) == STORE_OK, "%s is not there", l->job_id);
+	promise(w->reader->ops->job_get(w->reader, l->job_id, &row) == STORE_OK, "%s is not there",
+	        l->job_id);
 	promise(row.first >= l->first && row.first <= row.seq, "%s: first is %llu", l->job_id,
-		(unsigned long long)row.first);
+	        (unsigned long long)row.first);
 	l->first = row.first;
 	job_row_finish(&row);
 }
@@ -221,8 +226,8 @@ void world_prune(struct world *w)
 	bool all = dice_chance(&w->dice, 50);
 
 	promise(ops->begin(w->writer) == STORE_OK, "no transaction can be begun");
-	ops->prune(w->writer, w->wall - 100000, all ? w->wall + 1 : 0, dice_between(&w->dice, 1, 20),
-		   dice_between(&w->dice, 1, 40));
+	ops->prune(w->writer, w->wall - 100000, all ? w->wall + 1 : 0,
+	           dice_between(&w->dice, 1, 20), dice_between(&w->dice, 1, 40));
 	promise(ops->commit(w->writer) == STORE_OK, "the commit failed");
 	ops = w->reader->ops;
 	promise(ops->begin(w->reader) == STORE_OK, "no transaction can be begun");
@@ -252,8 +257,9 @@ static struct batch *dequeue(struct queue *q, size_t index)
 static void publish(struct node *n, struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
-		trace("hub %u hears of %s.%s.%llu%s", n->number, b->events[i].job_id, b->events[i].epoch,
-		      (unsigned long long)b->events[i].seq, b->events[i].deleted ? " deleted" : "");
+		trace("hub %u hears of %s.%s.%llu%s", n->number, b->events[i].job_id,
+		      b->events[i].epoch, (unsigned long long)b->events[i].seq,
+		      b->events[i].deleted ? " deleted" : "");
 	hub_publish(n->hub, b);
 }
 
@@ -277,7 +283,8 @@ static void remember(struct node *n, struct batch *b)
 static void deliver_badly(struct node *n)
 {
 	struct dice *d = &n->world->dice;
-	bool swap = n->queue.count > 1 && may_be_lost(n->queue.all[0]) && may_be_lost(n->queue.all[1]);
+	bool swap = n->queue.count > 1 && may_be_lost(n->queue.all[0]) &&
+	            may_be_lost(n->queue.all[1]);
 	struct batch *b = dequeue(&n->queue, swap && dice_chance(d, 30));
 	struct batch *old = n->history[dice_below(d, HISTORY)];
 
@@ -381,8 +388,8 @@ void world_answer(struct world *w)
 		if (!result) {
 			q = x->request->query;
 			result = answer(w, &q);
-			trace("%s is read: head %llu, %zu events", q.job_id, (unsigned long long)result->head,
-			      result->event_count);
+			trace("%s is read: head %llu, %zu events", q.job_id,
+			      (unsigned long long)result->head, result->event_count);
 		}
 		read_result_hold(result);
 		x->request->result = result;

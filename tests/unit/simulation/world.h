@@ -1,6 +1,6 @@
 /*
- * The server without its threads: one store, one engine, one or several hubs, and between them the queues, whose
- * delays are the dice's.
+ * The server without its threads: one store, one engine, one or several hubs, and between them the
+ * queues, whose delays are the dice's.
  *
  *      world_commit ─> queue of each node ─> world_deliver ─> hub_publish
  *      hub asks ─> questions ─> world_answer (the store is read) ─> world_hand_back ─> the hub
@@ -46,8 +46,8 @@ struct node {
 	bool woken;                     /* the hub asked for a round */
 	bool loses;                     /* a bus that loses, doubles and reorders what it carries */
 	struct told told[JOBS_MOST];
-	unsigned passing[JOBS_MOST];    /* messages that are not logged, so far */
-	uint64_t events;                /* delivered to its clients, by their own count */
+	unsigned passing[JOBS_MOST]; /* messages that are not logged, so far */
+	uint64_t events;             /* delivered to its clients, by their own count */
 };
 
 struct question {
@@ -67,7 +67,7 @@ struct world {
 	unsigned node_count, job_count;
 	struct question *questions;
 	size_t question_count, question_cap;
-	bool faults;           /* reads are refused, reads fail, batches are lost */
+	bool faults; /* reads are refused, reads fail, batches are lost */
 	unsigned fault_percent;
 	unsigned failed_reads; /* so many were, in all */
 	uint64_t now;          /* monotonic */
@@ -86,11 +86,11 @@ void world_nudge(struct world *w);
 void world_prune(struct world *w);
 bool world_can_deliver(const struct node *n);
 void world_deliver(struct node *n);
-void world_answer(struct world *w); /* some question, and those that are equal to it */
+void world_answer(struct world *w);    /* some question, and those that are equal to it */
 bool world_hand_back(struct world *w); /* some answer; false: there is none */
 /* Lets the time pass until a crowd's next round. */
 void world_keep_pace(struct node *n);
-bool world_round(struct node *n);      /* false: none was asked for */
+bool world_round(struct node *n); /* false: none was asked for */
 void world_tick(struct node *n);
 /* A message that is not logged; its number. */
 unsigned world_pass(struct node *n, unsigned job);
