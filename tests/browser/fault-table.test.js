@@ -26,6 +26,15 @@ describe('the fault table', { concurrency: true }, () => {
     });
   }
 
+  for (const client of ['native EventSource', 'joblight']) {
+    test(`a server that has no place for streams loses nobody: ${client}`, async () => {
+      const bench = await Bench.start('chromium', '--max-streams', '1');
+      const seen = await bench.whileFull(client).finally(() => bench.stop());
+      assert.deepEqual(seen, [...new Set(seen)].sort((a, b) => a - b));
+      assert.equal(seen.length, EVENTS);
+    });
+  }
+
   test('the faults are faults: a native EventSource gets through two of them', async () => {
     const bench = await Bench.start('chromium');
     const { counts } = await bench.row('native EventSource').finally(() => bench.stop());

@@ -11,8 +11,9 @@ const BUSY = { 'content-type': 'text/html', connection: 'close' };
 const BUSY_SOCKET = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
 const CLOSE_1000 = Buffer.from([0x88, 2, 1000 >> 8, 1000 & 255]);
 
-/** The server's random pause, always the same one; no multiple of it is near 8 s. */
-const still = (bytes) => bytes.toString('latin1').replace(/^retry: \d{4}$/m, 'retry: 2800');
+/** The server's random pause, always the same one and as long in bytes; no multiple of it is near 8 s. */
+const still = (bytes) =>
+  bytes.toString('latin1').replace(/^retry: (\d{4,5})$/m, (_, ms) => `retry: ${'2800'.padStart(ms.length, '0')}`);
 
 function head({ url, rawHeaders }) {
   const lines = [`GET ${url} HTTP/1.1`];

@@ -46,6 +46,20 @@ export const FAULTS = [
   { name: 'proxy holds SSE', holds: true, run: (_, report) => report(DURING) },
 ];
 
+/** A server for one stream, and while the client is cut somebody else takes that place for 4 s. */
+const FULL = { async run({ line, server, id }, report) {
+  line.cut();
+  const other = await eventually('the place is taken', async () => {
+    const { body } = await fetch(`${server.url}/api/jobs/${id}/task-events`);
+    const reader = body.getReader();
+    const { value } = await reader.read();
+    return new TextDecoder().decode(value).includes('connected') && reader;
+  });
+  await report(DURING);
+  await pause(4000);
+  await other.cancel();
+} };
+
 export const CLIENTS = ['native EventSource', 'eventsource', 'reconnecting-eventsource',
   '@microsoft/fetch-event-source', 'sse.js', 'partysocket', 'reconnecting-websocket', 'joblight'];
 
@@ -65,12 +79,12 @@ export class Bench {
   #count = 0;
 
   /** `name` is chromium or firefox. */
-  static async start(name) {
+  static async start(name, ...options) {
     const bench = new Bench();
     bench.#script = await bundle();
     bench.#browser = await launch(name);
     try {
-      bench.#server = await Server.start('--heartbeat-ms', '1000');
+      bench.#server = await Server.start('--heartbeat-ms', '1000', ...options);
     } catch (err) {
       await bench.#browser.close();
       throw err;
@@ -95,6 +109,11 @@ export class Bench {
     ]);
     const requests = cells.pop();
     return { client, cells, counts: cells.map((seen) => new Set(seen).size), requests };
+  }
+
+  /** What this client has seen of its forty events although the server (--max-streams 1) had no place for a while. */
+  whileFull(client) {
+    return this.#stand(client, false, (stand) => this.#suffer({ ...stand, server: this.#server }, FULL));
   }
 
   /** A job, a way to the server, and a page in the foreground that follows it. */
@@ -134,7 +153,7 @@ export class Bench {
     const report = (times) => this.#report(id, times);
     await report(BEFORE);
     if (!fault.holds) await gets(page, BEFORE);
-    await fault.run(between, report);
+    await fault.run({ ...between, id }, report);
     await pause(SETTLE_MS);
     await report(EVENTS - BEFORE - DURING);
     await gets(page, EVENTS, PATIENCE_MS).catch(() => {});
