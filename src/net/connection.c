@@ -11,12 +11,9 @@
 #include "input.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
-#include "origin_check.h"
-#include "api/router.h"
+#include "dispatch.h"
 #include "socket.h"
-#include "transport/poll.h"
 #include "upgrade.h"
-#include "transport/websocket.h"
 
 #define RAW_PROTOCOL                                                                               \
 	"joblight raw" /* the row of loop.c's protocols for connections that we read               \
@@ -41,11 +38,12 @@ static struct conn *conn_of(struct lws *wsi)
 void conn_release(struct conn *c)
 {
 	loop_uncount_stream(c);
-	if (!c->subscriber)
+	if (!c->transport)
 		return;
-	hub_detach(c->loop->hub, c->subscriber);
-	free(c->subscriber);
-	c->subscriber = NULL;
+	c->transport->detach(c);
+	c->transport->free(c);
+	c->transport = NULL;
+	c->session = NULL;
 }
 
 /* The connection is going; called more than once, also by the hub, so what the hub holds is freed
@@ -54,12 +52,11 @@ static void conn_detach(struct conn *c)
 {
 	c->state = CONN_CLOSING;
 	loop_uncount_stream(c);
-	if (c->subscriber)
-		hub_detach(c->loop->hub, c->subscriber);
 	if (c->reading)
 		atomic_store(&c->reading->gone, true);
 	c->reading = NULL;
-	ws_detach(c);
+	if (c->transport)
+		c->transport->detach(c);
 	list_remove(&c->turn);
 	loop_no_deadline(c);
 	request_free(c->request);
@@ -74,7 +71,6 @@ static void conn_destroy(struct conn *c)
 {
 	conn_detach(c);
 	conn_release(c);
-	ws_free(c);
 	loop_remove_conn(c->loop, c);
 	if (c->wsi)
 		lws_set_opaque_user_data(c->wsi, NULL);
@@ -89,7 +85,7 @@ static size_t begins_with_upgrade(struct conn *c, struct slice seen)
 
 	if (head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD || !guard_is_upgrade(&head))
 		return 0;
-	c->request = guard_request(&head, c->loop->limits, &p);
+	c->request = guard_request(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (c->request && upgrade_granted(c, c->request, &p))
 		return head.len;
 	request_free(c->request); /* it is refused like any other request */
@@ -178,7 +174,7 @@ static bool outlive(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
-	if (c->state != CONN_BUSY || (c->subscriber && !updates_is_poll(c)) ||
+	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed) ||
 	    (c->reply && reply_has_begun(c->reply)))
 		return false; /* of an answer that has begun, the old one may hold some */
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
@@ -191,8 +187,8 @@ static bool outlive(struct conn *c)
 	c->ended = true;
 	c->held = false;
 	input_hold(c);
-	if (c->subscriber)
-		updates_answer_now(c);
+	if (c->transport)
+		c->transport->half_closed(c);
 	return true;
 }
 
@@ -203,7 +199,8 @@ void conn_close(struct conn *c)
 		return;
 	bool is_socket = c->state == CONN_SOCKET;
 	conn_detach(c);
-	ws_hear(c);
+	if (is_socket)
+		c->transport->resume_input(c);
 	if (lws_partial_buffered(c->wsi)) {
 		if (!is_socket)
 			input_hold(c);
@@ -310,7 +307,7 @@ void conn_hung_up(void *context, uint64_t id)
 	if (c->state == CONN_STREAM)
 		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 	else if (c->state == CONN_SOCKET)
-		ws_hear(c);
+		c->transport->resume_input(c);
 	else
 		hangups_forget(&c->loop->hangups,
 		               lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
@@ -393,31 +390,16 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 
 void conn_run_request(struct conn *c)
 {
-	struct problem problem = { 0 };
-	struct buf allow = { 0 }, lines = { 0 };
-
 	list_remove(&c->turn);
-	if (!origin_check(&c->loop->family->config.origin_rules, c->request, ORIGIN_REQUEST,
-	                  &problem)) {
-		reply_problem(c, &problem, "");
-	} else if (router_find(c->request, &allow, &problem)) {
-		router_dispatch(c, c->request);
-	} else {
-		if (allow.len)
-			buf_format(&lines, "Allow: %s\r\n", buf_string(&allow));
-		reply_problem(c, &problem, buf_string(&lines));
-	}
-	buf_finish(&allow);
-	buf_finish(&lines);
-	problem_finish(&problem);
+	c->loop->dispatch->run(c, c->request);
 }
 
 static int on_writable(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
 		return lws_partial_buffered(c->wsi) ? 0 : -1;
-	if (c->state == CONN_STREAM && c->subscriber)
-		hub_writable(c->loop->hub, c->subscriber);
+	if (c->state == CONN_STREAM)
+		c->transport->writable(c);
 	if (lws_partial_buffered(c->wsi))
 		return 0;
 	if (c->reply)
@@ -432,7 +414,7 @@ static int on_writable(struct conn *c)
 static int on_socket_writable(struct conn *c)
 {
 	if (c->state == CONN_SOCKET)
-		ws_writable(c);
+		c->transport->writable(c);
 	return 0;
 }
 
@@ -456,8 +438,7 @@ static int on_gone(struct conn *c)
 {
 	if (!is_reset(lws_get_socket_fd(c->wsi)) && outlive(c))
 		return 0;
-	if ((c->state == CONN_STREAM && c->subscriber && c->subscriber->blocked) ||
-	    (c->state == CONN_SOCKET && ws_blocked(c)))
+	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
 		c->loop->counters.broken++;
 	conn_detach(c);
 	return 0;
@@ -469,7 +450,7 @@ static void end_socket(struct conn *c)
 {
 	if (c->state != CONN_SOCKET)
 		return;
-	if (ws_blocked(c))
+	if (c->transport->blocked(c))
 		c->loop->counters.broken++;
 	conn_detach(c);
 	loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
@@ -478,14 +459,14 @@ static void end_socket(struct conn *c)
 static int on_peer_closes(struct conn *c, const void *payload, size_t len)
 {
 	end_socket(c);
-	return ws_close_allowed(payload, len) ? 0 : -1;
+	return c->transport->close_allowed(payload, len) ? 0 : -1;
 }
 
 /* lws closes a WebSocket, for a reason of its own or of ours. */
 static int on_socket_closes(struct conn *c)
 {
 	if (c->state == CONN_SOCKET)
-		ws_find_reason(c);
+		c->transport->closing(c);
 	end_socket(c);
 	return 0;
 }
@@ -509,16 +490,16 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_HTTP: /* no handshake */
 		return -1;
 	case LWS_CALLBACK_ESTABLISHED:
-		ws_established(c);
+		c->transport->established(c);
 		return 0;
 	case LWS_CALLBACK_RECEIVE:
-		return ws_receive(c, in, len);
+		return c->transport->received(c, in, len);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		return on_peer_closes(c, in, len);
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		return on_socket_closes(c);
 	case LWS_CALLBACK_RECEIVE_PONG:
-		ws_pong(c);
+		c->transport->pong(c);
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return on_socket_writable(c);

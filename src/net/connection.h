@@ -64,9 +64,8 @@ struct conn {
 	struct list turn; /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer; /* in the list of the deadline it has */
 	uint64_t due;
-	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its
-	                                  memory, which is ours */
-	struct ws *ws;                 /* of a WebSocket */
+	const struct transport *transport; /* of a stream, a WebSocket or a poll; NULL: none */
+	void *session;                     /* what the transport keeps of it, or NULL */
 	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that
 	                         number changed */
 };
@@ -92,7 +91,7 @@ void conn_kill(struct conn *c);
 void conn_reply_ready(struct conn *c);
 /* Writes the answer, or goes on with it. */
 void conn_flush_reply(struct conn *c);
-/* The request is complete: finds its handler and calls it. */
+/* The request is complete: hands it to the one who answers it. */
 void conn_run_request(struct conn *c);
 
 /* The answer takes a while: a client that hangs up meanwhile is noticed. */
@@ -116,7 +115,7 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len);
  */
 bool conn_takes(struct conn *c);
 
-/* Ends a subscription of this connection and frees what holds it. */
+/* Ends what the transport keeps of this connection, and frees it. */
 void conn_release(struct conn *c);
 
 int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

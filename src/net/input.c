@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <sys/socket.h>
 
+#include "dispatch.h"
 #include "request_check.h"
 #include "loop_private.h"
 #include "upgrade.h"
@@ -135,7 +136,7 @@ static void begin_request(struct conn *c, const struct head *head, struct slice 
 
 	loop_no_deadline(c);
 	c->close_after = false;
-	c->request = guard_request(head, c->loop->limits, &p);
+	c->request = guard_request(head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (!c->request) {
 		input_refuse(c, &p);
 	} else if (guard_is_upgrade(head)) {

@@ -9,13 +9,12 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
+#include "ask.h"
 #include "thread_mail.h"
 #include "input.h"
 #include "loop_private.h"
 #include "socket.h"
-#include "transport/sse.h"
-#include "transport/poll.h"
-#include "transport/websocket.h"
+#include "transport.h"
 
 #define STOP_LINGER_MS                                                                             \
 	500            /* a stop waits so long for clients that were refused and have not hung up */
@@ -176,26 +175,7 @@ static void on_entered(void *context, int fd, struct slice seen)
 
 static bool hub_wants_read(void *context, struct read_request *r)
 {
-	struct loop *l = context;
-	struct conn *c = conn_find(l, r->asker);
-
-	r->loop = l;
-	if (!l->service->read(l->service->context, r))
-		return false;
-	if (c)
-		c->reads++;
-	return true;
-}
-
-void loop_read_is_back(struct loop *l, uint64_t asker)
-{
-	struct conn *c = conn_find(l, asker);
-
-	if (!c)
-		return;
-	c->reads--;
-	if (c->state == CONN_SOCKET)
-		ws_wake(c); /* it may be read from again */
+	return ask_read_of_hub(context, r);
 }
 
 static void hub_wants_round(void *context)
@@ -222,14 +202,10 @@ static void close_one(struct conn *c)
 {
 	switch (c->state) {
 	case CONN_STREAM:
-		stream_say_goodbye(c);
-		return;
 	case CONN_SOCKET:
-		ws_close_for_stop(c);
-		return;
 	case CONN_BUSY:
-		if (updates_is_poll(c))
-			updates_answer_now(c);
+		if (c->transport)
+			c->transport->stop(c);
 		return;
 	case CONN_BODY: /* the store takes nothing any more */
 		input_refuse(c, &stopping);
@@ -325,16 +301,37 @@ static void flush_replies(struct loop *l)
 		conn_flush_reply(container_of(now.next, struct conn, turn));
 }
 
+void loop_free_later(struct loop *l, struct list *block)
+{
+	list_move(&l->left, block);
+}
+
+static void free_left(struct loop *l)
+{
+	while (!list_empty(&l->left)) {
+		struct list *block = l->left.next;
+		list_remove(block);
+		free(block);
+	}
+}
+
+static void flush_socket(struct conn *c)
+{
+	list_remove(&c->turn);
+	if (c->state == CONN_SOCKET)
+		c->transport->flush(c);
+}
+
 static void flush_sockets(struct loop *l)
 {
 	struct list now;
 
-	ws_free_left(l);
+	free_left(l);
 	list_init(&now);
 	while (!list_empty(&l->sockets))
 		list_move(&now, l->sockets.next);
 	while (!list_empty(&now)) /* what they cause is for the next turn */
-		ws_flush(container_of(now.next, struct conn, turn));
+		flush_socket(container_of(now.next, struct conn, turn));
 	if (!list_empty(&l->sockets))
 		l->round = true;
 }
@@ -443,15 +440,9 @@ static void idle_expired(struct conn *c)
 		conn_close(c);
 }
 
-static void expire_beats(struct loop *l)
+static void transport_expired(struct conn *c)
 {
-	while (!list_empty(&l->beats_due)) {
-		struct conn *c = container_of(l->beats_due.next, struct conn, timer);
-		if (c->due > l->now)
-			return;
-		list_remove(&c->timer);
-		ws_tick(c, l->now);
-	}
+	c->transport->expired(c);
 }
 
 static size_t distance(size_t a, size_t b)
@@ -487,10 +478,10 @@ static void on_tick(uv_timer_t *timer)
 	expire(l, &l->bodies, input_late);
 	expire(l, &l->idles, idle_expired);
 	expire(l, &l->closings, closing_expired);
-	expire(l, &l->messages, ws_message_overdue);
-	expire_beats(l);
+	expire(l, &l->messages, transport_expired);
+	expire(l, &l->beats_due, transport_expired);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)
-		expire(l, &l->waits[i], updates_answer_now);
+		expire(l, &l->waits[i], transport_expired);
 	l->beats = hub_tick(l->hub, l->now);
 	crowd_tick(l->crowd, l->now);
 	trim_memory(l);
@@ -633,7 +624,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	*l = (struct loop){
 		.limits = all->config.limits,
 		.service = all->config.service,
-		.pages = all->config.pages,
+		.dispatch = all->config.dispatch,
 		.family = all,
 		.index = index,
 		.free_slot = UINT32_MAX,
@@ -664,6 +655,6 @@ void loop_finish(struct loop *l)
 	doorstep_finish(&l->doorstep);
 	hangups_finish(&l->hangups);
 	free(l->slots);
-	ws_free_left(l);
+	free_left(l);
 	inbox_finish(l);
 }

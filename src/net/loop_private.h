@@ -14,7 +14,6 @@
 #include "joblight/base/memory.h"
 #include "joblight/core/pace.h"
 #include "joblight/net/loop.h"
-#include "joblight/api/pages.h"
 #include "listener.h"
 #include "refusal.h"
 
@@ -45,7 +44,7 @@ struct loops {
 struct loop {
 	const struct limits *limits;
 	const struct service *service;
-	const struct pages *pages;
+	const struct dispatch *dispatch;
 	struct loops *family;
 	unsigned index; /* among the loops */
 
@@ -75,7 +74,7 @@ struct loop {
 
 	struct list requests, replies; /* connections with a request to run, an answer to write */
 	struct list sockets;           /* WebSockets with something to write */
-	struct list left;              /* their subscriptions that ended, until they can be freed */
+	struct list left;              /* blocks of memory that are freed when the turn ends */
 	struct list beats_due;         /* WebSockets by their next ping */
 	struct list messages;          /* WebSockets with half a message, by its deadline */
 	struct list heads, bodies, idles,
@@ -116,15 +115,16 @@ void loop_uncount_stream(struct conn *c); /* it is over; harmless twice */
  * it was a control frame. */
 bool loop_lws_refused_length(void);
 
+/* Frees a block from malloc() at the end of the turn, when no callback is using it; `block` is the
+ * first member, which may be in another list until now. */
+void loop_free_later(struct loop *l, struct list *block);
+
 /* Puts a deadline on a connection, replacing the one it had. */
 void loop_deadline(struct list *deadlines, struct conn *c, uint64_t due);
 void loop_no_deadline(struct conn *c);
 
 /* A client has so long for the rest of a body, or to hang up after its refusal. */
 uint64_t loop_body_ms(const struct loop *l);
-
-/* A read of this connection (0: of none in particular) has come back. */
-void loop_read_is_back(struct loop *l, uint64_t asker);
 
 /* Tells the other loops of an agent; a word without an agent says that its owner has gone. */
 void loop_tell_presence(struct loop *l, const struct presence_word *w);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ask.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 
@@ -101,7 +102,7 @@ static void take_commits(struct loop *l)
 			hub_publish(l->hub, commit->batch);
 		for (struct op *op = commit->ops, *after; op; op = after) {
 			after = (struct op *)op->mail.next;
-			http_answer_op(conn_find(l, op->reply_to), op);
+			ask_answered(l, op);
 		}
 		batch_release(commit->batch);
 		free(commit);
@@ -116,8 +117,7 @@ bool inbox_take_reads(struct loop *l)
 	for (size_t left = l->limits->round_visits; l->answers && left; left--) {
 		struct read_request *r = container_of(l->answers, struct read_request, mail);
 		l->answers = l->answers->next;
-		loop_read_is_back(l, r->asker);
-		r->done(r);
+		ask_read_answered(l, r);
 	}
 	return l->answers || !mailbox_is_empty(&l->reads);
 }

@@ -11,7 +11,7 @@
 
 #include "connection.h"
 
-/* The request may become a WebSocket now, and is counted as a stream; otherwise the problem. */
+/* The request may become a WebSocket now: c->transport is set; otherwise the problem. */
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem);
 
 /*

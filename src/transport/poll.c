@@ -6,7 +6,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "net/loop_private.h"
-#include "api/router.h"
+#include "net/transport.h"
 #include "wishes.h"
 
 struct poll {
@@ -225,20 +225,11 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	answer(p, &u);
 }
 
-/* Something came.  More than the ring holds came at once: then the store has it. */
-static void poll_ready(struct subscriber *s)
+/* Its time is over, the server stops, or its client has said all: it is answered with what there
+ * is. */
+static void answer_now(struct conn *c)
 {
-	struct poll *p = poll_of(s);
-
-	if (subscriber_reaches(s) || subscriber_deleted(s))
-		updates_answer_now(p->conn);
-	else
-		attach_at(p, s->cursor);
-}
-
-void updates_answer_now(struct conn *c)
-{
-	struct poll *p = poll_of(c->subscriber);
+	struct poll *p = c->session;
 
 	if (!p->subscriber.channel || !p->subscriber.open)
 		return; /* answered, or about to be */
@@ -246,12 +237,18 @@ void updates_answer_now(struct conn *c)
 	answer(p, &u);
 }
 
-static const struct subscriber_ops poll_ops = { .opened = poll_opened, .ready = poll_ready };
-
-bool updates_is_poll(const struct conn *c)
+/* Something came.  More than the ring holds came at once: then the store has it. */
+static void poll_ready(struct subscriber *s)
 {
-	return c->subscriber && c->subscriber->ops == &poll_ops;
+	struct poll *p = poll_of(s);
+
+	if (subscriber_reaches(s) || subscriber_deleted(s))
+		answer_now(p->conn);
+	else
+		attach_at(p, s->cursor);
 }
+
+static const struct subscriber_ops poll_ops = { .opened = poll_opened, .ready = poll_ready };
 
 static void attach(struct poll *p, const struct position *position)
 {
@@ -266,6 +263,26 @@ static void attach(struct poll *p, const struct position *position)
 
 	hub_attach(p->conn->loop->hub, &p->subscriber, &poll_ops, &a);
 }
+
+static void detach(struct conn *c)
+{
+	struct poll *p = c->session;
+
+	hub_detach(c->loop->hub, &p->subscriber);
+}
+
+static void free_session(struct conn *c)
+{
+	free(c->session);
+}
+
+static const struct transport polling = {
+	.detach = detach,
+	.free = free_session,
+	.stop = answer_now,
+	.expired = answer_now,
+	.half_closed = answer_now,
+};
 
 void updates_poll(struct conn *c, struct request *r)
 {
@@ -290,6 +307,7 @@ void updates_poll(struct conn *c, struct request *r)
 	p->limit = limit;
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);
-	c->subscriber = &p->subscriber;
+	c->transport = &polling;
+	c->session = p;
 	attach(p, &p->asked);
 }
