@@ -7,7 +7,7 @@
 
 static inline const struct api *api_of(const struct conn *c)
 {
-	return c->loop->family->config.context;
+	return c->loop->loops->config.context;
 }
 
 #endif

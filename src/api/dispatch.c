@@ -3,6 +3,7 @@
 
 #include "context.h"
 #include "http_store.h"
+#include "net/capacity.h"
 #include "origin_check.h"
 #include "router.h"
 #include "transport/websocket.h"
@@ -35,7 +36,8 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
 		return NULL;
 	}
-	return ws_upgrade_wanted(r, problem) && loop_takes_stream(c, problem) ? &websocket : NULL;
+	return ws_upgrade_wanted(r, problem) && capacity_takes_stream(c, problem) ? &websocket
+	                                                                          : NULL;
 }
 
 const struct dispatch api_dispatch = {

@@ -97,7 +97,7 @@ bool ask_read_of_hub(struct loop *l, struct read_request *r)
 	return true;
 }
 
-void ask_read_answered(struct loop *l, struct read_request *r)
+static void read_answered(struct loop *l, struct read_request *r)
 {
 	struct conn *c = conn_find(l, r->asker);
 
@@ -107,4 +107,17 @@ void ask_read_answered(struct loop *l, struct read_request *r)
 			c->transport->read_back(c);
 	}
 	r->done(r);
+}
+
+/* An answer from the store is some hundred events to be written, so a turn takes a few of them. */
+bool ask_take_reads(struct loop *l)
+{
+	if (!l->answers)
+		l->answers = mailbox_take(&l->reads);
+	for (size_t left = l->limits->round_visits; l->answers && left; left--) {
+		struct read_request *r = container_of(l->answers, struct read_request, mail);
+		l->answers = l->answers->next;
+		read_answered(l, r);
+	}
+	return l->answers || !mailbox_is_empty(&l->reads);
 }

@@ -28,7 +28,7 @@ bool ask_read(struct conn *c, const struct read_query *q, ask_answer *answer, co
 
 /* The question of a subscription, which the hub asks: r->asker is its connection, or 0. */
 bool ask_read_of_hub(struct loop *l, struct read_request *r);
-/* A read of any kind has been answered.  Takes the request. */
-void ask_read_answered(struct loop *l, struct read_request *r);
+/* Once a turn: hands on some of the reads of any kind that were answered.  True: there are more. */
+bool ask_take_reads(struct loop *l);
 
 #endif

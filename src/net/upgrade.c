@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include "dispatch.h"
-#include "input.h"
 #include "loop_private.h"
 
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem)
@@ -21,6 +20,18 @@ static void let_go(struct loop *l, struct lws *wsi)
 	l->kick = true;
 }
 
+/* lws calls back from inside the adoption: lws_events.c binds the two. */
+static bool adopt(struct conn *c, int fd, struct slice bytes)
+{
+	struct loop *l = c->loop;
+
+	l->adopting = c;
+	lws_adopt_socket_vhost_readbuf(l->vhost, fd, bytes.ptr, bytes.len);
+	bool begun = !l->adopting; /* otherwise lws closed the descriptor */
+	l->adopting = NULL;
+	return begun;
+}
+
 bool upgrade_begin(struct conn *c, int fd, struct slice rest)
 {
 	struct buf bytes = { 0 };
@@ -28,7 +39,7 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
 	c->state = CONN_UPGRADE;
 	c->transport->write_handshake(c->request, &bytes);
 	buf_slice(&bytes, rest);
-	bool begun = conn_adopt_upgrade(c, fd, buf_as_slice(&bytes)); /* which copies them */
+	bool begun = adopt(c, fd, buf_as_slice(&bytes)); /* which copies them */
 	buf_finish(&bytes);
 	return begun;
 }
@@ -37,17 +48,14 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
  * lws cannot turn a raw connection into one of HTTP, so it adopts a second descriptor of the same
  * socket.  The handshake happens in there.
  */
-void upgrade_later(struct conn *c, struct slice rest)
+bool upgrade_later(struct conn *c, struct slice rest)
 {
-	struct problem full = { .outcome = OUTCOME_OVERLOADED,
-		                .detail = "the server has no descriptor left" };
-	struct loop *l = c->loop;
 	struct lws *old = c->wsi;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 
 	c->held = false;
-	if (fd >= 0 && upgrade_begin(c, fd, rest))
-		let_go(l, old);
-	else
-		input_refuse(c, &full); /* conn_release() forgets the transport */
+	if (fd < 0 || !upgrade_begin(c, fd, rest))
+		return false;
+	let_go(c->loop, old);
+	return true;
 }

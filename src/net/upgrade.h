@@ -19,7 +19,8 @@ bool upgrade_granted(struct conn *c, const struct request *r, struct problem *pr
  * head.  False: the descriptor is closed, and c->wsi as it was.
  */
 bool upgrade_begin(struct conn *c, int fd, struct slice rest);
-/* The same for a later request of its connection, which is refused when it cannot be. */
-void upgrade_later(struct conn *c, struct slice rest);
+/* The same for a later request of its connection.  False: there is no descriptor, and the request
+ * is to be refused. */
+bool upgrade_later(struct conn *c, struct slice rest);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "net/capacity.h"
 #include "net/loop_private.h"
 #include "net/transport.h"
 #include "wishes.h"
@@ -202,7 +203,7 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		return;
 	}
 	subscriber_pass_over(&p->subscriber, seq);
-	conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
+	deadline_set(&c->loop->deadlines.waits[p->wait_s], c, loop_now(c->loop) + p->wait_s * 1000);
 }
 
 static void poll_opened(struct subscriber *subscriber, const struct opening *o)
@@ -218,7 +219,8 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	if (o->resume != RESUME_EXACT)
 		turn_into_reset(p, &u, o);
 	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
-	         loop_count_stream(c)) { /* where too many wait already, it is answered at once */
+	         capacity_count_stream(
+	             c)) { /* where too many wait already, it is answered at once */
 		wait_behind(p, u.cursor);
 		return;
 	}

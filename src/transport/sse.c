@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "net/capacity.h"
+#include "net/connection_flow.h"
 #include "net/loop_private.h"
 #include "net/transport.h"
 #include "first_message.h"
@@ -110,7 +112,7 @@ static void refuse_stopping(struct conn *c)
 {
 	struct problem p = { 0 };
 
-	loop_takes_stream(c, &p);
+	capacity_takes_stream(c, &p);
 	refuse_problem(c, &p);
 	problem_finish(&p);
 }
@@ -293,7 +295,7 @@ void stream_open(struct conn *c, struct request *r)
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!wishes_read(r, &a, &problem) || !loop_takes_stream(c, &problem)) {
+	if (!wishes_read(r, &a, &problem) || !capacity_takes_stream(c, &problem)) {
 		free(s);
 		refuse_problem(c, &problem);
 		return;

@@ -6,6 +6,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
+#include "net/lws_context.h"
 #include "net/socket.h"
 #include "wishes.h"
 #include "websocket_private.h"
@@ -25,7 +26,7 @@ static void give_time(struct ws *w)
 {
 	struct loop *l = w->conn->loop;
 
-	loop_deadline(&l->messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
+	deadline_set(&l->deadlines.messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
 }
 
 /* While it takes nothing it is read from all the same: its pings are to be answered. */
@@ -186,7 +187,7 @@ static void end_message(struct ws *w)
 	struct loop *l = w->conn->loop;
 
 	if (w->in_message)
-		loop_deadline(&l->beats_due, w->conn, loop_now(l) + l->limits->heartbeat_ms);
+		deadline_set(&l->deadlines.beats, w->conn, loop_now(l) + l->limits->heartbeat_ms);
 	w->in_message = false;
 }
 
@@ -246,7 +247,7 @@ static bool hung_up(int fd)
 /* A length of 2^63 and more, and a control frame that is too long: both stand in a frame's head. */
 static void find_reason(struct conn *c)
 {
-	bool of_message = loop_lws_refused_length();
+	bool of_message = lws_context_refused_length();
 
 	if (lws_get_close_length(c->wsi) || hung_up(lws_get_socket_fd(c->wsi)))
 		return;
@@ -280,7 +281,8 @@ static void beat(struct conn *c)
 		w->ping_due = true;
 		ws_enqueue(w);
 	}
-	loop_deadline(&c->loop->beats_due, c, loop_now(c->loop) + c->loop->limits->heartbeat_ms);
+	deadline_set(&c->loop->deadlines.beats, c,
+	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
 }
 
 /* One timer serves both: while a message is incomplete, its deadline; otherwise the next ping. */
@@ -327,7 +329,8 @@ static void establish(struct conn *c)
 	c->state = CONN_SOCKET;
 	lws_set_wsi_user(c->wsi, c); /* without one lws does not tell that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-	loop_deadline(&c->loop->beats_due, c, loop_now(c->loop) + c->loop->limits->heartbeat_ms);
+	deadline_set(&c->loop->deadlines.beats, c,
+	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
 	if (c->loop->stopping)
 		close_for_stop(c);
 	else

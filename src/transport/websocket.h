@@ -11,8 +11,6 @@
 
 #include "net/transport.h"
 
-#define WS_SUBPROTOCOL "joblight.v1" /* or none */
-
 extern const struct transport websocket;
 
 /* The request asks for an upgrade that can be followed; otherwise the problem (the answer is 4xx).

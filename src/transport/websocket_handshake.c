@@ -1,4 +1,5 @@
 /* The rules of opening and closing a WebSocket: RFC 6455 sections 4.2.1 and 7.4. */
+#include "net/lws_context.h"
 #include "websocket_private.h"
 
 #define KEY_DIGITS 22 /* of 16 bytes in base 64 */
@@ -9,7 +10,7 @@ static bool knows_subprotocol(const struct request *r)
 	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
 
 	while (request_next_word(&list, &word))
-		if (slice_is(word, WS_SUBPROTOCOL)) /* names are case-sensitive */
+		if (slice_is(word, LWS_SUBPROTOCOL)) /* names are case-sensitive */
 			return true;
 	return false;
 }
@@ -45,7 +46,7 @@ bool ws_upgrade_wanted(const struct request *r, struct problem *p)
 		                   "Sec-WebSocket-Key must be 16 bytes in base 64");
 	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || knows_subprotocol(r) ||
 	       problem_set(p, OUTCOME_BAD_REQUEST,
-	                   "the subprotocol is " WS_SUBPROTOCOL ", or none");
+	                   "the subprotocol is " LWS_SUBPROTOCOL ", or none");
 }
 
 void ws_write_handshake(const struct request *r, struct buf *head)
@@ -55,7 +56,7 @@ void ws_write_handshake(const struct request *r, struct buf *head)
 	buf_text(head, "GET / HTTP/1.1\r\nHost: joblight\r\nUpgrade: websocket\r\n"
 	               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
 	buf_slice(head, key);
-	buf_text(head, knows_subprotocol(r) ? "\r\nSec-WebSocket-Protocol: " WS_SUBPROTOCOL : "");
+	buf_text(head, knows_subprotocol(r) ? "\r\nSec-WebSocket-Protocol: " LWS_SUBPROTOCOL : "");
 	buf_text(head, "\r\n\r\n");
 }
 

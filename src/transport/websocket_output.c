@@ -10,7 +10,7 @@
 void ws_enqueue(struct ws *w)
 {
 	if (list_empty(&w->conn->turn))
-		list_append(&w->conn->loop->sockets, &w->conn->turn);
+		list_append(&w->conn->loop->turn.sockets, &w->conn->turn);
 }
 
 void ws_add_frame(struct ws *w, struct slice json)

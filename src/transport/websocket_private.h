@@ -22,7 +22,7 @@
 #define UNREAD_BYTES (64 * 1024)
 
 struct subscription {
-	struct list link; /* first; in ws.subscriptions, until loop_free_later() takes it */
+	struct list link; /* first; in ws.subscriptions, until turn_free_later() takes it */
 	struct subscriber subscriber;
 	struct ws *ws;
 	bool only;    /* named in the URL: without it the connection has no purpose */

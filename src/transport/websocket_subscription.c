@@ -4,6 +4,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
+#include "net/connection_flow.h"
 #include "websocket_private.h"
 
 #define ANNOUNCED_BYTES (64 * 1024) /* a larger first message is announced */
@@ -29,7 +30,7 @@ void ws_leave(struct subscription *s)
 	struct ws *w = s->ws;
 
 	hub_detach(w->conn->loop->hub, &s->subscriber);
-	loop_free_later(w->conn->loop, &s->link);
+	turn_free_later(w->conn->loop, &s->link);
 	if (!s->leaving)
 		w->count--;
 	if (w->open == s)
