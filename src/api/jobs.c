@@ -3,6 +3,7 @@
 
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
+#include "http_store.h"
 #include "router.h"
 
 #define LIST_STANDARD 100

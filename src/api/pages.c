@@ -10,6 +10,8 @@
 #include "joblight/base/digest.h"
 #include "joblight/base/xalloc.h"
 #include "content_coding.h"
+#include "context.h"
+#include "net/ask.h"
 #include "net/loop_private.h"
 #include "pages_builtin.h"
 #include "router.h"
@@ -224,7 +226,7 @@ static void add_headers(const struct page *page, const struct page_body *body, s
 /* Only a page that is there can be "not modified". */
 static void serve(struct conn *c, enum outcome o, struct slice name)
 {
-	const struct page *page = pages_find(c->loop->pages, name);
+	const struct page *page = pages_find(api_of(c)->pages, name);
 	struct buf lines = { 0 };
 
 	if (!page) {
@@ -249,51 +251,33 @@ void pages_index(struct conn *c, struct request *r)
 	serve(c, OUTCOME_OK, SLICE("index.html"));
 }
 
-/* Whether a job is there, asked for its page. */
-struct job_look {
-	struct read_request request; /* first */
-	struct loop *loop;
-	uint64_t reply_to;
-};
-
 /* A store that fails is no missing job: the page itself says what is wrong, and tries again. */
-static void job_looked_up(struct read_request *request)
+static void job_looked_up(struct conn *c, struct read_result *result, const void *data)
 {
-	struct job_look *look = (struct job_look *)request;
-	struct conn *c = conn_find(look->loop, look->reply_to);
-	bool missing = request->result->problem.outcome == OUTCOME_NOT_FOUND;
+	bool missing = result->problem.outcome == OUTCOME_NOT_FOUND;
 
-	if (c && c->state == CONN_BUSY)
-		serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
-	read_result_release(request->result);
-	free(look);
+	(void)data;
+	serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
 }
 
 /* The log behind its end is the smallest question that tells whether there is such a job. */
 void pages_job(struct conn *c, struct request *r)
 {
+	struct read_query q = { .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
+
 	if (!id_valid(r->params[0])) {
 		serve(c, OUTCOME_NOT_FOUND, SLICE("job.html"));
 		return;
 	}
-	struct job_look *look = xcalloc(1, sizeof(*look));
-	look->request.query = (struct read_query){ .kind = READ_ACTIVITY,
-		                                   .from = INT64_MAX,
-		                                   .limit = 1 };
-	memcpy(look->request.query.job_id, r->params[0].ptr, r->params[0].len);
-	look->request.loop = look->loop = c->loop;
-	look->request.done = job_looked_up;
-	look->reply_to = c->id;
-	if (c->loop->service->read(c->loop->service->context, &look->request))
-		return;
-	free(look);
-	serve(c, OUTCOME_OK, SLICE("job.html"));
+	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
+	if (!ask_read(c, &q, job_looked_up, NULL, 0))
+		serve(c, OUTCOME_OK, SLICE("job.html"));
 }
 
 /* Of `joblight demo`: leads to the job that its worker does now. */
 void pages_demo(struct conn *c, struct request *r)
 {
-	const atomic_uint *demo = c->loop->family->config.demo_run;
+	const atomic_uint *demo = api_of(c)->demo_run;
 	unsigned run = demo ? atomic_load(demo) : 0;
 	char headers[96];
 

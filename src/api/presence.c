@@ -3,6 +3,7 @@
 
 #include "joblight/core/message.h"
 #include "net/loop_private.h"
+#include "http_store.h"
 #include "router.h"
 
 static void hear(struct conn *c, struct read_result *job)

@@ -6,6 +6,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
+#include "thread_mail.h"
 
 #define WATCHERS_PER_MS                                                                            \
 	10 /* a large crowd is told less often: presence must not cost more than the events */
@@ -138,7 +139,7 @@ bool crowd_hear(struct crowd *c, const struct presence_word *w)
 	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
 	if (!hear(c, &word))
 		return false;
-	loop_tell_presence(c->loop, &word);
+	inbox_post_presence(c->loop, &word);
 	return true;
 }
 
@@ -152,7 +153,7 @@ void crowd_owner_gone(struct crowd *c, uint64_t owner)
 	struct presence_word gone = { .owner = owner, .loop = c->loop->index };
 
 	presence_owner_gone(c->presence, c->loop->index, owner);
-	loop_tell_presence(c->loop, &gone);
+	inbox_post_presence(c->loop, &gone);
 }
 
 void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner)

@@ -46,7 +46,7 @@ struct conn {
 	    id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
 	bool close_after; /* the answer ends the connection */
-	bool counted;     /* as a stream: see loop_count_stream() */
+	bool counted;     /* as a stream: see capacity.h */
 	bool wide;        /* its send buffer is large for a while */
 	bool may_widen;   /* a lot is coming */
 	uint32_t flowed;  /* bytes of it that the socket took */
@@ -64,24 +64,11 @@ struct conn {
 	struct list turn; /* in loop->requests or loop->replies: its part in the end of this turn */
 	struct list timer; /* in the list of the deadline it has */
 	uint64_t due;
-	struct subscriber *subscriber; /* of a stream or a waiting poll: the beginning of its
-	                                  memory, which is ours */
-	struct ws *ws;                 /* of a WebSocket */
+	const struct transport *transport; /* of a stream, a WebSocket or a poll; NULL: none */
+	void *session;                     /* what the transport keeps of it, or NULL */
 	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that
 	                         number changed */
 };
-
-/* The connection with this id, or NULL when it is gone. */
-struct conn *conn_find(struct loop *l, uint64_t id);
-
-/* Takes an accepted socket, on which `seen` waits to be read and begins with a good head. */
-void conn_adopt(struct loop *l, int fd, struct slice seen);
-/*
- * Gives the connection to lws for the handshake of a WebSocket: a descriptor of it, which is
- * taken, and bytes that lws hears before those of the socket.  True: c->wsi is a new one, and the
- * old one, if there was one, the caller's to end.
- */
-bool conn_adopt_upgrade(struct conn *c, int fd, struct slice bytes);
 
 /* Closes: what is buffered goes out first. */
 void conn_close(struct conn *c);
@@ -90,36 +77,17 @@ void conn_kill(struct conn *c);
 
 /* The answer in c->reply is complete: it begins to go out at the end of this turn. */
 void conn_reply_ready(struct conn *c);
-/* Writes the answer, or goes on with it. */
-void conn_flush_reply(struct conn *c);
-/* The request is complete: finds its handler and calls it. */
-void conn_run_request(struct conn *c);
-
-/* The answer takes a while: a client that hangs up meanwhile is noticed. */
-void conn_wait(struct conn *c, struct list *deadlines, uint64_t due);
 /* The request will become a stream, or be refused with the end of the connection. */
 void conn_expect_stream(struct conn *c);
 /* Leaves the request behind: from now on bytes are written with conn_write(). */
 void conn_become_stream(struct conn *c);
-/*
- * So much is coming; later, with 0: it has gone.  The socket gets a larger buffer when the client
- * turns out to take it, and when there is room for that: see --max-wide.
- */
-void conn_widen(struct conn *c, size_t coming);
-/* The peer of this stream has hung up: see hangups.h. */
-void conn_hung_up(void *loop, uint64_t id);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
-/*
- * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.
- * A socket with a large buffer becomes writable only when a third of it is free: a slow peer may
- * need longer than stall_ms for that.
- */
-bool conn_takes(struct conn *c);
-
-/* Ends a subscription of this connection and frees what holds it. */
+/* Ends what the transport keeps of this connection, and frees it. */
 void conn_release(struct conn *c);
 
-int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                  size_t len);
+/* The connection is going: it leaves everything that knows it.  Called more than once, also by the
+ * hub, so what the hub holds is freed later, by conn_destroy(). */
+void conn_detach(struct conn *c);
+void conn_destroy(struct conn *c);
 
 #endif

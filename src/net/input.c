@@ -3,27 +3,15 @@
 #include <assert.h>
 #include <sys/socket.h>
 
+#include "connection_flow.h"
+#include "deadlines.h"
+#include "dispatch.h"
 #include "request_check.h"
 #include "loop_private.h"
 #include "upgrade.h"
 
 #define AHEAD_BYTES (16 * 1024)        /* kept of requests that wait for their turn */
 #define LINGER_BYTES (8 * 1024 * 1024) /* read of a refused body */
-
-/* Changing what poll looks for costs system calls, so input is held back only where it must be. */
-void input_hold(struct conn *c)
-{
-	if (!c->held)
-		lws_rx_flow_control(c->wsi, 0);
-	c->held = true;
-}
-
-void input_release(struct conn *c)
-{
-	if (c->held)
-		lws_rx_flow_control(c->wsi, 1);
-	c->held = false;
-}
 
 /* Refusing. */
 
@@ -49,16 +37,17 @@ void input_linger(struct conn *c)
 {
 	c->state = CONN_DRAIN;
 	if (lws_partial_buffered(c->wsi)) { /* it comes here again when that is written */
-		input_hold(c);
-		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+		conn_hold_input(c);
+		deadline_set(&c->loop->deadlines.closings, c,
+		             loop_now(c->loop) + c->loop->limits->stall_ms);
 		return;
 	}
 	request_free(c->request);
 	c->request = NULL;
 	buf_finish(&c->in);
 	shutdown(lws_get_socket_fd(c->wsi), SHUT_WR);
-	input_release(c);
-	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + loop_body_ms(c->loop));
+	conn_release_input(c);
+	deadline_set(&c->loop->deadlines.bodies, c, loop_now(c->loop) + deadline_body_ms(c->loop));
 }
 
 /* The body. */
@@ -66,8 +55,8 @@ void input_linger(struct conn *c)
 static void complete_request(struct conn *c)
 {
 	c->state = CONN_BUSY;
-	loop_no_deadline(c);
-	list_move(&c->loop->requests, &c->turn);
+	deadline_clear(c);
+	list_move(&c->loop->turn.requests, &c->turn);
 	loop_hurry(c->loop);
 }
 
@@ -121,28 +110,34 @@ static void begin_body(struct conn *c, bool waits)
 	c->state = CONN_BODY;
 	c->chunks = (struct chunked){ 0 };
 	buf_reserve(&r->body, (size_t)r->length);
-	loop_deadline(&c->loop->bodies, c, loop_now(c->loop) + loop_body_ms(c->loop));
+	deadline_set(&c->loop->deadlines.bodies, c, loop_now(c->loop) + deadline_body_ms(c->loop));
 	if (r->expects_continue && waits && conn_write(c, go_on, sizeof(go_on) - 1) == SINK_BLOCKED)
-		input_hold(c);
+		conn_hold_input(c);
 }
 
 /* The head. */
+
+static void begin_upgrade(struct conn *c, struct slice rest)
+{
+	struct problem p = { .outcome = OUTCOME_OVERLOADED,
+		             .detail = "the server has no descriptor left" };
+
+	if (!upgrade_granted(c, c->request, &p) || !upgrade_later(c, rest))
+		input_refuse(c, &p); /* conn_release() forgets the transport */
+}
 
 /* Finds out what the head asks for; `rest` has arrived after it. */
 static void begin_request(struct conn *c, const struct head *head, struct slice rest)
 {
 	struct problem p = { 0 };
 
-	loop_no_deadline(c);
+	deadline_clear(c);
 	c->close_after = false;
-	c->request = guard_request(head, c->loop->limits, &p);
+	c->request = guard_request(head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (!c->request) {
 		input_refuse(c, &p);
 	} else if (guard_is_upgrade(head)) {
-		if (upgrade_granted(c, c->request, &p))
-			upgrade_later(c, rest);
-		else
-			input_refuse(c, &p);
+		begin_upgrade(c, rest);
 	} else if (c->request->length || c->request->chunked) {
 		begin_body(c, !rest.len);
 	} else {
@@ -185,7 +180,7 @@ static void keep_rest(struct conn *c, struct slice rest)
 		buf_slice(&c->in, rest);
 	}
 	if (c->state == CONN_BUSY && c->in.len > AHEAD_BYTES)
-		input_hold(c);
+		conn_hold_input(c);
 }
 
 /* The time for a head begins with its first byte. */
@@ -194,9 +189,9 @@ static void mind_deadline(struct conn *c)
 	struct loop *l = c->loop;
 
 	if (!c->in.len)
-		loop_deadline(&l->idles, c, loop_now(l) + l->limits->keepalive_ms);
+		deadline_set(&l->deadlines.idles, c, loop_now(l) + l->limits->keepalive_ms);
 	else if (!c->has_begun)
-		loop_deadline(&l->heads, c, loop_now(l) + l->limits->header_timeout_ms);
+		deadline_set(&l->deadlines.heads, c, loop_now(l) + l->limits->header_timeout_ms);
 	c->has_begun = c->in.len > 0;
 }
 
@@ -248,5 +243,5 @@ void input_next(struct conn *c)
 	if (c->ended)
 		conn_close(c);
 	else
-		input_release(c);
+		conn_release_input(c);
 }

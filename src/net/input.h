@@ -17,10 +17,6 @@ bool input_receive(struct conn *c, struct slice bytes);
 /* The answer was written: ready for the next request, of which there may be bytes already. */
 void input_next(struct conn *c);
 
-/* Nothing more is read that arrives now, or it is again. */
-void input_hold(struct conn *c);
-void input_release(struct conn *c);
-
 /* Refuses the request that is arriving: the answer goes out at the end of this turn, and ends the
  * connection. */
 void input_refuse(struct conn *c, const struct problem *problem);

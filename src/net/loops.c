@@ -10,35 +10,7 @@
 #include "joblight/base/xalloc.h"
 #include "thread_mail.h"
 #include "loop_private.h"
-
-/* What lws refuses in a frame's head, it tells in its log alone. */
-static _Thread_local bool length_refused;
-
-static void note_refusal(const char *line)
-{
-	if (strstr(line, "b63 of length"))
-		length_refused = true;
-	else if (strstr(line, "Control frame"))
-		length_refused = false;
-}
-
-bool loop_lws_refused_length(void)
-{
-	return length_refused;
-}
-
-static void lws_log(int level, const char *line)
-{
-	char text[256];
-	size_t len = strcspn(line, "\n");
-
-	note_refusal(line);
-	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
-		level = LLL_DEBUG;
-	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
-	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text",
-	          text, (char *)0);
-}
+#include "lws_context.h"
 
 struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
 {
@@ -48,8 +20,8 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->port = config->port;
 	all->count = config->count;
 	all->memory.most = config->limits->memory_bytes;
-	all->all = xcalloc(config->count, sizeof(*all->all));
-	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+	all->items = xcalloc(config->count, sizeof(*all->items));
+	lws_context_set_log();
 	for (unsigned i = 0; i < all->count; i++) {
 		enum sharing sharing = all->count == 1 ? SHARE_NOT
 		                       : i == 0        ? SHARE_FIRST
@@ -64,11 +36,11 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 void loops_start(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
-		if (pthread_create(&l->all[i].thread, NULL, loop_run, &l->all[i]) != 0) {
+		if (pthread_create(&l->items[i].thread, NULL, loop_run, &l->items[i]) != 0) {
 			log_error("no thread for a loop can be started");
 			abort();
 		}
-		pthread_setname_np(l->all[i].thread, "loop");
+		pthread_setname_np(l->items[i].thread, "loop");
 	}
 }
 
@@ -101,7 +73,7 @@ void loops_deliver(void *context, struct batch *batch, struct op *ops)
 	struct loops *all = context;
 
 	for (unsigned i = 0; i < all->count; i++) {
-		struct loop *l = &all->all[i];
+		struct loop *l = &all->items[i];
 		struct op *mine = ops_of(&ops, l);
 		if (!mine && !(batch && batch->count))
 			continue;
@@ -112,15 +84,15 @@ void loops_deliver(void *context, struct batch *batch, struct op *ops)
 void loops_close(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		inbox_post_note(&l->all[i], NOTE_CLOSE, NULL, 0, 0);
+		inbox_post_note(&l->items[i], NOTE_CLOSE, NULL, 0, 0);
 }
 
 void loops_stop(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		inbox_post_note(&l->all[i], NOTE_STOP, NULL, 0, 0);
+		inbox_post_note(&l->items[i], NOTE_STOP, NULL, 0, 0);
 	for (unsigned i = 0; i < l->count; i++)
-		pthread_join(l->all[i].thread, NULL);
+		pthread_join(l->items[i].thread, NULL);
 }
 
 static void log_counters(const struct loops *l)
@@ -129,8 +101,8 @@ static void log_counters(const struct loops *l)
 #include "counters.def"
 #undef COUNTER
 	for (unsigned i = 0; i < l->count; i++) {
-		struct hub_stats hub = hub_stats(l->all[i].hub);
-		const struct counters *own = &l->all[i].counters;
+		struct hub_stats hub = hub_stats(l->items[i].hub);
+		const struct counters *own = &l->items[i].counters;
 #define COUNTER(name, whose, what) name += COUNTER_##whose(name);
 #define COUNTER_hub(name) hub.name
 #define COUNTER_own(name) own->name
@@ -155,7 +127,7 @@ void loops_free(struct loops *l)
 		return;
 	log_counters(l);
 	for (unsigned i = 0; i < l->count; i++)
-		loop_finish(&l->all[i]);
-	free(l->all);
+		loop_finish(&l->items[i]);
+	free(l->items);
 	free(l);
 }

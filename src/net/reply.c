@@ -6,88 +6,12 @@
 
 #include "connection.h"
 #include "joblight/base/xalloc.h"
+#include "connection_flow.h"
 #include "loop_private.h"
+#include "reply_parts.h"
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
-#define PIECE_BYTES (16 * 1024)  /* of one write */
-#define TURN_BYTES (1024 * 1024) /* written in one turn of the loop */
-
-enum { PART_HEAD, PART_BODY, PART_TAIL, PART_COUNT };
-
-struct reply {
-	struct buf head; /* and what stands in front of the body */
-	struct slice body;
-	struct buf tail;
-	struct read_result *result; /* holds `body` */
-	int part;                   /* what is written next, and from where */
-	size_t offset;
-	atomic_size_t *counter; /* of the bytes of all answers */
-	size_t counted;         /* of this one in it */
-};
-
-void reply_free(struct reply *r)
-{
-	if (!r)
-		return;
-	if (r->counter)
-		atomic_fetch_sub(r->counter, r->counted);
-	buf_finish(&r->head);
-	buf_finish(&r->tail);
-	read_result_release(r->result);
-	free(r);
-}
-
-/* Writing. */
-
-static struct slice part_of(const struct reply *r)
-{
-	const struct slice parts[PART_COUNT] = { buf_as_slice(&r->head), r->body,
-		                                 buf_as_slice(&r->tail) };
-
-	return parts[r->part];
-}
-
-/* Takes the next piece; an empty one: all of it was taken. */
-static struct slice next_piece(struct reply *r)
-{
-	while (r->part < PART_COUNT) {
-		struct slice part = part_of(r);
-		size_t left = part.len - r->offset, len = left < PIECE_BYTES ? left : PIECE_BYTES;
-		struct slice piece = { part.ptr + r->offset, len };
-		r->offset += len;
-		if (len)
-			return piece;
-		r->offset = 0;
-		r->part++;
-	}
-	return (struct slice){ 0 };
-}
-
-enum reply_progress reply_write(struct conn *c)
-{
-	struct reply *r = c->reply;
-
-	for (size_t written = 0; written < TURN_BYTES;) {
-		struct slice piece = next_piece(r);
-		if (!piece.len) {
-			conn_widen(c, 0);
-			reply_free(r);
-			c->reply = NULL;
-			return REPLY_DONE;
-		}
-		written += piece.len;
-		if (conn_write(c, piece.ptr, piece.len) ==
-		    SINK_BLOCKED) /* the reply may be gone with the connection */
-			return REPLY_BLOCKED;
-	}
-	return REPLY_MORE;
-}
-
-bool reply_has_begun(const struct reply *r)
-{
-	return r->part || r->offset;
-}
 
 /* Making. */
 
@@ -153,7 +77,7 @@ static size_t bytes_of_result(const struct read_result *r)
 /* What a slow reader keeps in memory. */
 static void count(struct conn *c, struct reply *r)
 {
-	r->counter = &c->loop->family->replies;
+	r->counter = &c->loop->loops->replies;
 	r->counted = r->head.len + r->tail.len + bytes_of_result(r->result);
 	atomic_fetch_add(r->counter, r->counted);
 }
@@ -165,7 +89,7 @@ static void count(struct conn *c, struct reply *r)
 static bool has_room(struct conn *c, size_t len)
 {
 	uint64_t most = c->loop->limits->replies_bytes,
-	         held = atomic_load(&c->loop->family->replies);
+	         held = atomic_load(&c->loop->loops->replies);
 
 	if (len <= PIECE_BYTES || !wants_body(c) || !c->request ||
 	    c->request->method != METHOD_GET || !most || !held || held + len <= most)

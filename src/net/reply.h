@@ -47,14 +47,4 @@ void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void reply_result_problem(struct conn *c, const struct read_result *r); /* of a failed read */
 
-enum reply_progress {
-	REPLY_DONE,    /* c->reply is gone */
-	REPLY_MORE,    /* others get their turn first */
-	REPLY_BLOCKED, /* the socket takes no more for now, or the connection is closing */
-};
-
-enum reply_progress reply_write(struct conn *c); /* goes on with c->reply */
-bool reply_has_begun(const struct reply *r);     /* some of it was written */
-void reply_free(struct reply *r);                /* NULL is fine */
-
 #endif

@@ -95,15 +95,4 @@ const char *http_refusal_lines(enum outcome o);
 
 #define RETRY_AFTER "Retry-After: 1\r\n" /* goes with each 503 */
 
-/* Hands an op to the store; the op's answer becomes the connection's.  Takes the op. */
-void http_submit(struct conn *c, struct op *op);
-void http_answer_op(struct conn *c, struct op *op); /* from the loop's inbox; takes the op */
-
-/* Reads the idempotency key into the op.  False: the problem is set. */
-bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem);
-
-/* Asks the store; `answer` is called in this thread if the connection still waits. */
-typedef void http_read_answer(struct conn *c, struct read_result *result);
-void http_read(struct conn *c, const struct read_query *q, http_read_answer *answer);
-
 #endif

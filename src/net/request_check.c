@@ -140,19 +140,19 @@ static struct slice decode(struct request *r, struct slice from, bool is_path)
 	return s;
 }
 
-/* What people type behind it is looked up, and not found. */
-static bool is_of_pages(struct slice path)
+static bool is_below(struct slice path, const char *folder)
 {
-	static const char jobs[] = "/jobs/";
+	size_t len = strlen(folder);
 
-	return path.len > sizeof(jobs) - 1 && memcmp(path.ptr, jobs, sizeof(jobs) - 1) == 0;
+	return path.len > len && memcmp(path.ptr, folder, len) == 0;
 }
 
 /* A slash at the end is not part of the path. */
-static bool read_path(struct request *r, struct slice path, struct problem *problem)
+static bool read_path(struct request *r, struct slice path, const char *free_path,
+                      struct problem *problem)
 {
 	r->path = decode(r, path, true);
-	for (size_t i = 0; i < r->path.len && !is_of_pages(r->path); i++)
+	for (size_t i = 0; i < r->path.len && !is_below(r->path, free_path); i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
 			                   "the path holds characters that cannot be in one");
@@ -208,7 +208,8 @@ static bool take_authority(struct request *r, struct slice *target, struct probl
 	return true;
 }
 
-static bool read_target(struct request *r, struct slice target, struct problem *problem)
+static bool read_target(struct request *r, struct slice target, const char *free_path,
+                        struct problem *problem)
 {
 	if (target.ptr[0] != '/' && !take_authority(r, &target, problem))
 		return false;
@@ -217,7 +218,8 @@ static bool read_target(struct request *r, struct slice target, struct problem *
 	             query = { 0 };
 	if (mark)
 		query = (struct slice){ mark + 1, target.len - path.len - 1 };
-	return read_path(r, path.len ? path : SLICE("/"), problem) && read_args(r, query, problem);
+	return read_path(r, path.len ? path : SLICE("/"), free_path, problem) &&
+	       read_args(r, query, problem);
 }
 
 /* Host and connection. */
@@ -298,13 +300,13 @@ static bool check_body(const struct request *r, const struct limits *limits,
 }
 
 static bool read_request(struct request *r, const struct head *head, const struct limits *limits,
-                         struct problem *problem)
+                         const char *free_path, struct problem *problem)
 {
 	r->method = head->method;
 	r->http_1_0 = head->http_1_0;
 	buf_reserve(&r->text, head->len);
 	if (!read_headers(r, head, problem) || !check_host(r, problem) ||
-	    !read_target(r, head->target, problem) || !read_framing(r, problem) ||
+	    !read_target(r, head->target, free_path, problem) || !read_framing(r, problem) ||
 	    !check_body(r, limits, problem))
 		return false;
 	read_connection(r);
@@ -315,11 +317,11 @@ static bool read_request(struct request *r, const struct head *head, const struc
 }
 
 struct request *guard_request(const struct head *head, const struct limits *limits,
-                              struct problem *problem)
+                              const char *free_path, struct problem *problem)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 
-	if (read_request(r, head, limits, problem))
+	if (read_request(r, head, limits, free_path, problem))
 		return r;
 	request_free(r);
 	return NULL;

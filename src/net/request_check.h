@@ -9,9 +9,9 @@
 #include "request_head.h"
 
 /* A fresh request with copies of what it needs from the head; NULL when refused (the problem says
- * why). */
+ * why).  `free_path`: see struct dispatch. */
 struct request *guard_request(const struct head *head, const struct limits *limits,
-                              struct problem *problem);
+                              const char *free_path, struct problem *problem);
 
 /* The request asks to become a WebSocket. */
 bool guard_is_upgrade(const struct head *head);

@@ -7,11 +7,29 @@
 #define JOBLIGHT_NET_THREAD_MAIL_H
 
 #include "joblight/core/batch.h"
+#include "joblight/base/mailbox.h"
 #include "joblight/core/op.h"
+#include "joblight/core/presence.h"
 
 struct loop;
 
 enum note_kind { NOTE_WATCHERS, NOTE_PRESENCE, NOTE_CLOSE, NOTE_STOP };
+
+/* A committed batch with the ops of this loop that it answers. */
+struct commit {
+	struct mail mail;
+	struct batch *batch;
+	struct op *ops;
+};
+
+/* A word from another thread. */
+struct note {
+	struct mail mail;
+	enum note_kind kind;
+	char job_id[ID_MAX + 1];
+	unsigned who, count;
+	struct presence_word word;
+};
 
 void inbox_init(struct loop *l); /* before its first post */
 void inbox_finish(struct loop *l);
@@ -23,9 +41,8 @@ void inbox_post_commit(struct loop *l, struct batch *batch, struct op *ops);
 void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who,
                      unsigned count);
 
-/* The loop's own thread, after the wake-up: broadcasts, answers and hears. */
-void inbox_take(struct loop *l);
-/* The loop's own thread, once a turn: hands on what was read.  True: there is more. */
-bool inbox_take_reads(struct loop *l);
+/* Any thread of a loop.  Tells the other loops of an agent; a word without an agent says that its
+ * owner has gone. */
+void inbox_post_presence(struct loop *l, const struct presence_word *w);
 
 #endif

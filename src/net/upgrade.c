@@ -2,18 +2,13 @@
 
 #include <fcntl.h>
 
-#include "input.h"
+#include "dispatch.h"
 #include "loop_private.h"
-#include "origin_check.h"
-#include "transport/websocket.h"
 
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem)
 {
-	if (!origin_check(&c->loop->family->config.origin_rules, r, ORIGIN_WEBSOCKET, problem))
-		return false;
-	if (!slice_is(r->path, "/api/ws"))
-		return problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
-	return ws_upgrade_wanted(r, problem) && loop_takes_stream(c, problem);
+	c->transport = c->loop->dispatch->upgrade(c, r, problem);
+	return c->transport != NULL;
 }
 
 /* The old wsi goes without a word, and its descriptor with it. */
@@ -25,16 +20,16 @@ static void let_go(struct loop *l, struct lws *wsi)
 	l->kick = true;
 }
 
-static void write_head(struct buf *out, const struct request *r)
+/* lws calls back from inside the adoption: lws_events.c binds the two. */
+static bool adopt(struct conn *c, int fd, struct slice bytes)
 {
-	struct slice key = r->headers[HEADER_WEBSOCKET_KEY];
+	struct loop *l = c->loop;
 
-	buf_text(out, "GET /api/ws HTTP/1.1\r\nHost: joblight\r\nUpgrade: websocket\r\n"
-	              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
-	buf_slice(out, key);
-	buf_text(out,
-	         ws_subprotocol_wanted(r) ? "\r\nSec-WebSocket-Protocol: " WS_SUBPROTOCOL : "");
-	buf_text(out, "\r\n\r\n");
+	l->adopting = c;
+	lws_adopt_socket_vhost_readbuf(l->vhost, fd, bytes.ptr, bytes.len);
+	bool begun = !l->adopting; /* otherwise lws closed the descriptor */
+	l->adopting = NULL;
+	return begun;
 }
 
 bool upgrade_begin(struct conn *c, int fd, struct slice rest)
@@ -42,9 +37,9 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
 	struct buf bytes = { 0 };
 
 	c->state = CONN_UPGRADE;
-	write_head(&bytes, c->request);
+	c->transport->write_handshake(c->request, &bytes);
 	buf_slice(&bytes, rest);
-	bool begun = conn_adopt_upgrade(c, fd, buf_as_slice(&bytes)); /* which copies them */
+	bool begun = adopt(c, fd, buf_as_slice(&bytes)); /* which copies them */
 	buf_finish(&bytes);
 	return begun;
 }
@@ -53,17 +48,14 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
  * lws cannot turn a raw connection into one of HTTP, so it adopts a second descriptor of the same
  * socket.  The handshake happens in there.
  */
-void upgrade_later(struct conn *c, struct slice rest)
+bool upgrade_later(struct conn *c, struct slice rest)
 {
-	struct problem full = { .outcome = OUTCOME_OVERLOADED,
-		                .detail = "the server has no descriptor left" };
-	struct loop *l = c->loop;
 	struct lws *old = c->wsi;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 
 	c->held = false;
-	if (fd >= 0 && upgrade_begin(c, fd, rest))
-		let_go(l, old);
-	else
-		input_refuse(c, &full);
+	if (fd < 0 || !upgrade_begin(c, fd, rest))
+		return false;
+	let_go(c->loop, old);
+	return true;
 }

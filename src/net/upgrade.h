@@ -11,7 +11,7 @@
 
 #include "connection.h"
 
-/* The request may become a WebSocket now, and is counted as a stream; otherwise the problem. */
+/* The request may become a WebSocket now: c->transport is set; otherwise the problem. */
 bool upgrade_granted(struct conn *c, const struct request *r, struct problem *problem);
 
 /*
@@ -19,7 +19,8 @@ bool upgrade_granted(struct conn *c, const struct request *r, struct problem *pr
  * head.  False: the descriptor is closed, and c->wsi as it was.
  */
 bool upgrade_begin(struct conn *c, int fd, struct slice rest);
-/* The same for a later request of its connection, which is refused when it cannot be. */
-void upgrade_later(struct conn *c, struct slice rest);
+/* The same for a later request of its connection.  False: there is no descriptor, and the request
+ * is to be refused. */
+bool upgrade_later(struct conn *c, struct slice rest);
 
 #endif

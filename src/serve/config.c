@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "environment.h"
-#include "joblight/net/origin.h"
+#include "joblight/api/origin.h"
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIST, KIND_LIMIT };
 

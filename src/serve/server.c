@@ -14,7 +14,7 @@
 #include "joblight/base/memory.h"
 #include "joblight/base/random.h"
 #include "joblight/net/loop.h"
-#include "joblight/api/pages.h"
+#include "joblight/api/api.h"
 #include "joblight/store/backend.h"
 #include "joblight/work/reader.h"
 #include "joblight/work/writer.h"
@@ -29,6 +29,7 @@ struct server {
 	struct writer *writer;
 	struct reader *reader;
 	struct pages *pages;
+	struct api api;
 	struct loops *loops;
 	struct service service;
 	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
@@ -163,14 +164,16 @@ static bool open_pages(struct server *s, const struct config *c)
 
 static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
 {
+	s->api = (struct api){ .pages = s->pages,
+		               .demo_run = c->demo_run,
+		               .origin_rules = { &c->hosts, &c->origins } };
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
-		                       .pages = s->pages,
 		                       .host = host,
 		                       .port = port,
 		                       .count = c->loops,
-		                       .demo_run = c->demo_run,
-		                       .origin_rules = { &c->hosts, &c->origins } };
+		                       .dispatch = &api_dispatch,
+		                       .context = &s->api };
 	char error[512];
 
 	s->loops = loops_create(&config, error, sizeof(error));

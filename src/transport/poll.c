@@ -5,8 +5,9 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "net/capacity.h"
 #include "net/loop_private.h"
-#include "api/router.h"
+#include "net/transport.h"
 #include "wishes.h"
 
 struct poll {
@@ -202,7 +203,7 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		return;
 	}
 	subscriber_pass_over(&p->subscriber, seq);
-	conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
+	deadline_set(&c->loop->deadlines.waits[p->wait_s], c, loop_now(c->loop) + p->wait_s * 1000);
 }
 
 static void poll_opened(struct subscriber *subscriber, const struct opening *o)
@@ -218,10 +219,23 @@ static void poll_opened(struct subscriber *subscriber, const struct opening *o)
 	if (o->resume != RESUME_EXACT)
 		turn_into_reset(p, &u, o);
 	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
-	         loop_count_stream(c)) { /* where too many wait already, it is answered at once */
+	         capacity_count_stream(
+	             c)) { /* where too many wait already, it is answered at once */
 		wait_behind(p, u.cursor);
 		return;
 	}
+	answer(p, &u);
+}
+
+/* Its time is over, the server stops, or its client has said all: it is answered with what there
+ * is. */
+static void answer_now(struct conn *c)
+{
+	struct poll *p = c->session;
+
+	if (!p->subscriber.channel || !p->subscriber.open)
+		return; /* answered, or about to be */
+	struct update u = look(p, NULL);
 	answer(p, &u);
 }
 
@@ -231,27 +245,12 @@ static void poll_ready(struct subscriber *s)
 	struct poll *p = poll_of(s);
 
 	if (subscriber_reaches(s) || subscriber_deleted(s))
-		updates_answer_now(p->conn);
+		answer_now(p->conn);
 	else
 		attach_at(p, s->cursor);
 }
 
-void updates_answer_now(struct conn *c)
-{
-	struct poll *p = poll_of(c->subscriber);
-
-	if (!p->subscriber.channel || !p->subscriber.open)
-		return; /* answered, or about to be */
-	struct update u = look(p, NULL);
-	answer(p, &u);
-}
-
 static const struct subscriber_ops poll_ops = { .opened = poll_opened, .ready = poll_ready };
-
-bool updates_is_poll(const struct conn *c)
-{
-	return c->subscriber && c->subscriber->ops == &poll_ops;
-}
 
 static void attach(struct poll *p, const struct position *position)
 {
@@ -266,6 +265,26 @@ static void attach(struct poll *p, const struct position *position)
 
 	hub_attach(p->conn->loop->hub, &p->subscriber, &poll_ops, &a);
 }
+
+static void detach(struct conn *c)
+{
+	struct poll *p = c->session;
+
+	hub_detach(c->loop->hub, &p->subscriber);
+}
+
+static void free_session(struct conn *c)
+{
+	free(c->session);
+}
+
+static const struct transport polling = {
+	.detach = detach,
+	.free = free_session,
+	.stop = answer_now,
+	.expired = answer_now,
+	.half_closed = answer_now,
+};
 
 void updates_poll(struct conn *c, struct request *r)
 {
@@ -290,6 +309,7 @@ void updates_poll(struct conn *c, struct request *r)
 	p->limit = limit;
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);
-	c->subscriber = &p->subscriber;
+	c->transport = &polling;
+	c->session = p;
 	attach(p, &p->asked);
 }

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "net/capacity.h"
+#include "net/connection_flow.h"
 #include "net/loop_private.h"
+#include "net/transport.h"
 #include "first_message.h"
-#include "api/router.h"
 #include "wishes.h"
 
 struct stream {
@@ -110,7 +112,7 @@ static void refuse_stopping(struct conn *c)
 {
 	struct problem p = { 0 };
 
-	loop_takes_stream(c, &p);
+	capacity_takes_stream(c, &p);
 	refuse_problem(c, &p);
 	problem_finish(&p);
 }
@@ -221,12 +223,15 @@ static const struct subscriber_ops stream_ops = {
  * Between two messages only, and then as the end of the stream.  Within one there is nothing to
  * say: the stream is cut, and its reader comes back at its old position.
  */
-void stream_say_goodbye(struct conn *c)
+static void say_goodbye(struct conn *c)
 {
-	struct stream *s = stream_of(c->subscriber);
+	struct stream *s = c->session;
 	struct buf out = { 0 };
-	size_t at = wrap_begin(&out, 0);
+	size_t at;
 
+	if (c->state != CONN_STREAM)
+		return; /* it learns of the stop when it opens */
+	at = wrap_begin(&out, 0);
 	add_retry(&out);
 	if (subscriber_in_message(&s->subscriber))
 		buf_finish(&out);
@@ -234,6 +239,40 @@ void stream_say_goodbye(struct conn *c)
 		write_bytes(s, &out, at, true);
 	conn_close(c);
 }
+
+static void detach(struct conn *c)
+{
+	struct stream *s = c->session;
+
+	hub_detach(c->loop->hub, &s->subscriber);
+}
+
+static void free_session(struct conn *c)
+{
+	free(c->session);
+}
+
+static void writable(struct conn *c)
+{
+	struct stream *s = c->session;
+
+	hub_writable(c->loop->hub, &s->subscriber);
+}
+
+static bool is_blocked(const struct conn *c)
+{
+	const struct stream *s = c->session;
+
+	return s->subscriber.blocked;
+}
+
+static const struct transport sse = {
+	.detach = detach,
+	.free = free_session,
+	.stop = say_goodbye,
+	.writable = writable,
+	.blocked = is_blocked,
+};
 
 /* The header wins: on a native reconnect the URL still carries the old query. */
 static struct position find_position(const struct request *r)
@@ -256,7 +295,7 @@ void stream_open(struct conn *c, struct request *r)
 	s->conn = c;
 	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!wishes_read(r, &a, &problem) || !loop_takes_stream(c, &problem)) {
+	if (!wishes_read(r, &a, &problem) || !capacity_takes_stream(c, &problem)) {
 		free(s);
 		refuse_problem(c, &problem);
 		return;
@@ -265,6 +304,7 @@ void stream_open(struct conn *c, struct request *r)
 	a.chunked = !r->http_1_0;
 	memcpy(job_id, r->params[0].ptr, r->params[0].len);
 	conn_expect_stream(c);
-	c->subscriber = &s->subscriber;
+	c->transport = &sse;
+	c->session = s;
 	hub_attach(c->loop->hub, &s->subscriber, &stream_ops, &a);
 }

@@ -6,40 +6,14 @@
 
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
+#include "net/lws_context.h"
 #include "net/socket.h"
 #include "wishes.h"
 #include "websocket_private.h"
 
 #define REASON_MAX 100 /* bytes of a close frame's reason */
-#define UNREAD_BYTES                                                                               \
-	(64 * 1024)        /* of answers a client has not taken: it is not read from beyond        \
-	                    */
-#define CLOSE_WAIT_MS 2000 /* a close waits so long for a first message to become complete */
 
-/* Writing. */
-
-void ws_enqueue(struct ws *w)
-{
-	if (list_empty(&w->conn->turn))
-		list_append(&w->conn->loop->sockets, &w->conn->turn);
-}
-
-void ws_wake(struct conn *c)
-{
-	ws_enqueue(c->ws);
-}
-
-void ws_add_frame(struct ws *w, struct slice json)
-{
-	frame_add_passing(&w->out, FRAME_WS, json);
-	ws_enqueue(w);
-}
-
-void ws_say(struct ws *w, struct buf *json)
-{
-	ws_add_frame(w, buf_as_slice(json));
-	buf_finish(json);
-}
+/* Input. */
 
 /* So much is on its way to the store; when it was too much, half of it must have come back. */
 static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
@@ -52,11 +26,11 @@ static void give_time(struct ws *w)
 {
 	struct loop *l = w->conn->loop;
 
-	loop_deadline(&l->messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
+	deadline_set(&l->deadlines.messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
 }
 
 /* While it takes nothing it is read from all the same: its pings are to be answered. */
-void ws_mind_input(struct ws *w)
+static void mind_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
 	bool deaf = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
@@ -98,49 +72,26 @@ static bool only_watches(const struct ws *w)
 	       (!w->speaks || (uint32_t)loop_now(l) - w->spoke > l->limits->heartbeat_ms);
 }
 
-void ws_hear(struct conn *c)
+static void resume_input(struct conn *c)
 {
-	if (c->ws)
-		set_quiet(c->ws, false);
+	if (c->session)
+		set_quiet(c->session, false);
 }
 
-static void block_all(struct ws *w)
+static void detach(struct conn *c)
 {
-	w->blocked = true;
-	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next)
-		hub_block(w->conn->loop->hub,
-		          &container_of(at, struct subscription, link)->subscriber);
-}
+	struct ws *w = c->session;
 
-enum sink ws_write_now(struct ws *w, const char *bytes, size_t len)
-{
-	if (conn_write(w->conn, bytes, len) == SINK_OPEN)
-		return SINK_OPEN;
-	block_all(w);
-	return SINK_BLOCKED;
-}
-
-/* RFC 6455 section 5.4: control frames may stand between the fragments of a message. */
-static void write_ping(struct ws *w)
-{
-	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
-
-	if (!w->ping_due || w->blocked)
+	if (!w)
 		return;
-	w->ping_due = false;
-	w->asked = true;
-	ws_write_now(w, ping, sizeof(ping));
-}
-
-void ws_write_out(struct ws *w)
-{
-	write_ping(w);
-	if (!w->out.len || w->blocked || w->open)
-		return;
-	ws_write_now(w, w->out.ptr, w->out.len);
-	w->out.len = 0;
-	if (w->out.cap > UNREAD_BYTES)
-		buf_finish(&w->out);
+	while (!list_empty(&w->subscriptions))
+		ws_leave(container_of(w->subscriptions.next, struct subscription, link));
+	while (!list_empty(&w->reported))
+		ws_forget_reported(container_of(w->reported.next, struct reported, link));
+	if (w->present)
+		crowd_owner_gone(c->loop->crowd, c->id);
+	w->present = false;
+	list_remove(&c->turn);
 }
 
 static void close_now(struct ws *w)
@@ -150,15 +101,10 @@ static void close_now(struct ws *w)
 	size_t len = strlen(w->close_reason);
 	lws_close_reason(c->wsi, (enum lws_close_status)w->close_code,
 	                 (unsigned char *)w->close_reason, len < REASON_MAX ? len : REASON_MAX);
-	ws_detach(c);
+	detach(c);
 	c->state = CONN_CLOSING;
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 	c->loop->kick = true;
-}
-
-bool ws_close_is_due(const struct ws *w)
-{
-	return w->close_code && (int32_t)((uint32_t)loop_now(w->conn->loop) - w->close_due) >= 0;
 }
 
 /* The last word before the close of a stop.  A first message that is open and cut has no place for
@@ -181,15 +127,12 @@ static bool may_close(const struct ws *w)
 	       (!w->open || ws_close_is_due(w));
 }
 
-void ws_flush(struct conn *c)
+static void flush(struct conn *c)
 {
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
-	list_remove(&c->turn);
-	if (c->state != CONN_SOCKET)
-		return;
 	ws_write_out(w);
-	ws_mind_input(w);
+	mind_input(w);
 	set_quiet(w, only_watches(w));
 	if (may_close(w))
 		say_restart(w);
@@ -197,36 +140,26 @@ void ws_flush(struct conn *c)
 		close_now(w);
 }
 
-void ws_close(struct conn *c, int code, const char *reason)
+static void close_for_stop(struct conn *c)
 {
-	struct ws *w = c->ws;
-
-	if (w->close_code)
-		return;
-	w->close_code = (uint16_t)code;
-	w->close_due = (uint32_t)loop_now(c->loop) + CLOSE_WAIT_MS;
-	w->close_reason = xstrdup(reason);
-	ws_enqueue(w);
+	ws_close(c->session, CLOSE_RESTART, "the server restarts");
 }
 
-void ws_close_for_stop(struct conn *c)
+static bool is_blocked(const struct conn *c)
 {
-	ws_close(c, CLOSE_RESTART, "the server restarts");
+	const struct ws *w = c->session;
+
+	return w && w->blocked;
 }
 
-bool ws_blocked(const struct conn *c)
+static void writable(struct conn *c)
 {
-	return c->ws && c->ws->blocked;
-}
-
-void ws_writable(struct conn *c)
-{
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
 	if (!w->blocked || lws_partial_buffered(c->wsi))
 		return;
 	w->blocked = false;
-	write_ping(w);
+	ws_write_ping(w);
 	if (w->open)
 		hub_writable(c->loop->hub, &w->open->subscriber);
 	ws_write_out(w);
@@ -254,24 +187,24 @@ static void end_message(struct ws *w)
 	struct loop *l = w->conn->loop;
 
 	if (w->in_message)
-		loop_deadline(&l->beats_due, w->conn, loop_now(l) + l->limits->heartbeat_ms);
+		deadline_set(&l->deadlines.beats, w->conn, loop_now(l) + l->limits->heartbeat_ms);
 	w->in_message = false;
 }
 
-void ws_message_overdue(struct conn *c)
+static void message_overdue(struct ws *w)
 {
-	if (c->ws->deaf) {
-		give_time(c->ws);
+	if (w->deaf) {
+		give_time(w);
 		return;
 	}
-	end_message(c->ws);
-	ws_close(c, CLOSE_BAD_MESSAGE, "the message was not complete in time");
+	end_message(w);
+	ws_close(w, CLOSE_BAD_MESSAGE, "the message was not complete in time");
 }
 
 /* lws gives pieces of a message; its size is known before it is whole. */
-int ws_receive(struct conn *c, const char *bytes, size_t len)
+static int receive(struct conn *c, const char *bytes, size_t len)
 {
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
 	if (c->state != CONN_SOCKET || w->close_code)
 		return 0;
@@ -281,12 +214,12 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 	if (lws_is_first_fragment(c->wsi))
 		w->in.len = 0;
 	if (lws_frame_is_binary(c->wsi)) {
-		ws_close(c, CLOSE_BINARY, "text messages only");
+		ws_close(w, CLOSE_BINARY, "text messages only");
 		return 0;
 	}
 	if (w->in.len + len + lws_remaining_packet_payload(c->wsi) >
 	    c->loop->limits->message_bytes) {
-		ws_close(c, CLOSE_TOO_BIG, "the message is too large");
+		ws_close(w, CLOSE_TOO_BIG, "the message is too large");
 		return 0;
 	}
 	buf_add(&w->in, bytes, len);
@@ -299,7 +232,7 @@ int ws_receive(struct conn *c, const char *bytes, size_t len)
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
 	w->in.len = 0;
-	ws_mind_input(w);
+	mind_input(w);
 	return 0;
 }
 
@@ -312,9 +245,9 @@ static bool hung_up(int fd)
 }
 
 /* A length of 2^63 and more, and a control frame that is too long: both stand in a frame's head. */
-void ws_find_reason(struct conn *c)
+static void find_reason(struct conn *c)
 {
-	bool of_message = loop_lws_refused_length();
+	bool of_message = lws_context_refused_length();
 
 	if (lws_get_close_length(c->wsi) || hung_up(lws_get_socket_fd(c->wsi)))
 		return;
@@ -322,19 +255,21 @@ void ws_find_reason(struct conn *c)
 	    c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
 }
 
-void ws_pong(struct conn *c)
+static void hear_pong(struct conn *c)
 {
-	if (!c->ws)
+	struct ws *w = c->session;
+
+	if (!w)
 		return;
-	c->ws->asked = false;
-	ws_enqueue(c->ws); /* it may be quiet again */
+	w->asked = false;
+	ws_enqueue(w); /* it may be quiet again */
 }
 
 /* A ping with every beat; who has said nothing since the last one is gone, within two beats of its
  * last word. */
-void ws_tick(struct conn *c, uint64_t now_ms)
+static void beat(struct conn *c)
 {
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
 	/* The ping may be behind a large message: who goes on taking that lives. */
 	if (w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) {
@@ -346,7 +281,19 @@ void ws_tick(struct conn *c, uint64_t now_ms)
 		w->ping_due = true;
 		ws_enqueue(w);
 	}
-	loop_deadline(&c->loop->beats_due, c, now_ms + c->loop->limits->heartbeat_ms);
+	deadline_set(&c->loop->deadlines.beats, c,
+	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
+}
+
+/* One timer serves both: while a message is incomplete, its deadline; otherwise the next ping. */
+static void expired(struct conn *c)
+{
+	struct ws *w = c->session;
+
+	if (w->in_message)
+		message_overdue(w);
+	else
+		beat(c);
 }
 
 /* Life. */
@@ -361,7 +308,7 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 	if (!r || !request_arg(r, "job", &job))
 		return;
 	if (!id_valid(job) || !wishes_read(r, &wanted, &p)) {
-		ws_close(w->conn, CLOSE_BAD_MESSAGE, p.detail);
+		ws_close(w, CLOSE_BAD_MESSAGE, p.detail);
 		problem_finish(&p);
 		return;
 	}
@@ -371,52 +318,61 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 	ws_subscribe(w, &wanted, true);
 }
 
-void ws_established(struct conn *c)
+static void establish(struct conn *c)
 {
 	struct ws *w = xcalloc(1, sizeof(*w));
 
 	w->conn = c;
 	list_init(&w->subscriptions);
 	list_init(&w->reported);
-	c->ws = w;
+	c->session = w;
 	c->state = CONN_SOCKET;
 	lws_set_wsi_user(c->wsi, c); /* without one lws does not tell that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-	loop_deadline(&c->loop->beats_due, c, loop_now(c->loop) + c->loop->limits->heartbeat_ms);
+	deadline_set(&c->loop->deadlines.beats, c,
+	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
 	if (c->loop->stopping)
-		ws_close_for_stop(c);
+		close_for_stop(c);
 	else
 		subscribe_from_url(w, c->request);
 	request_free(c->request);
 	c->request = NULL;
 }
 
-void ws_detach(struct conn *c)
+static void free_session(struct conn *c)
 {
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
 	if (!w)
 		return;
-	while (!list_empty(&w->subscriptions))
-		ws_leave(container_of(w->subscriptions.next, struct subscription, link));
-	while (!list_empty(&w->reported))
-		ws_forget_reported(container_of(w->reported.next, struct reported, link));
-	if (w->present)
-		crowd_owner_gone(c->loop->crowd, c->id);
-	w->present = false;
-	list_remove(&c->turn);
-}
-
-void ws_free(struct conn *c)
-{
-	struct ws *w = c->ws;
-
-	if (!w)
-		return;
-	ws_detach(c);
+	detach(c);
 	buf_finish(&w->in);
 	buf_finish(&w->out);
 	free(w->close_reason);
 	free(w);
-	c->ws = NULL;
+	c->session = NULL;
 }
+
+static void read_back(struct conn *c)
+{
+	ws_enqueue(c->session); /* it may be read from again */
+}
+
+const struct transport websocket = {
+	.detach = detach,
+	.free = free_session,
+	.stop = close_for_stop,
+	.expired = expired,
+	.writable = writable,
+	.blocked = is_blocked,
+	.write_handshake = ws_write_handshake,
+	.established = establish,
+	.received = receive,
+	.pong = hear_pong,
+	.flush = flush,
+	.read_back = read_back,
+	.answered = ws_answered,
+	.resume_input = resume_input,
+	.close_allowed = ws_close_allowed,
+	.closing = find_reason,
+};

@@ -1,16 +1,16 @@
 /* The rules of opening and closing a WebSocket: RFC 6455 sections 4.2.1 and 7.4. */
-#include "websocket.h"
-
-#include "api/router.h"
+#include "net/lws_context.h"
+#include "websocket_private.h"
 
 #define KEY_DIGITS 22 /* of 16 bytes in base 64 */
 
-bool ws_subprotocol_wanted(const struct request *r)
+/* The client knows the subprotocol, among others. */
+static bool knows_subprotocol(const struct request *r)
 {
 	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
 
 	while (request_next_word(&list, &word))
-		if (slice_is(word, WS_SUBPROTOCOL)) /* names are case-sensitive */
+		if (slice_is(word, LWS_SUBPROTOCOL)) /* names are case-sensitive */
 			return true;
 	return false;
 }
@@ -44,9 +44,20 @@ bool ws_upgrade_wanted(const struct request *r, struct problem *p)
 	if (!key_is_good(r->headers[HEADER_WEBSOCKET_KEY]))
 		return problem_set(p, OUTCOME_BAD_REQUEST,
 		                   "Sec-WebSocket-Key must be 16 bytes in base 64");
-	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || ws_subprotocol_wanted(r) ||
+	return !r->headers[HEADER_WEBSOCKET_PROTOCOL].len || knows_subprotocol(r) ||
 	       problem_set(p, OUTCOME_BAD_REQUEST,
-	                   "the subprotocol is " WS_SUBPROTOCOL ", or none");
+	                   "the subprotocol is " LWS_SUBPROTOCOL ", or none");
+}
+
+void ws_write_handshake(const struct request *r, struct buf *head)
+{
+	struct slice key = r->headers[HEADER_WEBSOCKET_KEY];
+
+	buf_text(head, "GET / HTTP/1.1\r\nHost: joblight\r\nUpgrade: websocket\r\n"
+	               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+	buf_slice(head, key);
+	buf_text(head, knows_subprotocol(r) ? "\r\nSec-WebSocket-Protocol: " LWS_SUBPROTOCOL : "");
+	buf_text(head, "\r\n\r\n");
 }
 
 /* A plain GET of the WebSocket's URL. */

@@ -4,36 +4,10 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "net/ask.h"
 #include "websocket_private.h"
 
 /* What the client hears of its messages. */
-
-static void add_text(struct buf *json, const char *name, const char *text)
-{
-	if (!text || !text[0])
-		return;
-	json_name(json, name);
-	json_string(json, slice_of(text));
-}
-
-static bool retryable(enum outcome o)
-{
-	return outcome_status(o) >= 500;
-}
-
-void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
-{
-	struct buf json = { 0 };
-
-	buf_text(&json, "{\"type\":\"error\"");
-	add_text(&json, "id", id);
-	add_text(&json, "jobId", job_id);
-	add_text(&json, "code", outcome_code(p->outcome));
-	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
-	add_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
-	buf_format(&json, ",\"retryable\":%s}", retryable(p->outcome) ? "true" : "false");
-	ws_say(w, &json);
-}
 
 static void say_ack(struct ws *w, const struct op *op)
 {
@@ -51,9 +25,9 @@ static void say_ack(struct ws *w, const struct op *op)
 	ws_say(w, &json);
 }
 
-void ws_answer(struct conn *c, struct op *op)
+void ws_answered(struct conn *c, struct op *op)
 {
-	struct ws *w = c->ws;
+	struct ws *w = c->session;
 
 	w->pending--;
 	if (outcome_is_error(op->problem.outcome))
@@ -106,17 +80,13 @@ static void remember_reported(struct ws *w, const char *job_id)
  */
 static void submit(struct ws *w, struct op *op)
 {
-	struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many writes are waiting" };
 
-	op->loop = l;
-	op->reply_to = w->conn->id;
-	w->pending++;
-	if (l->service->submit(l->service->context, op))
+	if (ask_write(w->conn, op)) {
+		w->pending++;
 		return;
-	w->pending--;
-	l->counters.busy++;
+	}
 	ws_say_error(w, op->key, op->job_id, &busy);
 	op_free(op);
 }
@@ -131,59 +101,40 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 	submit(w, op);
 }
 
-/* Presence of a job that there is: the store is asked, and then the word counts. */
-struct presence_read {
-	struct read_request request; /* first */
-	struct loop *loop;
-	uint64_t conn;
-	struct presence_word word;
-};
-
-static void presence_done(struct read_request *request)
+/* Presence counts for a job that exists: the store is asked first. */
+static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	struct presence_read *r = (struct presence_read *)request;
-	struct conn *c = conn_find(r->loop, r->conn);
-	struct problem p = request->result->problem;
+	const struct presence_word *word = data;
+	struct ws *w = c->session;
+	struct problem p = job->problem;
 
-	if (c && c->state == CONN_SOCKET) {
-		c->ws->pending--;
-		if (!outcome_is_error(p.outcome) && !crowd_hear(r->loop->crowd, &r->word))
-			problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
-		if (outcome_is_error(p.outcome))
-			ws_say_error(c->ws, NULL, r->word.job_id, &p);
-		c->ws->present = true;
-		ws_enqueue(c->ws);
-	}
-	read_result_release(request->result);
-	free(r);
+	w->pending--;
+	if (!outcome_is_error(p.outcome) && !crowd_hear(c->loop->crowd, word))
+		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
+	if (outcome_is_error(p.outcome))
+		ws_say_error(w, NULL, word->job_id, &p);
+	w->present = true;
+	ws_enqueue(w);
 }
 
 static void hear_presence(struct ws *w, const struct message *m)
 {
-	struct presence_read *r = xcalloc(1, sizeof(*r));
-	struct loop *l = w->conn->loop;
+	struct read_query q = { .kind = READ_HEAD };
+	struct presence_word word = m->word;
+	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many readers are waiting" };
 
-	r->request.query = (struct read_query){ .kind = READ_HEAD };
-	memcpy(r->request.query.job_id, m->job_id, sizeof(r->request.query.job_id));
-	r->request.loop = r->loop = l;
-	r->request.done = presence_done;
-	atomic_init(&r->request.gone, false);
-	r->conn = w->conn->id;
-	r->word = m->word;
-	r->word.owner = w->conn->id;
-	r->word.loop = l->index;
-	if (!r->word.agent[0]) /* a connection's id is unique in its loop only */
-		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%x-%llx", l->index,
+	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
+	word.owner = w->conn->id;
+	word.loop = l->index;
+	if (!word.agent[0]) /* a connection's id is unique in its loop only */
+		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->index,
 		         (unsigned long long)w->conn->id);
-	w->pending++;
-	if (l->service->read(l->service->context, &r->request))
-		return;
-	w->pending--;
-	l->counters.busy++;
-	ws_say_error(w, NULL, m->job_id, &busy);
-	free(r);
+	if (ask_read(w->conn, &q, presence_read, &word, sizeof(word)))
+		w->pending++;
+	else
+		ws_say_error(w, NULL, m->job_id, &busy);
 }
 
 static void hear_subscribe(struct ws *w, const struct message *m)
@@ -231,7 +182,7 @@ void ws_hear_message(struct ws *w, struct slice text)
 	if (message_decode(w->conn->loop->limits, text, &m, &p))
 		run_message(w, &m);
 	else if (m.unreadable)
-		ws_close(w->conn,
+		ws_close(w,
 		         p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
 		         p.detail);
 	else if (m.kind == MESSAGE_UPDATE || m.kind == MESSAGE_COMMAND)

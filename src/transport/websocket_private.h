@@ -1,4 +1,4 @@
-/* A WebSocket as its own files see it: ws.c, ws_subscription.c, ws_message.c. */
+/* A WebSocket as its own files see it. */
 #ifndef JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
 #define JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
 
@@ -18,12 +18,15 @@
 #define CLOSE_BAD_MESSAGE 4400
 #define CLOSE_NO_JOB 4404
 
+/* Of answers that a client has not taken: beyond this it is not read from. */
+#define UNREAD_BYTES (64 * 1024)
+
 struct subscription {
-	struct subscriber subscriber; /* first */
+	struct list link; /* first; in ws.subscriptions, until turn_free_later() takes it */
+	struct subscriber subscriber;
 	struct ws *ws;
-	struct list link; /* in ws.subscriptions, or loop.left until it can be freed */
-	bool only;        /* named in the URL: without it the connection has no purpose */
-	bool leaving;     /* it gets the rest of its first message, and nothing more */
+	bool only;    /* named in the URL: without it the connection has no purpose */
+	bool leaving; /* it gets the rest of its first message, and nothing more */
 	char job_id[];
 };
 
@@ -58,18 +61,23 @@ struct ws {
 	char *close_reason;
 };
 
-/* Writing: what is said goes out at the end of the turn, or when the first message that is open is
+/* The handshake and the close frame: RFC 6455 sections 4.2.1 and 7.4. */
+void ws_write_handshake(const struct request *r, struct buf *head);
+bool ws_close_allowed(const void *payload, size_t len);
+
+/* Output: what is said goes out at the end of the turn, or when the first message that is open is
  * complete. */
-void ws_enqueue(struct ws *w);
+void ws_enqueue(struct ws *w); /* it is flushed at the end of this turn */
 void ws_add_frame(struct ws *w, struct slice json);
 void ws_say(struct ws *w, struct buf *json); /* empties it */
 void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
+void ws_write_ping(struct ws *w); /* when one is due */
 void ws_write_out(struct ws *w);
+/* Closes with a code, and the reason for people. */
+void ws_close(struct ws *w, int code, const char *reason);
 bool ws_close_is_due(
     const struct ws *w); /* it does not wait for the message that is open any longer */
-/* Reads on, or not: while it takes nothing, or too much of it waits for the store. */
-void ws_mind_input(struct ws *w);
 
 /* Subscriptions. */
 /* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is
@@ -80,6 +88,7 @@ void ws_leave(struct subscription *s); /* at once; its memory goes at the end of
 
 /* Messages. */
 void ws_hear_message(struct ws *w, struct slice text);
+void ws_answered(struct conn *c, struct op *op); /* takes the op */
 void ws_forget_reported(struct reported *r);
 
 #endif

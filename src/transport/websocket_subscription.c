@@ -4,9 +4,15 @@
 
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
+#include "net/connection_flow.h"
 #include "websocket_private.h"
 
 #define ANNOUNCED_BYTES (64 * 1024) /* a larger first message is announced */
+
+static struct subscription *subscription_of(struct subscriber *s)
+{
+	return container_of(s, struct subscription, subscriber);
+}
 
 static struct subscription *find_subscription(struct ws *w, const char *job_id)
 {
@@ -24,7 +30,7 @@ void ws_leave(struct subscription *s)
 	struct ws *w = s->ws;
 
 	hub_detach(w->conn->loop->hub, &s->subscriber);
-	list_move(&w->conn->loop->left, &s->link);
+	turn_free_later(w->conn->loop, &s->link);
 	if (!s->leaving)
 		w->count--;
 	if (w->open == s)
@@ -43,15 +49,6 @@ static void leave_in_order(struct subscription *s)
 	s->ws->count--;
 }
 
-void ws_free_left(struct loop *l)
-{
-	while (!list_empty(&l->left)) {
-		struct subscription *s = container_of(l->left.next, struct subscription, link);
-		list_remove(&s->link);
-		free(s);
-	}
-}
-
 static void say_end(struct ws *w, const struct ending *e, bool with_cursor)
 {
 	struct buf json = { 0 };
@@ -68,7 +65,7 @@ static void subscription_failed(struct subscription *s, const struct opening *o)
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
 	ws_say_error(w, NULL, s->job_id, &p);
 	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
-		ws_close(w->conn, CLOSE_NO_JOB, "no such job");
+		ws_close(w, CLOSE_NO_JOB, "no such job");
 	ws_leave(s);
 }
 
@@ -85,7 +82,7 @@ static void announce(struct ws *w, const char *job_id, size_t bytes)
 
 static void subscription_opened(struct subscriber *subscriber, const struct opening *o)
 {
-	struct subscription *s = (struct subscription *)subscriber;
+	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
 	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
 
@@ -102,18 +99,18 @@ static void subscription_opened(struct subscriber *subscriber, const struct open
 
 static void subscription_ended(struct subscriber *subscriber, const struct ending *e)
 {
-	struct subscription *s = (struct subscription *)subscriber;
+	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
 
 	say_end(w, e, subscriber_filters(subscriber));
 	if (s->only && w->count == 1)
-		ws_close(w->conn, CLOSE_OVER, "the job is over");
+		ws_close(w, CLOSE_OVER, "the job is over");
 	ws_leave(s);
 }
 
 static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 {
-	struct subscription *s = (struct subscription *)subscriber;
+	struct subscription *s = subscription_of(subscriber);
 	struct buf json = { 0 };
 
 	opening_encode_heartbeat(&json, s->job_id, head,
@@ -125,12 +122,12 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 static void subscription_stalled(struct subscriber *subscriber)
 {
 	/* A close frame would wait behind what the client does not take. */
-	conn_kill(((struct subscription *)subscriber)->ws->conn);
+	conn_kill(subscription_of(subscriber)->ws->conn);
 }
 
 static bool subscription_takes(struct subscriber *subscriber)
 {
-	return conn_takes(((struct subscription *)subscriber)->ws->conn);
+	return conn_takes(subscription_of(subscriber)->ws->conn);
 }
 
 /* Straight from the ring when there is nothing else to say. */
@@ -154,7 +151,7 @@ static enum sink put(struct ws *w, const char *bytes, size_t len)
  */
 static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
 {
-	struct subscription *s = (struct subscription *)subscriber;
+	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
 	bool continues = w->open == s;
 

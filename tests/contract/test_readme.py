@@ -395,7 +395,7 @@ def test_every_flag_it_names_is_one():
 
 
 def test_its_routes_are_the_routes():
-    table = (ROOT / "src/net/routes.def").read_text()
+    table = (ROOT / "src/api/routes.def").read_text()
     there = set(re.findall(r'^ROUTE\((\w+), "(/api/[^"]*|/healthz)"', table, re.M))
     rows = re.findall(r"^\| `(/[^`]*)` \| (.*) \|$", section("Routes"), re.M)
     told = {(method, path) for path, words in rows

@@ -149,7 +149,7 @@ static struct request *request_of(const char *bytes, struct problem *problem)
 	char *copy;
 
 	assert_int_equal(parse(slice_of(bytes), &head, problem, &copy), HEAD_GOOD);
-	struct request *r = guard_request(&head, &limits, problem);
+	struct request *r = guard_request(&head, &limits, "/jobs/", problem);
 	unmap(copy, strlen(bytes));
 	return r;
 }

@@ -1,7 +1,7 @@
 /* Names in Host and origins of pages: what is served, what is the same, and what is neither. */
 #include "kit.h"
 
-#include "joblight/net/origin.h"
+#include "joblight/api/origin.h"
 
 static const struct slices names = { { { "jobs.example", 12 }, { "Other.Example.", 14 } }, 2 };
 static const struct slices none = { .count = 0 };

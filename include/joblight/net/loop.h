@@ -5,25 +5,21 @@
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
 
-#include <stdatomic.h>
-
 #include "joblight/core/batch.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
-#include "joblight/net/origin.h"
 
 struct loop;
-struct pages;
+struct dispatch;
 
 struct loops_config {
 	const struct limits *limits;
 	const struct service *service;
-	const struct pages *pages;
-	const char *host;            /* address or name to listen on */
-	unsigned port;               /* 0: any free one */
-	unsigned count;              /* loops */
-	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
-	struct origin_rules origin_rules;
+	const char *host;                /* address or name to listen on */
+	unsigned port;                   /* 0: any free one */
+	unsigned count;                  /* loops */
+	const struct dispatch *dispatch; /* who answers requests */
+	const void *context;             /* what its functions use */
 };
 
 struct loops;

@@ -1,4 +1,4 @@
-#include "joblight/net/origin.h"
+#include "joblight/api/origin.h"
 
 #include <arpa/inet.h>
 #include <strings.h>

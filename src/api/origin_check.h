@@ -4,11 +4,11 @@
  * (DNS rebinding), or by a form, a fetch or a WebSocket to the right name.  Workers and curl send
  * none of the headers that browsers send, and are not affected.
  */
-#ifndef JOBLIGHT_NET_ORIGIN_CHECK_H
-#define JOBLIGHT_NET_ORIGIN_CHECK_H
+#ifndef JOBLIGHT_API_ORIGIN_CHECK_H
+#define JOBLIGHT_API_ORIGIN_CHECK_H
 
-#include "request.h"
-#include "joblight/net/origin.h"
+#include "net/request.h"
+#include "joblight/api/origin.h"
 
 enum origin_use { ORIGIN_REQUEST, ORIGIN_WEBSOCKET };
 

@@ -2,8 +2,8 @@
  * Names in Host and origins of pages (RFC 6454): what they may look like, and when two are the
  * same. Any thread; nothing is kept.
  */
-#ifndef JOBLIGHT_NET_ORIGIN_H
-#define JOBLIGHT_NET_ORIGIN_H
+#ifndef JOBLIGHT_API_ORIGIN_H
+#define JOBLIGHT_API_ORIGIN_H
 
 #include <stdbool.h>
 

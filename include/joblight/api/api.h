@@ -1,0 +1,21 @@
+/* The interface over HTTP and WebSocket: what the loops are given to answer requests with. */
+#ifndef JOBLIGHT_API_API_H
+#define JOBLIGHT_API_API_H
+
+#include <stdatomic.h>
+
+#include "joblight/api/origin.h"
+#include "joblight/api/pages.h"
+
+struct dispatch;
+
+/* loops_config.context: what the handlers use, borrowed for as long as the loops live. */
+struct api {
+	const struct pages *pages;
+	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
+	struct origin_rules origin_rules;
+};
+
+extern const struct dispatch api_dispatch; /* loops_config.dispatch; its context is a struct api */
+
+#endif

@@ -1,0 +1,13 @@
+/* What the loops were given for the handlers. */
+#ifndef JOBLIGHT_API_CONTEXT_H
+#define JOBLIGHT_API_CONTEXT_H
+
+#include "joblight/api/api.h"
+#include "net/loop_private.h"
+
+static inline const struct api *api_of(const struct conn *c)
+{
+	return c->loop->loops->config.context;
+}
+
+#endif

@@ -1,0 +1,113 @@
+#include "http_store.h"
+
+#include <stdio.h>
+
+#include "net/ask.h"
+#include "net/loop_private.h"
+
+/* Writes. */
+
+bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem)
+{
+	struct slice key = r->headers[HEADER_IDEMPOTENCY_KEY];
+
+	if (!key.ptr)
+		return true;
+	bool ok = key.len >= 1 && key.len <= KEY_MAX;
+	for (size_t i = 0; ok && i < key.len; i++)
+		ok = key.ptr[i] > ' ' && key.ptr[i] < 0x7f;
+	if (!ok)
+		return problem_set(problem, OUTCOME_BAD_REQUEST,
+		                   "Idempotency-Key must be 1 to %d visible ASCII characters",
+		                   KEY_MAX);
+	memcpy(op->key, key.ptr, key.len);
+	op->key[key.len] = '\0';
+	return true;
+}
+
+void http_submit(struct conn *c, struct op *op)
+{
+	if (ask_write(c, op))
+		return;
+	op_free(op);
+	reply_refuse(c, OUTCOME_OVERLOADED,
+	             "too many writes are waiting; repeat this one in a moment");
+}
+
+static bool tells_watchers(const struct op *op)
+{
+	return op->kind != OP_JOB_CREATE && op->kind != OP_JOB_PATCH && op->kind != OP_JOB_DELETE;
+}
+
+/* Closes the objects of the answer, with what only this loop knows inside. */
+static void finish_body(const struct loop *l, const struct op *op, struct buf *out)
+{
+	char tail[40] = "}";
+	const char *at = op->body.ptr, *end = at + op->body.len;
+
+	if (tells_watchers(op))
+		snprintf(tail, sizeof(tail), ",\"watchers\":%u}", hub_watchers(l->hub, op->job_id));
+	if (op->batch)
+		buf_char(out, '[');
+	while (at < end) {
+		const char *line = memchr(at, '\n', (size_t)(end - at));
+		buf_add(out, at, (size_t)(line - at));
+		buf_text(out, tail);
+		at = line + 1;
+		if (at < end)
+			buf_char(out, ',');
+	}
+	if (op->batch)
+		buf_char(out, ']');
+}
+
+/* A created job's body begins {"id":"…": so also when it is the stored answer of an earlier
+ * request. */
+static void add_location(const struct op *op, struct buf *lines)
+{
+	const char *id = op->body.ptr + strlen("{\"id\":\"");
+
+	buf_text(lines, "Location: /api/jobs/");
+	buf_add(lines, id, strcspn(id, "\""));
+	buf_text(lines, "\r\n");
+}
+
+void http_answered(struct conn *c, struct op *op)
+{
+	struct buf body = { 0 }, lines = { 0 };
+
+	if (op->replayed)
+		buf_text(&lines, "Idempotency-Replayed: true\r\n");
+	if (outcome_is_error(op->problem.outcome)) {
+		reply_problem(c, &op->problem, buf_string(&lines));
+	} else if (op->problem.outcome == OUTCOME_NO_CONTENT) {
+		reply_empty(c, op->problem.outcome, buf_string(&lines));
+	} else {
+		if (op->kind == OP_JOB_CREATE)
+			add_location(op, &lines);
+		finish_body(c->loop, op, &body);
+		reply_json_taken(c, op->problem.outcome, buf_string(&lines), &body);
+	}
+	buf_finish(&lines);
+	buf_finish(&body);
+	op_free(op);
+}
+
+/* Reads. */
+
+static void answered(struct conn *c, struct read_result *result, const void *data)
+{
+	http_read_answer *const *answer = data;
+
+	if (outcome_is_error(result->problem.outcome))
+		reply_result_problem(c, result);
+	else
+		(*answer)(c, result);
+}
+
+void http_read(struct conn *c, const struct read_query *q, http_read_answer *answer)
+{
+	if (!ask_read(c, q, answered, &answer, sizeof(answer)))
+		reply_refuse(c, OUTCOME_OVERLOADED,
+		             "too many readers are waiting; repeat this in a moment");
+}

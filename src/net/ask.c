@@ -1,0 +1,123 @@
+#include "ask.h"
+
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+
+/* Writes. */
+
+bool ask_write(struct conn *c, struct op *op)
+{
+	struct loop *l = c->loop;
+
+	op->loop = l;
+	op->reply_to = c->id;
+	if (l->service->submit(l->service->context, op))
+		return true;
+	l->counters.busy++;
+	return false;
+}
+
+void ask_answered(struct loop *l, struct op *op)
+{
+	struct conn *c = conn_find(l, op->reply_to);
+
+	if (c && c->state == CONN_SOCKET)
+		c->transport->answered(c, op);
+	else if (c && c->state == CONN_BUSY)
+		l->dispatch->answered(c, op);
+	else
+		op_free(op);
+}
+
+/* Reads. */
+
+struct question {
+	struct read_request request; /* first */
+	uint64_t reply_to;
+	ask_answer *answer;
+	_Alignas(max_align_t) char data[];
+};
+
+/* A request has one question at a time, which the reader drops when nobody waits for it any more.
+ */
+static void set_reading(struct conn *c, struct read_request *r)
+{
+	if (c->state == CONN_BUSY)
+		c->reading = r;
+}
+
+static void question_done(struct read_request *request)
+{
+	struct question *q = (struct question *)request;
+	struct conn *c = conn_find(request->loop, q->reply_to);
+
+	if (c && (c->state == CONN_BUSY || c->state == CONN_SOCKET)) {
+		set_reading(c, NULL);
+		q->answer(c, request->result, q->data);
+	}
+	read_result_release(request->result);
+	free(q);
+}
+
+bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer, const void *data,
+              size_t len)
+{
+	struct loop *l = c->loop;
+	struct question *q = xcalloc(1, sizeof(*q) + len);
+
+	q->request.query = *query;
+	q->request.loop = l;
+	q->request.done = question_done;
+	atomic_init(&q->request.gone, false);
+	q->reply_to = c->id;
+	q->answer = answer;
+	if (len)
+		memcpy(q->data, data, len);
+	set_reading(c, &q->request);
+	if (l->service->read(l->service->context, &q->request))
+		return true;
+	set_reading(c, NULL);
+	free(q);
+	l->counters.busy++;
+	return false;
+}
+
+bool ask_read_of_hub(struct loop *l, struct read_request *r)
+{
+	struct conn *c = conn_find(l, r->asker);
+
+	r->loop = l;
+	if (!l->service->read(l->service->context, r))
+		return false;
+	if (c)
+		c->reads++;
+	return true;
+}
+
+static void read_answered(struct loop *l, struct read_request *r)
+{
+	struct conn *c = conn_find(l, r->asker);
+
+	if (c) {
+		c->reads--;
+		if (c->state == CONN_SOCKET)
+			c->transport->read_back(c);
+	}
+	r->done(r);
+}
+
+/* An answer from the store is some hundred events to be written, so a turn takes a few of them. */
+bool ask_take_reads(struct loop *l)
+{
+	if (!l->answers)
+		l->answers = mailbox_take(&l->reads);
+	for (size_t left = l->limits->round_visits; l->answers && left; left--) {
+		struct read_request *r = container_of(l->answers, struct read_request, mail);
+		l->answers = l->answers->next;
+		read_answered(l, r);
+	}
+	return l->answers || !mailbox_is_empty(&l->reads);
+}

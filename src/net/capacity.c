@@ -1,0 +1,74 @@
+#include "capacity.h"
+
+#include "loop_private.h"
+
+#define TOLD_WHY 64   /* connections beyond the limit that get an answer instead of a plain close */
+#define TOLD_SHARE 19 /* or this part of the limit */
+
+const struct problem capacity_stopping = {
+	.outcome = OUTCOME_STOPPING,
+	.detail = "the server is stopping; come back in a moment",
+};
+
+static uint64_t told_max(const struct limits *limits)
+{
+	uint64_t share = limits->connections / TOLD_SHARE;
+
+	return share < TOLD_WHY ? share : TOLD_WHY;
+}
+
+enum capacity capacity_enter(struct loop *l)
+{
+	size_t before = atomic_fetch_add(&l->loops->connections, 1);
+
+	if (before < l->limits->connections)
+		return CAPACITY_FREE;
+	l->counters.full++;
+	return before < l->limits->connections + told_max(l->limits) ? CAPACITY_FULL
+	                                                             : CAPACITY_EXCESS;
+}
+
+void capacity_leave(struct loop *l)
+{
+	atomic_fetch_sub(&l->loops->connections, 1);
+}
+
+bool capacity_count_stream(struct conn *c)
+{
+	struct loops *loops = c->loop->loops;
+
+	if (c->counted)
+		return true;
+	if (atomic_fetch_add(&loops->streams, 1) >= c->loop->limits->streams) {
+		atomic_fetch_sub(&loops->streams, 1);
+		return false;
+	}
+	c->counted = true;
+	return true;
+}
+
+void capacity_uncount_stream(struct conn *c)
+{
+	if (c->counted)
+		atomic_fetch_sub(&c->loop->loops->streams, 1);
+	c->counted = false;
+}
+
+bool capacity_takes_stream(struct conn *c, struct problem *problem)
+{
+	struct loop *l = c->loop;
+
+	if (l->stopping)
+		return problem_set(problem, capacity_stopping.outcome, "%s",
+		                   capacity_stopping.detail);
+	if (memory_is_short(&l->loops->memory, loop_now(l))) {
+		l->counters.short_of_memory++;
+		return problem_set(problem, OUTCOME_OVERLOADED,
+		                   "the server's memory is full; come back later");
+	}
+	if (capacity_count_stream(c))
+		return true;
+	l->counters.streams_full++;
+	return problem_set(problem, OUTCOME_OVERLOADED,
+	                   "the server has as many streams as it may; come back in a moment");
+}

@@ -1,0 +1,91 @@
+#include "connection_turn.h"
+
+#include "connection_flow.h"
+#include "deadlines.h"
+#include "dispatch.h"
+#include "input.h"
+#include "loop_private.h"
+#include "reply_parts.h"
+
+#define TURN_BYTES (1024 * 1024) /* written in one turn of the loop */
+
+void conn_run_request(struct conn *c)
+{
+	list_remove(&c->turn);
+	c->loop->dispatch->run(c, c->request);
+}
+
+enum reply_progress {
+	REPLY_DONE,    /* c->reply is gone */
+	REPLY_MORE,    /* others get their turn first */
+	REPLY_BLOCKED, /* the socket takes no more for now, or the connection is closing */
+};
+
+/* Goes on with c->reply. */
+static enum reply_progress write_reply(struct conn *c)
+{
+	struct reply *r = c->reply;
+
+	for (size_t written = 0; written < TURN_BYTES;) {
+		struct slice piece = reply_next_piece(r);
+		if (!piece.len) {
+			conn_widen(c, 0);
+			reply_free(r);
+			c->reply = NULL;
+			return REPLY_DONE;
+		}
+		written += piece.len;
+		if (conn_write(c, piece.ptr, piece.len) ==
+		    SINK_BLOCKED) /* the reply may be gone with the connection */
+			return REPLY_BLOCKED;
+	}
+	return REPLY_MORE;
+}
+
+/* The client has sent more than it will get answers for, or may have. */
+static bool must_linger(const struct conn *c)
+{
+	if (c->state == CONN_DRAIN || !c->close_after)
+		return c->state == CONN_DRAIN;
+	return c->in.len || c->held || (c->request && c->request->keep_alive);
+}
+
+/* Ready for the next request on this connection. */
+static void next_request(struct conn *c)
+{
+	conn_release(c);
+	input_next(c);
+}
+
+static void finish_reply(struct conn *c)
+{
+	deadline_clear(c);
+	if (c->loop->stopping)
+		c->close_after = true;
+	if (must_linger(c))
+		input_linger(c);
+	else if (c->close_after)
+		conn_close(c);
+	else
+		next_request(c);
+}
+
+/* A client has as long as a stalled one for each piece, however many there are. */
+void conn_flush_reply(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	list_remove(&c->turn);
+	switch (write_reply(c)) {
+	case REPLY_DONE:
+		finish_reply(c);
+		return;
+	case REPLY_MORE:
+		conn_hold_input(c);
+		list_append(&l->turn.replies, &c->turn);
+		return;
+	case REPLY_BLOCKED:
+		if (c->state != CONN_CLOSING)
+			deadline_set(&l->deadlines.closings, c, loop_now(l) + l->limits->stall_ms);
+	}
+}

@@ -1,0 +1,12 @@
+/* The part of one connection in the end of a turn: its request is run, its answer is written. */
+#ifndef JOBLIGHT_NET_CONNECTION_TURN_H
+#define JOBLIGHT_NET_CONNECTION_TURN_H
+
+#include "connection.h"
+
+/* The request is complete: hands it to the one who answers it. */
+void conn_run_request(struct conn *c);
+/* Writes the answer, or goes on with it; after its end comes the next request. */
+void conn_flush_reply(struct conn *c);
+
+#endif

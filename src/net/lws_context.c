@@ -1,0 +1,97 @@
+#include "lws_context.h"
+
+#include <stdio.h>
+
+#include "joblight/base/log.h"
+#include "loop_private.h"
+#include "lws_events.h"
+
+/* The log. */
+
+/* What lws refuses in a frame's head, it tells in its log alone. */
+static _Thread_local bool length_refused;
+
+static void note_refusal(const char *line)
+{
+	if (strstr(line, "b63 of length"))
+		length_refused = true;
+	else if (strstr(line, "Control frame"))
+		length_refused = false;
+}
+
+bool lws_context_refused_length(void)
+{
+	return length_refused;
+}
+
+static void lws_log(int level, const char *line)
+{
+	char text[256];
+	size_t len = strcspn(line, "\n");
+
+	note_refusal(line);
+	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
+		level = LLL_DEBUG;
+	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
+	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text",
+	          text, (char *)0);
+}
+
+void lws_context_set_log(void)
+{
+	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+}
+
+/* The context. */
+
+#define HEAD_BYTES 16000 /* read at a time of what is no WebSocket; lws has a buffer of 16 KiB */
+#define RECEIVE_BYTES                                                                              \
+	128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such    \
+	       pieces */
+
+/* The first is that of a WebSocket that names no subprotocol; the last, of connections that we read
+ * (lws_events.c): no client can ask for a name with a space. */
+static const struct lws_protocols protocols[] = {
+	{ "joblight", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
+	{ LWS_SUBPROTOCOL, conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
+	{ LWS_RAW_PROTOCOL, conn_callback, 0, HEAD_BYTES, 0, NULL, 65536 },
+	{ NULL, NULL, 0, 0, 0, NULL, 0 },
+};
+
+/* No `.protocol` in it: with one, input is never read while a request runs, and hang-ups spin. */
+static const struct lws_http_mount mount = {
+	.mountpoint = "/",
+	.mountpoint_len = 1,
+	.origin = "joblight",
+	.origin_protocol = LWSMPRO_CALLBACK,
+};
+
+static const lws_retry_bo_t
+    no_validity_checks; /* zeroed: lws sets no timers of its own on streams */
+
+bool lws_context_make(struct loop *l)
+{
+	void *uv = &l->uv;
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.mounts = &mount,
+		.user = l,
+		.pcontext = &l->lws,
+		.foreign_loops = &uv,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		           LWS_SERVER_OPTION_VALIDATE_UTF8 |
+		           LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
+		.pt_serv_buf_size = 16384,
+		.timeout_secs = (unsigned int)(l->limits->header_timeout_ms / 1000),
+		.timeout_secs_ah_idle = (unsigned int)(l->limits->header_timeout_ms / 1000),
+		.keepalive_timeout = (int)(l->limits->keepalive_ms / 1000),
+		.retry_and_idle_policy = &no_validity_checks,
+		.alpn = "http/1.1",
+		.vhost_name = "joblight",
+	};
+
+	l->lws = lws_create_context(&info);
+	l->vhost = l->lws ? lws_create_vhost(l->lws, &info) : NULL;
+	return l->vhost != NULL;
+}

@@ -1,0 +1,262 @@
+#include "lws_events.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "connection_flow.h"
+#include "deadlines.h"
+#include "dispatch.h"
+#include "input.h"
+#include "joblight/base/xalloc.h"
+#include "loop_private.h"
+#include "reply_parts.h"
+#include "request_check.h"
+#include "upgrade.h"
+
+static struct conn *conn_of(struct lws *wsi)
+{
+	return lws_get_opaque_user_data(wsi);
+}
+
+/* A WebSocket's request that may be followed: the length of its head.  0: it is none. */
+static size_t begins_with_upgrade(struct conn *c, struct slice seen)
+{
+	struct head head;
+	struct problem p = { 0 };
+
+	if (head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD || !guard_is_upgrade(&head))
+		return 0;
+	c->request = guard_request(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
+	if (c->request && upgrade_granted(c, c->request, &p))
+		return head.len;
+	request_free(c->request); /* it is refused like any other request */
+	c->request = NULL;
+	return 0;
+}
+
+static struct lws *adopt_raw(struct loop *l, int fd)
+{
+	lws_sock_file_fd_type socket = { .sockfd = fd };
+
+	return lws_adopt_descriptor_vhost(l->vhost, LWS_ADOPT_SOCKET, socket, LWS_RAW_PROTOCOL,
+	                                  NULL);
+}
+
+/* What was seen is read for good; it is there, so that neither less comes nor an error. */
+static bool read_seen(int fd, struct slice seen)
+{
+	ssize_t n = recv(fd, (char *)(uintptr_t)seen.ptr, seen.len, MSG_DONTWAIT);
+
+	if (n == (ssize_t)seen.len)
+		return true;
+	close(fd);
+	return false;
+}
+
+/* False: the descriptor is closed, and the connection has no wsi. */
+static bool begin(struct conn *c, int fd, struct slice seen)
+{
+	if (!read_seen(fd, seen))
+		return false;
+	size_t head = begins_with_upgrade(c, seen);
+	if (head)
+		return upgrade_begin(c, fd, (struct slice){ seen.ptr + head, seen.len - head });
+	c->wsi = adopt_raw(c->loop, fd);
+	if (!c->wsi)
+		return false;
+	lws_set_opaque_user_data(c->wsi, c);
+	input_receive(c, seen);
+	return true;
+}
+
+void conn_adopt(struct loop *l, int fd, struct slice seen)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->loop = l;
+	list_init(&c->turn);
+	list_init(&c->timer);
+	c->state = CONN_IDLE;
+	c->id = connection_table_add(&l->conns, c);
+	if (!begin(c, fd, seen))
+		conn_destroy(c);
+}
+
+static int on_adopted(struct lws *wsi)
+{
+	struct loop *l = lws_context_user(lws_get_context(wsi));
+
+	if (!l->adopting)
+		return 0;
+	l->adopting->wsi = wsi;
+	lws_set_opaque_user_data(wsi, l->adopting);
+	l->adopting = NULL;
+	return 0;
+}
+
+/*
+ * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a
+ * connection, so another wsi writes what is due, on another descriptor.  False: there is nothing
+ * due, or no descriptor.  A poll does not wait any longer, because a client that has gone
+ * altogether looks the same.
+ */
+static bool outlive(struct conn *c)
+{
+	struct lws *old = c->wsi;
+
+	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed) ||
+	    (c->reply && reply_has_begun(c->reply)))
+		return false; /* of an answer that has begun, the old one may hold some */
+	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
+	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
+	if (!wsi)
+		return false;
+	lws_set_opaque_user_data(old, NULL);
+	lws_set_opaque_user_data(wsi, c);
+	c->wsi = wsi;
+	c->ended = true;
+	c->held = false;
+	conn_hold_input(c);
+	if (c->transport)
+		c->transport->half_closed(c);
+	return true;
+}
+
+void conn_hung_up(void *context, uint64_t id)
+{
+	struct conn *c = conn_find(context, id);
+
+	if (!c)
+		return;
+	if (c->state == CONN_STREAM)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+	else if (c->state == CONN_SOCKET)
+		c->transport->resume_input(c);
+	else
+		hangups_forget(&c->loop->hangups,
+		               lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
+}
+
+static int on_writable(struct conn *c)
+{
+	if (c->state == CONN_CLOSING)
+		return lws_partial_buffered(c->wsi) ? 0 : -1;
+	if (c->state == CONN_STREAM)
+		c->transport->writable(c);
+	if (lws_partial_buffered(c->wsi))
+		return 0;
+	if (c->reply)
+		list_move(&c->loop->turn.replies, &c->turn);
+	else if (c->state == CONN_DRAIN)
+		input_linger(c);
+	else if (c->state == CONN_BODY)
+		conn_release_input(c);
+	return 0;
+}
+
+static int on_socket_writable(struct conn *c)
+{
+	if (c->state == CONN_SOCKET)
+		c->transport->writable(c);
+	return 0;
+}
+
+/* 0 lets lws go on with a handshake, of which everything has been checked. */
+static int on_handshake(const struct conn *c)
+{
+	return c->state == CONN_UPGRADE ? 0 : -1;
+}
+
+/* Nothing that is written would reach anybody; of a client that has only said all, input alone is
+ * at its end. */
+static bool is_reset(int fd)
+{
+	struct pollfd socket = { .fd = fd };
+
+	return poll(&socket, 1, 0) == 1 && (socket.revents & (POLLHUP | POLLERR));
+}
+
+/* The connection is closing; the rest follows with WSI_DESTROY, when the loop has turned. */
+static int on_gone(struct conn *c)
+{
+	if (!is_reset(lws_get_socket_fd(c->wsi)) && outlive(c))
+		return 0;
+	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
+		c->loop->counters.broken++;
+	conn_detach(c);
+	return 0;
+}
+
+/* A Close frame was heard, or is to be sent: lws does the rest of that, and nothing of ours is
+ * written any more. */
+static void end_socket(struct conn *c)
+{
+	if (c->state != CONN_SOCKET)
+		return;
+	if (c->transport->blocked(c))
+		c->loop->counters.broken++;
+	conn_detach(c);
+	deadline_set(&c->loop->deadlines.closings, c,
+	             loop_now(c->loop) + c->loop->limits->stall_ms);
+}
+
+static int on_peer_closes(struct conn *c, const void *payload, size_t len)
+{
+	end_socket(c);
+	return c->transport->close_allowed(payload, len) ? 0 : -1;
+}
+
+/* lws closes a WebSocket, for a reason of its own or of ours. */
+static int on_socket_closes(struct conn *c)
+{
+	if (c->state == CONN_SOCKET)
+		c->transport->closing(c);
+	end_socket(c);
+	return 0;
+}
+
+int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t len)
+{
+	struct conn *c = wsi ? conn_of(wsi) : NULL;
+
+	(void)user;
+	if (!c) /* before the adoption is complete, or a wsi of lws's own */
+		return reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED ? on_adopted(wsi) : 0;
+	switch (reason) {
+	case LWS_CALLBACK_RAW_RX:
+		return input_receive(c, (struct slice){ in, len }) ? 0 : -1;
+	case LWS_CALLBACK_RAW_WRITEABLE:
+		return on_writable(c);
+	case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return on_handshake(c);
+	case LWS_CALLBACK_HTTP: /* no handshake */
+		return -1;
+	case LWS_CALLBACK_ESTABLISHED:
+		c->transport->established(c);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return c->transport->received(c, in, len);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return on_peer_closes(c, in, len);
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		return on_socket_closes(c);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		c->transport->pong(c);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return on_socket_writable(c);
+	case LWS_CALLBACK_RAW_CLOSE:
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_CLOSED:
+		return on_gone(c);
+	case LWS_CALLBACK_WSI_DESTROY:
+		conn_destroy(c);
+		return 0;
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,107 @@
+#include "ticker.h"
+
+#include <malloc.h>
+
+#include "connection_flow.h"
+#include "deadlines.h"
+#include "input.h"
+#include "loop_private.h"
+#include "socket.h"
+#include "transport.h"
+
+#define TRIM_MS 1000       /* looks this often whether memory can go back */
+#define TRIM_PAUSE_MS 5000 /* and not again for this long when it did */
+#define TRIM_MOVES 500     /* connections that came or left since */
+#define TRIM_SETTLED 50    /* and no more than this at the last look */
+
+/* Whoever still takes the last bytes of an answer has more time. */
+static void closing_expired(struct conn *c)
+{
+	if (conn_takes(c))
+		deadline_set(&c->loop->deadlines.closings, c,
+		             c->loop->now + c->loop->limits->stall_ms);
+	else
+		conn_kill(c);
+}
+
+/* The answer before may still be on its way. */
+static void idle_expired(struct conn *c)
+{
+	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
+		deadline_set(&c->loop->deadlines.idles, c,
+		             c->loop->now + c->loop->limits->keepalive_ms);
+	else
+		conn_close(c);
+}
+
+static void transport_expired(struct conn *c)
+{
+	c->transport->expired(c);
+}
+
+static size_t distance(size_t a, size_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/*
+ * A crowd that came or left leaves free memory between what stays; the system gets it back when the
+ * crowd has settled.
+ */
+static void trim_memory(struct loop *l)
+{
+	if (l->now < l->ticker.trim_due)
+		return;
+	l->ticker.trim_due = l->now + TRIM_MS;
+	size_t moved = distance(l->conns.count, l->ticker.seen_count);
+	l->ticker.seen_count = l->conns.count;
+	if (l->conns.moves < TRIM_MOVES || moved > TRIM_SETTLED)
+		return;
+	l->conns.moves = 0;
+	l->ticker.trim_due = l->now + TRIM_PAUSE_MS;
+	malloc_trim(0);
+}
+
+static const struct deadline_actions actions = {
+	.late = input_late,
+	.idle = idle_expired,
+	.closing = closing_expired,
+	.transport = transport_expired,
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct loop *l = timer->data;
+
+	l->now = loop_now(l);
+	doorstep_tick(&l->doorstep, l->now);
+	deadlines_expire(&l->deadlines, l->now, &actions);
+	l->turn.beats = hub_tick(l->hub, l->now);
+	crowd_tick(l->crowd, l->now);
+	trim_memory(l);
+}
+
+/* A quarter of the shortest delay that matters, so that none is late by more. */
+static uint64_t tick_ms(const struct limits *limits)
+{
+	uint64_t shortest = limits->heartbeat_ms;
+
+	if (limits->stall_ms < shortest)
+		shortest = limits->stall_ms;
+	if (limits->body_timeout_ms < shortest)
+		shortest = limits->body_timeout_ms;
+	shortest /= 4;
+	return shortest < 10 ? 10 : shortest > 250 ? 250 : shortest;
+}
+
+void ticker_start(struct loop *l)
+{
+	uv_timer_init(&l->uv, &l->ticker.timer);
+	l->ticker.timer.data = l;
+	uv_timer_start(&l->ticker.timer, on_tick, 0, tick_ms(l->limits));
+}
+
+void ticker_close(struct loop *l)
+{
+	uv_close((uv_handle_t *)&l->ticker.timer, NULL);
+}

@@ -1,0 +1,20 @@
+/* What a loop does by the clock: deadlines, heartbeats, presence, memory that goes back. */
+#ifndef JOBLIGHT_NET_TICKER_H
+#define JOBLIGHT_NET_TICKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct loop;
+
+struct ticker {
+	uv_timer_t timer;
+	size_t seen_count; /* connections at the last look at the memory */
+	uint64_t trim_due;
+};
+
+void ticker_start(struct loop *l);
+void ticker_close(struct loop *l); /* its handle */
+
+#endif

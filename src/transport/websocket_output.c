@@ -1,0 +1,111 @@
+/* What a WebSocket says: written at the end of the turn, except for what hub subscribers write. */
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/json.h"
+#include "websocket_private.h"
+
+#define CLOSE_WAIT_MS 2000 /* a close waits so long for a first message to become complete */
+
+void ws_enqueue(struct ws *w)
+{
+	if (list_empty(&w->conn->turn))
+		list_append(&w->conn->loop->turn.sockets, &w->conn->turn);
+}
+
+void ws_add_frame(struct ws *w, struct slice json)
+{
+	frame_add_passing(&w->out, FRAME_WS, json);
+	ws_enqueue(w);
+}
+
+void ws_say(struct ws *w, struct buf *json)
+{
+	ws_add_frame(w, buf_as_slice(json));
+	buf_finish(json);
+}
+
+static void add_text(struct buf *json, const char *name, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	json_name(json, name);
+	json_string(json, slice_of(text));
+}
+
+static bool retryable(enum outcome o)
+{
+	return outcome_status(o) >= 500;
+}
+
+void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
+{
+	struct buf json = { 0 };
+
+	buf_text(&json, "{\"type\":\"error\"");
+	add_text(&json, "id", id);
+	add_text(&json, "jobId", job_id);
+	add_text(&json, "code", outcome_code(p->outcome));
+	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
+	add_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
+	buf_format(&json, ",\"retryable\":%s}", retryable(p->outcome) ? "true" : "false");
+	ws_say(w, &json);
+}
+
+/* Writing. */
+
+static void block_all(struct ws *w)
+{
+	w->blocked = true;
+	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next)
+		hub_block(w->conn->loop->hub,
+		          &container_of(at, struct subscription, link)->subscriber);
+}
+
+enum sink ws_write_now(struct ws *w, const char *bytes, size_t len)
+{
+	if (conn_write(w->conn, bytes, len) == SINK_OPEN)
+		return SINK_OPEN;
+	block_all(w);
+	return SINK_BLOCKED;
+}
+
+/* RFC 6455 section 5.4: control frames may stand between the fragments of a message. */
+void ws_write_ping(struct ws *w)
+{
+	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
+
+	if (!w->ping_due || w->blocked)
+		return;
+	w->ping_due = false;
+	w->asked = true;
+	ws_write_now(w, ping, sizeof(ping));
+}
+
+void ws_write_out(struct ws *w)
+{
+	ws_write_ping(w);
+	if (!w->out.len || w->blocked || w->open)
+		return;
+	ws_write_now(w, w->out.ptr, w->out.len);
+	w->out.len = 0;
+	if (w->out.cap > UNREAD_BYTES)
+		buf_finish(&w->out);
+}
+
+/* Closing. */
+
+bool ws_close_is_due(const struct ws *w)
+{
+	return w->close_code && (int32_t)((uint32_t)loop_now(w->conn->loop) - w->close_due) >= 0;
+}
+
+void ws_close(struct ws *w, int code, const char *reason)
+{
+	if (w->close_code)
+		return;
+	w->close_code = (uint16_t)code;
+	w->close_due = (uint32_t)loop_now(w->conn->loop) + CLOSE_WAIT_MS;
+	w->close_reason = xstrdup(reason);
+	ws_enqueue(w);
+}
