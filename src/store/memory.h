@@ -1,6 +1,6 @@
 /*
- * The memory store's own header: memory.c has the items, the transactions and the backend,
- * memory_rows.c the row operations of store.h.
+ * The memory store's own header: memory_items.c has the items and the steps of a transaction,
+ * memory.c the sessions and the backend, memory_rows.c the row operations of store.h.
  *
  * A row is an item under a name in one hash table, and an item also lies in its group's order (a
  * job's tasks, deliverables and events; all answers).  Rows are never changed in place: a put swaps
@@ -99,6 +99,12 @@ struct item *item_put(struct memory *m, enum kind kind, const struct name *name,
 void item_drop(struct memory *m, struct item *item);
 /* A deleted job of which nothing is left. */
 void job_forget(struct memory *m, struct job *job);
+/* Frees every item.  Jobs are freed last, because the lists of their items are in them. */
+void items_free(struct memory *m);
+
+/* The end of the writer's transaction: its steps are made final, or undone, the last one first. */
+void steps_keep(struct memory *m);
+void steps_undo(struct memory *m);
 
 /* ---- the operations, see store.h ---- */
 

@@ -1,5 +1,6 @@
 /*
  * The SQLite backend's own header.  sqlite.c opens, begins and commits; sqlite_wal.c checkpoints;
+ * sqlite_error.c translates result codes;
  * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them;
  * sqlite_rows.c and sqlite_prune.c hold the row operations of store.h.
  */
@@ -53,7 +54,16 @@ struct sqlite_session {
 	bool rescued;            /* what a WAL that was taken away holds is in the database */
 };
 
-/* What SQLite said about the last call, in words in base.error. */
+/* ---- sqlite_error.c ---- */
+
+/*
+ * Call this right after the failed call, because it also reads errno.  SQLite reports ENOSPC as
+ * FULL, but a quota or a limit on file sizes only as an I/O error.  Every begin() clears errno, so
+ * its value belongs to this transaction.
+ */
+enum store_result sqlite_result_of(int code);
+const char *sqlite_words_for(sqlite3 *db, int code); /* db may be NULL */
+/* Stores the message of a failed call in base.error. */
 enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing);
 
 /* ---- sqlite_wal.c, all of the writer ---- */
