@@ -75,27 +75,10 @@ static const struct store_ops memory_ops = {
 	.begin = session_begin,
 	.commit = session_commit,
 	.rollback = session_rollback,
-	.job_get = memory_job_get,
-	.job_put = memory_job_put,
-	.job_delete = memory_job_delete,
-	.jobs = memory_jobs,
-	.task_get = memory_task_get,
-	.task_put = memory_task_put,
-	.tasks = memory_tasks,
-	.task_counts = memory_task_counts,
-	.stalled = memory_stalled,
-	.deliverable_get = memory_deliverable_get,
-	.deliverable_put = memory_deliverable_put,
-	.deliverables = memory_deliverables,
-	.event_add = memory_event_add,
-	.events = memory_events,
-	.idempotency_get = memory_idempotency_get,
-	.idempotency_put = memory_idempotency_put,
-	.clock_get = memory_clock_get,
-	.clock_put = memory_clock_put,
-	.prune = memory_prune,
-	.overdue = memory_overdue,
 	.checkpoint = session_checkpoint,
+#define STORE_OP(op, parameters, arguments) .op = memory_##op,
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 };
 
 static struct store *session_new(struct memory *m, bool writer)

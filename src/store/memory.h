@@ -106,37 +106,11 @@ void items_free(struct memory *m);
 void steps_keep(struct memory *m);
 void steps_undo(struct memory *m);
 
-/* ---- the operations, see store.h ---- */
+/* ---- the operations on rows ---- */
 
-enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row);
-enum store_result memory_job_put(struct store *base, struct job_row *row);
-enum store_result memory_job_delete(struct store *base, const struct job_row *row);
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
-                              job_visit *visit, void *context);
-enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
-                                  struct task_row *row);
-enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
-enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
-enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts);
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
-                                 stalled_visit *visit, void *context);
-enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
-                                         struct deliverable_row *row);
-enum store_result memory_deliverable_put(struct store *base, int64_t job,
-                                         const struct deliverable_row *row);
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
-                                      void *context);
-enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);
-enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending,
-                                size_t limit, event_visit *visit, void *context);
-enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
-                                         struct idempotency_row *row);
-enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget);
-enum store_result memory_clock_get(struct store *base, struct clock_row *row);
-enum store_result memory_clock_put(struct store *base, const struct clock_row *row);
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows);
+#define STORE_OP(name, parameters, arguments)                                                      \
+	enum store_result memory_##name(struct store *s, STORE_LIST parameters);
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 #endif

@@ -139,27 +139,10 @@ static const struct store_ops sqlite_ops = {
 	.begin = session_begin,
 	.commit = session_commit,
 	.rollback = session_rollback,
-	.job_get = sqlite_job_get,
-	.job_put = sqlite_job_put,
-	.job_delete = sqlite_job_delete,
-	.jobs = sqlite_jobs,
-	.task_get = sqlite_task_get,
-	.task_put = sqlite_task_put,
-	.tasks = sqlite_tasks,
-	.task_counts = sqlite_task_counts,
-	.stalled = sqlite_stalled,
-	.deliverable_get = sqlite_deliverable_get,
-	.deliverable_put = sqlite_deliverable_put,
-	.deliverables = sqlite_deliverables,
-	.event_add = sqlite_event_add,
-	.events = sqlite_events,
-	.idempotency_get = sqlite_idempotency_get,
-	.idempotency_put = sqlite_idempotency_put,
-	.clock_get = sqlite_clock_get,
-	.clock_put = sqlite_clock_put,
-	.prune = sqlite_prune,
-	.overdue = sqlite_overdue,
 	.checkpoint = sqlite_checkpoint,
+#define STORE_OP(op, parameters, arguments) .op = sqlite_##op,
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 };
 
 static void harden(sqlite3 *db, bool writer)

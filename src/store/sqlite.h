@@ -120,37 +120,11 @@ static inline void bind_text(sqlite3_stmt *st, int at, const char *text) /* NULL
 	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
-/* ---- the operations, see store.h ---- */
+/* ---- the operations on rows ---- */
 
-enum store_result sqlite_job_get(struct store *s, const char *id, struct job_row *row);
-enum store_result sqlite_job_put(struct store *s, struct job_row *row);
-enum store_result sqlite_job_delete(struct store *s, const struct job_row *row);
-enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit,
-                              job_visit *visit, void *context);
-enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id,
-                                  struct task_row *row);
-enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
-enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
-enum store_result sqlite_task_counts(struct store *s, int64_t job, struct task_counts *counts);
-enum store_result sqlite_stalled(struct store *s, int64_t now, size_t limit, stalled_visit *visit,
-                                 void *context);
-enum store_result sqlite_deliverable_get(struct store *s, int64_t job, const char *id,
-                                         struct deliverable_row *row);
-enum store_result sqlite_deliverable_put(struct store *s, int64_t job,
-                                         const struct deliverable_row *row);
-enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit,
-                                      void *context);
-enum store_result sqlite_event_add(struct store *s, int64_t job, const struct event_row *row);
-enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending,
-                                size_t limit, event_visit *visit, void *context);
-enum store_result sqlite_idempotency_get(struct store *s, const char *scope, const char *key,
-                                         struct idempotency_row *row);
-enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
-enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget);
-enum store_result sqlite_clock_get(struct store *s, struct clock_row *row);
-enum store_result sqlite_clock_put(struct store *s, const struct clock_row *row);
-enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows);
+#define STORE_OP(name, parameters, arguments)                                                      \
+	enum store_result sqlite_##name(struct store *s, STORE_LIST parameters);
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 #endif
