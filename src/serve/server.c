@@ -13,6 +13,7 @@
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
 #include "joblight/base/random.h"
+#include "joblight/bus/buses.h"
 #include "joblight/net/loop.h"
 #include "joblight/api/pages.h"
 #include "joblight/store/backend.h"
@@ -29,6 +30,7 @@ struct server {
 	struct writer *writer;
 	struct reader *reader;
 	struct pages *pages;
+	struct bus *bus;
 	struct loops *loops;
 	struct service service;
 	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
@@ -47,7 +49,9 @@ static bool read_store(void *context, struct read_request *r)
 
 static void deliver(void *context, struct batch *batch, struct op *ops)
 {
-	loops_deliver(((struct server *)context)->loops, batch, ops);
+	struct bus *bus = ((struct server *)context)->bus;
+
+	bus->ops->publish(bus, batch, ops);
 }
 
 /* "HOST:PORT", "[V6]:PORT". */
@@ -163,8 +167,10 @@ static bool open_pages(struct server *s, const struct config *c)
 
 static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
 {
+	s->bus = bus_start("null");
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
+		                       .bus = s->bus,
 		                       .pages = s->pages,
 		                       .host = host,
 		                       .port = port,
@@ -228,6 +234,7 @@ static void stop(struct server *s)
 	writer_stop(s->writer);
 	reader_stop(s->reader);
 	loops_stop(s->loops);
+	s->bus->ops->stop(s->bus);
 	loops_free(s->loops);
 	writer_free(s->writer);
 	reader_free(s->reader);

@@ -173,9 +173,9 @@ static void hear_presence(struct ws *w, const struct message *m)
 	r->conn = w->conn->id;
 	r->word = m->word;
 	r->word.owner = w->conn->id;
-	r->word.loop = l->index;
+	r->word.loop = l->peer;
 	if (!r->word.agent[0]) /* a connection's id is unique in its loop only */
-		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%x-%llx", l->index,
+		snprintf(r->word.agent, sizeof(r->word.agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
 	w->pending++;
 	if (l->service->read(l->service->context, &r->request))

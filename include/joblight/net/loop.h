@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "joblight/core/batch.h"
+#include "joblight/core/bus.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
 #include "joblight/net/origin.h"
@@ -18,6 +18,7 @@ struct pages;
 struct loops_config {
 	const struct limits *limits;
 	const struct service *service;
+	struct bus *bus; /* every loop joins it */
 	const struct pages *pages;
 	const char *host;            /* address or name to listen on */
 	unsigned port;               /* 0: any free one */
@@ -34,8 +35,6 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 void loops_start(struct loops *l); /* starts the threads */
 unsigned loops_port(const struct loops *l);
 
-/* The store thread hands out what it committed: broadcast, then answer.  Any one thread. */
-void loops_deliver(void *loops, struct batch *batch, struct op *ops);
 /* A reader thread hands back an answered request.  Any thread. */
 void loop_deliver_read(struct read_request *r);
 
