@@ -20,7 +20,7 @@
 
 #include "joblight/base/hash.h"
 
-enum kind { KIND_JOB, KIND_TASK, KIND_DELIVERABLE, KIND_EVENT, KIND_ANSWER };
+enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER };
 
 struct name {
 	size_t len;
@@ -32,7 +32,7 @@ struct item {
 	struct list in_order;
 	UT_hash_handle hh;
 	void *row; /* of its kind; NULL: not there yet, or removed by the open transaction */
-	enum kind kind;
+	enum item_kind kind;
 	char *name;
 };
 
@@ -89,11 +89,11 @@ static inline struct memory *memory_of(struct store *s)
 struct item *item_find(struct memory *m, const struct name *name);
 /* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one.
  */
-struct item *item_new(struct memory *m, enum kind kind, const struct name *name,
+struct item *item_new(struct memory *m, enum item_kind kind, const struct name *name,
                       struct list *group);
 /* Gives the item of this name (made when there is none) another row, which is now the item's. */
-struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group,
-                      void *row);
+struct item *item_put(struct memory *m, enum item_kind kind, const struct name *name,
+                      struct list *group, void *row);
 /* Removes it for the rest of the transaction, and for good with the commit; another one may take
  * its name. */
 void item_drop(struct memory *m, struct item *item);

@@ -7,15 +7,15 @@
 
 /* ---- items ---- */
 
-static void row_free(enum kind kind, void *row)
+static void row_free(enum item_kind kind, void *row)
 {
-	if (row && kind == KIND_JOB)
+	if (row && kind == ITEM_JOB)
 		job_row_finish(row);
-	else if (row && kind == KIND_TASK)
+	else if (row && kind == ITEM_TASK)
 		task_row_finish(row);
-	else if (row && kind == KIND_DELIVERABLE)
+	else if (row && kind == ITEM_DELIVERABLE)
 		deliverable_row_finish(row);
-	else if (row && kind == KIND_ANSWER)
+	else if (row && kind == ITEM_ANSWER)
 		free(((struct idempotency_row *)row)->body);
 	free(row); /* an event's JSON lies behind it */
 }
@@ -33,20 +33,21 @@ static void item_enter(struct memory *m, struct item *item, size_t name_len)
 	HASH_ADD_KEYPTR(hh, m->items, item->name, name_len, item);
 }
 
-struct item *item_new(struct memory *m, enum kind kind, const struct name *name, struct list *group)
+struct item *item_new(struct memory *m, enum item_kind kind, const struct name *name,
+                      struct list *group)
 {
-	size_t size = kind == KIND_JOB      ? sizeof(struct job)
-	              : kind == KIND_TASK   ? sizeof(struct task)
-	              : kind == KIND_ANSWER ? sizeof(struct answer)
+	size_t size = kind == ITEM_JOB      ? sizeof(struct job)
+	              : kind == ITEM_TASK   ? sizeof(struct task)
+	              : kind == ITEM_ANSWER ? sizeof(struct answer)
 	                                    : sizeof(struct item);
 	struct item *item = xcalloc(1, size);
 
 	list_init(&item->in_order);
 	if (group)
 		list_append(group, &item->in_order);
-	if (kind == KIND_TASK)
+	if (kind == ITEM_TASK)
 		list_init(&((struct task *)item)->waited_for);
-	if (kind == KIND_ANSWER)
+	if (kind == ITEM_ANSWER)
 		list_init(&((struct answer *)item)->of_job);
 	item->kind = kind;
 	item->name = xmemdup(name->bytes, name->len);
@@ -60,7 +61,7 @@ static void item_set(struct memory *m, struct item *item, void *row)
 	struct task *task = (struct task *)item;
 
 	item->row = row;
-	if (item->kind != KIND_TASK)
+	if (item->kind != ITEM_TASK)
 		return;
 	list_remove(&task->waited_for);
 	if (row && ((struct task_row *)row)->stall_at)
@@ -69,11 +70,11 @@ static void item_set(struct memory *m, struct item *item, void *row)
 
 static void item_free(struct memory *m, struct item *item)
 {
-	if (item->kind == KIND_JOB)
+	if (item->kind == ITEM_JOB)
 		m->jobs[((struct job *)item)->key - 1] = NULL;
-	else if (item->kind == KIND_TASK)
+	else if (item->kind == ITEM_TASK)
 		list_remove(&((struct task *)item)->waited_for);
-	else if (item->kind == KIND_ANSWER)
+	else if (item->kind == ITEM_ANSWER)
 		list_remove(&((struct answer *)item)->of_job);
 	list_remove(&item->in_order);
 	row_free(item->kind, item->row);
@@ -101,8 +102,8 @@ static void step_note(struct memory *m, struct item *item, bool dropped)
 	list_append(&m->steps, &step->in_order);
 }
 
-struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group,
-                      void *row)
+struct item *item_put(struct memory *m, enum item_kind kind, const struct name *name,
+                      struct list *group, void *row)
 {
 	struct item *item = item_find(m, name);
 
@@ -140,7 +141,7 @@ static void step_undo(struct memory *m, struct step *step)
 static void step_keep(struct memory *m, struct step *step)
 {
 	row_free(step->item->kind, step->old);
-	if (step->dropped && step->item->kind == KIND_JOB)
+	if (step->dropped && step->item->kind == ITEM_JOB)
 		list_append(&m->deleted, &step->item->in_order);
 	else if (step->dropped)
 		item_free(m, step->item);
@@ -177,7 +178,7 @@ static void free_items(struct memory *m, bool jobs)
 	struct item *item, *next;
 
 	HASH_ITER(hh, m->items, item, next) {
-		if ((item->kind == KIND_JOB) != jobs)
+		if ((item->kind == ITEM_JOB) != jobs)
 			continue;
 		HASH_DEL(m->items, item);
 		item_free(m, item);

@@ -27,7 +27,7 @@ static void name_add(struct name *n, const void *bytes, size_t len)
 	n->len += len;
 }
 
-static struct name name_of(enum kind kind, int64_t job, const void *id, size_t id_len)
+static struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len)
 {
 	struct name n = { 1, { (char)kind } };
 
@@ -38,7 +38,7 @@ static struct name name_of(enum kind kind, int64_t job, const void *id, size_t i
 
 static struct name name_of_answer(const char *scope, const char *key)
 {
-	struct name n = { 1, { KIND_ANSWER } };
+	struct name n = { 1, { ITEM_ANSWER } };
 
 	name_add(&n, scope, strlen(scope) + 1);
 	name_add(&n, key, strlen(key));
@@ -63,17 +63,17 @@ static struct job *job_at(struct memory *m, int64_t key)
 
 static void job_set(struct memory *m, const struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
 	struct job_row *copy = xmalloc(sizeof *copy);
 
 	job_copy(copy, row);
-	item_put(m, KIND_JOB, &name, NULL, copy);
+	item_put(m, ITEM_JOB, &name, NULL, copy);
 }
 
 static void job_make(struct memory *m, struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
-	struct job *job = (struct job *)item_new(m, KIND_JOB, &name, NULL);
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
+	struct job *job = (struct job *)item_new(m, ITEM_JOB, &name, NULL);
 
 	if (m->job_count == m->job_room) {
 		m->job_room = m->job_room ? 2 * m->job_room : 64;
@@ -89,7 +89,7 @@ static void job_make(struct memory *m, struct job_row *row)
 
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, id, strlen(id));
+	struct name name = name_of(ITEM_JOB, 0, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -101,7 +101,7 @@ enum store_result memory_job_get(struct store *base, const char *id, struct job_
 enum store_result memory_job_put(struct store *base, struct job_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
 
 	if (row->key && !job_at(m, row->key))
 		return STORE_NONE;
@@ -156,7 +156,7 @@ static void task_copy(struct task_row *to, const struct task_row *from)
 enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
                                   struct task_row *row)
 {
-	struct name name = name_of(KIND_TASK, job, id, strlen(id));
+	struct name name = name_of(ITEM_TASK, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -184,7 +184,7 @@ static void task_place(struct item *item, struct list *group)
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_TASK, job, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_TASK, job, row->id, strlen(row->id));
 	struct job *of = job_at(m, job);
 	struct task_row *copy;
 	bool known = item_find(m, &name);
@@ -194,7 +194,7 @@ enum store_result memory_task_put(struct store *base, int64_t job, const struct 
 		return refuse(base, "writing a task: there is no such job");
 	copy = xmalloc(sizeof *copy);
 	task_copy(copy, row);
-	item = item_put(m, KIND_TASK, &name, &of->tasks, copy);
+	item = item_put(m, ITEM_TASK, &name, &of->tasks, copy);
 	((struct task *)item)->job = job;
 	if (!known)
 		task_place(item, &of->tasks);
@@ -273,7 +273,7 @@ static void deliverable_copy(struct deliverable_row *to, const struct deliverabl
 enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
                                          struct deliverable_row *row)
 {
-	struct name name = name_of(KIND_DELIVERABLE, job, id, strlen(id));
+	struct name name = name_of(ITEM_DELIVERABLE, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -286,7 +286,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
                                          const struct deliverable_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_DELIVERABLE, job, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_DELIVERABLE, job, row->id, strlen(row->id));
 	struct job *of = job_at(m, job);
 	struct deliverable_row *copy;
 
@@ -294,7 +294,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
 		return refuse(base, "writing a deliverable: there is no such job");
 	copy = xmalloc(sizeof *copy);
 	deliverable_copy(copy, row);
-	item_put(m, KIND_DELIVERABLE, &name, &of->deliverables, copy);
+	item_put(m, ITEM_DELIVERABLE, &name, &of->deliverables, copy);
 	return STORE_OK;
 }
 
@@ -319,7 +319,7 @@ enum store_result memory_deliverables(struct store *base, int64_t key, deliverab
 enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_EVENT, job, &row->seq, sizeof row->seq);
+	struct name name = name_of(ITEM_EVENT, job, &row->seq, sizeof row->seq);
 	struct job *of = job_at(m, job);
 	struct event_row *copy;
 	char *json;
@@ -332,7 +332,7 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 	*copy = *row;
 	memcpy(json, row->json.ptr, row->json.len);
 	copy->json.ptr = json;
-	item_put(m, KIND_EVENT, &name, &of->events, copy);
+	item_put(m, ITEM_EVENT, &name, &of->events, copy);
 	return STORE_OK;
 }
 
@@ -343,7 +343,7 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 static struct list *event_start(struct memory *m, struct job *job, uint64_t from, bool descending)
 {
 	uint64_t next = descending ? from - 1 : from + 1;
-	struct name name = name_of(KIND_EVENT, job->key, &next, sizeof next);
+	struct name name = name_of(ITEM_EVENT, job->key, &next, sizeof next);
 	struct item *item = item_find(m, &name);
 	struct list *node = descending ? job->events.prev : job->events.next;
 	const struct event_row *edge = NULL;
@@ -398,7 +398,7 @@ enum store_result memory_idempotency_put(struct store *base, const struct idempo
 
 	*copy = *row;
 	copy->body = own(row->body);
-	struct answer *answer = (struct answer *)item_put(m, KIND_ANSWER, &name, &m->answers, copy);
+	struct answer *answer = (struct answer *)item_put(m, ITEM_ANSWER, &name, &m->answers, copy);
 	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10))
 	                                       : NULL;
 	if (job)
