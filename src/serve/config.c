@@ -16,7 +16,7 @@ struct setting {
 	const char *flag;
 	enum setting_kind kind;
 	size_t offset; /* in struct config */
-	uint64_t standard, least, most;
+	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
 	bool (*check)(struct slice value); /* of each value of a list */
 };
@@ -24,10 +24,10 @@ struct setting {
 #define AT(field) offsetof(struct config, field)
 
 static const struct setting settings[] = {
-#define TEXT(field, flag, standard, argument, help)                                                \
-	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, standard, argument, help, NULL },
-#define NUMBER(field, flag, standard, least, most, help)                                           \
-	{ flag, SETTING_NUMBER, AT(field), standard, least, most, NULL, "N", help, NULL },
+#define TEXT(field, flag, default_value, argument, help)                                           \
+	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, default_value, argument, help, NULL },
+#define NUMBER(field, flag, default_value, min, max, help)                                         \
+	{ flag, SETTING_NUMBER, AT(field), default_value, min, max, NULL, "N", help, NULL },
 #define SWITCH(field, flag, help)                                                                  \
 	{ flag, SETTING_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
 #define LIST(field, flag, argument, check, help)                                                   \
@@ -37,8 +37,8 @@ static const struct setting settings[] = {
 #undef NUMBER
 #undef SWITCH
 #undef LIST
-#define LIMIT(field, flag, standard, least, most, why)                                             \
-	{ flag, SETTING_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why, NULL },
+#define LIMIT(field, flag, default_value, min, max, why)                                           \
+	{ flag, SETTING_LIMIT, AT(limits.field), default_value, min, max, NULL, "N", why, NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
@@ -56,11 +56,11 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 
 	errno = 0;
 	unsigned long long number = strtoull(value, &end, 10);
-	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->least ||
-	    number > s->most) {
+	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->min ||
+	    number > s->max) {
 		fprintf(stderr,
 		        "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n",
-		        s->flag, (unsigned long long)s->least, (unsigned long long)s->most, value);
+		        s->flag, (unsigned long long)s->min, (unsigned long long)s->max, value);
 		return false;
 	}
 	if (s->kind == SETTING_LIMIT)
@@ -131,14 +131,14 @@ static bool set(struct config *c, const struct setting *s, const char *value)
 	}
 }
 
-static void set_standard(struct config *c, const struct setting *s)
+static void set_default(struct config *c, const struct setting *s)
 {
 	if (s->kind == SETTING_TEXT)
 		*(const char **)field_of(c, s) = s->text;
 	else if (s->kind == SETTING_LIMIT)
-		*(uint64_t *)field_of(c, s) = s->standard;
+		*(uint64_t *)field_of(c, s) = s->default_value;
 	else if (s->kind == SETTING_NUMBER)
-		*(unsigned *)field_of(c, s) = (unsigned)s->standard;
+		*(unsigned *)field_of(c, s) = (unsigned)s->default_value;
 }
 
 static bool set_from_environment(struct config *c, const struct setting *s)
@@ -208,7 +208,7 @@ bool config_parse(struct config *c, int argc, char **argv)
 	if (!environment_is_known())
 		return false;
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		set_standard(c, &settings[i]);
+		set_default(c, &settings[i]);
 		if (!set_from_environment(c, &settings[i]))
 			return false;
 	}
@@ -231,7 +231,7 @@ static void help_row(FILE *out, const struct setting *s)
 	if (s->kind == SETTING_TEXT && s->text)
 		fprintf(out, " (%s)", s->text);
 	else if (s->kind == SETTING_NUMBER || s->kind == SETTING_LIMIT)
-		fprintf(out, " (%llu)", (unsigned long long)s->standard);
+		fprintf(out, " (%llu)", (unsigned long long)s->default_value);
 	fputc('\n', out);
 }
 

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define LEAST 64        /* fewer are refused, whatever the settings */
-#define WANTED 32768    /* unless --max-connections wants more or fewer */
-#define OF_A_LOOP 12    /* its sockets, pipes and queues */
-#define OF_THE_STORE 16 /* about so many, while it is not open yet */
+#define DESCRIPTORS_MIN 64 /* fewer are refused, whatever the settings */
+#define WANTED 32768       /* unless --max-connections wants more or fewer */
+#define OF_A_LOOP 12       /* its sockets, pipes and queues */
+#define OF_THE_STORE 16    /* about so many, while it is not open yet */
 #define SPARE                                                                                      \
 	12 /* for files that are open for a moment, and connections that are told to come back */
-#define CONNECTIONS_LEAST 8
-#define RESERVE_LEAST 4
+#define CONNECTIONS_MIN 8
+#define RESERVE_MIN 4
 #define COUNTED 4096 /* the system gives the lowest numbers first, so those in use are below */
 
 static bool refuse(rlim_t needed, rlim_t given)
@@ -35,11 +35,11 @@ bool descriptors_take(const struct limits *limits, unsigned loops)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return true;
-	if (wanted < LEAST)
-		wanted = LEAST;
+	if (wanted < DESCRIPTORS_MIN)
+		wanted = DESCRIPTORS_MIN;
 	files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
-	if (files.rlim_cur < LEAST)
-		return refuse(LEAST, files.rlim_cur);
+	if (files.rlim_cur < DESCRIPTORS_MIN)
+		return refuse(DESCRIPTORS_MIN, files.rlim_cur);
 	setrlimit(RLIMIT_NOFILE, &files);
 	return true;
 }
@@ -54,12 +54,12 @@ static rlim_t count_used(rlim_t given)
 }
 
 /* A zero takes the share; more than the most is less. */
-static void settle(uint64_t *limit, uint64_t share, uint64_t most)
+static void settle(uint64_t *limit, uint64_t share, uint64_t max)
 {
 	if (!*limit)
 		*limit = share;
-	if (*limit > most)
-		*limit = most;
+	if (*limit > max)
+		*limit = max;
 }
 
 /* Connections that streams leave to requests. */
@@ -67,8 +67,8 @@ static uint64_t reserve(uint64_t connections)
 {
 	uint64_t share = connections / 10;
 
-	if (share < RESERVE_LEAST)
-		share = RESERVE_LEAST;
+	if (share < RESERVE_MIN)
+		share = RESERVE_MIN;
 	return share < connections / 2 ? share : connections / 2;
 }
 
@@ -77,10 +77,10 @@ bool descriptors_share(struct limits *limits, unsigned loops)
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		files.rlim_cur = LEAST;
+		files.rlim_cur = DESCRIPTORS_MIN;
 	rlim_t own = count_used(files.rlim_cur) + SPARE + (rlim_t)loops * OF_A_LOOP;
-	if (files.rlim_cur < own + CONNECTIONS_LEAST)
-		return refuse(own + CONNECTIONS_LEAST, files.rlim_cur);
+	if (files.rlim_cur < own + CONNECTIONS_MIN)
+		return refuse(own + CONNECTIONS_MIN, files.rlim_cur);
 	uint64_t rest = files.rlim_cur - own;
 	settle(&limits->connections, rest * 9 / 10, rest * 19 / 20);
 	settle(&limits->streams, limits->connections - reserve(limits->connections),

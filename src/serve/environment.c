@@ -38,7 +38,7 @@ static bool is_platforms(const char *name)
 	       begins_with(name, "JOBLIGHT_SERVICE_");
 }
 
-static size_t least(size_t a, size_t b, size_t c)
+static size_t min_of(size_t a, size_t b, size_t c)
 {
 	size_t ab = a < b ? a : b;
 
@@ -59,7 +59,7 @@ static size_t distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= width; j++) {
 			size_t above = row[j];
-			row[j] = least(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
+			row[j] = min_of(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
 			before = above;
 		}
 	}
