@@ -506,8 +506,8 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 	return left == budget ? STORE_NONE : STORE_OK;
 }
 
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows)
+enum store_result memory_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
+                                  uint64_t most_events, size_t limit, uint64_t *rows)
 {
 	struct memory *m = memory_of(base);
 	uint64_t most = most_events ? most_events : 1;

@@ -141,11 +141,11 @@ enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t 
 	return r == STORE_OK && left == budget ? STORE_NONE : r;
 }
 
-enum store_result sqlite_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows)
+enum store_result sqlite_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
+                                  uint64_t most_events, size_t limit, uint64_t *rows)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE];
+	sqlite3_stmt *st = s->statements[STATEMENT_PRUNABLE];
 	int code;
 
 	if (s->failed)

@@ -95,9 +95,9 @@ static enum store_result count_rows(struct chores *c, void *context)
 {
 	const struct horizon *h = context;
 
-	return c->store->ops->overdue(c->store, h->keys_before, h->logs_before,
-	                              c->limits->retention_events, COUNT_MAX,
-	                              &c->pruning.backlog.rows);
+	return c->store->ops->prunable(c->store, h->keys_before, h->logs_before,
+	                               c->limits->retention_events, COUNT_MAX,
+	                               &c->pruning.backlog.rows);
 }
 
 static void log_backlog(const struct backlog *b, const char *message)

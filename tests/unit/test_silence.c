@@ -646,7 +646,7 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	for (uint64_t rows = 1; rows;) {
 		struct store *r = o->bench.reader;
 		OK(r->ops->begin(r));
-		OK(r->ops->overdue(r, 0, 0, UINT64_MAX, 100, &rows));
+		OK(r->ops->prunable(r, 0, 0, UINT64_MAX, 100, &rows));
 		OK(r->ops->commit(r));
 		poll(NULL, 0, 5);
 	}

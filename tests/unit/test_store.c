@@ -707,7 +707,7 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	after = dumped(w);
 	assert_string_equal(after, before); /* at once */
 	OK(w->ops->begin(w));
-	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	OK(w->ops->prunable(w, 0, 0, 100, 100, &rows));
 	assert_true(rows > 0);
 	OK(w->ops->commit(w));
 	for (enum store_result r = STORE_OK; r == STORE_OK; steps++) { /* its rows step by step */
@@ -725,7 +725,7 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	NONE(w->ops->idempotency_get(w, answer.scope, "k", &out));
 	OK(w->ops->idempotency_get(w, "stays", "k", &out));
 	free(out.body);
-	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	OK(w->ops->prunable(w, 0, 0, 100, 100, &rows));
 	assert_int_equal(rows, 0);
 	OK(w->ops->commit(w));
 	after = (free(after), dumped(w));
