@@ -47,7 +47,7 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->config = *config;
 	all->port = config->port;
 	all->count = config->count;
-	all->memory.most = config->limits->memory_bytes;
+	all->memory.max_bytes = config->limits->memory_bytes;
 	all->all = xcalloc(config->count, sizeof(*all->all));
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
 	for (unsigned i = 0; i < all->count; i++) {

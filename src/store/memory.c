@@ -119,7 +119,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	lock_init(&m->lock);
 	list_init(&m->answers);
 	list_init(&m->deleted);
-	list_init(&m->waited_for);
+	list_init(&m->with_deadline);
 	list_init(&m->steps);
 	m->base = (struct database){ &memory_backend, session_new(m, true) };
 	return &m->base;

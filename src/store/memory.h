@@ -50,7 +50,7 @@ struct answer {
 struct task {
 	struct item item;
 	int64_t job;
-	struct list waited_for; /* in memory.waited_for, while its row has a stall_at */
+	struct list with_deadline; /* in memory.with_deadline, while its row has a stall_at */
 };
 
 struct memory {
@@ -62,7 +62,7 @@ struct memory {
 	struct list answers;
 	struct list deleted;                  /* jobs of which something is left */
 	struct clock_row clock, clock_before; /* clock_before: what a rollback returns to */
-	struct list waited_for;
+	struct list with_deadline;
 	struct list steps;
 };
 

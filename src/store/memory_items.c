@@ -46,7 +46,7 @@ struct item *item_new(struct memory *m, enum item_kind kind, const struct name *
 	if (group)
 		list_append(group, &item->in_order);
 	if (kind == ITEM_TASK)
-		list_init(&((struct task *)item)->waited_for);
+		list_init(&((struct task *)item)->with_deadline);
 	if (kind == ITEM_ANSWER)
 		list_init(&((struct answer *)item)->of_job);
 	item->kind = kind;
@@ -63,9 +63,9 @@ static void item_set(struct memory *m, struct item *item, void *row)
 	item->row = row;
 	if (item->kind != ITEM_TASK)
 		return;
-	list_remove(&task->waited_for);
+	list_remove(&task->with_deadline);
 	if (row && ((struct task_row *)row)->stall_at)
-		list_append(&m->waited_for, &task->waited_for);
+		list_append(&m->with_deadline, &task->with_deadline);
 }
 
 static void item_free(struct memory *m, struct item *item)
@@ -73,7 +73,7 @@ static void item_free(struct memory *m, struct item *item)
 	if (item->kind == ITEM_JOB)
 		m->jobs[((struct job *)item)->key - 1] = NULL;
 	else if (item->kind == ITEM_TASK)
-		list_remove(&((struct task *)item)->waited_for);
+		list_remove(&((struct task *)item)->with_deadline);
 	else if (item->kind == ITEM_ANSWER)
 		list_remove(&((struct answer *)item)->of_job);
 	list_remove(&item->in_order);

@@ -240,15 +240,15 @@ enum store_result memory_task_counts(struct store *base, int64_t key, struct tas
 	return STORE_OK;
 }
 
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
-                                 stalled_visit *visit, void *context)
+enum store_result memory_overdue_tasks(struct store *base, int64_t now, size_t limit,
+                                       overdue_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
 	size_t rows = 0;
 
-	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit;
+	for (struct list *node = m->with_deadline.next; node != &m->with_deadline && rows < limit;
 	     node = node->next) {
-		const struct task *task = container_of(node, struct task, waited_for);
+		const struct task *task = container_of(node, struct task, with_deadline);
 		const struct task_row *row = task->item.row;
 		const struct job *job = job_at(m, task->job);
 		if (row->stall_at > now || !job) /* deleted */
@@ -487,10 +487,10 @@ static void prune_events(struct memory *m, struct job *job, uint64_t first, size
 }
 
 enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget)
+                               uint64_t max_events, size_t budget)
 {
 	struct memory *m = memory_of(base);
-	uint64_t most = most_events ? most_events : 1;
+	uint64_t max = max_events ? max_events : 1;
 	size_t left = budget;
 
 	sweep_deleted(m, &left);
@@ -500,17 +500,17 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && row->ended && row->ended < logs_before)
 			prune_events(m, job, row->seq, &left);
-		else if (row && row->ended && row->seq >= most)
-			prune_events(m, job, row->seq - most + 1, &left);
+		else if (row && row->ended && row->seq >= max)
+			prune_events(m, job, row->seq - max + 1, &left);
 	}
 	return left == budget ? STORE_NONE : STORE_OK;
 }
 
 enum store_result memory_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
-                                  uint64_t most_events, size_t limit, uint64_t *rows)
+                                  uint64_t max_events, size_t limit, uint64_t *rows)
 {
 	struct memory *m = memory_of(base);
-	uint64_t most = most_events ? most_events : 1;
+	uint64_t max = max_events ? max_events : 1;
 
 	*rows = 0;
 	for (struct list *node = m->deleted.next; node != &m->deleted; node = node->next)
@@ -525,8 +525,8 @@ enum store_result memory_prunable(struct store *base, int64_t keys_before, int64
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && row->ended && row->ended < logs_before)
 			*rows += row->seq - row->first;
-		else if (row && row->ended && row->seq - row->first >= most)
-			*rows += row->seq - row->first + 1 - most;
+		else if (row && row->ended && row->seq - row->first >= max)
+			*rows += row->seq - row->first + 1 - max;
 	}
 	return STORE_OK;
 }

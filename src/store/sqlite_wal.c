@@ -10,8 +10,8 @@
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
-	(16 << 20)    /* so much is copied by a thread of its own, and no write waits for it */
-#define COPIES_MOST 4 /* in a row; when as much is written meanwhile, the writer has to wait */
+	(16 << 20)   /* so much is copied by a thread of its own, and no write waits for it */
+#define COPIES_MAX 4 /* in a row; when as much is written meanwhile, the writer has to wait */
 #define TRUNCATE_BYTES (64 << 20) /* beyond it the WAL has to start again from its beginning */
 #define PLACES_MS                                                                                  \
 	20 /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
@@ -183,8 +183,8 @@ static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
  * itself. */
 static bool copy_aside(struct sqlite_session *s)
 {
-	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size ||
-	    s->copies >= COPIES_MOST || !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
+	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size || s->copies >= COPIES_MAX ||
+	    !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
 		return false;
 	s->checkpointed_pages = s->wal_pages;
 	return true;

@@ -42,12 +42,12 @@ static enum store_result find_silence(struct chores *c, void *context)
 	/* Both ends of a silence are rounded down to milliseconds: one millisecond later it is
 	 * certainly long enough. */
 	int64_t now = chore_steady_ms(c) - 1;
-	enum store_result r = ops->stalled(c->store, now, c->limits->commit_writes, add_stall,
-	                                   silence);
+	enum store_result r = ops->overdue_tasks(c->store, now, c->limits->commit_writes, add_stall,
+	                                         silence);
 
 	if (r != STORE_NONE)
 		return r == STORE_OK ? STORE_NONE : r;
-	r = ops->stalled(c->store, now + LOOK_AHEAD_MS, 1, is_one, &silence->soon);
+	r = ops->overdue_tasks(c->store, now + LOOK_AHEAD_MS, 1, is_one, &silence->soon);
 	return r == STORE_OK ? STORE_NONE : r;
 }
 

@@ -37,7 +37,7 @@ struct reader {
 	size_t waiting; /* reads */
 	atomic_bool closed;
 
-	size_t most_waiting;
+	size_t max_waiting;
 	reader_deliver *deliver;
 	struct snapshots *snapshots;
 	struct worker *workers;
@@ -251,7 +251,7 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
 	init_locks(r);
 	list_init(&r->ready);
 	atomic_init(&r->closed, false);
-	r->most_waiting = limits->queued_reads;
+	r->max_waiting = limits->queued_reads;
 	r->deliver = deliver;
 	r->snapshots = snapshots_create(limits->snapshot_cache_bytes, limits->snapshot_bytes);
 	r->workers = xcalloc(count, sizeof(*r->workers));
@@ -264,7 +264,7 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
 bool reader_submit(struct reader *r, struct read_request *request)
 {
 	pthread_mutex_lock(&r->lock);
-	bool taken = !atomic_load(&r->closed) && r->waiting < r->most_waiting;
+	bool taken = !atomic_load(&r->closed) && r->waiting < r->max_waiting;
 	if (taken) {
 		struct pile *p = pile_of(r, request->query.job_id);
 		request->mail.next = NULL;

@@ -38,7 +38,7 @@ struct snapshots {
 	struct entry *entries;
 	struct list kept;
 	uint64_t keep_bytes, kept_bytes; /* of those the cache holds */
-	uint64_t most_bytes, bytes;      /* of all */
+	uint64_t max_bytes, bytes;       /* of all */
 	struct counted counted[COUNTED]; /* by key, modulo their number */
 };
 
@@ -138,10 +138,10 @@ static bool has_room(struct snapshot_source *source)
 {
 	struct snapshots *s = (struct snapshots *)source;
 
-	if (!s->most_bytes || snapshots_bytes(s) < s->most_bytes)
+	if (!s->max_bytes || snapshots_bytes(s) < s->max_bytes)
 		return true;
 	shrink_to(s, 0, 0);
-	return snapshots_bytes(s) < s->most_bytes;
+	return snapshots_bytes(s) < s->max_bytes;
 }
 
 /* The entry of a job's snapshot before this one is its; the reference the cache had on that one is
@@ -228,13 +228,13 @@ uint64_t snapshots_bytes(struct snapshots *s)
 	return bytes;
 }
 
-struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t most_bytes)
+struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t max_bytes)
 {
 	struct snapshots *s = xcalloc(1, sizeof(*s));
 
 	s->source = (struct snapshot_source){ find, has_room, add, find_counts, add_counts };
 	s->keep_bytes = keep_bytes;
-	s->most_bytes = most_bytes;
+	s->max_bytes = max_bytes;
 	list_init(&s->kept);
 	pthread_mutex_init(&s->lock, NULL);
 	return s;

@@ -50,9 +50,9 @@ static struct op *next_op(const struct op *op)
 }
 
 /* Cuts the list behind at most `most` ops; the rest is returned. */
-static struct op *split(struct op *ops, uint64_t most)
+static struct op *split(struct op *ops, uint64_t max)
 {
-	while (--most && next_op(ops))
+	while (--max && next_op(ops))
 		ops = next_op(ops);
 	struct op *rest = next_op(ops);
 	ops->mail.next = NULL;

@@ -127,7 +127,7 @@ static size_t look(struct office *o)
 	struct found f = { 0 };
 
 	OK(s->ops->begin(s));
-	enum store_result r = s->ops->stalled(s, o->now, 16, find, &f);
+	enum store_result r = s->ops->overdue_tasks(s, o->now, 16, find, &f);
 	assert_int_equal(r, f.count ? STORE_OK : STORE_NONE);
 	s->ops->rollback(s);
 	for (size_t i = 0; i < f.count; i++)

@@ -82,7 +82,7 @@ struct clock_row {
 typedef bool job_visit(void *context, const struct job_row *row);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
-typedef bool stalled_visit(void *context, const char *job_id, const char *task_id);
+typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
 typedef bool event_visit(void *context, const struct event_row *row);
 
 /* Takes the parentheses off a list of parameters or arguments in store_ops.def. */
