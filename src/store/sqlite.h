@@ -17,7 +17,7 @@
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
 #define SQLITE_SCHEMA_VERSION 2
 #define SQLITE_WRITER_WAIT_MS 250 /* for other programs that write into the file */
-#define SQLITE_BESIDE 2           /* files that SQLite keeps beside the database */
+#define SQLITE_SIDE_FILES 2       /* files that SQLite keeps beside the database */
 
 #define STATEMENT(name, sql) STATEMENT_##name,
 enum statement {
@@ -31,9 +31,9 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
-	const struct file_place *place;          /* of the writer: the database; borrowed */
-	struct file_place beside[SQLITE_BESIDE]; /* of the writer: its WAL and its shm */
-	bool open;                               /* between begin and commit or rollback */
+	const struct file_place *place;                  /* of the writer: the database; borrowed */
+	struct file_place side_files[SQLITE_SIDE_FILES]; /* of the writer: its WAL and its shm */
+	bool open;                                       /* between begin and commit or rollback */
 	/*
 	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and
 	 * whatever came after it would commit alone; so everything until rollback answers with

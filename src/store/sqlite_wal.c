@@ -28,20 +28,20 @@
  * same shm another program knows nothing of the server: it may start the WAL again and write over
  * what the server wrote.
  */
-static const char *const suffixes[SQLITE_BESIDE] = { "-wal", "-shm" };
+static const char *const suffixes[SQLITE_SIDE_FILES] = { "-wal", "-shm" };
 
 int sqlite_note_places(struct sqlite_session *s, const char *path)
 {
-	for (int i = 0; i < SQLITE_BESIDE; i++)
-		if (!file_place_note(&s->beside[i], file_place_beside(path, suffixes[i])))
+	for (int i = 0; i < SQLITE_SIDE_FILES; i++)
+		if (!file_place_note(&s->side_files[i], path_with_suffix(path, suffixes[i])))
 			return SQLITE_CANTOPEN;
 	return SQLITE_OK;
 }
 
 void sqlite_forget_places(struct sqlite_session *s)
 {
-	for (int i = 0; i < SQLITE_BESIDE; i++)
-		file_place_forget(&s->beside[i]);
+	for (int i = 0; i < SQLITE_SIDE_FILES; i++)
+		file_place_forget(&s->side_files[i]);
 }
 
 /* What a WAL without a name holds is copied into the database while it is still open. */
@@ -68,7 +68,7 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 	if (!s->writer)
 		return STORE_OK;
 	bool database = file_place_holds(s->place);
-	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
+	bool wal = file_place_holds(&s->side_files[0]), shm = file_place_holds(&s->side_files[1]);
 	if (database && wal && shm) {
 		s->rescued = false;
 		s->places_checked = clock_monotonic_ms();
@@ -235,7 +235,7 @@ enum store_result sqlite_checkpoint(struct store *base)
  */
 void sqlite_last_checkpoint(struct sqlite_session *s)
 {
-	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
+	bool wal = file_place_holds(&s->side_files[0]), shm = file_place_holds(&s->side_files[1]);
 	int code = SQLITE_OK;
 
 	wal_copy_end(&s->copy, true);
