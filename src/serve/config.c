@@ -161,7 +161,7 @@ static bool environment_is_known(void)
 
 /* A list may be given again; so may a number, as scripts do; but two addresses or files are no
  * choice. */
-static bool may_come_again(const struct setting *s)
+static bool may_repeat(const struct setting *s)
 {
 	if (s->kind == SETTING_TEXT)
 		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag,
@@ -188,7 +188,7 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 			return false;
 		}
 		const struct setting *s = &settings[chosen];
-		if (seen[chosen] && !may_come_again(s))
+		if (seen[chosen] && !may_repeat(s))
 			return false;
 		if (s->kind == SETTING_LIST && !seen[chosen])
 			((struct slices *)field_of(c, s))->count = 0; /* of the environment */

@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define DESCRIPTORS_MIN 64 /* fewer are refused, whatever the settings */
-#define WANTED 32768       /* unless --max-connections wants more or fewer */
-#define OF_A_LOOP 12       /* its sockets, pipes and queues */
-#define OF_THE_STORE 16    /* about so many, while it is not open yet */
-#define SPARE                                                                                      \
+#define DESCRIPTORS_MIN 64       /* fewer are refused, whatever the settings */
+#define DESCRIPTORS_WANTED 32768 /* unless --max-connections wants more or fewer */
+#define DESCRIPTORS_PER_LOOP 12  /* its sockets, pipes and queues */
+#define DESCRIPTORS_OF_STORE 16  /* about so many, while it is not open yet */
+#define DESCRIPTORS_SPARE                                                                          \
 	12 /* for files that are open for a moment, and connections that are told to come back */
 #define CONNECTIONS_MIN 8
 #define RESERVE_MIN 4
-#define COUNTED 4096 /* the system gives the lowest numbers first, so those in use are below */
+#define SCAN_MAX 4096 /* the system gives the lowest numbers first, so those in use are below */
 
 static bool refuse(rlim_t needed, rlim_t given)
 {
@@ -29,8 +29,10 @@ static bool refuse(rlim_t needed, rlim_t given)
  */
 bool descriptors_take(const struct limits *limits, unsigned loops)
 {
-	rlim_t own = OF_THE_STORE + SPARE + (rlim_t)loops * OF_A_LOOP;
-	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1 : WANTED;
+	rlim_t own = DESCRIPTORS_OF_STORE + DESCRIPTORS_SPARE +
+	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1
+	                                    : DESCRIPTORS_WANTED;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
@@ -48,13 +50,13 @@ static rlim_t count_used(rlim_t given)
 {
 	rlim_t used = 0;
 
-	for (int fd = 0; fd < COUNTED && (rlim_t)fd < given; fd++)
+	for (int fd = 0; fd < SCAN_MAX && (rlim_t)fd < given; fd++)
 		used += fcntl(fd, F_GETFD) >= 0;
 	return used;
 }
 
 /* A zero takes the share; more than the most is less. */
-static void settle(uint64_t *limit, uint64_t share, uint64_t max)
+static void apply_share(uint64_t *limit, uint64_t share, uint64_t max)
 {
 	if (!*limit)
 		*limit = share;
@@ -78,12 +80,13 @@ bool descriptors_share(struct limits *limits, unsigned loops)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		files.rlim_cur = DESCRIPTORS_MIN;
-	rlim_t own = count_used(files.rlim_cur) + SPARE + (rlim_t)loops * OF_A_LOOP;
+	rlim_t own = count_used(files.rlim_cur) + DESCRIPTORS_SPARE +
+	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
 	if (files.rlim_cur < own + CONNECTIONS_MIN)
 		return refuse(own + CONNECTIONS_MIN, files.rlim_cur);
 	uint64_t rest = files.rlim_cur - own;
-	settle(&limits->connections, rest * 9 / 10, rest * 19 / 20);
-	settle(&limits->streams, limits->connections - reserve(limits->connections),
-	       limits->connections);
+	apply_share(&limits->connections, rest * 9 / 10, rest * 19 / 20);
+	apply_share(&limits->streams, limits->connections - reserve(limits->connections),
+	            limits->connections);
 	return true;
 }

@@ -111,7 +111,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 
 /* What is left is for the kernel's side of the connections, and for the page cache that the store
  * lives on. */
-static void settle_memory(struct limits *limits)
+static void set_memory_defaults(struct limits *limits)
 {
 	if (!limits->memory_bytes)
 		limits->memory_bytes = memory_of_machine() / 10 * 8;
@@ -203,7 +203,7 @@ struct second_signal {
 };
 
 /* The first signal drains; another one, later than SAME_SIGNAL_MS, ends at once. */
-static void *end_at_once(void *context)
+static void *exit_on_second_signal(void *context)
 {
 	const struct second_signal *s = context;
 	int number;
@@ -224,7 +224,7 @@ static void wait_for_signal(const sigset_t *signals)
 	sigwait(signals, &number);
 	log_info("stopping", "signal", strsignal(number));
 	second = (struct second_signal){ *signals, clock_monotonic_ms() };
-	if (pthread_create(&thread, NULL, end_at_once, &second) == 0)
+	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
 		pthread_detach(thread);
 }
 
@@ -265,7 +265,7 @@ int server_run(const struct config *config)
 	s->limits = config->limits;
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
-	settle_memory(&s->limits);
+	set_memory_defaults(&s->limits);
 	if (!random_check() || !descriptors_take(&s->limits, config->loops) ||
 	    !check_address(config, host, &port) || !open_pages(s, config) ||
 	    !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
