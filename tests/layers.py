@@ -24,11 +24,12 @@ SEES = {
     "base": {"base"},
     "core": {"core", "base"},
     "store": {"store", "core", "base"},
+    "bus": {"bus", "core", "base"},
     "work": {"work", "store", "core", "base"},
     "net": {"net", "core", "base"},
     "transport": {"transport", "net", "core", "base"},
     "api": {"api", "transport", "net", "core", "base"},
-    "serve": {"serve", "api", "transport", "net", "work", "store", "core", "base"},
+    "serve": {"serve", "api", "transport", "net", "work", "bus", "store", "core", "base"},
     "cli": {"cli", "serve", "core", "base"},
 }
 

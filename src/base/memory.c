@@ -41,12 +41,12 @@ uint64_t memory_of_machine(void)
 
 bool memory_is_short(struct memory_gauge *g, uint64_t now_ms)
 {
-	if (!g->most)
+	if (!g->max_bytes)
 		return false;
 	if (now_ms < atomic_load(&g->look_due))
 		return atomic_load(&g->is_short);
 	atomic_store(&g->look_due, now_ms + LOOK_MS);
-	bool is_short = memory_resident() > g->most;
+	bool is_short = memory_resident() > g->max_bytes;
 	if (atomic_exchange(&g->is_short, is_short) != is_short) {
 		if (is_short)
 			log_warn("memory is short: new streams are refused until there is more; "

@@ -26,15 +26,16 @@
 #include "verbs.h"
 
 #define STEP_MS 400
-#define STEPS_PER_SIGN 8 /* of life: they take about 3 s, and the server believes one for 10 s */
+#define STEPS_PER_HEARTBEAT                                                                        \
+	8 /* of life: they take about 3 s, and the server believes one for 10 s */
 #define JOB_ID_LEN 32
 
-static volatile sig_atomic_t over;
+static volatile sig_atomic_t stopping;
 
 static void on_signal(int number)
 {
 	(void)number;
-	over = 1;
+	stopping = 1;
 }
 
 static const struct demo_task {
@@ -52,16 +53,16 @@ static const struct demo_task {
 #define TASK_COUNT (sizeof(demo_tasks) / sizeof(demo_tasks[0]))
 
 /* False when it is time to stop. */
-static bool pause_a_moment(void)
+static bool pause_step(void)
 {
 	struct timespec step = { 0, (STEP_MS / 2 + (long)(random_u64() % STEP_MS)) * 1000000 };
 
 	nanosleep(&step, NULL);
-	return !over;
+	return !stopping;
 }
 
 /* What the pages look for before they offer a worker of their own; an empty state says goodbye. */
-static void tell_presence(struct client *c, const char *job, const char *state)
+static void send_presence(struct client *c, const char *job, const char *state)
 {
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
 
@@ -90,10 +91,10 @@ static bool report(struct client *c, const char *job, const struct demo_task *t,
 }
 
 /* The job under the worker's hands. */
-struct shift {
+struct current_job {
 	struct client *client;
 	char job[JOB_ID_LEN];
-	char cursor[CURSOR_MAX + 1]; /* it has heard the commands up to here; "": none yet */
+	char cursor[CURSOR_MAX + 1]; /* it has ok the commands up to here; "": none yet */
 	bool cancelled;              /* the whole job */
 	bool cancelled_task[TASK_COUNT];
 };
@@ -106,7 +107,7 @@ static bool has_text(struct slice object, const char *name, const char *wanted)
 	       memcmp(text.ptr + 1, wanted, text.len - 2) == 0;
 }
 
-static void obey(struct shift *s, struct slice event)
+static void apply_command(struct current_job *s, struct slice event)
 {
 	struct slice task;
 
@@ -120,41 +121,41 @@ static void obey(struct shift *s, struct slice event)
 }
 
 /* The next command, which is obeyed; false: there is none. */
-static bool hear_command(struct shift *s)
+static bool poll_command(struct current_job *s)
 {
 	struct buf path = { 0 }, answer = { 0 };
 	struct slice cursor, events;
 
 	buf_format(&path, "/api/jobs/%s/updates?types=command&limit=1&since=%s", s->job, s->cursor);
-	bool heard = client_send(s->client, "GET", buf_string(&path), NULL, &answer) == 200 &&
-	             json_member(buf_as_slice(&answer), "cursor", &cursor) && cursor.len > 2 &&
-	             cursor.len - 2 < sizeof(s->cursor) &&
-	             json_member(buf_as_slice(&answer), "events", &events);
-	if (heard) {
+	bool ok = client_send(s->client, "GET", buf_string(&path), NULL, &answer) == 200 &&
+	          json_member(buf_as_slice(&answer), "cursor", &cursor) && cursor.len > 2 &&
+	          cursor.len - 2 < sizeof(s->cursor) &&
+	          json_member(buf_as_slice(&answer), "events", &events);
+	if (ok) {
 		memcpy(s->cursor, cursor.ptr + 1, cursor.len - 2);
 		s->cursor[cursor.len - 2] = '\0';
-		heard = events.len > 2; /* more than the brackets around it */
-		if (heard)
-			obey(s, (struct slice){ events.ptr + 1, events.len - 2 });
+		ok = events.len > 2; /* more than the brackets around it */
+		if (ok)
+			apply_command(s, (struct slice){ events.ptr + 1, events.len - 2 });
 	}
 	buf_finish(&path);
 	buf_finish(&answer);
-	return heard;
+	return ok;
 }
 
 /* False: the worker is told to stop, or the job is over. */
-static bool do_task(struct shift *s, size_t which)
+static bool do_task(struct current_job *s, size_t which)
 {
 	const struct demo_task *t = &demo_tasks[which];
 
 	for (int step = 0; step < t->steps; step++) {
-		while (hear_command(s))
+		while (poll_command(s))
 			;
 		if (s->cancelled || s->cancelled_task[which])
 			return report(s->client, s->job, t, "cancelled", step);
-		if (step % STEPS_PER_SIGN == 0)
-			tell_presence(s->client, s->job, "working");
-		if (!report(s->client, s->job, t, "in_progress", step) || !pause_a_moment())
+		if (step % STEPS_PER_HEARTBEAT == 0)
+			send_presence(s->client, s->job, "working");
+		if (!report(s->client, s->job, t, "in_progress", step) || !pause_step())
 			return false;
 	}
 	return report(s->client, s->job, t, "completed", t->steps);
@@ -189,7 +190,7 @@ static int create_job(struct client *c, unsigned number)
 /* Creates the next job whose name is free; its number, or 0 when it is time to stop. */
 static unsigned begin_job(struct client *c, unsigned number)
 {
-	while (!over) {
+	while (!stopping) {
 		int status = create_job(c, number);
 		if (status == 201)
 			return number;
@@ -198,15 +199,15 @@ static unsigned begin_job(struct client *c, unsigned number)
 		if (status == 409)
 			number++; /* of an earlier demo on the same database */
 		else
-			pause_a_moment();
+			pause_step();
 	}
 	return 0;
 }
 
 /* A task after the job was cancelled is cancelled before its first step. */
-static bool do_job(struct shift *s)
+static bool do_job(struct current_job *s)
 {
-	while (hear_command(s)) /* from the job's beginning on */
+	while (poll_command(s)) /* from the job's beginning on */
 		;
 	for (size_t i = 0; i < TASK_COUNT; i++)
 		if (!do_task(s, i))
@@ -214,7 +215,7 @@ static bool do_job(struct shift *s)
 	return true;
 }
 
-static void finish_job(struct shift *s)
+static void finish_job(struct current_job *s)
 {
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
 
@@ -241,15 +242,15 @@ static void work(const char *address, atomic_uint *run)
 		printf("\n  Look at  %s/demo\n\n  Stop it with Ctrl-C.\n\n", address);
 	fflush(stdout);
 	for (; number; number = next) {
-		struct shift shift = { .client = c };
-		job_id(shift.job, number);
-		bool done = do_job(&shift);
+		struct current_job current = { .client = c };
+		job_id(current.job, number);
+		bool done = do_job(&current);
 		next = begin_job(c, number + 1);
 		if (next)
 			atomic_store(run, next);
-		tell_presence(c, shift.job, "");
+		send_presence(c, current.job, "");
 		if (done)
-			finish_job(&shift);
+			finish_job(&current);
 	}
 	client_free(c);
 }
@@ -322,7 +323,7 @@ static int run_demo(struct config *config)
 	sigaction(SIGTERM, &action, NULL);
 	if (read_address(out, address, sizeof(address)))
 		work(address, run);
-	if (over)
+	if (stopping)
 		kill(child, SIGTERM);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

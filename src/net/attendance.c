@@ -150,9 +150,9 @@ void crowd_hear_elsewhere(struct crowd *c, const struct presence_word *w)
 
 void crowd_owner_gone(struct crowd *c, uint64_t owner)
 {
-	struct presence_word gone = { .owner = owner, .loop = c->loop->index };
+	struct presence_word gone = { .owner = owner, .loop = c->loop->peer };
 
-	presence_owner_gone(c->presence, c->loop->index, owner);
+	presence_owner_gone(c->presence, c->loop->peer, owner);
 	inbox_post_presence(c->loop, &gone);
 }
 

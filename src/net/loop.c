@@ -70,10 +70,7 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 	const struct loop *l = context;
 
 	crowd_changed(l->crowd, job_id);
-	for (unsigned i = 0; i < l->loops->count; i++)
-		if (i != l->index)
-			inbox_post_note(&l->loops->items[i], NOTE_WATCHERS, job_id, l->index,
-			                count);
+	l->bus->ops->watchers(l->bus, l->peer, job_id, count);
 }
 
 static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers };
@@ -135,12 +132,13 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		.service = all->config.service,
 		.dispatch = all->config.dispatch,
 		.loops = all,
-		.index = index,
+		.bus = all->config.bus,
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
 	inbox_init(l);
 	init_handles(l);
+	inbox_join(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
 	l->crowd = crowd_create(l);
 	if (!hangups_init(&l->hangups, &l->uv, conn_hung_up, l)) {

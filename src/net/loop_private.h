@@ -41,7 +41,8 @@ struct loop {
 	const struct service *service;
 	const struct dispatch *dispatch;
 	struct loops *loops;
-	unsigned index; /* among the loops */
+	struct bus *bus;
+	unsigned peer; /* its number on the bus */
 
 	uv_loop_t uv;
 	uv_async_t async;

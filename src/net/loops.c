@@ -19,7 +19,7 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->config = *config;
 	all->port = config->port;
 	all->count = config->count;
-	all->memory.most = config->limits->memory_bytes;
+	all->memory.max_bytes = config->limits->memory_bytes;
 	all->items = xcalloc(config->count, sizeof(*all->items));
 	lws_context_set_log();
 	for (unsigned i = 0; i < all->count; i++) {
@@ -47,38 +47,6 @@ void loops_start(struct loops *l)
 unsigned loops_port(const struct loops *l)
 {
 	return l->port;
-}
-
-/* Splits the ops by the loops that asked. */
-static struct op *ops_of(struct op **ops, const struct loop *l)
-{
-	struct op *mine = NULL, **mine_tail = &mine, **at = ops;
-
-	while (*at) {
-		struct op *op = *at;
-		if (op->loop != l) {
-			at = (struct op **)&op->mail.next;
-			continue;
-		}
-		*at = (struct op *)op->mail.next;
-		op->mail.next = NULL;
-		*mine_tail = op;
-		mine_tail = (struct op **)&op->mail.next;
-	}
-	return mine;
-}
-
-void loops_deliver(void *context, struct batch *batch, struct op *ops)
-{
-	struct loops *all = context;
-
-	for (unsigned i = 0; i < all->count; i++) {
-		struct loop *l = &all->items[i];
-		struct op *mine = ops_of(&ops, l);
-		if (!mine && !(batch && batch->count))
-			continue;
-		inbox_post_commit(l, batch && batch->count ? batch : NULL, mine);
-	}
 }
 
 void loops_close(struct loops *l)

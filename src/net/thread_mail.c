@@ -63,13 +63,34 @@ void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, un
 
 void inbox_post_presence(struct loop *l, const struct presence_word *w)
 {
-	for (unsigned i = 0; i < l->loops->count; i++) {
-		if (i == l->index)
-			continue;
-		struct note *n = xcalloc(1, sizeof(*n));
-		n->kind = NOTE_PRESENCE;
-		n->word = *w;
-		if (!mailbox_post(&l->loops->items[i].notes, &n->mail))
-			free(n);
-	}
+	l->bus->ops->presence(l->bus, l->peer, w);
+}
+
+/* What the bus tells this loop. */
+
+static void hear_commit(void *loop, struct batch *batch, struct op *ops)
+{
+	inbox_post_commit(loop, batch, ops);
+}
+
+static void hear_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
+{
+	inbox_post_note(loop, NOTE_WATCHERS, job_id, from, count);
+}
+
+static void hear_word(void *loop, const struct presence_word *w)
+{
+	struct note *n = xcalloc(1, sizeof(*n));
+
+	n->kind = NOTE_PRESENCE;
+	n->word = *w;
+	if (!mailbox_post(&((struct loop *)loop)->notes, &n->mail))
+		free(n);
+}
+
+void inbox_join(struct loop *l)
+{
+	struct bus_member member = { l, hear_commit, hear_watchers, hear_word };
+
+	l->peer = l->bus->ops->join(l->bus, &member);
 }

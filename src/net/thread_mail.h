@@ -33,6 +33,7 @@ struct note {
 
 void inbox_init(struct loop *l); /* before its first post */
 void inbox_finish(struct loop *l);
+void inbox_join(struct loop *l); /* joins the bus, which sets l->peer */
 
 /* Any thread.  What was committed, or NULL, and the ops of this loop that it answers; waits while
  * there is no room. */

@@ -10,13 +10,13 @@
 #include "environment.h"
 #include "joblight/api/origin.h"
 
-enum kind { KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_LIST, KIND_LIMIT };
+enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_LIST, SETTING_LIMIT };
 
 struct setting {
 	const char *flag;
-	enum kind kind;
+	enum setting_kind kind;
 	size_t offset; /* in struct config */
-	uint64_t standard, least, most;
+	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
 	bool (*check)(struct slice value); /* of each value of a list */
 };
@@ -24,20 +24,21 @@ struct setting {
 #define AT(field) offsetof(struct config, field)
 
 static const struct setting settings[] = {
-#define TEXT(field, flag, standard, argument, help)                                                \
-	{ flag, KIND_TEXT, AT(field), 0, 0, 0, standard, argument, help, NULL },
-#define NUMBER(field, flag, standard, least, most, help)                                           \
-	{ flag, KIND_NUMBER, AT(field), standard, least, most, NULL, "N", help, NULL },
-#define SWITCH(field, flag, help) { flag, KIND_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
+#define TEXT(field, flag, default_value, argument, help)                                           \
+	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, default_value, argument, help, NULL },
+#define NUMBER(field, flag, default_value, min, max, help)                                         \
+	{ flag, SETTING_NUMBER, AT(field), default_value, min, max, NULL, "N", help, NULL },
+#define SWITCH(field, flag, help)                                                                  \
+	{ flag, SETTING_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
 #define LIST(field, flag, argument, check, help)                                                   \
-	{ flag, KIND_LIST, AT(field), 0, 0, 0, NULL, argument, help, check },
+	{ flag, SETTING_LIST, AT(field), 0, 0, 0, NULL, argument, help, check },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
 #undef LIST
-#define LIMIT(field, flag, standard, least, most, why)                                             \
-	{ flag, KIND_LIMIT, AT(limits.field), standard, least, most, NULL, "N", why, NULL },
+#define LIMIT(field, flag, default_value, min, max, why)                                           \
+	{ flag, SETTING_LIMIT, AT(limits.field), default_value, min, max, NULL, "N", why, NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
@@ -55,14 +56,14 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 
 	errno = 0;
 	unsigned long long number = strtoull(value, &end, 10);
-	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->least ||
-	    number > s->most) {
+	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->min ||
+	    number > s->max) {
 		fprintf(stderr,
 		        "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n",
-		        s->flag, (unsigned long long)s->least, (unsigned long long)s->most, value);
+		        s->flag, (unsigned long long)s->min, (unsigned long long)s->max, value);
 		return false;
 	}
-	if (s->kind == KIND_LIMIT)
+	if (s->kind == SETTING_LIMIT)
 		*(uint64_t *)field_of(c, s) = number;
 	else
 		*(unsigned *)field_of(c, s) = (unsigned)number;
@@ -118,26 +119,26 @@ static bool set_switch(struct config *c, const struct setting *s, const char *va
 static bool set(struct config *c, const struct setting *s, const char *value)
 {
 	switch (s->kind) {
-	case KIND_LIST:
+	case SETTING_LIST:
 		return add_items(c, s, value);
-	case KIND_TEXT:
+	case SETTING_TEXT:
 		*(const char **)field_of(c, s) = value;
 		return true;
-	case KIND_SWITCH:
+	case SETTING_SWITCH:
 		return set_switch(c, s, value);
 	default:
 		return set_number(c, s, value);
 	}
 }
 
-static void set_standard(struct config *c, const struct setting *s)
+static void set_default(struct config *c, const struct setting *s)
 {
-	if (s->kind == KIND_TEXT)
+	if (s->kind == SETTING_TEXT)
 		*(const char **)field_of(c, s) = s->text;
-	else if (s->kind == KIND_LIMIT)
-		*(uint64_t *)field_of(c, s) = s->standard;
-	else if (s->kind == KIND_NUMBER)
-		*(unsigned *)field_of(c, s) = (unsigned)s->standard;
+	else if (s->kind == SETTING_LIMIT)
+		*(uint64_t *)field_of(c, s) = s->default_value;
+	else if (s->kind == SETTING_NUMBER)
+		*(unsigned *)field_of(c, s) = (unsigned)s->default_value;
 }
 
 static bool set_from_environment(struct config *c, const struct setting *s)
@@ -160,12 +161,12 @@ static bool environment_is_known(void)
 
 /* A list may be given again; so may a number, as scripts do; but two addresses or files are no
  * choice. */
-static bool may_come_again(const struct setting *s)
+static bool may_repeat(const struct setting *s)
 {
-	if (s->kind == KIND_TEXT)
+	if (s->kind == SETTING_TEXT)
 		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag,
 		        s->argument);
-	return s->kind != KIND_TEXT;
+	return s->kind != SETTING_TEXT;
 }
 
 static bool set_from_flags(struct config *c, int argc, char **argv)
@@ -176,8 +177,9 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		options[i] = (struct option){ settings[i].flag,
-			                      settings[i].kind == KIND_SWITCH ? no_argument
-			                                                      : required_argument,
+			                      settings[i].kind == SETTING_SWITCH
+			                          ? no_argument
+			                          : required_argument,
 			                      NULL, (int)i };
 	optind = 1;
 	while ((chosen = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -186,9 +188,9 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 			return false;
 		}
 		const struct setting *s = &settings[chosen];
-		if (seen[chosen] && !may_come_again(s))
+		if (seen[chosen] && !may_repeat(s))
 			return false;
-		if (s->kind == KIND_LIST && !seen[chosen])
+		if (s->kind == SETTING_LIST && !seen[chosen])
 			((struct slices *)field_of(c, s))->count = 0; /* of the environment */
 		seen[chosen] = true;
 		if (!set(c, s, optarg))
@@ -206,7 +208,7 @@ bool config_parse(struct config *c, int argc, char **argv)
 	if (!environment_is_known())
 		return false;
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		set_standard(c, &settings[i]);
+		set_default(c, &settings[i]);
 		if (!set_from_environment(c, &settings[i]))
 			return false;
 	}
@@ -226,20 +228,20 @@ static void help_row(FILE *out, const struct setting *s)
 	snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->argument ? " " : "",
 	         s->argument ? s->argument : "");
 	fprintf(out, "  %-32s %s", left, s->help);
-	if (s->kind == KIND_TEXT && s->text)
+	if (s->kind == SETTING_TEXT && s->text)
 		fprintf(out, " (%s)", s->text);
-	else if (s->kind == KIND_NUMBER || s->kind == KIND_LIMIT)
-		fprintf(out, " (%llu)", (unsigned long long)s->standard);
+	else if (s->kind == SETTING_NUMBER || s->kind == SETTING_LIMIT)
+		fprintf(out, " (%llu)", (unsigned long long)s->default_value);
 	fputc('\n', out);
 }
 
 void config_help(FILE *out)
 {
-	enum kind last = KIND_TEXT;
+	enum setting_kind last = SETTING_TEXT;
 
 	fputs("Settings (or JOBLIGHT_<NAME> in the environment):\n", out);
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		if (settings[i].kind == KIND_LIMIT && last != KIND_LIMIT)
+		if (settings[i].kind == SETTING_LIMIT && last != SETTING_LIMIT)
 			fputs("\nLimits (bytes, milliseconds, counts):\n", out);
 		last = settings[i].kind;
 		help_row(out, &settings[i]);

@@ -13,8 +13,8 @@
 #include "joblight/core/limits.h"
 
 struct config {
-#define TEXT(field, flag, standard, argument, help) const char *field;
-#define NUMBER(field, flag, standard, least, most, help) unsigned field;
+#define TEXT(field, flag, default_value, argument, help) const char *field;
+#define NUMBER(field, flag, default_value, min, max, help) unsigned field;
 #define SWITCH(field, flag, help) bool field;
 #define LIST(field, flag, argument, check, help) struct slices field;
 #include "config.def"

@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define LEAST 64        /* fewer are refused, whatever the settings */
-#define WANTED 32768    /* unless --max-connections wants more or fewer */
-#define OF_A_LOOP 12    /* its sockets, pipes and queues */
-#define OF_THE_STORE 16 /* about so many, while it is not open yet */
-#define SPARE                                                                                      \
+#define DESCRIPTORS_MIN 64       /* fewer are refused, whatever the settings */
+#define DESCRIPTORS_WANTED 32768 /* unless --max-connections wants more or fewer */
+#define DESCRIPTORS_PER_LOOP 12  /* its sockets, pipes and queues */
+#define DESCRIPTORS_OF_STORE 16  /* about so many, while it is not open yet */
+#define DESCRIPTORS_SPARE                                                                          \
 	12 /* for files that are open for a moment, and connections that are told to come back */
-#define CONNECTIONS_LEAST 8
-#define RESERVE_LEAST 4
-#define COUNTED 4096 /* the system gives the lowest numbers first, so those in use are below */
+#define CONNECTIONS_MIN 8
+#define RESERVE_MIN 4
+#define SCAN_MAX 4096 /* the system gives the lowest numbers first, so those in use are below */
 
 static bool refuse(rlim_t needed, rlim_t given)
 {
@@ -29,17 +29,19 @@ static bool refuse(rlim_t needed, rlim_t given)
  */
 bool descriptors_take(const struct limits *limits, unsigned loops)
 {
-	rlim_t own = OF_THE_STORE + SPARE + (rlim_t)loops * OF_A_LOOP;
-	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1 : WANTED;
+	rlim_t own = DESCRIPTORS_OF_STORE + DESCRIPTORS_SPARE +
+	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1
+	                                    : DESCRIPTORS_WANTED;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return true;
-	if (wanted < LEAST)
-		wanted = LEAST;
+	if (wanted < DESCRIPTORS_MIN)
+		wanted = DESCRIPTORS_MIN;
 	files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
-	if (files.rlim_cur < LEAST)
-		return refuse(LEAST, files.rlim_cur);
+	if (files.rlim_cur < DESCRIPTORS_MIN)
+		return refuse(DESCRIPTORS_MIN, files.rlim_cur);
 	setrlimit(RLIMIT_NOFILE, &files);
 	return true;
 }
@@ -48,18 +50,18 @@ static rlim_t count_used(rlim_t given)
 {
 	rlim_t used = 0;
 
-	for (int fd = 0; fd < COUNTED && (rlim_t)fd < given; fd++)
+	for (int fd = 0; fd < SCAN_MAX && (rlim_t)fd < given; fd++)
 		used += fcntl(fd, F_GETFD) >= 0;
 	return used;
 }
 
 /* A zero takes the share; more than the most is less. */
-static void settle(uint64_t *limit, uint64_t share, uint64_t most)
+static void apply_share(uint64_t *limit, uint64_t share, uint64_t max)
 {
 	if (!*limit)
 		*limit = share;
-	if (*limit > most)
-		*limit = most;
+	if (*limit > max)
+		*limit = max;
 }
 
 /* Connections that streams leave to requests. */
@@ -67,8 +69,8 @@ static uint64_t reserve(uint64_t connections)
 {
 	uint64_t share = connections / 10;
 
-	if (share < RESERVE_LEAST)
-		share = RESERVE_LEAST;
+	if (share < RESERVE_MIN)
+		share = RESERVE_MIN;
 	return share < connections / 2 ? share : connections / 2;
 }
 
@@ -77,13 +79,14 @@ bool descriptors_share(struct limits *limits, unsigned loops)
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		files.rlim_cur = LEAST;
-	rlim_t own = count_used(files.rlim_cur) + SPARE + (rlim_t)loops * OF_A_LOOP;
-	if (files.rlim_cur < own + CONNECTIONS_LEAST)
-		return refuse(own + CONNECTIONS_LEAST, files.rlim_cur);
+		files.rlim_cur = DESCRIPTORS_MIN;
+	rlim_t own = count_used(files.rlim_cur) + DESCRIPTORS_SPARE +
+	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	if (files.rlim_cur < own + CONNECTIONS_MIN)
+		return refuse(own + CONNECTIONS_MIN, files.rlim_cur);
 	uint64_t rest = files.rlim_cur - own;
-	settle(&limits->connections, rest * 9 / 10, rest * 19 / 20);
-	settle(&limits->streams, limits->connections - reserve(limits->connections),
-	       limits->connections);
+	apply_share(&limits->connections, rest * 9 / 10, rest * 19 / 20);
+	apply_share(&limits->streams, limits->connections - reserve(limits->connections),
+	            limits->connections);
 	return true;
 }

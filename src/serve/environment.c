@@ -25,20 +25,20 @@ static bool begins_with(const char *text, const char *start)
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
-static bool is_tools_own(const char *name)
+static bool is_own_tool(const char *name)
 {
 	return strcmp(name, "JOBLIGHT_URL") == 0 || strcmp(name, "JOBLIGHT_KEY") == 0 ||
 	       begins_with(name, "JOBLIGHT_TEST_");
 }
 
 /* Kubernetes and Docker describe a service called joblight so. */
-static bool is_platforms(const char *name)
+static bool is_from_platform(const char *name)
 {
 	return strcmp(name, "JOBLIGHT_PORT") == 0 || begins_with(name, "JOBLIGHT_PORT_") ||
 	       begins_with(name, "JOBLIGHT_SERVICE_");
 }
 
-static size_t least(size_t a, size_t b, size_t c)
+static size_t min_of(size_t a, size_t b, size_t c)
 {
 	size_t ab = a < b ? a : b;
 
@@ -59,7 +59,7 @@ static size_t distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= width; j++) {
 			size_t above = row[j];
-			row[j] = least(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
+			row[j] = min_of(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
 			before = above;
 		}
 	}
@@ -83,7 +83,7 @@ static bool find(const char *const *flags, size_t count, const char *name, char 
 	return best == 0;
 }
 
-static void note_ignored(char *list, size_t size, const char *name)
+static void append_name(char *list, size_t size, const char *name)
 {
 	size_t at = strlen(list);
 
@@ -100,9 +100,9 @@ bool environment_check(const char *const *flags, size_t count)
 		if (!begins_with(*at, ENVIRONMENT_PREFIX))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(len < 255 ? len : 255), *at);
-		if (is_platforms(name)) {
-			note_ignored(ignored, sizeof(ignored), name);
-		} else if (!is_tools_own(name) &&
+		if (is_from_platform(name)) {
+			append_name(ignored, sizeof(ignored), name);
+		} else if (!is_own_tool(name) &&
 		           !find(flags, count, name, nearest, sizeof(nearest))) {
 			fprintf(stderr,
 			        "joblight: %s in the environment is no setting; did you mean %s?\n",

@@ -13,6 +13,7 @@
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
 #include "joblight/base/random.h"
+#include "joblight/bus/buses.h"
 #include "joblight/net/loop.h"
 #include "joblight/api/api.h"
 #include "joblight/store/backend.h"
@@ -30,6 +31,7 @@ struct server {
 	struct reader *reader;
 	struct pages *pages;
 	struct api api;
+	struct bus *bus;
 	struct loops *loops;
 	struct service service;
 	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
@@ -48,7 +50,9 @@ static bool read_store(void *context, struct read_request *r)
 
 static void deliver(void *context, struct batch *batch, struct op *ops)
 {
-	loops_deliver(((struct server *)context)->loops, batch, ops);
+	struct bus *bus = ((struct server *)context)->bus;
+
+	bus->ops->publish(bus, batch, ops);
 }
 
 /* "HOST:PORT", "[V6]:PORT". */
@@ -108,7 +112,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 
 /* What is left is for the kernel's side of the connections, and for the page cache that the store
  * lives on. */
-static void settle_memory(struct limits *limits)
+static void set_memory_defaults(struct limits *limits)
 {
 	if (!limits->memory_bytes)
 		limits->memory_bytes = memory_of_machine() / 10 * 8;
@@ -164,11 +168,13 @@ static bool open_pages(struct server *s, const struct config *c)
 
 static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
 {
+	s->bus = bus_start("null");
 	s->api = (struct api){ .pages = s->pages,
 		               .demo_run = c->demo_run,
 		               .origin_rules = { &c->hosts, &c->origins } };
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
+		                       .bus = s->bus,
 		                       .host = host,
 		                       .port = port,
 		                       .count = c->loops,
@@ -200,7 +206,7 @@ struct second_signal {
 };
 
 /* The first signal drains; another one, later than SAME_SIGNAL_MS, ends at once. */
-static void *end_at_once(void *context)
+static void *exit_on_second_signal(void *context)
 {
 	const struct second_signal *s = context;
 	int number;
@@ -221,7 +227,7 @@ static void wait_for_signal(const sigset_t *signals)
 	sigwait(signals, &number);
 	log_info("stopping", "signal", strsignal(number));
 	second = (struct second_signal){ *signals, clock_monotonic_ms() };
-	if (pthread_create(&thread, NULL, end_at_once, &second) == 0)
+	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
 		pthread_detach(thread);
 }
 
@@ -231,6 +237,7 @@ static void stop(struct server *s)
 	writer_stop(s->writer);
 	reader_stop(s->reader);
 	loops_stop(s->loops);
+	s->bus->ops->stop(s->bus);
 	loops_free(s->loops);
 	writer_free(s->writer);
 	reader_free(s->reader);
@@ -261,7 +268,7 @@ int server_run(const struct config *config)
 	s->limits = config->limits;
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
-	settle_memory(&s->limits);
+	set_memory_defaults(&s->limits);
 	if (!random_check() || !descriptors_take(&s->limits, config->loops) ||
 	    !check_address(config, host, &port) || !open_pages(s, config) ||
 	    !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||

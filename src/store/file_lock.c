@@ -153,9 +153,9 @@ static int open_locked(const char *path, int flags, const char *location, char *
 	return -1;
 }
 
-static int open_beside(const char *path, const char *location, char *error, size_t error_len)
+static int open_lock_file(const char *path, const char *location, char *error, size_t error_len)
 {
-	char *name = file_place_beside(path, "-lock");
+	char *name = path_with_suffix(path, "-lock");
 	int fd = open_locked(name, O_NOFOLLOW, location, error, error_len);
 
 	free(name);
@@ -166,7 +166,7 @@ static bool take(struct file_lock *lock, const char *location, char *error, size
 {
 	struct stat file;
 
-	*lock = (struct file_lock){ .file = -1, .beside = -1 };
+	*lock = (struct file_lock){ .file = -1, .lock_file = -1 };
 	if (!usable(location, error, error_len))
 		return false;
 	lock->file = open_locked(location, 0, location, error, error_len);
@@ -177,8 +177,8 @@ static bool take(struct file_lock *lock, const char *location, char *error, size
 		open_failed(location, error, error_len);
 		goto failed;
 	}
-	lock->beside = open_beside(lock->place.path, location, error, error_len);
-	if (lock->beside < 0)
+	lock->lock_file = open_lock_file(lock->place.path, location, error, error_len);
+	if (lock->lock_file < 0)
 		goto failed;
 	lock->place.device = file.st_dev;
 	lock->place.inode = file.st_ino;
@@ -205,7 +205,7 @@ void file_lock_release(struct file_lock *lock)
 	pthread_mutex_lock(&held_lock);
 	list_remove(&lock->held);
 	close(lock->file);
-	close(lock->beside);
+	close(lock->lock_file);
 	file_place_forget(&lock->place);
 	pthread_mutex_unlock(&held_lock);
 }

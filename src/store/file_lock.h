@@ -18,7 +18,7 @@
 
 struct file_lock {
 	struct file_place place; /* of the database, by its real path */
-	int file, beside;        /* the database, "<path>-lock" */
+	int file, lock_file;     /* the database, "<path>-lock" */
 	struct list held;        /* of this process */
 };
 

@@ -37,7 +37,7 @@ void file_place_forget(struct file_place *place)
 	*place = (struct file_place){ 0 };
 }
 
-char *file_place_beside(const char *path, const char *suffix)
+char *path_with_suffix(const char *path, const char *suffix)
 {
 	size_t size = strlen(path) + strlen(suffix) + 1;
 	char *name = xmalloc(size);

@@ -21,7 +21,7 @@ bool file_place_note(struct file_place *place, char *path);
 bool file_place_holds(const struct file_place *place);
 void file_place_forget(struct file_place *place);
 
-char *file_place_beside(const char *path,
-                        const char *suffix); /* one after the other; the caller's own */
+char *path_with_suffix(const char *path,
+                       const char *suffix); /* one after the other; the caller's own */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The memory store's own header: memory.c has the items, the transactions and the backend,
- * memory_rows.c the row operations of store.h.
+ * The memory store's own header: memory_items.c has the items and the steps of a transaction,
+ * memory.c the sessions and the backend, memory_rows.c the row operations of store.h.
  *
  * A row is an item under a name in one hash table, and an item also lies in its group's order (a
  * job's tasks, deliverables and events; all answers).  Rows are never changed in place: a put swaps
@@ -20,7 +20,7 @@
 
 #include "joblight/base/hash.h"
 
-enum kind { KIND_JOB, KIND_TASK, KIND_DELIVERABLE, KIND_EVENT, KIND_ANSWER };
+enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER };
 
 struct name {
 	size_t len;
@@ -32,7 +32,7 @@ struct item {
 	struct list in_order;
 	UT_hash_handle hh;
 	void *row; /* of its kind; NULL: not there yet, or removed by the open transaction */
-	enum kind kind;
+	enum item_kind kind;
 	char *name;
 };
 
@@ -50,7 +50,7 @@ struct answer {
 struct task {
 	struct item item;
 	int64_t job;
-	struct list waited_for; /* in memory.waited_for, while its row has a stall_at */
+	struct list with_deadline; /* in memory.with_deadline, while its row has a stall_at */
 };
 
 struct memory {
@@ -62,7 +62,7 @@ struct memory {
 	struct list answers;
 	struct list deleted;                  /* jobs of which something is left */
 	struct clock_row clock, clock_before; /* clock_before: what a rollback returns to */
-	struct list waited_for;
+	struct list with_deadline;
 	struct list steps;
 };
 
@@ -89,48 +89,28 @@ static inline struct memory *memory_of(struct store *s)
 struct item *item_find(struct memory *m, const struct name *name);
 /* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one.
  */
-struct item *item_new(struct memory *m, enum kind kind, const struct name *name,
+struct item *item_new(struct memory *m, enum item_kind kind, const struct name *name,
                       struct list *group);
 /* Gives the item of this name (made when there is none) another row, which is now the item's. */
-struct item *item_put(struct memory *m, enum kind kind, const struct name *name, struct list *group,
-                      void *row);
+struct item *item_put(struct memory *m, enum item_kind kind, const struct name *name,
+                      struct list *group, void *row);
 /* Removes it for the rest of the transaction, and for good with the commit; another one may take
  * its name. */
 void item_drop(struct memory *m, struct item *item);
 /* A deleted job of which nothing is left. */
 void job_forget(struct memory *m, struct job *job);
+/* Frees every item.  Jobs are freed last, because the lists of their items are in them. */
+void items_free(struct memory *m);
 
-/* ---- the operations, see store.h ---- */
+/* The end of the writer's transaction: its steps are made final, or undone, the last one first. */
+void steps_keep(struct memory *m);
+void steps_undo(struct memory *m);
 
-enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row);
-enum store_result memory_job_put(struct store *base, struct job_row *row);
-enum store_result memory_job_delete(struct store *base, const struct job_row *row);
-enum store_result memory_jobs(struct store *base, int status, int64_t below_key, size_t limit,
-                              job_visit *visit, void *context);
-enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
-                                  struct task_row *row);
-enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row);
-enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context);
-enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts);
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
-                                 stalled_visit *visit, void *context);
-enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
-                                         struct deliverable_row *row);
-enum store_result memory_deliverable_put(struct store *base, int64_t job,
-                                         const struct deliverable_row *row);
-enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
-                                      void *context);
-enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row);
-enum store_result memory_events(struct store *base, int64_t key, uint64_t from, bool descending,
-                                size_t limit, event_visit *visit, void *context);
-enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
-                                         struct idempotency_row *row);
-enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row);
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget);
-enum store_result memory_clock_get(struct store *base, struct clock_row *row);
-enum store_result memory_clock_put(struct store *base, const struct clock_row *row);
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows);
+/* ---- the operations on rows ---- */
+
+#define STORE_OP(name, parameters, arguments)                                                      \
+	enum store_result memory_##name(struct store *s, STORE_LIST parameters);
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 #endif

@@ -27,7 +27,7 @@ static void name_add(struct name *n, const void *bytes, size_t len)
 	n->len += len;
 }
 
-static struct name name_of(enum kind kind, int64_t job, const void *id, size_t id_len)
+static struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len)
 {
 	struct name n = { 1, { (char)kind } };
 
@@ -38,7 +38,7 @@ static struct name name_of(enum kind kind, int64_t job, const void *id, size_t i
 
 static struct name name_of_answer(const char *scope, const char *key)
 {
-	struct name n = { 1, { KIND_ANSWER } };
+	struct name n = { 1, { ITEM_ANSWER } };
 
 	name_add(&n, scope, strlen(scope) + 1);
 	name_add(&n, key, strlen(key));
@@ -63,17 +63,17 @@ static struct job *job_at(struct memory *m, int64_t key)
 
 static void job_set(struct memory *m, const struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
 	struct job_row *copy = xmalloc(sizeof *copy);
 
 	job_copy(copy, row);
-	item_put(m, KIND_JOB, &name, NULL, copy);
+	item_put(m, ITEM_JOB, &name, NULL, copy);
 }
 
 static void job_make(struct memory *m, struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
-	struct job *job = (struct job *)item_new(m, KIND_JOB, &name, NULL);
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
+	struct job *job = (struct job *)item_new(m, ITEM_JOB, &name, NULL);
 
 	if (m->job_count == m->job_room) {
 		m->job_room = m->job_room ? 2 * m->job_room : 64;
@@ -89,7 +89,7 @@ static void job_make(struct memory *m, struct job_row *row)
 
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row)
 {
-	struct name name = name_of(KIND_JOB, 0, id, strlen(id));
+	struct name name = name_of(ITEM_JOB, 0, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -101,7 +101,7 @@ enum store_result memory_job_get(struct store *base, const char *id, struct job_
 enum store_result memory_job_put(struct store *base, struct job_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_JOB, 0, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
 
 	if (row->key && !job_at(m, row->key))
 		return STORE_NONE;
@@ -156,7 +156,7 @@ static void task_copy(struct task_row *to, const struct task_row *from)
 enum store_result memory_task_get(struct store *base, int64_t job, const char *id,
                                   struct task_row *row)
 {
-	struct name name = name_of(KIND_TASK, job, id, strlen(id));
+	struct name name = name_of(ITEM_TASK, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -184,7 +184,7 @@ static void task_place(struct item *item, struct list *group)
 enum store_result memory_task_put(struct store *base, int64_t job, const struct task_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_TASK, job, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_TASK, job, row->id, strlen(row->id));
 	struct job *of = job_at(m, job);
 	struct task_row *copy;
 	bool known = item_find(m, &name);
@@ -194,7 +194,7 @@ enum store_result memory_task_put(struct store *base, int64_t job, const struct 
 		return refuse(base, "writing a task: there is no such job");
 	copy = xmalloc(sizeof *copy);
 	task_copy(copy, row);
-	item = item_put(m, KIND_TASK, &name, &of->tasks, copy);
+	item = item_put(m, ITEM_TASK, &name, &of->tasks, copy);
 	((struct task *)item)->job = job;
 	if (!known)
 		task_place(item, &of->tasks);
@@ -240,15 +240,15 @@ enum store_result memory_task_counts(struct store *base, int64_t key, struct tas
 	return STORE_OK;
 }
 
-enum store_result memory_stalled(struct store *base, int64_t now, size_t limit,
-                                 stalled_visit *visit, void *context)
+enum store_result memory_overdue_tasks(struct store *base, int64_t now, size_t limit,
+                                       overdue_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
 	size_t rows = 0;
 
-	for (struct list *node = m->waited_for.next; node != &m->waited_for && rows < limit;
+	for (struct list *node = m->with_deadline.next; node != &m->with_deadline && rows < limit;
 	     node = node->next) {
-		const struct task *task = container_of(node, struct task, waited_for);
+		const struct task *task = container_of(node, struct task, with_deadline);
 		const struct task_row *row = task->item.row;
 		const struct job *job = job_at(m, task->job);
 		if (row->stall_at > now || !job) /* deleted */
@@ -273,7 +273,7 @@ static void deliverable_copy(struct deliverable_row *to, const struct deliverabl
 enum store_result memory_deliverable_get(struct store *base, int64_t job, const char *id,
                                          struct deliverable_row *row)
 {
-	struct name name = name_of(KIND_DELIVERABLE, job, id, strlen(id));
+	struct name name = name_of(ITEM_DELIVERABLE, job, id, strlen(id));
 	struct item *item = item_find(memory_of(base), &name);
 
 	if (!item)
@@ -286,7 +286,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
                                          const struct deliverable_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_DELIVERABLE, job, row->id, strlen(row->id));
+	struct name name = name_of(ITEM_DELIVERABLE, job, row->id, strlen(row->id));
 	struct job *of = job_at(m, job);
 	struct deliverable_row *copy;
 
@@ -294,7 +294,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
 		return refuse(base, "writing a deliverable: there is no such job");
 	copy = xmalloc(sizeof *copy);
 	deliverable_copy(copy, row);
-	item_put(m, KIND_DELIVERABLE, &name, &of->deliverables, copy);
+	item_put(m, ITEM_DELIVERABLE, &name, &of->deliverables, copy);
 	return STORE_OK;
 }
 
@@ -319,7 +319,7 @@ enum store_result memory_deliverables(struct store *base, int64_t key, deliverab
 enum store_result memory_event_add(struct store *base, int64_t job, const struct event_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct name name = name_of(KIND_EVENT, job, &row->seq, sizeof row->seq);
+	struct name name = name_of(ITEM_EVENT, job, &row->seq, sizeof row->seq);
 	struct job *of = job_at(m, job);
 	struct event_row *copy;
 	char *json;
@@ -332,7 +332,7 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 	*copy = *row;
 	memcpy(json, row->json.ptr, row->json.len);
 	copy->json.ptr = json;
-	item_put(m, KIND_EVENT, &name, &of->events, copy);
+	item_put(m, ITEM_EVENT, &name, &of->events, copy);
 	return STORE_OK;
 }
 
@@ -343,7 +343,7 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 static struct list *event_start(struct memory *m, struct job *job, uint64_t from, bool descending)
 {
 	uint64_t next = descending ? from - 1 : from + 1;
-	struct name name = name_of(KIND_EVENT, job->key, &next, sizeof next);
+	struct name name = name_of(ITEM_EVENT, job->key, &next, sizeof next);
 	struct item *item = item_find(m, &name);
 	struct list *node = descending ? job->events.prev : job->events.next;
 	const struct event_row *edge = NULL;
@@ -398,7 +398,7 @@ enum store_result memory_idempotency_put(struct store *base, const struct idempo
 
 	*copy = *row;
 	copy->body = own(row->body);
-	struct answer *answer = (struct answer *)item_put(m, KIND_ANSWER, &name, &m->answers, copy);
+	struct answer *answer = (struct answer *)item_put(m, ITEM_ANSWER, &name, &m->answers, copy);
 	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10))
 	                                       : NULL;
 	if (job)
@@ -487,10 +487,10 @@ static void prune_events(struct memory *m, struct job *job, uint64_t first, size
 }
 
 enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget)
+                               uint64_t max_events, size_t budget)
 {
 	struct memory *m = memory_of(base);
-	uint64_t most = most_events ? most_events : 1;
+	uint64_t max = max_events ? max_events : 1;
 	size_t left = budget;
 
 	sweep_deleted(m, &left);
@@ -500,17 +500,17 @@ enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t 
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && row->ended && row->ended < logs_before)
 			prune_events(m, job, row->seq, &left);
-		else if (row && row->ended && row->seq >= most)
-			prune_events(m, job, row->seq - most + 1, &left);
+		else if (row && row->ended && row->seq >= max)
+			prune_events(m, job, row->seq - max + 1, &left);
 	}
 	return left == budget ? STORE_NONE : STORE_OK;
 }
 
-enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows)
+enum store_result memory_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
+                                  uint64_t max_events, size_t limit, uint64_t *rows)
 {
 	struct memory *m = memory_of(base);
-	uint64_t most = most_events ? most_events : 1;
+	uint64_t max = max_events ? max_events : 1;
 
 	*rows = 0;
 	for (struct list *node = m->deleted.next; node != &m->deleted; node = node->next)
@@ -525,8 +525,8 @@ enum store_result memory_overdue(struct store *base, int64_t keys_before, int64_
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && row->ended && row->ended < logs_before)
 			*rows += row->seq - row->first;
-		else if (row && row->ended && row->seq - row->first >= most)
-			*rows += row->seq - row->first + 1 - most;
+		else if (row && row->ended && row->seq - row->first >= max)
+			*rows += row->seq - row->first + 1 - max;
 	}
 	return STORE_OK;
 }

@@ -38,48 +38,7 @@ struct sqlite_database {
 	struct file_lock lock;
 };
 
-/* ---- errors ---- */
-
-/*
- * Right after the call.  SQLite knows ENOSPC as FULL, but a quota or a limit on file sizes only as
- * an I/O error, and does not keep its errno; ours is cleared with every begin(), so it is of this
- * transaction.
- */
-static enum store_result result_of(int code)
-{
-	int cause = errno;
-
-	switch (code & 0xff) {
-	case SQLITE_FULL:
-		return STORE_FULL;
-	case SQLITE_IOERR:
-		return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? STORE_FULL
-		                                                            : STORE_BUSY;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-	case SQLITE_CANTOPEN: /* out of file descriptors */
-	case SQLITE_NOMEM:
-	case SQLITE_INTERRUPT:
-		return STORE_BUSY;
-	default: /* CORRUPT, NOTADB, READONLY, and what only a mistake of ours can bring */
-		return STORE_BROKEN;
-	}
-}
-
-static const char *words_for(sqlite3 *db, int code)
-{
-	return db && code == sqlite3_extended_errcode(db) ? sqlite3_errmsg(db)
-	                                                  : sqlite3_errstr(code);
-}
-
-enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing)
-{
-	enum store_result r = result_of(code);
-
-	snprintf(s->base.error, sizeof s->base.error, "%s: %s (SQLite %d)", doing,
-	         words_for(s->db, code), code);
-	return r;
-}
+/* ---- the log ---- */
 
 /* SQLite tells about every failed statement; who ran it logs that.  Its own notices are worth a
  * line. */
@@ -180,27 +139,10 @@ static const struct store_ops sqlite_ops = {
 	.begin = session_begin,
 	.commit = session_commit,
 	.rollback = session_rollback,
-	.job_get = sqlite_job_get,
-	.job_put = sqlite_job_put,
-	.job_delete = sqlite_job_delete,
-	.jobs = sqlite_jobs,
-	.task_get = sqlite_task_get,
-	.task_put = sqlite_task_put,
-	.tasks = sqlite_tasks,
-	.task_counts = sqlite_task_counts,
-	.stalled = sqlite_stalled,
-	.deliverable_get = sqlite_deliverable_get,
-	.deliverable_put = sqlite_deliverable_put,
-	.deliverables = sqlite_deliverables,
-	.event_add = sqlite_event_add,
-	.events = sqlite_events,
-	.idempotency_get = sqlite_idempotency_get,
-	.idempotency_put = sqlite_idempotency_put,
-	.clock_get = sqlite_clock_get,
-	.clock_put = sqlite_clock_put,
-	.prune = sqlite_prune,
-	.overdue = sqlite_overdue,
 	.checkpoint = sqlite_checkpoint,
+#define STORE_OP(op, parameters, arguments) .op = sqlite_##op,
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 };
 
 static void harden(sqlite3 *db, bool writer)
@@ -219,7 +161,7 @@ static void harden(sqlite3 *db, bool writer)
 static bool explain(struct sqlite_session *s, const char *path, int code, char *error,
                     size_t error_len)
 {
-	const char *words = words_for(s->db, code);
+	const char *words = sqlite_words_for(s->db, code);
 
 	if ((code & 0xff) == SQLITE_NOTADB)
 		snprintf(error, error_len,
@@ -232,7 +174,7 @@ static bool explain(struct sqlite_session *s, const char *path, int code, char *
 		         words);
 	else if ((code & 0xff) == SQLITE_READONLY)
 		snprintf(error, error_len, "cannot open %s: it is read-only (%s)", path, words);
-	else if (result_of(code) == STORE_FULL)
+	else if (sqlite_result_of(code) == STORE_FULL)
 		snprintf(error, error_len, "cannot open %s: no space left on its disk (%s)", path,
 		         words);
 	else if ((code & 0xff) == SQLITE_CANTOPEN)

@@ -1,5 +1,6 @@
 /*
  * The SQLite backend's own header.  sqlite.c opens, begins and commits; sqlite_wal.c checkpoints;
+ * sqlite_error.c translates result codes;
  * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them;
  * sqlite_rows.c and sqlite_prune.c hold the row operations of store.h.
  */
@@ -16,7 +17,7 @@
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
 #define SQLITE_SCHEMA_VERSION 2
 #define SQLITE_WRITER_WAIT_MS 250 /* for other programs that write into the file */
-#define SQLITE_BESIDE 2           /* files that SQLite keeps beside the database */
+#define SQLITE_SIDE_FILES 2       /* files that SQLite keeps beside the database */
 
 #define STATEMENT(name, sql) STATEMENT_##name,
 enum statement {
@@ -30,9 +31,9 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
-	const struct file_place *place;          /* of the writer: the database; borrowed */
-	struct file_place beside[SQLITE_BESIDE]; /* of the writer: its WAL and its shm */
-	bool open;                               /* between begin and commit or rollback */
+	const struct file_place *place;                  /* of the writer: the database; borrowed */
+	struct file_place side_files[SQLITE_SIDE_FILES]; /* of the writer: its WAL and its shm */
+	bool open;                                       /* between begin and commit or rollback */
 	/*
 	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and
 	 * whatever came after it would commit alone; so everything until rollback answers with
@@ -53,7 +54,16 @@ struct sqlite_session {
 	bool rescued;            /* what a WAL that was taken away holds is in the database */
 };
 
-/* What SQLite said about the last call, in words in base.error. */
+/* ---- sqlite_error.c ---- */
+
+/*
+ * Call this right after the failed call, because it also reads errno.  SQLite reports ENOSPC as
+ * FULL, but a quota or a limit on file sizes only as an I/O error.  Every begin() clears errno, so
+ * its value belongs to this transaction.
+ */
+enum store_result sqlite_result_of(int code);
+const char *sqlite_words_for(sqlite3 *db, int code); /* db may be NULL */
+/* Stores the message of a failed call in base.error. */
 enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing);
 
 /* ---- sqlite_wal.c, all of the writer ---- */
@@ -110,37 +120,11 @@ static inline void bind_text(sqlite3_stmt *st, int at, const char *text) /* NULL
 	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
-/* ---- the operations, see store.h ---- */
+/* ---- the operations on rows ---- */
 
-enum store_result sqlite_job_get(struct store *s, const char *id, struct job_row *row);
-enum store_result sqlite_job_put(struct store *s, struct job_row *row);
-enum store_result sqlite_job_delete(struct store *s, const struct job_row *row);
-enum store_result sqlite_jobs(struct store *s, int status, int64_t below_key, size_t limit,
-                              job_visit *visit, void *context);
-enum store_result sqlite_task_get(struct store *s, int64_t job, const char *id,
-                                  struct task_row *row);
-enum store_result sqlite_task_put(struct store *s, int64_t job, const struct task_row *row);
-enum store_result sqlite_tasks(struct store *s, int64_t job, task_visit *visit, void *context);
-enum store_result sqlite_task_counts(struct store *s, int64_t job, struct task_counts *counts);
-enum store_result sqlite_stalled(struct store *s, int64_t now, size_t limit, stalled_visit *visit,
-                                 void *context);
-enum store_result sqlite_deliverable_get(struct store *s, int64_t job, const char *id,
-                                         struct deliverable_row *row);
-enum store_result sqlite_deliverable_put(struct store *s, int64_t job,
-                                         const struct deliverable_row *row);
-enum store_result sqlite_deliverables(struct store *s, int64_t job, deliverable_visit *visit,
-                                      void *context);
-enum store_result sqlite_event_add(struct store *s, int64_t job, const struct event_row *row);
-enum store_result sqlite_events(struct store *s, int64_t job, uint64_t from, bool descending,
-                                size_t limit, event_visit *visit, void *context);
-enum store_result sqlite_idempotency_get(struct store *s, const char *scope, const char *key,
-                                         struct idempotency_row *row);
-enum store_result sqlite_idempotency_put(struct store *s, const struct idempotency_row *row);
-enum store_result sqlite_prune(struct store *s, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget);
-enum store_result sqlite_clock_get(struct store *s, struct clock_row *row);
-enum store_result sqlite_clock_put(struct store *s, const struct clock_row *row);
-enum store_result sqlite_overdue(struct store *s, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows);
+#define STORE_OP(name, parameters, arguments)                                                      \
+	enum store_result sqlite_##name(struct store *s, STORE_LIST parameters);
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 #endif

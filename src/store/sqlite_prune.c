@@ -116,16 +116,16 @@ static enum store_result prune_logs(struct sqlite_session *s, enum statement whi
 	return r == STORE_NONE ? STORE_OK : r;
 }
 
-static uint64_t kept(uint64_t most_events)
+static uint64_t kept(uint64_t max_events)
 {
-	return most_events < 1 ? 1 : most_events > INT64_MAX ? INT64_MAX : most_events;
+	return max_events < 1 ? 1 : max_events > INT64_MAX ? INT64_MAX : max_events;
 }
 
 enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t most_events, size_t budget)
+                               uint64_t max_events, size_t budget)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	uint64_t keep = kept(most_events);
+	uint64_t keep = kept(max_events);
 	size_t left = budget;
 	enum store_result r;
 
@@ -141,18 +141,18 @@ enum store_result sqlite_prune(struct store *base, int64_t keys_before, int64_t 
 	return r == STORE_OK && left == budget ? STORE_NONE : r;
 }
 
-enum store_result sqlite_overdue(struct store *base, int64_t keys_before, int64_t logs_before,
-                                 uint64_t most_events, size_t limit, uint64_t *rows)
+enum store_result sqlite_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
+                                  uint64_t max_events, size_t limit, uint64_t *rows)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE];
+	sqlite3_stmt *st = s->statements[STATEMENT_PRUNABLE];
 	int code;
 
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, keys_before);
 	bind_number(st, 2, logs_before);
-	bind_u64(st, 3, kept(most_events));
+	bind_u64(st, 3, kept(max_events));
 	bind_u64(st, 4, limit);
 	code = sqlite3_step(st);
 	if (code == SQLITE_ROW)

@@ -322,11 +322,11 @@ enum store_result sqlite_task_counts(struct store *base, int64_t job, struct tas
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
-enum store_result sqlite_stalled(struct store *base, int64_t now, size_t limit,
-                                 stalled_visit *visit, void *context)
+enum store_result sqlite_overdue_tasks(struct store *base, int64_t now, size_t limit,
+                                       overdue_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_STALLED];
+	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE_TASKS];
 	struct walk walk = { .st = st };
 
 	if (s->failed)

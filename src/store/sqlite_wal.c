@@ -10,8 +10,8 @@
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
-	(16 << 20)    /* so much is copied by a thread of its own, and no write waits for it */
-#define COPIES_MOST 4 /* in a row; when as much is written meanwhile, the writer has to wait */
+	(16 << 20)   /* so much is copied by a thread of its own, and no write waits for it */
+#define COPIES_MAX 4 /* in a row; when as much is written meanwhile, the writer has to wait */
 #define TRUNCATE_BYTES (64 << 20) /* beyond it the WAL has to start again from its beginning */
 #define PLACES_MS                                                                                  \
 	20 /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
@@ -28,20 +28,20 @@
  * same shm another program knows nothing of the server: it may start the WAL again and write over
  * what the server wrote.
  */
-static const char *const suffixes[SQLITE_BESIDE] = { "-wal", "-shm" };
+static const char *const suffixes[SQLITE_SIDE_FILES] = { "-wal", "-shm" };
 
 int sqlite_note_places(struct sqlite_session *s, const char *path)
 {
-	for (int i = 0; i < SQLITE_BESIDE; i++)
-		if (!file_place_note(&s->beside[i], file_place_beside(path, suffixes[i])))
+	for (int i = 0; i < SQLITE_SIDE_FILES; i++)
+		if (!file_place_note(&s->side_files[i], path_with_suffix(path, suffixes[i])))
 			return SQLITE_CANTOPEN;
 	return SQLITE_OK;
 }
 
 void sqlite_forget_places(struct sqlite_session *s)
 {
-	for (int i = 0; i < SQLITE_BESIDE; i++)
-		file_place_forget(&s->beside[i]);
+	for (int i = 0; i < SQLITE_SIDE_FILES; i++)
+		file_place_forget(&s->side_files[i]);
 }
 
 /* What a WAL without a name holds is copied into the database while it is still open. */
@@ -68,7 +68,7 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 	if (!s->writer)
 		return STORE_OK;
 	bool database = file_place_holds(s->place);
-	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
+	bool wal = file_place_holds(&s->side_files[0]), shm = file_place_holds(&s->side_files[1]);
 	if (database && wal && shm) {
 		s->rescued = false;
 		s->places_checked = clock_monotonic_ms();
@@ -183,8 +183,8 @@ static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
  * itself. */
 static bool copy_aside(struct sqlite_session *s)
 {
-	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size ||
-	    s->copies >= COPIES_MOST || !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
+	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size || s->copies >= COPIES_MAX ||
+	    !wal_copy_begin(&s->copy, s->place->path, s->wal_pages))
 		return false;
 	s->checkpointed_pages = s->wal_pages;
 	return true;
@@ -235,7 +235,7 @@ enum store_result sqlite_checkpoint(struct store *base)
  */
 void sqlite_last_checkpoint(struct sqlite_session *s)
 {
-	bool wal = file_place_holds(&s->beside[0]), shm = file_place_holds(&s->beside[1]);
+	bool wal = file_place_holds(&s->side_files[0]), shm = file_place_holds(&s->side_files[1]);
 	int code = SQLITE_OK;
 
 	wal_copy_end(&s->copy, true);

@@ -127,9 +127,9 @@ static void hear_presence(struct ws *w, const struct message *m)
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
 	word.owner = w->conn->id;
-	word.loop = l->index;
+	word.loop = l->peer;
 	if (!word.agent[0]) /* a connection's id is unique in its loop only */
-		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->index,
+		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
 	if (ask_read(w->conn, &q, presence_read, &word, sizeof(word)))
 		w->pending++;

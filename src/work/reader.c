@@ -14,8 +14,8 @@
 
 #define TURN_READS 64 /* of one job, before the others get their turn; their answers are shared */
 
-/* The reads that wait for one job; those of no job are one pile. */
-struct pile {
+/* The reads that wait for one job; those of no job are one queue. */
+struct job_queue {
 	char job_id[ID_MAX + 1];
 	struct mail *head, **tail;
 	bool busy;         /* a thread works on it */
@@ -32,12 +32,12 @@ struct worker {
 struct reader {
 	pthread_mutex_t lock; /* over what follows, to `closed` */
 	pthread_cond_t filled;
-	struct pile *piles;
+	struct job_queue *queues;
 	struct list ready;
 	size_t waiting; /* reads */
 	atomic_bool closed;
 
-	size_t most_waiting;
+	size_t max_waiting;
 	reader_deliver *deliver;
 	struct snapshots *snapshots;
 	struct worker *workers;
@@ -45,26 +45,26 @@ struct reader {
 };
 
 /* A question of this turn that was answered. */
-struct answer {
+struct turn_answer {
 	uint64_t hash;
 	struct read_query query;
 	struct read_result *result;
 	UT_hash_handle hh;
 };
 
-static struct read_result *find_answer(struct answer *answers, uint64_t hash,
+static struct read_result *find_answer(struct turn_answer *answers, uint64_t hash,
                                        const struct read_query *q)
 {
-	struct answer *a;
+	struct turn_answer *a;
 
 	HASH_FIND(hh, answers, &hash, sizeof(hash), a);
 	return a && read_query_equal(&a->query, q) ? a->result : NULL;
 }
 
-static struct read_result *make_answer(struct worker *w, struct answer **answers, uint64_t hash,
-                                       const struct read_query *q)
+static struct read_result *make_answer(struct worker *w, struct turn_answer **answers,
+                                       uint64_t hash, const struct read_query *q)
 {
-	struct answer *a = xcalloc(1, sizeof(*a)), *old;
+	struct turn_answer *a = xcalloc(1, sizeof(*a)), *old;
 
 	a->hash = hash;
 	a->query = *q;
@@ -78,9 +78,9 @@ static struct read_result *make_answer(struct worker *w, struct answer **answers
 	return a->result;
 }
 
-static void forget(struct answer **answers)
+static void forget(struct turn_answer **answers)
 {
-	struct answer *a, *next;
+	struct turn_answer *a, *next;
 
 	HASH_ITER(hh, *answers, a, next) {
 		HASH_DEL(*answers, a);
@@ -97,7 +97,7 @@ static struct read_result *refusal(const char *why)
 	return result;
 }
 
-static struct read_result *answer_one(struct worker *w, struct answer **answers,
+static struct read_result *answer_one(struct worker *w, struct turn_answer **answers,
                                       const struct read_request *request)
 {
 	uint64_t hash = read_query_hash(&request->query);
@@ -115,7 +115,7 @@ static struct read_result *answer_one(struct worker *w, struct answer **answers,
 
 static void answer_all(struct worker *w, struct mail *mail)
 {
-	struct answer *answers = NULL;
+	struct turn_answer *answers = NULL;
 
 	while (mail) {
 		struct read_request *request = container_of(mail, struct read_request, mail);
@@ -126,25 +126,25 @@ static void answer_all(struct worker *w, struct mail *mail)
 	forget(&answers);
 }
 
-/* Piles; with the lock. */
+/* Queues; with the lock. */
 
-static struct pile *pile_of(struct reader *r, const char *job_id)
+static struct job_queue *queue_of(struct reader *r, const char *job_id)
 {
-	struct pile *p;
+	struct job_queue *p;
 
-	HASH_FIND_STR(r->piles, job_id, p);
+	HASH_FIND_STR(r->queues, job_id, p);
 	if (p)
 		return p;
 	p = xcalloc(1, sizeof(*p));
 	memcpy(p->job_id, job_id, strlen(job_id) + 1);
 	p->tail = &p->head;
 	list_init(&p->ready);
-	HASH_ADD_STR(r->piles, job_id, p);
+	HASH_ADD_STR(r->queues, job_id, p);
 	return p;
 }
 
-/* The reads of one turn: a list of its own, out of the pile. */
-static struct mail *cut(struct reader *r, struct pile *p)
+/* The reads of one turn: a list of its own, out of the queue. */
+static struct mail *take_turn(struct reader *r, struct job_queue *p)
 {
 	struct mail *first = p->head, *last = first;
 
@@ -159,7 +159,7 @@ static struct mail *cut(struct reader *r, struct pile *p)
 }
 
 /* Somebody may work on it again. */
-static void put_back(struct reader *r, struct pile *p)
+static void put_back(struct reader *r, struct job_queue *p)
 {
 	p->busy = false;
 	if (p->head) {
@@ -167,7 +167,7 @@ static void put_back(struct reader *r, struct pile *p)
 		pthread_cond_signal(&r->filled);
 		return;
 	}
-	HASH_DEL(r->piles, p);
+	HASH_DEL(r->queues, p);
 	free(p);
 }
 
@@ -181,10 +181,10 @@ static void wait_until(struct reader *r, uint64_t due_ms)
 		pthread_cond_timedwait(&r->filled, &r->lock, &until);
 }
 
-/* Waits for a pile to work on; NULL: it is closed, and nothing is left. */
-static struct pile *take_pile(struct reader *r)
+/* Waits for a queue to work on; NULL: it is closed, and nothing is left. */
+static struct job_queue *take_queue(struct reader *r)
 {
-	struct pile *p = NULL;
+	struct job_queue *p = NULL;
 
 	while (list_empty(&r->ready) && !atomic_load(&r->closed)) {
 		pthread_mutex_unlock(&r->lock);
@@ -194,7 +194,7 @@ static struct pile *take_pile(struct reader *r)
 			wait_until(r, due);
 	}
 	if (!list_empty(&r->ready)) {
-		p = container_of(r->ready.next, struct pile, ready);
+		p = container_of(r->ready.next, struct job_queue, ready);
 		list_remove(&p->ready);
 		p->busy = true;
 	}
@@ -205,11 +205,11 @@ static void *run(void *context)
 {
 	struct worker *w = context;
 	struct reader *r = w->reader;
-	struct pile *p;
+	struct job_queue *p;
 
 	pthread_mutex_lock(&r->lock);
-	while ((p = take_pile(r))) {
-		struct mail *reads = cut(r, p);
+	while ((p = take_queue(r))) {
+		struct mail *reads = take_turn(r, p);
 		pthread_mutex_unlock(&r->lock);
 		answer_all(w, reads);
 		pthread_mutex_lock(&r->lock);
@@ -251,7 +251,7 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
 	init_locks(r);
 	list_init(&r->ready);
 	atomic_init(&r->closed, false);
-	r->most_waiting = limits->queued_reads;
+	r->max_waiting = limits->queued_reads;
 	r->deliver = deliver;
 	r->snapshots = snapshots_create(limits->snapshot_cache_bytes, limits->snapshot_bytes);
 	r->workers = xcalloc(count, sizeof(*r->workers));
@@ -264,9 +264,9 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
 bool reader_submit(struct reader *r, struct read_request *request)
 {
 	pthread_mutex_lock(&r->lock);
-	bool taken = !atomic_load(&r->closed) && r->waiting < r->most_waiting;
+	bool taken = !atomic_load(&r->closed) && r->waiting < r->max_waiting;
 	if (taken) {
-		struct pile *p = pile_of(r, request->query.job_id);
+		struct job_queue *p = queue_of(r, request->query.job_id);
 		request->mail.next = NULL;
 		*p->tail = &request->mail;
 		p->tail = &request->mail.next;

@@ -17,16 +17,16 @@
 struct entry {
 	char job_id[ID_MAX + 1];
 	struct snapshot *snapshot; /* alive: its unused() removes the entry */
-	uint64_t asked;            /* when it was made or found last */
+	uint64_t last_used;        /* when it was made or found last */
 	struct list kept; /* in snapshots.kept while the cache holds it, the least recently asked
 	                     for first */
 	UT_hash_handle hh;
 };
 
-#define COUNTED 4096 /* jobs whose figures are kept */
+#define CACHED_COUNTS 4096 /* jobs whose figures are kept */
 
 /* The figures of a job's tasks at one of its events. */
-struct counted {
+struct cached_counts {
 	int64_t key; /* of the job: never used twice; 0: none */
 	uint64_t seq;
 	struct task_counts counts;
@@ -37,9 +37,9 @@ struct snapshots {
 	pthread_mutex_t lock;
 	struct entry *entries;
 	struct list kept;
-	uint64_t keep_bytes, kept_bytes; /* of those the cache holds */
-	uint64_t most_bytes, bytes;      /* of all */
-	struct counted counted[COUNTED]; /* by key, modulo their number */
+	uint64_t keep_bytes, kept_bytes;                  /* of those the cache holds */
+	uint64_t max_bytes, bytes;                        /* of all */
+	struct cached_counts counts_cache[CACHED_COUNTS]; /* by key, modulo their number */
 };
 
 static struct entry *find_entry(struct snapshots *s, const char *job_id)
@@ -75,7 +75,7 @@ static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_
 	pthread_mutex_lock(&s->lock);
 	struct entry *e = list_empty(&s->kept) ? NULL
 	                                       : container_of(s->kept.next, struct entry, kept);
-	if (e && (s->kept_bytes > bytes || e->asked < since)) {
+	if (e && (s->kept_bytes > bytes || e->last_used < since)) {
 		oldest = e->snapshot;
 		s->kept_bytes -= oldest->text.len;
 		list_remove(&e->kept);
@@ -125,7 +125,7 @@ static struct snapshot *find(struct snapshot_source *source, const struct job_ro
 	struct entry *e = find_entry(s, job->id);
 	if (e && is_of(e->snapshot, job) && snapshot_hold(e->snapshot)) {
 		found = e->snapshot;
-		e->asked = clock_monotonic_ms();
+		e->last_used = clock_monotonic_ms();
 		if (is_kept(e))
 			list_move(&s->kept, &e->kept);
 	}
@@ -138,10 +138,10 @@ static bool has_room(struct snapshot_source *source)
 {
 	struct snapshots *s = (struct snapshots *)source;
 
-	if (!s->most_bytes || snapshots_bytes(s) < s->most_bytes)
+	if (!s->max_bytes || snapshots_bytes(s) < s->max_bytes)
 		return true;
 	shrink_to(s, 0, 0);
-	return snapshots_bytes(s) < s->most_bytes;
+	return snapshots_bytes(s) < s->max_bytes;
 }
 
 /* The entry of a job's snapshot before this one is its; the reference the cache had on that one is
@@ -156,7 +156,7 @@ static struct snapshot *enter(struct snapshots *s, struct snapshot *made)
 	e = xcalloc(1, sizeof(*e));
 	memcpy(e->job_id, made->job_id, sizeof(e->job_id));
 	e->snapshot = made;
-	e->asked = clock_monotonic_ms();
+	e->last_used = clock_monotonic_ms();
 	list_init(&e->kept);
 	HASH_ADD_STR(s->entries, job_id, e);
 	if (made->text.len <= s->keep_bytes && snapshot_hold(made)) {
@@ -180,9 +180,9 @@ static void add(struct snapshot_source *source, struct snapshot *made)
 	shrink_to(s, s->keep_bytes, 0);
 }
 
-static struct counted *counted_of(struct snapshots *s, const struct job_row *job)
+static struct cached_counts *cached_counts_of(struct snapshots *s, const struct job_row *job)
 {
-	return &s->counted[(uint64_t)job->key % COUNTED];
+	return &s->counts_cache[(uint64_t)job->key % CACHED_COUNTS];
 }
 
 static bool find_counts(struct snapshot_source *source, const struct job_row *job,
@@ -191,7 +191,7 @@ static bool find_counts(struct snapshot_source *source, const struct job_row *jo
 	struct snapshots *s = (struct snapshots *)source;
 
 	pthread_mutex_lock(&s->lock);
-	const struct counted *c = counted_of(s, job);
+	const struct cached_counts *c = cached_counts_of(s, job);
 	bool found = c->key == job->key && c->seq == job->seq;
 	if (found)
 		*counts = c->counts;
@@ -205,7 +205,7 @@ static void add_counts(struct snapshot_source *source, const struct job_row *job
 	struct snapshots *s = (struct snapshots *)source;
 
 	pthread_mutex_lock(&s->lock);
-	*counted_of(s, job) = (struct counted){ job->key, job->seq, *counts };
+	*cached_counts_of(s, job) = (struct cached_counts){ job->key, job->seq, *counts };
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -215,7 +215,7 @@ uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms)
 	pthread_mutex_lock(&s->lock);
 	uint64_t due = UINT64_MAX;
 	if (!list_empty(&s->kept))
-		due = container_of(s->kept.next, struct entry, kept)->asked + KEEP_MS + 1;
+		due = container_of(s->kept.next, struct entry, kept)->last_used + KEEP_MS + 1;
 	pthread_mutex_unlock(&s->lock);
 	return due;
 }
@@ -228,13 +228,13 @@ uint64_t snapshots_bytes(struct snapshots *s)
 	return bytes;
 }
 
-struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t most_bytes)
+struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t max_bytes)
 {
 	struct snapshots *s = xcalloc(1, sizeof(*s));
 
 	s->source = (struct snapshot_source){ find, has_room, add, find_counts, add_counts };
 	s->keep_bytes = keep_bytes;
-	s->most_bytes = most_bytes;
+	s->max_bytes = max_bytes;
 	list_init(&s->kept);
 	pthread_mutex_init(&s->lock, NULL);
 	return s;

@@ -12,9 +12,9 @@
 
 struct snapshots;
 
-/* `keep_bytes`: of those that nobody else holds.  `most_bytes`: of all; beyond it has_room() is
+/* `keep_bytes`: of those that nobody else holds.  `max_bytes`: of all; beyond it has_room() is
  * false. */
-struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t most_bytes);
+struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t max_bytes);
 void snapshots_free(struct snapshots *s); /* nobody holds a snapshot any more; NULL is fine */
 
 struct snapshot_source *snapshots_source(struct snapshots *s);

@@ -27,7 +27,7 @@ struct writer {
 	struct store *store;
 	const struct limits *limits;
 	struct engine *engine;
-	struct mailbox inbox;
+	struct mailbox queue;
 	writer_deliver *deliver;
 	void *context;
 	pthread_t thread;
@@ -36,7 +36,7 @@ struct writer {
 	struct timeline timeline;
 	struct answered answered[ANSWERED_COUNT]; /* the last ones, in a circle */
 	size_t answered_at;
-	bool told_answered; /* since the store is broken */
+	bool answers_logged; /* since the store is broken */
 };
 
 static struct op *first_op(struct mail *mail)
@@ -50,16 +50,16 @@ static struct op *next_op(const struct op *op)
 }
 
 /* Cuts the list behind at most `most` ops; the rest is returned. */
-static struct op *split(struct op *ops, uint64_t most)
+static struct op *split(struct op *ops, uint64_t max)
 {
-	while (--most && next_op(ops))
+	while (--max && next_op(ops))
 		ops = next_op(ops);
 	struct op *rest = next_op(ops);
 	ops->mail.next = NULL;
 	return rest;
 }
 
-static void remember(struct writer *w, const struct op *ops)
+static void remember_answers(struct writer *w, const struct op *ops)
 {
 	uint64_t now = clock_monotonic_ms();
 
@@ -74,11 +74,11 @@ static void remember(struct writer *w, const struct op *ops)
 }
 
 /* When the file is gone, what was answered just before may have gone with it. */
-static void tell_answered(struct writer *w)
+static void log_recent_answers(struct writer *w)
 {
-	if (w->told_answered)
+	if (w->answers_logged)
 		return;
-	w->told_answered = true;
+	w->answers_logged = true;
 	uint64_t now = clock_monotonic_ms();
 	struct buf text = { 0 };
 
@@ -93,12 +93,12 @@ static void tell_answered(struct writer *w)
 	buf_finish(&text);
 }
 
-static void note_health(struct writer *w, enum store_result r)
+static void update_health(struct writer *w, enum store_result r)
 {
 	if (r == STORE_BROKEN)
-		tell_answered(w);
+		log_recent_answers(w);
 	if (r == STORE_OK)
-		w->told_answered = false;
+		w->answers_logged = false;
 	if (r == STORE_OK)
 		trouble_passed(&w->trouble, clock_monotonic_ms());
 	else
@@ -141,13 +141,13 @@ static struct batch *commit(struct writer *w, struct op *ops)
 	struct batch *batch = NULL;
 	uint64_t began = clock_monotonic_us();
 
-	note_health(w, run_transaction(w, ops, &batch));
+	update_health(w, run_transaction(w, ops, &batch));
 	chores_written(w->chores, batch ? rows_of(ops) : 0, clock_monotonic_us() - began);
 	return batch;
 }
 
 /* Commit, then broadcast, then answer. */
-static void writer_hand_out(struct writer *w, struct op *ops)
+static void commit_and_answer(struct writer *w, struct op *ops)
 {
 	struct batch *batch = commit(w, ops);
 
@@ -155,7 +155,7 @@ static void writer_hand_out(struct writer *w, struct op *ops)
 		for (struct op *op = ops; op; op = next_op(op))
 			engine_refuse(w->engine, op);
 	else
-		remember(w, ops);
+		remember_answers(w, ops);
 	w->deliver(w->context, batch, ops);
 	batch_release(batch);
 }
@@ -190,9 +190,9 @@ static void write_all(struct writer *w, struct op *ops)
 {
 	while (ops) {
 		struct op *rest = split(ops, w->limits->commit_writes);
-		writer_hand_out(w, ops);
+		commit_and_answer(w, ops);
 		ops = rest;
-		chores_run(w->chores, ops || !mailbox_is_empty(&w->inbox));
+		chores_run(w->chores, ops || !mailbox_is_empty(&w->queue));
 	}
 }
 
@@ -201,14 +201,14 @@ static void *run(void *context)
 	struct writer *w = context;
 
 	for (;;) {
-		struct op *ops = first_op(mailbox_wait(&w->inbox, rest_ms(w)));
-		if (!ops && mailbox_is_closed(&w->inbox))
+		struct op *ops = first_op(mailbox_wait(&w->queue, rest_ms(w)));
+		if (!ops && mailbox_is_closed(&w->queue))
 			return NULL;
 		write_all(w, ops);
 		if (!ops)
 			chores_run(w->chores, false);
 		if (chores_found_broken(w->chores))
-			tell_answered(w);
+			log_recent_answers(w);
 		if (trouble_due(&w->trouble) <= clock_monotonic_ms())
 			trouble_passed(&w->trouble, clock_monotonic_ms());
 	}
@@ -228,7 +228,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	w->engine = engine_create(store, limits, random_bytes);
 	w->chores = chores_create(store, limits, &w->timeline, commit_chore, w);
 	chores_start_timeline(store, &w->timeline);
-	mailbox_init(&w->inbox, limits->queued_writes, NULL, NULL);
+	mailbox_init(&w->queue, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
 		log_error("no thread for the store can be started");
 		abort();
@@ -239,12 +239,12 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 
 bool writer_submit(struct writer *w, struct op *op)
 {
-	return mailbox_post(&w->inbox, &op->mail);
+	return mailbox_post(&w->queue, &op->mail);
 }
 
 void writer_stop(struct writer *w)
 {
-	mailbox_close(&w->inbox);
+	mailbox_close(&w->queue);
 	pthread_join(w->thread, NULL);
 	chores_log_counts(w->chores);
 }
@@ -255,6 +255,6 @@ void writer_free(struct writer *w)
 		return;
 	chores_free(w->chores);
 	engine_free(w->engine);
-	mailbox_finish(&w->inbox);
+	mailbox_finish(&w->queue);
 	free(w);
 }

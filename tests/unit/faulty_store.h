@@ -32,15 +32,6 @@ static inline enum store_result faulty_count(struct store *s)
 	return f->failed;
 }
 
-/* A function that fails when it is its turn. */
-#define FAULTY(name, parameters, ...)                                                              \
-	static inline enum store_result faulty_##name parameters                                   \
-	{                                                                                          \
-		enum store_result failure = faulty_count(s);                                       \
-		return failure ? failure                                                           \
-		               : faulty_inner(s)->ops->name(faulty_inner(s), __VA_ARGS__);         \
-	}
-
 static inline enum store_result faulty_begin(struct store *s)
 {
 	enum store_result failure = faulty_count(s);
@@ -73,46 +64,17 @@ static inline enum store_result faulty_checkpoint(struct store *s)
 	return faulty_inner(s)->ops->checkpoint(faulty_inner(s));
 }
 
-FAULTY(job_get, (struct store * s, const char *id, struct job_row *row), id, row)
-FAULTY(job_put, (struct store * s, struct job_row *row), row)
-FAULTY(job_delete, (struct store * s, const struct job_row *row), row)
-FAULTY(jobs,
-       (struct store * s, int status, int64_t below, size_t limit, job_visit *visit, void *context),
-       status, below, limit, visit, context)
-FAULTY(task_get, (struct store * s, int64_t job, const char *id, struct task_row *row), job, id,
-       row)
-FAULTY(task_put, (struct store * s, int64_t job, const struct task_row *row), job, row)
-FAULTY(tasks, (struct store * s, int64_t job, task_visit *visit, void *context), job, visit,
-       context)
-FAULTY(task_counts, (struct store * s, int64_t job, struct task_counts *counts), job, counts)
-FAULTY(stalled, (struct store * s, int64_t now, size_t limit, stalled_visit *visit, void *context),
-       now, limit, visit, context)
-FAULTY(deliverable_get,
-       (struct store * s, int64_t job, const char *id, struct deliverable_row *row), job, id, row)
-FAULTY(deliverable_put, (struct store * s, int64_t job, const struct deliverable_row *row), job,
-       row)
-FAULTY(deliverables, (struct store * s, int64_t job, deliverable_visit *visit, void *context), job,
-       visit, context)
-FAULTY(event_add, (struct store * s, int64_t job, const struct event_row *row), job, row)
-FAULTY(events,
-       (struct store * s, int64_t job, uint64_t from, bool descending, size_t limit,
-        event_visit *visit, void *context),
-       job, from, descending, limit, visit, context)
-FAULTY(idempotency_get,
-       (struct store * s, const char *scope, const char *key, struct idempotency_row *row), scope,
-       key, row)
-FAULTY(idempotency_put, (struct store * s, const struct idempotency_row *row), row)
-FAULTY(prune, (struct store * s, int64_t keys, int64_t logs, uint64_t most, size_t budget), keys,
-       logs, most, budget)
-
-FAULTY(overdue,
-       (struct store * s, int64_t keys, int64_t logs, uint64_t most, size_t limit, uint64_t *rows),
-       keys, logs, most, limit, rows)
-
-FAULTY(clock_get, (struct store * s, struct clock_row *row), row)
-FAULTY(clock_put, (struct store * s, const struct clock_row *row), row)
-
-#define FAULTY_OP(name) .name = faulty_##name
+/* Every operation on rows fails when it is its turn. */
+#define STORE_OP(name, parameters, arguments)                                                      \
+	static inline enum store_result faulty_##name(struct store *s, STORE_LIST parameters)      \
+	{                                                                                          \
+		enum store_result failure = faulty_count(s);                                       \
+		return failure                                                                     \
+		           ? failure                                                               \
+		           : faulty_inner(s)->ops->name(faulty_inner(s), STORE_LIST arguments);    \
+	}
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 /* `exclusive` as the test wants it: whether rows may be kept between transactions. */
 static inline void faulty_init(struct faulty_store *f, struct store *inner, struct store_ops *ops,
@@ -121,31 +83,14 @@ static inline void faulty_init(struct faulty_store *f, struct store *inner, stru
 	*ops = (struct store_ops){
 		.name = "faulty",
 		.exclusive = exclusive,
-		FAULTY_OP(close),
-		FAULTY_OP(begin),
-		FAULTY_OP(commit),
-		FAULTY_OP(rollback),
-		FAULTY_OP(job_get),
-		FAULTY_OP(job_put),
-		FAULTY_OP(job_delete),
-		FAULTY_OP(jobs),
-		FAULTY_OP(task_get),
-		FAULTY_OP(task_put),
-		FAULTY_OP(tasks),
-		FAULTY_OP(task_counts),
-		FAULTY_OP(stalled),
-		FAULTY_OP(deliverable_get),
-		FAULTY_OP(deliverable_put),
-		FAULTY_OP(deliverables),
-		FAULTY_OP(event_add),
-		FAULTY_OP(events),
-		FAULTY_OP(idempotency_get),
-		FAULTY_OP(idempotency_put),
-		FAULTY_OP(prune),
-		FAULTY_OP(overdue),
-		FAULTY_OP(clock_get),
-		FAULTY_OP(clock_put),
-		FAULTY_OP(checkpoint),
+		.close = faulty_close,
+		.begin = faulty_begin,
+		.commit = faulty_commit,
+		.rollback = faulty_rollback,
+		.checkpoint = faulty_checkpoint,
+#define STORE_OP(op, parameters, arguments) .op = faulty_##op,
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 	};
 	*f = (struct faulty_store){ .base = { .ops = ops }, .inner = inner };
 }

@@ -39,7 +39,7 @@ static void a_gauge_without_a_limit_is_never_short(void **state)
 
 static void a_gauge_is_short_beyond_its_limit_and_again_enough_below_it(void **state)
 {
-	struct memory_gauge g = { .most = memory_resident() + 32 * MIB };
+	struct memory_gauge g = { .max_bytes = memory_resident() + 32 * MIB };
 
 	(void)state;
 	assert_false(memory_is_short(&g, 1000));

@@ -69,32 +69,30 @@ static enum store_result gated_job_get(struct store *s, const char *id, struct j
 	return inner->ops->job_get(inner, id, row);
 }
 
-static enum store_result gated_tasks(struct store *s, int64_t job, task_visit *visit, void *context)
-{
-	struct store *inner = ((struct gated *)s)->inner;
-
-	return inner->ops->tasks(inner, job, visit, context);
-}
-
-static enum store_result gated_deliverables(struct store *s, int64_t job, deliverable_visit *visit,
-                                            void *context)
-{
-	struct store *inner = ((struct gated *)s)->inner;
-
-	return inner->ops->deliverables(inner, job, visit, context);
-}
+/* All other operations go to the inner session. */
+#define STORE_OP(name, parameters, arguments)                                                      \
+	static inline enum store_result pass_##name(struct store *s, STORE_LIST parameters)        \
+	{                                                                                          \
+		struct store *inner = ((struct gated *)s)->inner;                                  \
+		return inner->ops->name(inner, STORE_LIST arguments);                              \
+	}
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
 static struct store *gate(struct store *inner)
 {
 	struct gated *g = xcalloc(1, sizeof(*g));
 
-	gated_ops = (struct store_ops){ .name = "gated",
-		                        .close = gated_close,
-		                        .begin = gated_begin,
-		                        .rollback = gated_rollback,
-		                        .job_get = gated_job_get,
-		                        .tasks = gated_tasks,
-		                        .deliverables = gated_deliverables };
+	gated_ops = (struct store_ops){
+		.name = "gated",
+		.close = gated_close,
+		.begin = gated_begin,
+		.rollback = gated_rollback,
+#define STORE_OP(op, parameters, arguments) .op = pass_##op,
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
+	};
+	gated_ops.job_get = gated_job_get;
 	g->base.ops = &gated_ops;
 	g->inner = inner;
 	return &g->base;

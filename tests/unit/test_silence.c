@@ -127,7 +127,7 @@ static size_t look(struct office *o)
 	struct found f = { 0 };
 
 	OK(s->ops->begin(s));
-	enum store_result r = s->ops->stalled(s, o->now, 16, find, &f);
+	enum store_result r = s->ops->overdue_tasks(s, o->now, 16, find, &f);
 	assert_int_equal(r, f.count ? STORE_OK : STORE_NONE);
 	s->ops->rollback(s);
 	for (size_t i = 0; i < f.count; i++)
@@ -646,7 +646,7 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	for (uint64_t rows = 1; rows;) {
 		struct store *r = o->bench.reader;
 		OK(r->ops->begin(r));
-		OK(r->ops->overdue(r, 0, 0, UINT64_MAX, 100, &rows));
+		OK(r->ops->prunable(r, 0, 0, UINT64_MAX, 100, &rows));
 		OK(r->ops->commit(r));
 		poll(NULL, 0, 5);
 	}

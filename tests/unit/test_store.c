@@ -203,7 +203,7 @@ static const char *stalled(struct store *s, int64_t now, size_t limit)
 	enum store_result r;
 
 	seen.len = 0;
-	r = s->ops->stalled(s, now, limit, append_names, &seen);
+	r = s->ops->overdue_tasks(s, now, limit, append_names, &seen);
 	assert_int_equal(r, seen.len ? STORE_OK : STORE_NONE);
 	return buf_string(&seen);
 }
@@ -235,7 +235,7 @@ static void silent_tasks_are_found_when_their_time_has_come(void **state)
 	assert_int_equal(strlen(stalled(w, 200, 10)), strlen("j/soon k/later "));
 	assert_true(strstr(stalled(w, 200, 10), "k/later ") != NULL);
 	assert_true(strlen(stalled(w, INT64_MAX, 1)) < strlen("j/soon k/later "));
-	OK(w->ops->stalled(w, 200, 10, append_first_name, &seen));
+	OK(w->ops->overdue_tasks(w, 200, 10, append_first_name, &seen));
 	assert_true(seen.len < strlen("j/soon k/later "));
 	OK(w->ops->commit(w));
 	buf_finish(&seen);
@@ -457,7 +457,7 @@ static void what_is_not_there_is_none(void **state)
 	NONE(r->ops->tasks(r, 1, dump_task, NULL));
 	NONE(r->ops->deliverables(r, 1, dump_deliverable, NULL));
 	NONE(r->ops->deliverable_get(r, 1, "d", &deliverable));
-	NONE(r->ops->stalled(r, INT64_MAX, 10, append_names, NULL));
+	NONE(r->ops->overdue_tasks(r, INT64_MAX, 10, append_names, NULL));
 	NONE(r->ops->events(r, 1, 0, false, 10, dump_event, NULL));
 	OK(r->ops->commit(r));
 }
@@ -707,7 +707,7 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	after = dumped(w);
 	assert_string_equal(after, before); /* at once */
 	OK(w->ops->begin(w));
-	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	OK(w->ops->prunable(w, 0, 0, 100, 100, &rows));
 	assert_true(rows > 0);
 	OK(w->ops->commit(w));
 	for (enum store_result r = STORE_OK; r == STORE_OK; steps++) { /* its rows step by step */
@@ -725,7 +725,7 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	NONE(w->ops->idempotency_get(w, answer.scope, "k", &out));
 	OK(w->ops->idempotency_get(w, "stays", "k", &out));
 	free(out.body);
-	OK(w->ops->overdue(w, 0, 0, 100, 100, &rows));
+	OK(w->ops->prunable(w, 0, 0, 100, 100, &rows));
 	assert_int_equal(rows, 0);
 	OK(w->ops->commit(w));
 	after = (free(after), dumped(w));

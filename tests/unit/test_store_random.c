@@ -176,7 +176,7 @@ static void dump_waits(struct store *s, struct buf *text)
 {
 	for (int64_t now = 0; now <= 100; now += 25) {
 		struct waits w = { 0 };
-		s->ops->stalled(s, now, SIZE_MAX, count_wait, &w);
+		s->ops->overdue_tasks(s, now, SIZE_MAX, count_wait, &w);
 		buf_format(text, "stalled at %lld:", (long long)now);
 		for (uint32_t i = 0; i < IDS * IDS; i++)
 			buf_format(text, " %u", w.tasks[i / IDS][i % IDS]);

@@ -383,7 +383,7 @@ static uint64_t overdue(struct office *o)
 	uint64_t rows;
 
 	OK(r->ops->begin(r));
-	OK(r->ops->overdue(r, 0, 0, UINT64_MAX, SIZE_MAX, &rows));
+	OK(r->ops->prunable(r, 0, 0, UINT64_MAX, SIZE_MAX, &rows));
 	OK(r->ops->commit(r));
 	return rows;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct memory_gauge {
-	uint64_t most; /* bytes of resident memory; 0: no limit */
+	uint64_t max_bytes; /* resident memory; 0: no limit */
 	_Atomic uint64_t look_due;
 	atomic_bool is_short;
 };
@@ -20,8 +20,8 @@ struct memory_gauge {
 uint64_t memory_resident(void);
 uint64_t memory_of_machine(void);
 
-/* Whether more than `most` is resident.  It looks again every 100 ms at most, and logs when that
- * changes. */
+/* Whether more than `max_bytes` is resident.  It looks again every 100 ms at most, and logs when
+ * that changes. */
 bool memory_is_short(struct memory_gauge *g, uint64_t now_ms);
 
 #endif

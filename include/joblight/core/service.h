@@ -11,7 +11,7 @@
 
 struct service {
 	void *context;
-	bool (*submit)(void *context, struct op *op); /* the answer comes through loops_deliver() */
+	bool (*submit)(void *context, struct op *op); /* the answer comes through the bus */
 	bool (*read)(void *context,
 	             struct read_request *r); /* the answer comes through loop_deliver_read() */
 };

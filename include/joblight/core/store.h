@@ -82,8 +82,11 @@ struct clock_row {
 typedef bool job_visit(void *context, const struct job_row *row);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
-typedef bool stalled_visit(void *context, const char *job_id, const char *task_id);
+typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
 typedef bool event_visit(void *context, const struct event_row *row);
+
+/* Takes the parentheses off a list of parameters or arguments in store_ops.def. */
+#define STORE_LIST(...) __VA_ARGS__
 
 struct store_ops {
 	const char *name;
@@ -99,62 +102,12 @@ struct store_ops {
 	enum store_result (*commit)(struct store *s); /* durable when it returns OK */
 	void (*rollback)(struct store *s);
 
-	enum store_result (*job_get)(struct store *s, const char *id, struct job_row *row);
-	enum store_result (*job_put)(struct store *s,
-	                             struct job_row *row); /* key 0: inserts and sets key */
-	/*
-	 * Removes the job: from now on nobody finds it or anything of it, and its id is free.  Its
-	 * tasks, deliverables, events and keys are left to prune(), which makes this quick however
-	 * many there are.
-	 */
-	enum store_result (*job_delete)(struct store *s, const struct job_row *row);
-	/* Newest first; below_key 0 starts at the newest; status -1 takes all. */
-	enum store_result (*jobs)(struct store *s, int status, int64_t below_key, size_t limit,
-	                          job_visit *visit, void *context);
+	/* The operations on rows: store_ops.def says what each of them does. */
+#define STORE_OP(name, parameters, arguments)                                                      \
+	enum store_result (*name)(struct store * s, STORE_LIST parameters);
+#include "joblight/core/store_ops.def"
+#undef STORE_OP
 
-	enum store_result (*task_get)(struct store *s, int64_t job, const char *id,
-	                              struct task_row *row);
-	enum store_result (*task_put)(struct store *s, int64_t job, const struct task_row *row);
-	enum store_result (*tasks)(struct store *s, int64_t job, task_visit *visit,
-	                           void *context); /* by position */
-	/* All of a job's tasks in figures; zeroes when there is none. */
-	enum store_result (*task_counts)(struct store *s, int64_t job, struct task_counts *counts);
-	/* Tasks of any job whose stall_at is set and not after `now` (steady time), in any order.
-	 */
-	enum store_result (*stalled)(struct store *s, int64_t now, size_t limit,
-	                             stalled_visit *visit, void *context);
-
-	enum store_result (*deliverable_get)(struct store *s, int64_t job, const char *id,
-	                                     struct deliverable_row *row);
-	enum store_result (*deliverable_put)(struct store *s, int64_t job,
-	                                     const struct deliverable_row *row);
-	enum store_result (*deliverables)(struct store *s, int64_t job, deliverable_visit *visit,
-	                                  void *context); /* in order of insertion */
-
-	enum store_result (*event_add)(struct store *s, int64_t job, const struct event_row *row);
-	/* Ascending: seq > from.  Descending: seq < from (UINT64_MAX: from the end). */
-	enum store_result (*events)(struct store *s, int64_t job, uint64_t from, bool descending,
-	                            size_t limit, event_visit *visit, void *context);
-
-	enum store_result (*idempotency_get)(struct store *s, const char *scope, const char *key,
-	                                     struct idempotency_row *row);
-	enum store_result (*idempotency_put)(struct store *s, const struct idempotency_row *row);
-
-	enum store_result (*clock_get)(struct store *s,
-	                               struct clock_row *row); /* NONE: it was never put */
-	enum store_result (*clock_put)(struct store *s, const struct clock_row *row);
-
-	/*
-	 * Removes at most `budget` rows in all: what is left of deleted jobs, idempotency rows
-	 * older than `keys_before`, and events of jobs that ended before `logs_before` or that hold
-	 * more than `most_events` (ended jobs only, oldest first, never the last event); raises the
-	 * job's `first` with it.  OK: there may be more; NONE: nothing to do.
-	 */
-	enum store_result (*prune)(struct store *s, int64_t keys_before, int64_t logs_before,
-	                           uint64_t most_events, size_t budget);
-	/* How many rows prune() would remove.  Counting may stop at `limit` of a kind. */
-	enum store_result (*overdue)(struct store *s, int64_t keys_before, int64_t logs_before,
-	                             uint64_t most_events, size_t limit, uint64_t *rows);
 	/*
 	 * Housekeeping outside a transaction (the WAL checkpoint), which waits for nobody.  NONE:
 	 * what was written since the last one is not worth it.  BUSY: somebody has been in the way

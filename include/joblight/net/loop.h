@@ -5,7 +5,7 @@
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
 
-#include "joblight/core/batch.h"
+#include "joblight/core/bus.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
 
@@ -15,6 +15,7 @@ struct dispatch;
 struct loops_config {
 	const struct limits *limits;
 	const struct service *service;
+	struct bus *bus;                 /* every loop joins it */
 	const char *host;                /* address or name to listen on */
 	unsigned port;                   /* 0: any free one */
 	unsigned count;                  /* loops */
@@ -30,8 +31,6 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 void loops_start(struct loops *l); /* starts the threads */
 unsigned loops_port(const struct loops *l);
 
-/* The store thread hands out what it committed: broadcast, then answer.  Any one thread. */
-void loops_deliver(void *loops, struct batch *batch, struct op *ops);
 /* A reader thread hands back an answered request.  Any thread. */
 void loop_deliver_read(struct read_request *r);
 

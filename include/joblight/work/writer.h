@@ -2,7 +2,7 @@
  * The store thread: the only writer of the database, and the only one that checkpoints.
  *
  * It takes everything that is queued, runs it through the engine in one transaction (group commit),
- * and hands out what was committed.  writer_hand_out() in writer.c is the only way from an op to
+ * and hands out what was committed.  commit_and_answer() in writer.c is the only way from an op to
  * its answer: commit, then broadcast, then answer.  By itself it notices tasks that were silent for
  * too long (the same transaction and broadcast, nobody to answer), prunes, and checkpoints.
  */
