@@ -10,16 +10,9 @@
 #include "joblight/core/outcome.h"
 
 enum op_kind {
-	OP_JOB_CREATE,
-	OP_JOB_PATCH,
-	OP_JOB_DELETE,
-	OP_TASK_CREATE, /* one new task; exists: 409 */
-	OP_TASK_PUT,    /* one task by its id, created when unknown */
-	OP_TASK_REPORT, /* the webhook: one or many, created when unknown */
-	OP_DELIVERABLE, /* one new deliverable; exists: 409 */
-	OP_COMMAND,     /* a word to the workers */
-	OP_STALL, /* the server's own: a task has been silent for too long; nobody waits for an
-	             answer */
+#define OP(kind, apply, decode, scope) OP_##kind,
+#include "joblight/core/ops.def"
+#undef OP
 	OP_KIND_COUNT
 };
 
