@@ -77,6 +77,18 @@ void channels_tell_counts(struct hub *h)
 	}
 }
 
+unsigned hub_watchers(const struct hub *h, const char *job_id)
+{
+	const struct channel *c = channel_find(h, job_id);
+
+	return (c ? c->watchers : 0) + audience_total(h->audience, job_id);
+}
+
+void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count)
+{
+	audience_set(h->audience, job_id, who, count);
+}
+
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 {
 	if (c->count == c->cap) {

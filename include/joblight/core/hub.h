@@ -25,6 +25,7 @@
 #include "joblight/core/batch.h"
 #include "joblight/core/query.h"
 #include "joblight/core/ring.h"
+#include "joblight/core/type_filter.h"
 
 struct hub;
 struct channel;
@@ -77,20 +78,11 @@ struct subscriber_ops {
 	bool (*takes)(struct subscriber *s);
 };
 
-/* The kinds of messages a subscriber may choose from: the event types, and presence. */
-#define TYPE_BIT(type) (1u << (type))
-#define TYPE_BIT_PRESENCE TYPE_BIT(EVENT_TYPE_COUNT)
-#define TYPE_BITS_ALL (2 * TYPE_BIT_PRESENCE - 1)
-_Static_assert(TYPE_BITS_ALL <= UINT8_MAX, "subscriber.types holds every kind");
-
 /* What a subscriber may ask for: the period of its heartbeats, and for how many browser tabs it
  * speaks. */
 #define HEARTBEAT_SECONDS_MIN 5
 #define HEARTBEAT_SECONDS_MAX 60
 #define TABS_MAX 32
-
-/* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
-bool hub_types_parse(struct slice list, unsigned *types);
 
 /* Private to the hub but for reading `cursor`, `channel` != NULL (attached), `blocked` and
  * `chunked`. */
