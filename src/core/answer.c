@@ -1,61 +1,64 @@
-#include "answer.h"
+#include "joblight/core/answer.h"
+
+#include <stdio.h>
 
 #include "joblight/core/cursor.h"
-#include "joblight/core/encode.h"
+#include "joblight/core/json.h"
 
-void answer_position(struct op *op, const struct job_state *job, uint64_t first, uint64_t last)
+static const bool has_watchers[OP_KIND_COUNT] = {
+#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = watchers,
+#include "joblight/core/ops.def"
+#undef OP
+};
+
+/* One object with more members before its closing brace.  A stored answer of joblight 0.1 has no
+ * closing brace. */
+static void add_object(struct buf *out, struct slice object, const char *members)
 {
-	memcpy(op->epoch, job->row.epoch, sizeof(op->epoch));
-	op->seq_first = first;
-	op->seq_last = last;
+	if (object.len && object.ptr[object.len - 1] == '}')
+		object.len--;
+	buf_slice(out, object);
+	buf_text(out, members);
+	buf_char(out, '}');
 }
 
-/* The snapshot of a job that this op made, from the rows at hand. */
-void answer_created_job(struct op *op, const struct job_state *job, const struct task_row *tasks)
+void answer_encode(struct buf *out, const struct op *op, unsigned watchers)
 {
-	buf_char(&op->body, '{');
-	encode_job_head(&op->body, &job->row);
-	buf_text(&op->body, ",\"tasks\":[");
-	for (size_t i = 0; i < op->task_count; i++) {
-		if (i)
-			buf_char(&op->body, ',');
-		encode_task(&op->body, &tasks[i]);
+	const char *at = op->body.ptr, *end = at + op->body.len;
+	char members[40] = "";
+
+	if (has_watchers[op->kind])
+		snprintf(members, sizeof(members), ",\"watchers\":%u", watchers);
+	if (op->batch)
+		buf_char(out, '[');
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		add_object(out, (struct slice){ at, (size_t)(newline - at) }, members);
+		at = newline + 1;
+		if (at < end)
+			buf_char(out, ',');
 	}
-	buf_text(&op->body, "],\"deliverables\":[]");
-	encode_job_position(&op->body, &job->row);
-	buf_char(&op->body, '\n');
+	if (op->batch)
+		buf_char(out, ']');
 }
 
-void answer_job(struct op *op, const struct job_state *job)
+void answer_encode_ack(struct buf *out, const struct op *op, unsigned watchers)
 {
-	buf_char(&op->body, '{');
-	encode_job_head(&op->body, &job->row);
-	encode_job_position(&op->body, &job->row);
-	buf_char(&op->body, '\n');
+	buf_text(out, "{\"type\":\"ack\",\"id\":");
+	json_string(out, slice_of(op->key));
+	buf_text(out, ",\"seq\":");
+	buf_u64(out, op->seq_last);
+	buf_text(out, ",\"cursor\":\"");
+	cursor_add(out, op->epoch, op->seq_last);
+	buf_text(out, "\",\"watchers\":");
+	buf_u64(out, watchers);
+	buf_text(out, op->replayed ? ",\"duplicate\":true}" : "}");
 }
 
-void answer_task(struct op *op, const struct job_state *job, const struct task_state *task)
+/* A created job's body begins with {"id":"…", whether it is new or stored. */
+struct slice answer_job_id(const struct op *op)
 {
-	encode_task(&op->body, &task->row);
-	op->body.len--; /* its closing brace: the position goes inside */
-	encode_job_position(&op->body, &job->row);
-	buf_char(&op->body, '\n');
-}
+	const char *id = op->body.ptr + strlen("{\"id\":\"");
 
-void answer_deliverable(struct op *op, const struct job_state *job,
-                        const struct deliverable_row *deliverable)
-{
-	encode_deliverable(&op->body, deliverable);
-	op->body.len--; /* its closing brace: the position goes inside */
-	encode_job_position(&op->body, &job->row);
-	buf_char(&op->body, '\n');
-}
-
-void answer_report(struct op *op, const struct job_state *job)
-{
-	buf_text(&op->body, "{\"ok\":true,\"seq\":");
-	buf_u64(&op->body, job->row.seq);
-	buf_text(&op->body, ",\"cursor\":\"");
-	cursor_add(&op->body, job->row.epoch, job->row.seq);
-	buf_text(&op->body, "\"\n");
+	return (struct slice){ id, strcspn(id, "\"") };
 }

@@ -1,7 +1,7 @@
 #include "apply.h"
 
 #include "joblight/core/encode.h"
-#include "answer.h"
+#include "result.h"
 #include "event_log.h"
 
 bool apply_command(struct engine *e, struct op *op)
@@ -17,8 +17,8 @@ bool apply_command(struct engine *e, struct op *op)
 		                                     "the job has no task \"%s\"", op->task_id);
 	if (!event_log_command(e, job, &said))
 		return false;
-	answer_position(op, job, job->row.seq, job->row.seq);
-	answer_report(op, job);
+	result_position(op, job, job->row.seq, job->row.seq);
+	result_report(op, job);
 	op->problem.outcome = OUTCOME_CREATED;
 	return true;
 }

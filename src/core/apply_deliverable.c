@@ -1,7 +1,7 @@
 #include "apply.h"
 
 #include "joblight/base/xalloc.h"
-#include "answer.h"
+#include "result.h"
 #include "event_log.h"
 
 static bool check_deliverable(struct engine *e, struct op *op, const struct job_state *job,
@@ -47,8 +47,8 @@ bool apply_deliverable(struct engine *e, struct op *op)
 		ok = event_log_deliverable(e, job, &row);
 	}
 	if (ok) {
-		answer_position(op, job, job->row.seq, job->row.seq);
-		answer_deliverable(op, job, &row);
+		result_position(op, job, job->row.seq, job->row.seq);
+		result_deliverable(op, job, &row);
 		op->problem.outcome = OUTCOME_CREATED;
 	}
 	deliverable_row_finish(&row);

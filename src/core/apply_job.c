@@ -5,7 +5,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/encode.h"
-#include "answer.h"
+#include "result.h"
 #include "event_log.h"
 #include "silence.h"
 
@@ -87,8 +87,8 @@ bool apply_job_create(struct engine *e, struct op *op)
 	bool ok = event_log_job(e, job, JOB_UPDATE_CREATED | JOB_UPDATE_METADATA, tasks,
 	                        job->row.tasks);
 	if (ok) {
-		answer_position(op, job, 1, 1);
-		answer_created_job(op, job, tasks);
+		result_position(op, job, 1, 1);
+		result_created_job(op, job, tasks);
 		op->problem.outcome = OUTCOME_CREATED;
 	}
 	free(tasks);
@@ -116,8 +116,8 @@ bool apply_job_patch(struct engine *e, struct op *op)
 	if (!event_log_job(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0) ||
 	    !silence_limit_changed(e, job, patience))
 		return false;
-	answer_position(op, job, before + 1, job->row.seq);
-	answer_job(op, job);
+	result_position(op, job, before + 1, job->row.seq);
+	result_job(op, job);
 	return true;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
-#include "answer.h"
+#include "result.h"
 #include "event_log.h"
 #include "silence.h"
 
@@ -179,9 +179,9 @@ bool apply_task_report(struct engine *e, struct op *op)
 	for (size_t i = 0; i < op->task_count; i++) {
 		if (!apply_change(e, job, &op->tasks[i], &created))
 			return false;
-		answer_report(op, job);
+		result_report(op, job);
 	}
-	answer_position(op, job, before + 1, job->row.seq);
+	result_position(op, job, before + 1, job->row.seq);
 	return true;
 }
 
@@ -202,8 +202,8 @@ bool apply_task_put(struct engine *e, struct op *op)
 	struct task_state *task = apply_change(e, job, op->tasks, &created);
 	if (!task)
 		return false;
-	answer_position(op, job, job->row.seq, job->row.seq);
-	answer_task(op, job, task);
+	result_position(op, job, job->row.seq, job->row.seq);
+	result_task(op, job, task);
 	op->problem.outcome = created ? OUTCOME_CREATED : OUTCOME_OK;
 	return true;
 }

@@ -150,9 +150,9 @@ void encode_job_position(struct buf *out, const struct job_row *job)
 	buf_char(out, '"');
 }
 
-void encode_task(struct buf *out, const struct task_row *task)
+void encode_task_members(struct buf *out, const struct task_row *task)
 {
-	buf_text(out, "{\"id\":\"");
+	buf_text(out, "\"id\":\"");
 	buf_text(out, task->id);
 	buf_char(out, '"');
 	add_task_state(out, task);
@@ -162,13 +162,25 @@ void encode_task(struct buf *out, const struct task_row *task)
 	add_time_member(out, "updatedAt", task->updated);
 	add_time_member(out, "startedAt", task->started);
 	add_time_member(out, "endedAt", task->ended);
+}
+
+void encode_task(struct buf *out, const struct task_row *task)
+{
+	buf_char(out, '{');
+	encode_task_members(out, task);
 	buf_char(out, '}');
+}
+
+void encode_deliverable_members(struct buf *out, const struct deliverable_row *deliverable)
+{
+	buf_format(out, "\"id\":\"%s\"", deliverable->id);
+	add_deliverable_state(out, deliverable);
+	add_time_member(out, "createdAt", deliverable->created);
 }
 
 void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable)
 {
-	buf_format(out, "{\"id\":\"%s\"", deliverable->id);
-	add_deliverable_state(out, deliverable);
-	add_time_member(out, "createdAt", deliverable->created);
+	buf_char(out, '{');
+	encode_deliverable_members(out, deliverable);
 	buf_char(out, '}');
 }

@@ -8,7 +8,7 @@
 #include "idempotency.h"
 
 static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
-#define OP(kind, apply, decode, scope) [OP_##kind] = apply,
+#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = apply,
 #include "joblight/core/ops.def"
 #undef OP
 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const enum key_scope scopes[OP_KIND_COUNT] = {
-#define OP(kind, apply, decode, scope) [OP_##kind] = scope,
+#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = scope,
 #include "joblight/core/ops.def"
 #undef OP
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/answer.h"
 #include "joblight/core/json.h"
 #include "websocket_private.h"
 
@@ -39,15 +40,7 @@ static void say_ack(struct ws *w, const struct op *op)
 {
 	struct buf json = { 0 };
 
-	buf_text(&json, "{\"type\":\"ack\",\"id\":");
-	json_string(&json, slice_of(op->key));
-	buf_text(&json, ",\"seq\":");
-	buf_u64(&json, op->seq_last);
-	buf_text(&json, ",\"cursor\":\"");
-	cursor_add(&json, op->epoch, op->seq_last);
-	buf_text(&json, "\",\"watchers\":");
-	buf_u64(&json, hub_watchers(w->conn->loop->hub, op->job_id));
-	buf_text(&json, op->replayed ? ",\"duplicate\":true}" : "}");
+	answer_encode_ack(&json, op, hub_watchers(w->conn->loop->hub, op->job_id));
 	ws_say(w, &json);
 }
 

@@ -25,11 +25,14 @@ struct command {
 void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                     const struct command *command);
 
-/* Members of the snapshot, without braces around the whole. */
-void encode_job_head(struct buf *out, const struct job_row *job); /* "id":… "endedAt" */
-void encode_job_position(struct buf *out,
-                         const struct job_row *job); /* ,"seq":…,"epoch":…,"cursor":… */
-void encode_task(struct buf *out, const struct task_row *task); /* a whole object */
+/* Members, without the braces around them. */
+void encode_job_head(struct buf *out, const struct job_row *job);     /* "id":… to "endedAt" */
+void encode_job_position(struct buf *out, const struct job_row *job); /* ,"seq" "epoch" "cursor" */
+void encode_task_members(struct buf *out, const struct task_row *task);
+void encode_deliverable_members(struct buf *out, const struct deliverable_row *deliverable);
+
+/* Whole objects. */
+void encode_task(struct buf *out, const struct task_row *task);
 void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable);
 
 #endif

@@ -10,7 +10,7 @@
 #include "joblight/core/outcome.h"
 
 enum op_kind {
-#define OP(kind, apply, decode, scope) OP_##kind,
+#define OP(kind, apply, decode, scope, watchers) OP_##kind,
 #include "joblight/core/ops.def"
 #undef OP
 	OP_KIND_COUNT
@@ -72,8 +72,8 @@ struct op {
 	bool replayed;          /* the stored answer of an earlier op with this key */
 	char epoch[EPOCH_LEN + 1];
 	uint64_t seq_first, seq_last; /* the events it made; 0: none */
-	/* The answer: one JSON object per item without its closing brace, each ended by a newline,
-	 * so that what only the loop knows ("watchers") can be added.  Empty for 204. */
+	/* The answer: a JSON object for each item, each followed by a newline; empty for 204.
+	 * answer.h makes the response of it. */
 	struct buf body;
 };
 
