@@ -68,10 +68,11 @@ static bool deliver_passing(struct hub *h, struct subscriber *s)
 	if (s->passing == c->passing_number)
 		return false;
 	s->passing = c->passing_number;
-	if (!(s->types & TYPE_BIT_PRESENCE))
+	if (!(s->types & TYPE_BIT(EVENT_PRESENCE)))
 		return false;
 	size_t at = wrap_begin(&h->scratch, 0);
-	frame_add_passing(&h->scratch, (enum framing)s->framing, buf_as_slice(&c->passing));
+	frame_add_ephemeral(&h->scratch, (enum framing)s->framing, EVENT_PRESENCE,
+	                    buf_as_slice(&c->passing));
 	if (s->chunked)
 		at = wrap_chunk(&h->scratch, at);
 	write_out(h, s, (struct slice){ h->scratch.ptr + at, h->scratch.len - at }, 0);

@@ -2,7 +2,7 @@
 
 #include "joblight/core/encode.h"
 
-static struct event *begin_event(struct engine *e, struct job_state *job, enum event_type type)
+struct event *event_log_begin(struct engine *e, struct job_state *job, enum event_type type)
 {
 	struct event *event = batch_add(e->batch);
 
@@ -17,8 +17,7 @@ static struct event *begin_event(struct engine *e, struct job_state *job, enum e
 	return event;
 }
 
-/* The JSON was appended to the batch's text; job->row.key exists by now. */
-static bool log_event_row(struct engine *e, struct job_state *job, struct event *event)
+bool event_log_end(struct engine *e, struct job_state *job, struct event *event)
 {
 	event->json_len = e->batch->text.len - event->json_at;
 	event->job_status = job->row.status;
@@ -33,20 +32,20 @@ static bool log_event_row(struct engine *e, struct job_state *job, struct event 
 
 bool event_log_task(struct engine *e, struct job_state *job, const struct task_state *task)
 {
-	struct event *event = begin_event(e, job, EVENT_TASK_UPDATE);
+	struct event *event = event_log_begin(e, job, EVENT_TASK_UPDATE);
 
 	encode_task_update(&e->batch->text, job->row.id, event->seq, job->row.updated, &task->row);
-	return log_event_row(e, job, event);
+	return event_log_end(e, job, event);
 }
 
 bool event_log_job(struct engine *e, struct job_state *job, unsigned extra,
                    const struct task_row *tasks, size_t count)
 {
-	struct event *event = begin_event(e, job, EVENT_JOB_UPDATE);
+	struct event *event = event_log_begin(e, job, EVENT_JOB_UPDATE);
 	struct buf *text = &e->batch->text;
 
 	encode_job_update(text, &job->row, event->seq, job->row.updated, extra, tasks, count);
-	bool ok = log_event_row(e, job, event);
+	bool ok = event_log_end(e, job, event);
 	event->title_at = text->len;
 	event->title_len = strlen(job->row.title);
 	buf_text(text, job->row.title);
@@ -56,19 +55,19 @@ bool event_log_job(struct engine *e, struct job_state *job, unsigned extra,
 bool event_log_deliverable(struct engine *e, struct job_state *job,
                            const struct deliverable_row *deliverable)
 {
-	struct event *event = begin_event(e, job, EVENT_DELIVERABLE);
+	struct event *event = event_log_begin(e, job, EVENT_DELIVERABLE);
 
 	encode_deliverable_event(&e->batch->text, job->row.id, event->seq, job->row.updated,
 	                         deliverable);
-	return log_event_row(e, job, event);
+	return event_log_end(e, job, event);
 }
 
 bool event_log_command(struct engine *e, struct job_state *job, const struct command *command)
 {
-	struct event *event = begin_event(e, job, EVENT_COMMAND);
+	struct event *event = event_log_begin(e, job, EVENT_COMMAND);
 
 	encode_command(&e->batch->text, job->row.id, event->seq, job->row.updated, command);
-	return log_event_row(e, job, event);
+	return event_log_end(e, job, event);
 }
 
 void event_log_deletion(struct engine *e, const struct job_row *job)

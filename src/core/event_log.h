@@ -11,6 +11,13 @@
 
 struct command;
 
+/*
+ * Any event: begin() makes it and raises the job's seq, the caller appends its JSON to the batch's
+ * text, and end() writes it to the log.  The job's row has its key by then.
+ */
+struct event *event_log_begin(struct engine *e, struct job_state *job, enum event_type type);
+bool event_log_end(struct engine *e, struct job_state *job, struct event *event);
+
 bool event_log_task(struct engine *e, struct job_state *job, const struct task_state *task);
 /* `extra` holds bits of enum job_update_extra; `tasks` are the tasks of a new job. */
 bool event_log_job(struct engine *e, struct job_state *job, unsigned extra,

@@ -263,7 +263,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 	*s = (struct subscriber){
 		.ops = ops,
 		.framing = (uint8_t)a->framing,
-		.types = (uint8_t)a->types,
+		.types = (uint16_t)a->types,
 		.asker = a->asker,
 		.chunked = a->chunked,
 		.heartbeat_s = a->heartbeat_s,

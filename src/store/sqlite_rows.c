@@ -437,7 +437,7 @@ static bool event_from(sqlite3_stmt *st, struct event_row *row)
 		.json.ptr = sqlite3_column_blob(st, 3),
 		.json.len = (size_t)sqlite3_column_bytes(st, 3),
 	};
-	return type >= 0 && type < EVENT_TYPE_COUNT && row->json.ptr;
+	return type >= 0 && type < EVENT_LOGGED_COUNT && row->json.ptr;
 }
 
 enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending,

@@ -31,7 +31,7 @@ void ws_wake(struct conn *c)
 
 void ws_add_frame(struct ws *w, struct slice json)
 {
-	frame_add_passing(&w->out, FRAME_WS, json);
+	frame_add_ws(&w->out, json);
 	ws_enqueue(w);
 }
 

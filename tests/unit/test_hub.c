@@ -1081,7 +1081,7 @@ static void lists_of_types_are_read(void **state)
 	assert_true(hub_types_parse(SLICE("task_update"), &types));
 	assert_int_equal(types, TYPE_BIT(EVENT_TASK_UPDATE));
 	assert_true(hub_types_parse(SLICE("presence,command,presence"), &types));
-	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
+	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
 	assert_true(
 	    hub_types_parse(SLICE("task_update,job_update,deliverable,command,presence"), &types));
 	assert_int_equal(types, TYPE_BITS_ALL);

@@ -64,7 +64,7 @@ static void subscribing_may_choose_types(void **state)
 	    "{\"jobId\":\"j\",\"types\":\"command,presence\",\"type\":\"subscribe\"}");
 
 	(void)state;
-	assert_int_equal(m.types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
+	assert_int_equal(m.types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
 	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":\"x\"}", OUTCOME_INVALID_FIELD,
 	        "types");
 	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":[]}", OUTCOME_INVALID_FIELD,

@@ -43,12 +43,13 @@ static struct slice json_of(uint64_t seq)
 static void append(struct bench *b, uint64_t first, uint64_t last)
 {
 	for (uint64_t seq = first; seq <= last; seq++)
-		ring_append(b->ring, seq, (enum event_type)(seq % EVENT_TYPE_COUNT), json_of(seq));
+		ring_append(b->ring, seq, (enum event_type)(seq % EVENT_LOGGED_COUNT),
+		            json_of(seq));
 }
 
 static void add_frame(struct buf *out, enum framing f, uint64_t seq)
 {
-	frame_add(out, f, EPOCH, seq, (enum event_type)(seq % EVENT_TYPE_COUNT), json_of(seq));
+	frame_add(out, f, EPOCH, seq, (enum event_type)(seq % EVENT_LOGGED_COUNT), json_of(seq));
 }
 
 /* What comes behind `seq` in at most `most` bytes ends with `last`. */
@@ -248,7 +249,7 @@ static void every_framing_has_the_same_json(void **state)
 		struct slice json = ring_json(b.ring, seq), must = json_of(seq);
 		assert_int_equal(json.len, must.len);
 		assert_memory_equal(json.ptr, must.ptr, must.len);
-		assert_int_equal(ring_type(b.ring, seq), seq % EVENT_TYPE_COUNT);
+		assert_int_equal(ring_type(b.ring, seq), seq % EVENT_LOGGED_COUNT);
 	}
 	close_ring(&b);
 }

@@ -86,9 +86,10 @@ static void change_task(struct store *s, struct job_row *job, uint64_t *seed)
 static void add_event(struct store *s, struct job_row *job, uint64_t *seed)
 {
 	char json[32];
-	struct event_row row = {
-		++job->seq, (enum event_type)below(seed, EVENT_TYPE_COUNT), below(seed, 100), { 0 }
-	};
+	struct event_row row = { ++job->seq,
+		                 (enum event_type)below(seed, EVENT_LOGGED_COUNT),
+		                 below(seed, 100),
+		                 { 0 } };
 
 	snprintf(json, sizeof json, "{\"n\":%u}", below(seed, 1000));
 	row.json = slice_of(json);

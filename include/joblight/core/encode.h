@@ -5,6 +5,10 @@
 #include "joblight/base/buf.h"
 #include "joblight/core/model.h"
 
+/* The members that every event begins and ends with, and its braces. */
+void encode_event_start(struct buf *out, enum event_type type, const char *job_id, uint64_t seq);
+void encode_event_end(struct buf *out, int64_t time);
+
 /* The event's JSON: the state after the change.  Bytes go to `out`. */
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                         const struct task_row *task);

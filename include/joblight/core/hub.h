@@ -92,7 +92,8 @@ struct subscriber {
 	uint64_t cursor;
 	uint32_t index;
 	uint32_t passing; /* the last passing message it got */
-	uint8_t framing, types;
+	uint16_t types;   /* TYPE_BITs */
+	uint8_t framing;
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s; /* 0: the server's standard period */
 	uint8_t tabs;        /* counted as so many watchers */
@@ -103,6 +104,8 @@ struct subscriber {
 	struct outbox *outbox;
 	uint64_t asker; /* of its attach */
 };
+
+_Static_assert(TYPE_BITS_ALL <= UINT16_MAX, "subscriber.types has a bit for each type");
 
 struct hub_ops {
 	/* Takes the request and later gives it back through its done(); false: overloaded, still

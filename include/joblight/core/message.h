@@ -15,12 +15,9 @@
 #include "joblight/core/presence.h"
 
 enum message_kind {
-	MESSAGE_SUBSCRIBE,
-	MESSAGE_UNSUBSCRIBE,
-	MESSAGE_UPDATE,
-	MESSAGE_COMMAND,
-	MESSAGE_PRESENCE,
-	MESSAGE_PING,
+#define MESSAGE(kind, name, take, id, job) MESSAGE_##kind,
+#include "joblight/core/messages.def"
+#undef MESSAGE
 	MESSAGE_KIND_COUNT
 };
 

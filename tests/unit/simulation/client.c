@@ -90,7 +90,7 @@ void client_hear_passing(struct client *c, const struct node *n, const char *job
                          unsigned number)
 {
 	if (c->node == n && c->state == CLIENT_OPEN && !c->polls && !strcmp(c->job_id, job_id))
-		c->passed = c->types & TYPE_BIT_PRESENCE ? number : 0;
+		c->passed = c->types & TYPE_BIT(EVENT_PRESENCE) ? number : 0;
 }
 
 /* Openings. */
