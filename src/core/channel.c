@@ -40,7 +40,7 @@ void channel_drop(struct hub *h, struct channel *c)
 		if (h->spans[f].ring == c->ring)
 			h->spans[f].ring = NULL;
 	ring_free(c->ring);
-	buf_finish(&c->passing);
+	buf_finish(&c->ephemeral);
 	free(c->title);
 	free(c->subscribers);
 	free(c);
@@ -71,7 +71,7 @@ void channels_tell_counts(struct hub *h)
 		unsigned count = now ? now->watchers : 0;
 		list_remove(&c->count_link);
 		c->counted = false;
-		if (c->told != count || c->passing_outdated || c->deleted)
+		if (c->told != count || c->ephemeral_outdated || c->deleted)
 			h->ops->watchers(h->context, c->job_id, count);
 		c->told = count;
 	}

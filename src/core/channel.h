@@ -27,16 +27,16 @@ struct channel {
 	uint64_t state_seq; /* title and status are as of this event */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
-	uint32_t watchers;         /* what the subscribers count for, all together */
-	uint32_t visit;            /* those below it wait for their visit in this round */
-	bool again;                /* published to while a round was under way */
-	uint64_t paced_until;      /* a crowd's next round begins no earlier */
-	uint64_t round_head;       /* the head when the last one began */
-	unsigned told;             /* watchers last told to the others */
-	struct buf passing;        /* the last message that is not logged */
-	uint32_t passing_number;   /* of it; 0: there was none */
-	unsigned passing_watchers; /* the count when it was handed out */
-	bool passing_outdated;     /* an opening has told another count since */
+	uint32_t watchers;           /* what the subscribers count for, all together */
+	uint32_t visit;              /* those below it wait for their visit in this round */
+	bool again;                  /* published to while a round was under way */
+	uint64_t paced_until;        /* a crowd's next round begins no earlier */
+	uint64_t round_head;         /* the head when the last one began */
+	unsigned told;               /* watchers last told to the others */
+	struct buf ephemeral;        /* the last message that is not logged */
+	uint32_t ephemeral_number;   /* of it; 0: there was none */
+	unsigned ephemeral_watchers; /* the count when it was handed out */
+	bool ephemeral_outdated;     /* an opening has told another count since */
 	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;

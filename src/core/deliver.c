@@ -61,18 +61,18 @@ static size_t next_wanted(struct hub *h, struct subscriber *s)
 }
 
 /* The message that is not logged, behind everything that is. */
-static bool deliver_passing(struct hub *h, struct subscriber *s)
+static bool deliver_ephemeral(struct hub *h, struct subscriber *s)
 {
 	const struct channel *c = s->channel;
 
-	if (s->passing == c->passing_number)
+	if (s->ephemeral == c->ephemeral_number)
 		return false;
-	s->passing = c->passing_number;
+	s->ephemeral = c->ephemeral_number;
 	if (!(s->types & TYPE_BIT(EVENT_PRESENCE)))
 		return false;
 	size_t at = wrap_begin(&h->scratch, 0);
 	frame_add_ephemeral(&h->scratch, (enum framing)s->framing, EVENT_PRESENCE,
-	                    buf_as_slice(&c->passing));
+	                    buf_as_slice(&c->ephemeral));
 	if (s->chunked)
 		at = wrap_chunk(&h->scratch, at);
 	write_out(h, s, (struct slice){ h->scratch.ptr + at, h->scratch.len - at }, 0);
@@ -113,7 +113,7 @@ static enum step deliver_ring(struct hub *h, struct subscriber *s)
 		return STEP_STOP;
 	}
 	if (subscriber_caught_up(s))
-		return deliver_passing(h, s) ? STEP_MORE : STEP_STOP;
+		return deliver_ephemeral(h, s) ? STEP_MORE : STEP_STOP;
 	if (!ring_reaches(c->ring, s->cursor))
 		return STEP_LAPPED;
 	size_t most = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : next_wanted(h, s);

@@ -71,28 +71,28 @@ void hub_publish(struct hub *h, const struct batch *b)
 		publish(h, b, &b->events[i]);
 }
 
-void hub_pass(struct hub *h, const char *job_id, struct slice json)
+void hub_publish_ephemeral(struct hub *h, const char *job_id, struct slice json)
 {
 	struct channel *c = channel_find(h, job_id);
 
 	if (!c || !c->count)
 		return;
-	if (!c->passing_outdated && json.len == c->passing.len &&
-	    !memcmp(json.ptr, c->passing.ptr, json.len))
+	if (!c->ephemeral_outdated && json.len == c->ephemeral.len &&
+	    !memcmp(json.ptr, c->ephemeral.ptr, json.len))
 		return;
-	c->passing_outdated = false;
-	c->passing_watchers = hub_watchers(h, job_id);
-	c->passing.len = 0;
-	buf_slice(&c->passing, json);
-	c->passing_number++;
+	c->ephemeral_outdated = false;
+	c->ephemeral_watchers = hub_watchers(h, job_id);
+	c->ephemeral.len = 0;
+	buf_slice(&c->ephemeral, json);
+	c->ephemeral_number++;
 	channel_mark(h, c);
 }
 
-bool hub_passed(const struct hub *h, const char *job_id)
+bool hub_has_ephemeral(const struct hub *h, const char *job_id)
 {
 	const struct channel *c = channel_find(h, job_id);
 
-	return c && (c->passing_number || c->passing_outdated);
+	return c && (c->ephemeral_number || c->ephemeral_outdated);
 }
 
 /* Rounds. */

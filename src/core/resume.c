@@ -92,15 +92,15 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 	struct channel *c = s->channel;
 
 	s->cursor = o->start;
-	s->passing = c->passing_number; /* the opening tells what it told */
+	s->ephemeral = c->ephemeral_number; /* the opening tells what it told */
 	s->open = true;
 	o->job_id = c->job_id;
 	o->title = c->title;
 	o->epoch = c->epoch;
 	o->status = c->status;
 	o->watchers = hub_watchers(h, c->job_id);
-	if (!s->ops->ready && o->watchers != (c->passing_number ? c->passing_watchers : 1))
-		c->passing_outdated = true;
+	if (!s->ops->ready && o->watchers != (c->ephemeral_number ? c->ephemeral_watchers : 1))
+		c->ephemeral_outdated = true;
 	o->heartbeat_ms = subscriber_heartbeat_ms(h, s);
 	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
 	if (!s->ops->ready && !o->again)

@@ -99,8 +99,8 @@ static void tell(struct crowd *c, struct gathering *g, uint64_t now)
 	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}",
 	           g->job_id, watchers, buf_string(&agents));
 	/* One who is alone knows it from `connected`. */
-	if (watchers > 1 || agents.len > 2 || hub_passed(l->hub, g->job_id))
-		hub_pass(l->hub, g->job_id, buf_as_slice(&json));
+	if (watchers > 1 || agents.len > 2 || hub_has_ephemeral(l->hub, g->job_id))
+		hub_publish_ephemeral(l->hub, g->job_id, buf_as_slice(&json));
 	buf_finish(&agents);
 	buf_finish(&json);
 	tell_wants(g, watchers);

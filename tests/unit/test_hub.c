@@ -1090,17 +1090,17 @@ static void lists_of_types_are_read(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
-static void a_passing_message_comes_behind_the_events_and_once(void **state)
+static void an_ephemeral_message_comes_after_the_events_and_once(void **state)
 {
 	struct bench *b = *state;
 	struct watcher w = { 0 }, late = { 0 };
 
-	hub_pass(b->hub, "j", SLICE("{\"p\":0}")); /* nobody is there */
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":0}")); /* nobody is there */
 	watch_from(b, &w, 5);
 	hub_block(b->hub, &w.subscriber);
-	hub_pass(b->hub, "j", SLICE("{\"p\":1}"));
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":1}"));
 	publish_many(b, A, 6, 7);
-	hub_pass(b->hub, "j", SLICE("{\"p\":2}"));
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":2}"));
 	hub_writable(b->hub, &w.subscriber);
 	told(&w, "6 7 data: {\"p\":2} ");
 	watch(b, &late, A ".7");
@@ -1154,7 +1154,7 @@ int main(void)
 		HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),
 		HUB_TEST(a_watcher_gets_the_types_it_chose),
 		HUB_TEST(lists_of_types_are_read),
-		HUB_TEST(a_passing_message_comes_behind_the_events_and_once),
+		HUB_TEST(an_ephemeral_message_comes_after_the_events_and_once),
 	};
 
 	return RUN("hub", tests);

@@ -91,8 +91,8 @@ struct subscriber {
 	struct channel *channel;
 	uint64_t cursor;
 	uint32_t index;
-	uint32_t passing; /* the last passing message it got */
-	uint16_t types;   /* TYPE_BITs */
+	uint32_t ephemeral; /* the last ephemeral message it got */
+	uint16_t types;     /* TYPE_BITs */
 	uint8_t framing;
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s; /* 0: the server's standard period */
@@ -177,9 +177,9 @@ void hub_publish(struct hub *h, const struct batch *b);
  * nobody watches, or when it is the same as the last one and no opening has told another count of
  * watchers since.
  */
-void hub_pass(struct hub *h, const char *job_id, struct slice json);
+void hub_publish_ephemeral(struct hub *h, const char *job_id, struct slice json);
 /* There was such a message, or somebody needs one: an opening has told a count that is not one. */
-bool hub_passed(const struct hub *h, const char *job_id);
+bool hub_has_ephemeral(const struct hub *h, const char *job_id);
 
 /* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back.
  */

@@ -86,8 +86,8 @@ bool client_wants(const struct client *c, uint64_t seq)
 	return c->types & TYPE_BIT(life_fact(c->life, seq)->type);
 }
 
-void client_hear_passing(struct client *c, const struct node *n, const char *job_id,
-                         unsigned number)
+void client_hear_ephemeral(struct client *c, const struct node *n, const char *job_id,
+                           unsigned number)
 {
 	if (c->node == n && c->state == CLIENT_OPEN && !c->polls && !strcmp(c->job_id, job_id))
 		c->passed = c->types & TYPE_BIT(EVENT_PRESENCE) ? number : 0;
@@ -343,5 +343,5 @@ void client_check_at_rest(const struct client *c)
 	for (uint64_t seq = c->seen + 1; seq <= c->life->head; seq++)
 		promise(!client_wants(c, seq), NAME ": is at %llu of %llu and nothing comes",
 		        NAMED(c), (unsigned long long)c->seen, (unsigned long long)c->life->head);
-	promise(!c->passed, NAME ": passing message %u did not come", NAMED(c), c->passed);
+	promise(!c->passed, NAME ": ephemeral message %u did not come", NAMED(c), c->passed);
 }

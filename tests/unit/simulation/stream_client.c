@@ -47,11 +47,11 @@ static uint64_t next_wanted(const struct client *c)
 	return seq;
 }
 
-static void add_passing(const struct client *c, struct buf *out)
+static void add_ephemeral(const struct client *c, struct buf *out)
 {
 	struct buf json = { 0 };
 
-	world_passing_json(c->job_id, c->passed, &json);
+	world_ephemeral_json(c->job_id, c->passed, &json);
 	if (c->framing == FRAME_WS)
 		add_ws_header(out, json.len);
 	else
@@ -68,7 +68,7 @@ static bool wire_starts_with(const struct client *c, const struct buf *frame)
 
 enum frame_kind { OPENING, EVENT, PASSING };
 
-/* What must come now.  A passing message may come between any two frames, and replaces the one
+/* What must come now.  A ephemeral message may come between any two frames, and replaces the one
  * before. */
 static enum frame_kind next_frame(const struct client *c, struct buf *out)
 {
@@ -80,7 +80,7 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 		return OPENING;
 	}
 	if (c->passed) {
-		add_passing(c, out);
+		add_ephemeral(c, out);
 		if (wire_starts_with(c, out))
 			return PASSING;
 		out->len = 0;

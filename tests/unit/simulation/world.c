@@ -334,7 +334,7 @@ void world_keep_pace(struct node *n)
 		n->world->now = due;
 }
 
-void world_passing_json(const char *job_id, unsigned number, struct buf *out)
+void world_ephemeral_json(const char *job_id, unsigned number, struct buf *out)
 {
 	buf_format(out, "{\"type\":\"presence\",\"jobId\":\"%s\",\"n\":%u}", job_id, number);
 }
@@ -345,11 +345,11 @@ unsigned world_pass(struct node *n, unsigned job)
 	char id[ID_MAX + 1];
 
 	world_job_name(job, id);
-	world_passing_json(id, ++n->passing[job], &json);
+	world_ephemeral_json(id, ++n->ephemeral[job], &json);
 	trace("hub %u passes %.*s", n->number, (int)json.len, json.ptr);
-	hub_pass(n->hub, id, buf_as_slice(&json));
+	hub_publish_ephemeral(n->hub, id, buf_as_slice(&json));
 	buf_finish(&json);
-	return n->passing[job];
+	return n->ephemeral[job];
 }
 
 void world_tick(struct node *n)
