@@ -81,12 +81,12 @@ unsigned hub_watchers(const struct hub *h, const char *job_id)
 {
 	const struct channel *c = channel_find(h, job_id);
 
-	return (c ? c->watchers : 0) + audience_total(h->audience, job_id);
+	return (c ? c->watchers : 0) + remote_watchers_total(h->remote_watchers, job_id);
 }
 
-void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count)
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count)
 {
-	audience_set(h->audience, job_id, who, count);
+	remote_watchers_set(h->remote_watchers, job_id, who, count);
 }
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s)

@@ -62,7 +62,7 @@ struct hub {
 	struct list stalls;                   /* the earliest first: all have one constant delay */
 	struct list retries; /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
-	struct audience *audience;
+	struct remote_watchers *remote_watchers;
 	struct buf scratch;               /* one write is put together here */
 	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
 	struct hub_stats stats;

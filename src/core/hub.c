@@ -14,7 +14,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	h->context = context;
 	h->budget.most = limits->rings_bytes;
 	h->pace_ms = limits->pace_ms;
-	h->audience = audience_create();
+	h->remote_watchers = remote_watchers_create();
 	list_init(&h->dirty);
 	list_init(&h->paced);
 	list_init(&h->counts);
@@ -36,7 +36,7 @@ void hub_free(struct hub *h)
 		channel_drop(h, c);
 	while (!list_empty(&h->idle)) /* the retired ones */
 		channel_drop(h, container_of(h->idle.next, struct channel, idle_link));
-	audience_free(h->audience);
+	remote_watchers_free(h->remote_watchers);
 	buf_finish(&h->scratch);
 	for (int f = 0; f < FRAMING_COUNT; f++)
 		buf_finish(&h->spans[f].bytes);

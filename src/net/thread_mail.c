@@ -134,7 +134,7 @@ static void hear_note(struct loop *l, const struct note *n)
 {
 	switch (n->kind) {
 	case NOTE_WATCHERS:
-		hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
+		hub_set_remote_watchers(l->hub, n->job_id, n->who, n->count);
 		crowd_changed(l->crowd, n->job_id);
 		return;
 	case NOTE_PRESENCE:

@@ -807,11 +807,11 @@ static void others_are_told_how_many_watch(void **state)
 	assert_string_equal(b->told, "j:1 ");
 	watch(b, &v, A ".5");
 	assert_int_equal(hub_watchers(b->hub, "j"), 2);
-	hub_watchers_elsewhere(b->hub, "j", 1, 5);
-	hub_watchers_elsewhere(b->hub, "j", 2, 1);
-	hub_watchers_elsewhere(b->hub, "k", 1, 7);
+	hub_set_remote_watchers(b->hub, "j", 1, 5);
+	hub_set_remote_watchers(b->hub, "j", 2, 1);
+	hub_set_remote_watchers(b->hub, "k", 1, 7);
 	assert_int_equal(hub_watchers(b->hub, "j"), 8);
-	hub_watchers_elsewhere(b->hub, "j", 1, 0);
+	hub_set_remote_watchers(b->hub, "j", 1, 0);
 	assert_int_equal(hub_watchers(b->hub, "j"), 3);
 	leave(&v);
 	leave(&w);

@@ -197,7 +197,7 @@ bool hub_tick(struct hub *h, uint64_t now_ms);
 
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */
 /* Another loop (or node) has this many. */
-void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count);
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count);
 
 /*
  * It did not want every type, so it has passed over events that it never saw: what it hears carries

@@ -43,7 +43,7 @@ static void hub_tells(void *context, const char *job_id, unsigned count)
 	n->told[job].count = count;
 	for (unsigned i = 0; i < w->node_count; i++)
 		if (&w->nodes[i] != n)
-			hub_watchers_elsewhere(w->nodes[i].hub, job_id, n->number, count);
+			hub_set_remote_watchers(w->nodes[i].hub, job_id, n->number, count);
 }
 
 static const struct hub_ops hub_ops = { hub_reads, hub_wakes, hub_tells };
