@@ -13,7 +13,7 @@ static void write_out(struct hub *h, struct subscriber *s, struct slice bytes, u
 static void end(struct hub *h, struct subscriber *s)
 {
 	struct channel *c = s->channel;
-	struct ending e = {
+	struct subscription_end e = {
 		.job_id = c->job_id,
 		.epoch = c->epoch,
 		.seq = later(c->end_seq,

@@ -17,10 +17,10 @@ static void read_done(struct read_request *request);
 static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail,
                  bool deleted)
 {
-	struct opening o = { .outcome = outcome,
-		             .detail = detail,
-		             .deleted = deleted,
-		             .job_id = s->channel->job_id };
+	struct subscription_start o = { .outcome = outcome,
+		                        .detail = detail,
+		                        .deleted = deleted,
+		                        .job_id = s->channel->job_id };
 
 	subscriber_detach(h, s);
 	s->ops->opened(s, &o);
@@ -87,7 +87,7 @@ void resume_missing(struct hub *h, struct subscriber *s)
 
 /* Beginning a subscription. */
 
-static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
+static void start(struct hub *h, struct subscriber *s, struct subscription_start *o)
 {
 	struct channel *c = s->channel;
 
@@ -110,18 +110,18 @@ static void start_open(struct hub *h, struct subscriber *s, struct opening *o)
 		resume_deliver(h, s);
 }
 
-static void open_from_ring(struct hub *h, struct subscriber *s, const struct position *p)
+static void start_from_ring(struct hub *h, struct subscriber *s, const struct position *p)
 {
-	struct opening o = { .resume = RESUME_EXACT,
-		             .start = p->seq,
-		             .head = channel_head(s->channel) };
+	struct subscription_start o = { .resume = RESUME_EXACT,
+		                        .start = p->seq,
+		                        .head = channel_head(s->channel) };
 
-	start_open(h, s, &o);
+	start(h, s, &o);
 }
 
-static void open_from_read(struct hub *h, struct subscriber *s, struct read_result *r, bool again)
+static void start_from_read(struct hub *h, struct subscriber *s, struct read_result *r, bool again)
 {
-	struct opening o = {
+	struct subscription_start o = {
 		.resume = r->resume,
 		.reason = r->reason,
 		.again = again,
@@ -138,7 +138,7 @@ static void open_from_read(struct hub *h, struct subscriber *s, struct read_resu
 		h->stats.resets++;
 	if (r->event_count)
 		outbox_hold(outbox_get(s), r);
-	start_open(h, s, &o);
+	start(h, s, &o);
 }
 
 /* The same question again, on the channel of the job that has the name now. */
@@ -212,7 +212,7 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 	}
 	channel_learn(h, c, r);
 	if (!again || r->resume != RESUME_EXACT) {
-		open_from_read(h, s, r, again);
+		start_from_read(h, s, r, again);
 		return;
 	}
 	if (!r->event_count) {
@@ -277,7 +277,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 	if (c->ring)
 		ring_use(c->ring, a->framing);
 	if (ring_serves(c, &a->position))
-		open_from_ring(h, s, &a->position);
+		start_from_ring(h, s, &a->position);
 	else
 		ask(h, s, &a->position, a->limit, false);
 }

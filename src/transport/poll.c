@@ -131,7 +131,7 @@ static void add_from_ring(const struct poll *p, struct update *u)
  * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may
  * be newer than the ring.
  */
-static struct update look(struct poll *p, const struct opening *o)
+static struct update look(struct poll *p, const struct subscription_start *o)
 {
 	struct subscriber *s = &p->subscriber;
 	struct update u = {
@@ -153,7 +153,8 @@ static struct update look(struct poll *p, const struct opening *o)
 }
 
 /* The snapshot instead of events: those behind it come with the next poll. */
-static void turn_into_reset(const struct poll *p, struct update *u, const struct opening *o)
+static void turn_into_reset(const struct poll *p, struct update *u,
+                            const struct subscription_start *o)
 {
 	u->reset = true;
 	u->reason = o->reason;
@@ -164,7 +165,7 @@ static void turn_into_reset(const struct poll *p, struct update *u, const struct
 }
 
 /* Whoever holds a position in a job that was deleted hears of its end; any other job is unknown. */
-static void answer_failure(struct poll *p, const struct opening *o)
+static void answer_failure(struct poll *p, const struct subscription_start *o)
 {
 	struct update u = { .epoch = p->asked.epoch,
 		            .deleted = true,
@@ -205,7 +206,7 @@ static void wait_behind(struct poll *p, uint64_t seq)
 	conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
 }
 
-static void poll_opened(struct subscriber *subscriber, const struct opening *o)
+static void poll_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct poll *p = poll_of(subscriber);
 	struct conn *c = p->conn;

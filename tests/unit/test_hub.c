@@ -199,7 +199,7 @@ static void asked_behind(const struct bench *b, int n, const char *epoch, uint64
 
 /* Watchers. */
 
-static void watcher_opened(struct subscriber *s, const struct opening *o)
+static void watcher_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct watcher *w = (struct watcher *)s;
 	struct first_message m = { .snapshot = o->snapshot };
@@ -240,7 +240,7 @@ static void watcher_ready(struct subscriber *s)
 	           subscriber_reaches(s) ? "" : "-beyond");
 }
 
-static void watcher_ended(struct subscriber *s, const struct ending *e)
+static void watcher_ended(struct subscriber *s, const struct subscription_end *e)
 {
 	assert_string_equal(e->job_id, "j");
 	assert_true(!strcmp(e->epoch, A) || !strcmp(e->epoch, B));

@@ -32,7 +32,7 @@ struct channel;
 struct subscriber;
 
 /* How a subscription begins, or begins anew after a reset. */
-struct opening {
+struct subscription_start {
 	enum outcome
 	    outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
 	const char *detail;
@@ -53,7 +53,7 @@ struct opening {
 };
 
 /* How a subscription ended.  Its strings are valid during the call. */
-struct ending {
+struct subscription_end {
 	const char *job_id, *epoch;
 	uint64_t seq; /* of the job's last event, which the subscriber has got or did not want */
 	const char *status; /* the job's, or "deleted" */
@@ -62,7 +62,7 @@ struct ending {
 enum sink { SINK_OPEN, SINK_BLOCKED };
 
 struct subscriber_ops {
-	void (*opened)(struct subscriber *s, const struct opening *o);
+	void (*opened)(struct subscriber *s, const struct subscription_start *o);
 	/* Whole frames, or a piece of the first message.  All bytes are taken; BLOCKED means no
 	 * more until hub_writable(). */
 	enum sink (*write)(struct subscriber *s, const char *bytes, size_t len);
@@ -70,7 +70,7 @@ struct subscriber_ops {
 	 */
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
-	void (*ended)(struct subscriber *s, const struct ending *e);
+	void (*ended)(struct subscriber *s, const struct subscription_end *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
 	void (*stalled)(struct subscriber *s); /* took nothing for stall_ms; detached already */
 	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL:
@@ -154,7 +154,7 @@ struct first_message {
 	struct buf raw; /* goes in front of the message, outside its framing: a response's head */
 	struct buf head, tail;
 	struct slice snapshot; /* may be empty; its bytes belong to the read_result */
-	size_t rows_at;        /* as in `struct opening` */
+	size_t rows_at;        /* as in `struct subscription_start` */
 };
 
 /*

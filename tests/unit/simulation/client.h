@@ -83,7 +83,7 @@ static inline struct client *client_of(struct subscriber *s)
 	return ((struct watch *)s)->client;
 }
 
-struct life *client_check_opening(struct client *c, const struct opening *o);
+struct life *client_check_opening(struct client *c, const struct subscription_start *o);
 void client_keep(struct client *c, uint64_t seq);
 bool client_wants(const struct client *c, uint64_t seq);
 void client_leave(struct client *c);

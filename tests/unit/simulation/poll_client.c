@@ -79,7 +79,7 @@ static void wait_behind(struct client *c)
 	client_resume(c);
 }
 
-static void poll_opened(struct subscriber *s, const struct opening *o)
+static void poll_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct client *c = client_of(s);
 	struct life *l = client_check_opening(c, o);

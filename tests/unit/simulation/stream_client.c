@@ -96,7 +96,7 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 
 /* Opening. */
 
-static void send_opening(struct client *c, const struct opening *o)
+static void send_opening(struct client *c, const struct subscription_start *o)
 {
 	const char *type = o->again ? "reset" : "connected";
 	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
@@ -117,7 +117,7 @@ static void send_opening(struct client *c, const struct opening *o)
 	hub_send(c->node->hub, &c->watch->subscriber, &m, o->result);
 }
 
-static void stream_opened(struct subscriber *s, const struct opening *o)
+static void stream_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct client *c = client_of(s);
 	struct life *l = client_check_opening(c, o);
@@ -236,7 +236,7 @@ static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 	return c->blocked ? SINK_BLOCKED : SINK_OPEN;
 }
 
-static void stream_ended(struct subscriber *s, const struct ending *e)
+static void stream_ended(struct subscriber *s, const struct subscription_end *e)
 {
 	struct client *c = client_of(s);
 	const struct life *l = c->life;
