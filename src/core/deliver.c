@@ -1,6 +1,6 @@
 #include "deliver.h"
 
-#include "outbox.h"
+#include "preamble.h"
 
 static void write_out(struct hub *h, struct subscriber *s, struct slice bytes, uint64_t events)
 {
@@ -25,12 +25,12 @@ static void end(struct hub *h, struct subscriber *s)
 	s->ops->ended(s, &e);
 }
 
-static void deliver_outbox(struct hub *h, struct subscriber *s)
+static void deliver_preamble(struct hub *h, struct subscriber *s)
 {
-	struct piece p = outbox_next(s, &h->scratch, h->limits->write_bytes);
+	struct piece p = preamble_next(s, &h->scratch, h->limits->write_bytes);
 
-	if (outbox_done(s->outbox))
-		outbox_drop(s);
+	if (preamble_done(s->preamble))
+		preamble_drop(s);
 	if (p.bytes.len)
 		write_out(h, s, p.bytes, p.events);
 }
@@ -147,8 +147,8 @@ enum delivery deliver(struct hub *h, struct subscriber *s)
 		return DELIVERED;
 	}
 	while (step == STEP_MORE && s->channel && s->open && !s->blocked && !s->read) {
-		if (s->outbox)
-			deliver_outbox(h, s);
+		if (s->preamble)
+			deliver_preamble(h, s);
 		else
 			step = deliver_ring(h, s);
 	}

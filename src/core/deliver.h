@@ -1,5 +1,5 @@
 /*
- * Delivery: the bytes a subscriber gets, from its outbox and then from the ring of its channel.
+ * Delivery: the bytes a subscriber gets, from its preamble and then from the ring of its channel.
  * Private to the hub.
  */
 #ifndef JOBLIGHT_CORE_DELIVER_H

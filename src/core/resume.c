@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
-#include "outbox.h"
+#include "preamble.h"
 
 #define RETRY_MS 250 /* a refill that failed is asked for again after this */
 #define POLL_BYTES                                                                                 \
@@ -137,7 +137,7 @@ static void start_from_read(struct hub *h, struct subscriber *s, struct read_res
 	if (again)
 		h->stats.resets++;
 	if (r->event_count)
-		outbox_hold(outbox_get(s), r);
+		preamble_hold(preamble_get(s), r);
 	start(h, s, &o);
 }
 
@@ -219,7 +219,7 @@ static void use_read(struct hub *h, struct subscriber *s, const struct hub_read 
 		resume_deliver(h, s);
 		return;
 	}
-	outbox_hold(outbox_get(s), r);
+	preamble_hold(preamble_get(s), r);
 	resume_deliver(h, s);
 	resume_missing(h, s);
 }
@@ -286,7 +286,7 @@ void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
               struct read_result *result)
 {
 	(void)h;
-	outbox_send(outbox_get(s), m, result);
+	preamble_send(preamble_get(s), m, result);
 }
 
 void hub_writable(struct hub *h, struct subscriber *s)

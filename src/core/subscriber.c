@@ -1,6 +1,6 @@
 #include "subscriber.h"
 
-#include "outbox.h"
+#include "preamble.h"
 
 void subscriber_detach(struct hub *h, struct subscriber *s)
 {
@@ -12,7 +12,7 @@ void subscriber_detach(struct hub *h, struct subscriber *s)
 		atomic_store(&s->read->request.gone, true);
 	}
 	s->read = NULL;
-	outbox_drop(s);
+	preamble_drop(s);
 	list_remove(&s->beat);
 	list_remove(&s->stall);
 	s->open = s->blocked = false;
@@ -25,7 +25,7 @@ void hub_detach(struct hub *h, struct subscriber *s)
 
 bool subscriber_in_message(const struct subscriber *s)
 {
-	return outbox_in_message(s->outbox);
+	return preamble_in_message(s->preamble);
 }
 
 uint64_t subscriber_heartbeat_ms(const struct hub *h, const struct subscriber *s)

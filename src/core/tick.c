@@ -8,7 +8,7 @@ static bool is_due(const struct hub *h, uint32_t when)
 static void beat(struct hub *h, struct subscriber *s)
 {
 	subscriber_schedule_heartbeat(h, s);
-	if (s->blocked || s->outbox || s->read)
+	if (s->blocked || s->preamble || s->read)
 		return; /* there is something on the way that says more */
 	if (s->ops->heartbeat) {
 		h->stats.heartbeats++;

@@ -101,7 +101,7 @@ struct subscriber {
 	    stall_due; /* the low half of the time: there are ten thousands of these */
 	struct list beat, stall;
 	struct hub_read *read;
-	struct outbox *outbox;
+	struct preamble *preamble;
 	uint64_t asker; /* of its attach */
 };
 

@@ -3,21 +3,21 @@
  * then events from the store.  A subscriber has one only while there is something in it.  Private
  * to the hub; one thread.
  */
-#ifndef JOBLIGHT_CORE_OUTBOX_H
-#define JOBLIGHT_CORE_OUTBOX_H
+#ifndef JOBLIGHT_CORE_PREAMBLE_H
+#define JOBLIGHT_CORE_PREAMBLE_H
 
 #include "joblight/core/hub.h"
 
-struct outbox;
+struct preamble;
 
-struct outbox *outbox_get(struct subscriber *s); /* made when there is none */
-void outbox_drop(struct subscriber *s);          /* harmless when there is none */
+struct preamble *preamble_get(struct subscriber *s); /* made when there is none */
+void preamble_drop(struct subscriber *s);            /* harmless when there is none */
 
 /* Its events go out, after the message; takes a reference.  NULL changes nothing. */
-void outbox_hold(struct outbox *o, struct read_result *result);
+void preamble_hold(struct preamble *o, struct read_result *result);
 
 /* The contract of hub_send(). */
-void outbox_send(struct outbox *o, struct first_message *m, struct read_result *result);
+void preamble_send(struct preamble *o, struct first_message *m, struct read_result *result);
 
 /* One write. */
 struct piece {
@@ -27,9 +27,9 @@ struct piece {
 
 /* The next one, made in `out`: of `most` bytes or one event, and what the connection wraps it in.
  */
-struct piece outbox_next(struct subscriber *s, struct buf *out, size_t most);
+struct piece preamble_next(struct subscriber *s, struct buf *out, size_t most);
 /* The first message has begun and is not complete.  NULL is fine. */
-bool outbox_in_message(const struct outbox *o);
-bool outbox_done(const struct outbox *o);
+bool preamble_in_message(const struct preamble *o);
+bool preamble_done(const struct preamble *o);
 
 #endif
