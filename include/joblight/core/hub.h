@@ -131,7 +131,7 @@ struct attach {
 	enum framing framing;
 	unsigned types;      /* TYPE_BITs of what it wants; the cursor passes over the rest */
 	size_t limit;        /* events in one read; 0: the hub's own measure */
-	uint64_t asker;      /* of its reads: see reading.h */
+	uint64_t asker;      /* of its reads: see query.h */
 	bool chunked;        /* each write is a chunk of HTTP/1.1 */
 	bool blocked;        /* the connection takes nothing now: as after hub_block() */
 	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's standard period */
