@@ -31,8 +31,8 @@ static void retry_soon(struct hub *h, struct subscriber *s)
 {
 	if (s->blocked)
 		return; /* hub_writable() asks again */
-	s->stall_due = (uint32_t)(h->now + RETRY_MS);
-	list_move(&h->retries, &s->stall);
+	s->wait_due = (uint32_t)(h->now + RETRY_MS);
+	list_move(&h->retries, &s->wait_link);
 }
 
 static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit,
@@ -270,7 +270,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		.tabs = a->tabs ? a->tabs : 1,
 	};
 	list_init(&s->beat);
-	list_init(&s->stall);
+	list_init(&s->wait_link);
 	channel_join(h, c, s);
 	if (a->blocked)
 		hub_block(h, s);
@@ -294,6 +294,6 @@ void hub_writable(struct hub *h, struct subscriber *s)
 	if (!s->channel || !s->blocked)
 		return;
 	s->blocked = false;
-	list_remove(&s->stall);
+	list_remove(&s->wait_link);
 	resume_deliver(h, s);
 }

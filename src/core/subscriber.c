@@ -14,7 +14,7 @@ void subscriber_detach(struct hub *h, struct subscriber *s)
 	s->read = NULL;
 	preamble_drop(s);
 	list_remove(&s->beat);
-	list_remove(&s->stall);
+	list_remove(&s->wait_link);
 	s->open = s->blocked = false;
 }
 
@@ -44,8 +44,8 @@ void hub_block(struct hub *h, struct subscriber *s)
 	if (!s->channel)
 		return;
 	s->blocked = true;
-	s->stall_due = (uint32_t)(h->now + h->limits->stall_ms);
-	list_move(&h->stalls, &s->stall);
+	s->wait_due = (uint32_t)(h->now + h->limits->write_stall_ms);
+	list_move(&h->write_stalls, &s->wait_link);
 }
 
 /* What a polling subscriber asks. */

@@ -43,11 +43,12 @@ static bool tick_beats(struct hub *h)
 	return false;
 }
 
-static void tick_stalls(struct hub *h)
+static void tick_write_stalls(struct hub *h)
 {
-	while (!list_empty(&h->stalls)) {
-		struct subscriber *s = container_of(h->stalls.next, struct subscriber, stall);
-		if (!is_due(h, s->stall_due))
+	while (!list_empty(&h->write_stalls)) {
+		struct subscriber *s = container_of(h->write_stalls.next, struct subscriber,
+		                                    wait_link);
+		if (!is_due(h, s->wait_due))
 			return;
 		if (s->ops->takes && s->ops->takes(s)) {
 			hub_block(h, s);
@@ -55,17 +56,17 @@ static void tick_stalls(struct hub *h)
 		}
 		h->stats.stalled++;
 		subscriber_detach(h, s);
-		s->ops->stalled(s);
+		s->ops->write_stalled(s);
 	}
 }
 
 static void tick_retries(struct hub *h)
 {
 	while (!list_empty(&h->retries)) {
-		struct subscriber *s = container_of(h->retries.next, struct subscriber, stall);
-		if (!is_due(h, s->stall_due))
+		struct subscriber *s = container_of(h->retries.next, struct subscriber, wait_link);
+		if (!is_due(h, s->wait_due))
 			return;
-		list_remove(&s->stall);
+		list_remove(&s->wait_link);
 		resume_deliver(h, s);
 		resume_missing(h, s);
 	}
@@ -85,7 +86,7 @@ static void tick_idle(struct hub *h)
 bool hub_tick(struct hub *h, uint64_t now_ms)
 {
 	h->now = now_ms;
-	tick_stalls(h);
+	tick_write_stalls(h);
 	tick_retries(h);
 	tick_idle(h);
 	return tick_beats(h);

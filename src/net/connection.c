@@ -208,7 +208,8 @@ void conn_close(struct conn *c)
 		if (!is_socket)
 			input_hold(c);
 		lws_callback_on_writable(c->wsi);
-		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+		loop_deadline(&c->loop->closings, c,
+		              loop_now(c->loop) + c->loop->limits->write_stall_ms);
 		return;
 	}
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_ASYNC);
@@ -274,7 +275,7 @@ void conn_flush_reply(struct conn *c)
 		return;
 	case REPLY_BLOCKED:
 		if (c->state != CONN_CLOSING)
-			loop_deadline(&l->closings, c, loop_now(l) + l->limits->stall_ms);
+			loop_deadline(&l->closings, c, loop_now(l) + l->limits->write_stall_ms);
 	}
 }
 
@@ -360,7 +361,7 @@ bool conn_takes(struct conn *c)
 {
 	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
 		c->took = loop_now(c->loop);
-	return loop_now(c->loop) - c->took < c->loop->limits->stall_ms;
+	return loop_now(c->loop) - c->took < c->loop->limits->write_stall_ms;
 }
 
 /* From now on its time to take something runs. */
@@ -472,7 +473,7 @@ static void end_socket(struct conn *c)
 	if (ws_blocked(c))
 		c->loop->counters.broken++;
 	conn_detach(c);
-	loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+	loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->write_stall_ms);
 }
 
 static int on_peer_closes(struct conn *c, const void *payload, size_t len)

@@ -110,9 +110,9 @@ void conn_widen(struct conn *c, size_t coming);
 void conn_hung_up(void *loop, uint64_t id);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
 /*
- * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.
- * A socket with a large buffer becomes writable only when a third of it is free: a slow peer may
- * need longer than stall_ms for that.
+ * Whether the peer has acknowledged some bytes within the last write_stall_ms while others wait for
+ * it. A socket with a large buffer becomes writable only when a third of it is free: a slow peer
+ * may need longer than write_stall_ms for that.
  */
 bool conn_takes(struct conn *c);
 

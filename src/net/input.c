@@ -50,7 +50,8 @@ void input_linger(struct conn *c)
 	c->state = CONN_DRAIN;
 	if (lws_partial_buffered(c->wsi)) { /* it comes here again when that is written */
 		input_hold(c);
-		loop_deadline(&c->loop->closings, c, loop_now(c->loop) + c->loop->limits->stall_ms);
+		loop_deadline(&c->loop->closings, c,
+		              loop_now(c->loop) + c->loop->limits->write_stall_ms);
 		return;
 	}
 	request_free(c->request);

@@ -429,7 +429,8 @@ static void expire(struct loop *l, struct list *deadlines, void (*expired)(struc
 static void closing_expired(struct conn *c)
 {
 	if (conn_takes(c))
-		loop_deadline(&c->loop->closings, c, c->loop->now + c->loop->limits->stall_ms);
+		loop_deadline(&c->loop->closings, c,
+		              c->loop->now + c->loop->limits->write_stall_ms);
 	else
 		conn_kill(c);
 }
@@ -501,8 +502,8 @@ static uint64_t tick_ms(const struct limits *limits)
 {
 	uint64_t shortest = limits->heartbeat_ms;
 
-	if (limits->stall_ms < shortest)
-		shortest = limits->stall_ms;
+	if (limits->write_stall_ms < shortest)
+		shortest = limits->write_stall_ms;
 	if (limits->body_timeout_ms < shortest)
 		shortest = limits->body_timeout_ms;
 	shortest /= 4;

@@ -213,7 +213,7 @@ static const struct subscriber_ops stream_ops = {
 	.write = stream_write,
 	.ended = stream_ended,
 	.heartbeat = stream_heartbeat,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 	.takes = stream_takes,
 };
 

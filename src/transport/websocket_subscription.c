@@ -172,7 +172,7 @@ static const struct subscriber_ops subscription_ops = {
 	.write = subscription_write,
 	.ended = subscription_ended,
 	.heartbeat = subscription_heartbeat,
-	.stalled = subscription_stalled,
+	.write_stalled = subscription_stalled,
 	.takes = subscription_takes,
 };
 

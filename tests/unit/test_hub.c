@@ -269,13 +269,13 @@ static const struct subscriber_ops stream = {
 	.write = watcher_write,
 	.ended = watcher_ended,
 	.heartbeat = watcher_heartbeat,
-	.stalled = watcher_stalled,
+	.write_stalled = watcher_stalled,
 	.takes = watcher_takes,
 };
 static const struct subscriber_ops silent = { .opened = watcher_opened,
 	                                      .write = watcher_write,
 	                                      .ended = watcher_ended,
-	                                      .stalled = watcher_stalled };
+	                                      .write_stalled = watcher_stalled };
 static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = watcher_ready };
 
 static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
@@ -518,7 +518,7 @@ static void who_takes_nothing_for_too_long_is_let_go(void **state)
 	watch_from(b, &w, 5);
 	w.blocks = true;
 	publish_many(b, A, 6, 6);
-	tick(b, b->limits.stall_ms - 1);
+	tick(b, b->limits.write_stall_ms - 1);
 	told(&w, "6 ");
 	tick(b, 1);
 	told(&w, "stalled ");
@@ -536,10 +536,10 @@ static void who_goes_on_taking_is_not_let_go(void **state)
 	w.blocks = true;
 	publish_many(b, A, 6, 6);
 	for (int i = 0; i < 3; i++)
-		tick(b, b->limits.stall_ms);
+		tick(b, b->limits.write_stall_ms);
 	told(&w, "6 ");
 	w.takes = false;
-	tick(b, b->limits.stall_ms - 1);
+	tick(b, b->limits.write_stall_ms - 1);
 	told(&w, "");
 	tick(b, 1);
 	told(&w, "stalled ");

@@ -72,9 +72,10 @@ struct subscriber_ops {
 	/* The job is over and everything was delivered; the subscriber is detached already. */
 	void (*ended)(struct subscriber *s, const struct subscription_end *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
-	void (*stalled)(struct subscriber *s); /* took nothing for stall_ms; detached already */
-	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL:
-	 * never known. */
+	void (*write_stalled)(
+	    struct subscriber *s); /* took nothing for write_stall_ms; detached already */
+	/* Whether its peer took some bytes within the last write_stall_ms, if the system knows;
+	 * NULL: never known. */
 	bool (*takes)(struct subscriber *s);
 };
 
@@ -98,8 +99,8 @@ struct subscriber {
 	uint8_t heartbeat_s; /* 0: the server's standard period */
 	uint8_t tabs;        /* counted as so many watchers */
 	uint32_t beat_due,
-	    stall_due; /* the low half of the time: there are ten thousands of these */
-	struct list beat, stall;
+	    wait_due; /* the low half of the time: there are ten thousands of these */
+	struct list beat, wait_link;
 	struct hub_read *read;
 	struct preamble *preamble;
 	uint64_t asker; /* of its attach */
@@ -191,8 +192,8 @@ void hub_set_pace(struct hub *h, uint64_t pace_ms);
  */
 uint64_t hub_round_due(const struct hub *h);
 
-/* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes
- * back. */
+/* Heartbeats, write stalls, channels nobody watches any more; true: call again soon.  `now` never
+ * goes back. */
 bool hub_tick(struct hub *h, uint64_t now_ms);
 
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */

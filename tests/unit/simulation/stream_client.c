@@ -304,7 +304,7 @@ static void stream_stalled(struct subscriber *s)
 
 	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel,
 	        "client %u: stalled in the wrong state, at %llu", AT(c));
-	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms,
+	promise(c->node->now - c->blocked_at >= c->world->limits.write_stall_ms,
 	        "client %u: stalled too early, at %llu", AT(c));
 	trace("client %u stalls", c->number);
 	if (!c->opening_due)
@@ -317,11 +317,11 @@ const struct subscriber_ops stream_client = {
 	.write = stream_write,
 	.ended = stream_ended,
 	.heartbeat = stream_heartbeat,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 };
 const struct subscriber_ops silent_stream_client = {
 	.opened = stream_opened,
 	.write = stream_write,
 	.ended = stream_ended,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 };

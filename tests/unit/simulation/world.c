@@ -73,7 +73,7 @@ static void choose_limits(struct world *w)
 	w->limits.pace_watchers = DICE_PICK(d, 1, 2, 32);
 	w->limits.linger_ms = DICE_PICK(d, 0, 50, 1000);
 	w->limits.heartbeat_ms = DICE_PICK(d, 100, 400, 3000);
-	w->limits.stall_ms = DICE_PICK(d, 100, 1000, 5000);
+	w->limits.write_stall_ms = DICE_PICK(d, 100, 1000, 5000);
 	w->limits.tasks_per_job = 6;
 	w->limits.deliverables_per_job = 3;
 	w->limits.cached_tasks = DICE_PICK(d, 1, 4, 1000);
