@@ -14,7 +14,7 @@ static struct op *decode(enum op_kind kind, struct slice body)
 
 	problem_finish(&problem);
 	problem = (struct problem){ 0 };
-	if (decode_json(&limits_standard, body, op, &problem))
+	if (decode_json(&limits_default, body, op, &problem))
 		return op;
 	op_free(op);
 	return NULL;
@@ -230,7 +230,7 @@ static void metadata_is_an_object_and_stays_as_it_was_written(void **state)
 
 static void metadata_is_measured_without_its_white_space(void **state)
 {
-	size_t text = (size_t)limits_standard.metadata_bytes - strlen("{\"a\":\"\"}");
+	size_t text = (size_t)limits_default.metadata_bytes - strlen("{\"a\":\"\"}");
 	struct op *op = decode(OP_JOB_PATCH, with_text("\"metadata\":{      ", "a", text, "}"));
 
 	(void)state;
@@ -347,10 +347,10 @@ static void a_heartbeat_timeout_is_neither_short_nor_endless(void **state)
 static void texts_have_their_limits(void **state)
 {
 	(void)state;
-	at_most(OP_TASK_PUT, "", "note", (size_t)limits_standard.note_bytes);
-	at_most(OP_TASK_PUT, "", "title", (size_t)limits_standard.title_bytes);
-	at_most(OP_JOB_CREATE, "", "title", (size_t)limits_standard.title_bytes);
-	at_most(OP_DELIVERABLE, "", "title", (size_t)limits_standard.title_bytes);
+	at_most(OP_TASK_PUT, "", "note", (size_t)limits_default.note_bytes);
+	at_most(OP_TASK_PUT, "", "title", (size_t)limits_default.title_bytes);
+	at_most(OP_JOB_CREATE, "", "title", (size_t)limits_default.title_bytes);
+	at_most(OP_DELIVERABLE, "", "title", (size_t)limits_default.title_bytes);
 }
 
 static void ids_have_their_limit_and_their_letters(void **state)
@@ -700,7 +700,7 @@ static struct op *decode_as_form(const char *body)
 
 	problem_finish(&problem);
 	problem = (struct problem){ 0 };
-	if (decode_form(&limits_standard, slice_of(body), op, &problem))
+	if (decode_form(&limits_default, slice_of(body), op, &problem))
 		return op;
 	op_free(op);
 	return NULL;

@@ -38,7 +38,7 @@ static void entropy(void *out, size_t len)
 
 static void start(struct engine_bench *b, bool exclusive)
 {
-	*b = (struct engine_bench){ .limits = limits_standard, .now = NOW };
+	*b = (struct engine_bench){ .limits = limits_default, .now = NOW };
 	b->db = open_or_fail(":memory:");
 	b->reader = database_reader(b->db);
 	faulty_init(&b->store, database_writer(b->db), &b->ops, exclusive);

@@ -57,7 +57,7 @@ static int open_bench(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 
-	b->limits = limits_standard;
+	b->limits = limits_default;
 	b->hub = hub_create(&b->limits, &bench_ops, b);
 	*state = b;
 	return 0;

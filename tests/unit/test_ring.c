@@ -14,7 +14,7 @@ struct bench {
 
 static void open_ring(struct bench *b, uint64_t events, uint64_t bytes, uint64_t head)
 {
-	b->limits = limits_standard;
+	b->limits = limits_default;
 	b->limits.ring_events = events;
 	b->limits.ring_bytes = bytes;
 	b->budget = (struct ring_budget){ .most = UINT64_MAX };
@@ -118,7 +118,7 @@ static void it_goes_on_behind_the_head_it_was_started_with(void **state)
 
 static void the_first_event_starts_it_too(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
+	struct bench b = { .limits = limits_default, .budget = { .most = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);
@@ -290,7 +290,7 @@ static void a_longer_framing_drops_the_oldest_for_all(void **state)
 /* Somebody asked for the job and left before the answer; then events came; then somebody else. */
 static void events_that_nobody_framed_are_left_to_the_store(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
+	struct bench b = { .limits = limits_default, .budget = { .most = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);

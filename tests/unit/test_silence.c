@@ -41,7 +41,7 @@ static int setup(void **state)
 	else
 		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
 	bench_open(b);
-	o->limits = limits_standard;
+	o->limits = limits_default;
 	o->engine = engine_create(b->writer, &o->limits, random_bytes);
 	o->now = NOON;
 	*state = o;

@@ -178,7 +178,7 @@ static int setup(void **state)
 	snprintf(o->bench.location, sizeof o->bench.location, location ? location : "%s/jobs.db",
 	         o->bench.directory);
 	bench_open(&o->bench);
-	o->limits = limits_standard;
+	o->limits = limits_default;
 	faulty_init(&o->store, o->bench.writer, &o->ops, true);
 	o->ops.begin = hooked_begin;
 	o->ops.commit = hooked_commit;

@@ -10,6 +10,6 @@ struct limits {
 #undef LIMIT
 };
 
-extern const struct limits limits_standard;
+extern const struct limits limits_default;
 
 #endif

@@ -62,7 +62,7 @@ static void choose_limits(struct world *w)
 {
 	struct dice *d = &w->dice;
 
-	w->limits = limits_standard;
+	w->limits = limits_default;
 	w->limits.ring_events = DICE_PICK(d, 1, 4, 5, 8, 16, 64);
 	w->limits.ring_bytes = DICE_PICK(d, 1024, 1500, 4096, 65536);
 	w->limits.rings_bytes = DICE_PICK(d, 0, 3000, 10000, 60000, 1 << 30, 1 << 30);
