@@ -22,9 +22,9 @@ bool decode_refuse_value(struct decoder *d, const char *field, const char *messa
 
 /* Values. */
 
-bool decode_is_whole(const cJSON *value, double most)
+bool decode_is_whole(const cJSON *value, double max)
 {
-	return cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= most &&
+	return cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= max &&
 	       value->valuedouble == floor(value->valuedouble);
 }
 
@@ -39,16 +39,16 @@ bool decode_id(struct decoder *d, const cJSON *value, struct slice *id)
 	    "must be 1 to 128 of A-Z a-z 0-9 . _ ~ - and begin with a letter or digit");
 }
 
-bool decode_text(struct decoder *d, const cJSON *value, size_t most, struct slice *text)
+bool decode_text(struct decoder *d, const cJSON *value, size_t max, struct slice *text)
 {
 	char message[80];
 
 	if (!cJSON_IsString(value))
 		return decode_refuse_value(d, value->string, "must be a string");
 	*text = slice_of(value->valuestring);
-	if (text->len <= most)
+	if (text->len <= max)
 		return true;
-	snprintf(message, sizeof(message), "must be at most %zu bytes, is %zu", most, text->len);
+	snprintf(message, sizeof(message), "must be at most %zu bytes, is %zu", max, text->len);
 	return decode_refuse_value(d, value->string, message);
 }
 
@@ -63,7 +63,7 @@ bool decode_title(struct decoder *d, const cJSON *value, struct slice *title)
 /* How long silence may last; null and 0 switch it off. */
 bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *heartbeat_ms)
 {
-	int64_t least = (int64_t)d->limits->least_heartbeat_timeout_ms;
+	int64_t min = (int64_t)d->limits->least_heartbeat_timeout_ms;
 	char message[96];
 
 	*heartbeat_ms = 0;
@@ -72,10 +72,10 @@ bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *heartb
 	*heartbeat_ms = decode_is_whole(value, HEARTBEAT_TIMEOUT_MAX_MS)
 	                    ? (int64_t)value->valuedouble
 	                    : -1;
-	if (*heartbeat_ms == 0 || *heartbeat_ms >= least)
+	if (*heartbeat_ms == 0 || *heartbeat_ms >= min)
 		return true;
 	snprintf(message, sizeof(message),
-	         "must be 0, which is off, or a whole number from %lld to %d", (long long)least,
+	         "must be 0, which is off, or a whole number from %lld to %d", (long long)min,
 	         HEARTBEAT_TIMEOUT_MAX_MS);
 	return decode_refuse_value(d, value->string, message);
 }
@@ -93,7 +93,7 @@ static bool overflows(const cJSON *value)
 }
 
 /* Kept as the client wrote it: a tree would round its numbers. */
-bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t most, struct buf *out)
+bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t max, struct buf *out)
 {
 	struct slice raw;
 	char message[80];
@@ -109,10 +109,10 @@ bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t most, str
 	if (!json_member(d->text, value->string, &raw))
 		return decode_refuse_value(d, value->string, "write this name without escapes");
 	json_minify(out, raw);
-	if (out->len <= most)
+	if (out->len <= max)
 		return true;
 	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu",
-	         (unsigned long long)most, out->len);
+	         (unsigned long long)max, out->len);
 	return decode_refuse_value(d, value->string, message);
 }
 

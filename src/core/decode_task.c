@@ -157,7 +157,7 @@ bool decode_task_put(struct decoder *d, const cJSON *root)
 
 bool decode_task_report(struct decoder *d, const cJSON *root)
 {
-	uint64_t most = d->limits->batch_items;
+	uint64_t max = d->limits->batch_items;
 
 	if (!cJSON_IsArray(root)) {
 		d->op->tasks = xcalloc(1, sizeof(*d->op->tasks));
@@ -166,9 +166,9 @@ bool decode_task_report(struct decoder *d, const cJSON *root)
 	d->op->batch = true;
 	if (!root->child)
 		return decode_refuse_value(d, "body", "must hold at least one update");
-	if ((uint64_t)cJSON_GetArraySize(root) > most)
+	if ((uint64_t)cJSON_GetArraySize(root) > max)
 		return problem_set(d->problem, OUTCOME_INVALID_FIELD,
 		                   "a batch holds at most %llu updates, this one %d",
-		                   (unsigned long long)most, cJSON_GetArraySize(root));
+		                   (unsigned long long)max, cJSON_GetArraySize(root));
 	return decode_tasks(d, root, report_fields, "");
 }

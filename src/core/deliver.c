@@ -116,11 +116,11 @@ static enum step deliver_ring(struct hub *h, struct subscriber *s)
 		return deliver_ephemeral(h, s) ? STEP_MORE : STEP_STOP;
 	if (!ring_reaches(c->ring, s->cursor))
 		return STEP_LAPPED;
-	size_t most = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : next_wanted(h, s);
-	if (!most)
+	size_t max = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : next_wanted(h, s);
+	if (!max)
 		return STEP_MORE;
 	uint64_t before = s->cursor;
-	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, most,
+	struct slice frames = ring_frames(c->ring, (enum framing)s->framing, before, max,
 	                                  &s->cursor);
 	if (s->chunked && frames.len)
 		frames = ring_chunk(h, s, before, frames);

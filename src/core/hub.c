@@ -12,7 +12,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	h->limits = limits;
 	h->ops = ops;
 	h->context = context;
-	h->budget.most = limits->rings_bytes;
+	h->budget.max = limits->rings_bytes;
 	h->pace_ms = limits->pace_ms;
 	h->remote_watchers = remote_watchers_create();
 	list_init(&h->dirty);

@@ -46,18 +46,18 @@ static cJSON *take(struct envelope *e, const char *name)
 	return cJSON_DetachItemFromObjectCaseSensitive(e->root, name);
 }
 
-/* A string of at most `most` bytes into `out`; *given tells whether it was there. */
-static bool take_string(struct envelope *e, const char *name, char *out, size_t most, bool *given)
+/* A string of at most `max` bytes into `out`; *given tells whether it was there. */
+static bool take_string(struct envelope *e, const char *name, char *out, size_t max, bool *given)
 {
 	cJSON *value = take(e, name);
 	char message[64];
 
 	*given = value != NULL;
-	bool ok = !value || (cJSON_IsString(value) && strlen(value->valuestring) <= most);
+	bool ok = !value || (cJSON_IsString(value) && strlen(value->valuestring) <= max);
 	if (value && ok)
 		memcpy(out, value->valuestring, strlen(value->valuestring) + 1);
 	cJSON_Delete(value);
-	snprintf(message, sizeof(message), "must be a string of at most %zu bytes", most);
+	snprintf(message, sizeof(message), "must be a string of at most %zu bytes", max);
 	return ok || refuse(e, OUTCOME_INVALID_FIELD, name, message);
 }
 

@@ -144,17 +144,17 @@ static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
  * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the
  * message is a whole frame, so that a control frame can follow it; events have frames of their own.
  */
-struct piece preamble_next(struct subscriber *s, struct buf *out, size_t most)
+struct piece preamble_next(struct subscriber *s, struct buf *out, size_t max)
 {
 	struct preamble *o = s->preamble;
 	size_t at = wrap_begin(out, o->message.raw.len), from = at;
 	bool in_message = o->part < PARTS, first = !o->begun;
 
-	add_message(s, out, at + most);
+	add_message(s, out, at + max);
 	o->begun = o->begun || in_message;
 	if (in_message && s->framing == FRAME_WS)
 		from = wrap_fragment(out, at, first, o->part == PARTS);
-	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + most) : 0;
+	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + max) : 0;
 	if (s->chunked && out->len > at)
 		from = wrap_chunk(out, at);
 	from = add_raw(&o->message.raw, out, from);

@@ -25,9 +25,9 @@ struct piece {
 	uint64_t events; /* how many are in it */
 };
 
-/* The next one, made in `out`: of `most` bytes or one event, and what the connection wraps it in.
+/* The next one, made in `out`: of `max` bytes or one event, and what the connection wraps it in.
  */
-struct piece preamble_next(struct subscriber *s, struct buf *out, size_t most);
+struct piece preamble_next(struct subscriber *s, struct buf *out, size_t max);
 /* The first message has begun and is not complete.  NULL is fine. */
 bool preamble_in_message(const struct preamble *o);
 bool preamble_done(const struct preamble *o);

@@ -123,7 +123,7 @@ static uint64_t live_bytes(const struct ring *r, enum framing f)
 
 static bool may_grow(const struct ring *r, size_t more)
 {
-	if (r->budget->used + more <= r->budget->most)
+	if (r->budget->used + more <= r->budget->max)
 		return true;
 	r->budget->refused++;
 	return false;
@@ -151,11 +151,11 @@ static void set_capacity(struct ring *r, struct log *log, size_t cap)
 static bool grow_log(struct ring *r, struct log *log, size_t need)
 {
 	size_t cap = log->cap ? log->cap : FIRST_BYTES;
-	size_t most = 2 * (size_t)r->limits->ring_bytes;
+	size_t max = 2 * (size_t)r->limits->ring_bytes;
 
 	while (cap < need)
 		cap *= 2;
-	cap = cap > most ? most : cap;
+	cap = cap > max ? max : cap;
 	if (cap < need || cap <= log->cap || !may_grow(r, cap - log->cap))
 		return false;
 	set_capacity(r, log, cap);
@@ -301,7 +301,7 @@ void ring_use(struct ring *r, enum framing f)
 	}
 }
 
-struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most,
+struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t max,
                          uint64_t *last)
 {
 	const struct log *log = &r->logs[f];
@@ -314,12 +314,12 @@ struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, siz
 		return (struct slice){ 0 };
 	}
 	uint64_t start = frame_start(r, f, seq + 1);
-	if (log->end - start > most) {
+	if (log->end - start > max) {
 		uint64_t low = seq + 1,
-		         high = r->next - 1; /* the last frame that ends within `most` */
+		         high = r->next - 1; /* the last frame that ends within `max` */
 		while (low < high) {
 			uint64_t middle = low + (high - low + 1) / 2;
-			if (frame_start(r, f, middle + 1) - start <= most)
+			if (frame_start(r, f, middle + 1) - start <= max)
 				low = middle;
 			else
 				high = middle - 1;

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 struct limits {
-#define LIMIT(field, flag, standard, least, most, why) uint64_t field;
+#define LIMIT(field, flag, default_value, min, max, why) uint64_t field;
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
