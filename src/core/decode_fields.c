@@ -63,7 +63,7 @@ bool decode_title(struct decoder *d, const cJSON *value, struct slice *title)
 /* How long silence may last; null and 0 switch it off. */
 bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *heartbeat_ms)
 {
-	int64_t min = (int64_t)d->limits->least_heartbeat_timeout_ms;
+	int64_t min = (int64_t)d->limits->min_silence_ms;
 	char message[96];
 
 	*heartbeat_ms = 0;

@@ -524,7 +524,7 @@ void chores_log_counts(const struct chores *c)
 /* A quarter of the shortest silence that counts, so that none is noticed late by more. */
 static uint64_t look_ms(const struct limits *limits)
 {
-	uint64_t quarter = limits->least_heartbeat_timeout_ms / 4;
+	uint64_t quarter = limits->min_silence_ms / 4;
 
 	return quarter < 10 ? 10 : quarter > LOOK_MS ? LOOK_MS : quarter;
 }
