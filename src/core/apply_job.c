@@ -32,8 +32,8 @@ static void new_job_row(struct engine *e, const struct op *op, struct job_row *r
 	                                 : xstrdup("{}");
 	if (op->has_status)
 		row->status = op->status;
-	if (op->has_heartbeat)
-		row->heartbeat_ms = op->heartbeat_ms;
+	if (op->has_silence)
+		row->silence_ms = op->silence_ms;
 	if (job_status_terminal(row->status))
 		row->ended = e->now;
 }
@@ -101,7 +101,7 @@ bool apply_job_patch(struct engine *e, struct op *op)
 
 	if (!job)
 		return false;
-	int64_t time = engine_job_time(e, job), patience = job->row.heartbeat_ms;
+	int64_t time = engine_job_time(e, job), limit = job->row.silence_ms;
 	uint64_t before = job->row.seq;
 	if (op->has_title)
 		apply_set_text(&job->row.title, op->title);
@@ -109,12 +109,12 @@ bool apply_job_patch(struct engine *e, struct op *op)
 		apply_set_text(&job->row.metadata, buf_as_slice(&op->metadata));
 	if (op->has_status)
 		job->row.status = op->status;
-	if (op->has_heartbeat)
-		job->row.heartbeat_ms = op->heartbeat_ms;
+	if (op->has_silence)
+		job->row.silence_ms = op->silence_ms;
 	if (job_status_terminal(job->row.status))
 		job->row.ended = time;
 	if (!event_log_job(e, job, op->has_metadata ? JOB_UPDATE_METADATA : 0, NULL, 0) ||
-	    !silence_limit_changed(e, job, patience))
+	    !silence_limit_changed(e, job, limit))
 		return false;
 	result_position(op, job, before + 1, job->row.seq);
 	result_job(op, job);

@@ -38,8 +38,8 @@ static void change_task(struct task_row *row, const struct task_change *change, 
 		row->progress = change->has_progress == GIVEN_VALUE ? change->progress : NAN;
 	if (change->has_attempt)
 		row->attempt = change->attempt;
-	if (change->has_heartbeat)
-		row->heartbeat_ms = change->heartbeat_ms;
+	if (change->has_silence)
+		row->silence_ms = change->silence_ms;
 	if (change->has_status)
 		set_task_status(row, change->status, time);
 	row->updated = time;
@@ -51,7 +51,7 @@ static void new_task_row(struct engine *e, struct task_row *row, const struct ta
 	*row = (struct task_row){
 		.progress = NAN,
 		.attempt = -1,
-		.heartbeat_ms = -1,
+		.silence_ms = -1,
 		.position = position,
 		.created = time,
 	};

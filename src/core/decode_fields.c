@@ -4,7 +4,7 @@
 
 #include "joblight/core/json.h"
 
-#define HEARTBEAT_TIMEOUT_MAX_MS 86400000 /* a day; a task with longer pauses asks for no limit */
+#define SILENCE_MAX_MS 86400000 /* a day; a task with longer pauses asks for no limit */
 
 bool decode_refuse(struct decoder *d, enum outcome o, const char *field, const char *message)
 {
@@ -61,22 +61,20 @@ bool decode_title(struct decoder *d, const cJSON *value, struct slice *title)
 }
 
 /* How long silence may last; null and 0 switch it off. */
-bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *heartbeat_ms)
+bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silence_ms)
 {
 	int64_t min = (int64_t)d->limits->min_silence_ms;
 	char message[96];
 
-	*heartbeat_ms = 0;
+	*silence_ms = 0;
 	if (cJSON_IsNull(value))
 		return true;
-	*heartbeat_ms = decode_is_whole(value, HEARTBEAT_TIMEOUT_MAX_MS)
-	                    ? (int64_t)value->valuedouble
-	                    : -1;
-	if (*heartbeat_ms == 0 || *heartbeat_ms >= min)
+	*silence_ms = decode_is_whole(value, SILENCE_MAX_MS) ? (int64_t)value->valuedouble : -1;
+	if (*silence_ms == 0 || *silence_ms >= min)
 		return true;
 	snprintf(message, sizeof(message),
 	         "must be 0, which is off, or a whole number from %lld to %d", (long long)min,
-	         HEARTBEAT_TIMEOUT_MAX_MS);
+	         SILENCE_MAX_MS);
 	return decode_refuse_value(d, value->string, message);
 }
 

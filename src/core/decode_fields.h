@@ -9,7 +9,7 @@
 
 #include "decode_tree.h"
 
-#define HEARTBEAT_TIMEOUT "heartbeatTimeoutMs"
+#define SILENCE_FIELD "heartbeatTimeoutMs"
 
 struct decoder {
 	const struct limits *limits;
@@ -44,7 +44,7 @@ bool decode_id(struct decoder *d, const cJSON *value, struct slice *id);
 bool decode_text(struct decoder *d, const cJSON *value, size_t max, struct slice *text);
 bool decode_title(struct decoder *d, const cJSON *value, struct slice *title);
 /* How long a task may be silent; null and 0 switch the limit off. */
-bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *heartbeat_ms);
+bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silence_ms);
 /* An object as the client wrote it, minified: a tree would round its numbers.  null is {}. */
 bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t max, struct buf *out);
 

@@ -48,7 +48,7 @@ static bool is_number(const char *text)
 static bool takes_number(const char *name)
 {
 	return strcmp(name, "progress") == 0 || strcmp(name, "attempt") == 0 ||
-	       strcmp(name, HEARTBEAT_TIMEOUT) == 0;
+	       strcmp(name, SILENCE_FIELD) == 0;
 }
 
 static void form_add(cJSON *object, const char *name, const char *value)

@@ -26,12 +26,12 @@ static bool take_job_status(struct decoder *d, const cJSON *value, void *target)
 	return decode_refuse_value(d, value->string, message);
 }
 
-static bool take_job_heartbeat(struct decoder *d, const cJSON *value, void *target)
+static bool take_job_silence(struct decoder *d, const cJSON *value, void *target)
 {
 	struct op *op = target;
 
-	op->has_heartbeat = GIVEN_VALUE;
-	return decode_silence_limit(d, value, &op->heartbeat_ms);
+	op->has_silence = GIVEN_VALUE;
+	return decode_silence_limit(d, value, &op->silence_ms);
 }
 
 static bool take_metadata(struct decoder *d, const cJSON *value, void *target)
@@ -62,7 +62,7 @@ bool decode_new_job(struct decoder *d, const cJSON *root)
 		{ "status", take_job_status },
 		{ "metadata", take_metadata },
 		{ "tasks", take_job_tasks },
-		{ HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ SILENCE_FIELD, take_job_silence },
 		{ 0 },
 	};
 
@@ -77,15 +77,15 @@ bool decode_job_patch(struct decoder *d, const cJSON *root)
 		{ "title", decode_op_title },
 		{ "status", take_job_status },
 		{ "metadata", take_metadata },
-		{ HEARTBEAT_TIMEOUT, take_job_heartbeat },
+		{ SILENCE_FIELD, take_job_silence },
 		{ 0 },
 	};
 	const struct op *op = d->op;
 
 	if (!decode_object(d, root, fields, d->op))
 		return false;
-	if (op->has_title || op->has_status || op->has_metadata || op->has_heartbeat)
+	if (op->has_title || op->has_status || op->has_metadata || op->has_silence)
 		return true;
-	return decode_refuse_value(
-	    d, "body", "needs at least one of title, status, metadata, " HEARTBEAT_TIMEOUT);
+	return decode_refuse_value(d, "body",
+	                           "needs at least one of title, status, metadata, " SILENCE_FIELD);
 }

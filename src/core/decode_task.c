@@ -67,12 +67,12 @@ static bool take_attempt(struct decoder *d, const cJSON *value, void *target)
 	return true;
 }
 
-static bool take_task_heartbeat(struct decoder *d, const cJSON *value, void *target)
+static bool take_task_silence(struct decoder *d, const cJSON *value, void *target)
 {
 	struct task_change *t = target;
 
-	t->has_heartbeat = GIVEN_VALUE;
-	return decode_silence_limit(d, value, &t->heartbeat_ms);
+	t->has_silence = GIVEN_VALUE;
+	return decode_silence_limit(d, value, &t->silence_ms);
 }
 
 static const struct field new_task_fields[] = {
@@ -82,7 +82,7 @@ static const struct field new_task_fields[] = {
 	{ "note", take_note },
 	{ "progress", take_progress },
 	{ "attempt", take_attempt },
-	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ SILENCE_FIELD, take_task_silence },
 	{ 0 },
 };
 
@@ -93,7 +93,7 @@ static const struct field report_fields[] = {
 	{ "progress", take_progress },
 	{ "title", take_task_title },
 	{ "attempt", take_attempt },
-	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ SILENCE_FIELD, take_task_silence },
 	{ 0 },
 };
 
@@ -103,7 +103,7 @@ static const struct field put_fields[] = {
 	{ "progress", take_progress },
 	{ "title", take_task_title },
 	{ "attempt", take_attempt },
-	{ HEARTBEAT_TIMEOUT, take_task_heartbeat },
+	{ SILENCE_FIELD, take_task_silence },
 	{ 0 },
 };
 

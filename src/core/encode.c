@@ -52,20 +52,20 @@ static void add_task_state(struct buf *out, const struct task_row *t)
 		json_name(out, "attempt");
 		buf_u64(out, (uint64_t)t->attempt);
 	}
-	if (t->heartbeat_ms >= 0) {
+	if (t->silence_ms >= 0) {
 		json_name(out, "heartbeatTimeoutMs");
-		buf_u64(out, (uint64_t)t->heartbeat_ms);
+		buf_u64(out, (uint64_t)t->silence_ms);
 	}
 	if (t->stalled)
 		buf_text(out, ",\"stalled\":true");
 }
 
-static void add_job_heartbeat(struct buf *out, const struct job_row *job)
+static void add_job_silence(struct buf *out, const struct job_row *job)
 {
-	if (!job->heartbeat_ms)
+	if (!job->silence_ms)
 		return;
 	json_name(out, "heartbeatTimeoutMs");
-	buf_u64(out, (uint64_t)job->heartbeat_ms);
+	buf_u64(out, (uint64_t)job->silence_ms);
 }
 
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
@@ -89,7 +89,7 @@ void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq,
 		json_name(out, "metadata");
 		buf_text(out, job->metadata);
 	}
-	add_job_heartbeat(out, job);
+	add_job_silence(out, job);
 	if (extra & JOB_UPDATE_CREATED) {
 		buf_text(out, ",\"created\":true,\"tasks\":[");
 		for (size_t i = 0; i < task_count; i++) {
@@ -138,7 +138,7 @@ void encode_job_head(struct buf *out, const struct job_row *job)
 	add_text_member(out, "status", job_status_text(job->status));
 	json_name(out, "metadata");
 	buf_text(out, job->metadata);
-	add_job_heartbeat(out, job);
+	add_job_silence(out, job);
 	add_time_member(out, "createdAt", job->created);
 	add_time_member(out, "updatedAt", job->updated);
 	add_time_member(out, "endedAt", job->ended);

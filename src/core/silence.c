@@ -12,15 +12,15 @@ struct kept_tasks {
 /* A word about the task: from now on it may be silent again, for as long as it or its job says. */
 void silence_restart(const struct engine *e, const struct job_state *job, struct task_row *row)
 {
-	int64_t patience = row->heartbeat_ms < 0 ? job->row.heartbeat_ms : row->heartbeat_ms;
+	int64_t limit = row->silence_ms < 0 ? job->row.silence_ms : row->silence_ms;
 
 	row->stalled = false;
-	row->stall_at = row->status == TASK_IN_PROGRESS && patience ? e->steady + patience : 0;
+	row->stall_at = row->status == TASK_IN_PROGRESS && limit ? e->steady + limit : 0;
 }
 
 static bool uses_limit_of_job(const struct task_row *row)
 {
-	return row->status == TASK_IN_PROGRESS && row->heartbeat_ms < 0;
+	return row->status == TASK_IN_PROGRESS && row->silence_ms < 0;
 }
 
 /* Those in memory may be newer than the store's rows. */
@@ -44,12 +44,12 @@ static bool keep_task(void *context, const struct task_row *row)
 static bool move_deadline(struct engine *e, struct job_state *job, struct task_state *task,
                           int64_t before)
 {
-	int64_t patience = job->row.heartbeat_ms, stall_at = task->row.stall_at;
+	int64_t limit = job->row.silence_ms, stall_at = task->row.stall_at;
 	bool was_stalled = task->row.stalled;
 
 	silence_restart(e, job, &task->row);
-	if (stall_at && patience)
-		task->row.stall_at = stall_at - before + patience;
+	if (stall_at && limit)
+		task->row.stall_at = stall_at - before + limit;
 	if (!was_stalled && stall_at == task->row.stall_at)
 		return true;
 	if (was_stalled)
@@ -66,7 +66,7 @@ bool silence_limit_changed(struct engine *e, struct job_state *job, int64_t befo
 	struct kept_tasks w = { e, job };
 	enum store_result r;
 
-	if (job->row.heartbeat_ms == before || job_status_terminal(job->row.status))
+	if (job->row.silence_ms == before || job_status_terminal(job->row.status))
 		return true;
 	r = e->store->ops->tasks(e->store, job->row.key, keep_task, &w);
 	if (store_failed(e, r))

@@ -90,7 +90,7 @@ struct job_row {
 	uint64_t first; /* of the first event still in the log; 1 unless pruned */
 	uint32_t tasks; /* how many there are */
 	uint32_t deliverables;
-	int64_t heartbeat_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
+	int64_t silence_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
 	                         ever */
 	int64_t created, updated, ended;
 };
@@ -100,13 +100,13 @@ struct task_row {
 	char *title;
 	char *note; /* NULL: none */
 	enum task_status status;
-	double progress;      /* NAN: none */
-	int64_t attempt;      /* -1: none */
-	int64_t heartbeat_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
+	double progress;    /* NAN: none */
+	int64_t attempt;    /* -1: none */
+	int64_t silence_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
 	                         as its job says */
-	bool stalled;         /* it was silent for longer */
-	int64_t stall_at;     /* when it will have been; 0: never */
-	uint32_t position;    /* 0, 1, … in order of creation */
+	bool stalled;       /* it was silent for longer */
+	int64_t stall_at;   /* when it will have been; 0: never */
+	uint32_t position;  /* 0, 1, … in order of creation */
 	int64_t created, updated, started, ended;
 };
 

@@ -23,11 +23,11 @@ enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
 struct task_change {
 	struct slice id; /* empty: make one */
 	struct slice title, note;
-	enum given has_title, has_status, has_note, has_progress, has_attempt, has_heartbeat;
+	enum given has_title, has_status, has_note, has_progress, has_attempt, has_silence;
 	enum task_status status;
 	double progress;
 	int64_t attempt;
-	int64_t heartbeat_ms; /* 0: off, also when null was given */
+	int64_t silence_ms; /* 0: off, also when null was given */
 };
 
 struct op {
@@ -39,11 +39,11 @@ struct op {
 	                             stall is about */
 
 	/* of a job; a deliverable has a title too */
-	enum given has_title, has_status, has_metadata, has_heartbeat;
+	enum given has_title, has_status, has_metadata, has_silence;
 	struct slice title;
 	enum job_status status;
-	struct buf metadata;  /* minified */
-	int64_t heartbeat_ms; /* 0: off */
+	struct buf metadata; /* minified */
+	int64_t silence_ms;  /* 0: off */
 
 	/* of a deliverable */
 	struct slice deliverable_id;  /* empty: make one */
