@@ -167,7 +167,7 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	    !take_number(e, "tabs", 1, TABS_MAX, &m->tabs))
 		return false;
 	m->types = TYPE_BITS_ALL;
-	if (has_types && !hub_types_parse(slice_of(types), &m->types)) {
+	if (has_types && !type_filter_parse(slice_of(types), &m->types)) {
 		snprintf(message, sizeof(message), "must be a list of %s", event_type_all());
 		return refuse(e, OUTCOME_INVALID_FIELD, "types", message);
 	}

@@ -1,6 +1,6 @@
 #include "joblight/core/type_filter.h"
 
-bool hub_types_parse(struct slice list, unsigned *types)
+bool type_filter_parse(struct slice list, unsigned *types)
 {
 	const char *end = list.ptr + list.len;
 

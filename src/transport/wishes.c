@@ -8,7 +8,7 @@ static bool read_types(const struct request *r, unsigned *types, struct problem 
 	*types = TYPE_BITS_ALL;
 	if (!request_arg(r, "types", &list))
 		return true;
-	return hub_types_parse(list, types) ||
+	return type_filter_parse(list, types) ||
 	       problem_set(problem, OUTCOME_BAD_REQUEST, "types must be a list of %s",
 	                   event_type_all());
 }

@@ -1078,15 +1078,15 @@ static void lists_of_types_are_read(void **state)
 	unsigned types;
 
 	(void)state;
-	assert_true(hub_types_parse(SLICE("task_update"), &types));
+	assert_true(type_filter_parse(SLICE("task_update"), &types));
 	assert_int_equal(types, TYPE_BIT(EVENT_TASK_UPDATE));
-	assert_true(hub_types_parse(SLICE("presence,command,presence"), &types));
+	assert_true(type_filter_parse(SLICE("presence,command,presence"), &types));
 	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
-	assert_true(
-	    hub_types_parse(SLICE("task_update,job_update,deliverable,command,presence"), &types));
+	assert_true(type_filter_parse(SLICE("task_update,job_update,deliverable,command,presence"),
+	                              &types));
 	assert_int_equal(types, TYPE_BITS_ALL);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		if (hub_types_parse(slice_of(bad[i]), &types))
+		if (type_filter_parse(slice_of(bad[i]), &types))
 			fail_msg("taken: %s", bad[i]);
 }
 

@@ -9,6 +9,6 @@
 
 /* Parses "task_update,presence" into TYPE_BITs.  False: a name is not known, or the list is empty.
  */
-bool hub_types_parse(struct slice list, unsigned *types);
+bool type_filter_parse(struct slice list, unsigned *types);
 
 #endif
