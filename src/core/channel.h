@@ -57,10 +57,10 @@ struct hub {
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
 	struct list paced;               /* to serve when their pause is over, the earliest first */
-	struct list
-	    beats[HEARTBEAT_SECONDS_MAX + 1]; /* subscribers by heartbeat_s, the earliest first */
-	struct list write_stalls;             /* the earliest first: all have one constant delay */
-	struct list retries; /* subscribers whose refill failed, by their stall link */
+	struct list heartbeats[HEARTBEAT_SECONDS_MAX +
+	                       1]; /* subscribers by heartbeat_s, the earliest first */
+	struct list write_stalls;  /* the earliest first: all have one constant delay */
+	struct list retries;       /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
 	struct remote_watchers *remote_watchers;
 	struct buf scratch;               /* one write is put together here */

@@ -20,7 +20,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	list_init(&h->counts);
 	list_init(&h->idle);
 	for (unsigned i = 0; i <= HEARTBEAT_SECONDS_MAX; i++)
-		list_init(&h->beats[i]);
+		list_init(&h->heartbeats[i]);
 	list_init(&h->write_stalls);
 	list_init(&h->retries);
 	return h;

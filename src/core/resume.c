@@ -269,7 +269,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		.heartbeat_s = a->heartbeat_s,
 		.tabs = a->tabs ? a->tabs : 1,
 	};
-	list_init(&s->beat);
+	list_init(&s->heartbeat_link);
 	list_init(&s->wait_link);
 	channel_join(h, c, s);
 	if (a->blocked)

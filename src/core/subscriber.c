@@ -13,7 +13,7 @@ void subscriber_detach(struct hub *h, struct subscriber *s)
 	}
 	s->read = NULL;
 	preamble_drop(s);
-	list_remove(&s->beat);
+	list_remove(&s->heartbeat_link);
 	list_remove(&s->wait_link);
 	s->open = s->blocked = false;
 }
@@ -35,8 +35,8 @@ uint64_t subscriber_heartbeat_ms(const struct hub *h, const struct subscriber *s
 
 void subscriber_schedule_heartbeat(struct hub *h, struct subscriber *s)
 {
-	s->beat_due = (uint32_t)(h->now + subscriber_heartbeat_ms(h, s));
-	list_move(&h->beats[s->heartbeat_s], &s->beat);
+	s->heartbeat_due = (uint32_t)(h->now + subscriber_heartbeat_ms(h, s));
+	list_move(&h->heartbeats[s->heartbeat_s], &s->heartbeat_link);
 }
 
 void hub_block(struct hub *h, struct subscriber *s)

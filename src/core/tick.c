@@ -5,7 +5,7 @@ static bool is_due(const struct hub *h, uint32_t when)
 	return (int32_t)(when - (uint32_t)h->now) <= 0;
 }
 
-static void beat(struct hub *h, struct subscriber *s)
+static void send_heartbeat(struct hub *h, struct subscriber *s)
 {
 	subscriber_schedule_heartbeat(h, s);
 	if (s->blocked || s->preamble || s->read)
@@ -20,25 +20,26 @@ static void beat(struct hub *h, struct subscriber *s)
 }
 
 /* True: more of this period are due than *left, which is what this turn may still send. */
-static bool tick_period(struct hub *h, struct list *beats, uint64_t *left)
+static bool tick_period(struct hub *h, struct list *heartbeats, uint64_t *left)
 {
-	for (; !list_empty(beats); --*left) {
-		struct subscriber *s = container_of(beats->next, struct subscriber, beat);
-		if (!is_due(h, s->beat_due))
+	for (; !list_empty(heartbeats); --*left) {
+		struct subscriber *s = container_of(heartbeats->next, struct subscriber,
+		                                    heartbeat_link);
+		if (!is_due(h, s->heartbeat_due))
 			return false;
 		if (!*left)
 			return true;
-		beat(h, s);
+		send_heartbeat(h, s);
 	}
 	return false;
 }
 
-static bool tick_beats(struct hub *h)
+static bool tick_heartbeats(struct hub *h)
 {
 	uint64_t left = h->limits->round_visits;
 
 	for (unsigned i = 0; i <= HEARTBEAT_SECONDS_MAX; i++)
-		if (tick_period(h, &h->beats[i], &left))
+		if (tick_period(h, &h->heartbeats[i], &left))
 			return true;
 	return false;
 }
@@ -89,5 +90,5 @@ bool hub_tick(struct hub *h, uint64_t now_ms)
 	tick_write_stalls(h);
 	tick_retries(h);
 	tick_idle(h);
-	return tick_beats(h);
+	return tick_heartbeats(h);
 }

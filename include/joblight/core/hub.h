@@ -98,9 +98,9 @@ struct subscriber {
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s; /* 0: the server's standard period */
 	uint8_t tabs;        /* counted as so many watchers */
-	uint32_t beat_due,
+	uint32_t heartbeat_due,
 	    wait_due; /* the low half of the time: there are ten thousands of these */
-	struct list beat, wait_link;
+	struct list heartbeat_link, wait_link;
 	struct hub_read *read;
 	struct preamble *preamble;
 	uint64_t asker; /* of its attach */
