@@ -19,7 +19,7 @@ struct engine {
 /* Records a failure of the store in the working set; STORE_NONE is not a failure. */
 static inline bool store_failed(struct engine *e, enum store_result r)
 {
-	return working_set_broken(&e->rows, r);
+	return working_set_failed(&e->rows, r);
 }
 
 /* The time of a change to the job.  It never goes back, even when the wall clock does. */
