@@ -52,10 +52,10 @@ uint64_t channel_head(const struct channel *c)
 }
 
 /* The count of watchers changed; the others are told once per round. */
-static void note_count(struct hub *h, struct channel *c)
+static void mark_count(struct hub *h, struct channel *c)
 {
-	if (!c->counted) {
-		c->counted = true;
+	if (!c->count_is_dirty) {
+		c->count_is_dirty = true;
 		list_append(&h->counts, &c->count_link);
 		h->ops->wake(h->context);
 	}
@@ -63,17 +63,17 @@ static void note_count(struct hub *h, struct channel *c)
 
 /* Of a deleted job's channel the watchers no longer count: those of the job that has the name now
  * do. */
-void channels_tell_counts(struct hub *h)
+void channels_announce_counts(struct hub *h)
 {
 	while (!list_empty(&h->counts)) {
 		struct channel *c = container_of(h->counts.next, struct channel, count_link);
 		const struct channel *now = c->deleted ? channel_find(h, c->job_id) : c;
 		unsigned count = now ? now->watchers : 0;
 		list_remove(&c->count_link);
-		c->counted = false;
-		if (c->told != count || c->ephemeral_outdated || c->deleted)
+		c->count_is_dirty = false;
+		if (c->announced_watchers != count || c->ephemeral_outdated || c->deleted)
 			h->ops->watchers(h->context, c->job_id, count);
-		c->told = count;
+		c->announced_watchers = count;
 	}
 }
 
@@ -100,7 +100,7 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	c->subscribers[c->count++] = s;
 	c->watchers += s->tabs;
 	list_remove(&c->idle_link);
-	note_count(h, c);
+	mark_count(h, c);
 }
 
 /*
@@ -119,7 +119,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 	if (c->visit > c->count)
 		c->visit = c->count;
 	s->channel = NULL;
-	note_count(h, c);
+	mark_count(h, c);
 	if (!c->count) {
 		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
 		list_move(&h->idle, &c->idle_link);

@@ -18,7 +18,7 @@ struct channel {
 	char job_id[ID_MAX + 1];
 	struct ring *ring; /* NULL until the epoch is known */
 	bool known;        /* title and status are (from a read) */
-	bool ended, deleted, dirty, counted;
+	bool ended, deleted, dirty, count_is_dirty;
 	bool waiting; /* for its pace, in hub.paced */
 	uint64_t end_seq;
 	char epoch[EPOCH_LEN + 1];
@@ -32,7 +32,7 @@ struct channel {
 	bool again;                  /* published to while a round was under way */
 	uint64_t paced_until;        /* a crowd's next round begins no earlier */
 	uint64_t round_head;         /* the head when the last one began */
-	unsigned told;               /* watchers last told to the others */
+	unsigned announced_watchers; /* watchers last told to the others */
 	struct buf ephemeral;        /* the last message that is not logged */
 	uint32_t ephemeral_number;   /* of it; 0: there was none */
 	unsigned ephemeral_watchers; /* the count when it was handed out */
@@ -85,7 +85,7 @@ void channel_drop(struct hub *h, struct channel *c); /* nobody is in it */
 uint64_t channel_head(const struct channel *c);
 
 /* Tells the others of every channel whose count of watchers changed. */
-void channels_tell_counts(struct hub *h);
+void channels_announce_counts(struct hub *h);
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s);
 void channel_leave(struct hub *h, struct subscriber *s);

@@ -125,7 +125,7 @@ bool hub_round(struct hub *h, uint64_t now_ms)
 	size_t budget = h->limits->round_visits;
 
 	h->now = now_ms;
-	channels_tell_counts(h);
+	channels_announce_counts(h);
 	channels_begin_paced_rounds(h);
 	while (budget && !list_empty(&h->dirty)) {
 		struct channel *c = container_of(h->dirty.next, struct channel, dirty_link);

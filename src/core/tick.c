@@ -79,7 +79,8 @@ static void tick_idle(struct hub *h)
 		struct channel *c = container_of(h->idle.next, struct channel, idle_link);
 		if (c->idle_due > h->now)
 			return;
-		channels_tell_counts(h); /* a channel that goes must not be remembered elsewhere */
+		channels_announce_counts(
+		    h); /* a channel that goes must not be remembered elsewhere */
 		channel_drop(h, c);
 	}
 }
