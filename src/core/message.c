@@ -191,7 +191,7 @@ static bool take_update(struct envelope *e, struct message *m)
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
 }
 
-static bool take_word(struct envelope *e, struct presence_word *w, bool *has_agent)
+static bool take_word(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
 	bool given;
 
@@ -248,7 +248,7 @@ bool message_decode(const struct limits *limits, struct slice text, struct messa
 	return false;
 }
 
-bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w,
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_report *w,
                      struct problem *problem)
 {
 	struct envelope e = { limits, text, NULL, problem };

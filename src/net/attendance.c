@@ -125,15 +125,15 @@ void crowd_tick(struct crowd *c, uint64_t now_ms)
 	}
 }
 
-static bool hear(struct crowd *c, const struct presence_word *w)
+static bool hear(struct crowd *c, const struct presence_report *w)
 {
 	presence_tick(c->presence, loop_now(c->loop));
-	return presence_hear(c->presence, w);
+	return presence_apply(c->presence, w);
 }
 
-bool crowd_hear(struct crowd *c, const struct presence_word *w)
+bool crowd_hear(struct crowd *c, const struct presence_report *w)
 {
-	struct presence_word word = *w;
+	struct presence_report word = *w;
 
 	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
 	if (!hear(c, &word))
@@ -142,22 +142,22 @@ bool crowd_hear(struct crowd *c, const struct presence_word *w)
 	return true;
 }
 
-void crowd_hear_elsewhere(struct crowd *c, const struct presence_word *w)
+void crowd_hear_elsewhere(struct crowd *c, const struct presence_report *w)
 {
 	hear(c, w);
 }
 
 void crowd_owner_gone(struct crowd *c, uint64_t owner)
 {
-	struct presence_word gone = { .owner = owner, .loop = c->loop->index };
+	struct presence_report gone = { .owner = owner, .loop = c->loop->index };
 
-	presence_owner_gone(c->presence, c->loop->index, owner);
+	presence_drop_owner(c->presence, c->loop->index, owner);
 	loop_tell_presence(c->loop, &gone);
 }
 
 void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner)
 {
-	presence_owner_gone(c->presence, loop, owner);
+	presence_drop_owner(c->presence, loop, owner);
 }
 
 void crowd_want(struct crowd *c, struct crowd_want *w, const char *job_id)

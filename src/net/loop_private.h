@@ -127,7 +127,7 @@ uint64_t loop_body_ms(const struct loop *l);
 void loop_read_is_back(struct loop *l, uint64_t asker);
 
 /* Tells the other loops of an agent; a word without an agent says that its owner has gone. */
-void loop_tell_presence(struct loop *l, const struct presence_word *w);
+void loop_tell_presence(struct loop *l, const struct presence_report *w);
 
 uint64_t loop_add_conn(struct loop *l, struct conn *c);
 void loop_remove_conn(struct loop *l, struct conn *c);

@@ -20,7 +20,7 @@ struct note {
 	enum note_kind kind;
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
-	struct presence_word word;
+	struct presence_report word;
 };
 
 static void wake(void *context)
@@ -77,7 +77,7 @@ void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, un
 		free(n);
 }
 
-void loop_tell_presence(struct loop *l, const struct presence_word *w)
+void loop_tell_presence(struct loop *l, const struct presence_report *w)
 {
 	for (unsigned i = 0; i < l->family->count; i++) {
 		if (i == l->index)
@@ -122,7 +122,7 @@ bool inbox_take_reads(struct loop *l)
 	return l->answers || !mailbox_is_empty(&l->reads);
 }
 
-static void hear_presence(struct loop *l, const struct presence_word *w)
+static void hear_presence(struct loop *l, const struct presence_report *w)
 {
 	if (w->agent[0])
 		crowd_hear_elsewhere(l->crowd, w);

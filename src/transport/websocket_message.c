@@ -129,7 +129,7 @@ struct presence_read {
 	struct read_request request; /* first */
 	struct loop *loop;
 	uint64_t conn;
-	struct presence_word word;
+	struct presence_report word;
 };
 
 static void presence_done(struct read_request *request)
