@@ -40,7 +40,7 @@ static bool wants(const struct subscriber *s, uint64_t seq)
 	return s->types & TYPE_BIT(ring_type(s->channel->ring, seq));
 }
 
-static void pass_over_unwanted(struct subscriber *s)
+static void skip_unwanted(struct subscriber *s)
 {
 	while (!subscriber_caught_up(s) && !wants(s, s->cursor + 1))
 		s->cursor++;
@@ -48,12 +48,12 @@ static void pass_over_unwanted(struct subscriber *s)
 
 /* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there
  * is none. */
-static size_t next_wanted(struct hub *h, struct subscriber *s)
+static size_t skip_to_wanted(struct hub *h, struct subscriber *s)
 {
 	const struct ring *r = s->channel->ring;
 	uint64_t last;
 
-	pass_over_unwanted(s);
+	skip_unwanted(s);
 	for (last = s->cursor; last + 1 < ring_next(r) && wants(s, last + 1); last++)
 		;
 	size_t span = ring_span(r, (enum framing)s->framing, s->cursor, last);
@@ -116,7 +116,7 @@ static enum step deliver_ring(struct hub *h, struct subscriber *s)
 		return deliver_ephemeral(h, s) ? STEP_MORE : STEP_STOP;
 	if (!ring_reaches(c->ring, s->cursor))
 		return STEP_LAPPED;
-	size_t max = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : next_wanted(h, s);
+	size_t max = s->types == TYPE_BITS_ALL ? h->limits->write_bytes : skip_to_wanted(h, s);
 	if (!max)
 		return STEP_MORE;
 	uint64_t before = s->cursor;
@@ -133,7 +133,7 @@ static void deliver_poll(struct subscriber *s)
 	if (!s->open)
 		return;
 	if (ring_reaches(s->channel->ring, s->cursor))
-		pass_over_unwanted(s);
+		skip_unwanted(s);
 	if (!subscriber_caught_up(s) || subscriber_ended(s))
 		s->ops->ready(s);
 }

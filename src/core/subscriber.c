@@ -87,7 +87,7 @@ enum event_type subscriber_type(const struct subscriber *s, uint64_t seq)
 	return ring_type(s->channel->ring, seq);
 }
 
-void subscriber_pass_over(struct subscriber *s, uint64_t seq)
+void subscriber_skip_to(struct subscriber *s, uint64_t seq)
 {
 	s->cursor = later(s->cursor, seq);
 }

@@ -146,7 +146,7 @@ static struct update look(struct poll *p, const struct subscription_start *o)
 		add_from_read(p, &u, o->result);
 	else
 		add_from_ring(p, &u);
-	subscriber_pass_over(s, u.cursor);
+	subscriber_skip_to(s, u.cursor);
 	u.over = subscriber_ended(s) &&
 	         (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
 	return u;
@@ -202,7 +202,7 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		attach_at(p, seq);
 		return;
 	}
-	subscriber_pass_over(&p->subscriber, seq);
+	subscriber_skip_to(&p->subscriber, seq);
 	conn_wait(c, &c->loop->waits[p->wait_s], loop_now(c->loop) + p->wait_s * 1000);
 }
 

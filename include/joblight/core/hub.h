@@ -213,8 +213,8 @@ bool subscriber_deleted(const struct subscriber *s);
 bool subscriber_reaches(
     const struct subscriber *s); /* the ring holds everything behind the cursor */
 bool subscriber_wants(const struct subscriber *s, enum event_type type);
-void subscriber_pass_over(struct subscriber *s,
-                          uint64_t seq); /* it wants nothing of what is up to this event */
+void subscriber_skip_to(struct subscriber *s,
+                        uint64_t seq); /* it wants nothing of what is up to this event */
 enum event_type subscriber_type(const struct subscriber *s,
                                 uint64_t seq); /* of an event that the ring holds */
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);

@@ -71,7 +71,7 @@ static void wait_behind(struct client *c)
 	struct subscriber *s = &c->watch->subscriber;
 
 	if (c->seen == subscriber_head(s)) {
-		subscriber_pass_over(s, c->seen);
+		subscriber_skip_to(s, c->seen);
 		return;
 	}
 	hub_detach(c->node->hub, s);

@@ -38,7 +38,7 @@ static const char *back(const struct client *c)
 	return c->framing == FRAME_WS ? "" : "\n\n";
 }
 
-static uint64_t next_wanted(const struct client *c)
+static uint64_t skip_to_wanted(const struct client *c)
 {
 	uint64_t seq = c->seen + 1;
 
@@ -72,7 +72,7 @@ enum frame_kind { OPENING, EVENT, PASSING };
  * before. */
 static enum frame_kind next_frame(const struct client *c, struct buf *out)
 {
-	uint64_t seq = next_wanted(c);
+	uint64_t seq = skip_to_wanted(c);
 
 	out->len = 0;
 	if (c->opening_due) {
@@ -159,7 +159,7 @@ static bool take_frame(struct client *c, enum frame_kind *kind, size_t *len)
 	if (!whole)
 		return false;
 	if (*kind == EVENT)
-		c->seen = next_wanted(c);
+		c->seen = skip_to_wanted(c);
 	else if (*kind == OPENING)
 		c->opening_due = false;
 	else
@@ -255,7 +255,7 @@ static void stream_ended(struct subscriber *s, const struct subscription_end *e)
 	if (deleted)
 		promise(l->died, "client %u: at %llu of a job that is not deleted", AT(c));
 	else
-		promise(l->over && next_wanted(c) > l->head &&
+		promise(l->over && skip_to_wanted(c) > l->head &&
 		            !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
 		        "client %u: ended with %s, at %llu of %llu", c->number, status,
 		        (unsigned long long)c->seen, (unsigned long long)l->head);
@@ -274,7 +274,7 @@ static void move_on(struct client *c, const struct subscriber *s)
 	if (!subscriber_filters(s))
 		return;
 	promise(!strcmp(subscriber_epoch(s), c->life->epoch) && s->cursor >= c->seen &&
-	            next_wanted(c) > s->cursor,
+	            skip_to_wanted(c) > s->cursor,
 	        "client %u: at %llu, and a heartbeat moves it to %llu", AT(c),
 	        (unsigned long long)s->cursor);
 	c->seen = s->cursor;
