@@ -41,7 +41,7 @@ HOMES = {
     r"libwebsockets\.h|lws": {"net"},
     r"uv(/.*)?\.h": {"net"},
     r"sqlite3(ext)?\.h": {"store"},
-    r"cjson/.*": {"core/decode.c", "core/decode_tree.h"},
+    r"cjson/.*": {"core/decode_tree.h"},
     r"openssl/.*": {"base/digest.c"},
     r"curl/.*": {"cli"},
     r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "joblight/core/answer.h"
 #include "net/ask.h"
 #include "net/loop_private.h"
 
@@ -34,41 +35,10 @@ void http_submit(struct conn *c, struct op *op)
 	             "too many writes are waiting; repeat this one in a moment");
 }
 
-static bool tells_watchers(const struct op *op)
-{
-	return op->kind != OP_JOB_CREATE && op->kind != OP_JOB_PATCH && op->kind != OP_JOB_DELETE;
-}
-
-/* Closes the objects of the answer, with what only this loop knows inside. */
-static void finish_body(const struct loop *l, const struct op *op, struct buf *out)
-{
-	char tail[40] = "}";
-	const char *at = op->body.ptr, *end = at + op->body.len;
-
-	if (tells_watchers(op))
-		snprintf(tail, sizeof(tail), ",\"watchers\":%u}", hub_watchers(l->hub, op->job_id));
-	if (op->batch)
-		buf_char(out, '[');
-	while (at < end) {
-		const char *line = memchr(at, '\n', (size_t)(end - at));
-		buf_add(out, at, (size_t)(line - at));
-		buf_text(out, tail);
-		at = line + 1;
-		if (at < end)
-			buf_char(out, ',');
-	}
-	if (op->batch)
-		buf_char(out, ']');
-}
-
-/* A created job's body begins {"id":"…": so also when it is the stored answer of an earlier
- * request. */
 static void add_location(const struct op *op, struct buf *lines)
 {
-	const char *id = op->body.ptr + strlen("{\"id\":\"");
-
 	buf_text(lines, "Location: /api/jobs/");
-	buf_add(lines, id, strcspn(id, "\""));
+	buf_slice(lines, answer_job_id(op));
 	buf_text(lines, "\r\n");
 }
 
@@ -85,7 +55,7 @@ void http_answered(struct conn *c, struct op *op)
 	} else {
 		if (op->kind == OP_JOB_CREATE)
 			add_location(op, &lines);
-		finish_body(c->loop, op, &body);
+		answer_encode(&body, op, hub_watchers(c->loop->hub, op->job_id));
 		reply_json_taken(c, op->problem.outcome, buf_string(&lines), &body);
 	}
 	buf_finish(&lines);

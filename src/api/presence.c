@@ -9,7 +9,7 @@
 static void hear(struct conn *c, struct read_result *job)
 {
 	const struct request *r = c->request;
-	struct presence_word word = { 0 };
+	struct presence_report word = { 0 };
 	struct problem problem = { 0 };
 	char answer[64];
 

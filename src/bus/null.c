@@ -78,7 +78,7 @@ static void watchers(struct bus *base, unsigned from, const char *job_id, unsign
 			b->members[i].watchers(b->members[i].loop, from, job_id, count);
 }
 
-static void presence(struct bus *base, unsigned from, const struct presence_word *word)
+static void presence(struct bus *base, unsigned from, const struct presence_report *word)
 {
 	const struct null_bus *b = (const struct null_bus *)base;
 

@@ -40,7 +40,7 @@ void channel_drop(struct hub *h, struct channel *c)
 		if (h->spans[f].ring == c->ring)
 			h->spans[f].ring = NULL;
 	ring_free(c->ring);
-	buf_finish(&c->passing);
+	buf_finish(&c->ephemeral);
 	free(c->title);
 	free(c->subscribers);
 	free(c);
@@ -52,10 +52,10 @@ uint64_t channel_head(const struct channel *c)
 }
 
 /* The count of watchers changed; the others are told once per round. */
-static void note_count(struct hub *h, struct channel *c)
+static void mark_count(struct hub *h, struct channel *c)
 {
-	if (!c->counted) {
-		c->counted = true;
+	if (!c->count_is_dirty) {
+		c->count_is_dirty = true;
 		list_append(&h->counts, &c->count_link);
 		h->ops->wake(h->context);
 	}
@@ -63,18 +63,30 @@ static void note_count(struct hub *h, struct channel *c)
 
 /* Of a deleted job's channel the watchers no longer count: those of the job that has the name now
  * do. */
-void channels_tell_counts(struct hub *h)
+void channels_announce_counts(struct hub *h)
 {
 	while (!list_empty(&h->counts)) {
 		struct channel *c = container_of(h->counts.next, struct channel, count_link);
 		const struct channel *now = c->deleted ? channel_find(h, c->job_id) : c;
 		unsigned count = now ? now->watchers : 0;
 		list_remove(&c->count_link);
-		c->counted = false;
-		if (c->told != count || c->passing_outdated || c->deleted)
+		c->count_is_dirty = false;
+		if (c->announced_watchers != count || c->ephemeral_outdated || c->deleted)
 			h->ops->watchers(h->context, c->job_id, count);
-		c->told = count;
+		c->announced_watchers = count;
 	}
+}
+
+unsigned hub_watchers(const struct hub *h, const char *job_id)
+{
+	const struct channel *c = channel_find(h, job_id);
+
+	return (c ? c->watchers : 0) + remote_watchers_total(h->remote_watchers, job_id);
+}
+
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count)
+{
+	remote_watchers_set(h->remote_watchers, job_id, who, count);
 }
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
@@ -88,7 +100,7 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	c->subscribers[c->count++] = s;
 	c->watchers += s->tabs;
 	list_remove(&c->idle_link);
-	note_count(h, c);
+	mark_count(h, c);
 }
 
 /*
@@ -107,7 +119,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 	if (c->visit > c->count)
 		c->visit = c->count;
 	s->channel = NULL;
-	note_count(h, c);
+	mark_count(h, c);
 	if (!c->count) {
 		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
 		list_move(&h->idle, &c->idle_link);

@@ -18,7 +18,7 @@ struct channel {
 	char job_id[ID_MAX + 1];
 	struct ring *ring; /* NULL until the epoch is known */
 	bool known;        /* title and status are (from a read) */
-	bool ended, deleted, dirty, counted;
+	bool ended, deleted, dirty, count_is_dirty;
 	bool waiting; /* for its pace, in hub.paced */
 	uint64_t end_seq;
 	char epoch[EPOCH_LEN + 1];
@@ -27,16 +27,16 @@ struct channel {
 	uint64_t state_seq; /* title and status are as of this event */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
-	uint32_t watchers;         /* what the subscribers count for, all together */
-	uint32_t visit;            /* those below it wait for their visit in this round */
-	bool again;                /* published to while a round was under way */
-	uint64_t paced_until;      /* a crowd's next round begins no earlier */
-	uint64_t round_head;       /* the head when the last one began */
-	unsigned told;             /* watchers last told to the others */
-	struct buf passing;        /* the last message that is not logged */
-	uint32_t passing_number;   /* of it; 0: there was none */
-	unsigned passing_watchers; /* the count when it was handed out */
-	bool passing_outdated;     /* an opening has told another count since */
+	uint32_t watchers;           /* what the subscribers count for, all together */
+	uint32_t visit;              /* those below it wait for their visit in this round */
+	bool again;                  /* published to while a round was under way */
+	uint64_t paced_until;        /* a crowd's next round begins no earlier */
+	uint64_t round_head;         /* the head when the last one began */
+	unsigned announced_watchers; /* watchers last told to the others */
+	struct buf ephemeral;        /* the last message that is not logged */
+	uint32_t ephemeral_number;   /* of it; 0: there was none */
+	unsigned ephemeral_watchers; /* the count when it was handed out */
+	bool ephemeral_outdated;     /* an opening has told another count since */
 	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;
@@ -57,12 +57,12 @@ struct hub {
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
 	struct list paced;               /* to serve when their pause is over, the earliest first */
-	struct list
-	    beats[HEARTBEAT_SECONDS_MAX + 1]; /* subscribers by heartbeat_s, the earliest first */
-	struct list stalls;                   /* the earliest first: all have one constant delay */
-	struct list retries; /* subscribers whose refill failed, by their stall link */
+	struct list heartbeats[HEARTBEAT_SECONDS_MAX +
+	                       1]; /* subscribers by heartbeat_s, the earliest first */
+	struct list write_stalls;  /* the earliest first: all have one constant delay */
+	struct list retries;       /* subscribers whose refill failed, by their stall link */
 	struct ring_budget budget;
-	struct audience *audience;
+	struct remote_watchers *remote_watchers;
 	struct buf scratch;               /* one write is put together here */
 	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
 	struct hub_stats stats;
@@ -85,7 +85,7 @@ void channel_drop(struct hub *h, struct channel *c); /* nobody is in it */
 uint64_t channel_head(const struct channel *c);
 
 /* Tells the others of every channel whose count of watchers changed. */
-void channels_tell_counts(struct hub *h);
+void channels_announce_counts(struct hub *h);
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s);
 void channel_leave(struct hub *h, struct subscriber *s);

@@ -14,4 +14,7 @@ cJSON *decode_parse(const struct limits *limits, struct slice text, struct probl
 bool decode_tree(const struct limits *limits, struct slice text, cJSON *document,
                  const cJSON *value, struct op *op, struct problem *problem);
 
+/* Sets the problem of a parser that found no memory, and returns false. */
+bool decode_refuse_memory(struct problem *problem);
+
 #endif

@@ -21,14 +21,20 @@ static void add_time_member(struct buf *out, const char *name, int64_t time)
 	json_time(out, time);
 }
 
-static void add_event_start(struct buf *out, const char *type, const char *job_id, uint64_t seq)
+void encode_event_start(struct buf *out, enum event_type type, const char *job_id, uint64_t seq)
 {
 	buf_text(out, "{\"type\":\"");
-	buf_text(out, type);
+	buf_text(out, event_type_text(type));
 	buf_text(out, "\",\"jobId\":\"");
 	buf_text(out, job_id);
 	buf_text(out, "\",\"seq\":");
 	buf_u64(out, seq);
+}
+
+void encode_event_end(struct buf *out, int64_t time)
+{
+	add_time_member(out, "timestamp", time);
+	buf_char(out, '}');
 }
 
 static void add_task_state(struct buf *out, const struct task_row *t)
@@ -46,45 +52,44 @@ static void add_task_state(struct buf *out, const struct task_row *t)
 		json_name(out, "attempt");
 		buf_u64(out, (uint64_t)t->attempt);
 	}
-	if (t->heartbeat_ms >= 0) {
+	if (t->silence_ms >= 0) {
 		json_name(out, "heartbeatTimeoutMs");
-		buf_u64(out, (uint64_t)t->heartbeat_ms);
+		buf_u64(out, (uint64_t)t->silence_ms);
 	}
 	if (t->stalled)
 		buf_text(out, ",\"stalled\":true");
 }
 
-static void add_job_heartbeat(struct buf *out, const struct job_row *job)
+static void add_job_silence(struct buf *out, const struct job_row *job)
 {
-	if (!job->heartbeat_ms)
+	if (!job->silence_ms)
 		return;
 	json_name(out, "heartbeatTimeoutMs");
-	buf_u64(out, (uint64_t)job->heartbeat_ms);
+	buf_u64(out, (uint64_t)job->silence_ms);
 }
 
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                         const struct task_row *task)
 {
-	add_event_start(out, "task_update", job_id, seq);
+	encode_event_start(out, EVENT_TASK_UPDATE, job_id, seq);
 	buf_text(out, ",\"taskId\":\"");
 	buf_text(out, task->id);
 	buf_char(out, '"');
 	add_task_state(out, task);
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
+	encode_event_end(out, time);
 }
 
 void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time,
                        unsigned extra, const struct task_row *tasks, size_t task_count)
 {
-	add_event_start(out, "job_update", job->id, seq);
+	encode_event_start(out, EVENT_JOB_UPDATE, job->id, seq);
 	add_text_member(out, "status", job_status_text(job->status));
 	add_text_member(out, "title", job->title);
 	if (extra & JOB_UPDATE_METADATA) {
 		json_name(out, "metadata");
 		buf_text(out, job->metadata);
 	}
-	add_job_heartbeat(out, job);
+	add_job_silence(out, job);
 	if (extra & JOB_UPDATE_CREATED) {
 		buf_text(out, ",\"created\":true,\"tasks\":[");
 		for (size_t i = 0; i < task_count; i++) {
@@ -94,8 +99,7 @@ void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq,
 		}
 		buf_char(out, ']');
 	}
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
+	encode_event_end(out, time);
 }
 
 static void add_deliverable_state(struct buf *out, const struct deliverable_row *d)
@@ -108,25 +112,23 @@ static void add_deliverable_state(struct buf *out, const struct deliverable_row 
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                               const struct deliverable_row *deliverable)
 {
-	add_event_start(out, "deliverable", job_id, seq);
+	encode_event_start(out, EVENT_DELIVERABLE, job_id, seq);
 	add_text_member(out, "deliverableId", deliverable->id);
 	add_deliverable_state(out, deliverable);
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
+	encode_event_end(out, time);
 }
 
 void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                     const struct command *command)
 {
-	add_event_start(out, "command", job_id, seq);
+	encode_event_start(out, EVENT_COMMAND, job_id, seq);
 	json_name(out, "command");
 	json_string(out, command->name);
 	if (command->task_id[0])
 		add_text_member(out, "taskId", command->task_id);
 	json_name(out, "args");
 	buf_slice(out, command->args);
-	add_time_member(out, "timestamp", time);
-	buf_char(out, '}');
+	encode_event_end(out, time);
 }
 
 void encode_job_head(struct buf *out, const struct job_row *job)
@@ -136,7 +138,7 @@ void encode_job_head(struct buf *out, const struct job_row *job)
 	add_text_member(out, "status", job_status_text(job->status));
 	json_name(out, "metadata");
 	buf_text(out, job->metadata);
-	add_job_heartbeat(out, job);
+	add_job_silence(out, job);
 	add_time_member(out, "createdAt", job->created);
 	add_time_member(out, "updatedAt", job->updated);
 	add_time_member(out, "endedAt", job->ended);
@@ -150,9 +152,9 @@ void encode_job_position(struct buf *out, const struct job_row *job)
 	buf_char(out, '"');
 }
 
-void encode_task(struct buf *out, const struct task_row *task)
+void encode_task_members(struct buf *out, const struct task_row *task)
 {
-	buf_text(out, "{\"id\":\"");
+	buf_text(out, "\"id\":\"");
 	buf_text(out, task->id);
 	buf_char(out, '"');
 	add_task_state(out, task);
@@ -162,13 +164,25 @@ void encode_task(struct buf *out, const struct task_row *task)
 	add_time_member(out, "updatedAt", task->updated);
 	add_time_member(out, "startedAt", task->started);
 	add_time_member(out, "endedAt", task->ended);
+}
+
+void encode_task(struct buf *out, const struct task_row *task)
+{
+	buf_char(out, '{');
+	encode_task_members(out, task);
 	buf_char(out, '}');
+}
+
+void encode_deliverable_members(struct buf *out, const struct deliverable_row *deliverable)
+{
+	buf_format(out, "\"id\":\"%s\"", deliverable->id);
+	add_deliverable_state(out, deliverable);
+	add_time_member(out, "createdAt", deliverable->created);
 }
 
 void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable)
 {
-	buf_format(out, "{\"id\":\"%s\"", deliverable->id);
-	add_deliverable_state(out, deliverable);
-	add_time_member(out, "createdAt", deliverable->created);
+	buf_char(out, '{');
+	encode_deliverable_members(out, deliverable);
 	buf_char(out, '}');
 }

@@ -7,6 +7,14 @@
 #define WS_TEXT 0x01
 #define WS_FIN 0x80
 
+#define LOGGED(name, text)                                                                         \
+	_Static_assert(sizeof("event: " text "\nid: \ndata: ") <= FRAME_PREFIX_MAX - CURSOR_MAX,   \
+	               "FRAME_PREFIX_MAX has room for " text);
+#define EPHEMERAL(name, text)
+#include "joblight/core/events.def"
+#undef LOGGED
+#undef EPHEMERAL
+
 static size_t put_ws_header(char *out, unsigned first_byte, size_t payload)
 {
 	unsigned char *at = (unsigned char *)out;
@@ -24,6 +32,13 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
 	return put_ws_header(out, WS_FIN | WS_TEXT, payload);
 }
 
+static void add_name(struct buf *out, enum event_type type)
+{
+	buf_text(out, "event: ");
+	buf_text(out, event_type_text(type));
+	buf_char(out, '\n');
+}
+
 size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
                     enum event_type type, size_t json_len)
 {
@@ -31,11 +46,8 @@ size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoc
 
 	if (f == FRAME_WS)
 		return frame_ws_header(out, json_len);
-	if (f == FRAME_NAMED) {
-		buf_text(&b, "event: ");
-		buf_text(&b, event_type_text(type));
-		buf_char(&b, '\n');
-	}
+	if (f == FRAME_NAMED)
+		add_name(&b, type);
 	buf_text(&b, "id: ");
 	cursor_add(&b, epoch, seq);
 	buf_text(&b, "\ndata: ");
@@ -59,14 +71,23 @@ void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
 	buf_slice(out, frame_suffix(f));
 }
 
-void frame_add_passing(struct buf *out, enum framing f, struct slice json)
+void frame_add_ws(struct buf *out, struct slice json)
 {
 	char header[FRAME_PREFIX_MAX];
 
-	if (f == FRAME_WS)
-		buf_add(out, header, frame_ws_header(header, json.len));
-	else
-		buf_text(out, f == FRAME_NAMED ? "event: presence\ndata: " : "data: ");
+	buf_add(out, header, frame_ws_header(header, json.len));
+	buf_slice(out, json);
+}
+
+void frame_add_ephemeral(struct buf *out, enum framing f, enum event_type type, struct slice json)
+{
+	if (f == FRAME_WS) {
+		frame_add_ws(out, json);
+		return;
+	}
+	if (f == FRAME_NAMED)
+		add_name(out, type);
+	buf_text(out, "data: ");
 	buf_slice(out, json);
 	buf_slice(out, frame_suffix(f));
 }

@@ -303,7 +303,7 @@ static bool take_name(struct lexer *x)
 /* Where we are between values: bit n of `objects` says whether level n is an object. */
 struct nesting {
 	uint64_t objects;
-	unsigned level, most;
+	unsigned level, max;
 };
 
 /* A value begins: scalars are taken whole, brackets are entered.  *entered: a non-empty one. */
@@ -314,7 +314,7 @@ static bool begin_value(struct lexer *x, struct nesting *n, bool *entered)
 	if (x->at >= x->end || (*x->at != '{' && *x->at != '['))
 		return take_scalar(x);
 	bool object = *x->at == '{';
-	if (n->level >= n->most)
+	if (n->level >= n->max)
 		return fail(x, "nested too deeply");
 	x->at++;
 	skip_space(x);
@@ -354,7 +354,7 @@ static bool end_value(struct lexer *x, struct nesting *n, bool *more)
 
 static bool take_value(struct lexer *x, unsigned depth)
 {
-	struct nesting n = { .most = depth };
+	struct nesting n = { .max = depth };
 	bool entered, more = true;
 
 	while (more) {

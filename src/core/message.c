@@ -5,10 +5,27 @@
 #include "decode_tree.h"
 #include "joblight/core/hub.h"
 
-static const char *const kind_names[MESSAGE_KIND_COUNT] = {
-	[MESSAGE_SUBSCRIBE] = "subscribe", [MESSAGE_UNSUBSCRIBE] = "unsubscribe",
-	[MESSAGE_UPDATE] = "update",       [MESSAGE_COMMAND] = "command",
-	[MESSAGE_PRESENCE] = "presence",   [MESSAGE_PING] = "ping",
+#define KIND_MAX 15 /* bytes of a kind's name */
+
+#define MESSAGE(kind, name, take, id, job)                                                         \
+	_Static_assert(sizeof(name) <= KIND_MAX + 1, "KIND_MAX has room for " name);
+#include "joblight/core/messages.def"
+#undef MESSAGE
+
+struct envelope;
+
+#define MESSAGE(kind, name, take, id, job) static bool take(struct envelope *e, struct message *m);
+#include "joblight/core/messages.def"
+#undef MESSAGE
+
+static const struct {
+	const char *name;
+	bool (*take)(struct envelope *e, struct message *m);
+	bool needs_id, needs_job;
+} kinds[MESSAGE_KIND_COUNT] = {
+#define MESSAGE(kind, name, take, id, job) [MESSAGE_##kind] = { name, take, id, job },
+#include "joblight/core/messages.def"
+#undef MESSAGE
 };
 
 struct envelope {
@@ -29,42 +46,53 @@ static cJSON *take(struct envelope *e, const char *name)
 	return cJSON_DetachItemFromObjectCaseSensitive(e->root, name);
 }
 
-/* A string of at most `most` bytes into `out`; *given tells whether it was there. */
-static bool take_string(struct envelope *e, const char *name, char *out, size_t most, bool *given)
+/* A string of at most `max` bytes into `out`; *given tells whether it was there. */
+static bool take_string(struct envelope *e, const char *name, char *out, size_t max, bool *given)
 {
 	cJSON *value = take(e, name);
 	char message[64];
 
 	*given = value != NULL;
-	bool ok = !value || (cJSON_IsString(value) && strlen(value->valuestring) <= most);
+	bool ok = !value || (cJSON_IsString(value) && strlen(value->valuestring) <= max);
 	if (value && ok)
 		memcpy(out, value->valuestring, strlen(value->valuestring) + 1);
 	cJSON_Delete(value);
-	snprintf(message, sizeof(message), "must be a string of at most %zu bytes", most);
+	snprintf(message, sizeof(message), "must be a string of at most %zu bytes", max);
 	return ok || refuse(e, OUTCOME_INVALID_FIELD, name, message);
+}
+
+static bool refuse_kind(struct envelope *e)
+{
+	struct buf message = { 0 };
+
+	buf_text(&message, "must be one of");
+	for (int k = 0; k < MESSAGE_KIND_COUNT; k++)
+		buf_format(&message, "%s %s", k ? "," : "", kinds[k].name);
+	refuse(e, OUTCOME_INVALID_FIELD, "type", buf_string(&message));
+	buf_finish(&message);
+	return false;
 }
 
 static bool take_kind(struct envelope *e, struct message *m)
 {
-	char name[16] = "";
+	char name[KIND_MAX + 1] = "";
 	bool given;
 
 	m->unreadable = true;
 	if (!take_string(e, "type", name, sizeof(name) - 1, &given))
 		return false;
 	for (int k = 0; k < MESSAGE_KIND_COUNT; k++)
-		if (strcmp(name, kind_names[k]) == 0) {
+		if (strcmp(name, kinds[k].name) == 0) {
 			m->kind = (enum message_kind)k;
 			m->unreadable = false;
 			return true;
 		}
-	return refuse(e, OUTCOME_INVALID_FIELD, "type",
-	              "must be one of subscribe, unsubscribe, update, command, presence, ping");
+	return refuse_kind(e);
 }
 
 static bool take_message_id(struct envelope *e, struct message *m)
 {
-	bool given, needed = m->kind == MESSAGE_UPDATE || m->kind == MESSAGE_COMMAND;
+	bool given;
 
 	if (!take_string(e, "id", m->id, KEY_MAX, &given))
 		return false;
@@ -72,7 +100,7 @@ static bool take_message_id(struct envelope *e, struct message *m)
 		if (*c <= ' ' || *c >= 0x7f)
 			return refuse(e, OUTCOME_INVALID_FIELD, "id",
 			              "must be visible ASCII characters");
-	return !needed || m->id[0] ||
+	return !kinds[m->kind].needs_id || m->id[0] ||
 	       refuse(e, OUTCOME_INVALID_FIELD, "id",
 	              "is missing: it is the idempotency key and comes back in the ack");
 }
@@ -81,7 +109,7 @@ static bool take_job(struct envelope *e, struct message *m)
 {
 	bool given;
 
-	if (m->kind == MESSAGE_PING)
+	if (!kinds[m->kind].needs_job)
 		return true;
 	if (!take_string(e, "jobId", m->job_id, ID_MAX, &given))
 		return false;
@@ -93,6 +121,12 @@ static bool nothing_left(struct envelope *e)
 {
 	return !e->root->child ||
 	       refuse(e, OUTCOME_UNKNOWN_FIELD, e->root->child->string, "is not known here");
+}
+
+static bool take_nothing(struct envelope *e, struct message *m)
+{
+	(void)m;
+	return nothing_left(e);
 }
 
 /* Whatever it says, it is a position; one that cannot be read begins with a reset. */
@@ -124,7 +158,7 @@ static bool take_number(struct envelope *e, const char *name, unsigned min, unsi
 
 static bool take_subscribe(struct envelope *e, struct message *m)
 {
-	char types[128] = "";
+	char types[128] = "", message[160];
 	bool has_types;
 
 	if (!take_since(e, m) || !take_string(e, "types", types, sizeof(types) - 1, &has_types) ||
@@ -133,10 +167,10 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	    !take_number(e, "tabs", 1, TABS_MAX, &m->tabs))
 		return false;
 	m->types = TYPE_BITS_ALL;
-	if (has_types && !hub_types_parse(slice_of(types), &m->types))
-		return refuse(
-		    e, OUTCOME_INVALID_FIELD, "types",
-		    "must be a list of task_update, job_update, deliverable, command, presence");
+	if (has_types && !type_filter_parse(slice_of(types), &m->types)) {
+		snprintf(message, sizeof(message), "must be a list of %s", event_type_all());
+		return refuse(e, OUTCOME_INVALID_FIELD, "types", message);
+	}
 	return nothing_left(e);
 }
 
@@ -157,7 +191,7 @@ static bool take_update(struct envelope *e, struct message *m)
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
 }
 
-static bool take_word(struct envelope *e, struct presence_word *w, bool *has_agent)
+static bool take_word(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
 	bool given;
 
@@ -183,18 +217,11 @@ static bool take_presence(struct envelope *e, struct message *m)
 	return take_word(e, &m->word, &has_agent);
 }
 
-static bool (*const kinds[MESSAGE_KIND_COUNT])(struct envelope *, struct message *) = {
-	[MESSAGE_SUBSCRIBE] = take_subscribe,
-	[MESSAGE_UPDATE] = take_update,
-	[MESSAGE_COMMAND] = take_update,
-	[MESSAGE_PRESENCE] = take_presence,
-};
-
 static bool take_message(struct envelope *e, struct message *m)
 {
 	if (!take_kind(e, m) || !take_message_id(e, m) || !take_job(e, m))
 		return false;
-	return kinds[m->kind] ? kinds[m->kind](e, m) : nothing_left(e);
+	return kinds[m->kind].take(e, m);
 }
 
 static bool open_envelope(struct envelope *e)
@@ -221,7 +248,7 @@ bool message_decode(const struct limits *limits, struct slice text, struct messa
 	return false;
 }
 
-bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w,
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_report *w,
                      struct problem *problem)
 {
 	struct envelope e = { limits, text, NULL, problem };

@@ -92,12 +92,39 @@ bool id_valid(struct slice id)
 	return true;
 }
 
+static const char *const event_types[EVENT_TYPE_COUNT] = {
+#define LOGGED(name, text) [EVENT_##name] = text,
+#define EPHEMERAL(name, text) [EVENT_##name] = text,
+#include "joblight/core/events.def"
+#undef LOGGED
+#undef EPHEMERAL
+};
+
 const char *event_type_text(enum event_type t)
 {
-#define TYPE_TEXT(name, text) text,
-	static const char *const texts[] = { EVENT_TYPES(TYPE_TEXT) };
-#undef TYPE_TEXT
-	return texts[t];
+	return event_types[t];
+}
+
+bool event_type_parse(struct slice text, enum event_type *t)
+{
+	for (int i = 0; i < EVENT_TYPE_COUNT; i++) {
+		*t = (enum event_type)i;
+		if (slice_is(text, event_types[i]))
+			return true;
+	}
+	return false;
+}
+
+const char *event_type_all(void)
+{
+	static const char list[] =
+#define LOGGED(name, text) ", " text
+#define EPHEMERAL(name, text) ", " text
+#include "joblight/core/events.def"
+#undef LOGGED
+#undef EPHEMERAL
+	    ;
+	return list + strlen(", ");
 }
 
 double task_counts_progress(const struct task_counts *c)

@@ -44,8 +44,8 @@ static void add_task(struct buf *b, const struct task_change *t)
 	buf_format(b, "%d:%.17g:", (int)t->has_progress,
 	           t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
 	buf_format(b, "%d:%lld:", (int)t->has_attempt, t->has_attempt ? (long long)t->attempt : 0);
-	buf_format(b, "%d:%lld;", (int)t->has_heartbeat,
-	           t->has_heartbeat ? (long long)t->heartbeat_ms : 0);
+	buf_format(b, "%d:%lld;", (int)t->has_silence,
+	           t->has_silence ? (long long)t->silence_ms : 0);
 }
 
 void op_fingerprint(const struct op *op, uint8_t out[32])
@@ -57,8 +57,8 @@ void op_fingerprint(const struct op *op, uint8_t out[32])
 	add_text(&b, op->has_title, op->title);
 	add_text(&b, op->has_metadata, buf_as_slice(&op->metadata));
 	buf_format(&b, "%d:%d:", (int)op->has_status, op->has_status ? (int)op->status : 0);
-	buf_format(&b, "%d:%lld:", (int)op->has_heartbeat,
-	           op->has_heartbeat ? (long long)op->heartbeat_ms : 0);
+	buf_format(&b, "%d:%lld:", (int)op->has_silence,
+	           op->has_silence ? (long long)op->silence_ms : 0);
 	add_text(&b, GIVEN_VALUE, op->deliverable_id);
 	add_text(&b, GIVEN_VALUE, op->url);
 	add_text(&b, GIVEN_VALUE, op->media_type);

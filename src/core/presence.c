@@ -9,7 +9,7 @@
 #include "joblight/core/json.h"
 
 struct agent {
-	struct presence_word word;
+	struct presence_report word;
 	struct list in_job;   /* in the order they came */
 	struct list by_time;  /* in presence.times, in order of their ends */
 	struct list by_owner; /* in owner.agents */
@@ -152,7 +152,7 @@ static struct job_presence *open_job(struct presence *p, const char *job_id)
 }
 
 static struct agent *add_agent(struct presence *p, struct job_presence *job,
-                               const struct presence_word *w)
+                               const struct presence_report *w)
 {
 	if (job && job->count >= p->agents_per_job)
 		return NULL;
@@ -178,7 +178,7 @@ static void put_in_time(struct presence *p, struct agent *a)
 	list_append(at->next, &a->by_time);
 }
 
-bool presence_hear(struct presence *p, const struct presence_word *w)
+bool presence_apply(struct presence *p, const struct presence_report *w)
 {
 	struct job_presence *job = find_job(p, w->job_id);
 	struct agent *a = find_agent(job, w->agent);
@@ -204,7 +204,7 @@ bool presence_hear(struct presence *p, const struct presence_word *w)
 	return true;
 }
 
-void presence_owner_gone(struct presence *p, unsigned loop, uint64_t id)
+void presence_drop_owner(struct presence *p, unsigned loop, uint64_t id)
 {
 	struct owner *owner;
 

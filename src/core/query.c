@@ -6,7 +6,7 @@
 #include "joblight/core/encode.h"
 #include "joblight/core/json.h"
 
-struct reading {
+struct query_run {
 	struct store *store;
 	struct snapshot_source *source;
 	struct buf *text; /* what is being written: the result's, or a snapshot's */
@@ -115,7 +115,7 @@ void read_result_release(struct read_result *r)
 	free(r);
 }
 
-static bool ok(struct reading *x, enum store_result r)
+static bool ok(struct query_run *x, enum store_result r)
 {
 	if (r == STORE_OK || r == STORE_NONE)
 		return true;
@@ -123,7 +123,7 @@ static bool ok(struct reading *x, enum store_result r)
 	                   "the store cannot be read (%.120s)", store_error(x->store));
 }
 
-static void comma(struct reading *x)
+static void comma(struct query_run *x)
 {
 	if (x->rows++)
 		buf_char(x->text, ',');
@@ -132,18 +132,18 @@ static void comma(struct reading *x)
 static bool visit_task(void *context, const struct task_row *row)
 {
 	comma(context);
-	encode_task(((struct reading *)context)->text, row);
+	encode_task(((struct query_run *)context)->text, row);
 	return true;
 }
 
 static bool visit_deliverable(void *context, const struct deliverable_row *row)
 {
 	comma(context);
-	encode_deliverable(((struct reading *)context)->text, row);
+	encode_deliverable(((struct query_run *)context)->text, row);
 	return true;
 }
 
-static bool add_tasks(struct reading *x, const struct job_row *job)
+static bool add_tasks(struct query_run *x, const struct job_row *job)
 {
 	size_t at = x->text->len;
 
@@ -155,7 +155,7 @@ static bool add_tasks(struct reading *x, const struct job_row *job)
 	return done;
 }
 
-static bool add_deliverables(struct reading *x, const struct job_row *job)
+static bool add_deliverables(struct query_run *x, const struct job_row *job)
 {
 	size_t at = x->text->len;
 
@@ -168,7 +168,7 @@ static bool add_deliverables(struct reading *x, const struct job_row *job)
 }
 
 /* Everything of the job, as it is in this snapshot of the database. */
-static bool add_job(struct reading *x, const struct job_row *job)
+static bool add_job(struct query_run *x, const struct job_row *job)
 {
 	buf_char(x->text, '{');
 	encode_job_head(x->text, job);
@@ -183,7 +183,7 @@ static bool add_job(struct reading *x, const struct job_row *job)
 	return true;
 }
 
-static struct snapshot *make_snapshot(struct reading *x, const struct job_row *job)
+static struct snapshot *make_snapshot(struct query_run *x, const struct job_row *job)
 {
 	struct snapshot *s = snapshot_create(job);
 
@@ -201,7 +201,7 @@ static struct snapshot *make_snapshot(struct reading *x, const struct job_row *j
 	return NULL;
 }
 
-static void read_snapshot(struct reading *x, const struct job_row *job)
+static void read_snapshot(struct query_run *x, const struct job_row *job)
 {
 	struct snapshot_source *source = x->source;
 	struct read_result *r = x->result;
@@ -219,21 +219,21 @@ static void read_snapshot(struct reading *x, const struct job_row *job)
 		source->add(source, r->snapshot);
 }
 
-static void read_head(struct reading *x, const struct job_row *job)
+static void read_head(struct query_run *x, const struct job_row *job)
 {
 	(void)x;
 	(void)job; /* what every answer says of the job is all */
 }
 
 /* Rows are a part of the snapshot: who asks for either holds the same piece of memory. */
-static void read_tasks(struct reading *x, const struct job_row *job)
+static void read_tasks(struct query_run *x, const struct job_row *job)
 {
 	read_snapshot(x, job);
 	if (x->result->snapshot)
 		x->result->part = x->result->snapshot->tasks;
 }
 
-static void read_deliverables(struct reading *x, const struct job_row *job)
+static void read_deliverables(struct query_run *x, const struct job_row *job)
 {
 	read_snapshot(x, job);
 	if (x->result->snapshot)
@@ -244,7 +244,7 @@ static void read_deliverables(struct reading *x, const struct job_row *job)
 
 static bool visit_event(void *context, const struct event_row *row)
 {
-	struct reading *x = context;
+	struct query_run *x = context;
 	struct read_result *r = x->result;
 
 	if (r->event_count && r->text.len + row->json.len > x->query->bytes)
@@ -265,7 +265,7 @@ static bool visit_time(void *context, const struct event_row *row)
 }
 
 /* The time of an event that exists. */
-static bool event_time(struct reading *x, const struct job_row *job, uint64_t seq, int64_t *time)
+static bool event_time(struct query_run *x, const struct job_row *job, uint64_t seq, int64_t *time)
 {
 	return ok(x,
 	          x->store->ops->events(x->store, job->key, seq - 1, false, 1, visit_time, time));
@@ -273,7 +273,7 @@ static bool event_time(struct reading *x, const struct job_row *job, uint64_t se
 
 /* The last event before `time`, by halving: times never decrease within a job.  first - 1 when none
  * is. */
-static bool seq_before_time(struct reading *x, const struct job_row *job, int64_t time,
+static bool seq_before_time(struct query_run *x, const struct job_row *job, int64_t time,
                             uint64_t *seq)
 {
 	uint64_t low = job->first, high = job->seq + 1; /* the answer + 1 lies in low .. high */
@@ -294,7 +294,7 @@ static bool seq_before_time(struct reading *x, const struct job_row *job, int64_
 
 /* A time becomes the position in front of it; one that may reach into what was pruned cannot be
  * served. */
-static bool settle_position(struct reading *x, const struct job_row *job, struct position *p)
+static bool settle_position(struct query_run *x, const struct job_row *job, struct position *p)
 {
 	*p = x->query->position;
 	if (p->kind != POSITION_TIME)
@@ -308,7 +308,7 @@ static bool settle_position(struct reading *x, const struct job_row *job, struct
 	return true;
 }
 
-static void read_resume(struct reading *x, const struct job_row *job)
+static void read_resume(struct query_run *x, const struct job_row *job)
 {
 	struct read_result *r = x->result;
 	struct position p;
@@ -328,7 +328,7 @@ static void read_resume(struct reading *x, const struct job_row *job)
 }
 
 /* Another row of so many bytes would be more than a page may have. */
-static bool page_is_full(struct reading *x, size_t len)
+static bool page_is_full(struct query_run *x, size_t len)
 {
 	const struct read_query *q = x->query;
 
@@ -338,7 +338,7 @@ static bool page_is_full(struct reading *x, size_t len)
 
 static bool visit_activity(void *context, const struct event_row *row)
 {
-	struct reading *x = context;
+	struct query_run *x = context;
 
 	if (page_is_full(x, row->json.len))
 		return false;
@@ -349,7 +349,7 @@ static bool visit_activity(void *context, const struct event_row *row)
 }
 
 /* Some of what was asked for is no longer in the log. */
-static bool is_pruned(const struct reading *x, const struct job_row *job)
+static bool is_pruned(const struct query_run *x, const struct job_row *job)
 {
 	const struct read_query *q = x->query;
 
@@ -359,7 +359,7 @@ static bool is_pruned(const struct reading *x, const struct job_row *job)
 }
 
 /* One row more than asked for is looked at, to know whether there is a next page. */
-static void read_activity(struct reading *x, const struct job_row *job)
+static void read_activity(struct query_run *x, const struct job_row *job)
 {
 	const struct read_query *q = x->query;
 	struct buf *text = x->text;
@@ -376,7 +376,7 @@ static void read_activity(struct reading *x, const struct job_row *job)
 	buf_char(text, '}');
 }
 
-static bool count_tasks(struct reading *x, const struct job_row *job, struct task_counts *counts)
+static bool count_tasks(struct query_run *x, const struct job_row *job, struct task_counts *counts)
 {
 	struct snapshot_source *source = x->source;
 
@@ -411,7 +411,7 @@ static void note_row(struct read_result *r, size_t start, size_t id_len)
 
 static bool visit_job(void *context, const struct job_row *row)
 {
-	struct reading *x = context;
+	struct query_run *x = context;
 	struct task_counts counts;
 
 	if (page_is_full(x, strlen(row->metadata)))
@@ -430,7 +430,7 @@ static bool visit_job(void *context, const struct job_row *row)
 	return true;
 }
 
-static void read_jobs(struct reading *x)
+static void read_jobs(struct query_run *x)
 {
 	const struct read_query *q = x->query;
 	struct buf *text = x->text;
@@ -446,7 +446,7 @@ static void read_jobs(struct reading *x)
 	buf_char(text, '}');
 }
 
-static void (*const readers[])(struct reading *, const struct job_row *) = {
+static void (*const readers[])(struct query_run *, const struct job_row *) = {
 	[READ_RESUME] = read_resume,
 	[READ_HEAD] = read_head,
 	[READ_JOB] = read_snapshot,
@@ -456,7 +456,7 @@ static void (*const readers[])(struct reading *, const struct job_row *) = {
 };
 
 /* Whether the job in which this position is was deleted, as far back as that is remembered. */
-static bool was_deleted(struct reading *x)
+static bool was_deleted(struct query_run *x)
 {
 	const struct read_query *q = x->query;
 	struct idempotency_row row = { 0 };
@@ -470,7 +470,7 @@ static bool was_deleted(struct reading *x)
 	return ok(x, r) && r == STORE_OK;
 }
 
-static void read_of_job(struct reading *x)
+static void read_of_job(struct query_run *x)
 {
 	struct job_row job = { 0 };
 	enum store_result r = x->store->ops->job_get(x->store, x->query->job_id, &job);
@@ -496,11 +496,11 @@ static void read_of_job(struct reading *x)
 void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
               struct read_result *result)
 {
-	struct reading x = { .store = store,
-		             .source = source,
-		             .text = &result->text,
-		             .query = q,
-		             .result = result };
+	struct query_run x = { .store = store,
+		               .source = source,
+		               .text = &result->text,
+		               .query = q,
+		               .result = result };
 
 	if (!ok(&x, store->ops->begin(store)))
 		return;

@@ -11,32 +11,32 @@ struct part {
 	unsigned who, count;
 };
 
-struct job_audience {
+struct job_watchers {
 	char job_id[ID_MAX + 1];
 	struct part *parts;
 	size_t part_count;
 	UT_hash_handle hh;
 };
 
-struct audience {
-	struct job_audience *jobs;
+struct remote_watchers {
+	struct job_watchers *jobs;
 };
 
-struct audience *audience_create(void)
+struct remote_watchers *remote_watchers_create(void)
 {
-	return xcalloc(1, sizeof(struct audience));
+	return xcalloc(1, sizeof(struct remote_watchers));
 }
 
-static void drop(struct audience *a, struct job_audience *job)
+static void drop(struct remote_watchers *a, struct job_watchers *job)
 {
 	HASH_DEL(a->jobs, job);
 	free(job->parts);
 	free(job);
 }
 
-void audience_free(struct audience *a)
+void remote_watchers_free(struct remote_watchers *a)
 {
-	struct job_audience *job, *next;
+	struct job_watchers *job, *next;
 
 	if (!a)
 		return;
@@ -45,15 +45,15 @@ void audience_free(struct audience *a)
 	free(a);
 }
 
-static struct job_audience *find(const struct audience *a, const char *job_id)
+static struct job_watchers *find(const struct remote_watchers *a, const char *job_id)
 {
-	struct job_audience *job;
+	struct job_watchers *job;
 
 	HASH_FIND_STR(a->jobs, job_id, job);
 	return job;
 }
 
-static void set_part(struct job_audience *job, unsigned who, unsigned count)
+static void set_part(struct job_watchers *job, unsigned who, unsigned count)
 {
 	size_t i = 0;
 
@@ -69,9 +69,10 @@ static void set_part(struct job_audience *job, unsigned who, unsigned count)
 	job->parts[i] = (struct part){ who, count };
 }
 
-void audience_set(struct audience *a, const char *job_id, unsigned who, unsigned count)
+void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned who,
+                         unsigned count)
 {
-	struct job_audience *job = find(a, job_id);
+	struct job_watchers *job = find(a, job_id);
 
 	if (!job) {
 		if (!count)
@@ -85,9 +86,9 @@ void audience_set(struct audience *a, const char *job_id, unsigned who, unsigned
 		drop(a, job);
 }
 
-unsigned audience_total(const struct audience *a, const char *job_id)
+unsigned remote_watchers_total(const struct remote_watchers *a, const char *job_id)
 {
-	const struct job_audience *job = find(a, job_id);
+	const struct job_watchers *job = find(a, job_id);
 	unsigned total = 0;
 
 	for (size_t i = 0; job && i < job->part_count; i++)

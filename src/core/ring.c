@@ -13,14 +13,14 @@
  * bytes[0].  When the tail reaches the end of the memory, what is alive moves to the front; because
  * the memory is twice the limit, each byte moves at most once per limit of new bytes.
  */
-struct log {
+struct frame_log {
 	bool used;
 	char *bytes;
 	size_t cap;
 	uint64_t base, end;
 };
 
-struct slot {
+struct ring_slot {
 	uint64_t at[FRAMING_COUNT]; /* where its frame begins */
 	uint32_t json_len;
 	enum event_type type;
@@ -32,9 +32,9 @@ struct ring {
 	char epoch[EPOCH_LEN + 1];
 	bool started;
 	uint64_t first, next;
-	struct slot *slots;
+	struct ring_slot *slots;
 	size_t slot_count; /* a power of two */
-	struct log logs[FRAMING_COUNT];
+	struct frame_log logs[FRAMING_COUNT];
 };
 
 struct ring *ring_create(const struct limits *limits, struct ring_budget *budget, const char *epoch)
@@ -48,11 +48,11 @@ struct ring *ring_create(const struct limits *limits, struct ring_budget *budget
 	return r;
 }
 
-static void release_log(struct ring *r, struct log *log)
+static void release_log(struct ring *r, struct frame_log *log)
 {
 	r->budget->used -= log->cap;
 	free(log->bytes);
-	*log = (struct log){ 0 };
+	*log = (struct frame_log){ 0 };
 }
 
 void ring_free(struct ring *r)
@@ -66,7 +66,7 @@ void ring_free(struct ring *r)
 	free(r);
 }
 
-static struct slot *slot(const struct ring *r, uint64_t seq)
+static struct ring_slot *slot(const struct ring *r, uint64_t seq)
 {
 	return &r->slots[seq & (r->slot_count - 1)];
 }
@@ -76,7 +76,7 @@ static uint64_t frame_start(const struct ring *r, enum framing f, uint64_t seq)
 	return seq == r->next ? r->logs[f].end : slot(r, seq)->at[f];
 }
 
-static const char *at_offset(const struct log *log, uint64_t offset)
+static const char *at_offset(const struct frame_log *log, uint64_t offset)
 {
 	return log->bytes + (offset - log->base);
 }
@@ -123,7 +123,7 @@ static uint64_t live_bytes(const struct ring *r, enum framing f)
 
 static bool may_grow(const struct ring *r, size_t more)
 {
-	if (r->budget->used + more <= r->budget->most)
+	if (r->budget->used + more <= r->budget->max)
 		return true;
 	r->budget->refused++;
 	return false;
@@ -132,7 +132,7 @@ static bool may_grow(const struct ring *r, size_t more)
 /* Moves what is alive to the front of the same memory. */
 static void compact(struct ring *r, enum framing f)
 {
-	struct log *log = &r->logs[f];
+	struct frame_log *log = &r->logs[f];
 	uint64_t start = frame_start(r, f, r->first);
 
 	if (start > log->base && log->bytes)
@@ -140,7 +140,7 @@ static void compact(struct ring *r, enum framing f)
 	log->base = start;
 }
 
-static void set_capacity(struct ring *r, struct log *log, size_t cap)
+static void set_capacity(struct ring *r, struct frame_log *log, size_t cap)
 {
 	r->budget->used += cap - log->cap;
 	log->bytes = xrealloc(log->bytes, cap);
@@ -148,14 +148,14 @@ static void set_capacity(struct ring *r, struct log *log, size_t cap)
 }
 
 /* Doubling, up to twice the limit; false when the cap over all rings or the limit forbids it. */
-static bool grow_log(struct ring *r, struct log *log, size_t need)
+static bool grow_log(struct ring *r, struct frame_log *log, size_t need)
 {
 	size_t cap = log->cap ? log->cap : FIRST_BYTES;
-	size_t most = 2 * (size_t)r->limits->ring_bytes;
+	size_t max = 2 * (size_t)r->limits->ring_bytes;
 
 	while (cap < need)
 		cap *= 2;
-	cap = cap > most ? most : cap;
+	cap = cap > max ? max : cap;
 	if (cap < need || cap <= log->cap || !may_grow(r, cap - log->cap))
 		return false;
 	set_capacity(r, log, cap);
@@ -171,7 +171,7 @@ static void drop_oldest(struct ring *r)
  * fit. */
 static bool make_room(struct ring *r, enum framing f, size_t len)
 {
-	struct log *log = &r->logs[f];
+	struct frame_log *log = &r->logs[f];
 
 	if (len > r->limits->ring_bytes)
 		return false;
@@ -196,7 +196,7 @@ static bool grow_slots(struct ring *r)
 
 	if (r->slot_count >= r->limits->ring_events || !may_grow(r, more))
 		return false;
-	struct slot *slots = xcalloc(count, sizeof(*slots));
+	struct ring_slot *slots = xcalloc(count, sizeof(*slots));
 	for (uint64_t seq = r->first; seq < r->next; seq++)
 		slots[seq & (count - 1)] = *slot(r, seq);
 	free(r->slots);
@@ -218,14 +218,14 @@ static bool make_slot(struct ring *r)
 	return true;
 }
 
-static void put(struct log *log, const void *bytes, size_t len)
+static void put(struct frame_log *log, const void *bytes, size_t len)
 {
 	memcpy(log->bytes + (log->end - log->base), bytes, len);
 	log->end += len;
 }
 
 static bool append_frame(struct ring *r, enum framing f, uint64_t seq, enum event_type type,
-                         struct slice json, struct slot *s)
+                         struct slice json, struct ring_slot *s)
 {
 	char prefix[FRAME_PREFIX_MAX];
 	size_t len = frame_prefix(f, prefix, r->epoch, seq, type, json.len);
@@ -233,7 +233,7 @@ static bool append_frame(struct ring *r, enum framing f, uint64_t seq, enum even
 
 	if (!make_room(r, f, len + json.len + suffix.len))
 		return false;
-	struct log *log = &r->logs[f];
+	struct frame_log *log = &r->logs[f];
 	s->at[f] = log->end;
 	put(log, prefix, len);
 	put(log, json.ptr, json.len);
@@ -243,7 +243,7 @@ static bool append_frame(struct ring *r, enum framing f, uint64_t seq, enum even
 
 static bool append_event(struct ring *r, uint64_t seq, enum event_type type, struct slice json)
 {
-	struct slot s = { .json_len = (uint32_t)json.len, .type = type };
+	struct ring_slot s = { .json_len = (uint32_t)json.len, .type = type };
 
 	if (!make_slot(r))
 		return false;
@@ -286,8 +286,8 @@ void ring_use(struct ring *r, enum framing f)
 	uint64_t oldest = r->first, end = r->next;
 	r->next = r->first;
 	for (uint64_t seq = oldest; seq < end; seq++) {
-		struct slot *s = slot(r, seq);
-		struct log *from = &r->logs[other];
+		struct ring_slot *s = slot(r, seq);
+		struct frame_log *from = &r->logs[other];
 		uint64_t frame_end = seq + 1 < end ? slot(r, seq + 1)->at[other] : from->end;
 		struct slice json = { at_offset(from, frame_end) -
 			                  frame_suffix((enum framing)other).len - s->json_len,
@@ -301,10 +301,10 @@ void ring_use(struct ring *r, enum framing f)
 	}
 }
 
-struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most,
+struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t max,
                          uint64_t *last)
 {
-	const struct log *log = &r->logs[f];
+	const struct frame_log *log = &r->logs[f];
 
 	assert(ring_reaches(r, seq) && log->used);
 	*last = r->next - 1;
@@ -314,12 +314,12 @@ struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, siz
 		return (struct slice){ 0 };
 	}
 	uint64_t start = frame_start(r, f, seq + 1);
-	if (log->end - start > most) {
+	if (log->end - start > max) {
 		uint64_t low = seq + 1,
-		         high = r->next - 1; /* the last frame that ends within `most` */
+		         high = r->next - 1; /* the last frame that ends within `max` */
 		while (low < high) {
 			uint64_t middle = low + (high - low + 1) / 2;
-			if (frame_start(r, f, middle + 1) - start <= most)
+			if (frame_start(r, f, middle + 1) - start <= max)
 				low = middle;
 			else
 				high = middle - 1;

@@ -16,7 +16,7 @@ void working_set_finish(struct working_set *w)
 	working_set_drop_all(w);
 }
 
-bool working_set_broken(struct working_set *w, enum store_result r)
+bool working_set_failed(struct working_set *w, enum store_result r)
 {
 	if (r == STORE_OK || r == STORE_NONE)
 		return false;
@@ -87,7 +87,7 @@ struct job_state *working_set_find_job(struct working_set *w, const char *id)
 		return job;
 	}
 	enum store_result r = w->store->ops->job_get(w->store, id, &row);
-	if (working_set_broken(w, r) || r == STORE_NONE)
+	if (working_set_failed(w, r) || r == STORE_NONE)
 		return NULL;
 	return working_set_keep_job(w, &row);
 }
@@ -117,7 +117,7 @@ struct task_state *working_set_find_task(struct working_set *w, struct job_state
 	memcpy(name, id.ptr, id.len);
 	name[id.len] = '\0';
 	enum store_result r = w->store->ops->task_get(w->store, job->row.key, name, &row);
-	if (working_set_broken(w, r) || r == STORE_NONE)
+	if (working_set_failed(w, r) || r == STORE_NONE)
 		return NULL;
 	return working_set_keep_task(w, job, &row);
 }
@@ -138,12 +138,12 @@ void working_set_touch_task(struct job_state *job, struct task_state *task)
 
 static bool write_job(struct working_set *w, struct job_state *job)
 {
-	if (working_set_broken(w, w->store->ops->job_put(w->store, &job->row)))
+	if (working_set_failed(w, w->store->ops->job_put(w->store, &job->row)))
 		return false;
 	while (!list_empty(&job->dirty_tasks)) {
 		struct task_state *task = container_of(job->dirty_tasks.next, struct task_state,
 		                                       dirty_link);
-		if (working_set_broken(w,
+		if (working_set_failed(w,
 		                       w->store->ops->task_put(w->store, job->row.key, &task->row)))
 			return false;
 		task->dirty = false;

@@ -53,7 +53,7 @@ void working_set_init(struct working_set *w, struct store *store, const struct l
 void working_set_finish(struct working_set *w);
 
 /* The store failed: it is written down in w->failure.  STORE_NONE is no failure. */
-bool working_set_broken(struct working_set *w, enum store_result r);
+bool working_set_failed(struct working_set *w, enum store_result r);
 
 /* What is found stays valid until it is dropped: by name, by trim, or with all. */
 void working_set_drop_job(struct working_set *w, struct job_state *job);

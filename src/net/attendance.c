@@ -100,8 +100,8 @@ static void tell(struct crowd *c, struct gathering *g, uint64_t now)
 	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}",
 	           g->job_id, watchers, buf_string(&agents));
 	/* One who is alone knows it from `connected`. */
-	if (watchers > 1 || agents.len > 2 || hub_passed(l->hub, g->job_id))
-		hub_pass(l->hub, g->job_id, buf_as_slice(&json));
+	if (watchers > 1 || agents.len > 2 || hub_has_ephemeral(l->hub, g->job_id))
+		hub_publish_ephemeral(l->hub, g->job_id, buf_as_slice(&json));
 	buf_finish(&agents);
 	buf_finish(&json);
 	tell_wants(g, watchers);
@@ -126,15 +126,15 @@ void crowd_tick(struct crowd *c, uint64_t now_ms)
 	}
 }
 
-static bool hear(struct crowd *c, const struct presence_word *w)
+static bool hear(struct crowd *c, const struct presence_report *w)
 {
 	presence_tick(c->presence, loop_now(c->loop));
-	return presence_hear(c->presence, w);
+	return presence_apply(c->presence, w);
 }
 
-bool crowd_hear(struct crowd *c, const struct presence_word *w)
+bool crowd_hear(struct crowd *c, const struct presence_report *w)
 {
-	struct presence_word word = *w;
+	struct presence_report word = *w;
 
 	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
 	if (!hear(c, &word))
@@ -143,22 +143,22 @@ bool crowd_hear(struct crowd *c, const struct presence_word *w)
 	return true;
 }
 
-void crowd_hear_elsewhere(struct crowd *c, const struct presence_word *w)
+void crowd_hear_elsewhere(struct crowd *c, const struct presence_report *w)
 {
 	hear(c, w);
 }
 
 void crowd_owner_gone(struct crowd *c, uint64_t owner)
 {
-	struct presence_word gone = { .owner = owner, .loop = c->loop->peer };
+	struct presence_report gone = { .owner = owner, .loop = c->loop->peer };
 
-	presence_owner_gone(c->presence, c->loop->peer, owner);
+	presence_drop_owner(c->presence, c->loop->peer, owner);
 	inbox_post_presence(c->loop, &gone);
 }
 
 void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner)
 {
-	presence_owner_gone(c->presence, loop, owner);
+	presence_drop_owner(c->presence, loop, owner);
 }
 
 void crowd_want(struct crowd *c, struct crowd_want *w, const char *job_id)

@@ -22,9 +22,9 @@ void crowd_tick(struct crowd *c, uint64_t now_ms);
  * An agent's word, from a client of this loop: kept for --presence-ms from now on (due_ms is set
  * here), and told to the other loops.  False: too many agents.
  */
-bool crowd_hear(struct crowd *c, const struct presence_word *w);
+bool crowd_hear(struct crowd *c, const struct presence_report *w);
 /* The same, from another loop. */
-void crowd_hear_elsewhere(struct crowd *c, const struct presence_word *w);
+void crowd_hear_elsewhere(struct crowd *c, const struct presence_report *w);
 /* The connection has gone, and its agents with it. */
 void crowd_owner_gone(struct crowd *c, uint64_t owner);
 void crowd_owner_gone_elsewhere(struct crowd *c, unsigned loop, uint64_t owner);

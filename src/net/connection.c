@@ -66,7 +66,7 @@ void conn_close(struct conn *c)
 			conn_hold_input(c);
 		lws_callback_on_writable(c->wsi);
 		deadline_set(&c->loop->deadlines.closings, c,
-		             loop_now(c->loop) + c->loop->limits->stall_ms);
+		             loop_now(c->loop) + c->loop->limits->write_stall_ms);
 		return;
 	}
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LWS_TO_KILL_ASYNC);

@@ -63,7 +63,7 @@ bool conn_takes(struct conn *c)
 {
 	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
 		c->took = loop_now(c->loop);
-	return loop_now(c->loop) - c->took < c->loop->limits->stall_ms;
+	return loop_now(c->loop) - c->took < c->loop->limits->write_stall_ms;
 }
 
 void conn_note_blocked(struct conn *c)

@@ -22,9 +22,9 @@ static inline void conn_note_flow(struct conn *c, size_t len)
 }
 void conn_note_blocked(struct conn *c); /* from now on its time to take something runs */
 /*
- * Whether the peer has acknowledged some bytes within the last stall_ms while others wait for it.
- * A socket with a large buffer becomes writable only when a third of it is free: a slow peer may
- * need longer than stall_ms for that.
+ * Whether the peer has acknowledged some bytes within the last write_stall_ms while others wait for
+ * it. A socket with a large buffer becomes writable only when a third of it is free: a slow peer
+ * may need longer than write_stall_ms for that.
  */
 bool conn_takes(struct conn *c);
 

@@ -86,6 +86,7 @@ void conn_flush_reply(struct conn *c)
 		return;
 	case REPLY_BLOCKED:
 		if (c->state != CONN_CLOSING)
-			deadline_set(&l->deadlines.closings, c, loop_now(l) + l->limits->stall_ms);
+			deadline_set(&l->deadlines.closings, c,
+			             loop_now(l) + l->limits->write_stall_ms);
 	}
 }

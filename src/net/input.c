@@ -39,7 +39,7 @@ void input_linger(struct conn *c)
 	if (lws_partial_buffered(c->wsi)) { /* it comes here again when that is written */
 		conn_hold_input(c);
 		deadline_set(&c->loop->deadlines.closings, c,
-		             loop_now(c->loop) + c->loop->limits->stall_ms);
+		             loop_now(c->loop) + c->loop->limits->write_stall_ms);
 		return;
 	}
 	request_free(c->request);

@@ -199,7 +199,7 @@ static void end_socket(struct conn *c)
 		c->loop->counters.broken++;
 	conn_detach(c);
 	deadline_set(&c->loop->deadlines.closings, c,
-	             loop_now(c->loop) + c->loop->limits->stall_ms);
+	             loop_now(c->loop) + c->loop->limits->write_stall_ms);
 }
 
 static int on_peer_closes(struct conn *c, const void *payload, size_t len)

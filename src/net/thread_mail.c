@@ -61,7 +61,7 @@ void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, un
 		free(n);
 }
 
-void inbox_post_presence(struct loop *l, const struct presence_word *w)
+void inbox_post_presence(struct loop *l, const struct presence_report *w)
 {
 	l->bus->ops->presence(l->bus, l->peer, w);
 }
@@ -78,7 +78,7 @@ static void hear_watchers(void *loop, unsigned from, const char *job_id, unsigne
 	inbox_post_note(loop, NOTE_WATCHERS, job_id, from, count);
 }
 
-static void hear_word(void *loop, const struct presence_word *w)
+static void hear_word(void *loop, const struct presence_report *w)
 {
 	struct note *n = xcalloc(1, sizeof(*n));
 

@@ -28,7 +28,7 @@ struct note {
 	enum note_kind kind;
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
-	struct presence_word word;
+	struct presence_report word;
 };
 
 void inbox_init(struct loop *l); /* before its first post */
@@ -44,6 +44,6 @@ void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, un
 
 /* Any thread of a loop.  Tells the other loops of an agent; a word without an agent says that its
  * owner has gone. */
-void inbox_post_presence(struct loop *l, const struct presence_word *w);
+void inbox_post_presence(struct loop *l, const struct presence_report *w);
 
 #endif

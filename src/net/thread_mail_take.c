@@ -23,7 +23,7 @@ static void take_commits(struct loop *l)
 	}
 }
 
-static void hear_presence(struct loop *l, const struct presence_word *w)
+static void hear_presence(struct loop *l, const struct presence_report *w)
 {
 	if (w->agent[0])
 		crowd_hear_elsewhere(l->crowd, w);
@@ -35,7 +35,7 @@ static void hear_note(struct loop *l, const struct note *n)
 {
 	switch (n->kind) {
 	case NOTE_WATCHERS:
-		hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
+		hub_set_remote_watchers(l->hub, n->job_id, n->who, n->count);
 		crowd_changed(l->crowd, n->job_id);
 		return;
 	case NOTE_PRESENCE:

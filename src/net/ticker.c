@@ -19,7 +19,7 @@ static void closing_expired(struct conn *c)
 {
 	if (conn_takes(c))
 		deadline_set(&c->loop->deadlines.closings, c,
-		             c->loop->now + c->loop->limits->stall_ms);
+		             c->loop->now + c->loop->limits->write_stall_ms);
 	else
 		conn_kill(c);
 }
@@ -86,8 +86,8 @@ static uint64_t tick_ms(const struct limits *limits)
 {
 	uint64_t shortest = limits->heartbeat_ms;
 
-	if (limits->stall_ms < shortest)
-		shortest = limits->stall_ms;
+	if (limits->write_stall_ms < shortest)
+		shortest = limits->write_stall_ms;
 	if (limits->body_timeout_ms < shortest)
 		shortest = limits->body_timeout_ms;
 	shortest /= 4;

@@ -67,7 +67,7 @@ static bool job_from(sqlite3_stmt *st, struct job_row *row)
 		.first = (uint64_t)sqlite3_column_int64(st, 5),
 		.tasks = (uint32_t)sqlite3_column_int64(st, 6),
 		.deliverables = (uint32_t)sqlite3_column_int64(st, 7),
-		.heartbeat_ms = sqlite3_column_int64(st, 8),
+		.silence_ms = sqlite3_column_int64(st, 8),
 		.created = sqlite3_column_int64(st, 9),
 		.updated = sqlite3_column_int64(st, 10),
 		.ended = sqlite3_column_int64(st, 11),
@@ -105,7 +105,7 @@ static void bind_job(sqlite3_stmt *st, const struct job_row *row)
 	bind_u64(st, 6, row->first);
 	bind_number(st, 7, row->tasks);
 	bind_number(st, 8, row->deliverables);
-	bind_number(st, 9, row->heartbeat_ms);
+	bind_number(st, 9, row->silence_ms);
 	bind_number(st, 10, row->created);
 	bind_number(st, 11, row->updated);
 	bind_number(st, 12, row->ended);
@@ -218,7 +218,7 @@ static bool task_from(sqlite3_stmt *st, struct task_row *row)
 		                ? NAN
 		                : sqlite3_column_double(st, 3),
 		.attempt = number_or_none(st, 4),
-		.heartbeat_ms = number_or_none(st, 5),
+		.silence_ms = number_or_none(st, 5),
 		.stalled = sqlite3_column_int(st, 6) != 0,
 		.stall_at = sqlite3_column_int64(st, 7),
 		.created = sqlite3_column_int64(st, 8),
@@ -266,7 +266,7 @@ enum store_result sqlite_task_put(struct store *base, int64_t job, const struct 
 	bind_number(st, 4, row->status);
 	sqlite3_bind_double(st, 5, row->progress); /* NAN is NULL */
 	bind_number_or_none(st, 6, row->attempt);
-	bind_number_or_none(st, 7, row->heartbeat_ms);
+	bind_number_or_none(st, 7, row->silence_ms);
 	bind_number(st, 8, row->stalled);
 	bind_number(st, 9, row->stall_at);
 	bind_number(st, 10, row->created);
@@ -437,7 +437,7 @@ static bool event_from(sqlite3_stmt *st, struct event_row *row)
 		.json.ptr = sqlite3_column_blob(st, 3),
 		.json.len = (size_t)sqlite3_column_bytes(st, 3),
 	};
-	return type >= 0 && type < EVENT_TYPE_COUNT && row->json.ptr;
+	return type >= 0 && type < EVENT_LOGGED_COUNT && row->json.ptr;
 }
 
 enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending,

@@ -26,7 +26,7 @@ static void add_number(struct buf *out, const char *name, uint64_t value)
 	buf_u64(out, value);
 }
 
-void opening_encode(struct buf *out, const struct loop *l, const struct opening *o)
+void opening_encode(struct buf *out, const struct loop *l, const struct subscription_start *o)
 {
 	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
 	add_text(out, "jobId", o->job_id);
@@ -58,7 +58,7 @@ static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
 	buf_char(out, '"');
 }
 
-void opening_encode_end(struct buf *out, const struct ending *e, bool with_cursor)
+void opening_encode_end(struct buf *out, const struct subscription_end *e, bool with_cursor)
 {
 	buf_text(out, "{\"type\":\"end\"");
 	add_text(out, "jobId", e->job_id);

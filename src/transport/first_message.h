@@ -8,8 +8,8 @@
 struct loop;
 
 /* The whole message, or up to the snapshot's place: then the snapshot and "}" follow. */
-void opening_encode(struct buf *out, const struct loop *l, const struct opening *o);
-void opening_encode_end(struct buf *out, const struct ending *e, bool with_cursor);
+void opening_encode(struct buf *out, const struct loop *l, const struct subscription_start *o);
+void opening_encode_end(struct buf *out, const struct subscription_end *e, bool with_cursor);
 /* Milliseconds after which a client is told to come back, each another, so that they do not come
  * all at once. */
 unsigned opening_retry_ms(void);

@@ -132,7 +132,7 @@ static void add_from_ring(const struct poll *p, struct update *u)
  * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may
  * be newer than the ring.
  */
-static struct update look(struct poll *p, const struct opening *o)
+static struct update look(struct poll *p, const struct subscription_start *o)
 {
 	struct subscriber *s = &p->subscriber;
 	struct update u = {
@@ -147,14 +147,15 @@ static struct update look(struct poll *p, const struct opening *o)
 		add_from_read(p, &u, o->result);
 	else
 		add_from_ring(p, &u);
-	subscriber_pass_over(s, u.cursor);
+	subscriber_skip_to(s, u.cursor);
 	u.over = subscriber_ended(s) &&
 	         (u.cursor >= u.head || (u.deleted && !subscriber_reaches(s)));
 	return u;
 }
 
 /* The snapshot instead of events: those behind it come with the next poll. */
-static void turn_into_reset(const struct poll *p, struct update *u, const struct opening *o)
+static void turn_into_reset(const struct poll *p, struct update *u,
+                            const struct subscription_start *o)
 {
 	u->reset = true;
 	u->reason = o->reason;
@@ -165,7 +166,7 @@ static void turn_into_reset(const struct poll *p, struct update *u, const struct
 }
 
 /* Whoever holds a position in a job that was deleted hears of its end; any other job is unknown. */
-static void answer_failure(struct poll *p, const struct opening *o)
+static void answer_failure(struct poll *p, const struct subscription_start *o)
 {
 	struct update u = { .epoch = p->asked.epoch,
 		            .deleted = true,
@@ -202,11 +203,11 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		attach_at(p, seq);
 		return;
 	}
-	subscriber_pass_over(&p->subscriber, seq);
+	subscriber_skip_to(&p->subscriber, seq);
 	deadline_set(&c->loop->deadlines.waits[p->wait_s], c, loop_now(c->loop) + p->wait_s * 1000);
 }
 
-static void poll_opened(struct subscriber *subscriber, const struct opening *o)
+static void poll_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct poll *p = poll_of(subscriber);
 	struct conn *c = p->conn;

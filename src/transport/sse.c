@@ -74,7 +74,7 @@ static void refuse_problem(struct conn *c, const struct problem *p)
 		reply_problem(c, p, "");
 }
 
-static void refuse(struct conn *c, const struct opening *o)
+static void refuse(struct conn *c, const struct subscription_start *o)
 {
 	struct problem p = { .outcome = o->outcome };
 
@@ -86,7 +86,7 @@ static void refuse(struct conn *c, const struct opening *o)
 }
 
 /* The id stands last: a message that is cut leaves the reader at its old position. */
-static void begin(struct stream *s, const struct opening *o)
+static void begin(struct stream *s, const struct subscription_start *o)
 {
 	struct conn *c = s->conn;
 	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
@@ -117,7 +117,7 @@ static void refuse_stopping(struct conn *c)
 	problem_finish(&p);
 }
 
-static void stream_opened(struct subscriber *subscriber, const struct opening *o)
+static void stream_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct stream *s = stream_of(subscriber);
 	struct conn *c = s->conn;
@@ -178,7 +178,7 @@ static enum sink write_message(struct stream *s, const char *event, struct buf *
 	return write_bytes(s, &out, at, last);
 }
 
-static void stream_ended(struct subscriber *subscriber, const struct ending *e)
+static void stream_ended(struct subscriber *subscriber, const struct subscription_end *e)
 {
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
@@ -215,7 +215,7 @@ static const struct subscriber_ops stream_ops = {
 	.write = stream_write,
 	.ended = stream_ended,
 	.heartbeat = stream_heartbeat,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 	.takes = stream_takes,
 };
 

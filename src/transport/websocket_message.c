@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/answer.h"
 #include "joblight/core/json.h"
 #include "net/ask.h"
 #include "websocket_private.h"
@@ -13,15 +14,7 @@ static void say_ack(struct ws *w, const struct op *op)
 {
 	struct buf json = { 0 };
 
-	buf_text(&json, "{\"type\":\"ack\",\"id\":");
-	json_string(&json, slice_of(op->key));
-	buf_text(&json, ",\"seq\":");
-	buf_u64(&json, op->seq_last);
-	buf_text(&json, ",\"cursor\":\"");
-	cursor_add(&json, op->epoch, op->seq_last);
-	buf_text(&json, "\",\"watchers\":");
-	buf_u64(&json, hub_watchers(w->conn->loop->hub, op->job_id));
-	buf_text(&json, op->replayed ? ",\"duplicate\":true}" : "}");
+	answer_encode_ack(&json, op, hub_watchers(w->conn->loop->hub, op->job_id));
 	ws_say(w, &json);
 }
 
@@ -104,7 +97,7 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 /* Presence counts for a job that exists: the store is asked first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	const struct presence_word *word = data;
+	const struct presence_report *word = data;
 	struct ws *w = c->session;
 	struct problem p = job->problem;
 
@@ -120,7 +113,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_word word = m->word;
+	struct presence_report word = m->word;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many readers are waiting" };

@@ -15,7 +15,7 @@ void ws_enqueue(struct ws *w)
 
 void ws_add_frame(struct ws *w, struct slice json)
 {
-	frame_add_passing(&w->out, FRAME_WS, json);
+	frame_add_ws(&w->out, json);
 	ws_enqueue(w);
 }
 

@@ -49,7 +49,7 @@ static void leave_in_order(struct subscription *s)
 	s->ws->count--;
 }
 
-static void say_end(struct ws *w, const struct ending *e, bool with_cursor)
+static void say_end(struct ws *w, const struct subscription_end *e, bool with_cursor)
 {
 	struct buf json = { 0 };
 
@@ -57,7 +57,7 @@ static void say_end(struct ws *w, const struct ending *e, bool with_cursor)
 	ws_say(w, &json);
 }
 
-static void subscription_failed(struct subscription *s, const struct opening *o)
+static void subscription_failed(struct subscription *s, const struct subscription_start *o)
 {
 	struct ws *w = s->ws;
 	struct problem p = { .outcome = o->outcome };
@@ -80,7 +80,7 @@ static void announce(struct ws *w, const char *job_id, size_t bytes)
 	ws_say(w, &json);
 }
 
-static void subscription_opened(struct subscriber *subscriber, const struct opening *o)
+static void subscription_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
@@ -97,7 +97,7 @@ static void subscription_opened(struct subscriber *subscriber, const struct open
 	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
 }
 
-static void subscription_ended(struct subscriber *subscriber, const struct ending *e)
+static void subscription_ended(struct subscriber *subscriber, const struct subscription_end *e)
 {
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
@@ -169,7 +169,7 @@ static const struct subscriber_ops subscription_ops = {
 	.write = subscription_write,
 	.ended = subscription_ended,
 	.heartbeat = subscription_heartbeat,
-	.stalled = subscription_stalled,
+	.write_stalled = subscription_stalled,
 	.takes = subscription_takes,
 };
 
@@ -209,7 +209,7 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 void ws_unsubscribe(struct ws *w, const char *job_id)
 {
 	struct subscription *s = find_subscription(w, job_id);
-	struct ending e = { .job_id = job_id, .status = "unsubscribed" };
+	struct subscription_end e = { .job_id = job_id, .status = "unsubscribed" };
 
 	if (s && s->subscriber.open) {
 		e.epoch = subscriber_epoch(&s->subscriber);

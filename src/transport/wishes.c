@@ -8,10 +8,9 @@ static bool read_types(const struct request *r, unsigned *types, struct problem 
 	*types = TYPE_BITS_ALL;
 	if (!request_arg(r, "types", &list))
 		return true;
-	return hub_types_parse(list, types) ||
-	       problem_set(problem, OUTCOME_BAD_REQUEST,
-	                   "types must be a list of task_update, job_update, deliverable, command, "
-	                   "presence");
+	return type_filter_parse(list, types) ||
+	       problem_set(problem, OUTCOME_BAD_REQUEST, "types must be a list of %s",
+	                   event_type_all());
 }
 
 bool wishes_read(const struct request *r, struct attach *a, struct problem *problem)

@@ -76,7 +76,7 @@ static enum store_result report_silence(struct chores *c, struct chore_state *st
 /* A quarter of the shortest silence limit, so that no silence is noticed later than that. */
 static uint64_t period_ms(const struct limits *limits)
 {
-	uint64_t quarter = limits->least_heartbeat_timeout_ms / 4;
+	uint64_t quarter = limits->min_silence_ms / 4;
 
 	return quarter < PERIOD_MIN_MS   ? PERIOD_MIN_MS
 	       : quarter > PERIOD_MAX_MS ? PERIOD_MAX_MS

@@ -91,7 +91,7 @@ static inline struct task_row a_task(const char *id, uint32_t position)
 	struct task_row row = { .title = "a task",
 		                .progress = NAN,
 		                .attempt = -1,
-		                .heartbeat_ms = -1,
+		                .silence_ms = -1,
 		                .position = position };
 
 	snprintf(row.id, sizeof row.id, "%s", id);
@@ -144,7 +144,7 @@ static inline bool dump_task(void *context, const struct task_row *r)
 	           "  task %u %s \"%s\" note=%s %d %g %lld %lld %d %lld %lld %lld %lld %lld\n",
 	           r->position, r->id, r->title, r->note ? r->note : "-", (int)r->status,
 	           isnan(r->progress) ? -1.0 : r->progress, (long long)r->attempt,
-	           (long long)r->heartbeat_ms, (int)r->stalled, (long long)r->stall_at,
+	           (long long)r->silence_ms, (int)r->stalled, (long long)r->stall_at,
 	           (long long)r->created, (long long)r->updated, (long long)r->started,
 	           (long long)r->ended);
 	return true;
@@ -175,7 +175,7 @@ static inline bool dump_job(void *context, const struct job_row *r)
 	           "%lld %lld\n",
 	           r->id, r->epoch, r->title, r->metadata, (int)r->status,
 	           (unsigned long long)r->seq, (unsigned long long)r->first, r->tasks,
-	           r->deliverables, (long long)r->heartbeat_ms, (long long)r->created,
+	           r->deliverables, (long long)r->silence_ms, (long long)r->created,
 	           (long long)r->updated, (long long)r->ended);
 	s->ops->tasks(s, r->key, dump_task, d->text);
 	s->ops->deliverables(s, r->key, dump_deliverable, d->text);

@@ -30,7 +30,7 @@ static void on_watchers(void *loop, unsigned from, const char *job_id, unsigned 
 	buf_format(&((struct ear *)loop)->heard, "watchers %u %s %u;", from, job_id, count);
 }
 
-static void on_presence(void *loop, const struct presence_word *word)
+static void on_presence(void *loop, const struct presence_report *word)
 {
 	buf_format(&((struct ear *)loop)->heard, "presence %s %s;", word->job_id, word->agent);
 }
@@ -104,7 +104,7 @@ static void test_a_commit_without_events_wakes_only_those_who_asked(void **state
 static void test_presence_and_watchers_reach_all_others(void **state)
 {
 	struct bus *b = *state;
-	struct presence_word word = { .job_id = "a", .agent = "robot" };
+	struct presence_report word = { .job_id = "a", .agent = "robot" };
 
 	b->ops->watchers(b, 1, "a", 7);
 	b->ops->presence(b, 0, &word);

@@ -14,7 +14,7 @@ static struct op *decode(enum op_kind kind, struct slice body)
 
 	problem_finish(&problem);
 	problem = (struct problem){ 0 };
-	if (decode_json(&limits_standard, body, op, &problem))
+	if (decode_json(&limits_default, body, op, &problem))
 		return op;
 	op_free(op);
 	return NULL;
@@ -108,7 +108,7 @@ static void a_job_has_these_fields(void **state)
 	assert_string_equal(op->job_id, "j1");
 	assert_true(op->has_title && is(op->title, "Q4 report"));
 	assert_true(op->has_status && op->status == JOB_HARDENING);
-	assert_true(op->has_heartbeat && op->heartbeat_ms == 5000);
+	assert_true(op->has_silence && op->silence_ms == 5000);
 	assert_true(op->has_metadata);
 	assert_true(is(buf_as_slice(&op->metadata), "{\"n\":1.50,\"s\":\"a  b\"}"));
 	assert_int_equal(op->task_count, 2);
@@ -124,7 +124,7 @@ static void a_job_needs_a_title_and_nothing_else(void **state)
 
 	(void)state;
 	assert_string_equal(op->job_id, "");
-	assert_false(op->has_status || op->has_metadata || op->has_heartbeat || op->task_count);
+	assert_false(op->has_status || op->has_metadata || op->has_silence || op->task_count);
 	op_free(op);
 	bad_field(OP_JOB_CREATE, "{}", "title");
 	bad_field(OP_JOB_CREATE, "{\"title\":\"\"}", "title");
@@ -230,7 +230,7 @@ static void metadata_is_an_object_and_stays_as_it_was_written(void **state)
 
 static void metadata_is_measured_without_its_white_space(void **state)
 {
-	size_t text = (size_t)limits_standard.metadata_bytes - strlen("{\"a\":\"\"}");
+	size_t text = (size_t)limits_default.metadata_bytes - strlen("{\"a\":\"\"}");
 	struct op *op = decode(OP_JOB_PATCH, with_text("\"metadata\":{      ", "a", text, "}"));
 
 	(void)state;
@@ -257,7 +257,7 @@ static void an_update_has_these_fields(void **state)
 	assert_true(t->has_status == GIVEN_VALUE && t->status == TASK_IN_PROGRESS);
 	assert_true(t->has_progress == GIVEN_VALUE && t->progress == 42.5);
 	assert_true(t->has_attempt == GIVEN_VALUE && t->attempt == 7);
-	assert_true(t->has_heartbeat == GIVEN_VALUE && t->heartbeat_ms == 60000);
+	assert_true(t->has_silence == GIVEN_VALUE && t->silence_ms == 60000);
 	op_free(op);
 }
 
@@ -268,7 +268,7 @@ static void what_is_not_mentioned_is_not_given(void **state)
 
 	(void)state;
 	assert_true(!t->has_status && !t->has_title && !t->has_note && !t->has_progress &&
-	            !t->has_attempt && !t->has_heartbeat);
+	            !t->has_attempt && !t->has_silence);
 	op_free(op);
 }
 
@@ -280,7 +280,7 @@ static void null_clears_note_and_progress(void **state)
 	(void)state;
 	assert_int_equal(op->tasks->has_note, GIVEN_NULL);
 	assert_int_equal(op->tasks->has_progress, GIVEN_NULL);
-	assert_int_equal(op->tasks->heartbeat_ms, 0);
+	assert_int_equal(op->tasks->silence_ms, 0);
 	op_free(op);
 	bad_field(OP_TASK_PUT, "{\"title\":null}", "title");
 	bad_field(OP_TASK_PUT, "{\"status\":null}", "status");
@@ -347,10 +347,10 @@ static void a_heartbeat_timeout_is_neither_short_nor_endless(void **state)
 static void texts_have_their_limits(void **state)
 {
 	(void)state;
-	at_most(OP_TASK_PUT, "", "note", (size_t)limits_standard.note_bytes);
-	at_most(OP_TASK_PUT, "", "title", (size_t)limits_standard.title_bytes);
-	at_most(OP_JOB_CREATE, "", "title", (size_t)limits_standard.title_bytes);
-	at_most(OP_DELIVERABLE, "", "title", (size_t)limits_standard.title_bytes);
+	at_most(OP_TASK_PUT, "", "note", (size_t)limits_default.note_bytes);
+	at_most(OP_TASK_PUT, "", "title", (size_t)limits_default.title_bytes);
+	at_most(OP_JOB_CREATE, "", "title", (size_t)limits_default.title_bytes);
+	at_most(OP_DELIVERABLE, "", "title", (size_t)limits_default.title_bytes);
 }
 
 static void ids_have_their_limit_and_their_letters(void **state)
@@ -700,7 +700,7 @@ static struct op *decode_as_form(const char *body)
 
 	problem_finish(&problem);
 	problem = (struct problem){ 0 };
-	if (decode_form(&limits_standard, slice_of(body), op, &problem))
+	if (decode_form(&limits_default, slice_of(body), op, &problem))
 		return op;
 	op_free(op);
 	return NULL;
@@ -717,8 +717,7 @@ static void a_form_has_the_same_fields(void **state)
 	assert_int_equal(op->task_count, 1);
 	assert_true(is(t->id, "t3") && t->status == TASK_COMPLETED && t->progress == 42.5 &&
 	            t->attempt == 3);
-	assert_true(is(t->note, "a b&\xc3\xa9\n") && is(t->title, "100%") &&
-	            t->heartbeat_ms == 1000);
+	assert_true(is(t->note, "a b&\xc3\xa9\n") && is(t->title, "100%") && t->silence_ms == 1000);
 	op_free(op);
 	op = decode_as_form("&taskId=t&&note=7&");
 	assert_true(is(op->tasks->note, "7"));

@@ -12,7 +12,7 @@ static struct task_row a_task(void)
 		                  .status = TASK_IN_PROGRESS,
 		                  .progress = NAN,
 		                  .attempt = -1,
-		                  .heartbeat_ms = -1,
+		                  .silence_ms = -1,
 		                  .position = 2,
 		                  .created = T,
 		                  .updated = T + 1 };
@@ -78,7 +78,7 @@ static void nothing_and_zero_are_not_the_same(void **state)
 	t.note = "";
 	t.progress = 0;
 	t.attempt = 0;
-	t.heartbeat_ms = 0;
+	t.silence_ms = 0;
 	encode_task_update(&out, "j1", 1, T, &t);
 	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\","
 	              "\"status\":\"in_progress\","
@@ -93,7 +93,7 @@ static void a_silent_task_says_so(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	t.heartbeat_ms = 5000;
+	t.silence_ms = 5000;
 	t.stalled = true;
 	encode_task_update(&out, "j1", 1, T, &t);
 	assert_non_null(strstr(buf_string(&out), ",\"heartbeatTimeoutMs\":5000,\"stalled\":true,"));
@@ -145,7 +145,7 @@ static void a_creation_brings_its_tasks(void **state)
 	(void)state;
 	snprintf(tasks[1].id, sizeof(tasks[1].id), "t4");
 	tasks[1].attempt = 3;
-	j.heartbeat_ms = 1000;
+	j.silence_ms = 1000;
 	encode_job_update(&out, &j, 1, T, JOB_UPDATE_METADATA | JOB_UPDATE_CREATED, tasks, 2);
 	written(
 	    &out,

@@ -57,7 +57,7 @@ static int open_bench(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 
-	b->limits = limits_standard;
+	b->limits = limits_default;
 	b->hub = hub_create(&b->limits, &bench_ops, b);
 	*state = b;
 	return 0;
@@ -199,7 +199,7 @@ static void asked_behind(const struct bench *b, int n, const char *epoch, uint64
 
 /* Watchers. */
 
-static void watcher_opened(struct subscriber *s, const struct opening *o)
+static void watcher_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct watcher *w = (struct watcher *)s;
 	struct first_message m = { .snapshot = o->snapshot };
@@ -240,7 +240,7 @@ static void watcher_ready(struct subscriber *s)
 	           subscriber_reaches(s) ? "" : "-beyond");
 }
 
-static void watcher_ended(struct subscriber *s, const struct ending *e)
+static void watcher_ended(struct subscriber *s, const struct subscription_end *e)
 {
 	assert_string_equal(e->job_id, "j");
 	assert_true(!strcmp(e->epoch, A) || !strcmp(e->epoch, B));
@@ -269,13 +269,13 @@ static const struct subscriber_ops stream = {
 	.write = watcher_write,
 	.ended = watcher_ended,
 	.heartbeat = watcher_heartbeat,
-	.stalled = watcher_stalled,
+	.write_stalled = watcher_stalled,
 	.takes = watcher_takes,
 };
 static const struct subscriber_ops silent = { .opened = watcher_opened,
 	                                      .write = watcher_write,
 	                                      .ended = watcher_ended,
-	                                      .stalled = watcher_stalled };
+	                                      .write_stalled = watcher_stalled };
 static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = watcher_ready };
 
 static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
@@ -518,7 +518,7 @@ static void who_takes_nothing_for_too_long_is_let_go(void **state)
 	watch_from(b, &w, 5);
 	w.blocks = true;
 	publish_many(b, A, 6, 6);
-	tick(b, b->limits.stall_ms - 1);
+	tick(b, b->limits.write_stall_ms - 1);
 	told(&w, "6 ");
 	tick(b, 1);
 	told(&w, "stalled ");
@@ -536,10 +536,10 @@ static void who_goes_on_taking_is_not_let_go(void **state)
 	w.blocks = true;
 	publish_many(b, A, 6, 6);
 	for (int i = 0; i < 3; i++)
-		tick(b, b->limits.stall_ms);
+		tick(b, b->limits.write_stall_ms);
 	told(&w, "6 ");
 	w.takes = false;
-	tick(b, b->limits.stall_ms - 1);
+	tick(b, b->limits.write_stall_ms - 1);
 	told(&w, "");
 	tick(b, 1);
 	told(&w, "stalled ");
@@ -807,11 +807,11 @@ static void others_are_told_how_many_watch(void **state)
 	assert_string_equal(b->told, "j:1 ");
 	watch(b, &v, A ".5");
 	assert_int_equal(hub_watchers(b->hub, "j"), 2);
-	hub_watchers_elsewhere(b->hub, "j", 1, 5);
-	hub_watchers_elsewhere(b->hub, "j", 2, 1);
-	hub_watchers_elsewhere(b->hub, "k", 1, 7);
+	hub_set_remote_watchers(b->hub, "j", 1, 5);
+	hub_set_remote_watchers(b->hub, "j", 2, 1);
+	hub_set_remote_watchers(b->hub, "k", 1, 7);
 	assert_int_equal(hub_watchers(b->hub, "j"), 8);
-	hub_watchers_elsewhere(b->hub, "j", 1, 0);
+	hub_set_remote_watchers(b->hub, "j", 1, 0);
 	assert_int_equal(hub_watchers(b->hub, "j"), 3);
 	leave(&v);
 	leave(&w);
@@ -1078,29 +1078,29 @@ static void lists_of_types_are_read(void **state)
 	unsigned types;
 
 	(void)state;
-	assert_true(hub_types_parse(SLICE("task_update"), &types));
+	assert_true(type_filter_parse(SLICE("task_update"), &types));
 	assert_int_equal(types, TYPE_BIT(EVENT_TASK_UPDATE));
-	assert_true(hub_types_parse(SLICE("presence,command,presence"), &types));
-	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
-	assert_true(
-	    hub_types_parse(SLICE("task_update,job_update,deliverable,command,presence"), &types));
+	assert_true(type_filter_parse(SLICE("presence,command,presence"), &types));
+	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
+	assert_true(type_filter_parse(SLICE("task_update,job_update,deliverable,command,presence"),
+	                              &types));
 	assert_int_equal(types, TYPE_BITS_ALL);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		if (hub_types_parse(slice_of(bad[i]), &types))
+		if (type_filter_parse(slice_of(bad[i]), &types))
 			fail_msg("taken: %s", bad[i]);
 }
 
-static void a_passing_message_comes_behind_the_events_and_once(void **state)
+static void an_ephemeral_message_comes_after_the_events_and_once(void **state)
 {
 	struct bench *b = *state;
 	struct watcher w = { 0 }, late = { 0 };
 
-	hub_pass(b->hub, "j", SLICE("{\"p\":0}")); /* nobody is there */
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":0}")); /* nobody is there */
 	watch_from(b, &w, 5);
 	hub_block(b->hub, &w.subscriber);
-	hub_pass(b->hub, "j", SLICE("{\"p\":1}"));
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":1}"));
 	publish_many(b, A, 6, 7);
-	hub_pass(b->hub, "j", SLICE("{\"p\":2}"));
+	hub_publish_ephemeral(b->hub, "j", SLICE("{\"p\":2}"));
 	hub_writable(b->hub, &w.subscriber);
 	told(&w, "6 7 data: {\"p\":2} ");
 	watch(b, &late, A ".7");
@@ -1154,7 +1154,7 @@ int main(void)
 		HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),
 		HUB_TEST(a_watcher_gets_the_types_it_chose),
 		HUB_TEST(lists_of_types_are_read),
-		HUB_TEST(a_passing_message_comes_behind_the_events_and_once),
+		HUB_TEST(an_ephemeral_message_comes_after_the_events_and_once),
 	};
 
 	return RUN("hub", tests);

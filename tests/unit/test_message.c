@@ -11,7 +11,7 @@ static bool decode(const char *text, struct message *m)
 {
 	problem_finish(&problem);
 	problem = (struct problem){ 0 };
-	return message_decode(&limits_standard, slice_of(text), m, &problem);
+	return message_decode(&limits_default, slice_of(text), m, &problem);
 }
 
 static struct message taken(const char *text)
@@ -64,7 +64,7 @@ static void subscribing_may_choose_types(void **state)
 	    "{\"jobId\":\"j\",\"types\":\"command,presence\",\"type\":\"subscribe\"}");
 
 	(void)state;
-	assert_int_equal(m.types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT_PRESENCE);
+	assert_int_equal(m.types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
 	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":\"x\"}", OUTCOME_INVALID_FIELD,
 	        "types");
 	refused("{\"type\":\"subscribe\",\"jobId\":\"j\",\"types\":[]}", OUTCOME_INVALID_FIELD,
@@ -166,7 +166,7 @@ static void an_update_is_the_same_request_as_over_http(void **state)
 
 	(void)state;
 	snprintf(http->job_id, sizeof(http->job_id), "j");
-	assert_true(decode_json(&limits_standard, SLICE("{\"note\":\"n\",\"taskId\":\"t\"}"), http,
+	assert_true(decode_json(&limits_default, SLICE("{\"note\":\"n\",\"taskId\":\"t\"}"), http,
 	                        &problem));
 	op_fingerprint(http, a);
 	op_fingerprint(m.op, b);

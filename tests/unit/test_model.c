@@ -93,11 +93,15 @@ static void other_words_are_no_status(void **state)
 static void event_types_are_the_contracts(void **state)
 {
 	(void)state;
-	assert_int_equal(EVENT_TYPE_COUNT, 4);
+	assert_int_equal(EVENT_LOGGED_COUNT, 4);
+	assert_int_equal(EVENT_TYPE_COUNT, 5);
 	assert_string_equal(event_type_text(EVENT_TASK_UPDATE), "task_update");
 	assert_string_equal(event_type_text(EVENT_JOB_UPDATE), "job_update");
 	assert_string_equal(event_type_text(EVENT_DELIVERABLE), "deliverable");
 	assert_string_equal(event_type_text(EVENT_COMMAND), "command");
+	assert_string_equal(event_type_text(EVENT_PRESENCE), "presence");
+	assert_string_equal(event_type_all(),
+	                    "task_update, job_update, deliverable, command, presence");
 }
 
 static void ids_are_plain_words(void **state)

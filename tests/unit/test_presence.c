@@ -34,12 +34,12 @@ static int close_bench(void **state)
 static bool hear_from(struct bench *b, unsigned loop, uint64_t owner, const char *job,
                       const char *agent, const char *status, uint64_t due)
 {
-	struct presence_word w = { .owner = owner, .loop = loop, .due_ms = due };
+	struct presence_report w = { .owner = owner, .loop = loop, .due_ms = due };
 
 	snprintf(w.job_id, sizeof(w.job_id), "%s", job);
 	snprintf(w.agent, sizeof(w.agent), "%s", agent);
 	snprintf(w.state, sizeof(w.state), "%s", status);
-	return presence_hear(b->presence, &w);
+	return presence_apply(b->presence, &w);
 }
 
 static void hear(struct bench *b, const char *job, const char *agent, const char *status,
@@ -66,14 +66,14 @@ static void changed_are(struct bench *b, const char *jobs)
 static void agents_are_listed_in_the_order_they_came(void **state)
 {
 	struct bench *b = *state;
-	struct presence_word w = {
+	struct presence_report w = {
 		.job_id = "j", .agent = "cy", .state = "on \"it\"", .task_id = "t3", .due_ms = 100
 	};
 
 	agents_are(b, "j", "[]");
 	hear(b, "j", "bo", "working", 100);
 	hear(b, "j", "ann", "typing", 100);
-	assert_true(presence_hear(b->presence, &w));
+	assert_true(presence_apply(b->presence, &w));
 	agents_are(b, "j",
 	           "[{\"id\":\"bo\",\"state\":\"working\"},{\"id\":\"ann\",\"state\":\"typing\"},"
 	           "{\"id\":\"cy\",\"state\":\"on \\\"it\\\"\",\"taskId\":\"t3\"}]");
@@ -153,12 +153,12 @@ static void agents_go_with_the_connection_that_told_of_them(void **state)
 	                      100)); /* the same number on another loop is another one */
 	hear(b, "j", "cy", "idle", 100);
 	changed_are(b, "j k j j ");
-	presence_owner_gone(b->presence, 0, 7);
+	presence_drop_owner(b->presence, 0, 7);
 	agents_are(b, "j",
 	           "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
 	agents_are(b, "k", "[]");
-	presence_owner_gone(b->presence, 0, 7);
-	presence_owner_gone(b->presence, 5, 5);
+	presence_drop_owner(b->presence, 0, 7);
+	presence_drop_owner(b->presence, 5, 5);
 	agents_are(b, "j",
 	           "[{\"id\":\"bo\",\"state\":\"idle\"},{\"id\":\"cy\",\"state\":\"idle\"}]");
 }
@@ -170,9 +170,9 @@ static void the_last_word_says_who_the_owner_is(void **state)
 	assert_true(hear_from(b, 0, 7, "j", "ann", "idle", 100));
 	assert_true(
 	    hear_from(b, 0, 8, "j", "ann", "idle", 100)); /* came back on another connection */
-	presence_owner_gone(b->presence, 0, 7);
+	presence_drop_owner(b->presence, 0, 7);
 	agents_are(b, "j", "[{\"id\":\"ann\",\"state\":\"idle\"}]");
-	presence_owner_gone(b->presence, 0, 8);
+	presence_drop_owner(b->presence, 0, 8);
 	agents_are(b, "j", "[]");
 }
 

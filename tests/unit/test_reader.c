@@ -126,7 +126,7 @@ static int setup(void **state)
 	struct reader_bench *b = xcalloc(1, sizeof(*b));
 
 	b->db = open_or_fail(":memory:");
-	b->limits = limits_standard;
+	b->limits = limits_default;
 	pthread_mutex_init(&world.lock, NULL);
 	pthread_cond_init(&world.changed, NULL);
 	world.open = false;

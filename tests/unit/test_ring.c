@@ -14,10 +14,10 @@ struct bench {
 
 static void open_ring(struct bench *b, uint64_t events, uint64_t bytes, uint64_t head)
 {
-	b->limits = limits_standard;
+	b->limits = limits_default;
 	b->limits.ring_events = events;
 	b->limits.ring_bytes = bytes;
-	b->budget = (struct ring_budget){ .most = UINT64_MAX };
+	b->budget = (struct ring_budget){ .max = UINT64_MAX };
 	b->ring = ring_create(&b->limits, &b->budget, EPOCH);
 	ring_use(b->ring, FRAME_SSE);
 	ring_start(b->ring, head);
@@ -43,12 +43,13 @@ static struct slice json_of(uint64_t seq)
 static void append(struct bench *b, uint64_t first, uint64_t last)
 {
 	for (uint64_t seq = first; seq <= last; seq++)
-		ring_append(b->ring, seq, (enum event_type)(seq % EVENT_TYPE_COUNT), json_of(seq));
+		ring_append(b->ring, seq, (enum event_type)(seq % EVENT_LOGGED_COUNT),
+		            json_of(seq));
 }
 
 static void add_frame(struct buf *out, enum framing f, uint64_t seq)
 {
-	frame_add(out, f, EPOCH, seq, (enum event_type)(seq % EVENT_TYPE_COUNT), json_of(seq));
+	frame_add(out, f, EPOCH, seq, (enum event_type)(seq % EVENT_LOGGED_COUNT), json_of(seq));
 }
 
 /* What comes behind `seq` in at most `most` bytes ends with `last`. */
@@ -117,7 +118,7 @@ static void it_goes_on_behind_the_head_it_was_started_with(void **state)
 
 static void the_first_event_starts_it_too(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
+	struct bench b = { .limits = limits_default, .budget = { .max = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);
@@ -248,7 +249,7 @@ static void every_framing_has_the_same_json(void **state)
 		struct slice json = ring_json(b.ring, seq), must = json_of(seq);
 		assert_int_equal(json.len, must.len);
 		assert_memory_equal(json.ptr, must.ptr, must.len);
-		assert_int_equal(ring_type(b.ring, seq), seq % EVENT_TYPE_COUNT);
+		assert_int_equal(ring_type(b.ring, seq), seq % EVENT_LOGGED_COUNT);
 	}
 	close_ring(&b);
 }
@@ -289,7 +290,7 @@ static void a_longer_framing_drops_the_oldest_for_all(void **state)
 /* Somebody asked for the job and left before the answer; then events came; then somebody else. */
 static void events_that_nobody_framed_are_left_to_the_store(void **state)
 {
-	struct bench b = { .limits = limits_standard, .budget = { .most = UINT64_MAX } };
+	struct bench b = { .limits = limits_default, .budget = { .max = UINT64_MAX } };
 
 	(void)state;
 	b.ring = ring_create(&b.limits, &b.budget, EPOCH);
@@ -326,7 +327,7 @@ static void memory_stays_within_the_cap_over_all_rings(void **state)
 
 	(void)state;
 	open_ring(&a, 512, 262144, 0);
-	a.budget.most = 20000;
+	a.budget.max = 20000;
 	append(&a, 1, 2000);
 	assert_in_range(a.budget.used, 1, 20000);
 	frames_are(&a, FRAME_SSE, ring_first(a.ring) - 1, SIZE_MAX, 2000);
@@ -345,7 +346,7 @@ static void without_any_memory_everything_comes_from_the_store(void **state)
 
 	(void)state;
 	open_ring(&b, 512, 262144, 0);
-	b.budget.most = 0;
+	b.budget.max = 0;
 	append(&b, 1, 50);
 	assert_int_equal(ring_first(b.ring), 51);
 	assert_int_equal(ring_next(b.ring), 51);
@@ -390,7 +391,7 @@ static void any_history_keeps_the_frames_whole(void **state)
 		uint64_t seq = dice_below(&d, 100);
 
 		open_ring(&b, dice_between(&d, 1, 70), dice_between(&d, 1024, 6000), seq);
-		b.budget.most = dice_chance(&d, 30) ? dice_below(&d, 12000) : UINT64_MAX;
+		b.budget.max = dice_chance(&d, 30) ? dice_below(&d, 12000) : UINT64_MAX;
 		for (int step = 0; step < 500; step++) {
 			seq += dice_chance(&d, 2) ? 2 : 1; /* now and then a hole */
 			if (step == 100)

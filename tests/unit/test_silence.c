@@ -41,7 +41,7 @@ static int setup(void **state)
 	else
 		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
 	bench_open(b);
-	o->limits = limits_standard;
+	o->limits = limits_default;
 	o->engine = engine_create(b->writer, &o->limits, random_bytes);
 	o->now = NOON;
 	*state = o;
@@ -596,7 +596,7 @@ static void the_clock_is_set(struct office *o, long long ms)
 {
 	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
 
-	o->limits.least_heartbeat_timeout_ms = 40;
+	o->limits.min_silence_ms = 40;
 	struct writer *w = writer_start(o->bench.writer, &o->limits, deliver, &e);
 	assert_true(writer_submit(
 	    w, decoded(o, OP_JOB_CREATE, "",
@@ -731,7 +731,7 @@ static void the_store_thread_tells_by_itself_and_answers_nobody(void **state)
 	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
 	struct buf body = { 0 };
 
-	o->limits.least_heartbeat_timeout_ms = 40;
+	o->limits.min_silence_ms = 40;
 	o->limits.commit_writes = 3;
 	struct writer *w = writer_start(o->bench.writer, &o->limits, deliver, &e);
 	buf_text(&body, "{\"title\":\"J\",\"heartbeatTimeoutMs\":40,\"tasks\":[");

@@ -118,7 +118,7 @@ static void do_pass(struct simulation *s)
 
 	world_job_name(job, id);
 	for (unsigned i = 0; i < s->client_count; i++)
-		client_hear_passing(&s->clients[i], n, id, number);
+		client_hear_ephemeral(&s->clients[i], n, id, number);
 }
 
 static void do_prune(struct simulation *s)

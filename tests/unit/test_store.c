@@ -49,7 +49,7 @@ static void job_comes_back_with_every_field(void **state)
 		.first = 7,
 		.tasks = 4000000000u,
 		.deliverables = 4000000001u,
-		.heartbeat_ms = 86400000,
+		.silence_ms = 86400000,
 		.created = 1770318000000,
 		.updated = 1770318000001,
 		.ended = 0,
@@ -74,7 +74,7 @@ static void job_comes_back_with_every_field(void **state)
 	assert_true(out.first == in.first);
 	assert_int_equal(out.tasks, in.tasks);
 	assert_int_equal(out.deliverables, in.deliverables);
-	assert_int_equal(out.heartbeat_ms, in.heartbeat_ms);
+	assert_int_equal(out.silence_ms, in.silence_ms);
 	assert_true(out.created == in.created && out.updated == in.updated &&
 	            out.ended == in.ended);
 	assert_ptr_not_equal(out.title, in.title);
@@ -95,7 +95,7 @@ static void job_is_changed_in_every_field(void **state)
 	row.first = 3;
 	row.tasks = 2;
 	row.deliverables = 4;
-	row.heartbeat_ms = 5;
+	row.silence_ms = 5;
 	row.created = 10;
 	row.updated = 11;
 	row.ended = 12;
@@ -108,7 +108,7 @@ static void job_is_changed_in_every_field(void **state)
 	assert_string_equal(out.epoch, "aaaaaaaaaa");
 	assert_int_equal(out.status, JOB_FAILED);
 	assert_true(out.seq == 9 && out.first == 3 && out.tasks == 2 && out.deliverables == 4);
-	assert_int_equal(out.heartbeat_ms, 5);
+	assert_int_equal(out.silence_ms, 5);
 	assert_true(out.created == 10 && out.updated == 11 && out.ended == 12);
 	job_row_finish(&out);
 }
@@ -124,7 +124,7 @@ static void task_comes_back_with_every_field(void **state)
 		.status = TASK_BLOCKED,
 		.progress = 42.5,
 		.attempt = 0,
-		.heartbeat_ms = 0,
+		.silence_ms = 0,
 		.stalled = true,
 		.stall_at = 1770318000005,
 		.position = 0,
@@ -146,7 +146,7 @@ static void task_comes_back_with_every_field(void **state)
 	assert_int_equal(out.status, TASK_BLOCKED);
 	assert_true(out.progress == 42.5);
 	assert_int_equal(out.attempt, 0);
-	assert_int_equal(out.heartbeat_ms, 0);
+	assert_int_equal(out.silence_ms, 0);
 	assert_true(out.stalled && out.stall_at == 1770318000005);
 	assert_int_equal(out.position, 0);
 	assert_true(out.created == 1 && out.updated == 2 && out.started == 3 && out.ended == 4);
@@ -162,7 +162,7 @@ static void task_without_note_progress_attempt_and_heartbeat_stays_without(void 
 	row.note = "to be cleared";
 	row.progress = 0;
 	row.attempt = 5;
-	row.heartbeat_ms = 5000;
+	row.silence_ms = 5000;
 	row.stalled = true;
 	OK(w->ops->begin(w));
 	OK(w->ops->job_put(w, &job));
@@ -170,7 +170,7 @@ static void task_without_note_progress_attempt_and_heartbeat_stays_without(void 
 	row.note = NULL;
 	row.progress = NAN;
 	row.attempt = -1;
-	row.heartbeat_ms = -1;
+	row.silence_ms = -1;
 	row.stalled = false;
 	OK(w->ops->task_put(w, job.key, &row));
 	OK(w->ops->task_get(w, job.key, "t", &out));
@@ -178,7 +178,7 @@ static void task_without_note_progress_attempt_and_heartbeat_stays_without(void 
 	assert_null(out.note);
 	assert_true(isnan(out.progress));
 	assert_int_equal(out.attempt, -1);
-	assert_int_equal(out.heartbeat_ms, -1);
+	assert_int_equal(out.silence_ms, -1);
 	assert_true(!out.stalled && !out.stall_at);
 	task_row_finish(&out);
 }

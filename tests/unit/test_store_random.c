@@ -56,7 +56,7 @@ static void change_job(struct store *s, struct job_row *job, uint64_t *seed)
 	job->ended = job_status_terminal(job->status) ? 1 + below(seed, 100) : 0;
 	job->updated = below(seed, 1000);
 	job->deliverables = below(seed, 10);
-	job->heartbeat_ms = below(seed, 2) ? below(seed, 1000) : 0;
+	job->silence_ms = below(seed, 2) ? below(seed, 1000) : 0;
 	OK(s->ops->job_put(s, job));
 }
 
@@ -74,7 +74,7 @@ static void change_task(struct store *s, struct job_row *job, uint64_t *seed)
 	row.status = (enum task_status)below(seed, TASK_STATUS_COUNT);
 	row.progress = below(seed, 3) ? (double)below(seed, 100) : (double)NAN;
 	row.attempt = (int64_t)below(seed, 4) - 1;
-	row.heartbeat_ms = (int64_t)below(seed, 4) - 1;
+	row.silence_ms = (int64_t)below(seed, 4) - 1;
 	row.stalled = below(seed, 2);
 	row.stall_at = below(seed, 2) ? below(seed, 100) : 0;
 	free(row.note);
@@ -86,9 +86,10 @@ static void change_task(struct store *s, struct job_row *job, uint64_t *seed)
 static void add_event(struct store *s, struct job_row *job, uint64_t *seed)
 {
 	char json[32];
-	struct event_row row = {
-		++job->seq, (enum event_type)below(seed, EVENT_TYPE_COUNT), below(seed, 100), { 0 }
-	};
+	struct event_row row = { ++job->seq,
+		                 (enum event_type)below(seed, EVENT_LOGGED_COUNT),
+		                 below(seed, 100),
+		                 { 0 } };
 
 	snprintf(json, sizeof json, "{\"n\":%u}", below(seed, 1000));
 	row.json = slice_of(json);

@@ -178,7 +178,7 @@ static int setup(void **state)
 	snprintf(o->bench.location, sizeof o->bench.location, location ? location : "%s/jobs.db",
 	         o->bench.directory);
 	bench_open(&o->bench);
-	o->limits = limits_standard;
+	o->limits = limits_default;
 	faulty_init(&o->store, o->bench.writer, &o->ops, true);
 	o->ops.begin = hooked_begin;
 	o->ops.commit = hooked_commit;
@@ -309,7 +309,7 @@ static void a_silence_that_cannot_be_committed_is_told_later(void **state)
 {
 	struct office *o = *state;
 
-	o->limits.least_heartbeat_timeout_ms = 40;
+	o->limits.min_silence_ms = 40;
 	o->spared_commits = 1; /* the job's */
 	o->failing_commits = 3;
 	start(o);

@@ -5,6 +5,10 @@
 #include "joblight/base/buf.h"
 #include "joblight/core/model.h"
 
+/* The members that every event begins and ends with, and its braces. */
+void encode_event_start(struct buf *out, enum event_type type, const char *job_id, uint64_t seq);
+void encode_event_end(struct buf *out, int64_t time);
+
 /* The event's JSON: the state after the change.  Bytes go to `out`. */
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                         const struct task_row *task);
@@ -25,11 +29,14 @@ struct command {
 void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                     const struct command *command);
 
-/* Members of the snapshot, without braces around the whole. */
-void encode_job_head(struct buf *out, const struct job_row *job); /* "id":… "endedAt" */
-void encode_job_position(struct buf *out,
-                         const struct job_row *job); /* ,"seq":…,"epoch":…,"cursor":… */
-void encode_task(struct buf *out, const struct task_row *task); /* a whole object */
+/* Members, without the braces around them. */
+void encode_job_head(struct buf *out, const struct job_row *job);     /* "id":… to "endedAt" */
+void encode_job_position(struct buf *out, const struct job_row *job); /* ,"seq" "epoch" "cursor" */
+void encode_task_members(struct buf *out, const struct task_row *task);
+void encode_deliverable_members(struct buf *out, const struct deliverable_row *deliverable);
+
+/* Whole objects. */
+void encode_task(struct buf *out, const struct task_row *task);
 void encode_deliverable(struct buf *out, const struct deliverable_row *deliverable);
 
 #endif

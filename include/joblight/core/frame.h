@@ -23,8 +23,11 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + tex
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
                enum event_type type, struct slice json);
 
-/* A message that is not logged: it has no id. */
-void frame_add_passing(struct buf *out, enum framing f, struct slice json);
+/* A message of its own on a WebSocket, whatever it says. */
+void frame_add_ws(struct buf *out, struct slice json);
+
+/* An ephemeral message: it has no id. */
+void frame_add_ephemeral(struct buf *out, enum framing f, enum event_type type, struct slice json);
 
 /*
  * Wrapping: bytes that are made in a buffer get a header in front and go out in one write with it.

@@ -25,13 +25,14 @@
 #include "joblight/core/batch.h"
 #include "joblight/core/query.h"
 #include "joblight/core/ring.h"
+#include "joblight/core/type_filter.h"
 
 struct hub;
 struct channel;
 struct subscriber;
 
 /* How a subscription begins, or begins anew after a reset. */
-struct opening {
+struct subscription_start {
 	enum outcome
 	    outcome; /* OK; otherwise the subscriber is detached already and `detail` says why */
 	const char *detail;
@@ -52,7 +53,7 @@ struct opening {
 };
 
 /* How a subscription ended.  Its strings are valid during the call. */
-struct ending {
+struct subscription_end {
 	const char *job_id, *epoch;
 	uint64_t seq; /* of the job's last event, which the subscriber has got or did not want */
 	const char *status; /* the job's, or "deleted" */
@@ -61,7 +62,7 @@ struct ending {
 enum sink { SINK_OPEN, SINK_BLOCKED };
 
 struct subscriber_ops {
-	void (*opened)(struct subscriber *s, const struct opening *o);
+	void (*opened)(struct subscriber *s, const struct subscription_start *o);
 	/* Whole frames, or a piece of the first message.  All bytes are taken; BLOCKED means no
 	 * more until hub_writable(). */
 	enum sink (*write)(struct subscriber *s, const char *bytes, size_t len);
@@ -69,28 +70,20 @@ struct subscriber_ops {
 	 */
 	void (*ready)(struct subscriber *s);
 	/* The job is over and everything was delivered; the subscriber is detached already. */
-	void (*ended)(struct subscriber *s, const struct ending *e);
+	void (*ended)(struct subscriber *s, const struct subscription_end *e);
 	void (*heartbeat)(struct subscriber *s, uint64_t head); /* NULL: says nothing */
-	void (*stalled)(struct subscriber *s); /* took nothing for stall_ms; detached already */
-	/* Whether its peer took some bytes within the last stall_ms, if the system knows; NULL:
-	 * never known. */
+	void (*write_stalled)(
+	    struct subscriber *s); /* took nothing for write_stall_ms; detached already */
+	/* Whether its peer took some bytes within the last write_stall_ms, if the system knows;
+	 * NULL: never known. */
 	bool (*takes)(struct subscriber *s);
 };
-
-/* The kinds of messages a subscriber may choose from: the event types, and presence. */
-#define TYPE_BIT(type) (1u << (type))
-#define TYPE_BIT_PRESENCE TYPE_BIT(EVENT_TYPE_COUNT)
-#define TYPE_BITS_ALL (2 * TYPE_BIT_PRESENCE - 1)
-_Static_assert(TYPE_BITS_ALL <= UINT8_MAX, "subscriber.types holds every kind");
 
 /* What a subscriber may ask for: the period of its heartbeats, and for how many browser tabs it
  * speaks. */
 #define HEARTBEAT_SECONDS_MIN 5
 #define HEARTBEAT_SECONDS_MAX 60
 #define TABS_MAX 32
-
-/* "task_update,presence" into TYPE_BITs; false: one of them is none, or the list is empty. */
-bool hub_types_parse(struct slice list, unsigned *types);
 
 /* Private to the hub but for reading `cursor`, `channel` != NULL (attached), `blocked` and
  * `chunked`. */
@@ -99,18 +92,21 @@ struct subscriber {
 	struct channel *channel;
 	uint64_t cursor;
 	uint32_t index;
-	uint32_t passing; /* the last passing message it got */
-	uint8_t framing, types;
+	uint32_t ephemeral; /* the last ephemeral message it got */
+	uint16_t types;     /* TYPE_BITs */
+	uint8_t framing;
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s; /* 0: the server's standard period */
 	uint8_t tabs;        /* counted as so many watchers */
-	uint32_t beat_due,
-	    stall_due; /* the low half of the time: there are ten thousands of these */
-	struct list beat, stall;
+	uint32_t heartbeat_due,
+	    wait_due; /* the low half of the time: there are ten thousands of these */
+	struct list heartbeat_link, wait_link;
 	struct hub_read *read;
-	struct outbox *outbox;
+	struct preamble *preamble;
 	uint64_t asker; /* of its attach */
 };
+
+_Static_assert(TYPE_BITS_ALL <= UINT16_MAX, "subscriber.types has a bit for each type");
 
 struct hub_ops {
 	/* Takes the request and later gives it back through its done(); false: overloaded, still
@@ -136,7 +132,7 @@ struct attach {
 	enum framing framing;
 	unsigned types;      /* TYPE_BITs of what it wants; the cursor passes over the rest */
 	size_t limit;        /* events in one read; 0: the hub's own measure */
-	uint64_t asker;      /* of its reads: see reading.h */
+	uint64_t asker;      /* of its reads: see query.h */
 	bool chunked;        /* each write is a chunk of HTTP/1.1 */
 	bool blocked;        /* the connection takes nothing now: as after hub_block() */
 	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's standard period */
@@ -159,7 +155,7 @@ struct first_message {
 	struct buf raw; /* goes in front of the message, outside its framing: a response's head */
 	struct buf head, tail;
 	struct slice snapshot; /* may be empty; its bytes belong to the read_result */
-	size_t rows_at;        /* as in `struct opening` */
+	size_t rows_at;        /* as in `struct subscription_start` */
 };
 
 /*
@@ -182,9 +178,9 @@ void hub_publish(struct hub *h, const struct batch *b);
  * nobody watches, or when it is the same as the last one and no opening has told another count of
  * watchers since.
  */
-void hub_pass(struct hub *h, const char *job_id, struct slice json);
+void hub_publish_ephemeral(struct hub *h, const char *job_id, struct slice json);
 /* There was such a message, or somebody needs one: an opening has told a count that is not one. */
-bool hub_passed(const struct hub *h, const char *job_id);
+bool hub_has_ephemeral(const struct hub *h, const char *job_id);
 
 /* Serves at most limits->round_visits subscribers; true: call again soon.  `now` never goes back.
  */
@@ -196,13 +192,13 @@ void hub_set_pace(struct hub *h, uint64_t pace_ms);
  */
 uint64_t hub_round_due(const struct hub *h);
 
-/* Heartbeats, stalls, channels nobody watches any more; true: call again soon.  `now` never goes
- * back. */
+/* Heartbeats, write stalls, channels nobody watches any more; true: call again soon.  `now` never
+ * goes back. */
 bool hub_tick(struct hub *h, uint64_t now_ms);
 
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* here and elsewhere */
 /* Another loop (or node) has this many. */
-void hub_watchers_elsewhere(struct hub *h, const char *job_id, unsigned who, unsigned count);
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count);
 
 /*
  * It did not want every type, so it has passed over events that it never saw: what it hears carries
@@ -217,8 +213,8 @@ bool subscriber_deleted(const struct subscriber *s);
 bool subscriber_reaches(
     const struct subscriber *s); /* the ring holds everything behind the cursor */
 bool subscriber_wants(const struct subscriber *s, enum event_type type);
-void subscriber_pass_over(struct subscriber *s,
-                          uint64_t seq); /* it wants nothing of what is up to this event */
+void subscriber_skip_to(struct subscriber *s,
+                        uint64_t seq); /* it wants nothing of what is up to this event */
 enum event_type subscriber_type(const struct subscriber *s,
                                 uint64_t seq); /* of an event that the ring holds */
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);

@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 struct limits {
-#define LIMIT(field, flag, standard, least, most, why) uint64_t field;
+#define LIMIT(field, flag, default_value, min, max, why) uint64_t field;
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
 
-extern const struct limits limits_standard;
+extern const struct limits limits_default;
 
 #endif

@@ -15,12 +15,9 @@
 #include "joblight/core/presence.h"
 
 enum message_kind {
-	MESSAGE_SUBSCRIBE,
-	MESSAGE_UNSUBSCRIBE,
-	MESSAGE_UPDATE,
-	MESSAGE_COMMAND,
-	MESSAGE_PRESENCE,
-	MESSAGE_PING,
+#define MESSAGE(kind, name, take, id, job) MESSAGE_##kind,
+#include "joblight/core/messages.def"
+#undef MESSAGE
 	MESSAGE_KIND_COUNT
 };
 
@@ -29,11 +26,11 @@ struct message {
 	char id[KEY_MAX + 1]; /* "" when none was given */
 	char job_id[ID_MAX + 1];
 	struct position since;
-	unsigned types;            /* TYPE_BITs of hub.h */
-	uint8_t heartbeat_s, tabs; /* as in struct attach; 0 when not given */
-	struct presence_word word; /* agent "" when none was given */
-	struct op *op;             /* of an update or command; the caller's */
-	bool unreadable;           /* on failure: not even the kind could be read */
+	unsigned types;              /* TYPE_BITs of hub.h */
+	uint8_t heartbeat_s, tabs;   /* as in struct attach; 0 when not given */
+	struct presence_report word; /* agent "" when none was given */
+	struct op *op;               /* of an update or command; the caller's */
+	bool unreadable;             /* on failure: not even the kind could be read */
 };
 
 /* False: the problem is set; `id`, `job_id` and `kind` are as far as they could be read, `op` is
@@ -42,7 +39,7 @@ bool message_decode(const struct limits *limits, struct slice text, struct messa
                     struct problem *problem);
 
 /* The body of POST …/presence: {agent, state, taskId?}. */
-bool presence_decode(const struct limits *limits, struct slice text, struct presence_word *w,
+bool presence_decode(const struct limits *limits, struct slice text, struct presence_report *w,
                      struct problem *problem);
 
 #endif

@@ -56,18 +56,26 @@ const char *task_status_all(void);
 /* 1..128 of [A-Za-z0-9._~-], the first one alphanumeric. */
 bool id_valid(struct slice id);
 
-/* The event types that are logged (and stored as these numbers). */
-#define EVENT_TYPES(X)                                                                             \
-	X(TASK_UPDATE, "task_update")                                                              \
-	X(JOB_UPDATE, "job_update")                                                                \
-	X(DELIVERABLE, "deliverable")                                                              \
-	X(COMMAND, "command")
-
-#define TYPE_ENUM(name, text) EVENT_##name,
-enum event_type { EVENT_TYPES(TYPE_ENUM) EVENT_TYPE_COUNT };
-#undef TYPE_ENUM
+/* The rows of events.def: first the logged types, then the ephemeral ones. */
+enum event_type {
+#define LOGGED(name, text) EVENT_##name,
+#define EPHEMERAL(name, text)
+#include "joblight/core/events.def"
+#undef LOGGED
+#undef EPHEMERAL
+	EVENT_LOGGED_COUNT,
+	EVENT_LAST_LOGGED = EVENT_LOGGED_COUNT - 1,
+#define LOGGED(name, text)
+#define EPHEMERAL(name, text) EVENT_##name,
+#include "joblight/core/events.def"
+#undef LOGGED
+#undef EPHEMERAL
+	EVENT_TYPE_COUNT
+};
 
 const char *event_type_text(enum event_type t);
+bool event_type_parse(struct slice text, enum event_type *t);
+const char *event_type_all(void); /* "task_update, job_update, …" for messages */
 
 /* Times are wall milliseconds; 0 means "not yet".  Strings are owned by the row unless said
  * otherwise. */
@@ -82,7 +90,7 @@ struct job_row {
 	uint64_t first; /* of the first event still in the log; 1 unless pruned */
 	uint32_t tasks; /* how many there are */
 	uint32_t deliverables;
-	int64_t heartbeat_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
+	int64_t silence_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
 	                         ever */
 	int64_t created, updated, ended;
 };
@@ -92,13 +100,13 @@ struct task_row {
 	char *title;
 	char *note; /* NULL: none */
 	enum task_status status;
-	double progress;      /* NAN: none */
-	int64_t attempt;      /* -1: none */
-	int64_t heartbeat_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
+	double progress;    /* NAN: none */
+	int64_t attempt;    /* -1: none */
+	int64_t silence_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
 	                         as its job says */
-	bool stalled;         /* it was silent for longer */
-	int64_t stall_at;     /* when it will have been; 0: never */
-	uint32_t position;    /* 0, 1, … in order of creation */
+	bool stalled;       /* it was silent for longer */
+	int64_t stall_at;   /* when it will have been; 0: never */
+	uint32_t position;  /* 0, 1, … in order of creation */
 	int64_t created, updated, started, ended;
 };
 

@@ -10,16 +10,9 @@
 #include "joblight/core/outcome.h"
 
 enum op_kind {
-	OP_JOB_CREATE,
-	OP_JOB_PATCH,
-	OP_JOB_DELETE,
-	OP_TASK_CREATE, /* one new task; exists: 409 */
-	OP_TASK_PUT,    /* one task by its id, created when unknown */
-	OP_TASK_REPORT, /* the webhook: one or many, created when unknown */
-	OP_DELIVERABLE, /* one new deliverable; exists: 409 */
-	OP_COMMAND,     /* a word to the workers */
-	OP_STALL, /* the server's own: a task has been silent for too long; nobody waits for an
-	             answer */
+#define OP(kind, apply, decode, scope, watchers) OP_##kind,
+#include "joblight/core/ops.def"
+#undef OP
 	OP_KIND_COUNT
 };
 
@@ -30,11 +23,11 @@ enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
 struct task_change {
 	struct slice id; /* empty: make one */
 	struct slice title, note;
-	enum given has_title, has_status, has_note, has_progress, has_attempt, has_heartbeat;
+	enum given has_title, has_status, has_note, has_progress, has_attempt, has_silence;
 	enum task_status status;
 	double progress;
 	int64_t attempt;
-	int64_t heartbeat_ms; /* 0: off, also when null was given */
+	int64_t silence_ms; /* 0: off, also when null was given */
 };
 
 struct op {
@@ -46,11 +39,11 @@ struct op {
 	                             stall is about */
 
 	/* of a job; a deliverable has a title too */
-	enum given has_title, has_status, has_metadata, has_heartbeat;
+	enum given has_title, has_status, has_metadata, has_silence;
 	struct slice title;
 	enum job_status status;
-	struct buf metadata;  /* minified */
-	int64_t heartbeat_ms; /* 0: off */
+	struct buf metadata; /* minified */
+	int64_t silence_ms;  /* 0: off */
 
 	/* of a deliverable */
 	struct slice deliverable_id;  /* empty: make one */
@@ -79,8 +72,8 @@ struct op {
 	bool replayed;          /* the stored answer of an earlier op with this key */
 	char epoch[EPOCH_LEN + 1];
 	uint64_t seq_first, seq_last; /* the events it made; 0: none */
-	/* The answer: one JSON object per item without its closing brace, each ended by a newline,
-	 * so that what only the loop knows ("watchers") can be added.  Empty for 204. */
+	/* The answer: a JSON object for each item, each followed by a newline; empty for 204.
+	 * answer.h makes the response of it. */
 	struct buf body;
 };
 

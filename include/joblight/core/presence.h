@@ -12,7 +12,7 @@
 
 #define AGENT_STATE_MAX 64 /* bytes */
 
-struct presence_word {
+struct presence_report {
 	char job_id[ID_MAX + 1];
 	char agent[ID_MAX + 1];
 	char state[AGENT_STATE_MAX +
@@ -32,8 +32,8 @@ struct presence *presence_create(size_t agents_per_job, presence_changed *change
 void presence_free(struct presence *p);
 
 /* The agent's word, valid until its `due_ms`.  False: the job has too many agents. */
-bool presence_hear(struct presence *p, const struct presence_word *w);
-void presence_owner_gone(struct presence *p, unsigned loop, uint64_t owner);
+bool presence_apply(struct presence *p, const struct presence_report *w);
+void presence_drop_owner(struct presence *p, unsigned loop, uint64_t owner);
 /* Drops the agents whose time is over: before each look at the table, or its answer is late. */
 void presence_tick(struct presence *p, uint64_t now_ms);
 

@@ -4,13 +4,14 @@
 
 #include <stddef.h>
 
-struct audience;
+struct remote_watchers;
 
-struct audience *audience_create(void);
-void audience_free(struct audience *a);
+struct remote_watchers *remote_watchers_create(void);
+void remote_watchers_free(struct remote_watchers *a);
 
 /* `who` has `count` watchers of the job from now on. */
-void audience_set(struct audience *a, const char *job_id, unsigned who, unsigned count);
-unsigned audience_total(const struct audience *a, const char *job_id);
+void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned who,
+                         unsigned count);
+unsigned remote_watchers_total(const struct remote_watchers *a, const char *job_id);
 
 #endif

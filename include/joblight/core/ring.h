@@ -23,8 +23,8 @@
 #include "joblight/core/limits.h"
 
 struct ring_budget {
-	uint64_t used, most; /* bytes */
-	uint64_t refused;    /* times a ring asked for more than there was */
+	uint64_t used, max; /* bytes */
+	uint64_t refused;   /* times a ring asked for more than there was */
 };
 
 struct ring;
@@ -55,11 +55,11 @@ uint64_t ring_next(const struct ring *r); /* head + 1 */
 bool ring_reaches(const struct ring *r, uint64_t seq);
 
 /*
- * The frames after `seq`: as many whole ones as fit in `most` bytes, at least one.  *last is the
+ * The frames after `seq`: as many whole ones as fit in `max` bytes, at least one.  *last is the
  * seq of the last one taken.  Empty when there are none.  Valid until the ring changes.
  * ring_reaches(seq).
  */
-struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t most,
+struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, size_t max,
                          uint64_t *last);
 
 /* The bytes of the frames after `seq` up to and with `last`; the ring holds them. */

@@ -109,8 +109,8 @@ static void change_task(struct world *w, struct op *op, size_t most)
 		t->attempt = (int64_t)dice_below(d, 3);
 	}
 	if (dice_chance(d, 10)) {
-		t->has_heartbeat = GIVEN_VALUE;
-		t->heartbeat_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
+		t->has_silence = GIVEN_VALUE;
+		t->silence_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
 	}
 }
 
@@ -146,8 +146,8 @@ static void add_state(struct world *w, struct op *op, unsigned terminal_percent)
 		buf_format(&op->metadata, "{\"n\":%llu}", (unsigned long long)dice_below(d, 100));
 	}
 	if (dice_chance(d, 20)) {
-		op->has_heartbeat = GIVEN_VALUE;
-		op->heartbeat_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
+		op->has_silence = GIVEN_VALUE;
+		op->silence_ms = (int64_t)DICE_PICK(d, 0, 100, 1000);
 	}
 	if (dice_chance(d, 40)) {
 		op->has_status = GIVEN_VALUE;

@@ -86,16 +86,16 @@ bool client_wants(const struct client *c, uint64_t seq)
 	return c->types & TYPE_BIT(life_fact(c->life, seq)->type);
 }
 
-void client_hear_passing(struct client *c, const struct node *n, const char *job_id,
-                         unsigned number)
+void client_hear_ephemeral(struct client *c, const struct node *n, const char *job_id,
+                           unsigned number)
 {
 	if (c->node == n && c->state == CLIENT_OPEN && !c->polls && !strcmp(c->job_id, job_id))
-		c->passed = c->types & TYPE_BIT_PRESENCE ? number : 0;
+		c->passed = c->types & TYPE_BIT(EVENT_PRESENCE) ? number : 0;
 }
 
 /* Openings. */
 
-static void check_refusal(const struct client *c, const struct opening *o)
+static void check_refusal(const struct client *c, const struct subscription_start *o)
 {
 	const struct world *w = c->world;
 
@@ -111,7 +111,8 @@ static void check_refusal(const struct client *c, const struct opening *o)
 }
 
 /* The opening's reset is for the reason that it names. */
-static void check_reason(const struct client *c, const struct opening *o, const struct life *l)
+static void check_reason(const struct client *c, const struct subscription_start *o,
+                         const struct life *l)
 {
 	uint64_t position = o->again ? c->seen : c->asked.seq;
 	bool pruned = position + 1 < l->first, same = o->again || !strcmp(c->asked.epoch, l->epoch);
@@ -132,7 +133,8 @@ static void check_reason(const struct client *c, const struct opening *o, const 
 	        (unsigned long long)position);
 }
 
-static void check_exact(const struct client *c, const struct opening *o, const struct life *l)
+static void check_exact(const struct client *c, const struct subscription_start *o,
+                        const struct life *l)
 {
 	promise(!o->again && !o->reason && !o->snapshot.len, NAME ": exact, and yet not", NAMED(c));
 	if (c->asked.kind == POSITION_TIME) {
@@ -149,7 +151,8 @@ static void check_exact(const struct client *c, const struct opening *o, const s
 	        (unsigned long long)c->asked.seq, o->epoch, (unsigned long long)o->start);
 }
 
-static void check_snapshot(const struct client *c, const struct opening *o, const struct life *l)
+static void check_snapshot(const struct client *c, const struct subscription_start *o,
+                           const struct life *l)
 {
 	promise(o->start >= 1, NAME ": a snapshot of nothing", NAMED(c));
 	const struct fact *f = life_fact(l, o->start);
@@ -168,7 +171,8 @@ static void check_snapshot(const struct client *c, const struct opening *o, cons
 
 /* Title and status are the job's, as of some moment since the position.  A lost event may have
  * changed them. */
-static void check_words(const struct client *c, const struct opening *o, const struct life *l)
+static void check_words(const struct client *c, const struct subscription_start *o,
+                        const struct life *l)
 {
 	struct buf title = { 0 };
 	bool found = c->node->loses;
@@ -183,7 +187,7 @@ static void check_words(const struct client *c, const struct opening *o, const s
 	buf_finish(&title);
 }
 
-struct life *client_check_opening(struct client *c, const struct opening *o)
+struct life *client_check_opening(struct client *c, const struct subscription_start *o)
 {
 	promise(c->state == (o->again ? CLIENT_OPEN : CLIENT_ASKING), NAME ": opened twice",
 	        NAMED(c));
@@ -343,5 +347,5 @@ void client_check_at_rest(const struct client *c)
 	for (uint64_t seq = c->seen + 1; seq <= c->life->head; seq++)
 		promise(!client_wants(c, seq), NAME ": is at %llu of %llu and nothing comes",
 		        NAMED(c), (unsigned long long)c->seen, (unsigned long long)c->life->head);
-	promise(!c->passed, NAME ": passing message %u did not come", NAMED(c), c->passed);
+	promise(!c->passed, NAME ": ephemeral message %u did not come", NAMED(c), c->passed);
 }

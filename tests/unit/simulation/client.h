@@ -56,7 +56,7 @@ struct client {
 	bool opening_due, opening_begun;
 	struct buf opening; /* the bytes that must come first */
 	struct buf wire;    /* what came of the frame that is not whole yet */
-	unsigned passed;    /* the passing message it must get; 0: none */
+	unsigned passed;    /* the ephemeral message it must get; 0: none */
 	bool blocked;
 	uint64_t blocked_at;
 };
@@ -71,8 +71,8 @@ void client_resume(struct client *c);  /* where it really is */
 void client_cut(struct client *c);     /* what was on its way may be lost */
 void client_unblock(struct client *c);
 void client_lose_patience(struct client *c); /* a long poll's time is over */
-void client_hear_passing(struct client *c, const struct node *n, const char *job_id,
-                         unsigned number);
+void client_hear_ephemeral(struct client *c, const struct node *n, const char *job_id,
+                           unsigned number);
 
 /* Everything that can reach it has. */
 void client_check_at_rest(const struct client *c);
@@ -83,7 +83,7 @@ static inline struct client *client_of(struct subscriber *s)
 	return ((struct watch *)s)->client;
 }
 
-struct life *client_check_opening(struct client *c, const struct opening *o);
+struct life *client_check_opening(struct client *c, const struct subscription_start *o);
 void client_keep(struct client *c, uint64_t seq);
 bool client_wants(const struct client *c, uint64_t seq);
 void client_leave(struct client *c);

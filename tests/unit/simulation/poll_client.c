@@ -71,7 +71,7 @@ static void wait_behind(struct client *c)
 	struct subscriber *s = &c->watch->subscriber;
 
 	if (c->seen == subscriber_head(s)) {
-		subscriber_pass_over(s, c->seen);
+		subscriber_skip_to(s, c->seen);
 		return;
 	}
 	hub_detach(c->node->hub, s);
@@ -79,7 +79,7 @@ static void wait_behind(struct client *c)
 	client_resume(c);
 }
 
-static void poll_opened(struct subscriber *s, const struct opening *o)
+static void poll_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct client *c = client_of(s);
 	struct life *l = client_check_opening(c, o);

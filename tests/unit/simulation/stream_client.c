@@ -38,7 +38,7 @@ static const char *back(const struct client *c)
 	return c->framing == FRAME_WS ? "" : "\n\n";
 }
 
-static uint64_t next_wanted(const struct client *c)
+static uint64_t skip_to_wanted(const struct client *c)
 {
 	uint64_t seq = c->seen + 1;
 
@@ -47,11 +47,11 @@ static uint64_t next_wanted(const struct client *c)
 	return seq;
 }
 
-static void add_passing(const struct client *c, struct buf *out)
+static void add_ephemeral(const struct client *c, struct buf *out)
 {
 	struct buf json = { 0 };
 
-	world_passing_json(c->job_id, c->passed, &json);
+	world_ephemeral_json(c->job_id, c->passed, &json);
 	if (c->framing == FRAME_WS)
 		add_ws_header(out, json.len);
 	else
@@ -68,11 +68,11 @@ static bool wire_starts_with(const struct client *c, const struct buf *frame)
 
 enum frame_kind { OPENING, EVENT, PASSING };
 
-/* What must come now.  A passing message may come between any two frames, and replaces the one
+/* What must come now.  A ephemeral message may come between any two frames, and replaces the one
  * before. */
 static enum frame_kind next_frame(const struct client *c, struct buf *out)
 {
-	uint64_t seq = next_wanted(c);
+	uint64_t seq = skip_to_wanted(c);
 
 	out->len = 0;
 	if (c->opening_due) {
@@ -80,7 +80,7 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 		return OPENING;
 	}
 	if (c->passed) {
-		add_passing(c, out);
+		add_ephemeral(c, out);
 		if (wire_starts_with(c, out))
 			return PASSING;
 		out->len = 0;
@@ -96,7 +96,7 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 
 /* Opening. */
 
-static void send_opening(struct client *c, const struct opening *o)
+static void send_opening(struct client *c, const struct subscription_start *o)
 {
 	const char *type = o->again ? "reset" : "connected";
 	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
@@ -117,7 +117,7 @@ static void send_opening(struct client *c, const struct opening *o)
 	hub_send(c->node->hub, &c->watch->subscriber, &m, o->result);
 }
 
-static void stream_opened(struct subscriber *s, const struct opening *o)
+static void stream_opened(struct subscriber *s, const struct subscription_start *o)
 {
 	struct client *c = client_of(s);
 	struct life *l = client_check_opening(c, o);
@@ -159,7 +159,7 @@ static bool take_frame(struct client *c, enum frame_kind *kind, size_t *len)
 	if (!whole)
 		return false;
 	if (*kind == EVENT)
-		c->seen = next_wanted(c);
+		c->seen = skip_to_wanted(c);
 	else if (*kind == OPENING)
 		c->opening_due = false;
 	else
@@ -236,7 +236,7 @@ static enum sink stream_write(struct subscriber *s, const char *ptr, size_t len)
 	return c->blocked ? SINK_BLOCKED : SINK_OPEN;
 }
 
-static void stream_ended(struct subscriber *s, const struct ending *e)
+static void stream_ended(struct subscriber *s, const struct subscription_end *e)
 {
 	struct client *c = client_of(s);
 	const struct life *l = c->life;
@@ -255,7 +255,7 @@ static void stream_ended(struct subscriber *s, const struct ending *e)
 	if (deleted)
 		promise(l->died, "client %u: at %llu of a job that is not deleted", AT(c));
 	else
-		promise(l->over && next_wanted(c) > l->head &&
+		promise(l->over && skip_to_wanted(c) > l->head &&
 		            !strcmp(status, job_status_text(life_fact(l, l->head)->status)),
 		        "client %u: ended with %s, at %llu of %llu", c->number, status,
 		        (unsigned long long)c->seen, (unsigned long long)l->head);
@@ -274,7 +274,7 @@ static void move_on(struct client *c, const struct subscriber *s)
 	if (!subscriber_filters(s))
 		return;
 	promise(!strcmp(subscriber_epoch(s), c->life->epoch) && s->cursor >= c->seen &&
-	            next_wanted(c) > s->cursor,
+	            skip_to_wanted(c) > s->cursor,
 	        "client %u: at %llu, and a heartbeat moves it to %llu", AT(c),
 	        (unsigned long long)s->cursor);
 	c->seen = s->cursor;
@@ -304,7 +304,7 @@ static void stream_stalled(struct subscriber *s)
 
 	promise(c->state == CLIENT_OPEN && c->blocked && !s->channel,
 	        "client %u: stalled in the wrong state, at %llu", AT(c));
-	promise(c->node->now - c->blocked_at >= c->world->limits.stall_ms,
+	promise(c->node->now - c->blocked_at >= c->world->limits.write_stall_ms,
 	        "client %u: stalled too early, at %llu", AT(c));
 	trace("client %u stalls", c->number);
 	if (!c->opening_due)
@@ -317,11 +317,11 @@ const struct subscriber_ops stream_client = {
 	.write = stream_write,
 	.ended = stream_ended,
 	.heartbeat = stream_heartbeat,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 };
 const struct subscriber_ops silent_stream_client = {
 	.opened = stream_opened,
 	.write = stream_write,
 	.ended = stream_ended,
-	.stalled = stream_stalled,
+	.write_stalled = stream_stalled,
 };

@@ -43,7 +43,7 @@ static void hub_tells(void *context, const char *job_id, unsigned count)
 	n->told[job].count = count;
 	for (unsigned i = 0; i < w->node_count; i++)
 		if (&w->nodes[i] != n)
-			hub_watchers_elsewhere(w->nodes[i].hub, job_id, n->number, count);
+			hub_set_remote_watchers(w->nodes[i].hub, job_id, n->number, count);
 }
 
 static const struct hub_ops hub_ops = { hub_reads, hub_wakes, hub_tells };
@@ -62,7 +62,7 @@ static void choose_limits(struct world *w)
 {
 	struct dice *d = &w->dice;
 
-	w->limits = limits_standard;
+	w->limits = limits_default;
 	w->limits.ring_events = DICE_PICK(d, 1, 4, 5, 8, 16, 64);
 	w->limits.ring_bytes = DICE_PICK(d, 1024, 1500, 4096, 65536);
 	w->limits.rings_bytes = DICE_PICK(d, 0, 3000, 10000, 60000, 1 << 30, 1 << 30);
@@ -73,7 +73,7 @@ static void choose_limits(struct world *w)
 	w->limits.pace_watchers = DICE_PICK(d, 1, 2, 32);
 	w->limits.linger_ms = DICE_PICK(d, 0, 50, 1000);
 	w->limits.heartbeat_ms = DICE_PICK(d, 100, 400, 3000);
-	w->limits.stall_ms = DICE_PICK(d, 100, 1000, 5000);
+	w->limits.write_stall_ms = DICE_PICK(d, 100, 1000, 5000);
 	w->limits.tasks_per_job = 6;
 	w->limits.deliverables_per_job = 3;
 	w->limits.cached_tasks = DICE_PICK(d, 1, 4, 1000);
@@ -334,7 +334,7 @@ void world_keep_pace(struct node *n)
 		n->world->now = due;
 }
 
-void world_passing_json(const char *job_id, unsigned number, struct buf *out)
+void world_ephemeral_json(const char *job_id, unsigned number, struct buf *out)
 {
 	buf_format(out, "{\"type\":\"presence\",\"jobId\":\"%s\",\"n\":%u}", job_id, number);
 }
@@ -345,11 +345,11 @@ unsigned world_pass(struct node *n, unsigned job)
 	char id[ID_MAX + 1];
 
 	world_job_name(job, id);
-	world_passing_json(id, ++n->passing[job], &json);
+	world_ephemeral_json(id, ++n->ephemeral[job], &json);
 	trace("hub %u passes %.*s", n->number, (int)json.len, json.ptr);
-	hub_pass(n->hub, id, buf_as_slice(&json));
+	hub_publish_ephemeral(n->hub, id, buf_as_slice(&json));
 	buf_finish(&json);
-	return n->passing[job];
+	return n->ephemeral[job];
 }
 
 void world_tick(struct node *n)

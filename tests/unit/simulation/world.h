@@ -46,8 +46,8 @@ struct node {
 	bool woken;                     /* the hub asked for a round */
 	bool loses;                     /* a bus that loses, doubles and reorders what it carries */
 	struct told told[JOBS_MOST];
-	unsigned passing[JOBS_MOST]; /* messages that are not logged, so far */
-	uint64_t events;             /* delivered to its clients, by their own count */
+	unsigned ephemeral[JOBS_MOST]; /* messages that are not logged, so far */
+	uint64_t events;               /* delivered to its clients, by their own count */
 };
 
 struct question {
@@ -94,7 +94,7 @@ bool world_round(struct node *n); /* false: none was asked for */
 void world_tick(struct node *n);
 /* A message that is not logged; its number. */
 unsigned world_pass(struct node *n, unsigned job);
-void world_passing_json(const char *job_id, unsigned number, struct buf *out);
+void world_ephemeral_json(const char *job_id, unsigned number, struct buf *out);
 
 void world_job_name(unsigned number, char out[ID_MAX + 1]);
 unsigned world_told_everywhere(const struct world *w, unsigned job);

@@ -466,5 +466,5 @@ int main(void)
 		TEST(equal_questions_are_found_equal_and_others_not),
 	};
 
-	return RUN("reading", tests);
+	return RUN("query", tests);
 }

@@ -1,4 +1,4 @@
-#include "outbox.h"
+#include "preamble.h"
 
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 
 enum { PART_HEAD, PART_SNAPSHOT, PART_TAIL, PARTS };
 
-struct outbox {
+struct preamble {
 	struct first_message message;
 	struct slice parts[PARTS];
 	unsigned part;   /* PARTS: the message is complete, or there is none */
@@ -24,26 +24,26 @@ static void finish_message(struct first_message *m)
 	buf_finish(&m->tail);
 }
 
-void outbox_drop(struct subscriber *s)
+void preamble_drop(struct subscriber *s)
 {
-	if (!s->outbox)
+	if (!s->preamble)
 		return;
-	finish_message(&s->outbox->message);
-	read_result_release(s->outbox->result);
-	free(s->outbox);
-	s->outbox = NULL;
+	finish_message(&s->preamble->message);
+	read_result_release(s->preamble->result);
+	free(s->preamble);
+	s->preamble = NULL;
 }
 
-struct outbox *outbox_get(struct subscriber *s)
+struct preamble *preamble_get(struct subscriber *s)
 {
-	if (!s->outbox) {
-		s->outbox = xcalloc(1, sizeof(*s->outbox));
-		s->outbox->part = PARTS;
+	if (!s->preamble) {
+		s->preamble = xcalloc(1, sizeof(*s->preamble));
+		s->preamble->part = PARTS;
 	}
-	return s->outbox;
+	return s->preamble;
 }
 
-void outbox_hold(struct outbox *o, struct read_result *result)
+void preamble_hold(struct preamble *o, struct read_result *result)
 {
 	if (!result || o->result == result)
 		return;
@@ -52,12 +52,12 @@ void outbox_hold(struct outbox *o, struct read_result *result)
 	o->result = result;
 }
 
-void outbox_send(struct outbox *o, struct first_message *m, struct read_result *result)
+void preamble_send(struct preamble *o, struct first_message *m, struct read_result *result)
 {
 	finish_message(&o->message);
 	o->message = *m;
 	*m = (struct first_message){ 0 };
-	outbox_hold(o, result);
+	preamble_hold(o, result);
 	o->parts[PART_HEAD] = buf_as_slice(&o->message.head);
 	o->parts[PART_SNAPSHOT] = o->message.snapshot;
 	o->parts[PART_TAIL] = buf_as_slice(&o->message.tail);
@@ -69,7 +69,7 @@ void outbox_send(struct outbox *o, struct first_message *m, struct read_result *
 }
 
 /* Bytes of the part up to `part_end`, as far as the buffer may grow. */
-static void add_bytes(struct outbox *o, struct buf *out, size_t part_end, size_t out_end)
+static void add_bytes(struct preamble *o, struct buf *out, size_t part_end, size_t out_end)
 {
 	size_t left = part_end - o->offset, room = out_end > out->len ? out_end - out->len : 0;
 	size_t take = left < room ? left : room;
@@ -79,7 +79,7 @@ static void add_bytes(struct outbox *o, struct buf *out, size_t part_end, size_t
 }
 
 /* The snapshot in data lines. */
-static void add_lines(struct outbox *o, struct buf *out, size_t out_end)
+static void add_lines(struct preamble *o, struct buf *out, size_t out_end)
 {
 	while (o->offset < o->message.snapshot.len && out->len < out_end) {
 		if (o->offset == o->line_end) {
@@ -93,7 +93,7 @@ static void add_lines(struct outbox *o, struct buf *out, size_t out_end)
 
 static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
 {
-	struct outbox *o = s->outbox;
+	struct preamble *o = s->preamble;
 
 	while (o->part < PARTS) {
 		if (o->part == PART_SNAPSHOT && s->framing != FRAME_WS)
@@ -111,7 +111,7 @@ static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
  * How many. */
 static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, size_t out_end)
 {
-	struct outbox *o = s->outbox;
+	struct preamble *o = s->preamble;
 	uint64_t added = 0;
 
 	while (o->result && o->event < o->result->event_count) {
@@ -144,29 +144,29 @@ static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
  * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the
  * message is a whole frame, so that a control frame can follow it; events have frames of their own.
  */
-struct piece outbox_next(struct subscriber *s, struct buf *out, size_t most)
+struct piece preamble_next(struct subscriber *s, struct buf *out, size_t max)
 {
-	struct outbox *o = s->outbox;
+	struct preamble *o = s->preamble;
 	size_t at = wrap_begin(out, o->message.raw.len), from = at;
 	bool in_message = o->part < PARTS, first = !o->begun;
 
-	add_message(s, out, at + most);
+	add_message(s, out, at + max);
 	o->begun = o->begun || in_message;
 	if (in_message && s->framing == FRAME_WS)
 		from = wrap_fragment(out, at, first, o->part == PARTS);
-	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + most) : 0;
+	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + max) : 0;
 	if (s->chunked && out->len > at)
 		from = wrap_chunk(out, at);
 	from = add_raw(&o->message.raw, out, from);
 	return (struct piece){ { out->ptr + from, out->len - from }, events };
 }
 
-bool outbox_in_message(const struct outbox *o)
+bool preamble_in_message(const struct preamble *o)
 {
 	return o && o->begun && o->part < PARTS;
 }
 
-bool outbox_done(const struct outbox *o)
+bool preamble_done(const struct preamble *o)
 {
 	return o->part == PARTS && (!o->result || o->event == o->result->event_count);
 }

@@ -1,0 +1,43 @@
+#include "apply.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
+
+void apply_set_text(char **field, struct slice text)
+{
+	free(*field);
+	*field = xmemdup(text.ptr, text.len);
+}
+
+/* The id that was given, or a new one. */
+void apply_set_id(struct engine *e, char out[ID_MAX + 1], struct slice given, int64_t time)
+{
+	uint8_t entropy[10];
+
+	if (given.len) {
+		memcpy(out, given.ptr, given.len);
+		out[given.len] = '\0';
+	} else {
+		e->entropy(entropy, sizeof(entropy));
+		uuid7_format(time, entropy, out);
+	}
+}
+
+struct job_state *apply_find_open_job(struct engine *e, struct op *op)
+{
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
+
+	if (!job) {
+		problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
+		return NULL;
+	}
+	if (job_status_terminal(job->row.status)) {
+		problem_set(&op->problem, OUTCOME_JOB_ENDED,
+		            "the job is %s: nothing can be added to it",
+		            job_status_text(job->row.status));
+		return NULL;
+	}
+	return job;
+}

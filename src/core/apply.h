@@ -1,0 +1,30 @@
+/*
+ * The operations, by noun (apply_job.c, apply_task.c, …), and what they share.  Private to the
+ * engine.
+ *
+ * An operation checks everything before it changes anything.  It returns false when it is refused
+ * (the op's problem is set) or when the store failed (the working set holds the failure).
+ */
+#ifndef JOBLIGHT_CORE_APPLY_H
+#define JOBLIGHT_CORE_APPLY_H
+
+#include "engine_internal.h"
+
+/* One function for each row of ops.def. */
+#define OP(kind, apply, decode, scope, watchers) bool apply(struct engine *e, struct op *op);
+#include "joblight/core/ops.def"
+#undef OP
+
+/* NULL: there is no such job, it has ended, or the store failed. */
+struct job_state *apply_find_open_job(struct engine *e, struct op *op);
+
+/* Replaces the string that *field owns. */
+void apply_set_text(char **field, struct slice text);
+/* The id that was given, or a new one. */
+void apply_set_id(struct engine *e, char out[ID_MAX + 1], struct slice given, int64_t time);
+
+/* A new task at the end of the job, kept in the working set and not yet touched. */
+struct task_state *apply_new_task(struct engine *e, struct job_state *job,
+                                  const struct task_change *change, int64_t time);
+
+#endif

@@ -1,0 +1,20 @@
+/* The answers that operations get: what is written into an op's `body`.  Private to the engine. */
+#ifndef JOBLIGHT_CORE_RESULT_H
+#define JOBLIGHT_CORE_RESULT_H
+
+#include "joblight/core/op.h"
+#include "working_set.h"
+
+/* The events that the op added: first .. last. */
+void result_position(struct op *op, const struct job_state *job, uint64_t first, uint64_t last);
+
+/* The snapshot of a job that this op created; `tasks` are its tasks, op->task_count of them. */
+void result_created_job(struct op *op, const struct job_state *job, const struct task_row *tasks);
+void result_job(struct op *op, const struct job_state *job);
+void result_task(struct op *op, const struct job_state *job, const struct task_state *task);
+void result_deliverable(struct op *op, const struct job_state *job,
+                        const struct deliverable_row *deliverable);
+/* One item of a report: the position after it. */
+void result_report(struct op *op, const struct job_state *job);
+
+#endif

@@ -1,0 +1,299 @@
+#include "resume.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "preamble.h"
+
+#define RETRY_MS 250 /* a refill that failed is asked for again after this */
+#define POLL_BYTES                                                                                 \
+	(1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
+
+/* Asking the store. */
+
+static void read_done(struct read_request *request);
+
+static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, const char *detail,
+                 bool deleted)
+{
+	struct subscription_start o = { .outcome = outcome,
+		                        .detail = detail,
+		                        .deleted = deleted,
+		                        .job_id = s->channel->job_id };
+
+	subscriber_detach(h, s);
+	s->ops->opened(s, &o);
+}
+
+/* A subscriber that waits for a refill is not blocked, so its place among the stalled is free. */
+static void retry_soon(struct hub *h, struct subscriber *s)
+{
+	if (s->blocked)
+		return; /* hub_writable() asks again */
+	s->wait_due = (uint32_t)(h->now + RETRY_MS);
+	list_move(&h->retries, &s->wait_link);
+}
+
+static void ask(struct hub *h, struct subscriber *s, const struct position *p, size_t limit,
+                bool again)
+{
+	struct hub_read *r = xcalloc(1, sizeof(*r));
+
+	assert(s->channel);
+	r->request.query = (struct read_query){
+		.kind = READ_RESUME,
+		.position = *p,
+		.limit = limit ? limit : h->limits->ring_events,
+		.bytes = limit ? POLL_BYTES : h->limits->read_bytes,
+	};
+	memcpy(r->request.query.job_id, s->channel->job_id, sizeof(r->request.query.job_id));
+	r->request.asker = s->asker;
+	r->request.done = read_done;
+	atomic_init(&r->request.gone, false);
+	r->hub = h;
+	r->subscriber = s;
+	r->again = again;
+	r->informed = s->channel->ring != NULL;
+	s->read = r;
+	if (h->ops->read(h->context, &r->request))
+		return;
+	s->read = NULL;
+	free(r);
+	if (again)
+		retry_soon(h, s);
+	else
+		fail(h, s, OUTCOME_OVERLOADED,
+		     "too many readers are waiting for the store; come back in a moment", false);
+}
+
+void resume_refill(struct hub *h, struct subscriber *s)
+{
+	struct position p = { .kind = POSITION_CURSOR, .seq = s->cursor };
+
+	memcpy(p.epoch, s->channel->epoch, sizeof(p.epoch));
+	h->stats.refills++;
+	ask(h, s, &p, 0, true);
+}
+
+/* The ring has nothing more, and yet there is more: its news are on their way, or a bus lost them.
+ */
+void resume_missing(struct hub *h, struct subscriber *s)
+{
+	if (s->channel && !s->read && !s->blocked && subscriber_caught_up(s) &&
+	    s->cursor < s->channel->state_seq)
+		resume_refill(h, s);
+}
+
+/* Beginning a subscription. */
+
+static void start(struct hub *h, struct subscriber *s, struct subscription_start *o)
+{
+	struct channel *c = s->channel;
+
+	s->cursor = o->start;
+	s->ephemeral = c->ephemeral_number; /* the opening tells what it told */
+	s->open = true;
+	o->job_id = c->job_id;
+	o->title = c->title;
+	o->epoch = c->epoch;
+	o->status = c->status;
+	o->watchers = hub_watchers(h, c->job_id);
+	if (!s->ops->ready && o->watchers != (c->ephemeral_number ? c->ephemeral_watchers : 1))
+		c->ephemeral_outdated = true;
+	o->heartbeat_ms = subscriber_heartbeat_ms(h, s);
+	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
+	if (!s->ops->ready && !o->again)
+		subscriber_schedule_heartbeat(h, s);
+	s->ops->opened(s, o);
+	if (s->channel)
+		resume_deliver(h, s);
+}
+
+static void start_from_ring(struct hub *h, struct subscriber *s, const struct position *p)
+{
+	struct subscription_start o = { .resume = RESUME_EXACT,
+		                        .start = p->seq,
+		                        .head = channel_head(s->channel) };
+
+	start(h, s, &o);
+}
+
+static void start_from_read(struct hub *h, struct subscriber *s, struct read_result *r, bool again)
+{
+	struct subscription_start o = {
+		.resume = r->resume,
+		.reason = r->reason,
+		.again = again,
+		.start = r->start,
+		.head = later(r->head, channel_head(s->channel)),
+		.result = r,
+	};
+
+	if (r->resume != RESUME_EXACT) {
+		o.snapshot = read_result_json(r);
+		o.rows_at = r->snapshot ? r->snapshot->rows_at : 0;
+	}
+	if (again)
+		h->stats.resets++;
+	if (r->event_count)
+		preamble_hold(preamble_get(s), r);
+	start(h, s, &o);
+}
+
+/* The same question again, on the channel of the job that has the name now. */
+static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
+{
+	struct attach a = {
+		.job_id = q->job_id,
+		.position = q->position,
+		.framing = (enum framing)s->framing,
+		.types = s->types,
+		.limit = q->limit,
+		.asker = s->asker,
+		.chunked = s->chunked,
+		.blocked = s->blocked,
+		.heartbeat_s = s->heartbeat_s,
+		.tabs = s->tabs,
+	};
+
+	subscriber_detach(h, s);
+	hub_attach(h, s, s->ops, &a);
+}
+
+/* The store's answers. */
+
+/* A refill came back empty-handed: the stream of a deleted job ends, any other asks again soon. */
+static void refill_failed(struct hub *h, struct subscriber *s)
+{
+	if (s->channel->deleted)
+		resume_deliver(h, s);
+	else
+		retry_soon(h, s);
+}
+
+/*
+ * The answer is about another job of this name than the channel.  When the question came after the
+ * channel's epoch, so does the answer: the job was deleted and made again, and the read was faster
+ * than the news of it. Otherwise either of them may be the older, and the question is asked once
+ * more.
+ */
+static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hub_read *read)
+{
+	struct channel *c = s->channel;
+
+	if (read->informed && !c->deleted)
+		channel_retire(h, c, channel_head(c));
+	if (read->again)
+		refill_failed(h, s);
+	else
+		attach_again(h, s, &read->request.query);
+}
+
+/* A refill that could be served goes on silently; everything else is an opening. */
+static void use_read(struct hub *h, struct subscriber *s, const struct hub_read *read)
+{
+	struct channel *c = s->channel;
+	struct read_result *r = read->request.result;
+	bool again = read->again;
+
+	if (outcome_is_error(r->problem.outcome)) {
+		if (again && r->problem.outcome == OUTCOME_NOT_FOUND && !c->deleted)
+			channel_retire(h, c, s->cursor);
+		if (again)
+			refill_failed(h, s);
+		else
+			fail(h, s, r->problem.outcome, r->problem.detail, r->deleted);
+		return;
+	}
+	if (c->ring && strcmp(c->epoch, r->epoch) != 0) {
+		use_other_epoch(h, s, read);
+		return;
+	}
+	channel_learn(h, c, r);
+	if (!again || r->resume != RESUME_EXACT) {
+		start_from_read(h, s, r, again);
+		return;
+	}
+	if (!r->event_count) {
+		resume_deliver(h, s);
+		return;
+	}
+	preamble_hold(preamble_get(s), r);
+	resume_deliver(h, s);
+	resume_missing(h, s);
+}
+
+static void read_done(struct read_request *request)
+{
+	struct hub_read *r = container_of(request, struct hub_read, request);
+	struct subscriber *s = r->subscriber;
+
+	if (s) {
+		s->read = NULL;
+		use_read(r->hub, s, r);
+	}
+	read_result_release(request->result);
+	free(r);
+}
+
+/* Attaching. */
+
+/* The ring has all that is known of the job; otherwise news are on their way, or were lost on it.
+ */
+static bool ring_is_complete(const struct channel *c)
+{
+	return c->state_seq < ring_next(c->ring);
+}
+
+/* The ring can answer when it knows the job and holds everything behind the position. */
+static bool ring_serves(const struct channel *c, const struct position *p)
+{
+	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR &&
+	       strcmp(p->epoch, c->epoch) == 0 && ring_reaches(c->ring, p->seq) &&
+	       p->seq < ring_next(c->ring);
+}
+
+void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops,
+                const struct attach *a)
+{
+	struct channel *c = channel_open(h, a->job_id);
+
+	assert(!s->channel);
+	*s = (struct subscriber){
+		.ops = ops,
+		.framing = (uint8_t)a->framing,
+		.types = (uint16_t)a->types,
+		.asker = a->asker,
+		.chunked = a->chunked,
+		.heartbeat_s = a->heartbeat_s,
+		.tabs = a->tabs ? a->tabs : 1,
+	};
+	list_init(&s->heartbeat_link);
+	list_init(&s->wait_link);
+	channel_join(h, c, s);
+	if (a->blocked)
+		hub_block(h, s);
+	if (c->ring)
+		ring_use(c->ring, a->framing);
+	if (ring_serves(c, &a->position))
+		start_from_ring(h, s, &a->position);
+	else
+		ask(h, s, &a->position, a->limit, false);
+}
+
+void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
+              struct read_result *result)
+{
+	(void)h;
+	preamble_send(preamble_get(s), m, result);
+}
+
+void hub_writable(struct hub *h, struct subscriber *s)
+{
+	if (!s->channel || !s->blocked)
+		return;
+	s->blocked = false;
+	list_remove(&s->wait_link);
+	resume_deliver(h, s);
+}

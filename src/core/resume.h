@@ -1,0 +1,26 @@
+/*
+ * How a subscriber begins at a position and goes on when it is lapped: from the ring when that
+ * holds what is needed, otherwise from the store.  Private to the hub.
+ */
+#ifndef JOBLIGHT_CORE_RESUME_H
+#define JOBLIGHT_CORE_RESUME_H
+
+#include "deliver.h"
+
+/* Asks the store for what follows the cursor; the subscriber goes on when the answer comes. */
+void resume_refill(struct hub *h, struct subscriber *s);
+
+/*
+ * Asks the store when there are events that the ring does not hold yet, because the news of them
+ * are on their way or a bus lost them.  Otherwise it does nothing.
+ */
+void resume_missing(struct hub *h, struct subscriber *s);
+
+/* Delivers, and asks the store when the ring cannot serve the subscriber. */
+static inline void resume_deliver(struct hub *h, struct subscriber *s)
+{
+	if (deliver(h, s) == DELIVERY_LAPPED)
+		resume_refill(h, s);
+}
+
+#endif
