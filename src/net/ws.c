@@ -251,8 +251,24 @@ static void end_message(struct ws *w)
 	w->in_message = false;
 }
 
+/* Watchers are the hub's; who watches nothing must take its answers as well. */
+static bool takes_nothing(const struct ws *w)
+{
+	return w->blocked && !w->count && !conn_takes(w->conn);
+}
+
+static void give_up(struct conn *c)
+{
+	c->loop->counters.silent++;
+	conn_kill(c);
+}
+
 void ws_message_overdue(struct conn *c)
 {
+	if (takes_nothing(c->ws)) {
+		give_up(c);
+		return;
+	}
 	if (c->ws->deaf) {
 		give_time(c->ws);
 		return;
@@ -327,9 +343,8 @@ void ws_tick(struct conn *c, uint64_t now_ms)
 	struct ws *w = c->ws;
 
 	/* The ping may be behind a large message: who goes on taking that lives. */
-	if (w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) {
-		c->loop->counters.silent++;
-		conn_kill(c);
+	if ((w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) || takes_nothing(w)) {
+		give_up(c);
 		return;
 	}
 	if (!w->blocked) {
