@@ -191,8 +191,24 @@ static void end_message(struct ws *w)
 	w->in_message = false;
 }
 
+/* A socket with subscriptions is closed by the hub; one without must take its answers as well. */
+static bool takes_nothing(const struct ws *w)
+{
+	return w->blocked && !w->count && !conn_takes(w->conn);
+}
+
+static void give_up(struct conn *c)
+{
+	c->loop->counters.silent++;
+	conn_kill(c);
+}
+
 static void message_overdue(struct ws *w)
 {
+	if (takes_nothing(w)) {
+		give_up(w->conn);
+		return;
+	}
 	if (w->deaf) {
 		give_time(w);
 		return;
@@ -272,9 +288,8 @@ static void beat(struct conn *c)
 	struct ws *w = c->session;
 
 	/* The ping may be behind a large message: who goes on taking that lives. */
-	if (w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) {
-		c->loop->counters.silent++;
-		conn_kill(c);
+	if ((w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) || takes_nothing(w)) {
+		give_up(c);
 		return;
 	}
 	if (!w->blocked) {

@@ -2,6 +2,8 @@
 
 C7 needs keys and is tested with them.
 """
+import contextlib
+
 import pytest
 
 from support.api import compact
@@ -809,6 +811,23 @@ def test_c8_a_client_that_never_reads_its_answers_is_read_no_further(serve, clie
         pump.push()
         assert deaf.message("ack")["id"] == "i" * 200 + str(i)
     assert api.job(job)["seq"] == 257 + 20_000
+
+
+@pytest.mark.parametrize("count, last", [(200_000, b""), (5000, frame_of(TEXT, b"{", fin=False))],
+                         ids=["more than is read", "within a message"])
+def test_c8_a_client_that_takes_no_answers_is_closed(serve, socket, count, last):
+    """It watches nothing, so that it is no stalled watcher; 5000 answers are more than the sockets hold."""
+    server = serve(stall_ms=500, heartbeat_ms=300, body_timeout_ms=400)
+    before = server.fds()
+    deaf = socket(on=server, receive_buffer=4096)
+    pump = Pump(deaf, frame_of(TEXT, b'{"type":"ping"}') * count + last)
+    deadline = Deadline(15, "the connection being closed")
+    while server.fds() > before:
+        deadline.left()
+        with contextlib.suppress(OSError):
+            pump.push()
+    server.stop()
+    assert server.counted()["silent"] == 1
 
 
 def test_c8_one_who_watches_many_jobs_and_never_reads_costs_little(serve, client, socket):
