@@ -307,12 +307,14 @@ def watch_and_end(t, server, api, job):
         cursor = poll(t, poller)["cursor"]
         poll(t, poller, "nonsense")
         read_everything(t, api, job)
-        for take, source_ in ((t.stream, plain), (t.stream, named), (t.socket, ws), (t.socket, only)):
-            take(source_, "heartbeat")
+        t.stream(plain, "presence")
+        t.socket(ws, "presence")
+        for take, road in ((t.stream, plain), (t.stream, named), (t.socket, ws), (t.socket, only)):
+            take(road, "heartbeat")
         api.finish(job)
         poll(t, poller, cursor)
-        for take, source_ in ((t.stream, plain), (t.stream, named), (t.socket, ws), (t.socket, only)):
-            take(source_, "end")
+        for take, road in ((t.stream, plain), (t.stream, named), (t.socket, ws), (t.socket, only)):
+            take(road, "end")
         t.reply(api.get("/api/jobs"), "GET /api/jobs", 200)
         api.delete(f"/api/jobs/{job}")
         assert poll(t, poller, cursor)["status"] == "deleted"
@@ -355,7 +357,7 @@ def traffic(tmp_path_factory):
     """What a server sends on every route and over every transport."""
     t, folder = Traffic(), tmp_path_factory.mktemp("traffic")
     servers = [Server(folder / name, **flags) for name, flags in (
-        ("first", {"heartbeat_ms": 200, "min_heartbeat_timeout_ms": 1}),
+        ("first", {"heartbeat_ms": 2000, "min_heartbeat_timeout_ms": 1}),
         ("short", {"ring_events": 8, "retention_events": 5, "retention_ms": 1000}),
         ("full", {"max_memory": 1}))]
     first, short, full = (server.start() for server in servers)
@@ -383,6 +385,12 @@ def compare_traffic(document, traffic):
 
 def test_every_field_that_is_sent_is_documented_and_no_other(traffic):
     assert not compare_traffic(DOCUMENT, traffic)
+
+
+def test_the_head_of_a_stream_is_the_one_that_is_shown(server, job):
+    told = re.search(r"^```text\n(HTTP/1.1 200 OK\n.*?)^```$", TEXT, re.M | re.S)[1].splitlines()[1:]
+    with SseStream(server.address, job) as stream:
+        assert [f"{name}: {value}" for name, value in stream.headers if name != "Date"] == told
 
 
 # -- the comparison notices -------------------------------------------------------------------------
