@@ -18,7 +18,7 @@ from support.server import BINARY, ROOT, Server
 from support.sse import SseStream, stream_request, type_of
 from support.wait import Deadline, until
 from support.watcher import SseWatcher
-from support.ws import WebSocket, path_of
+from support.ws import BINARY as BINARY_FRAME, WebSocket, path_of
 
 TEXT = (ROOT / "docs/protocol.md").read_text()
 DOCUMENT = Document(TEXT)
@@ -60,7 +60,7 @@ def compare_errors(document):
 
 def compare_close_codes(document):
     """Those of ours that something is closed with, and those of libwebsockets itself."""
-    text = source("websocket*")
+    text = source("*.[ch]")
     ours = dict(re.findall(r"^#define CLOSE_(?!\w*_MS)(\w+) (\d{4})\b", text, re.M))
     used = {code for name, code in ours.items() if len(re.findall(rf"\bCLOSE_{name}\b", text)) > 1}
     told = {code.strip("`") for code, *_ in document.table("close-codes", "code")}
@@ -327,6 +327,7 @@ def hear_the_server_stop(t, server, api):
         api.close()
         server.stop()
         t.socket(ws, "restart")
+        assert ws.close_code() == 1012
 
 
 def fall_behind(t, server):
@@ -391,6 +392,29 @@ def test_the_head_of_a_stream_is_the_one_that_is_shown(server, job):
     told = re.search(r"^```text\n(HTTP/1.1 200 OK\n.*?)^```$", TEXT, re.M | re.S)[1].splitlines()[1:]
     with SseStream(server.address, job) as stream:
         assert [f"{name}: {value}" for name, value in stream.headers if name != "Date"] == told
+
+
+CAUSES = {  # what ends a connection of this job with which code; 1012 and 1013 need a server in trouble
+    "1000": lambda ws, api, job: api.finish(job),
+    "1002": lambda ws, api, job: ws.send_frame(3, b"x"),
+    "1003": lambda ws, api, job: ws.send_frame(BINARY_FRAME, b"x"),
+    "1007": lambda ws, api, job: ws.send_text(b"\xff"),
+    "1009": lambda ws, api, job: ws.send_text(b" " * 65537),
+    "4400": lambda ws, api, job: ws.send_text(b"{"),
+    "4404": lambda ws, api, job: None,
+}
+
+
+@pytest.mark.parametrize("code", CAUSES)
+def test_a_close_code_has_its_cause(server, api, job, code):
+    path = path_of(job="nobody" if code == "4404" else job)
+    with WebSocket(server.address, path) as ws:
+        CAUSES[code](ws, api, job)
+        assert ws.close_code() == int(code)
+
+
+def test_every_other_close_code_is_of_a_server_in_trouble():
+    assert {code.strip("`") for code, *_ in DOCUMENT.table("close-codes", "code")} - set(CAUSES) == {"1012", "1013"}
 
 
 # -- the comparison notices -------------------------------------------------------------------------

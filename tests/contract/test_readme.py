@@ -26,7 +26,7 @@ DOCUMENTS = {path.relative_to(ROOT): path.read_text()
              for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("tests/*/README.md")]}
 ALL = "\n".join(DOCUMENTS.values())
 ADDRESS = "127.0.0.1:3001"
-CLAIMED = {"page"}   # every script for pages is run in it
+CLAIMED = {"app"}   # it runs in every page
 
 
 def find_examples():
@@ -292,7 +292,6 @@ def browse(serve, client, run, tmp_path):
 @example("page", "element")
 def test_the_element_hands_on_what_happens(name, browse):
     """Repeated, because what is committed while the page connects comes with its snapshot."""
-    CLAIMED.add("app")
     chromium, api = browse("app", name)
 
     def seen():
