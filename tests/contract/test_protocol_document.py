@@ -294,11 +294,12 @@ def go_over_a_socket(t, server, api, job):
 
 def watch_and_end(t, server, api, job):
     """All transports, with a filter and without, from before the first word to the end."""
-    with SseStream(server.address, job) as plain, \
-            SseStream(server.address, job, query="named=1&types=command") as named, \
-            WebSocket(server.address) as ws, WebSocket(server.address, path_of(job=job, types="command")) as only, \
+    with SseStream(server.address, job, query="heartbeat=5") as plain, \
+            SseStream(server.address, job, query="named=1&types=command&heartbeat=5") as named, \
+            WebSocket(server.address) as ws, \
+            WebSocket(server.address, path_of(job=job, types="command", heartbeat=5)) as only, \
             Poller(server.address, job) as poller:
-        ws.send("subscribe", jobId=job)
+        ws.send("subscribe", jobId=job, heartbeat=5)
         for stream in plain, named:
             t.stream(stream, "connected")
         for socket in ws, only:
@@ -358,7 +359,7 @@ def traffic(tmp_path_factory):
     """What a server sends on every route and over every transport."""
     t, folder = Traffic(), tmp_path_factory.mktemp("traffic")
     servers = [Server(folder / name, **flags) for name, flags in (
-        ("first", {"heartbeat_ms": 2000, "min_heartbeat_timeout_ms": 1}),
+        ("first", {"min_heartbeat_timeout_ms": 1}),
         ("short", {"ring_events": 8, "retention_events": 5, "retention_ms": 1000}),
         ("full", {"max_memory": 1}))]
     first, short, full = (server.start() for server in servers)
