@@ -87,6 +87,17 @@ def test_its_limits_are_flags_with_these_defaults():
     assert not [flag for flag in named if f"  {flag} " not in known]
 
 
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)
+def test_what_other_documents_name_is_in_this_one(path):
+    """Routes, and codes behind their status."""
+    text = path.read_text()
+    codes = {f"{code} {status}" for code, status, *_ in DOCUMENT.table("error-codes", "code")}
+    told = {f"`{code}` {status}" for status, code in re.findall(r"\b([45]\d\d) `([a-z_]+)`", text)}
+    routes = {name for title in DOCUMENT.headings() for name in re.findall(r"`([A-Z]+ /[^`]*)`", title)}
+    assert told <= codes
+    assert set(re.findall(rf"`((?:{METHODS}) /[^`? ]*)`", text)) <= routes
+
+
 # -- what the server tells of itself ----------------------------------------------------------------
 
 BODIES = {  # a route's section: what is sent to it, so that it names the fields that it knows

@@ -462,3 +462,8 @@ def test_the_figures_are_a_table_between_their_marks():
     figures = (ROOT / "docs/figures.md").read_text()
     figures = figures.split("<!-- bench:begin -->\n")[1].split("\n<!-- bench:end -->")[0]
     assert re.search(r"^\|---", figures, re.M) and "| webhook, 32 workers |" in figures
+
+
+def test_the_changelog_has_this_version():
+    said = subprocess.run([BINARY, "version"], capture_output=True, text=True, check=True).stdout
+    assert f"\n## {said.split()[1]}" in (ROOT / "CHANGELOG.md").read_text()
