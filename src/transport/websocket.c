@@ -6,6 +6,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
+#include "net/connection_flow.h"
 #include "net/lws_context.h"
 #include "net/socket.h"
 #include "wishes.h"

@@ -1,10 +1,11 @@
-"""README.md holds: its examples run as they stand, and what it names is there.
+"""README.md and docs/ hold: their examples run as they stand, and what they name is there.
 
-An example is a fenced block with a name behind its language (```sh watch). It runs in a folder of its
+An example is a fenced block with a name after its language (```sh watch). It runs in a folder of its
 own against a real server; only the address is another one. curl fails on a problem (.curlrc), the
 examples for pages run in Chromium. A block without a test, and a test without a block, fail.
 """
 import contextlib
+import json
 import os
 import re
 import select
@@ -16,16 +17,20 @@ import threading
 
 import pytest
 
+from support.document import anchors, outside_of_code
 from support.server import BINARY, ROOT
 from support.wait import Deadline, readable, until
 
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = {path.relative_to(ROOT): path.read_text()
+             for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("tests/*/README.md")]}
+ALL = "\n".join(DOCUMENTS.values())
 ADDRESS = "127.0.0.1:3001"
-CLAIMED = {"page"}   # every script for pages is run in it
+CLAIMED = {"app"}   # it runs in every page
 
 
 def find_examples():
-    blocks = re.findall(r"^```(\w+) (\w+)\n(.*?)^```$", README, re.M | re.S)
+    blocks = re.findall(r"^```(\w+) (\w+)\n(.*?)^```$", ALL, re.M | re.S)
     examples = {name: (language, text) for language, name, text in blocks}
     assert len(examples) == len(blocks), "two examples have one name"
     return examples
@@ -146,11 +151,11 @@ def told(api, task):
 # -- the first screen, and workers ------------------------------------------------------------------
 
 
-@example("first")
-def test_the_first_two_lines_make_a_job_and_move_a_task(name, run, server, api):
+@example("first", "start")
+def test_the_first_example_makes_a_job_with_a_task_at_work(name, run, server, api):
     api.delete("/api/jobs/report")
     said = run(name, server.address).ends()
-    assert '"ok":true' in said
+    assert name == "first" or '"ok":true' in said
     job = api.job("report")
     task = job["tasks"][0]
     assert (job["title"], job["status"]) == ("Q4 report", "in_progress")
@@ -265,12 +270,14 @@ def test_polling_waits_for_what_comes_next(name, run, server, api, report):
 
 @pytest.fixture
 def browse(serve, client, run, tmp_path):
-    """browse(name, page): Chromium on that example of a script, and the API of its server."""
-    def start(name):
+    """browse(name, page): Chromium on that script in that page, and the API of its server."""
+    def start(name, page="page"):
         www = tmp_path / "www"
         shutil.copytree(ROOT / "www", www)
         (www / "app.js").write_text(EXAMPLES[name][1])
-        (www / "index.html").write_text("<!doctype html>\n" + EXAMPLES["page"][1])
+        script = '<script type="module" src="/app.js"></script>'
+        html = EXAMPLES[page][1] if page == "page" else EXAMPLES[page][1] + script
+        (www / "index.html").write_text("<!doctype html>\n" + html)
         server = serve(www=www)
         api = client(server)
         api.create_job(id="report", title="Q4 report")
@@ -282,10 +289,10 @@ def browse(serve, client, run, tmp_path):
     return start
 
 
-@example("app")
+@example("page", "element")
 def test_the_element_hands_on_what_happens(name, browse):
     """Repeated, because what is committed while the page connects comes with its snapshot."""
-    chromium, api = browse(name)
+    chromium, api = browse("app", name)
 
     def seen():
         api.report("report", "render", status="in_progress", note="seen by the page")
@@ -367,42 +374,124 @@ def test_a_restored_backup_gets_new_epochs(name, run, server, serve, client, tmp
     assert (page["reset"], page["reason"]) == (True, "epoch")
 
 
-# -- what it names ----------------------------------------------------------------------------------
-
-
-def section(title):
-    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.M | re.S).group(1)
+# -- what they name ---------------------------------------------------------------------------------
 
 
 def test_every_example_is_run():
-    blocks = re.findall(r"^```((?:sh|js|python|html)\b.*)$", README, re.M)
+    blocks = re.findall(r"^```((?:sh|js|python|html)\b.*)$", ALL, re.M)
     assert len(blocks) == len(EXAMPLES), f"an example has no name: {blocks}"
     assert CLAIMED == set(EXAMPLES)
 
 
-def test_every_file_it_names_is_there():
-    named = re.findall(r"`((?:src|include|tests|script|www|docs|cmake)/[\w./-]+)`", README)
+def test_the_readme_is_short():
+    assert README.count("\n") <= 200
+
+
+def test_every_file_they_name_is_there():
+    named = re.findall(r"`((?:src|include|tests|script|www|docs|cmake)/[\w./-]+)`", ALL)
     pictures = re.findall(r'(?:src|srcset)="([^":/][^":]*)"', README)
     assert len(named) > 20 and len(pictures) == 2
     gone = [path for path in named + pictures if "NOUN" not in path and not (ROOT / path).exists()]
     assert not gone
 
 
-def test_every_flag_it_names_is_one():
+def links(path, text):
+    """(target file, anchor or "") of every link to one of our files."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join(outside_of_code(text))):
+        if not re.match(r"https?:", target):
+            name, _, anchor = target.partition("#")
+            yield (ROOT / path).parent / name if name else ROOT / path, anchor
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_every_link_leads_somewhere(path):
+    for target, anchor in links(path, DOCUMENTS[path]):
+        assert target.exists(), target
+        assert not anchor or anchor in anchors(target.read_text()), f"{target}#{anchor}"
+
+
+def test_the_readme_leads_to_every_document():
+    reached = {target.resolve() for target, _ in links("README.md", README)}
+    assert not [path for path in DOCUMENTS if len(path.parts) < 3 and path.name != "README.md"
+                and (ROOT / path).resolve() not in reached]
+
+
+@pytest.mark.parametrize("name", ["operating", "security", "capacity", "database"])
+def test_every_flag_they_name_is_one(name):
     known = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True)
-    flags = re.findall(r"(?<![\w-])--[a-z][a-z-]+", section("Running it"))
+    flags = re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / f"docs/{name}.md").read_text())
     assert flags and not [flag for flag in flags if f"  {flag} " not in known.stdout + "  --help "]
 
 
-def test_its_routes_are_the_routes():
-    table = (ROOT / "src/api/routes.def").read_text()
-    there = set(re.findall(r'^ROUTE\((\w+), "(/api/[^"]*|/healthz)"', table, re.M))
-    rows = re.findall(r"^\| `(/[^`]*)` \| (.*) \|$", section("Routes"), re.M)
-    told = {(method, path) for path, words in rows
-            for method in re.findall(r"`(GET|POST|PUT|PATCH|DELETE)`", words)}
-    assert told == there
+def console_lines():
+    for block in re.findall(r"^```console\n(.*?)^```$", ALL, re.M | re.S):
+        yield from (line.removeprefix("$ ").split("  ")[0] for line in block.splitlines())
 
 
-def test_its_figures_are_a_table_between_their_marks():
-    figures = README.split("<!-- bench:begin -->\n")[1].split("\n<!-- bench:end -->")[0]
-    assert re.search(r"^\|---", figures, re.M) and "| webhook, 32 workers |" in figures
+def names_of(line):
+    """What a command of a console block needs: files, presets, suites of script/test."""
+    yield from (ROOT / name for name in re.findall(r"\b((?:script|tests)/[\w./-]+)", line) if "build/" not in line)
+    yield from (ROOT / f"tests/unit/{name}.c" for name in re.findall(r"(?:-R |build/tests/)(\w+)", line))
+    yield from (ROOT / f"tests/browser/{name}" for name in re.findall(r"node --test (\S+)", line))
+    yield from (ROOT / "src" / name for name in re.findall(r"build/joblight (serve)", line))
+
+
+def test_every_command_of_the_documents_is_there():
+    lines = list(console_lines())
+    assert len(lines) > 10
+    presets = {preset["name"] for preset in
+               json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]}
+    assert {name for line in lines for name in re.findall(r"--preset (\w+)", line)} <= presets
+    assert not [str(path) for line in lines for path in names_of(line) if not path.exists()]
+
+
+def test_every_suite_they_name_is_one():
+    suites = set(re.findall(r"^suite_(\w+)\(\)", (ROOT / "script/test").read_text(), re.M))
+    named = {name for name in re.findall(r"script/test (\w+)(?=`| adds)", ALL)}
+    assert named and named <= suites | {"full"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/design.md"])
+def test_their_map_has_every_folder_of_the_source(name):
+    mapped = set(re.findall(r"`(?:src/)?(\w+)/?`", "\n".join(
+        line.split("|")[1] for line in (ROOT / name).read_text().splitlines() if line.startswith("| "))))
+    assert {path.name for path in (ROOT / "src").iterdir() if path.is_dir()} <= mapped
+
+
+def figures():
+    """(scenario, figure) -> what joblight has, of the table between the marks of script/bench."""
+    text = (ROOT / "docs/figures.md").read_text()
+    text = text.split("<!-- bench:begin -->\n")[1].split("\n<!-- bench:end -->")[0]
+    assert re.search(r"^\|---", text, re.M)
+    found, scenario = {}, ""
+    for line in text.splitlines():
+        if line.startswith("| ") or line.startswith("|  |"):
+            first, figure, value = [cell.strip() for cell in line.split("|")[1:4]]
+            scenario = first or scenario
+            found[scenario, figure] = value
+    return found
+
+
+def number(text):
+    return float(text.replace(",", "").replace("k", "e3"))
+
+
+@pytest.mark.parametrize("words, scenario, figure, unit", [
+    ("32,000 committed", "webhook, 32 workers", "committed answers/s", 1),
+    ("44,000 from one worker", "WebSocket, 1 worker, 64 updates under way", "committed answers/s", 1),
+    ("0.33 ms", "webhook, 1 worker", "answer p50, ms", 1),
+    ("540,000 deliveries", "SSE, 1000 subscribers, 1 publisher", "deliveries per server-CPU-second", 1),
+    ("4.8 million", "SSE, 1000 subscribers, 32 publishers", "deliveries per server-CPU-second", 1e6),
+    ("1.5 KiB", "10,000 idle SSE connections, heartbeats aside", "RSS per connection, KiB", 1),
+    ("2.0 KiB", "10,000 idle WebSocket connections, heartbeats aside", "RSS per connection, KiB", 1),
+    ("0.7 s until", "10,000 SSE back at once, 20 events missed, in the ring", "until the last has all it missed, s", 1),
+])
+def test_the_figures_of_the_readme_are_those_of_the_table(words, scenario, figure, unit):
+    assert words in " ".join(README.split())
+    told = number(words.split(" ")[0]) * unit
+    assert abs(told - number(figures()[scenario, figure])) <= told * 0.05
+
+
+def test_the_changelog_has_this_version():
+    said = subprocess.run([BINARY, "version"], capture_output=True, text=True, check=True).stdout
+    assert f"\n## {said.split()[1]}" in (ROOT / "CHANGELOG.md").read_text()
