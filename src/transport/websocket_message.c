@@ -5,6 +5,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "net/ask.h"
+#include "net/dispatch.h"
 #include "websocket_private.h"
 
 /* What the client hears of its messages. */
@@ -150,28 +151,57 @@ static void hear_subscribe(struct ws *w, const struct message *m)
 	ws_subscribe(w, &wanted, false);
 }
 
-static void run_message(struct ws *w, struct message *m)
+static void hear_unsubscribe(struct ws *w, const struct message *m)
 {
-	switch (m->kind) {
-	case MESSAGE_SUBSCRIBE:
-		hear_subscribe(w, m);
+	ws_unsubscribe(w, m->job_id);
+}
+
+static void hear_update(struct ws *w, const struct message *m)
+{
+	remember_reported(w, m->job_id);
+	submit(w, m->op);
+}
+
+static void hear_command(struct ws *w, const struct message *m)
+{
+	submit(w, m->op);
+}
+
+static void hear_ping(struct ws *w, const struct message *m)
+{
+	(void)m;
+	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
+}
+
+enum refusal { AT_ONCE, IN_ORDER };
+
+static const struct row {
+	enum access access;
+	enum refusal refusal;
+	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
+} rows[MESSAGE_KIND_COUNT] = {
+#define MESSAGE(kind, access, refusal, function)                                                   \
+	[MESSAGE_##kind] = { ACCESS_##access, refusal, function },
+#include "messages.def"
+#undef MESSAGE
+};
+
+static void refuse(struct ws *w, const struct message *m, const struct problem *p)
+{
+	if (m->kind < MESSAGE_KIND_COUNT && rows[m->kind].refusal == IN_ORDER)
+		refuse_op(w, m, p);
+	else
+		ws_say_error(w, m->id, m->job_id, p);
+}
+
+static void run(struct ws *w, const struct message *m, struct problem *p)
+{
+	if (w->conn->loop->dispatch->admits(w->conn, rows[m->kind].access, p)) {
+		rows[m->kind].hear(w, m);
 		return;
-	case MESSAGE_UNSUBSCRIBE:
-		ws_unsubscribe(w, m->job_id);
-		return;
-	case MESSAGE_UPDATE:
-		remember_reported(w, m->job_id);
-		submit(w, m->op);
-		return;
-	case MESSAGE_COMMAND:
-		submit(w, m->op);
-		return;
-	case MESSAGE_PRESENCE:
-		hear_presence(w, m);
-		return;
-	default:
-		ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
 	}
+	op_free(m->op);
+	refuse(w, m, p);
 }
 
 void ws_hear_message(struct ws *w, struct slice text)
@@ -180,14 +210,12 @@ void ws_hear_message(struct ws *w, struct slice text)
 	struct problem p = { 0 };
 
 	if (message_decode(w->conn->loop->limits, text, &m, &p))
-		run_message(w, &m);
+		run(w, &m, &p);
 	else if (m.unreadable)
 		ws_close(w,
 		         p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
 		         p.detail);
-	else if (m.kind == MESSAGE_UPDATE || m.kind == MESSAGE_COMMAND)
-		refuse_op(w, &m, &p);
 	else
-		ws_say_error(w, m.id, m.job_id, &p);
+		refuse(w, &m, &p);
 	problem_finish(&p);
 }
