@@ -42,10 +42,10 @@ static void on_accepted(void *context, int fd)
 
 	switch (capacity_enter(l)) {
 	case CAPACITY_FREE:
-		doorstep_arrive(&l->doorstep, fd);
+		admission_arrive(&l->admission, fd);
 		return;
 	case CAPACITY_FULL:
-		doorstep_turn_away(&l->doorstep, fd, &full);
+		admission_reject(&l->admission, fd, &full);
 		return;
 	case CAPACITY_EXCESS:
 		close(fd);
@@ -152,8 +152,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		         "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
-	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, on_left, l);
-	l->doorstep.refused = on_refused;
+	admission_init(&l->admission, &l->uv, l->limits, on_entered, on_left, l);
+	l->admission.refused = on_refused;
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }
@@ -162,7 +162,7 @@ void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
 	crowd_free(l->crowd);
-	doorstep_finish(&l->doorstep);
+	admission_finish(&l->admission);
 	hangups_finish(&l->hangups);
 	connection_table_finish(&l->conns);
 	turn_free_left(l);

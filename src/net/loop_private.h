@@ -51,7 +51,7 @@ struct loop {
 	struct lws_vhost *vhost;
 	struct conn *adopting; /* while lws adopts a WebSocket for it */
 	struct listener listener;
-	struct doorstep doorstep;
+	struct admission admission;
 	struct hangups hangups;
 	pthread_t thread;
 

@@ -32,7 +32,7 @@ void loop_close(struct loop *l)
 {
 	l->stopping = true;
 	listener_close(&l->listener);
-	doorstep_close(&l->doorstep);
+	admission_close(&l->admission);
 	deadlines_shorten(&l->deadlines.bodies, loop_now(l) + deadline_body_ms(l));
 	connection_table_each(&l->conns, close_one);
 }

@@ -74,7 +74,7 @@ static void on_tick(uv_timer_t *timer)
 	struct loop *l = timer->data;
 
 	l->now = loop_now(l);
-	doorstep_tick(&l->doorstep, l->now);
+	admission_tick(&l->admission, l->now);
 	deadlines_expire(&l->deadlines, l->now, &actions);
 	l->turn.beats = hub_tick(l->hub, l->now);
 	crowd_tick(l->crowd, l->now);
