@@ -47,7 +47,7 @@ static void free_pending(uv_handle_t *handle)
 	free(handle->data);
 }
 
-/* The pending connection leaves the admission; its descriptor is the caller's. */
+/* It is pending no longer; its descriptor is the caller's. */
 static int leave(struct pending *g)
 {
 	list_remove(&g->link);

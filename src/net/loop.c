@@ -69,7 +69,7 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 {
 	const struct loop *l = context;
 
-	crowd_changed(l->crowd, job_id);
+	attendance_changed(l->attendance, job_id);
 	for (unsigned i = 0; i < l->loops->count; i++)
 		if (i != l->index)
 			inbox_post_note(&l->loops->items[i], NOTE_WATCHERS, job_id, l->index,
@@ -142,7 +142,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	inbox_init(l);
 	init_handles(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
-	l->crowd = crowd_create(l);
+	l->attendance = attendance_create(l);
 	if (!hangups_init(&l->hangups, &l->uv, conn_hung_up, l)) {
 		snprintf(error, error_len, "the system gives no epoll descriptor");
 		return false;
@@ -161,7 +161,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
-	crowd_free(l->crowd);
+	attendance_free(l->attendance);
 	admission_finish(&l->admission);
 	hangups_finish(&l->hangups);
 	connection_table_finish(&l->conns);

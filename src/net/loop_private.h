@@ -60,7 +60,7 @@ struct loop {
 	struct mailbox commits, reads, notes;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;
-	struct crowd *crowd;
+	struct attendance *attendance;
 	struct connection_table conns;
 	struct deadlines deadlines;
 	struct turn turn;

@@ -26,9 +26,9 @@ static void take_commits(struct loop *l)
 static void hear_presence(struct loop *l, const struct presence_word *w)
 {
 	if (w->agent[0])
-		crowd_hear_elsewhere(l->crowd, w);
+		attendance_hear_elsewhere(l->attendance, w);
 	else
-		crowd_owner_gone_elsewhere(l->crowd, w->loop, w->owner);
+		attendance_owner_gone_elsewhere(l->attendance, w->loop, w->owner);
 }
 
 static void hear_note(struct loop *l, const struct note *n)
@@ -36,7 +36,7 @@ static void hear_note(struct loop *l, const struct note *n)
 	switch (n->kind) {
 	case NOTE_WATCHERS:
 		hub_watchers_elsewhere(l->hub, n->job_id, n->who, n->count);
-		crowd_changed(l->crowd, n->job_id);
+		attendance_changed(l->attendance, n->job_id);
 		return;
 	case NOTE_PRESENCE:
 		hear_presence(l, &n->word);

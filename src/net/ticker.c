@@ -77,7 +77,7 @@ static void on_tick(uv_timer_t *timer)
 	admission_tick(&l->admission, l->now);
 	deadlines_expire(&l->deadlines, l->now, &actions);
 	l->turn.beats = hub_tick(l->hub, l->now);
-	crowd_tick(l->crowd, l->now);
+	attendance_tick(l->attendance, l->now);
 	trim_memory(l);
 }
 

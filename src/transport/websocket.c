@@ -89,7 +89,7 @@ static void detach(struct conn *c)
 	while (!list_empty(&w->reported))
 		ws_forget_reported(container_of(w->reported.next, struct reported, link));
 	if (w->present)
-		crowd_owner_gone(c->loop->crowd, c->id);
+		attendance_owner_gone(c->loop->attendance, c->id);
 	w->present = false;
 	list_remove(&c->turn);
 }

@@ -41,7 +41,7 @@ void ws_answered(struct conn *c, struct op *op)
 
 /* Messages. */
 
-static void tell_watchers(struct crowd_want *want, const char *job_id, unsigned watchers)
+static void tell_watchers(struct attendance_want *want, const char *job_id, unsigned watchers)
 {
 	struct reported *r = (struct reported *)want;
 	struct buf json = { 0 };
@@ -53,7 +53,7 @@ static void tell_watchers(struct crowd_want *want, const char *job_id, unsigned 
 
 void ws_forget_reported(struct reported *r)
 {
-	crowd_unwant(r->ws->conn->loop->crowd, &r->want, r->job_id);
+	attendance_unwant(r->ws->conn->loop->attendance, &r->want, r->job_id);
 	list_remove(&r->link);
 	free(r);
 }
@@ -74,7 +74,7 @@ static void remember_reported(struct ws *w, const char *job_id)
 	r->want.tell = tell_watchers;
 	memcpy(r->job_id, job_id, strlen(job_id) + 1);
 	list_append(&w->reported, &r->link);
-	crowd_want(w->conn->loop->crowd, &r->want, job_id);
+	attendance_want(w->conn->loop->attendance, &r->want, job_id);
 }
 
 /* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
@@ -110,7 +110,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !crowd_hear(c->loop->crowd, word))
+	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, word))
 		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
 	if (outcome_is_error(p.outcome))
 		ws_say_error(w, NULL, word->job_id, &p);
