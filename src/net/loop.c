@@ -143,7 +143,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	init_handles(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
 	l->attendance = attendance_create(l);
-	if (!hangups_init(&l->hangups, &l->uv, conn_hung_up, l)) {
+	if (!idle_poll_init(&l->idle_poll, &l->uv, conn_hung_up, l)) {
 		snprintf(error, error_len, "the system gives no epoll descriptor");
 		return false;
 	}
@@ -163,7 +163,7 @@ void loop_finish(struct loop *l)
 	hub_free(l->hub);
 	attendance_free(l->attendance);
 	admission_finish(&l->admission);
-	hangups_finish(&l->hangups);
+	idle_poll_finish(&l->idle_poll);
 	connection_table_finish(&l->conns);
 	turn_free_left(l);
 	inbox_finish(l);

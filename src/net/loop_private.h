@@ -52,7 +52,7 @@ struct loop {
 	struct conn *adopting; /* while lws adopts a WebSocket for it */
 	struct listener listener;
 	struct admission admission;
-	struct hangups hangups;
+	struct idle_poll idle_poll;
 	pthread_t thread;
 
 	struct counters counters;

@@ -45,7 +45,7 @@ static void mind_input(struct ws *w)
 		give_time(w);
 }
 
-/* Who only watches is waited for with the streams (hangups.h), and read from again when there is
+/* Who only watches is waited for with the streams (idle_poll.h), and read from again when there is
  * something. */
 static void set_quiet(struct ws *w, bool quiet)
 {
@@ -56,9 +56,9 @@ static void set_quiet(struct ws *w, bool quiet)
 		return;
 	w->quiet = quiet;
 	if (quiet)
-		hangups_watch(&c->loop->hangups, fd, c->id);
+		idle_poll_watch(&c->loop->idle_poll, fd, c->id);
 	else
-		hangups_forget(&c->loop->hangups, fd);
+		idle_poll_forget(&c->loop->idle_poll, fd);
 	if (!w->deaf)
 		lws_rx_flow_control(c->wsi, !quiet);
 }
