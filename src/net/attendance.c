@@ -139,7 +139,7 @@ bool attendance_hear(struct attendance *c, const struct presence_word *w)
 	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
 	if (!hear(c, &word))
 		return false;
-	inbox_post_presence(c->loop, &word);
+	thread_mail_post_presence(c->loop, &word);
 	return true;
 }
 
@@ -153,7 +153,7 @@ void attendance_owner_gone(struct attendance *c, uint64_t owner)
 	struct presence_word gone = { .owner = owner, .loop = c->loop->index };
 
 	presence_owner_gone(c->presence, c->loop->index, owner);
-	inbox_post_presence(c->loop, &gone);
+	thread_mail_post_presence(c->loop, &gone);
 }
 
 void attendance_owner_gone_elsewhere(struct attendance *c, unsigned loop, uint64_t owner)

@@ -72,8 +72,8 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 	attendance_changed(l->attendance, job_id);
 	for (unsigned i = 0; i < l->loops->count; i++)
 		if (i != l->index)
-			inbox_post_note(&l->loops->items[i], NOTE_WATCHERS, job_id, l->index,
-			                count);
+			thread_mail_post_peer(&l->loops->items[i], PEER_WATCHERS, job_id, l->index,
+			                      count);
 }
 
 static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers };
@@ -94,7 +94,7 @@ static void on_async(uv_async_t *async)
 {
 	struct loop *l = async->data;
 
-	inbox_take(l);
+	thread_mail_take(l);
 	if (loop_turn_is_long(l))
 		turn_end(l);
 }
@@ -139,7 +139,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
-	inbox_init(l);
+	thread_mail_init(l);
 	init_handles(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
 	l->attendance = attendance_create(l);
@@ -166,5 +166,5 @@ void loop_finish(struct loop *l)
 	idle_poll_finish(&l->idle_poll);
 	connection_table_finish(&l->conns);
 	turn_free_left(l);
-	inbox_finish(l);
+	thread_mail_finish(l);
 }

@@ -57,7 +57,7 @@ struct loop {
 
 	struct counters counters;
 	struct refusals refusals;
-	struct mailbox commits, reads, notes;
+	struct mailbox commits, reads, peers;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;
 	struct attendance *attendance;
