@@ -1,36 +1,51 @@
 /* How a request gets to its handler. */
 #include "net/dispatch.h"
 
-#include "context.h"
+#include "gate.h"
 #include "http_store.h"
 #include "net/capacity.h"
-#include "origin_check.h"
 #include "router.h"
 #include "transport/websocket.h"
 
-static void run(struct conn *c, struct request *r)
+/* Of a request without a route: one that only reads is told that there is none. */
+static enum access access_of_method(enum method m)
 {
-	struct problem problem = { 0 };
-	struct buf allow = { 0 }, lines = { 0 };
-
-	if (!origin_check(&api_of(c)->origin_rules, r, ORIGIN_REQUEST, &problem)) {
-		reply_problem(c, &problem, "");
-	} else if (router_find(r, &allow, &problem)) {
-		router_dispatch(c, r);
-	} else {
-		if (allow.len)
-			buf_format(&lines, "Allow: %s\r\n", buf_string(&allow));
-		reply_problem(c, &problem, buf_string(&lines));
-	}
-	buf_finish(&allow);
-	buf_finish(&lines);
-	problem_finish(&problem);
+	return m == METHOD_GET || m == METHOD_OPTIONS ? ACCESS_READ : ACCESS_WRITE;
 }
 
+static void refuse(struct conn *c, const struct problem *problem, struct buf *allow)
+{
+	struct buf lines = { 0 };
+
+	if (allow->len)
+		buf_format(&lines, "Allow: %s\r\n", buf_string(allow));
+	reply_problem(c, problem, buf_string(&lines));
+	buf_finish(&lines);
+}
+
+static void run(struct conn *c, struct request *r)
+{
+	struct problem missing = { 0 }, closed = { 0 };
+	struct buf allow = { 0 };
+	bool found = router_find(r, &allow, &missing);
+	enum access need = r->route ? r->route->access : access_of_method(r->method);
+
+	if (!gate_enter(c, r, &closed) || !gate_admits(c, need, &closed))
+		reply_problem(c, &closed, "");
+	else if (found)
+		router_dispatch(c, r);
+	else
+		refuse(c, &missing, &allow);
+	buf_finish(&allow);
+	problem_finish(&missing);
+	problem_finish(&closed);
+}
+
+/* A WebSocket may do what the request for it may: other pages get none. */
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
-	if (!origin_check(&api_of(c)->origin_rules, r, ORIGIN_WEBSOCKET, problem))
+	if (!gate_enter(c, r, problem) || !gate_admits(c, ACCESS_ALL, problem))
 		return NULL;
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
@@ -45,4 +60,5 @@ const struct dispatch api_dispatch = {
 	.run = run,
 	.answered = http_answered,
 	.upgrade = upgrade,
+	.admits = gate_admits,
 };

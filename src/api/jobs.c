@@ -170,7 +170,7 @@ static void answer_list(struct conn *c, struct read_result *result)
 		set_id(id, (struct slice){ result->text.ptr + row->id_at, row->id_len });
 		buf_add(&body, result->text.ptr + at, row->end - at);
 		buf_format(&body, ",\"watchers\":%u,\"agents\":", hub_watchers(l->hub, id));
-		crowd_agents(l->crowd, id, &body);
+		attendance_agents(l->attendance, id, &body);
 		at = row->end;
 	}
 	buf_add(&body, result->text.ptr + at, result->text.len - at);

@@ -21,12 +21,6 @@ static bool check_host(const struct origin_rules *rules, const struct request *r
 	    shown(host), host.ptr);
 }
 
-/* Only reads, which a foreign page may ask for but not see the answer of. */
-static bool is_safe(const struct request *r)
-{
-	return r->method == METHOD_GET || r->method == METHOD_HEAD || r->method == METHOD_OPTIONS;
-}
-
 /* The browser says whose the page is; where it does not, the page's origin is compared with Host.
  */
 static bool is_of_this_server(const struct request *r)
@@ -38,16 +32,22 @@ static bool is_of_this_server(const struct request *r)
 	return !origin.len || origin_is_of_host(origin, r->headers[HEADER_HOST]);
 }
 
-bool origin_check(const struct origin_rules *rules, const struct request *r, enum origin_use use,
-                  struct problem *problem)
+bool origin_access(const struct origin_rules *rules, const struct request *r, enum access *access,
+                   struct problem *problem)
 {
-	struct slice origin = r->headers[HEADER_ORIGIN];
-
+	*access = ACCESS_NONE;
 	if (!check_host(rules, r, problem))
 		return false;
-	if ((use == ORIGIN_REQUEST && is_safe(r)) || is_of_this_server(r) ||
-	    origin_is_listed(rules->origins, origin))
-		return true;
+	bool trusted = is_of_this_server(r) ||
+	               origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
+	*access = trusted ? ACCESS_ALL : ACCESS_READ; /* of which a foreign page sees no answer */
+	return true;
+}
+
+bool origin_forbidden(const struct request *r, struct problem *problem)
+{
+	struct slice origin = r ? r->headers[HEADER_ORIGIN] : (struct slice){ 0 };
+
 	return problem_set(
 	    problem, OUTCOME_FORBIDDEN_ORIGIN,
 	    "pages of %.*s may not do this: start joblight with --origin ORIGIN for it; a proxy "

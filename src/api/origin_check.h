@@ -7,13 +7,18 @@
 #ifndef JOBLIGHT_API_ORIGIN_CHECK_H
 #define JOBLIGHT_API_ORIGIN_CHECK_H
 
+#include "net/access.h"
 #include "net/request.h"
 #include "joblight/api/origin.h"
 
-enum origin_use { ORIGIN_REQUEST, ORIGIN_WEBSOCKET };
+/* What the sender of this request may do.  False: the problem is 421 host_not_served, and says what
+ * to change. */
+bool origin_access(const struct origin_rules *rules, const struct request *r, enum access *access,
+                   struct problem *problem);
 
-/* False: the problem is 421 host_not_served or 403 forbidden_origin, and says what to change. */
-bool origin_check(const struct origin_rules *rules, const struct request *r, enum origin_use use,
-                  struct problem *problem);
+/* Sets the problem 403 forbidden_origin, which says what to change; returns false.  `r` may be
+ * NULL.
+ */
+bool origin_forbidden(const struct request *r, struct problem *problem);
 
 #endif

@@ -16,7 +16,7 @@ static void hear(struct conn *c, struct read_result *job)
 	(void)job; /* it exists */
 	memcpy(word.job_id, r->params[0].ptr, r->params[0].len);
 	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &word, &problem);
-	if (ok && !crowd_hear(c->loop->crowd, &word))
+	if (ok && !attendance_hear(c->loop->attendance, &word))
 		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS,
 		                 "the job has %llu agents already",
 		                 (unsigned long long)c->loop->limits->agents_per_job);

@@ -3,7 +3,8 @@
 #include <strings.h>
 
 static const struct route routes[] = {
-#define ROUTE(method, path, body, function) { METHOD_##method, path, body, function },
+#define ROUTE(method, path, access, body, function)                                                \
+	{ METHOD_##method, path, ACCESS_##access, body, function },
 #include "routes.def"
 #undef ROUTE
 };

@@ -14,52 +14,52 @@
 #define LINGER_MS 1000                 /* a refused client gets this long to read why */
 #define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
 
-struct guest {
-	struct doorstep *doorstep;
+struct pending {
+	struct admission *admission;
 	uv_poll_t poll;
 	int fd;
 	bool refused;
 	const struct problem
-	    *full; /* it is turned away with this, whatever it asks for; NULL: it may enter */
+	    *full; /* it is rejected with this, whatever it asks for; NULL: it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
 };
 
-void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
-                   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
+void admission_init(struct admission *d, uv_loop_t *loop, const struct limits *limits,
+                    void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
 {
-	*d = (struct doorstep){
+	*d = (struct admission){
 		.loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context
 	};
 	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
 	d->peek = xmalloc(d->peek_size);
-	list_init(&d->guests);
+	list_init(&d->pending);
 }
 
-void doorstep_finish(struct doorstep *d)
+void admission_finish(struct admission *d)
 {
 	free(d->peek);
 }
 
-static void free_guest(uv_handle_t *handle)
+static void free_pending(uv_handle_t *handle)
 {
 	free(handle->data);
 }
 
-/* The guest leaves the doorstep; its descriptor is the caller's. */
-static int leave(struct guest *g)
+/* It is pending no longer; its descriptor is the caller's. */
+static int leave(struct pending *g)
 {
 	list_remove(&g->link);
 	uv_poll_stop(&g->poll);
-	uv_close((uv_handle_t *)&g->poll, free_guest);
+	uv_close((uv_handle_t *)&g->poll, free_pending);
 	return g->fd;
 }
 
-static void send_away(struct guest *g)
+static void send_away(struct pending *g)
 {
 	close(leave(g));
-	g->doorstep->gone(g->doorstep->context);
+	g->admission->gone(g->admission->context);
 }
 
 /* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
@@ -114,7 +114,7 @@ static void expect_more_than(int fd, size_t bytes)
  * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then
  * there is no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
  */
-static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct problem *problem)
+static enum head_result look(struct admission *d, int fd, size_t *seen, struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
@@ -132,15 +132,15 @@ static enum head_result look(struct doorstep *d, int fd, size_t *seen, struct pr
 }
 
 /* What was seen is still unread. */
-static void enter(struct doorstep *d, int fd, size_t seen)
+static void enter(struct admission *d, int fd, size_t seen)
 {
 	d->enter(d->context, fd, (struct slice){ d->peek, seen });
 }
 
 /* Closing with unread bytes would reset the connection and take the answer with it. */
-static void drain(struct guest *g)
+static void drain(struct pending *g)
 {
-	struct doorstep *d = g->doorstep;
+	struct admission *d = g->admission;
 	ssize_t n;
 
 	while ((n = recv(g->fd, d->peek, d->peek_size, MSG_DONTWAIT)) > 0) {
@@ -152,15 +152,15 @@ static void drain(struct guest *g)
 		send_away(g);
 }
 
-static void linger(struct guest *g)
+static void linger(struct pending *g)
 {
 	expect_more_than(g->fd, 0);
 	g->refused = true;
-	g->due = uv_now(g->doorstep->loop) + LINGER_MS;
+	g->due = uv_now(g->admission->loop) + LINGER_MS;
 	drain(g);
 }
 
-static void refuse(struct guest *g, const struct problem *p)
+static void refuse(struct pending *g, const struct problem *p)
 {
 	if (p->outcome == OUTCOME_OK) {
 		send_away(g);
@@ -171,9 +171,9 @@ static void refuse(struct guest *g, const struct problem *p)
 }
 
 /* Its head is good and stands in d->peek. */
-static struct slice find_accept(const struct guest *g)
+static struct slice find_accept(const struct pending *g)
 {
-	struct doorstep *d = g->doorstep;
+	struct admission *d = g->admission;
 	struct problem problem = { 0 };
 	struct slice fields, name, value;
 	struct head head;
@@ -189,9 +189,9 @@ static struct slice find_accept(const struct guest *g)
 	return (struct slice){ 0 };
 }
 
-static void turn_away(struct guest *g)
+static void reject(struct pending *g)
 {
-	struct doorstep *d = g->doorstep;
+	struct admission *d = g->admission;
 
 	if (refusal_is_event(find_accept(g), g->full->outcome))
 		send_event(g->fd, g->full->outcome, d->refused(d->context));
@@ -202,7 +202,7 @@ static void turn_away(struct guest *g)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-	struct guest *g = poll->data;
+	struct pending *g = poll->data;
 	struct problem problem = { 0 };
 
 	(void)events;
@@ -211,37 +211,37 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	else if (g->refused)
 		drain(g);
 	else
-		switch (look(g->doorstep, g->fd, &g->seen, &problem)) {
+		switch (look(g->admission, g->fd, &g->seen, &problem)) {
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
 			if (g->full) {
-				turn_away(g);
+				reject(g);
 				break;
 			}
 			expect_more_than(g->fd, 0); /* some were waited for */
-			enter(g->doorstep, leave(g), g->seen);
+			enter(g->admission, leave(g), g->seen);
 			break;
 		case HEAD_REFUSED:
 			refuse(g, &problem);
 		}
 }
 
-static struct guest *stay(struct doorstep *d, int fd)
+static struct pending *stay(struct admission *d, int fd)
 {
-	struct guest *g = xcalloc(1, sizeof(*g));
+	struct pending *g = xcalloc(1, sizeof(*g));
 
-	g->doorstep = d;
+	g->admission = d;
 	g->fd = fd;
 	g->due = uv_now(d->loop) + d->limits->header_timeout_ms;
 	uv_poll_init(d->loop, &g->poll, fd);
 	g->poll.data = g;
-	list_append(&d->guests, &g->link);
+	list_append(&d->pending, &g->link);
 	uv_poll_start(&g->poll, UV_READABLE, on_readable);
 	return g;
 }
 
-void doorstep_arrive(struct doorstep *d, int fd)
+void admission_arrive(struct admission *d, int fd)
 {
 	struct problem problem = { 0 };
 	size_t seen = 0;
@@ -251,27 +251,27 @@ void doorstep_arrive(struct doorstep *d, int fd)
 		enter(d, fd, seen);
 		return;
 	}
-	struct guest *g = stay(d, fd);
+	struct pending *g = stay(d, fd);
 	g->seen = seen;
 	if (h == HEAD_REFUSED)
 		refuse(g, &problem);
 }
 
-void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem)
+void admission_reject(struct admission *d, int fd, const struct problem *problem)
 {
-	struct guest *g = stay(d, fd);
+	struct pending *g = stay(d, fd);
 
 	g->full = problem;
 	g->due = uv_now(d->loop) + LINGER_MS;
 }
 
-void doorstep_tick(struct doorstep *d, uint64_t now_ms)
+void admission_tick(struct admission *d, uint64_t now_ms)
 {
 	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
 		                .detail = "the request did not come in time" };
 
-	for (struct list *at = d->guests.next, *next; at != &d->guests; at = next) {
-		struct guest *g = container_of(at, struct guest, link);
+	for (struct list *at = d->pending.next, *next; at != &d->pending; at = next) {
+		struct pending *g = container_of(at, struct pending, link);
 		next = at->next;
 		if (g->due > now_ms)
 			continue;
@@ -281,8 +281,8 @@ void doorstep_tick(struct doorstep *d, uint64_t now_ms)
 	}
 }
 
-void doorstep_close(struct doorstep *d)
+void admission_close(struct admission *d)
 {
-	while (!list_empty(&d->guests))
-		send_away(container_of(d->guests.next, struct guest, link));
+	while (!list_empty(&d->pending))
+		send_away(container_of(d->pending.next, struct pending, link));
 }

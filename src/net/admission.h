@@ -12,7 +12,7 @@
 #include "joblight/core/limits.h"
 #include "joblight/core/outcome.h"
 
-struct doorstep {
+struct admission {
 	uv_loop_t *loop;
 	const struct limits *limits;
 	/* The descriptor is handed over; `seen` waits there to be read, and begins with a good
@@ -22,18 +22,18 @@ struct doorstep {
 	unsigned (*refused)(
 	    void *context); /* a stream is refused with an event; returns its wait (refusal.h) */
 	void *context;
-	struct list guests;
+	struct list pending;
 	char *peek; /* one buffer for all */
 	size_t peek_size;
 };
 
-void doorstep_init(struct doorstep *d, uv_loop_t *loop, const struct limits *limits,
-                   void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
-void doorstep_finish(struct doorstep *d);
-void doorstep_arrive(struct doorstep *d, int fd); /* takes the descriptor */
+void admission_init(struct admission *d, uv_loop_t *loop, const struct limits *limits,
+                    void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
+void admission_finish(struct admission *d);
+void admission_arrive(struct admission *d, int fd); /* takes the descriptor */
 /* Takes it too, and answers its first request with the problem, which stays valid. */
-void doorstep_turn_away(struct doorstep *d, int fd, const struct problem *problem);
-void doorstep_tick(struct doorstep *d, uint64_t now_ms); /* sends away who is late */
-void doorstep_close(struct doorstep *d);                 /* sends everybody away */
+void admission_reject(struct admission *d, int fd, const struct problem *problem);
+void admission_tick(struct admission *d, uint64_t now_ms); /* sends away who is late */
+void admission_close(struct admission *d);                 /* sends everybody away */
 
 #endif

@@ -114,7 +114,7 @@ void conn_become_stream(struct conn *c)
 	c->request = NULL;
 	buf_finish(&c->in);
 	conn_hold_input(c); /* from now on input is a hang-up, or junk that closes */
-	hangups_watch(&c->loop->hangups, lws_get_socket_fd(c->wsi), c->id);
+	idle_poll_watch(&c->loop->idle_poll, lws_get_socket_fd(c->wsi), c->id);
 }
 
 void conn_reply_ready(struct conn *c)

@@ -24,6 +24,7 @@
 
 #include <libwebsockets.h>
 
+#include "access.h"
 #include "chunked.h"
 #include "request.h"
 #include "joblight/core/hub.h"
@@ -45,13 +46,14 @@ struct conn {
 	uint64_t
 	    id; /* unique in its loop, never used twice; other threads name it by loop and id */
 	enum conn_state state;
-	bool close_after; /* the answer ends the connection */
-	bool counted;     /* as a stream: see capacity.h */
-	bool wide;        /* its send buffer is large for a while */
-	bool may_widen;   /* a lot is coming */
-	uint32_t flowed;  /* bytes of it that the socket took */
-	bool held;        /* its input is, by rx flow control */
-	uint32_t reads;   /* of its subscriptions, on their way to the store or back */
+	bool close_after;   /* the answer ends the connection */
+	enum access access; /* what its request, or its WebSocket, may do: see dispatch.admits */
+	bool counted;       /* as a stream: see capacity.h */
+	bool wide;          /* its send buffer is large for a while */
+	bool may_widen;     /* a lot is coming */
+	uint32_t flowed;    /* bytes of it that the socket took */
+	bool held;          /* its input is, by rx flow control */
+	uint32_t reads;     /* of its subscriptions, on their way to the store or back */
 	struct read_request
 	    *reading;   /* the question of its request, on the way to the store or back */
 	bool ended;     /* the client has said all it will say */

@@ -22,6 +22,8 @@ struct dispatch {
 	 */
 	const struct transport *(*upgrade)(struct conn *c, const struct request *r,
 	                                   struct problem *problem);
+	/* The client of this connection may do what needs this access; otherwise the problem. */
+	bool (*admits)(const struct conn *c, enum access need, struct problem *problem);
 };
 
 #endif

@@ -7,7 +7,7 @@
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-	struct hangups *h = poll->data;
+	struct idle_poll *h = poll->data;
 	struct epoll_event found[TAKEN];
 
 	(void)events;
@@ -16,12 +16,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		h->hung_up(h->context, found[i].data.u64);
 }
 
-bool hangups_init(struct hangups *h, uv_loop_t *loop, void (*hung_up)(void *context, uint64_t id),
-                  void *context)
+bool idle_poll_init(struct idle_poll *h, uv_loop_t *loop,
+                    void (*hung_up)(void *context, uint64_t id), void *context)
 {
-	*h = (struct hangups){ .fd = epoll_create1(EPOLL_CLOEXEC),
-		               .hung_up = hung_up,
-		               .context = context };
+	*h = (struct idle_poll){ .fd = epoll_create1(EPOLL_CLOEXEC),
+		                 .hung_up = hung_up,
+		                 .context = context };
 	if (h->fd < 0)
 		return false;
 	uv_poll_init(loop, &h->poll, h->fd);
@@ -30,24 +30,24 @@ bool hangups_init(struct hangups *h, uv_loop_t *loop, void (*hung_up)(void *cont
 	return true;
 }
 
-void hangups_close(struct hangups *h)
+void idle_poll_close(struct idle_poll *h)
 {
 	uv_close((uv_handle_t *)&h->poll, NULL);
 }
 
-void hangups_finish(struct hangups *h)
+void idle_poll_finish(struct idle_poll *h)
 {
 	close(h->fd);
 }
 
-void hangups_watch(struct hangups *h, int fd, uint64_t id)
+void idle_poll_watch(struct idle_poll *h, int fd, uint64_t id)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.u64 = id };
 
 	epoll_ctl(h->fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-void hangups_forget(struct hangups *h, int fd)
+void idle_poll_forget(struct idle_poll *h, int fd)
 {
 	epoll_ctl(h->fd, EPOLL_CTL_DEL, fd, NULL);
 }

@@ -11,24 +11,24 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct hangups {
+struct idle_poll {
 	int fd;
 	uv_poll_t poll;
 	void (*hung_up)(void *context, uint64_t id);
 	void *context;
 };
 
-/* `hung_up` gets what hangups_watch() was given, again and again until the descriptor is closed or
- * forgotten. */
-bool hangups_init(struct hangups *h, uv_loop_t *loop, void (*hung_up)(void *context, uint64_t id),
-                  void *context);
-void hangups_close(
-    struct hangups *h); /* its handle; hangups_finish() when the loop has closed it */
-void hangups_finish(struct hangups *h);
+/* `hung_up` gets what idle_poll_watch() was given, again and again until the descriptor is closed
+ * or forgotten. */
+bool idle_poll_init(struct idle_poll *h, uv_loop_t *loop,
+                    void (*hung_up)(void *context, uint64_t id), void *context);
+void idle_poll_close(
+    struct idle_poll *h); /* its handle; idle_poll_finish() when the loop has closed it */
+void idle_poll_finish(struct idle_poll *h);
 
 /* End of input, input that nobody asked for, or an error on `fd`.  Closing the descriptor forgets
  * it. */
-void hangups_watch(struct hangups *h, int fd, uint64_t id);
-void hangups_forget(struct hangups *h, int fd);
+void idle_poll_watch(struct idle_poll *h, int fd, uint64_t id);
+void idle_poll_forget(struct idle_poll *h, int fd);
 
 #endif

@@ -42,10 +42,10 @@ static void on_accepted(void *context, int fd)
 
 	switch (capacity_enter(l)) {
 	case CAPACITY_FREE:
-		doorstep_arrive(&l->doorstep, fd);
+		admission_arrive(&l->admission, fd);
 		return;
 	case CAPACITY_FULL:
-		doorstep_turn_away(&l->doorstep, fd, &full);
+		admission_reject(&l->admission, fd, &full);
 		return;
 	case CAPACITY_EXCESS:
 		close(fd);
@@ -69,7 +69,7 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 {
 	const struct loop *l = context;
 
-	crowd_changed(l->crowd, job_id);
+	attendance_changed(l->attendance, job_id);
 	l->bus->ops->watchers(l->bus, l->peer, job_id, count);
 }
 
@@ -91,7 +91,7 @@ static void on_async(uv_async_t *async)
 {
 	struct loop *l = async->data;
 
-	inbox_take(l);
+	thread_mail_take(l);
 	if (loop_turn_is_long(l))
 		turn_end(l);
 }
@@ -136,12 +136,12 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
-	inbox_init(l);
+	thread_mail_init(l);
 	init_handles(l);
-	inbox_join(l);
+	thread_mail_join(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
-	l->crowd = crowd_create(l);
-	if (!hangups_init(&l->hangups, &l->uv, conn_hung_up, l)) {
+	l->attendance = attendance_create(l);
+	if (!idle_poll_init(&l->idle_poll, &l->uv, conn_hung_up, l)) {
 		snprintf(error, error_len, "the system gives no epoll descriptor");
 		return false;
 	}
@@ -150,8 +150,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		         "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
-	doorstep_init(&l->doorstep, &l->uv, l->limits, on_entered, on_left, l);
-	l->doorstep.refused = on_refused;
+	admission_init(&l->admission, &l->uv, l->limits, on_entered, on_left, l);
+	l->admission.refused = on_refused;
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }
@@ -159,10 +159,10 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
-	crowd_free(l->crowd);
-	doorstep_finish(&l->doorstep);
-	hangups_finish(&l->hangups);
+	attendance_free(l->attendance);
+	admission_finish(&l->admission);
+	idle_poll_finish(&l->idle_poll);
 	connection_table_finish(&l->conns);
 	turn_free_left(l);
-	inbox_finish(l);
+	thread_mail_finish(l);
 }

@@ -52,16 +52,16 @@ struct loop {
 	struct lws_vhost *vhost;
 	struct conn *adopting; /* while lws adopts a WebSocket for it */
 	struct listener listener;
-	struct doorstep doorstep;
-	struct hangups hangups;
+	struct admission admission;
+	struct idle_poll idle_poll;
 	pthread_t thread;
 
 	struct counters counters;
 	struct refusals refusals;
-	struct mailbox commits, reads, notes;
+	struct mailbox commits, reads, peers;
 	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
 	struct hub *hub;
-	struct crowd *crowd;
+	struct attendance *attendance;
 	struct connection_table conns;
 	struct deadlines deadlines;
 	struct turn turn;

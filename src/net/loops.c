@@ -52,13 +52,13 @@ unsigned loops_port(const struct loops *l)
 void loops_close(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		inbox_post_note(&l->items[i], NOTE_CLOSE, NULL, 0, 0);
+		thread_mail_post_peer(&l->items[i], PEER_CLOSE, NULL, 0, 0);
 }
 
 void loops_stop(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		inbox_post_note(&l->items[i], NOTE_STOP, NULL, 0, 0);
+		thread_mail_post_peer(&l->items[i], PEER_STOP, NULL, 0, 0);
 	for (unsigned i = 0; i < l->count; i++)
 		pthread_join(l->items[i].thread, NULL);
 }

@@ -135,8 +135,8 @@ void conn_hung_up(void *context, uint64_t id)
 	else if (c->state == CONN_SOCKET)
 		c->transport->resume_input(c);
 	else
-		hangups_forget(&c->loop->hangups,
-		               lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
+		idle_poll_forget(&c->loop->idle_poll,
+		                 lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
 }
 
 static int on_writable(struct conn *c)

@@ -32,7 +32,7 @@ void loop_close(struct loop *l)
 {
 	l->stopping = true;
 	listener_close(&l->listener);
-	doorstep_close(&l->doorstep);
+	admission_close(&l->admission);
 	deadlines_shorten(&l->deadlines.bodies, loop_now(l) + deadline_body_ms(l));
 	connection_table_each(&l->conns, close_one);
 }
@@ -44,7 +44,7 @@ static void close_handles(struct loop *l)
 	uv_close((uv_handle_t *)&l->drain, NULL);
 	turn_close(l);
 	ticker_close(l);
-	hangups_close(&l->hangups);
+	idle_poll_close(&l->idle_poll);
 	lws_context_destroy(l->lws); /* first call: closes what is left, inside the loop */
 }
 

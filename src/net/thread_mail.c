@@ -12,24 +12,24 @@ static void wake(void *context)
 	uv_async_send(&((struct loop *)context)->async);
 }
 
-void inbox_init(struct loop *l)
+void thread_mail_init(struct loop *l)
 {
 	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
 	mailbox_init(&l->reads, SIZE_MAX, wake,
 	             l); /* as many as were asked for, which is bounded */
-	mailbox_init(&l->notes, SIZE_MAX, wake, l); /* as many as channels changed */
+	mailbox_init(&l->peers, SIZE_MAX, wake, l); /* as many as channels changed */
 }
 
-void inbox_finish(struct loop *l)
+void thread_mail_finish(struct loop *l)
 {
 	mailbox_finish(&l->commits);
 	mailbox_finish(&l->reads);
-	mailbox_finish(&l->notes);
+	mailbox_finish(&l->peers);
 }
 
 /* Posting. */
 
-void inbox_post_commit(struct loop *l, struct batch *batch, struct op *ops)
+void thread_mail_post_commit(struct loop *l, struct batch *batch, struct op *ops)
 {
 	struct commit *commit = xcalloc(1, sizeof(*commit));
 
@@ -47,21 +47,21 @@ void loop_deliver_read(struct read_request *r)
 	mailbox_post(&l->reads, &r->mail);
 }
 
-void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who,
-                     unsigned count)
+void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_id, unsigned who,
+                           unsigned count)
 {
-	struct note *n = xcalloc(1, sizeof(*n));
+	struct peer_message *n = xcalloc(1, sizeof(*n));
 
 	n->kind = kind;
 	n->who = who;
 	n->count = count;
 	if (job_id)
 		memcpy(n->job_id, job_id, strlen(job_id) + 1);
-	if (!mailbox_post(&l->notes, &n->mail))
+	if (!mailbox_post(&l->peers, &n->mail))
 		free(n);
 }
 
-void inbox_post_presence(struct loop *l, const struct presence_report *w)
+void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 {
 	l->bus->ops->presence(l->bus, l->peer, w);
 }
@@ -70,25 +70,25 @@ void inbox_post_presence(struct loop *l, const struct presence_report *w)
 
 static void hear_commit(void *loop, struct batch *batch, struct op *ops)
 {
-	inbox_post_commit(loop, batch, ops);
+	thread_mail_post_commit(loop, batch, ops);
 }
 
 static void hear_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
 {
-	inbox_post_note(loop, NOTE_WATCHERS, job_id, from, count);
+	thread_mail_post_peer(loop, PEER_WATCHERS, job_id, from, count);
 }
 
 static void hear_word(void *loop, const struct presence_report *w)
 {
-	struct note *n = xcalloc(1, sizeof(*n));
+	struct peer_message *n = xcalloc(1, sizeof(*n));
 
-	n->kind = NOTE_PRESENCE;
+	n->kind = PEER_PRESENCE;
 	n->word = *w;
-	if (!mailbox_post(&((struct loop *)loop)->notes, &n->mail))
+	if (!mailbox_post(&((struct loop *)loop)->peers, &n->mail))
 		free(n);
 }
 
-void inbox_join(struct loop *l)
+void thread_mail_join(struct loop *l)
 {
 	struct bus_member member = { l, hear_commit, hear_watchers, hear_word };
 

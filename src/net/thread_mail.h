@@ -13,7 +13,7 @@
 
 struct loop;
 
-enum note_kind { NOTE_WATCHERS, NOTE_PRESENCE, NOTE_CLOSE, NOTE_STOP };
+enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_CLOSE, PEER_STOP };
 
 /* A committed batch with the ops of this loop that it answers. */
 struct commit {
@@ -23,27 +23,27 @@ struct commit {
 };
 
 /* A word from another thread. */
-struct note {
+struct peer_message {
 	struct mail mail;
-	enum note_kind kind;
+	enum peer_kind kind;
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
 	struct presence_report word;
 };
 
-void inbox_init(struct loop *l); /* before its first post */
-void inbox_finish(struct loop *l);
-void inbox_join(struct loop *l); /* joins the bus, which sets l->peer */
+void thread_mail_init(struct loop *l); /* before its first post */
+void thread_mail_finish(struct loop *l);
+void thread_mail_join(struct loop *l); /* joins the bus, which sets l->peer */
 
 /* Any thread.  What was committed, or NULL, and the ops of this loop that it answers; waits while
  * there is no room. */
-void inbox_post_commit(struct loop *l, struct batch *batch, struct op *ops);
+void thread_mail_post_commit(struct loop *l, struct batch *batch, struct op *ops);
 /* Any thread.  Of a job (or NULL): the loop `who` has `count` watchers. */
-void inbox_post_note(struct loop *l, enum note_kind kind, const char *job_id, unsigned who,
-                     unsigned count);
+void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_id, unsigned who,
+                           unsigned count);
 
 /* Any thread of a loop.  Tells the other loops of an agent; a word without an agent says that its
  * owner has gone. */
-void inbox_post_presence(struct loop *l, const struct presence_report *w);
+void thread_mail_post_presence(struct loop *l, const struct presence_report *w);
 
 #endif

@@ -26,41 +26,41 @@ static void take_commits(struct loop *l)
 static void hear_presence(struct loop *l, const struct presence_report *w)
 {
 	if (w->agent[0])
-		crowd_hear_elsewhere(l->crowd, w);
+		attendance_hear_elsewhere(l->attendance, w);
 	else
-		crowd_owner_gone_elsewhere(l->crowd, w->loop, w->owner);
+		attendance_owner_gone_elsewhere(l->attendance, w->loop, w->owner);
 }
 
-static void hear_note(struct loop *l, const struct note *n)
+static void hear_peer(struct loop *l, const struct peer_message *n)
 {
 	switch (n->kind) {
-	case NOTE_WATCHERS:
+	case PEER_WATCHERS:
 		hub_set_remote_watchers(l->hub, n->job_id, n->who, n->count);
-		crowd_changed(l->crowd, n->job_id);
+		attendance_changed(l->attendance, n->job_id);
 		return;
-	case NOTE_PRESENCE:
+	case PEER_PRESENCE:
 		hear_presence(l, &n->word);
 		return;
-	case NOTE_CLOSE:
+	case PEER_CLOSE:
 		loop_close(l);
 		return;
-	case NOTE_STOP:
+	case PEER_STOP:
 		loop_stop(l);
 	}
 }
 
-static void take_notes(struct loop *l)
+static void take_peer_messages(struct loop *l)
 {
-	for (struct mail *m = mailbox_take(&l->notes), *next; m; m = next) {
-		struct note *n = container_of(m, struct note, mail);
+	for (struct mail *m = mailbox_take(&l->peers), *next; m; m = next) {
+		struct peer_message *n = container_of(m, struct peer_message, mail);
 		next = m->next;
-		hear_note(l, n);
+		hear_peer(l, n);
 		free(n);
 	}
 }
 
-void inbox_take(struct loop *l)
+void thread_mail_take(struct loop *l)
 {
 	take_commits(l);
-	take_notes(l);
+	take_peer_messages(l);
 }

@@ -5,6 +5,6 @@
 struct loop;
 
 /* After the wake-up: broadcasts, answers and hears. */
-void inbox_take(struct loop *l);
+void thread_mail_take(struct loop *l);
 
 #endif

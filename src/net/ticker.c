@@ -74,10 +74,10 @@ static void on_tick(uv_timer_t *timer)
 	struct loop *l = timer->data;
 
 	l->now = loop_now(l);
-	doorstep_tick(&l->doorstep, l->now);
+	admission_tick(&l->admission, l->now);
 	deadlines_expire(&l->deadlines, l->now, &actions);
 	l->turn.beats = hub_tick(l->hub, l->now);
-	crowd_tick(l->crowd, l->now);
+	attendance_tick(l->attendance, l->now);
 	trim_memory(l);
 }
 

@@ -43,7 +43,7 @@ void opening_encode(struct buf *out, const struct loop *l, const struct subscrip
 	add_number(out, "heartbeatMs", o->heartbeat_ms);
 	add_number(out, "watchers", o->watchers);
 	json_name(out, "agents");
-	crowd_agents(l->crowd, o->job_id, out);
+	attendance_agents(l->attendance, o->job_id, out);
 	if (o->snapshot.len)
 		json_name(out, "job");
 	else

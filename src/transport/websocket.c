@@ -46,7 +46,7 @@ static void mind_input(struct ws *w)
 		give_time(w);
 }
 
-/* Who only watches is waited for with the streams (hangups.h), and read from again when there is
+/* Who only watches is waited for with the streams (idle_poll.h), and read from again when there is
  * something. */
 static void set_quiet(struct ws *w, bool quiet)
 {
@@ -57,9 +57,9 @@ static void set_quiet(struct ws *w, bool quiet)
 		return;
 	w->quiet = quiet;
 	if (quiet)
-		hangups_watch(&c->loop->hangups, fd, c->id);
+		idle_poll_watch(&c->loop->idle_poll, fd, c->id);
 	else
-		hangups_forget(&c->loop->hangups, fd);
+		idle_poll_forget(&c->loop->idle_poll, fd);
 	if (!w->deaf)
 		lws_rx_flow_control(c->wsi, !quiet);
 }
@@ -90,7 +90,7 @@ static void detach(struct conn *c)
 	while (!list_empty(&w->reported))
 		ws_forget_reported(container_of(w->reported.next, struct reported, link));
 	if (w->present)
-		crowd_owner_gone(c->loop->crowd, c->id);
+		attendance_owner_gone(c->loop->attendance, c->id);
 	w->present = false;
 	list_remove(&c->turn);
 }

@@ -6,6 +6,7 @@
 #include "joblight/core/answer.h"
 #include "joblight/core/json.h"
 #include "net/ask.h"
+#include "net/dispatch.h"
 #include "websocket_private.h"
 
 /* What the client hears of its messages. */
@@ -33,7 +34,7 @@ void ws_answered(struct conn *c, struct op *op)
 
 /* Messages. */
 
-static void tell_watchers(struct crowd_want *want, const char *job_id, unsigned watchers)
+static void tell_watchers(struct attendance_want *want, const char *job_id, unsigned watchers)
 {
 	struct reported *r = (struct reported *)want;
 	struct buf json = { 0 };
@@ -45,7 +46,7 @@ static void tell_watchers(struct crowd_want *want, const char *job_id, unsigned 
 
 void ws_forget_reported(struct reported *r)
 {
-	crowd_unwant(r->ws->conn->loop->crowd, &r->want, r->job_id);
+	attendance_unwant(r->ws->conn->loop->attendance, &r->want, r->job_id);
 	list_remove(&r->link);
 	free(r);
 }
@@ -66,7 +67,7 @@ static void remember_reported(struct ws *w, const char *job_id)
 	r->want.tell = tell_watchers;
 	memcpy(r->job_id, job_id, strlen(job_id) + 1);
 	list_append(&w->reported, &r->link);
-	crowd_want(w->conn->loop->crowd, &r->want, job_id);
+	attendance_want(w->conn->loop->attendance, &r->want, job_id);
 }
 
 /* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
@@ -102,7 +103,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !crowd_hear(c->loop->crowd, word))
+	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, word))
 		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
 	if (outcome_is_error(p.outcome))
 		ws_say_error(w, NULL, word->job_id, &p);
@@ -143,28 +144,57 @@ static void hear_subscribe(struct ws *w, const struct message *m)
 	ws_subscribe(w, &wanted, false);
 }
 
-static void run_message(struct ws *w, struct message *m)
+static void hear_unsubscribe(struct ws *w, const struct message *m)
 {
-	switch (m->kind) {
-	case MESSAGE_SUBSCRIBE:
-		hear_subscribe(w, m);
+	ws_unsubscribe(w, m->job_id);
+}
+
+static void hear_update(struct ws *w, const struct message *m)
+{
+	remember_reported(w, m->job_id);
+	submit(w, m->op);
+}
+
+static void hear_command(struct ws *w, const struct message *m)
+{
+	submit(w, m->op);
+}
+
+static void hear_ping(struct ws *w, const struct message *m)
+{
+	(void)m;
+	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
+}
+
+enum refusal { AT_ONCE, IN_ORDER };
+
+static const struct row {
+	enum access access;
+	enum refusal refusal;
+	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
+} rows[MESSAGE_KIND_COUNT] = {
+#define MESSAGE(kind, access, refusal, function)                                                   \
+	[MESSAGE_##kind] = { ACCESS_##access, refusal, function },
+#include "messages.def"
+#undef MESSAGE
+};
+
+static void refuse(struct ws *w, const struct message *m, const struct problem *p)
+{
+	if (m->kind < MESSAGE_KIND_COUNT && rows[m->kind].refusal == IN_ORDER)
+		refuse_op(w, m, p);
+	else
+		ws_say_error(w, m->id, m->job_id, p);
+}
+
+static void run(struct ws *w, const struct message *m, struct problem *p)
+{
+	if (w->conn->loop->dispatch->admits(w->conn, rows[m->kind].access, p)) {
+		rows[m->kind].hear(w, m);
 		return;
-	case MESSAGE_UNSUBSCRIBE:
-		ws_unsubscribe(w, m->job_id);
-		return;
-	case MESSAGE_UPDATE:
-		remember_reported(w, m->job_id);
-		submit(w, m->op);
-		return;
-	case MESSAGE_COMMAND:
-		submit(w, m->op);
-		return;
-	case MESSAGE_PRESENCE:
-		hear_presence(w, m);
-		return;
-	default:
-		ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
 	}
+	op_free(m->op);
+	refuse(w, m, p);
 }
 
 void ws_hear_message(struct ws *w, struct slice text)
@@ -173,14 +203,12 @@ void ws_hear_message(struct ws *w, struct slice text)
 	struct problem p = { 0 };
 
 	if (message_decode(w->conn->loop->limits, text, &m, &p))
-		run_message(w, &m);
+		run(w, &m, &p);
 	else if (m.unreadable)
 		ws_close(w,
 		         p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
 		         p.detail);
-	else if (m.kind == MESSAGE_UPDATE || m.kind == MESSAGE_COMMAND)
-		refuse_op(w, &m, &p);
 	else
-		ws_say_error(w, m.id, m.job_id, &p);
+		refuse(w, &m, &p);
 	problem_finish(&p);
 }

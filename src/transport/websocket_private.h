@@ -32,7 +32,7 @@ struct subscription {
 
 /* A job this connection reported on. */
 struct reported {
-	struct crowd_want want; /* first */
+	struct attendance_want want; /* first */
 	struct ws *ws;
 	char job_id[ID_MAX + 1];
 	struct list link;
