@@ -80,7 +80,7 @@ void clock_format(int64_t wall_ms, char *out)
 	put_digits(out + 20, 3, (unsigned)(wall_ms % 1000));
 }
 
-/* Exactly `width` digits; false otherwise. */
+/* Reads exactly `width` digits; false otherwise. */
 static bool take_digits(const char **at, const char *end, int width, int *value)
 {
 	*value = 0;
@@ -115,7 +115,7 @@ static bool parse_unix_ms(struct slice text, int64_t *wall_ms)
 	return true;
 }
 
-/* ("Z" / ("+" / "-") hh ":" mm); a "+" that a query decoder turned into a space is taken too. */
+/* ("Z" / ("+" / "-") hh ":" mm); also accepts a "+" that a query decoder turned into a space. */
 static bool take_offset(const char **at, const char *end, int *minutes)
 {
 	int hours, rest;

@@ -48,7 +48,7 @@ static void write_all(const char *bytes, size_t len)
 	while (len) {
 		ssize_t n = write(STDERR_FILENO, bytes, len);
 		if (n <= 0)
-			return; /* nobody can be told */
+			return; /* there is no way to report it */
 		bytes += n;
 		len -= (size_t)n;
 	}

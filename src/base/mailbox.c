@@ -35,13 +35,13 @@ static bool append(struct mailbox *m, struct mail *mail)
 	return first;
 }
 
-/* Holding the lock; releases it.  Only the first message of a pile wakes anybody. */
+/* The caller holds the lock; this releases it.  Only the first message wakes the taker. */
 static void append_and_wake(struct mailbox *m, struct mail *mail)
 {
 	bool first = append(m, mail);
 
 	pthread_mutex_unlock(
-	    &m->lock); /* before the signal, or the woken thread would sleep again on the lock */
+	    &m->lock); /* unlock before the signal, or the woken thread would wait for the lock */
 	if (!first)
 		return;
 	if (m->wake)

@@ -30,7 +30,7 @@ uint64_t memory_of_machine(void)
 {
 	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), group;
 
-	/* The limit of a container, as it sees itself: cgroups(7), version 2 and 1. */
+	/* The limit of a container, as seen from inside: cgroups(7), versions 2 and 1. */
 	if (read_number("/sys/fs/cgroup/memory.max", "%lu", &group) && group < all)
 		all = group;
 	if (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", "%lu", &group) &&
@@ -49,10 +49,11 @@ bool memory_is_short(struct memory_gauge *g, uint64_t now_ms)
 	bool is_short = memory_resident() > g->max_bytes;
 	if (atomic_exchange(&g->is_short, is_short) != is_short) {
 		if (is_short)
-			log_warn("memory is short: new streams are refused until there is more; "
-			         "see --max-memory");
+			log_warn(
+			    "memory is short: new streams are refused until more is available; "
+			    "see --max-memory");
 		else
-			log_info("there is memory again: new streams are taken");
+			log_info("memory is available again: new streams are accepted");
 	}
 	return is_short;
 }

@@ -17,8 +17,8 @@ void random_bytes(void *out, size_t len)
 		ssize_t n = getrandom(at, len, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) { /* ids and epochs could be guessed without it */
-			log_error("the system gives no random numbers", "getrandom",
+		if (n <= 0) { /* without it, ids and epochs could be guessed */
+			log_error("the system provides no random numbers", "getrandom",
 			          n ? strerror(errno) : "nothing");
 			_exit(1);
 		}
@@ -32,7 +32,7 @@ bool random_check(void)
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		log_error("the system gives no random numbers", "file", "/dev/urandom", "cause",
+		log_error("the system provides no random numbers", "file", "/dev/urandom", "cause",
 		          strerror(errno));
 		return false;
 	}

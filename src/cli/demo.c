@@ -1,9 +1,9 @@
 /*
- * `joblight demo`: a server on a database of its own, and a worker that does job after job over
- * HTTP, as any worker would.  Takes the settings of `joblight serve`.
+ * `joblight demo`: a server with a database of its own, and a worker that does one job after
+ * another over HTTP, as any worker would.  It takes the settings of `joblight serve`.
  *
- * The server's pages say that it is a demonstration (see pages.h), and its /demo leads to the job
- * that the worker does now: the number of that job is in memory that both processes share.
+ * The pages of the server say that it is a demonstration (see pages.h), and its /demo redirects to
+ * the job that the worker is doing: its number is in memory that both processes share.
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,7 +27,7 @@
 
 #define STEP_MS 400
 #define STEPS_PER_HEARTBEAT                                                                        \
-	8 /* of life: they take about 3 s, and the server believes one for 10 s */
+	8 /* these take about 3 s, and the server believes a presence for 10 s */
 #define JOB_ID_LEN 32
 
 static volatile sig_atomic_t stopping;
@@ -61,7 +61,10 @@ static bool pause_step(void)
 	return !stopping;
 }
 
-/* What the pages look for before they offer a worker of their own; an empty state says goodbye. */
+/*
+ * The pages look for this before they offer a worker of their own.  An empty state ends the
+ * presence.
+ */
 static void send_presence(struct client *c, const char *job, const char *state)
 {
 	struct buf path = { 0 }, json = { 0 }, answer = { 0 };
@@ -90,12 +93,13 @@ static bool report(struct client *c, const char *job, const struct demo_task *t,
 	return code == 200;
 }
 
-/* The job under the worker's hands. */
+/* The job that the worker is doing. */
 struct current_job {
 	struct client *client;
 	char job[JOB_ID_LEN];
-	char cursor[CURSOR_MAX + 1]; /* it has ok the commands up to here; "": none yet */
-	bool cancelled;              /* the whole job */
+	char cursor[CURSOR_MAX +
+	            1]; /* position after the last command that was read; "": none yet */
+	bool cancelled; /* the whole job */
 	bool cancelled_task[TASK_COUNT];
 };
 
@@ -120,7 +124,7 @@ static void apply_command(struct current_job *s, struct slice event)
 			s->cancelled_task[i] = true;
 }
 
-/* The next command, which is obeyed; false: there is none. */
+/* Reads the next command and applies it; false: there is none. */
 static bool poll_command(struct current_job *s)
 {
 	struct buf path = { 0 }, answer = { 0 };
@@ -134,7 +138,7 @@ static bool poll_command(struct current_job *s)
 	if (ok) {
 		memcpy(s->cursor, cursor.ptr + 1, cursor.len - 2);
 		s->cursor[cursor.len - 2] = '\0';
-		ok = events.len > 2; /* more than the brackets around it */
+		ok = events.len > 2; /* more than the brackets */
 		if (ok)
 			apply_command(s, (struct slice){ events.ptr + 1, events.len - 2 });
 	}
@@ -143,7 +147,7 @@ static bool poll_command(struct current_job *s)
 	return ok;
 }
 
-/* False: the worker is told to stop, or the job is over. */
+/* False: the worker has to stop, or the job has ended. */
 static bool do_task(struct current_job *s, size_t which)
 {
 	const struct demo_task *t = &demo_tasks[which];
@@ -166,7 +170,7 @@ static void job_id(char id[JOB_ID_LEN], unsigned number)
 	snprintf(id, JOB_ID_LEN, "demo-%u", number);
 }
 
-/* The HTTP status; 0: the server does not answer. */
+/* Returns the HTTP status; 0: the server does not answer. */
 static int create_job(struct client *c, unsigned number)
 {
 	struct buf json = { 0 }, answer = { 0 };
@@ -187,7 +191,7 @@ static int create_job(struct client *c, unsigned number)
 	return status;
 }
 
-/* Creates the next job whose name is free; its number, or 0 when it is time to stop. */
+/* Creates the next job whose id is free.  Returns its number, or 0 when it is time to stop. */
 static unsigned begin_job(struct client *c, unsigned number)
 {
 	while (!stopping) {
@@ -197,17 +201,17 @@ static unsigned begin_job(struct client *c, unsigned number)
 		if (status == 0)
 			return 0;
 		if (status == 409)
-			number++; /* of an earlier demo on the same database */
+			number++; /* it is from an earlier demo with the same database */
 		else
 			pause_step();
 	}
 	return 0;
 }
 
-/* A task after the job was cancelled is cancelled before its first step. */
+/* After the job was cancelled, its remaining tasks are cancelled before their first step. */
 static bool do_job(struct current_job *s)
 {
-	while (poll_command(s)) /* from the job's beginning on */
+	while (poll_command(s)) /* from the beginning of the job */
 		;
 	for (size_t i = 0; i < TASK_COUNT; i++)
 		if (!do_task(s, i))
@@ -228,9 +232,9 @@ static void finish_job(struct current_job *s)
 }
 
 /*
- * Job after job, until it is told to stop.  The next one is there before one ends, so that /demo
- * always leads to one that is open.  Somebody may end a job under the worker's hands, or cancel it:
- * it goes on with the next one.
+ * Does one job after another until it has to stop.  The next one is created before one ends, so
+ * that /demo always leads to an open job.  Others may end or cancel the current job; the worker
+ * then continues with the next one.
  */
 static void work(const char *address, atomic_uint *run)
 {
@@ -255,7 +259,7 @@ static void work(const char *address, atomic_uint *run)
 	client_free(c);
 }
 
-/* The server in a child; *out reads its standard output. */
+/* Starts the server in a child; *out reads its standard output. */
 static pid_t start_server(const struct config *config, FILE **out)
 {
 	int ends[2];
@@ -264,8 +268,8 @@ static pid_t start_server(const struct config *config, FILE **out)
 		return -1;
 	pid_t child = fork();
 	if (child == 0) {
-		setpgid(0, 0);                    /* a Ctrl-C is the parent's to hand on, once */
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* and its death ends the server */
+		setpgid(0, 0); /* the parent forwards a Ctrl-C, so that it arrives once */
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* the server ends when the parent dies */
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);
@@ -339,8 +343,8 @@ int verb_demo(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0) {
-			puts("joblight demo: a server, a worker, and an address to look at.\n"
-			     "Without --db the database is thrown away at the end.\n");
+			puts("joblight demo: a server and a worker, and the address to open.\n"
+			     "Without --db the database is deleted at the end.\n");
 			config_help(stdout);
 			return 0;
 		}

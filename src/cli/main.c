@@ -12,7 +12,8 @@ static int verb_serve(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0) {
-			puts("joblight serve: workers report, people watch, live.\n");
+			puts("joblight serve: the server that workers report to and people "
+			     "watch.\n");
 			config_help(stdout);
 			return 0;
 		}
@@ -33,7 +34,8 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{ "serve", verb_serve, "run the server" },
-	{ "demo", verb_demo, "run a server with a job at work, and print the address to look at" },
+	{ "demo", verb_demo,
+	  "run a server and a worker with a job, and print the address to open" },
 	{ "version", verb_version, "print the version" },
 };
 
@@ -41,7 +43,7 @@ static const struct verb {
 
 static int help(FILE *out, int status)
 {
-	fputs("joblight: workers report their tasks over HTTP, everybody sees them live.\n\n"
+	fputs("joblight: workers report their tasks over HTTP, and everybody sees them live.\n\n"
 	      "usage: joblight VERB [--help] [OPTION …]\n\n",
 	      out);
 	for (size_t i = 0; i < VERB_COUNT; i++)

@@ -1,5 +1,4 @@
-/* The verbs that talk to a server: one file each.  argv[0] is the verb; the exit status is
- * returned. */
+/* The verbs that talk to a server, one file each.  argv[0] is the verb; returns the exit status. */
 #ifndef JOBLIGHT_CLI_VERBS_H
 #define JOBLIGHT_CLI_VERBS_H
 

@@ -18,7 +18,7 @@ struct setting {
 	size_t offset; /* in struct config */
 	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
-	bool (*check)(struct slice value); /* of each value of a list */
+	bool (*check)(struct slice value); /* checks each value of a list */
 };
 
 #define AT(field) offsetof(struct config, field)
@@ -75,12 +75,11 @@ static bool add_item(struct config *c, const struct setting *s, struct slice val
 	struct slices *list = field_of(c, s);
 
 	if (!s->check(value))
-		fprintf(
-		    stderr,
-		    "joblight: \"%.*s\" is not something for --%s %s; see joblight serve --help\n",
-		    (int)value.len, value.ptr, s->flag, s->argument);
+		fprintf(stderr,
+		        "joblight: \"%.*s\" is not valid for --%s %s; see joblight serve --help\n",
+		        (int)value.len, value.ptr, s->flag, s->argument);
 	else if (list->count == SLICES_MAX)
-		fprintf(stderr, "joblight: --%s can be given %d times at most\n", s->flag,
+		fprintf(stderr, "joblight: --%s can be given at most %d times\n", s->flag,
 		        SLICES_MAX);
 	else {
 		list->items[list->count++] = value;
@@ -89,7 +88,7 @@ static bool add_item(struct config *c, const struct setting *s, struct slice val
 	return false;
 }
 
-/* Several items of one value are between commas. */
+/* The items of one value are separated by commas. */
 static bool add_items(struct config *c, const struct setting *s, const char *value)
 {
 	for (size_t len; *(value += strspn(value, ", ")); value += len) {
@@ -100,7 +99,7 @@ static bool add_items(struct config *c, const struct setting *s, const char *val
 	return true;
 }
 
-/* `value` NULL: the flag, which takes none. */
+/* `value` is NULL for the flag, which takes no argument. */
 static bool set_switch(struct config *c, const struct setting *s, const char *value)
 {
 	bool on = !value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
@@ -159,8 +158,10 @@ static bool environment_is_known(void)
 	return environment_check(flags, SETTING_COUNT);
 }
 
-/* A list may be given again; so may a number, as scripts do; but two addresses or files are no
- * choice. */
+/*
+ * A flag may be repeated when it is a list, or a number, as scripts do; for two addresses or files
+ * it would be unclear which one is meant.
+ */
 static bool may_repeat(const struct setting *s)
 {
 	if (s->kind == SETTING_TEXT)
@@ -191,7 +192,8 @@ static bool set_from_flags(struct config *c, int argc, char **argv)
 		if (seen[chosen] && !may_repeat(s))
 			return false;
 		if (s->kind == SETTING_LIST && !seen[chosen])
-			((struct slices *)field_of(c, s))->count = 0; /* of the environment */
+			((struct slices *)field_of(c, s))->count =
+			    0; /* drops the values from the environment */
 		seen[chosen] = true;
 		if (!set(c, s, optarg))
 			return false;

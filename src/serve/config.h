@@ -1,6 +1,7 @@
 /*
- * The configuration of `joblight serve`: flags over environment over what is standard.  Its texts
- * are borrowed from argv and the environment, so they live as long as the process.
+ * The configuration of `joblight serve`: flags override the environment, which overrides the
+ * defaults.  Its texts are borrowed from argv and the environment, so they live as long as the
+ * process.
  */
 #ifndef JOBLIGHT_SERVE_CONFIG_H
 #define JOBLIGHT_SERVE_CONFIG_H
@@ -24,13 +25,13 @@ struct config {
 #undef LIST
 	struct limits limits;
 	/*
-	 * Of `joblight demo`, which sets it after parsing: the number of the job that its worker
-	 * does now, 0 before the first.  NULL: this is no demonstration.
+	 * Set by `joblight demo` after parsing: the number of the job that its worker is doing, 0
+	 * before the first.  NULL: this server is not a demonstration.
 	 */
 	const atomic_uint *demo_run;
 };
 
-/* argv[0] is the verb.  False: what is wrong, and what to change, was printed to stderr. */
+/* argv[0] is the verb.  False: a message on stderr says what is wrong and what to change. */
 bool config_parse(struct config *c, int argc, char **argv);
 void config_help(FILE *out);
 

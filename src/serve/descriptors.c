@@ -4,28 +4,29 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define DESCRIPTORS_MIN 64       /* fewer are refused, whatever the settings */
-#define DESCRIPTORS_WANTED 32768 /* unless --max-connections wants more or fewer */
-#define DESCRIPTORS_PER_LOOP 12  /* its sockets, pipes and queues */
-#define DESCRIPTORS_OF_STORE 16  /* about so many, while it is not open yet */
+#define DESCRIPTORS_MIN 64       /* with fewer the server does not start */
+#define DESCRIPTORS_WANTED 32768 /* unless --max-connections asks for more or fewer */
+#define DESCRIPTORS_PER_LOOP 12  /* the sockets, pipes and queues of one loop */
+#define DESCRIPTORS_OF_STORE 16  /* an estimate, used before the store is open */
 #define DESCRIPTORS_SPARE                                                                          \
-	12 /* for files that are open for a moment, and connections that are told to come back */
+	12 /* for files that are open briefly, and connections that are told to retry */
 #define CONNECTIONS_MIN 8
 #define RESERVE_MIN 4
-#define SCAN_MAX 4096 /* the system gives the lowest numbers first, so those in use are below */
+#define SCAN_MAX                                                                                   \
+	4096 /* the system assigns the lowest free number, so descriptors in use are below this */
 
 static bool refuse(rlim_t needed, rlim_t given)
 {
-	fprintf(
-	    stderr,
-	    "joblight: %llu file descriptors are needed and the system gives %llu: see ulimit -n\n",
-	    (unsigned long long)needed, (unsigned long long)given);
+	fprintf(stderr,
+	        "joblight: %llu file descriptors are needed and the system gives %llu: see "
+	        "ulimit -n\n",
+	        (unsigned long long)needed, (unsigned long long)given);
 	return false;
 }
 
 /*
- * No more are taken than connections want: libwebsockets 4.1 walks through a table of as many
- * entries each time it closes a connection, 20 us when there may be 20,000.
+ * Takes only as many as the connections need: libwebsockets 4.1 scans a table of as many entries
+ * each time it closes a connection, which takes 20 us for 20,000.
  */
 bool descriptors_take(const struct limits *limits, unsigned loops)
 {
@@ -55,7 +56,7 @@ static rlim_t count_used(rlim_t given)
 	return used;
 }
 
-/* A zero takes the share; more than the most is less. */
+/* Replaces 0 by the share, and lowers a limit above `max`. */
 static void apply_share(uint64_t *limit, uint64_t share, uint64_t max)
 {
 	if (!*limit)
@@ -64,7 +65,7 @@ static void apply_share(uint64_t *limit, uint64_t share, uint64_t max)
 		*limit = max;
 }
 
-/* Connections that streams leave to requests. */
+/* Connections that streams leave for requests. */
 static uint64_t reserve(uint64_t connections)
 {
 	uint64_t share = connections / 10;

@@ -1,6 +1,6 @@
 /*
- * File descriptors: how many the system gives, how many the server needs for itself, and how many
- * connections the rest allows.  Main thread, while it starts.
+ * File descriptors: how many the system provides, how many the server needs for itself, and how
+ * many connections the rest allows.  Main thread, during the start.
  */
 #ifndef JOBLIGHT_SERVE_DESCRIPTORS_H
 #define JOBLIGHT_SERVE_DESCRIPTORS_H
@@ -9,14 +9,16 @@
 
 #include "joblight/core/limits.h"
 
-/* First: takes what the system gives.  False: that is too little for any server, and a line says
- * so. */
+/*
+ * Call this first: it raises the limit of the process.  False, after printing a message: there are
+ * too few for any server.
+ */
 bool descriptors_take(const struct limits *limits, unsigned loops);
 
 /*
- * When the store is open, and before the loops are: sets limits->connections and limits->streams,
- * or makes them smaller.  False: too little is left for connections, and a line says how many
- * descriptors are needed.
+ * Call this after the store was opened and before the loops are: it sets limits->connections and
+ * limits->streams, or lowers them.  False, after printing how many descriptors are needed: too few
+ * are left for connections.
  */
 bool descriptors_share(struct limits *limits, unsigned loops);
 

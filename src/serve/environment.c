@@ -8,7 +8,7 @@
 
 #include "joblight/base/log.h"
 
-#define NAME_MAX_LEN 64 /* of a name that is compared; longer ones are like none of ours */
+#define NAME_MAX_LEN 64 /* of a name that is compared; longer names resemble none of ours */
 
 void environment_name(const char *flag, char *name, size_t size)
 {
@@ -31,7 +31,7 @@ static bool is_own_tool(const char *name)
 	       begins_with(name, "JOBLIGHT_TEST_");
 }
 
-/* Kubernetes and Docker describe a service called joblight so. */
+/* Kubernetes and Docker set these for a service called joblight. */
 static bool is_from_platform(const char *name)
 {
 	return strcmp(name, "JOBLIGHT_PORT") == 0 || begins_with(name, "JOBLIGHT_PORT_") ||
@@ -45,7 +45,7 @@ static size_t min_of(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* How many characters must be added, taken away or changed (Levenshtein). */
+/* The number of characters to add, remove or change (Levenshtein distance). */
 static size_t distance(const char *a, const char *b)
 {
 	size_t width = strlen(b), row[NAME_MAX_LEN + 1];
@@ -66,7 +66,7 @@ static size_t distance(const char *a, const char *b)
 	return row[width];
 }
 
-/* Whether it is a setting's; if not, `nearest` is the name most like it. */
+/* Whether it is the name of a setting; if not, `nearest` is the most similar one. */
 static bool find(const char *const *flags, size_t count, const char *name, char *nearest,
                  size_t size)
 {
@@ -104,9 +104,10 @@ bool environment_check(const char *const *flags, size_t count)
 			append_name(ignored, sizeof(ignored), name);
 		} else if (!is_own_tool(name) &&
 		           !find(flags, count, name, nearest, sizeof(nearest))) {
-			fprintf(stderr,
-			        "joblight: %s in the environment is no setting; did you mean %s?\n",
-			        name, nearest);
+			fprintf(
+			    stderr,
+			    "joblight: %s in the environment is not a setting; did you mean %s?\n",
+			    name, nearest);
 			ok = false;
 		}
 	}

@@ -15,7 +15,7 @@ bool process_open_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (is_closed(fd) &&
-		    open("/dev/null", O_RDWR) != fd) /* open() takes the lowest free number */
+		    open("/dev/null", O_RDWR) != fd) /* open() returns the lowest free number */
 			return false;
 	return true;
 }
@@ -23,8 +23,8 @@ bool process_open_standard_descriptors(void)
 void process_ignore_signals(void)
 {
 	static const int ignored[] = {
-		SIGPIPE, SIGHUP,  SIGXFSZ, /* a file size limit is an error of the store, not an end
-		                            */
+		SIGPIPE, SIGHUP,  SIGXFSZ, /* a file size limit is an error of the store, not the
+		                              end of the process */
 		SIGUSR1, SIGUSR2, SIGALRM, SIGQUIT, SIGVTALRM, SIGPROF, SIGIO,
 	};
 

@@ -1,18 +1,17 @@
-/* What the process needs before it does anything else.  Main thread only. */
+/* What the process must do before anything else.  Main thread only. */
 #ifndef JOBLIGHT_SERVE_PROCESS_H
 #define JOBLIGHT_SERVE_PROCESS_H
 
 #include <stdbool.h>
 
 /*
- * Opens descriptors 0, 1 and 2 on /dev/null where they are closed.  Otherwise the next file opened
- * would get one of these numbers: the database as standard error, and the log in its first page.
- * False: /dev/null cannot be opened, and nothing else may be.
+ * Opens /dev/null as descriptors 0, 1 and 2 where they are closed.  Otherwise the next file opened
+ * would get one of these numbers: the database would be standard error, and the log would be
+ * written into its first page.  False: /dev/null cannot be opened, and nothing else may be.
  */
 bool process_open_standard_descriptors(void);
 
-/* Ignores the signals that would end the process without being meant to: all but SIGTERM and
- * SIGINT. */
+/* Ignores the signals that would end the process unintentionally: all but SIGTERM and SIGINT. */
 void process_ignore_signals(void);
 
 #endif

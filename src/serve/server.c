@@ -21,7 +21,7 @@
 #include "joblight/work/writer.h"
 
 #define HOST_MAX 256
-#define READERS_MAX 64 /* the most that config.def allows */
+#define READERS_MAX 64 /* the maximum in config.def */
 #define LARGE_BLOCK (1024 * 1024)
 
 struct server {
@@ -34,7 +34,7 @@ struct server {
 	struct bus *bus;
 	struct loops *loops;
 	struct service service;
-	struct store *sessions[READERS_MAX]; /* the reader's, when it has started */
+	struct store *sessions[READERS_MAX]; /* owned by the reader once it has started */
 	unsigned readers;
 };
 
@@ -97,21 +97,23 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 	if (is_loopback(host))
 		return true;
 	if (!c->insecure) {
-		fprintf(stderr,
-		        "joblight: %s is not a loopback address and there are no keys: anybody who "
-		        "reaches it could "
-		        "write.\n"
-		        "Listen on 127.0.0.1 behind a proxy, or say --insecure\n",
-		        host);
+		fprintf(
+		    stderr,
+		    "joblight: %s is not a loopback address and there are no keys: anybody who can "
+		    "reach it could write.\n"
+		    "Listen on 127.0.0.1 behind a proxy, or pass --insecure\n",
+		    host);
 		return false;
 	}
-	log_warn("anybody who reaches this address can read and write: --insecure", "listen",
+	log_warn("anybody who can reach this address can read and write: --insecure", "listen",
 	         c->listen);
 	return true;
 }
 
-/* What is left is for the kernel's side of the connections, and for the page cache that the store
- * lives on. */
+/*
+ * The rest is for the kernel's side of the connections, and for the page cache, which the store
+ * depends on.
+ */
 static void set_memory_defaults(struct limits *limits)
 {
 	if (!limits->memory_bytes)
@@ -120,8 +122,10 @@ static void set_memory_defaults(struct limits *limits)
 		limits->snapshot_bytes = limits->memory_bytes / 4;
 	if (!limits->replies_bytes)
 		limits->replies_bytes = limits->memory_bytes / 4;
-	/* Large blocks are the system's again as soon as they are freed; the allocator would learn
-	 * to keep them. */
+	/*
+	 * Returns large blocks to the system as soon as they are freed; by default the allocator
+	 * would adapt and keep them.
+	 */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
 }
@@ -147,8 +151,7 @@ static bool open_store(struct server *s, const struct config *c)
 	return true;
 }
 
-/* The loops are made by now, because the writer may have something to tell them at once; they run
- * last. */
+/* The loops exist by now, because the writer may publish at once; they are started last. */
 static void start_threads(struct server *s)
 {
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
@@ -198,14 +201,14 @@ static void announce(const struct server *s, const struct config *c, const char 
 	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
 }
 
-#define SAME_SIGNAL_MS 1000 /* supervisors and terminals send one wish to stop more than once */
+#define SAME_SIGNAL_MS 1000 /* supervisors and terminals may send the same signal several times */
 
 struct second_signal {
 	sigset_t signals;
-	uint64_t first_ms; /* when the first one came, monotonic */
+	uint64_t first_ms; /* when the first signal came, monotonic */
 };
 
-/* The first signal drains; another one, later than SAME_SIGNAL_MS, ends at once. */
+/* The first signal drains; a second one, later than SAME_SIGNAL_MS, ends the process at once. */
 static void *exit_on_second_signal(void *context)
 {
 	const struct second_signal *s = context;
@@ -220,7 +223,7 @@ static void *exit_on_second_signal(void *context)
 
 static void wait_for_signal(const sigset_t *signals)
 {
-	static struct second_signal second; /* outlives the main thread's part in it */
+	static struct second_signal second; /* outlives this function */
 	int number;
 	pthread_t thread;
 
@@ -246,7 +249,7 @@ static void stop(struct server *s)
 	log_info("stopped");
 }
 
-/* Threads inherit the mask: signals come to the main thread only. */
+/* Threads inherit the mask, so signals are delivered to the main thread only. */
 static void block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);

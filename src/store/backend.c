@@ -5,7 +5,7 @@
 #include "database.h"
 #include "joblight/base/log.h"
 
-/* The last one takes every location. */
+/* The last one accepts every location. */
 static const struct backend *const backends[] = { &memory_backend, &sqlite_backend };
 
 struct database *database_open(const char *location, enum durability durability, char *error,

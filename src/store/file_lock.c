@@ -20,8 +20,10 @@
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list held = { &held, &held };
 
-/* The process that has the flock() on this file, or 0 when it cannot be seen (another PID
- * namespace). */
+/*
+ * The process that holds the flock() on this file, or 0 when it is not visible (another PID
+ * namespace).
+ */
 static long holder_of(const struct stat *file)
 {
 	FILE *locks = fopen("/proc/locks", "re");
@@ -63,14 +65,16 @@ static bool held_here(const struct stat *file)
 	return false;
 }
 
-/* Judges what is there before it is opened: opening a FIFO would wait, closing a database drops
- * locks. */
+/*
+ * Checks what is there before it is opened: opening a FIFO would block, and closing a database
+ * drops locks.
+ */
 static bool usable(const char *location, char *error, size_t error_len)
 {
 	struct stat file;
 
 	if (stat(location, &file) < 0)
-		return true; /* open() says it better */
+		return true; /* the error of open() is more precise */
 	if (S_ISDIR(file.st_mode))
 		snprintf(error, error_len, "cannot open %s: it is a directory; name a file in it",
 		         location);
@@ -79,7 +83,8 @@ static bool usable(const char *location, char *error, size_t error_len)
 	else if (held_here(&file))
 		refuse(location, getpid(), error, error_len);
 	else if (!(file.st_mode &
-	           (S_IWUSR | S_IWGRP | S_IWOTH))) /* root could, but somebody meant it */
+	           (S_IWUSR | S_IWGRP |
+	            S_IWOTH))) /* root could write it, but somebody made it read-only on purpose */
 		snprintf(error, error_len,
 		         "cannot open %s: the file is read-only; make it writable (chmod u+w)",
 		         location);
@@ -96,8 +101,7 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 
 	struct stat there;
 
-	if (cause == ENOENT &&
-	    stat(directory, &there) == 0) /* /proc, or a link that leads nowhere */
+	if (cause == ENOENT && stat(directory, &there) == 0) /* /proc, or a dangling link */
 		snprintf(error, error_len,
 		         "cannot open %s: no file can be made there; name one in another directory",
 		         location);
@@ -119,8 +123,9 @@ static bool open_failed(const char *location, char *error, size_t error_len)
 	return false;
 }
 
-/* Descriptors 0 to 2 may be closed, and what is written to them then would be written into this
- * file. */
+/*
+ * Descriptors 0 to 2 may be closed; what is then written to them would be written into this file.
+ */
 static int above_standard(int fd)
 {
 	if (fd < 0 || fd > STDERR_FILENO)
@@ -132,7 +137,7 @@ static int above_standard(int fd)
 	return moved;
 }
 
-/* Opens (and makes) a file and locks it; -1 with a message. */
+/* Opens or creates a file and locks it; -1 with a message on failure. */
 static int open_locked(const char *path, int flags, const char *location, char *error,
                        size_t error_len)
 {

@@ -1,5 +1,4 @@
-/* A file that has to stay where it is while it is open, although anybody may rename or remove it.
- */
+/* A file that must stay at its path while it is open, although others may rename or remove it. */
 #ifndef JOBLIGHT_STORE_FILE_PLACE_H
 #define JOBLIGHT_STORE_FILE_PLACE_H
 
@@ -7,21 +6,21 @@
 #include <sys/types.h>
 
 struct file_place {
-	char *path; /* owned; NULL: nothing is noted */
+	char *path; /* owned; NULL: no file is recorded */
 	dev_t device;
 	ino_t inode;
 };
 
 /*
- * Notes which file `path` leads to; the path becomes the place's own.  False with errno when there
- * is none. The inode cannot become another file's as long as somebody here has the file open.
+ * Records which file `path` leads to, and takes ownership of the path.  False with errno when there
+ * is none. The inode cannot be reused as long as this process has the file open.
  */
 bool file_place_note(struct file_place *place, char *path);
-/* Whether the path still leads to that file.  A place with nothing noted holds.  Any thread. */
+/* Whether the path still leads to that file; true when no file is recorded.  Any thread. */
 bool file_place_holds(const struct file_place *place);
 void file_place_forget(struct file_place *place);
 
 char *path_with_suffix(const char *path,
-                       const char *suffix); /* one after the other; the caller's own */
+                       const char *suffix); /* the two joined; the caller owns the result */
 
 #endif

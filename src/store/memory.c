@@ -1,5 +1,6 @@
 /*
- * The smallest true store: everything in memory, gone with the process.  memory.h tells how.
+ * The smallest complete store: all data is in memory and is lost with the process.  memory.h
+ * describes it.
  */
 #include "memory.h"
 
@@ -96,7 +97,7 @@ static bool takes(const char *location)
 	return strcmp(location, ":memory:") == 0;
 }
 
-/* A steady stream of readers must not keep the writer out. */
+/* Readers that keep coming must not starve the writer. */
 static void lock_init(pthread_rwlock_t *lock)
 {
 	pthread_rwlockattr_t kind;
@@ -113,7 +114,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	struct memory *m = xcalloc(1, sizeof *m);
 
 	(void)location;
-	(void)durability; /* as long as the process is all there is */
+	(void)durability; /* data lives only as long as the process */
 	(void)error;
 	(void)error_len;
 	lock_init(&m->lock);

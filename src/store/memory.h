@@ -1,12 +1,12 @@
 /*
- * The memory store's own header: memory_items.c has the items and the steps of a transaction,
- * memory.c the sessions and the backend, memory_rows.c the row operations of store.h.
+ * The private header of the memory store: memory_items.c has the items and the steps of a
+ * transaction, memory.c the sessions and the backend, memory_rows.c the operations on rows.
  *
- * A row is an item under a name in one hash table, and an item also lies in its group's order (a
- * job's tasks, deliverables and events; all answers).  Rows are never changed in place: a put swaps
- * the pointer and notes the old one, so that rollback swaps back and commit frees.  The writer
- * holds the lock from begin to commit, readers share it from begin to commit, which is all there is
- * to snapshots.
+ * A row is an item with a name in one hash table.  An item is also in the list of its group (the
+ * tasks, deliverables and events of a job; all answers).  Rows are never changed in place: a put
+ * replaces the pointer and records the old row, so that rollback restores it and commit frees it.
+ * The writer holds the lock from begin to commit, and readers share it from begin to commit; that
+ * is how they get a snapshot.
  */
 #ifndef JOBLIGHT_STORE_MEMORY_H
 #define JOBLIGHT_STORE_MEMORY_H
@@ -25,43 +25,43 @@ enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER 
 struct name {
 	size_t len;
 	char bytes[2 + sizeof(int64_t) + ID_MAX +
-	           KEY_MAX]; /* kind, job, id; of answers: kind, scope, NUL, key */
+	           KEY_MAX]; /* kind, job, id; for answers: kind, scope, NUL, key */
 };
 
 struct item {
 	struct list in_order;
 	UT_hash_handle hh;
-	void *row; /* of its kind; NULL: not there yet, or removed by the open transaction */
+	void *row; /* of its kind; NULL: not yet put, or removed by the open transaction */
 	enum item_kind kind;
 	char *name;
 };
 
 struct job {
-	struct item item; /* in_order: in memory.deleted, when it is */
+	struct item item; /* in_order: in memory.deleted after the job was deleted */
 	int64_t key;
 	struct list tasks, deliverables, events, answers;
 };
 
 struct answer {
 	struct item item;
-	struct list of_job; /* in its job's answers, when its scope is a job's */
+	struct list of_job; /* in the answers of its job, when its scope is that of a job */
 };
 
 struct task {
 	struct item item;
 	int64_t job;
-	struct list with_deadline; /* in memory.with_deadline, while its row has a stall_at */
+	struct list with_deadline; /* in memory.with_deadline while its row has a stall_at */
 };
 
 struct memory {
 	struct database base;
 	pthread_rwlock_t lock;
 	struct item *items;
-	struct job **jobs; /* by key, from 1 */
+	struct job **jobs; /* by key - 1 */
 	size_t job_count, job_room;
 	struct list answers;
-	struct list deleted;                  /* jobs of which something is left */
-	struct clock_row clock, clock_before; /* clock_before: what a rollback returns to */
+	struct list deleted;                  /* deleted jobs of which some rows are left */
+	struct clock_row clock, clock_before; /* clock_before: the value that a rollback restores */
 	struct list with_deadline;
 	struct list steps;
 };
@@ -70,7 +70,7 @@ struct session {
 	struct store base;
 	struct memory *memory;
 	bool writer, open;
-	enum store_result failed; /* this transaction, so that no part of it is committed */
+	enum store_result failed; /* of this transaction, so that no part of it is committed */
 };
 
 static inline struct session *memory_session(struct store *s)
@@ -87,22 +87,26 @@ static inline struct memory *memory_of(struct store *s)
 }
 
 struct item *item_find(struct memory *m, const struct name *name);
-/* A new item under the name, at the end of the group (NULL: of none), without a row yet: put one.
- */
+/* Makes a new item at the end of the group (NULL: of no group).  It has no row until one is put. */
 struct item *item_new(struct memory *m, enum item_kind kind, const struct name *name,
                       struct list *group);
-/* Gives the item of this name (made when there is none) another row, which is now the item's. */
+/* Puts a row into the item of this name, which is made if missing.  The item then owns the row. */
 struct item *item_put(struct memory *m, enum item_kind kind, const struct name *name,
                       struct list *group, void *row);
-/* Removes it for the rest of the transaction, and for good with the commit; another one may take
- * its name. */
+/*
+ * Removes the item for the rest of the transaction, and for good with the commit.  Its name can be
+ * used again at once.
+ */
 void item_drop(struct memory *m, struct item *item);
-/* A deleted job of which nothing is left. */
+/* Frees a deleted job of which no rows are left. */
 void job_forget(struct memory *m, struct job *job);
 /* Frees every item.  Jobs are freed last, because the lists of their items are in them. */
 void items_free(struct memory *m);
 
-/* The end of the writer's transaction: its steps are made final, or undone, the last one first. */
+/*
+ * Ends the transaction of the writer: its steps become final, or they are undone, the last one
+ * first.
+ */
 void steps_keep(struct memory *m);
 void steps_undo(struct memory *m);
 

@@ -17,7 +17,7 @@ static void row_free(enum item_kind kind, void *row)
 		deliverable_row_finish(row);
 	else if (row && kind == ITEM_ANSWER)
 		free(((struct idempotency_row *)row)->body);
-	free(row); /* an event's JSON lies behind it */
+	free(row); /* the JSON of an event is in the same allocation */
 }
 
 struct item *item_find(struct memory *m, const struct name *name)
@@ -55,7 +55,7 @@ struct item *item_new(struct memory *m, enum item_kind kind, const struct name *
 	return item;
 }
 
-/* Every change of an item's row comes through here. */
+/* Every change of the row of an item goes through here. */
 static void item_set(struct memory *m, struct item *item, void *row)
 {
 	struct task *task = (struct task *)item;
@@ -129,7 +129,7 @@ static void step_undo(struct memory *m, struct step *step)
 		item_enter(m, item, item->hh.keylen);
 	row_free(item->kind, item->row);
 	item_set(m, item, step->old);
-	if (!item->row) { /* the step made it */
+	if (!item->row) { /* the step had made the item */
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its
 		 * neighbours */
 		HASH_DEL(m->items, item);
@@ -137,7 +137,7 @@ static void step_undo(struct memory *m, struct step *step)
 	}
 }
 
-/* A job stays behind, without a name or a row, until what hangs on it is removed too. */
+/* A deleted job keeps its item, without a name and a row, until all its rows are removed. */
 static void step_keep(struct memory *m, struct step *step)
 {
 	row_free(step->item->kind, step->old);

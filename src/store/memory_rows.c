@@ -1,6 +1,4 @@
-/*
- * The row operations of the memory store.
- */
+/* The operations on rows of the memory store. */
 #include <stdio.h>
 
 #include "joblight/base/xalloc.h"
@@ -165,7 +163,7 @@ enum store_result memory_task_get(struct store *base, int64_t job, const char *i
 	return STORE_OK;
 }
 
-/* Moves it before those of its group that come after it. */
+/* Moves the item before those of its group with a higher position. */
 static void task_place(struct item *item, struct list *group)
 {
 	const struct task_row *row = item->row;
@@ -337,8 +335,8 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 }
 
 /*
- * Where a walk starts; the group's head when nothing is left.  A log has no holes, so when the
- * event next to `from` is not there, either all of them are to be walked or none.
+ * Where a walk starts; the head of the group when it visits nothing.  A log has no gaps, so when
+ * the event next to `from` does not exist, the walk visits either all events or none.
  */
 static struct list *event_start(struct memory *m, struct job *job, uint64_t from, bool descending)
 {
@@ -436,7 +434,7 @@ static bool job_is_empty(const struct job *job)
 	       list_empty(&job->events) && list_empty(&job->answers);
 }
 
-/* Forgetting an empty one is no step of the transaction: there is nothing to be seen of it. */
+/* Freeing a job without rows is not a step of the transaction, because nobody can see it. */
 static void sweep_deleted(struct memory *m, size_t *budget)
 {
 	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget;

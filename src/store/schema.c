@@ -1,6 +1,6 @@
 /*
- * Embeds the schema.  The build gives the path as the string literal JOBLIGHT_SCHEMA_SQLITE, and
- * this file has to be compiled again when the SQL changes.
+ * Embeds the schema.  The build passes the path as the string literal JOBLIGHT_SCHEMA_SQLITE; this
+ * file must be compiled again when the SQL changes.
  */
 #include "schema.h"
 

@@ -1,4 +1,4 @@
-/* The SQL files of this folder, carried inside the program. */
+/* The SQL files of this folder, embedded in the program. */
 #ifndef JOBLIGHT_STORE_SCHEMA_H
 #define JOBLIGHT_STORE_SCHEMA_H
 

@@ -1,11 +1,11 @@
 -- The tables of a joblight database, schema version 2 (sqlite.h has the number).
 --
--- Statuses and event types are the numbers of model.h, times are Unix milliseconds and 0 means "not yet".
--- Everything of a job hangs on its `key`, which rises with creation and is never used again, so that rows
--- of a deleted job can never be taken for those of a later one under the same id.  Nothing but joblight
--- writes here, so foreign keys are not declared.
+-- Statuses and event types are the numbers of model.h.  Times are Unix milliseconds; 0 means "not yet".
+-- The rows of a job refer to its `key`, which increases with each new job and is never reused, so that rows
+-- of a deleted job can never be mistaken for those of a later job with the same id.  Only joblight writes
+-- here, so foreign keys are not declared.
 
--- Long texts come last: an update that changes only numbers then leaves their overflow pages alone.
+-- Long texts come last: an update that changes only numbers then does not touch their overflow pages.
 CREATE TABLE jobs (
 	key INTEGER PRIMARY KEY AUTOINCREMENT,
 	id TEXT NOT NULL UNIQUE,
@@ -25,16 +25,16 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_by_status ON jobs (status, key);
 
--- What the pruner looks for: ended jobs that hold more than their last event, by age and by length.
+-- For the pruner: ended jobs that hold more than their last event, by age and by length.
 CREATE INDEX jobs_prunable_by_end ON jobs (ended) WHERE ended > 0 AND first < seq;
 CREATE INDEX jobs_prunable_by_length ON jobs (seq - first) WHERE ended > 0 AND first < seq;
 
--- Jobs whose other rows are still to be removed, which takes many steps.
+-- Deleted jobs of which some rows are still to be removed, which takes many steps.
 CREATE TABLE deleted_jobs (
 	key INTEGER PRIMARY KEY
 ) STRICT;
 
--- By position, because a snapshot lists all of them in this order.
+-- By position, because a snapshot lists the tasks in this order.
 CREATE TABLE tasks (
 	job INTEGER NOT NULL,
 	position INTEGER NOT NULL,
@@ -56,12 +56,12 @@ CREATE TABLE tasks (
 
 CREATE UNIQUE INDEX tasks_by_id ON tasks (job, id);
 
--- Who is waited for.  Few tasks have a timeout, and only while they are in progress.
+-- Tasks with a deadline.  Few tasks have one, and only while they are in progress.
 CREATE INDEX tasks_by_stall ON tasks (stall_at) WHERE stall_at > 0;
 
--- The event log.  It keeps its rowid: rows are then appended in order of commit, whatever job they are of, and
--- only the small index entries go to where their job is.  Without a rowid each event would split pages in the
--- middle of its job's rows; that halves the rate of writing with a hundred active jobs.
+-- The event log.  It keeps its rowid: rows are then appended in the order of the commits, for all jobs, and
+-- only the small index entries are inserted next to those of their job.  Without a rowid each event would split
+-- pages in the middle of the rows of its job, which halves the write rate with a hundred active jobs.
 CREATE TABLE job_activity (
 	job INTEGER NOT NULL,
 	seq INTEGER NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_by_time ON idempotency (time);
 
--- One row: what the clocks showed when they were last compared, see timeline.h.
+-- One row: the readings of the clocks when they were last compared; see timeline.h.
 CREATE TABLE clock (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
 	boot TEXT NOT NULL,

@@ -1,10 +1,11 @@
 /*
- * The standard store: one SQLite file in WAL mode.
+ * The default store: one SQLite file in WAL mode.
  *
- * One session writes and it alone checkpoints, outside transactions: before 3.51 SQLite could lose
+ * One session writes, and only it checkpoints, outside transactions: before 3.51 SQLite could lose
  * pages when one connection checkpointed while another restarted the WAL.  (wal_copy.h has the one
- * exception, in which nobody can restart it.)  Readers are opened read-only and each has a snapshot
- * from begin() to commit() or rollback(); they never wait for the writer nor it for them.
+ * exception, in which no connection can restart it.)  Readers are opened read-only, and each has a
+ * snapshot from begin() to commit() or rollback().  Readers and the writer never wait for each
+ * other.
  */
 #include "sqlite.h"
 
@@ -23,9 +24,9 @@
 #define READER_WAIT_MS 100
 
 /*
- * No memory map: an I/O error in it would be a SIGBUS instead of a 503.  The kernel has the file
- * cached anyway, ours only has to hold what one large transaction changes (writer) or one walk
- * touches (reader).
+ * No memory map: an I/O error in it would be a SIGBUS instead of a 503.  The kernel caches the file
+ * anyway; the page cache of SQLite only has to hold what one large transaction changes (writer) or
+ * one walk reads (reader).
  */
 #define COMMON_PRAGMAS "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
 #define WRITER_PRAGMAS                                                                             \
@@ -40,8 +41,10 @@ struct sqlite_database {
 
 /* ---- the log ---- */
 
-/* SQLite tells about every failed statement; who ran it logs that.  Its own notices are worth a
- * line. */
+/*
+ * SQLite reports every failed statement here, and the caller of the statement logs it, so only
+ * notices and warnings of SQLite are logged above debug level.
+ */
 static void on_log(void *unused, int code, const char *message)
 {
 	(void)unused;
@@ -56,7 +59,8 @@ static void on_log(void *unused, int code, const char *message)
 static void configure(void)
 {
 	sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL);
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a mutex all threads would share */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+	               0); /* it needs a mutex that all threads would share */
 }
 
 /* ---- transactions ---- */
@@ -70,7 +74,7 @@ static void session_rollback(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
 
-	if (!sqlite3_get_autocommit(s->db)) /* SQLite may have done it by itself */
+	if (!sqlite3_get_autocommit(s->db)) /* SQLite may have rolled back by itself */
 		run(s, STATEMENT_ROLLBACK);
 	s->open = false;
 	s->failed = STORE_OK;
@@ -88,7 +92,8 @@ static enum store_result session_begin(struct store *base)
 	errno = 0;
 	r = run(s, s->writer ? STATEMENT_BEGIN_WRITING : STATEMENT_BEGIN_READING);
 	if (r == STORE_OK && !s->writer)
-		r = run(s, STATEMENT_SNAPSHOT); /* BEGIN alone takes it with the first read */
+		r = run(s, STATEMENT_SNAPSHOT); /* BEGIN alone would take the snapshot with the
+		                                   first read */
 	if (r != STORE_OK)
 		session_rollback(base);
 	else
@@ -106,7 +111,8 @@ static enum store_result session_commit(struct store *base)
 		return s->failed;
 	r = run(s, STATEMENT_COMMIT);
 	if (r == STORE_OK)
-		r = sqlite_check_places_sometimes(s); /* the caller must not call it durable */
+		r = sqlite_check_places_sometimes(
+		    s); /* a commit into a removed file is not durable */
 	if (r == STORE_OK)
 		s->open = false;
 	return r;
@@ -157,7 +163,7 @@ static void harden(sqlite3 *db, bool writer)
 	sqlite3_busy_timeout(db, writer ? SQLITE_WRITER_WAIT_MS : READER_WAIT_MS);
 }
 
-/* Says in words that help what SQLite found wrong with the file; false. */
+/* Describes what SQLite found wrong with the file, and what to do; returns false. */
 static bool explain(struct sqlite_session *s, const char *path, int code, char *error,
                     size_t error_len)
 {
@@ -187,7 +193,7 @@ static bool explain(struct sqlite_session *s, const char *path, int code, char *
 	return false;
 }
 
-/* Makes the connection; the file is not read yet. */
+/* Opens the connection; the file is not read yet. */
 static int session_connect(struct sqlite_session *s, const char *path, bool writer)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
@@ -231,7 +237,7 @@ static int identify(sqlite3 *db, struct identity *found)
 	return code;
 }
 
-/* Whether the file is ours or empty; it has not been changed yet. */
+/* Whether the file is a joblight database or empty; it has not been changed yet. */
 static bool acceptable(const struct identity *found, const char *path, char *error,
                        size_t error_len)
 {
@@ -283,7 +289,10 @@ static int create_schema(sqlite3 *db)
 	return code == SQLITE_OK ? sqlite3_exec(db, marks, NULL, NULL, NULL) : code;
 }
 
-/* Version 1 scoped idempotency keys by the job's id, and deleted a job's rows with the job. */
+/*
+ * Version 1 used the id of the job as the scope of idempotency keys, and deleted the rows of a job
+ * together with the job.
+ */
 static const char from_version_1[] =
     "CREATE TABLE deleted_jobs (key INTEGER PRIMARY KEY) STRICT;"
     "CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, monotonic "
@@ -334,7 +343,7 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
 	if (code == SQLITE_OK)
 		code = sqlite_statements_prepare(s);
-	if (code == SQLITE_OK) /* both files beside it are there by now */
+	if (code == SQLITE_OK) /* the -wal and the -shm file exist by now */
 		code = sqlite_note_places(s, path);
 	return code == SQLITE_OK || explain(s, path, code, error, error_len);
 }

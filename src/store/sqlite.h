@@ -1,8 +1,8 @@
 /*
- * The SQLite backend's own header.  sqlite.c opens, begins and commits; sqlite_wal.c checkpoints;
- * sqlite_error.c translates result codes;
- * sqlite_statements.def lists the statements, sqlite_statement.c prepares and steps them;
- * sqlite_rows.c and sqlite_prune.c hold the row operations of store.h.
+ * The private header of the SQLite store.  sqlite.c opens, begins and commits; sqlite_wal.c
+ * checkpoints; sqlite_error.c translates result codes; sqlite_statements.def lists the statements,
+ * sqlite_statement.c prepares and steps them; sqlite_rows.c and sqlite_prune.c hold the operations
+ * on rows.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
@@ -16,8 +16,10 @@
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
 #define SQLITE_SCHEMA_VERSION 2
-#define SQLITE_WRITER_WAIT_MS 250 /* for other programs that write into the file */
-#define SQLITE_SIDE_FILES 2       /* files that SQLite keeps beside the database */
+#define SQLITE_WRITER_WAIT_MS                                                                      \
+	250                 /* how long to wait for other programs that write into the file        \
+	                     */
+#define SQLITE_SIDE_FILES 2 /* the files that SQLite keeps next to the database */
 
 #define STATEMENT(name, sql) STATEMENT_##name,
 enum statement {
@@ -31,27 +33,27 @@ struct sqlite_session {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	bool writer;
-	const struct file_place *place;                  /* of the writer: the database; borrowed */
-	struct file_place side_files[SQLITE_SIDE_FILES]; /* of the writer: its WAL and its shm */
-	bool open;                                       /* between begin and commit or rollback */
+	const struct file_place *place; /* writer only: the database; borrowed */
+	struct file_place
+	    side_files[SQLITE_SIDE_FILES]; /* writer only: the -wal and the -shm file */
+	bool open;                         /* between begin and commit or rollback */
 	/*
-	 * The first failure of this transaction.  SQLite may have rolled back by itself then, and
-	 * whatever came after it would commit alone; so everything until rollback answers with
-	 * this.
+	 * The first failure of this transaction.  SQLite may then have rolled back by itself, and
+	 * what came after it would be committed alone; so everything until rollback returns this.
 	 */
 	enum store_result failed;
 	/*
-	 * Of the writer, in pages: the WAL after the last commit and when it was last checkpointed,
-	 * and how many of it are known to be in the database.
+	 * Writer only, in pages: the size of the WAL after the last commit and at the last
+	 * checkpoint, and how many of its pages are known to be in the database.
 	 */
 	int wal_pages, checkpointed_pages, copied_pages;
 	struct wal_copy copy;
-	unsigned copies; /* since the WAL began again */
+	unsigned copies; /* since the WAL was restarted */
 	uint64_t truncate_pause_ms,
-	    truncate_due; /* while a reader is in the way of starting the WAL again; 0 */
+	    truncate_due; /* while a reader prevents restarting the WAL; else 0 */
 	int page_size;
-	uint64_t places_checked; /* when all files were found in their places */
-	bool rescued;            /* what a WAL that was taken away holds is in the database */
+	uint64_t places_checked; /* when all files were last found in their places */
+	bool rescued;            /* the content of a WAL that was removed is in the database */
 };
 
 /* ---- sqlite_error.c ---- */
@@ -68,18 +70,19 @@ enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *
 
 /* ---- sqlite_wal.c, all of the writer ---- */
 
-void sqlite_watch_wal(struct sqlite_session *s); /* before the first commit */
-/* Notes where the files beside the database are; they have to be there.  SQLite's code. */
+void sqlite_watch_wal(struct sqlite_session *s); /* call it before the first commit */
+/* Records the side files, which must exist.  Returns SQLite's code. */
 int sqlite_note_places(struct sqlite_session *s, const char *path);
 void sqlite_forget_places(struct sqlite_session *s);
 /*
- * Between transactions: BROKEN when the database or a file beside it is not where it was, because
- * what is written into a file without a name is lost with the process.  Readers are always OK.
+ * Call it between transactions.  BROKEN when the database or a side file is not where it was: data
+ * written to a file without a name is lost with the process.  Readers always get OK.
  */
 enum store_result sqlite_check_places(struct sqlite_session *s);
-enum store_result sqlite_check_places_sometimes(struct sqlite_session *s); /* OK when it just was */
+enum store_result sqlite_check_places_sometimes(
+    struct sqlite_session *s); /* OK without checking if it was checked a moment ago */
 enum store_result sqlite_checkpoint(struct store *s);
-void sqlite_last_checkpoint(struct sqlite_session *s); /* before it is closed */
+void sqlite_last_checkpoint(struct sqlite_session *s); /* call it before closing */
 
 /* ---- sqlite_statement.c ---- */
 
@@ -89,12 +92,12 @@ void sqlite_statements_finish(struct sqlite_session *s);
 /* Steps a bound statement once and resets it. */
 enum store_result sqlite_run(struct sqlite_session *s, sqlite3_stmt *st);
 /*
- * Resets a statement that was stepped to `code` after `rows` rows: NONE when there were none.
- * `intact` is false when the last row made no sense.
+ * Resets a statement that was stepped to `code` after `rows` rows; NONE when there were no rows.
+ * `intact` is false when the last row was invalid.
  */
 enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int code, size_t rows,
                                 bool intact);
-/* A failure that SQLite does not know about, with one of its codes. */
+/* Records a failure that SQLite did not detect, with one of SQLite's codes. */
 enum store_result sqlite_spoil(struct sqlite_session *s, int code, const char *doing);
 
 static inline struct sqlite_session *sqlite_session(struct store *s)

@@ -20,7 +20,7 @@ enum store_result sqlite_result_of(int code)
 	case SQLITE_NOMEM:
 	case SQLITE_INTERRUPT:
 		return STORE_BUSY;
-	default: /* CORRUPT, NOTADB, READONLY, and what only a mistake of ours can bring */
+	default: /* CORRUPT, NOTADB, READONLY, and codes that only a bug can cause */
 		return STORE_BROKEN;
 	}
 }

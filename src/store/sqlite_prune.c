@@ -1,14 +1,12 @@
-/*
- * Removing what nobody can ask for any more, in steps of a bounded number of rows.
- */
+/* Removes rows that can no longer be requested, in steps of a bounded number of rows. */
 #include "sqlite.h"
 
 struct prunable {
 	int64_t job;
-	uint64_t first, last; /* what may go: first .. last - 1 */
+	uint64_t first, last; /* events that may be removed: first .. last - 1 */
 };
 
-/* Removes at most `budget` rows of a deleted job by one of its statements. */
+/* Removes at most `budget` rows of a deleted job with one statement. */
 static enum store_result sweep_rows(struct sqlite_session *s, enum statement which, int64_t job,
                                     size_t *budget)
 {
@@ -23,7 +21,7 @@ static enum store_result sweep_rows(struct sqlite_session *s, enum statement whi
 	return r;
 }
 
-/* What is left of a deleted job, and its mark when that was all. */
+/* Removes what is left of a deleted job, and its mark when nothing is left. */
 static enum store_result sweep_job(struct sqlite_session *s, int64_t job, size_t *budget)
 {
 	static const enum statement steps[] = { STATEMENT_TASKS_DELETE,
@@ -68,7 +66,7 @@ static enum store_result prune_answers(struct sqlite_session *s, int64_t before,
 	return r;
 }
 
-/* The next job to take events from; at least `keep` of them stay. */
+/* Finds the next job to remove events of; at least `keep` of them stay. */
 static enum store_result prune_next(struct sqlite_session *s, enum statement which, int64_t bound,
                                     uint64_t keep, struct prunable *found)
 {

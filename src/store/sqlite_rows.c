@@ -1,7 +1,7 @@
 /*
- * The row operations.  One statement and one step per row: texts are bound where they lie
- * (SQLITE_STATIC) and read where SQLite has them, so a row costs no allocation of ours.  Every
- * operation leaves its statement reset.
+ * The operations on rows.  Each row takes one statement and one step.  Texts are bound without a
+ * copy (SQLITE_STATIC) and read from SQLite's memory, so a row costs no allocation here.  Every
+ * operation resets its statement.
  */
 #include "joblight/base/xalloc.h"
 #include "sqlite.h"
@@ -32,7 +32,7 @@ struct walk {
 	sqlite3_stmt *st; /* bound */
 	size_t rows;
 	int code;
-	bool torn; /* the last row made no sense */
+	bool torn; /* the last row was invalid */
 };
 
 static bool walk_step(struct walk *w)
@@ -55,7 +55,7 @@ static enum store_result walk_end(struct sqlite_session *s, const struct walk *w
 
 /* ---- jobs ---- */
 
-/* Borrows the texts; false when the row makes no sense. */
+/* Borrows the texts; false when the row is invalid. */
 static bool job_from(sqlite3_stmt *st, struct job_row *row)
 {
 	int status = sqlite3_column_int(st, 3);
@@ -157,7 +157,9 @@ static enum store_result run_with_key(struct sqlite_session *s, enum statement w
 	return sqlite_run(s, s->statements[which]);
 }
 
-/* Its row only: sqlite_prune() removes the others step by step, and nobody finds them without it.
+/*
+ * Deletes only the row of the job: sqlite_prune() removes the others step by step, and they cannot
+ * be found without it.
  */
 enum store_result sqlite_job_delete(struct store *base, const struct job_row *row)
 {
@@ -193,7 +195,7 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 
 /* ---- tasks ---- */
 
-/* Numbers that a task may be without: -1 in a row, NULL in the table. */
+/* Optional numbers of a task: -1 in a row, NULL in the table. */
 static int64_t number_or_none(sqlite3_stmt *st, int at)
 {
 	return sqlite3_column_type(st, at) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, at);
@@ -276,7 +278,7 @@ enum store_result sqlite_task_put(struct store *base, int64_t job, const struct 
 	bind_text(st, 14, row->title);
 	bind_text(st, 15, row->note);
 	r = sqlite_run(s, st);
-	if (r == STORE_OK && !sqlite3_changes(s->db)) /* the position is another task's */
+	if (r == STORE_OK && !sqlite3_changes(s->db)) /* another task has this position */
 		return sqlite_spoil(s, SQLITE_CONSTRAINT, "writing a task");
 	return r;
 }
@@ -425,7 +427,7 @@ enum store_result sqlite_event_add(struct store *base, int64_t job, const struct
 	return sqlite_run(s, st);
 }
 
-/* The JSON is taken as a blob, because as a text SQLite copies it to add a NUL. */
+/* The JSON is read as a blob; read as a text, SQLite would copy it to add a NUL. */
 static bool event_from(sqlite3_stmt *st, struct event_row *row)
 {
 	int type = sqlite3_column_int(st, 1);

@@ -48,7 +48,7 @@ static enum store_result settle(struct sqlite_session *s, sqlite3_stmt *st, int 
 
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
 		r = sqlite_spoil(
-		    s, code, s->writer ? "writing" : "reading"); /* reset takes the words away */
+		    s, code, s->writer ? "writing" : "reading"); /* a reset clears the message */
 	sqlite3_reset(st);
 	return r;
 }

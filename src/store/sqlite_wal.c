@@ -1,6 +1,4 @@
-/*
- * The write-ahead log: copying it into the database, and the files that must stay where they are.
- */
+/* The write-ahead log: it is copied into the database, and the files must stay where they are. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -10,23 +8,26 @@
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
-	(16 << 20)   /* so much is copied by a thread of its own, and no write waits for it */
-#define COPIES_MAX 4 /* in a row; when as much is written meanwhile, the writer has to wait */
-#define TRUNCATE_BYTES (64 << 20) /* beyond it the WAL has to start again from its beginning */
+	(16 << 20)   /* this much is copied by a separate thread, and no write waits for it */
+#define COPIES_MAX 4 /* in a row; when as much is written meanwhile, the writer waits */
+#define TRUNCATE_BYTES                                                                             \
+	(64 << 20) /* above this size the WAL must be restarted from its beginning                 \
+	            */
 #define PLACES_MS                                                                                  \
-	20 /* so long a look at the files' places holds: three calls of stat(2) a commit cost */
+	20 /* a check of the files' places is valid this long; for each commit it would cost three \
+	      stat(2) */
 #define TRUNCATE_AGAIN_MS                                                                          \
-	50 /* the first pause after a reader was in the way; each is twice the one before */
+	50 /* the first pause after a reader was in the way; each next one is twice as long */
 #define TRUNCATE_REST_MS 10000 /* the longest pause */
-#define HELD_UP_MS 800         /* a pause as long as this is worth a line in the log */
+#define HELD_UP_MS 800         /* a pause of this length is logged */
 
 /* ---- places ---- */
 
 /*
- * SQLite makes both with the first connection and removes them with the last one, and the writer's
- * is open all the time.  A lost WAL takes with it what is not in the database yet.  Without the
- * same shm another program knows nothing of the server: it may start the WAL again and write over
- * what the server wrote.
+ * SQLite creates both with the first connection and removes them with the last one; the connection
+ * of the writer is open all the time.  If the WAL is lost, so is what is not in the database yet.
+ * Without the same shm, another program does not know that the server is there: it may restart the
+ * WAL and overwrite what the server wrote.
  */
 static const char *const suffixes[SQLITE_SIDE_FILES] = { "-wal", "-shm" };
 
@@ -44,7 +45,7 @@ void sqlite_forget_places(struct sqlite_session *s)
 		file_place_forget(&s->side_files[i]);
 }
 
-/* What a WAL without a name holds is copied into the database while it is still open. */
+/* Copies what a WAL without a name holds into the database while it is still open. */
 static void rescue(struct sqlite_session *s)
 {
 	int held = -1, copied = -1;
@@ -92,7 +93,7 @@ static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 
 	(void)db;
 	(void)schema;
-	if (pages < s->wal_pages) /* it started again from its beginning */
+	if (pages < s->wal_pages) /* it was restarted from its beginning */
 		s->checkpointed_pages = s->copied_pages = 0;
 	s->wal_pages = pages;
 	return SQLITE_OK;
@@ -103,7 +104,7 @@ void sqlite_watch_wal(struct sqlite_session *s)
 	sqlite3_wal_hook(s->db, on_wal, s);
 }
 
-/* Nobody is waited for: who writes next would wait with us. */
+/* Waits for no other session: the next writer would wait too. */
 static int checkpoint_now(struct sqlite_session *s, int mode)
 {
 	int code, frames, copied;
@@ -116,8 +117,8 @@ static int checkpoint_now(struct sqlite_session *s, int mode)
 		s->wal_pages = s->copied_pages = 0;
 	else if (copied > s->copied_pages)
 		s->copied_pages = copied;
-	s->checkpointed_pages =
-	    s->wal_pages; /* after a failure too: again when as much has been added */
+	s->checkpointed_pages = s->wal_pages; /* also after a failure: the next checkpoint is due
+	                                         when as much was added */
 	return code;
 }
 
@@ -131,7 +132,7 @@ static void pause_longer(struct sqlite_session *s, uint64_t now)
 	s->truncate_due = now + s->truncate_pause_ms;
 }
 
-/* Our own readers are done in a moment, so it is only told when it goes on. */
+/* The server's own readers finish soon, so this is reported only when it lasts. */
 static enum store_result held_up(struct sqlite_session *s, uint64_t now)
 {
 	pause_longer(s, now);
@@ -159,7 +160,10 @@ static enum store_result truncate_log(struct sqlite_session *s, uint64_t now)
 	return r;
 }
 
-/* What the copying thread did.  STORE_OK: all that it found is in the database. */
+/*
+ * Takes the result of the copying thread.  STORE_OK: all that was there when it began is in the
+ * database.
+ */
 static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
 {
 	struct wal_copy *c = &s->copy;
@@ -179,8 +183,7 @@ static enum store_result take_copy(struct sqlite_session *s, uint64_t now)
 	return r;
 }
 
-/* Copies without holding anybody up when there is much to copy.  False: the writer can do it
- * itself. */
+/* Starts a copying thread when there is much to copy.  False: the writer can copy by itself. */
 static bool copy_aside(struct sqlite_session *s)
 {
 	if (s->wal_pages - s->copied_pages < COPY_BYTES / s->page_size || s->copies >= COPIES_MAX ||
@@ -206,9 +209,9 @@ enum store_result sqlite_checkpoint(struct store *base)
 		r = take_copy(s, now);
 		if (r != STORE_OK)
 			return r;
-		grown = true; /* what was written meanwhile, and starting again */
+		grown = true; /* for what was written meanwhile, and to restart the WAL */
 	}
-	if (s->truncate_pause_ms && !large) { /* it has begun again from its beginning */
+	if (s->truncate_pause_ms && !large) { /* the WAL was restarted */
 		s->truncate_pause_ms = 0;
 		s->copies = 0;
 		return STORE_OK;
@@ -216,7 +219,7 @@ enum store_result sqlite_checkpoint(struct store *base)
 	bool truncate = large && (s->truncate_pause_ms ? now >= s->truncate_due : grown);
 	if (!truncate && !grown)
 		return STORE_NONE;
-	if (sqlite_check_places(s) != STORE_OK) /* who begins a transaction is told */
+	if (sqlite_check_places(s) != STORE_OK) /* the next begin() reports it */
 		return STORE_NONE;
 	if (copy_aside(s))
 		return STORE_NONE;
@@ -229,9 +232,9 @@ enum store_result sqlite_checkpoint(struct store *base)
 }
 
 /*
- * Closing the last connection copies and removes the WAL.  One that another program put there is
- * not ours to remove, and without the shm another program may have written over what ours says is
- * in it.
+ * Closing the last connection copies and removes the WAL.  A WAL that another program put there
+ * must not be removed, and without the shm another program may have overwritten what the WAL says
+ * is in it.
  */
 void sqlite_last_checkpoint(struct sqlite_session *s)
 {

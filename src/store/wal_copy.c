@@ -21,7 +21,7 @@ static void close_both(struct wal_copy *c)
 	c->pin = c->db = NULL;
 }
 
-/* The first read of a connection opens the WAL; in a transaction it also takes the snapshot. */
+/* The first read of a connection opens the WAL; within a transaction it also takes the snapshot. */
 static int open_one(sqlite3 **db, const char *path, int mode, const char *read)
 {
 	int code = sqlite3_open_v2(path, db, SQLITE_OPEN_NOMUTEX | mode, NULL);

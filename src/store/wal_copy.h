@@ -1,11 +1,10 @@
 /*
- * Copying a large write-ahead log into its database on a thread of its own, so that no write waits
+ * Copies a large write-ahead log into its database in a thread of its own, so that no write waits
  * for it.
  *
- * The writer alone checkpoints otherwise, because before 3.51 SQLite could lose pages when one
- * connection checkpointed while another started the WAL again from its beginning.  Here that cannot
- * happen: a read transaction that is older than the copying and ends after it keeps the WAL from
- * being started again.
+ * Otherwise only the writer checkpoints, because before 3.51 SQLite could lose pages when one
+ * connection checkpointed while another restarted the WAL.  Here that cannot happen: a read
+ * transaction that begins before the copying and ends after it prevents a restart of the WAL.
  */
 #ifndef JOBLIGHT_STORE_WAL_COPY_H
 #define JOBLIGHT_STORE_WAL_COPY_H
@@ -18,23 +17,24 @@
 struct wal_copy {
 	bool running; /* begun and not yet ended */
 	pthread_t thread;
-	sqlite3 *pin; /* its transaction keeps the WAL as it is; of the writer's thread */
-	sqlite3 *db;  /* of the copying thread */
+	sqlite3
+	    *pin; /* its transaction prevents a restart of the WAL; used by the writer's thread */
+	sqlite3 *db; /* used by the copying thread */
 	atomic_bool done;
-	int code, cause;    /* SQLite's code, and errno with it */
-	int frames, copied; /* that the WAL held when the copying began; how many are in the
-	                       database at its end */
+	int code, cause;    /* SQLite's code, and errno at that time */
+	int frames, copied; /* pages in the WAL when the copying began; how many are in the database
+	                       at its end */
 };
 
 /*
- * Begins to copy a WAL of so many frames, not all of which may be in the database already.  False
+ * Begins to copy a WAL of `frames` frames, some of which may already be in the database.  False
  * when it cannot be done now.  The thread that writes calls this and all below, between
  * transactions.
  */
 bool wal_copy_begin(struct wal_copy *c, const char *path, int frames);
-/* Whether it is done; then code, cause and copied are set. */
+/* Whether it is done; if so, code, cause and copied are set. */
 bool wal_copy_is_done(struct wal_copy *c);
-/* Waits for it.  `hurry`: it is broken off; nothing is lost by that. */
+/* Waits for it.  `hurry`: interrupts it, which loses nothing. */
 void wal_copy_end(struct wal_copy *c, bool hurry);
 
 #endif

@@ -1,4 +1,4 @@
-/* The clocks are compared, and what they show is saved, so that the timeline survives a restart. */
+/* Compares the clocks and saves their readings, so that the timeline survives a restart. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -12,14 +12,15 @@
 #include "joblight/base/xalloc.h"
 #include "snapshots.h"
 
-#define TURN_READS 64 /* of one job, before the others get their turn; their answers are shared */
+/* Reads of one job before other jobs get their turn; these share their results. */
+#define TURN_READS 64
 
-/* The reads that wait for one job; those of no job are one queue. */
+/* The waiting reads of one job.  Reads of no job share one queue. */
 struct job_queue {
 	char job_id[ID_MAX + 1];
 	struct mail *head, **tail;
 	bool busy;         /* a thread works on it */
-	struct list ready; /* in reader.ready: it has reads, and nobody works on it */
+	struct list ready; /* in reader.ready while it has reads and no thread works on it */
 	UT_hash_handle hh;
 };
 
@@ -30,7 +31,7 @@ struct worker {
 };
 
 struct reader {
-	pthread_mutex_t lock; /* over what follows, to `closed` */
+	pthread_mutex_t lock; /* protects all fields up to `closed` */
 	pthread_cond_t filled;
 	struct job_queue *queues;
 	struct list ready;
@@ -44,7 +45,7 @@ struct reader {
 	unsigned count;
 };
 
-/* A question of this turn that was answered. */
+/* A query that was run in this turn. */
 struct turn_answer {
 	uint64_t hash;
 	struct read_query query;
@@ -71,7 +72,7 @@ static struct read_result *make_answer(struct worker *w, struct turn_answer **an
 	a->result = read_result_create();
 	read_run(w->session, snapshots_source(w->reader->snapshots), q, a->result);
 	HASH_REPLACE(hh, *answers, hash, sizeof(hash), a, old);
-	if (old) { /* another question with the same hash */
+	if (old) { /* another query with the same hash */
 		read_result_release(old->result);
 		free(old);
 	}
@@ -126,7 +127,7 @@ static void answer_all(struct worker *w, struct mail *mail)
 	forget(&answers);
 }
 
-/* Queues; with the lock. */
+/* The caller holds the lock. */
 
 static struct job_queue *queue_of(struct reader *r, const char *job_id)
 {
@@ -143,7 +144,7 @@ static struct job_queue *queue_of(struct reader *r, const char *job_id)
 	return p;
 }
 
-/* The reads of one turn: a list of its own, out of the queue. */
+/* Takes the reads of one turn off the queue; they are a list of their own. */
 static struct mail *take_turn(struct reader *r, struct job_queue *p)
 {
 	struct mail *first = p->head, *last = first;
@@ -158,7 +159,7 @@ static struct mail *take_turn(struct reader *r, struct job_queue *p)
 	return first;
 }
 
-/* Somebody may work on it again. */
+/* Another thread may now work on it. */
 static void put_back(struct reader *r, struct job_queue *p)
 {
 	p->busy = false;
@@ -181,7 +182,7 @@ static void wait_until(struct reader *r, uint64_t due_ms)
 		pthread_cond_timedwait(&r->filled, &r->lock, &until);
 }
 
-/* Waits for a queue to work on; NULL: it is closed, and nothing is left. */
+/* Waits for a queue to work on; NULL: the reader is closed, and nothing is left. */
 static struct job_queue *take_queue(struct reader *r)
 {
 	struct job_queue *p = NULL;
@@ -219,7 +220,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* Life. */
+/* Start and stop. */
 
 static void start_worker(struct worker *w, struct reader *r, struct store *session)
 {

@@ -10,24 +10,24 @@
 #include "joblight/base/list.h"
 #include "joblight/base/xalloc.h"
 
-#define KEEP_MS 5000            /* nobody asked for it: it goes */
-#define TRIM_BYTES (256 * 1024) /* so much let go of is worth giving back to the system */
+#define KEEP_MS 5000            /* a snapshot that was not used for so long is released */
+#define TRIM_BYTES (256 * 1024) /* when so much was released, the heap is trimmed */
 
 /* The newest snapshot of a job. */
 struct entry {
 	char job_id[ID_MAX + 1];
-	struct snapshot *snapshot; /* alive: its unused() removes the entry */
-	uint64_t last_used;        /* when it was made or found last */
-	struct list kept; /* in snapshots.kept while the cache holds it, the least recently asked
-	                     for first */
+	struct snapshot *snapshot; /* referenced by somebody; its unused() removes the entry */
+	uint64_t last_used;        /* when it was last made or found */
+	struct list kept; /* in snapshots.kept while the cache holds a reference; least recently
+	                     used first */
 	UT_hash_handle hh;
 };
 
-#define CACHED_COUNTS 4096 /* jobs whose figures are kept */
+#define CACHED_COUNTS 4096 /* jobs whose task counts are cached */
 
-/* The figures of a job's tasks at one of its events. */
+/* The task counts of a job at one of its events. */
 struct cached_counts {
-	int64_t key; /* of the job: never used twice; 0: none */
+	int64_t key; /* of the job, never reused; 0: the slot is empty */
 	uint64_t seq;
 	struct task_counts counts;
 };
@@ -37,9 +37,10 @@ struct snapshots {
 	pthread_mutex_t lock;
 	struct entry *entries;
 	struct list kept;
-	uint64_t keep_bytes, kept_bytes;                  /* of those the cache holds */
-	uint64_t max_bytes, bytes;                        /* of all */
-	struct cached_counts counts_cache[CACHED_COUNTS]; /* by key, modulo their number */
+	uint64_t keep_bytes, kept_bytes; /* of the snapshots that the cache holds a reference to */
+	uint64_t max_bytes, bytes;       /* of all */
+	struct cached_counts
+	    counts_cache[CACHED_COUNTS]; /* the slot is the key modulo CACHED_COUNTS */
 };
 
 static struct entry *find_entry(struct snapshots *s, const char *job_id)
@@ -65,8 +66,8 @@ static void drop_entry(struct snapshots *s, struct entry *e)
 }
 
 /*
- * Takes the oldest one out of the cache, which is to release it without the lock; NULL when the
- * cache holds at most `bytes` and none that was asked for before `since`.
+ * Takes the least recently used snapshot out of the cache; the caller releases it after unlocking.
+ * NULL when the cache holds at most `bytes` and none that was last used before `since`.
  */
 static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_t since)
 {
@@ -97,7 +98,7 @@ static void shrink_to(struct snapshots *s, uint64_t bytes, uint64_t since)
 		malloc_trim(0);
 }
 
-/* The last reference is gone.  Another snapshot may have taken its entry meanwhile. */
+/* The last reference was released.  Another snapshot may have taken over the entry. */
 static void on_unused(struct snapshot *gone)
 {
 	struct snapshots *s = gone->cache;
@@ -133,7 +134,7 @@ static struct snapshot *find(struct snapshot_source *source, const struct job_ro
 	return found;
 }
 
-/* What only the cache holds makes room first. */
+/* Releases what only the cache holds, if that makes room. */
 static bool has_room(struct snapshot_source *source)
 {
 	struct snapshots *s = (struct snapshots *)source;
@@ -144,8 +145,10 @@ static bool has_room(struct snapshot_source *source)
 	return snapshots_bytes(s) < s->max_bytes;
 }
 
-/* The entry of a job's snapshot before this one is its; the reference the cache had on that one is
- * the caller's. */
+/*
+ * Makes the job's entry point to this snapshot.  The reference that the cache had to the previous
+ * one now belongs to the caller.
+ */
 static struct snapshot *enter(struct snapshots *s, struct snapshot *made)
 {
 	struct entry *e = find_entry(s, made->job_id);

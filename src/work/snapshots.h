@@ -1,8 +1,8 @@
 /*
- * The snapshots that there are: the newest one of each job is found again as long as somebody holds
- * it, and for some seconds after that, within a budget of bytes.
+ * The cache of snapshots: it finds the newest snapshot of each job as long as somebody holds it,
+ * and for some seconds after that, within a budget of bytes.
  *
- * All of it is behind one lock: reader threads look and add, any thread may release the last
+ * One lock covers all of it: reader threads search and add, and any thread may release the last
  * reference.
  */
 #ifndef JOBLIGHT_WORK_SNAPSHOTS_H
@@ -12,17 +12,21 @@
 
 struct snapshots;
 
-/* `keep_bytes`: of those that nobody else holds.  `max_bytes`: of all; beyond it has_room() is
- * false. */
+/*
+ * `keep_bytes`: of the snapshots that only the cache holds.  `max_bytes`: of all; above it
+ * has_room() is false.
+ */
 struct snapshots *snapshots_create(uint64_t keep_bytes, uint64_t max_bytes);
-void snapshots_free(struct snapshots *s); /* nobody holds a snapshot any more; NULL is fine */
+void snapshots_free(struct snapshots *s); /* after the last snapshot was released; NULL is fine */
 
 struct snapshot_source *snapshots_source(struct snapshots *s);
 
-/* Lets go of what nobody asked for in the last seconds.  When it is to be called again; UINT64_MAX:
- * nothing is kept. */
+/*
+ * Releases what was not used in the last seconds.  Returns when to call this again; UINT64_MAX: the
+ * cache is empty.
+ */
 uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms);
 
-uint64_t snapshots_bytes(struct snapshots *s); /* of all that there are */
+uint64_t snapshots_bytes(struct snapshots *s); /* of all snapshots */
 
 #endif

@@ -12,12 +12,12 @@
 #include "chores.h"
 #include "trouble.h"
 
-#define ANSWERED_COUNT 64 /* answers that are remembered for the log */
+#define ANSWERED_COUNT 64 /* answered writes that are remembered for the log */
 #define ANSWERED_MS                                                                                \
-	2000 /* at rest the files are looked for every second, and the answer may be as old again  \
+	2000 /* an idle server checks the files every second, and the answer may be as old again   \
 	      */
 
-/* A write that was answered as done. */
+/* A write that was answered with success. */
 struct answered {
 	char job_id[ID_MAX + 1];
 	uint64_t seq, at;
@@ -32,16 +32,16 @@ struct writer {
 	void *context;
 	pthread_t thread;
 	struct chores *chores;
-	struct trouble trouble; /* with writing */
+	struct trouble trouble; /* of transactions */
 	struct timeline timeline;
-	struct answered answered[ANSWERED_COUNT]; /* the last ones, in a circle */
+	struct answered answered[ANSWERED_COUNT]; /* the last ones, as a ring */
 	size_t answered_at;
-	bool answers_logged; /* since the store is broken */
+	bool answers_logged; /* since the store broke */
 };
 
 static struct op *first_op(struct mail *mail)
 {
-	return (struct op *)mail; /* mail is its first member */
+	return (struct op *)mail; /* mail is the first member */
 }
 
 static struct op *next_op(const struct op *op)
@@ -49,7 +49,7 @@ static struct op *next_op(const struct op *op)
 	return first_op(op->mail.next);
 }
 
-/* Cuts the list behind at most `most` ops; the rest is returned. */
+/* Splits the list after `max` ops; returns the rest. */
 static struct op *split(struct op *ops, uint64_t max)
 {
 	while (--max && next_op(ops))
@@ -73,7 +73,7 @@ static void remember_answers(struct writer *w, const struct op *ops)
 	}
 }
 
-/* When the file is gone, what was answered just before may have gone with it. */
+/* When the file is gone, the last answered writes may have gone with it. */
 static void log_recent_answers(struct writer *w)
 {
 	if (w->answers_logged)
@@ -124,7 +124,7 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 	return engine_commit(w->engine, batch);
 }
 
-/* About as many rows as the ops wrote: one each, their tasks, and their events. */
+/* Roughly the number of rows that the ops wrote: one for each op, its tasks and its events. */
 static uint64_t rows_of(const struct op *ops)
 {
 	uint64_t rows = 0;
@@ -160,7 +160,7 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 	batch_release(batch);
 }
 
-/* What chores have to tell, which nobody waits for. */
+/* Commits and publishes the ops of a chore, which no client waits for. */
 static bool commit_chore(void *context, struct op *ops)
 {
 	struct writer *w = context;
@@ -184,8 +184,10 @@ static uint64_t rest_ms(const struct writer *w)
 	return due < rest ? due : rest;
 }
 
-/* Chores have their turn after each transaction, or the next one would always come first under
- * load. */
+/*
+ * Chores run after each transaction; otherwise the next transaction would always come first under
+ * load.
+ */
 static void write_all(struct writer *w, struct op *ops)
 {
 	while (ops) {

@@ -1,7 +1,7 @@
 /*
- * A session that passes everything on to another one, until the Nth call of a transaction's
- * functions fails. From then on the transaction fails as store.h says, up to its rollback; the next
- * one works again.
+ * A session that forwards everything to another one, until the Nth call within a transaction fails.
+ * From then on the transaction fails as store.h describes, until it is rolled back; the next one
+ * works again.
  */
 #ifndef JOBLIGHT_TESTS_FAULTY_STORE_H
 #define JOBLIGHT_TESTS_FAULTY_STORE_H
@@ -36,8 +36,7 @@ static inline enum store_result faulty_begin(struct store *s)
 {
 	enum store_result failure = faulty_count(s);
 
-	((struct faulty_store *)s)->failed =
-	    STORE_OK; /* there is no transaction that could stay broken */
+	((struct faulty_store *)s)->failed = STORE_OK; /* outside a transaction no failure lasts */
 	return failure ? failure : faulty_inner(s)->ops->begin(faulty_inner(s));
 }
 
@@ -64,7 +63,7 @@ static inline enum store_result faulty_checkpoint(struct store *s)
 	return faulty_inner(s)->ops->checkpoint(faulty_inner(s));
 }
 
-/* Every operation on rows fails when it is its turn. */
+/* Every operation on rows fails when its turn comes. */
 #define STORE_OP(name, parameters, arguments)                                                      \
 	static inline enum store_result faulty_##name(struct store *s, STORE_LIST parameters)      \
 	{                                                                                          \
@@ -76,7 +75,7 @@ static inline enum store_result faulty_checkpoint(struct store *s)
 #include "joblight/core/store_ops.def"
 #undef STORE_OP
 
-/* `exclusive` as the test wants it: whether rows may be kept between transactions. */
+/* `exclusive`: whether rows may be cached between transactions; the test chooses. */
 static inline void faulty_init(struct faulty_store *f, struct store *inner, struct store_ops *ops,
                                bool exclusive)
 {

@@ -1,7 +1,7 @@
 /*
- * What the store's suites share: a database of its own for every test, short ways to make rows, and
- * dump(), which writes all that a session can see as text, so that two stores or two moments can be
- * compared.
+ * What the test suites of the store share: a database for each test, short ways to make rows, and
+ * dump(), which writes everything that a session can see as text, so that two stores or two points
+ * in time can be compared.
  */
 #ifndef JOBLIGHT_TESTS_STORE_KIT_H
 #define JOBLIGHT_TESTS_STORE_KIT_H
@@ -115,7 +115,7 @@ static inline struct idempotency_row an_answer(const char *scope, const char *ke
 	return row;
 }
 
-/* Puts a job with the events 1 .. seq; its key. */
+/* Puts a job with the events 1 .. seq; returns its key. */
 static inline int64_t job_with_events(struct store *s, const char *id, uint64_t seq, int64_t ended)
 {
 	struct job_row row = a_job(id);
@@ -183,7 +183,7 @@ static inline bool dump_job(void *context, const struct job_row *r)
 	return true;
 }
 
-/* All jobs and what hangs on them, inside the session's open transaction. */
+/* Dumps all jobs with all their rows, within the open transaction of the session. */
 static inline void dump(struct store *s, struct buf *text)
 {
 	struct dump d = { s, text };
@@ -193,7 +193,7 @@ static inline void dump(struct store *s, struct buf *text)
 	buf_string(text);
 }
 
-/* The same in a transaction of its own; free() it. */
+/* The same in a transaction of its own; the caller frees the result. */
 static inline char *dumped(struct store *s)
 {
 	struct buf text = { 0 };

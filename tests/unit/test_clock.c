@@ -53,7 +53,7 @@ static void rfc_3339_is_read_in_all_its_forms(void **state)
 	time_is("2026-02-05t19:00:00z", t);
 	time_is("2026-02-05 19:00:00Z", t);
 	time_is("2026-02-05T20:30:00+01:30", t);
-	time_is("2026-02-05T20:30:00 01:30", t); /* a query's decoder made a space of the plus */
+	time_is("2026-02-05T20:30:00 01:30", t); /* a query decoder turned the plus into a space */
 	time_is("2026-02-05T11:00:00-08:00", t);
 	time_is("2026-02-06T18:59:00+23:59", t);
 	time_is("2026-02-05T19:00:00-00:00", t);

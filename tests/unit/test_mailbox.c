@@ -6,7 +6,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/mailbox.h"
 
-#define LONG_MS 60000 /* as good as for ever; a test that needs it has failed */
+#define LONG_MS 60000 /* practically forever; a test that waits this long has failed */
 
 struct letter {
 	struct mail mail; /* first */
@@ -202,8 +202,10 @@ static void wait_until_full(struct mailbox *m)
 	}
 }
 
-/* Whether the third letter waits already when the box is closed is up to the scheduler; so, many
- * times. */
+/*
+ * Whether the third message is already waiting when the mailbox is closed depends on the scheduler;
+ * so it is tried many times.
+ */
 static void closing_wakes_the_poster_who_waits(void **state)
 {
 	(void)state;

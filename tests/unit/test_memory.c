@@ -44,7 +44,8 @@ static void a_gauge_is_short_beyond_its_limit_and_again_enough_below_it(void **s
 	(void)state;
 	assert_false(memory_is_short(&g, 1000));
 	void *p = take(64 * MIB);
-	assert_false(memory_is_short(&g, 1000 + LOOKS_AGAIN_MS - 1)); /* it did not look */
+	assert_false(
+	    memory_is_short(&g, 1000 + LOOKS_AGAIN_MS - 1)); /* it did not ask the system */
 	assert_true(memory_is_short(&g, 1000 + LOOKS_AGAIN_MS));
 	munmap(p, 64 * MIB);
 	assert_false(memory_is_short(&g, 1000 + 2 * LOOKS_AGAIN_MS));

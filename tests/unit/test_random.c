@@ -1,4 +1,4 @@
-/* Random bytes, and a system that gives none. */
+/* Random bytes, and a system that provides none. */
 #include "kit.h"
 
 #include <errno.h>
@@ -7,10 +7,10 @@
 
 #include "joblight/base/random.h"
 
-static int failure; /* what the system says; 0: nothing is wrong */
+static int failure; /* what the system returns */
 static int interruptions;
 
-/* Stands for the system's. */
+/* Replaces the function of the system. */
 ssize_t getrandom(void *out, size_t len, unsigned flags)
 {
 	(void)flags;

@@ -1,4 +1,7 @@
-/* The reader threads: what they share, whom they drop, and that no job holds up another one. */
+/*
+ * The reader threads: which results are shared, which reads are dropped, and that no job blocks
+ * another.
+ */
 #include "store_kit.h"
 
 #include <pthread.h>
@@ -21,8 +24,8 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool open;
-	int at_gate;                     /* reads of "big" that came to it */
-	int begun;                       /* of any other job */
+	int at_gate;                     /* reads of "big" that reached it */
+	int begun;                       /* reads of other jobs that began */
 	struct read_request *done[MOST]; /* in order */
 	int done_count;
 } world;
@@ -98,7 +101,7 @@ static struct store *gate(struct store *inner)
 	return &g->base;
 }
 
-/* The bench. */
+/* Set-up. */
 
 struct reader_bench {
 	struct database *db;
@@ -247,7 +250,7 @@ static void one_large_job_does_not_hold_up_the_others(void **state)
 	struct read_request *small = ask(b, "small", "");
 	wait_for(&world.done_count, 1);
 	assert_ptr_equal(world.done[0], small);
-	assert_int_equal(world.at_gate, 1); /* and one thread only is at it */
+	assert_int_equal(world.at_gate, 1); /* and only one thread is there */
 }
 
 static void equal_answers_are_one_piece_of_memory_whatever_was_asked(void **state)
@@ -388,7 +391,7 @@ static void the_cache_keeps_so_many_bytes(void **state)
 	snapshot_release(made(source, &a, 600));
 	snapshot_release(made(source, &b, 400));
 	assert_true(is_found(source, &b));
-	assert_true(is_found(source, &a)); /* now b is the one that nobody asked for the longest */
+	assert_true(is_found(source, &a)); /* now b is the least recently used */
 	snapshot_release(made(source, &c, 1));
 	assert_false(is_found(source, &b));
 	assert_true(is_found(source, &a));
@@ -408,7 +411,7 @@ static void what_is_held_is_found_although_the_cache_keeps_nothing(void **state)
 	assert_true(is_found(source, &a));
 	assert_false(is_found(source, &later));
 	struct snapshot *newer = made(source, &later, 50);
-	assert_false(is_found(source, &a)); /* nobody can ask for it any more */
+	assert_false(is_found(source, &a)); /* it can no longer be found */
 	snapshot_release(held);
 	assert_true(is_found(source, &later));
 	snapshot_release(newer);
@@ -467,7 +470,7 @@ static void with_too_much_in_answers_there_is_no_room_for_more(void **state)
 	assert_true(source->has_room(source));
 	struct snapshot *more = made(source, &b, 1);
 	assert_false(source->has_room(source));
-	snapshot_release(more); /* the cache lets go of it when there is no room */
+	snapshot_release(more); /* the cache releases it when there is no room */
 	assert_true(source->has_room(source));
 	snapshot_release(held);
 	snapshots_free(all);

@@ -1,7 +1,7 @@
 /*
- * Silence is visible: a task in progress that nobody speaks about for as long as it or its job
- * allows is told to be stalled, once, until the next word.  In virtual time over each store, and
- * then by the store thread.
+ * Silence is visible: when a task in progress gets no update for as long as its silence limit or
+ * that of its job, it is reported as stalled, once, until the next update.  This is tested in
+ * virtual time over each store, and then with the store thread.
  */
 #include "store_kit.h"
 
@@ -59,7 +59,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- what is said and what is seen ---- */
+/* ---- helpers ---- */
 
 static struct op *decoded(const struct office *o, enum op_kind kind, const char *job,
                           const char *body)
@@ -74,7 +74,7 @@ static struct op *decoded(const struct office *o, enum op_kind kind, const char 
 	return op;
 }
 
-/* One op in a transaction of its own: its outcome. */
+/* Runs one op in a transaction of its own; returns its outcome. */
 static enum outcome done(struct office *o, struct op *op)
 {
 	struct batch *batch;
@@ -120,7 +120,7 @@ static bool find(void *context, const char *job_id, const char *task_id)
 	return true;
 }
 
-/* What the store thread does every quarter of a second: how many tasks it found silent. */
+/* What the store thread does every quarter of a second; returns how many silent tasks it found. */
 static size_t look(struct office *o)
 {
 	struct store *s = o->bench.writer;
@@ -135,7 +135,7 @@ static size_t look(struct office *o)
 	return f.count;
 }
 
-/* Time passes, and the look at its end finds nobody silent / this many. */
+/* Lets time pass; the check at its end must find no / this many silent tasks. */
 static void quiet(struct office *o, int64_t ms)
 {
 	o->now += ms;
@@ -159,7 +159,7 @@ static bool keep_last(void *context, const struct event_row *row)
 	return true;
 }
 
-/* The last event of a job whose key is 1: the tests make one job. */
+/* The last event of the job whose key is 1; the tests make one job. */
 static const char *last_event(struct office *o)
 {
 	static struct buf text;
@@ -322,7 +322,7 @@ static void a_change_of_the_jobs_timeout_counts_from_each_tasks_last_word(void *
 	job_with_a_task(o, ",\"status\":\"in_progress\"");
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":2000}");
 	assert_true(says(last_event(o), "\"heartbeatTimeoutMs\":2000"));
-	assert_int_equal(head(o, "j"), 2); /* what only waits is no event */
+	assert_int_equal(head(o, "j"), 2); /* a task that only waits causes no event */
 	quiet(o, 1000);
 	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	quiet(o, 1000);
@@ -331,7 +331,7 @@ static void a_change_of_the_jobs_timeout_counts_from_each_tasks_last_word(void *
 	say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	quiet(o, 5000);
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":1000}");
-	assert_int_equal(look(o), 1); /* it was silent for longer already */
+	assert_int_equal(look(o), 1); /* it had already been silent for longer */
 }
 
 static void turning_the_jobs_timeout_off_leaves_no_alarm(void **state)
@@ -353,12 +353,12 @@ static void turning_the_jobs_timeout_off_leaves_no_alarm(void **state)
 	assert_false(told_stalled(o));
 	quiet(o, 1000000);
 	text = snapshot(o, "j");
-	assert_true(says(text, "\"stalled\":true")); /* the one that says so for itself */
+	assert_true(says(text, "\"stalled\":true")); /* the one with a limit of its own */
 	assert_null(strstr(strstr(text, "\"stalled\":true") + 1, "\"stalled\":true"));
 	free(text);
 }
 
-/* The engine is new: its rows are in the store only. */
+/* The engine is new, so its rows are only in the store. */
 static void turning_the_jobs_timeout_on_finds_a_dead_worker(void **state)
 {
 	struct office *o = *state;
@@ -372,7 +372,8 @@ static void turning_the_jobs_timeout_on_finds_a_dead_worker(void **state)
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":3000}");
 	silent(o, 3000, 2);
 	assert_true(told_stalled(o));
-	say(o, OP_JOB_PATCH, "j", "{\"title\":\"New\"}"); /* another change is none of this */
+	say(o, OP_JOB_PATCH, "j",
+	    "{\"title\":\"New\"}"); /* this change has nothing to do with it */
 	assert_int_equal(head(o, "j"), 5);
 	say(o, OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":6000}");
 	assert_int_equal(head(o, "j"), 8);
@@ -447,11 +448,11 @@ static void nothing_is_told_in_a_job_that_has_ended(void **state)
 	say(o, OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
 	o->now += 5000;
 	assert_int_equal(look(o), 1);
-	assert_int_equal(look(o), 0); /* and it is not looked at again */
+	assert_int_equal(look(o), 0); /* and it is not checked again */
 	assert_int_equal(head(o, "j"), 2);
 }
 
-/* The pruner raises `first` behind the engine's back: the row must not be written again. */
+/* The pruner raises `first` without the engine: the engine must not write the old row again. */
 static void the_log_of_an_ended_job_stays_pruned(void **state)
 {
 	struct office *o = *state;
@@ -494,7 +495,7 @@ static void a_clock_that_goes_back_only_makes_it_wait(void **state)
 	silent(o, 5000, 1);
 }
 
-/* A file only: the engine and the session are new, the time passed meanwhile. */
+/* Only with a file: engine and session are new, and time has passed. */
 static void silence_is_noticed_after_a_restart(void **state)
 {
 	struct office *o = *state;
@@ -522,7 +523,7 @@ static void silence_is_noticed_after_a_restart(void **state)
 struct ear {
 	pthread_mutex_t lock;
 	pthread_cond_t heard;
-	struct buf events; /* a line each */
+	struct buf events; /* one line each */
 	unsigned answers;
 };
 
@@ -564,7 +565,7 @@ static void wait_for_answers(struct ear *e, unsigned answers)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* Until this many stalls were told; a minute is for machines that do something else. */
+/* Waits for this many stalled events; a minute is for machines that are busy. */
 static void wait_for_stalls(struct ear *e, unsigned stalls)
 {
 	struct timespec until;
@@ -577,8 +578,9 @@ static void wait_for_stalls(struct ear *e, unsigned stalls)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* The wall clock of this program, which may be set.  It stands for the system's in everything
- * below. */
+/*
+ * The wall clock of this program, which tests can set.  It replaces the clock of the system below.
+ */
 static atomic_llong clock_set_by_ms;
 
 int clock_gettime(clockid_t which, struct timespec *now)
@@ -590,8 +592,10 @@ int clock_gettime(clockid_t which, struct timespec *now)
 	return failed;
 }
 
-/* `early` may be silent for a minute and `late` for a moment: whoever finds `late` would have found
- * `early`. */
+/*
+ * `early` may be silent for a minute and `late` for a moment: a check that finds `late` would have
+ * found `early`.
+ */
 static void the_clock_is_set(struct office *o, long long ms)
 {
 	struct ear e = { .lock = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER };
@@ -624,7 +628,7 @@ static void a_clock_that_is_set_back_hides_nobodys_silence(void **state)
 	the_clock_is_set(*state, -3600000);
 }
 
-/* The deletion is swept by the same step that would have removed the old log. */
+/* The deletion is cleaned up by the same step that would have removed the old log. */
 static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 {
 	struct office *o = *state;
@@ -661,8 +665,7 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	buf_finish(&e.events);
 }
 
-/* A write with a key, sent again and again by the same client; how many events there are of it
- * afterwards. */
+/* Repeats a write with a key, as a client that retries; returns the number of its events. */
 static void repeat(struct writer *writer, const struct office *o, struct ear *e, unsigned answers)
 {
 	struct op *op = decoded(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
@@ -701,7 +704,7 @@ static void no_key_expires_when_the_clock_has_jumped(void **state)
 	buf_finish(&e.events);
 }
 
-/* Nobody looked at the clocks between the answer and the end of the server. */
+/* The clocks were not compared between the answer and the end of the server. */
 static void no_key_expires_when_the_clock_has_jumped_while_the_server_was_down(void **state)
 {
 	struct office *o = *state;
@@ -724,7 +727,7 @@ static void no_key_expires_when_the_clock_has_jumped_while_the_server_was_down(v
 	buf_finish(&e.events);
 }
 
-/* More of them than one transaction takes. */
+/* More silent tasks than fit into one transaction. */
 static void the_store_thread_tells_by_itself_and_answers_nobody(void **state)
 {
 	struct office *o = *state;

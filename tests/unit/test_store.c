@@ -1,5 +1,5 @@
 /*
- * What every store promises, run over each of them.  What only a file can promise is in
+ * What every store promises, run over each store.  What only a file can promise is tested in
  * test_store_file.c.
  */
 #include <pthread.h>
@@ -183,7 +183,7 @@ static void task_without_note_progress_attempt_and_heartbeat_stays_without(void 
 	task_row_finish(&out);
 }
 
-/* ---- tasks that are waited for ---- */
+/* ---- tasks with a deadline ---- */
 
 static bool append_names(void *context, const char *job_id, const char *task_id)
 {
@@ -641,7 +641,8 @@ static void transaction_that_failed_cannot_be_committed(void **state)
 
 	OK(w->ops->begin(w));
 	OK(w->ops->event_add(w, job, &next));
-	assert_int_equal(w->ops->event_add(w, job, &event), STORE_BROKEN); /* a seq is given once */
+	assert_int_equal(w->ops->event_add(w, job, &event),
+	                 STORE_BROKEN); /* a seq is used only once */
 	assert_true(strlen(store_error(w)) > 10);
 	assert_int_equal(w->ops->commit(w), STORE_BROKEN);
 	w->ops->rollback(w);
@@ -710,13 +711,14 @@ static void delete_removes_everything_of_the_job_and_nothing_else(void **state)
 	OK(w->ops->prunable(w, 0, 0, 100, 100, &rows));
 	assert_true(rows > 0);
 	OK(w->ops->commit(w));
-	for (enum store_result r = STORE_OK; r == STORE_OK; steps++) { /* its rows step by step */
+	for (enum store_result r = STORE_OK; r == STORE_OK;
+	     steps++) { /* its rows go step by step */
 		OK(w->ops->begin(w));
 		r = w->ops->prune(w, 0, 0, 100, 2);
 		OK(w->ops->commit(w));
 	}
 	assert_in_range(steps, 4,
-	                5); /* six rows, its mark perhaps, and a step that finds nothing */
+	                5); /* six rows, perhaps its mark, and a step that finds nothing */
 
 	OK(w->ops->begin(w));
 	NONE(w->ops->task_get(w, row.key, "t", &task));
@@ -898,7 +900,7 @@ static void prune_counts_keys_and_events_in_one_budget(void **state)
 	OK(w->ops->commit(w));
 }
 
-/* ---- sessions beside each other ---- */
+/* ---- concurrent sessions ---- */
 
 #define COMMITS 300
 
@@ -927,8 +929,10 @@ static bool look_at_task(void *context, const struct task_row *row)
 	return true;
 }
 
-/* The writer changes job, task and log in one transaction: whoever sees a part of it sees all of
- * it. */
+/*
+ * The writer changes job, task and log in one transaction, so a reader that sees a part of it must
+ * see all of it.
+ */
 static bool snapshot_is_whole(struct store *s)
 {
 	struct job_row row = { 0 }, again = { 0 };
@@ -1014,7 +1018,7 @@ static void closing_a_session_rolls_back(void **state)
 	OK(reader->ops->begin(reader));
 	NONE(reader->ops->jobs(reader, -1, 0, 1, append_job, NULL));
 	reader->ops->close(reader);
-	OK(b->writer->ops->begin(b->writer)); /* nobody holds anything */
+	OK(b->writer->ops->begin(b->writer)); /* no session holds a lock */
 	OK(b->writer->ops->commit(b->writer));
 }
 

@@ -1,6 +1,7 @@
 /*
- * What the SQLite store promises because it is a file: it outlives the process, one server has it,
- * it says what is wrong with it, it survives a full disk, and its write-ahead log stays small.
+ * What the SQLite store promises because it is a file: it outlives the process, only one server
+ * uses it, it reports what is wrong with it, it survives a full disk, and its write-ahead log stays
+ * small.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ static void refused(const char *location, const char *words)
 
 /* ---- in another process ---- */
 
-/* In a child: says what is wrong and ends it. */
+/* In a child process: prints what is wrong and exits. */
 #define CHILD(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
@@ -123,7 +124,7 @@ static void child_refused(const char *location, const char *words)
 	CHILD(strstr(error, words));
 }
 
-/* A server that has the database until it is told to stop. */
+/* A server that holds the database until it is told to stop. */
 struct server {
 	pid_t pid;
 	int told, tell;
@@ -294,7 +295,10 @@ static void rows_of_a_deleted_job_are_removed_by_the_next_start_too(void **state
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
 }
 
-/* As version 1 left it: keys are scoped by the job's id, and the newer tables are missing. */
+/*
+ * A database of version 1: keys have the id of the job as their scope, and the newer tables are
+ * missing.
+ */
 static void database_of_version_1_is_brought_up_to_date(void **state)
 {
 	struct bench *b = *state;
@@ -425,7 +429,7 @@ static void stopping_leaves_one_file_and_its_lock(void **state)
 	assert_int_equal(size_of(b, "jobs.db-shm"), -1);
 }
 
-/* ---- one server has it ---- */
+/* ---- only one server uses it ---- */
 
 static void second_server_is_refused_and_told_by_whom(void **state)
 {
@@ -472,7 +476,10 @@ static void locked_by_the_parent(const struct bench *b)
 	child_refused(b->location, "another joblight server is using");
 }
 
-/* Closing any descriptor of a file drops all fcntl() locks this process has on it, SQLite's too. */
+/*
+ * Closing any descriptor of a file drops all fcntl() locks that this process has on it, including
+ * those of SQLite.
+ */
 static void expect_not_a_file_of(const struct bench *b, int fd)
 {
 	char name[64], target[160] = "";
@@ -483,7 +490,7 @@ static void expect_not_a_file_of(const struct bench *b, int fd)
 	_exit(strncmp(target, b->directory, strlen(b->directory)) == 0 ? 3 : 0);
 }
 
-/* The parent looks, because what is said here would go into the file. */
+/* The parent checks, because what the child prints would go into the file. */
 static void open_with_closed_descriptors(const struct bench *b, int looked_at)
 {
 	char error[512];
@@ -525,7 +532,7 @@ static void refusing_in_the_same_process_keeps_the_locks(void **state)
 	bench_close(b);
 }
 
-/* ---- it says what is wrong ---- */
+/* ---- it reports what is wrong ---- */
 
 static void missing_directory_is_named(void **state)
 {
@@ -582,7 +589,7 @@ static void file_of_somebody_else_is_refused(void **state)
 	bench_open(b);
 	bench_close(b);
 	assert_int_equal(chmod(b->location, 0600), 0);
-	if (geteuid() != 0) { /* then the owner takes the rights from himself */
+	if (geteuid() != 0) { /* then the owner removes its own permission */
 		assert_int_equal(chmod(b->location, 0020), 0);
 		assert_int_equal(chmod(b->directory, 0500), 0);
 	}
@@ -760,7 +767,7 @@ static uint64_t count_events(struct store *r, int64_t job)
 	return seen.rows;
 }
 
-/* Fills the disk (a limit on the size of files stands in for it), frees it, three times over. */
+/* Fills the disk (a limit on the size of files simulates it) and frees it again, three times. */
 static void disk_fills_up(const struct bench *b)
 {
 	char error[512];
@@ -781,8 +788,7 @@ static void disk_fills_up(const struct bench *b)
 		CHILD(full == STORE_FULL);
 		CHILD(strstr(store_error(w), "full") || strstr(store_error(w), "I/O"));
 		CHILD(add_big_event(w, row.key, seq + 1) == STORE_FULL);
-		CHILD(count_events(r, row.key) ==
-		      seq); /* what was committed can be read meanwhile */
+		CHILD(count_events(r, row.key) == seq); /* what was committed can still be read */
 		limit_files(-1);
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
 		CHILD(count_events(r, row.key) == seq);
@@ -851,7 +857,7 @@ static void opens_on_a_full_disk(const struct bench *b)
 static void full_disk_at_the_start_is_said(void **state)
 {
 	in_child(opens_on_a_full_disk, *state);
-	bench_open(*state); /* what it left behind is no obstacle */
+	bench_open(*state); /* what it left does not prevent that */
 	bench_close(*state);
 }
 
@@ -898,7 +904,7 @@ static void checkpoints_keep_the_log_small(void **state)
 		write_batch(b->writer, row.key, &seq, 250, 100);
 		assert_true(size_of(b, "jobs.db-wal") < 9 * MIB);
 	}
-	assert_true(size_of(b, "jobs.db") > 20 * MIB); /* so it came round several times */
+	assert_true(size_of(b, "jobs.db") > 20 * MIB); /* so the log was restarted several times */
 	bench_close(b);
 }
 
@@ -929,7 +935,7 @@ static bool count_event(void *context, const struct event_row *row)
 	return true;
 }
 
-/* In the reader's transaction. */
+/* Within the transaction of the reader. */
 static uint64_t events_of(struct bench *b, int64_t job)
 {
 	uint64_t count = 0;
@@ -938,7 +944,7 @@ static uint64_t events_of(struct bench *b, int64_t job)
 	return count;
 }
 
-/* SQLite waits for others by its VFS's sleep. */
+/* SQLite waits for other connections with the sleep function of its VFS. */
 static unsigned sleeps;
 
 static int count_sleep(sqlite3_vfs *vfs, int microseconds)
@@ -987,9 +993,9 @@ static void program_that_goes_on_reading_is_told_of_and_not_waited_for(void **st
 	sqlite3_vfs_unregister(vfs);
 }
 
-/* ---- who copies ---- */
+/* ---- which thread copies ---- */
 
-/* What this thread has written into files. */
+/* The number of bytes that this thread has written into files. */
 static long long written_by_me(void)
 {
 	FILE *file = fopen("/proc/thread-self/io", "r");
@@ -1001,8 +1007,10 @@ static long long written_by_me(void)
 	return bytes;
 }
 
-/* Goes on writing a little until the log has begun again: the most that one checkpoint wrote on
- * this thread. */
+/*
+ * Keeps writing a little until the log is restarted; returns the largest amount that one checkpoint
+ * wrote in this thread.
+ */
 static long long most_in_one_checkpoint(struct bench *b, int64_t job, uint64_t *seq)
 {
 	const struct sqlite_session *s = (const struct sqlite_session *)b->writer;
@@ -1044,7 +1052,7 @@ static void no_write_waits_while_a_large_log_is_copied(void **state)
 	bench_close(b);
 }
 
-/* A reader was in the way of a large log; then it is done, and the disk is full. */
+/* A reader prevents restarting a large log; then it ends, and the disk is full. */
 static void large_log_finds_no_space(const struct bench *b)
 {
 	struct bench child = *b;
@@ -1073,7 +1081,7 @@ static void large_log_finds_no_space(const struct bench *b)
 	bench_close(&child);
 }
 
-/* Each attempt copies until the disk is full, so there is not one after every write. */
+/* Each attempt copies until the disk is full, so it must not be repeated after every write. */
 static void full_disk_and_a_large_log_are_not_tried_again_at_once(void **state)
 {
 	in_child(large_log_finds_no_space, *state);
@@ -1124,8 +1132,10 @@ static int steps_to_count(struct bench *b, size_t limit)
 	return sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
 }
 
-/* Of every kind a thousand: jobs that ended long ago, long ones, deleted ones with and without
- * events, keys. */
+/*
+ * A thousand of each kind: jobs that ended long ago, long logs, deleted jobs with and without
+ * events, keys.
+ */
 static void counting_what_is_overdue_takes_no_longer_when_there_is_more(void **state)
 {
 	struct bench *b = *state;

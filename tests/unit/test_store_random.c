@@ -1,13 +1,13 @@
 /*
- * Two stores that are told the same history hold the same rows: seeded random transactions,
- * committed and rolled back, applied to the memory store and to a file, compared after each one.
- * The failing seed is named; `test_store_random SEED` runs that one alone.
+ * Two stores with the same history hold the same rows: seeded random transactions, committed or
+ * rolled back, are applied to the memory store and to a file, and the two are compared after each
+ * one. A failure names its seed; `test_store_random SEED` runs only that one.
  */
 #include "store_kit.h"
 
 #define SEEDS 20
 #define TRANSACTIONS 60
-#define IDS 6 /* few, so that histories meet */
+#define IDS 6 /* few, so that operations meet the same rows */
 
 struct pair {
 	struct database *db[2];
@@ -34,7 +34,7 @@ static void name(char *out, size_t size, char letter, uint32_t number)
 	snprintf(out, size, "%c%u", letter, number);
 }
 
-/* A job to work on: the one of this id, made when it is missing. */
+/* The job of this id, which is made if missing. */
 static struct job_row job_of(struct store *s, uint64_t *seed)
 {
 	struct job_row row = { 0 };
@@ -132,7 +132,7 @@ static void one_change(struct store *s, uint64_t *seed)
 	job_row_finish(&job);
 }
 
-/* Pruning chooses among equals as it likes, so it goes on to where there is no choice. */
+/* Pruning may remove equally old rows in any order, so it continues until the result is unique. */
 static void prune_all(struct store *s, uint64_t *seed)
 {
 	int64_t keys_before = below(seed, 100), logs_before = below(seed, 100);
@@ -162,7 +162,7 @@ static void dump_answers(struct store *s, struct buf *text)
 		}
 }
 
-/* Tasks that are waited for, counted job by job, because a store finds them in any order. */
+/* Tasks with a deadline, counted by job, because a store lists them in any order. */
 struct waits {
 	uint32_t tasks[IDS][IDS];
 };
@@ -185,7 +185,7 @@ static void dump_waits(struct store *s, struct buf *text)
 	}
 }
 
-/* The transaction that this seed means; what the session sees at its end. */
+/* Runs the transaction of this seed; `text` is what the session sees at its end. */
 static void transaction(struct store *s, uint64_t seed, struct buf *text)
 {
 	uint32_t changes = below(&seed, 12);

@@ -1,4 +1,4 @@
-/* What the log says of something that fails again and again: enough, and no more. */
+/* What the log reports about a repeated failure: enough, and no more. */
 #include "kit.h"
 
 #include <unistd.h>
@@ -11,7 +11,7 @@ static struct trouble a_trouble(void)
 	return (struct trouble){ .begins = "it fails", .ends = "it works" };
 }
 
-/* The log goes to a file from here to log_end(). */
+/* Redirects the log to a file until log_end(). */
 static int real_stderr;
 static FILE *log_file;
 

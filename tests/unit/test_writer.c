@@ -1,6 +1,6 @@
 /*
- * The store thread with a store that fails: what is answered then, and what its chores do, of which
- * nobody hears.  Tests wait for what the thread does; the hooks below tell when it has.
+ * The store thread with a store that fails: what it answers then, and what its chores do, which no
+ * client sees. Tests wait until the thread has done something; the hooks below report that.
  */
 #include "store_kit.h"
 
@@ -25,16 +25,16 @@ struct office {
 	/* under the lock */
 	unsigned answers, refusals, events, batches_of_nobody;
 	unsigned commits, prunes, checkpoints, failing_commits, failing_begins;
-	unsigned spared_commits; /* before those that fail */
-	bool relevant; /* of the store thread: its transaction logs or removes something, so its
-	                  commit may fail */
-	bool flood;    /* every answer brings another op, so that somebody always waits */
+	unsigned spared_commits; /* commits that succeed before those that fail */
+	bool relevant; /* of the store thread: its transaction logs or removes something, so that
+	                  its commit may fail */
+	bool flood;    /* every answer submits another op, so that one is always waiting */
 	unsigned flooded;
-	bool cycling; /* the same with jobs that are made and deleted again */
+	bool cycling; /* the same with jobs that are created and deleted */
 	unsigned deletions;
 };
 
-static struct office *office; /* the hooks know no other way to it */
+static struct office *office; /* the hooks get no context */
 
 /* ---- hooks ---- */
 
@@ -114,7 +114,10 @@ static struct op *an_op(enum op_kind kind, const char *job, const char *body)
 	return op;
 }
 
-/* Each answer brings the next op: a job is made, told of many times, and deleted, over and over. */
+/*
+ * Each answer submits the next op: a job is created, updated many times, and deleted, again and
+ * again.
+ */
 static struct op *next_in_lane(const struct op *done)
 {
 	static char reports[CYCLE_EVENTS * 24];
@@ -136,7 +139,7 @@ static struct op *next_in_lane(const struct op *done)
 
 static void submit_or_free(struct office *o, struct op *op)
 {
-	if (!writer_submit(o->writer, op)) /* it is being stopped */
+	if (!writer_submit(o->writer, op)) /* it is stopping */
 		op_free(op);
 }
 
@@ -218,7 +221,7 @@ static void submit(struct office *o, enum op_kind kind, const char *job, const c
 	assert_true(writer_submit(o->writer, an_op(kind, job, body)));
 }
 
-/* Until the count is as high; two minutes are for machines that do something else. */
+/* Waits until the count is reached; two minutes are for machines that are busy. */
 static void wait_for(struct office *o, const unsigned *count, unsigned least)
 {
 	struct timespec until;
@@ -271,7 +274,7 @@ static void what_was_not_committed_is_refused(void **state)
 	submit(o, OP_TASK_REPORT, "j", "[{\"taskId\":\"a\"},{\"taskId\":\"b\"}]");
 	wait_for(o, &o->answers, 2);
 	assert_int_equal(o->refusals, 1);
-	assert_int_equal(o->events, 1); /* and nobody saw it */
+	assert_int_equal(o->events, 1); /* and it was not published */
 	submit(o, OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}");
 	wait_for(o, &o->answers, 3);
 	assert_int_equal(o->refusals, 1);
@@ -334,7 +337,9 @@ static void the_thread_checkpoints_after_it_has_written(void **state)
 	wait_for(o, &o->checkpoints, before + 1);
 }
 
-/* Each time the thread has written it has had the occasion before it begins again, and has used it.
+/*
+ * Each time the thread has written, it has an opportunity before it begins again, and it must use
+ * it.
  */
 static void a_checkpoint_comes_before_the_next_transaction(void **state)
 {
@@ -353,8 +358,10 @@ static void a_checkpoint_comes_before_the_next_transaction(void **state)
 	assert_in_range(checkpoints, 2, UINT_MAX);
 }
 
-/* Each answer brings the next op before the thread can rest; more rows than one step removes are
- * overdue. */
+/*
+ * Each answer submits the next op before the thread can idle; more rows can be pruned than one step
+ * removes.
+ */
 static void pruning_has_its_share_however_busy_the_thread_is(void **state)
 {
 	struct office *o = *state;
@@ -388,7 +395,7 @@ static uint64_t overdue(struct office *o)
 	return rows;
 }
 
-/* As many jobs at a time as a transaction can hold, and no moment without a write that waits. */
+/* As many jobs at a time as a transaction can hold, with a write waiting at all times. */
 static void pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted(void **state)
 {
 	struct office *o = *state;

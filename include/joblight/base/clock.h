@@ -1,4 +1,6 @@
-/* Time, the only place that asks the system for it.  Milliseconds everywhere. */
+/*
+ * The only place that asks the system for the time.  Milliseconds unless the name says otherwise.
+ */
 #ifndef JOBLIGHT_BASE_CLOCK_H
 #define JOBLIGHT_BASE_CLOCK_H
 
@@ -9,13 +11,13 @@
 
 #define CLOCK_TEXT_LEN 24 /* 2026-02-05T19:00:00.000Z */
 
-int64_t clock_wall_ms(void);        /* since 1970, may jump */
+int64_t clock_wall_ms(void);        /* since 1970; may jump */
 uint64_t clock_monotonic_ms(void);  /* never goes back */
 uint64_t clock_monotonic_us(void);  /* the same clock */
-uint64_t clock_thread_cpu_us(void); /* processor time that the calling thread has used */
-uint64_t clock_boottime_ms(void);   /* the same, and also runs while the machine sleeps */
+uint64_t clock_thread_cpu_us(void); /* processor time used by the calling thread */
+uint64_t clock_boottime_ms(void);   /* like monotonic, but also counts while the machine sleeps */
 
-/* The id of this boot of the machine; "unknown" when the system does not tell. */
+/* The id of this boot of the machine; "unknown" when the system does not provide one. */
 #define CLOCK_BOOT_LEN 36
 void clock_boot_id(char out[CLOCK_BOOT_LEN + 1]);
 

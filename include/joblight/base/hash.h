@@ -1,5 +1,7 @@
-/* uthash with our allocation: out of memory ends the process with a line, not with exit(-1) in
- * silence. */
+/*
+ * uthash with our allocation: when memory runs out, the process prints a line and ends; uthash
+ * alone would call exit(-1) without a message.
+ */
 #ifndef JOBLIGHT_BASE_HASH_H
 #define JOBLIGHT_BASE_HASH_H
 

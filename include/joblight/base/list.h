@@ -1,4 +1,6 @@
-/* An intrusive doubly linked ring: the head is a node like the others; removing twice is harmless.
+/*
+ * An intrusive, circular, doubly linked list.  The head is a node like all others.  Removing a node
+ * twice is harmless.
  */
 #ifndef JOBLIGHT_BASE_LIST_H
 #define JOBLIGHT_BASE_LIST_H

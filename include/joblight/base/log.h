@@ -1,6 +1,6 @@
 /*
- * One line per event on stderr, logfmt: `time=… level=… msg="…" key=value …`.
- * Values are escaped, so that whatever a client sends stays on its line.  Any thread.
+ * One line per event on stderr, in logfmt: `time=… level=… msg="…" key=value …`.  Values are
+ * escaped, so a client can never start a new line.  Any thread.
  */
 #ifndef JOBLIGHT_BASE_LOG_H
 #define JOBLIGHT_BASE_LOG_H
@@ -9,8 +9,10 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_set_level(enum log_level lowest);
 
-/* Then pairs of (const char *key, const char *value).  NULL values are left out; the macros end the
- * list. */
+/*
+ * `message` is followed by pairs of (const char *key, const char *value).  A pair whose value is
+ * NULL is left out.  The macros end the list.
+ */
 void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
 
 #define log_debug(...) log_event(LOG_LEVEL_DEBUG, __VA_ARGS__, (char *)0)

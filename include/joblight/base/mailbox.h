@@ -1,9 +1,10 @@
 /*
- * Where two threads meet: a bounded FIFO of intrusive messages and a wake-up.
+ * A bounded FIFO between threads, of intrusive messages, with a wake-up.
  *
- * Any thread may post; one thread takes.  The message belongs to the poster until it is posted,
- * then to the taker.  Nothing is allocated.  A taker that sleeps uses mailbox_wait(); a taker with
- * a loop of its own gives `wake`, which must be callable from any thread and cheap when repeated.
+ * Any thread may post; one thread takes.  A message belongs to the poster until it is posted, then
+ * to the taker.  Nothing is allocated.  A taker that sleeps uses mailbox_wait().  A taker with an
+ * event loop passes `wake`, which must be callable from any thread and cheap when called
+ * repeatedly.
  */
 #ifndef JOBLIGHT_BASE_MAILBOX_H
 #define JOBLIGHT_BASE_MAILBOX_H
@@ -31,15 +32,18 @@ struct mailbox {
 void mailbox_init(struct mailbox *m, size_t capacity, void (*wake)(void *), void *context);
 void mailbox_finish(struct mailbox *m);
 
-bool mailbox_post(struct mailbox *m, struct mail *mail); /* false: full or closed, still yours */
+bool mailbox_post(struct mailbox *m,
+                  struct mail *mail); /* false: full or closed; the message stays yours */
 bool mailbox_post_wait(struct mailbox *m, struct mail *mail); /* waits for room; false: closed */
-struct mail *mailbox_take(struct mailbox *m);                 /* all of it in order, or NULL */
+struct mail *mailbox_take(struct mailbox *m);                 /* all messages in order, or NULL */
 
-/* Like take, but sleeps until there is something, it is closed (NULL), or timeout_ms passed (NULL).
+/*
+ * Like take, but sleeps until there is a message.  NULL: the mailbox was closed, or timeout_ms
+ * passed.
  */
 struct mail *mailbox_wait(struct mailbox *m, uint64_t timeout_ms);
 void mailbox_close(
-    struct mailbox *m); /* nothing more comes in; what is inside can still be taken */
+    struct mailbox *m); /* no more messages are accepted; those inside can still be taken */
 bool mailbox_is_closed(struct mailbox *m);
 bool mailbox_is_empty(struct mailbox *m);
 

@@ -1,6 +1,6 @@
 /*
- * How much memory the process has, and may have.  A gauge is asked often and looks seldom; any
- * thread may ask it.
+ * How much memory the process has, and may have.  A gauge may be read often, because it asks the
+ * system only rarely.  Any thread may read it.
  */
 #ifndef JOBLIGHT_BASE_MEMORY_H
 #define JOBLIGHT_BASE_MEMORY_H
@@ -15,13 +15,17 @@ struct memory_gauge {
 	atomic_bool is_short;
 };
 
-/* Bytes: what is resident (proc(5), statm), and what the machine or this control group may use at
- * all. */
+/*
+ * Bytes: the resident memory (proc(5), statm), and what the machine or this control group may use
+ * in all.
+ */
 uint64_t memory_resident(void);
 uint64_t memory_of_machine(void);
 
-/* Whether more than `max_bytes` is resident.  It looks again every 100 ms at most, and logs when
- * that changes. */
+/*
+ * Whether more than `max_bytes` is resident.  Asks the system every 100 ms at most, and logs each
+ * change.
+ */
 bool memory_is_short(struct memory_gauge *g, uint64_t now_ms);
 
 #endif

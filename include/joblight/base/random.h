@@ -1,4 +1,4 @@
-/* Randomness from the kernel, and the identifiers made of it. */
+/* Random bytes from the kernel, and identifiers made from them. */
 #ifndef JOBLIGHT_BASE_RANDOM_H
 #define JOBLIGHT_BASE_RANDOM_H
 
@@ -11,12 +11,16 @@
 void random_bytes(void *out, size_t len);
 uint64_t random_u64(void);
 
-/* At the start: false with a line in the log when there is no /dev/urandom, which libwebsockets
- * cannot do without. */
+/*
+ * Call this at the start.  False, after logging it, when there is no /dev/urandom, which
+ * libwebsockets needs.
+ */
 bool random_check(void);
 
-/* UUID version 7 (RFC 9562 section 5.7) from a wall time and 10 random bytes; out: UUID_TEXT_LEN
- * + 1. */
+/*
+ * A UUID version 7 (RFC 9562 section 5.7) from a wall time and 10 random bytes.  `out` holds
+ * UUID_TEXT_LEN + 1 bytes.
+ */
 void uuid7_format(int64_t wall_ms, const uint8_t entropy[10], char *out);
 
 #endif

@@ -1,4 +1,7 @@
-/* A borrowed run of bytes: not owned, not terminated.  Valid as long as what it points into. */
+/*
+ * A borrowed range of bytes: not owned, not terminated.  Valid as long as the memory that it points
+ * to.
+ */
 #ifndef JOBLIGHT_BASE_SLICE_H
 #define JOBLIGHT_BASE_SLICE_H
 
@@ -13,7 +16,7 @@ struct slice {
 
 #define SLICE(literal) ((struct slice){ "" literal, sizeof(literal) - 1 })
 
-/* A short list of texts, each of them borrowed. */
+/* A short list of borrowed texts. */
 #define SLICES_MAX 64
 struct slices {
 	struct slice items[SLICES_MAX];

@@ -1,9 +1,8 @@
 /*
- * Allocation that cannot fail: out of memory ends the process here and nowhere else, with a line on
- * standard error.  Every size that a client can choose was limited before it reaches these.
+ * Allocation that cannot fail: when memory runs out, the process ends here and nowhere else, with a
+ * line on standard error.  Every size that a client can choose is limited before it gets here.
  *
- * may_malloc() is the other kind, for a library that can say that memory ran out but not why it
- * gave up.
+ * may_malloc() is for a library that can report that memory ran out, but not why a call failed.
  */
 #ifndef JOBLIGHT_BASE_XALLOC_H
 #define JOBLIGHT_BASE_XALLOC_H
@@ -15,9 +14,9 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size); /* zeroed */
 void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
-char *xmemdup(const void *bytes, size_t len); /* one NUL is added behind */
+char *xmemdup(const void *bytes, size_t len); /* adds a NUL at the end */
 
-void *may_malloc(size_t size);    /* NULL: there is no memory, and this thread remembers it */
-bool may_malloc_has_failed(void); /* since the last call, in this thread */
+void *may_malloc(size_t size);    /* NULL: there is no memory; this thread records that */
+bool may_malloc_has_failed(void); /* since the last call, in this thread; clears the record */
 
 #endif

@@ -1,28 +1,28 @@
 /*
- * What core needs of a database, as one table of functions.  A backend fills it: src/store/memory.c
- * is the smallest true one, src/store/sqlite.c the standard one.  tests/unit/test_store.c runs over
- * each.
+ * The interface of a database: a table of functions that a backend fills.  src/store/memory.c is
+ * the smallest complete backend, src/store/sqlite.c the default one; tests/unit/test_store.c runs
+ * over each.
  *
- * A `struct store` is one session (one connection): used by one thread at a time, opened for
- * writing (one per file, it holds the file's lock) or for reading.  Sessions of one database see
- * each other's commits.  All functions return an enum store_result:
+ * A `struct store` is one session (one connection).  It is used by one thread at a time and is
+ * opened for writing (one per file; it holds the lock of the file) or for reading.  Sessions of one
+ * database see each other's commits.  All functions return an enum store_result:
  *
  *   STORE_OK     done
  *   STORE_NONE   there is no such row (or, from a walk, nothing left)
  *   STORE_FULL   no space; the transaction must be rolled back, a later one may succeed
- *   STORE_BUSY   somebody else holds it, or a ephemeral I/O error; like FULL
+ *   STORE_BUSY   another program holds a lock, or a temporary I/O error; like FULL
  *   STORE_BROKEN the file cannot be used
  *
- * After FULL, BUSY or BROKEN the caller rolls back; until then everything in that transaction, its
- * commit too, answers with the same failure.  store_error() is the session's last error in words.
+ * After FULL, BUSY or BROKEN the caller rolls back; until then everything in that transaction, also
+ * its commit, returns the same failure.  store_error() is the last error of the session as text.
  *
- * Rows are read and written between begin() and commit() or rollback(), in both kinds of session.
- * A walk that visits nothing returns NONE.  A call back may use other operations of its session,
- * not the same one.
+ * Rows are read and written between begin() and commit() or rollback(), in both kinds of session. A
+ * walk that visits nothing returns NONE.  A callback may use other operations of its session, but
+ * not the one that called it.
  *
- * Rows that come out are filled into the caller's struct: its strings are fresh copies the caller
- * owns (free with job_row_finish() …), except in walks, where the row belongs to the walk and is
- * valid only during the call back.  Rows that go in stay the caller's.
+ * Rows that are read are filled into the caller's struct.  Its strings are copies that the caller
+ * owns (free them with job_row_finish() …), except in walks, where the row belongs to the walk and
+ * is valid only during the callback.  Rows that are written stay the caller's.
  */
 #ifndef JOBLIGHT_CORE_STORE_H
 #define JOBLIGHT_CORE_STORE_H
@@ -41,12 +41,12 @@ struct event_row {
 	uint64_t seq;
 	enum event_type type;
 	int64_t time;      /* never decreases within a job */
-	struct slice json; /* the bytes every transport sends */
+	struct slice json; /* the bytes that every transport sends */
 };
 
 /* One remembered answer. */
 struct idempotency_row {
-	char scope[ID_MAX + 1]; /* job_scope(), or one that outlives every job */
+	char scope[ID_MAX + 1]; /* job_scope(), or a scope that outlives every job */
 	char key[KEY_MAX + 1];
 	uint8_t fingerprint[DIGEST_LEN];
 	int64_t time;
@@ -54,50 +54,54 @@ struct idempotency_row {
 	uint64_t seq_first; /* events it made: seq_first .. seq_last, 0 for none */
 	uint64_t seq_last;
 	char epoch[EPOCH_LEN + 1];
-	char *body; /* answer as engine.h describes it */
+	char *body; /* the answer, as engine.h describes it */
 };
 
-/* The scope of keys that go with their job. */
+/* The scope of keys that are deleted with their job. */
 static inline void job_scope(int64_t job, char scope[ID_MAX + 1])
 {
 	snprintf(scope, ID_MAX + 1, "#%lld", (long long)job);
 }
 
 /*
- * The key under which, in the scope of its id, a deleted job is remembered as long as an answer:
- * whoever holds a position in it is told so.  No client's key has a space.
+ * A deleted job is remembered, for as long as an answer, under this key in the scope of its id, so
+ * that clients with a cursor in it can be told.  No client's key contains a space.
  */
 static inline void deleted_key(const char *epoch, char key[KEY_MAX + 1])
 {
 	snprintf(key, KEY_MAX + 1, "deleted %s", epoch);
 }
 
-/* What the clocks showed when they were last compared; see timeline.h.  All in milliseconds. */
+/* The readings of the clocks when they were last compared; see timeline.h.  All in milliseconds. */
 struct clock_row {
 	char boot[40];
 	int64_t monotonic, boottime, wall, steady, trusted;
 };
 
-/* A walk's call back: false stops the walk (which then still returns STORE_OK). */
+/* The callback of a walk: false stops the walk, which still returns STORE_OK. */
 typedef bool job_visit(void *context, const struct job_row *row);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
 typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
 typedef bool event_visit(void *context, const struct event_row *row);
 
-/* Takes the parentheses off a list of parameters or arguments in store_ops.def. */
+/* Removes the parentheses around a list of parameters or arguments in store_ops.def. */
 #define STORE_LIST(...) __VA_ARGS__
 
 struct store_ops {
 	const char *name;
-	/* True when this session is the only writer there can be, so that rows may be cached
-	 * between transactions (SQLite, memory).  False where other nodes write too. */
+	/*
+	 * True when this session is the only possible writer, so that rows may be cached between
+	 * transactions (SQLite, memory).  False where other nodes write too.
+	 */
 	bool exclusive;
 
-	void (*close)(struct store *s); /* ends the session; rolls back what is open */
+	void (*close)(struct store *s); /* ends the session; rolls back an open transaction */
 
-	/* A writing session begins a write transaction, a reading session a consistent snapshot.
-	 * When it fails nothing is open. */
+	/*
+	 * A writing session begins a write transaction, a reading session a consistent snapshot.
+	 * When it fails, no transaction is open.
+	 */
 	enum store_result (*begin)(struct store *s);
 	enum store_result (*commit)(struct store *s); /* durable when it returns OK */
 	void (*rollback)(struct store *s);
@@ -109,9 +113,9 @@ struct store_ops {
 #undef STORE_OP
 
 	/*
-	 * Housekeeping outside a transaction (the WAL checkpoint), which waits for nobody.  NONE:
-	 * what was written since the last one is not worth it.  BUSY: somebody has been in the way
-	 * for a while.
+	 * Copies the write-ahead log into the database, outside transactions and without waiting
+	 * for other sessions.  NONE: too little was written since the last one.  BUSY: another
+	 * session has been in the way for some time.
 	 */
 	enum store_result (*checkpoint)(struct store *s);
 };

@@ -1,10 +1,9 @@
 /*
- * The store thread: the only writer of the database, and the only one that checkpoints.
+ * The store thread: the only writer of the database, and the only thread that checkpoints.
  *
- * It takes everything that is queued, runs it through the engine in one transaction (group commit),
- * and hands out what was committed.  commit_and_answer() in writer.c is the only way from an op to
- * its answer: commit, then broadcast, then answer.  By itself it notices tasks that were silent for
- * too long (the same transaction and broadcast, nobody to answer), prunes, and checkpoints.
+ * It takes all queued ops, runs them through the engine in one transaction (group commit), and
+ * publishes what was committed.  commit_and_answer() in writer.c is the only way from an op to its
+ * answer: commit, then publish, then answer.  Between transactions it runs the chores (chores.h).
  */
 #ifndef JOBLIGHT_WORK_WRITER_H
 #define JOBLIGHT_WORK_WRITER_H
@@ -17,18 +16,21 @@
 struct writer;
 
 /*
- * Called in the store thread with a committed batch (borrowed; NULL when nothing was logged) and
- * the ops it answers, linked by op->mail in their order (NULL: none); the ops are handed over.
+ * Called in the store thread with a committed batch (borrowed; NULL: there are no events) and the
+ * ops that it answers, linked by op->mail in their order (NULL: none).  The ops then belong to the
+ * callee.
  */
 typedef void writer_deliver(void *context, struct batch *batch, struct op *ops);
 
 struct writer *writer_start(struct store *store, const struct limits *limits,
                             writer_deliver *deliver, void *context);
 
-/* Any thread.  False: too many are waiting (or it is stopping); the op is still the caller's. */
+/* Any thread.  False: too many ops are waiting, or it is stopping; the op stays the caller's. */
 bool writer_submit(struct writer *w, struct op *op);
 
-/* Nothing more is taken; what was is committed and delivered.  Returns when the thread has ended.
+/*
+ * Accepts no more ops; commits and delivers those that were accepted.  Returns when the thread has
+ * ended.
  */
 void writer_stop(struct writer *w);
 void writer_free(struct writer *w); /* after writer_stop(); NULL is fine */
