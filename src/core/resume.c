@@ -54,7 +54,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 	r->hub = h;
 	r->subscriber = s;
 	r->again = again;
-	r->informed = s->channel->ring != NULL;
+	r->epoch_known = s->channel->ring != NULL;
 	s->read = r;
 	if (h->ops->read(h->context, &r->request))
 		return;
@@ -102,7 +102,7 @@ static void start(struct hub *h, struct subscriber *s, struct subscription_start
 	if (!s->ops->ready && o->watchers != (c->ephemeral_number ? c->ephemeral_watchers : 1))
 		c->ephemeral_outdated = true;
 	o->heartbeat_ms = subscriber_heartbeat_ms(h, s);
-	o->over = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
+	o->finished = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
 	if (!s->ops->ready && !o->again)
 		subscriber_schedule_heartbeat(h, s);
 	s->ops->opened(s, o);
@@ -182,7 +182,7 @@ static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hu
 {
 	struct channel *c = s->channel;
 
-	if (read->informed && !c->deleted)
+	if (read->epoch_known && !c->deleted)
 		channel_retire(h, c, channel_head(c));
 	if (read->again)
 		refill_failed(h, s);

@@ -10,7 +10,7 @@ struct hub_read {
 	struct hub *hub;
 	struct subscriber *subscriber; /* NULL: it has left */
 	bool again;                    /* a refill, not the beginning */
-	bool informed;                 /* the channel's epoch was known before it was asked */
+	bool epoch_known;              /* the channel's epoch was known before it was asked */
 };
 
 /* Harmless when it is detached. */

@@ -122,9 +122,9 @@ static void stream_opened(struct subscriber *subscriber, const struct subscripti
 	struct stream *s = stream_of(subscriber);
 	struct conn *c = s->conn;
 
-	if (outcome_is_error(o->outcome) || (o->over && !o->again) || s->head) {
+	if (outcome_is_error(o->outcome) || (o->finished && !o->again) || s->head) {
 		hub_detach(c->loop->hub, subscriber);
-		if (s->head && !outcome_is_error(o->outcome) && !o->over)
+		if (s->head && !outcome_is_error(o->outcome) && !o->finished)
 			answer_head(c);
 		else
 			refuse(c, o);

@@ -209,7 +209,7 @@ static void watcher_opened(struct subscriber *s, const struct subscription_start
 		return;
 	}
 	buf_format(&w->story, "%s%s%s@%llu/%llu ", o->again ? "again-" : "", resume_text(o->resume),
-	           o->over ? "-over" : "", (unsigned long long)o->start,
+	           o->finished ? "-over" : "", (unsigned long long)o->start,
 	           (unsigned long long)o->head);
 	if (s->ops->write && o->snapshot.len) {
 		buf_text(&m.tail, "\n");

@@ -39,8 +39,8 @@ struct subscription_start {
 	bool deleted; /* NOT_FOUND: the job in which the position is was deleted */
 	enum resume resume;
 	enum reset_reason reason;
-	bool again; /* in mid-stream: the reader could not be continued */
-	bool over;  /* EXACT, at the end of a job that has ended: nothing will follow */
+	bool again;    /* in mid-stream: the reader could not be continued */
+	bool finished; /* EXACT, at the end of a job that has ended: nothing will follow */
 	const char *job_id, *title, *epoch;
 	enum job_status status;
 	uint64_t start; /* the stream goes on behind this seq */

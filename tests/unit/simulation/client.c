@@ -202,7 +202,7 @@ struct life *client_check_opening(struct client *c, const struct subscription_st
 	        NAME ": position %llu, head %llu, but there are %llu", NAMED(c),
 	        (unsigned long long)o->start, (unsigned long long)o->head,
 	        (unsigned long long)l->head);
-	promise(!o->over || (l->over && o->start == l->head), NAME ": over, but the job is not",
+	promise(!o->finished || (l->over && o->start == l->head), NAME ": over, but the job is not",
 	        NAMED(c));
 	if (o->resume == RESUME_EXACT)
 		check_exact(c, o, l);

@@ -131,10 +131,11 @@ static void stream_opened(struct subscriber *s, const struct subscription_start 
 	c->life = l;
 	c->state = CLIENT_OPEN;
 	c->start = c->seen = o->start;
-	c->passed = 0;                                    /* the opening tells what it told */
-	if (o->over || dice_chance(&c->world->dice, 2)) { /* 204, or HEAD: over before it begins */
+	c->passed = 0; /* the opening tells what it told */
+	if (o->finished ||
+	    dice_chance(&c->world->dice, 2)) { /* 204, or HEAD: over before it begins */
 		hub_detach(c->node->hub, s);
-		c->finished = o->over && c->own;
+		c->finished = o->finished && c->own;
 		client_leave(c);
 		return;
 	}
