@@ -1,6 +1,15 @@
-# Puts the files of a directory into a target: a table (src/api/pages_builtin.h) of names and bytes.  Text is there
-# twice: as it is, and compressed.  gzip, because browsers ask for brotli over https only.
+# Puts the pages into a target: a table (src/api/pages_builtin.h) of names and bytes. A text is there twice: as it is,
+# and compressed. gzip, because browsers ask for brotli over https only.
 find_program(GZIP_PROGRAM gzip REQUIRED)
+
+# These folders of www/ are served, with the files that are directly in them, and no others ("." is www/ itself). In a
+# program with the bundle, client/ is not: the bundle holds its modules.
+set(JOBLIGHT_SERVED . client page)
+
+# script/bundle makes these, where esbuild is installed (see need_bundler in script/lib.sh). Elsewhere the program
+# serves the modules as they are.
+set(JOBLIGHT_BUNDLED joblight.js shared-tabs.js shared-socket.js task-event-stream.js)
+set(JOBLIGHT_ESBUILD ${CMAKE_SOURCE_DIR}/script/esbuild/node_modules/.bin/esbuild)
 
 # Assembles the bytes of a file under the names START and END; appends to the caller's `bodies`.
 macro(joblight_embed_bytes file start end)
@@ -11,22 +20,57 @@ macro(joblight_embed_bytes file start end)
   list(APPEND depends ${file})
 endmacro()
 
-function(joblight_embed_pages target directory)
-  file(GLOB_RECURSE files RELATIVE ${directory} CONFIGURE_DEPENDS ${directory}/*)
-  list(FILTER files EXCLUDE REGEX "(^|/)\\.|node_modules")
+# Collects the files that are served in `folder`, build/www/: the tests serve it, too. Sets `names` to what it has.
+function(joblight_stage_pages source folder names)
+  set(patterns ${JOBLIGHT_SERVED})
+  list(TRANSFORM patterns APPEND /*)
+  list(TRANSFORM patterns PREPEND ${source}/)
+  file(GLOB files RELATIVE ${source} LIST_DIRECTORIES false CONFIGURE_DEPENDS ${patterns})
+  set(bundle "")
+  if(EXISTS ${JOBLIGHT_ESBUILD})
+    list(FILTER files EXCLUDE REGEX "^client/")
+    list(REMOVE_ITEM files ${JOBLIGHT_BUNDLED})
+    file(GLOB modules CONFIGURE_DEPENDS ${source}/client/*.js)
+    set(bundle ${JOBLIGHT_BUNDLED} joblight.js.map)
+    set(entries ${JOBLIGHT_BUNDLED})
+    set(outputs ${bundle})
+    list(TRANSFORM entries PREPEND ${source}/)
+    list(TRANSFORM outputs PREPEND ${folder}/)
+    add_custom_command(OUTPUT ${outputs} COMMAND ${CMAKE_SOURCE_DIR}/script/bundle ${folder} VERBATIM
+      DEPENDS ${entries} ${modules} ${CMAKE_SOURCE_DIR}/script/bundle ${CMAKE_SOURCE_DIR}/script/esbuild/package-lock.json ${source}/package.json)
+    message(STATUS "The client is bundled")
+  else()
+    message(STATUS "The client is not bundled: esbuild is not installed")
+  endif()
+  foreach(name IN LISTS files)
+    add_custom_command(OUTPUT ${folder}/${name} DEPENDS ${source}/${name} VERBATIM
+      COMMAND ${CMAKE_COMMAND} -E copy ${source}/${name} ${folder}/${name})
+  endforeach()
+  list(APPEND files ${bundle})
+  file(GLOB_RECURSE old RELATIVE ${folder} ${folder}/*)
+  list(REMOVE_ITEM old ${files})
+  foreach(name IN LISTS old)
+    file(REMOVE ${folder}/${name})
+  endforeach()
+  set(${names} ${files} PARENT_SCOPE)
+endfunction()
+
+function(joblight_embed_pages target source)
+  set(folder ${CMAKE_BINARY_DIR}/www)
+  joblight_stage_pages(${source} ${folder} files)
   set(bodies "")
   set(rows "")
   set(depends "")
   set(index 0)
   foreach(file IN LISTS files)
-    joblight_embed_bytes(${directory}/${file} page_${index} page_end_${index})
+    joblight_embed_bytes(${folder}/${file} page_${index} page_end_${index})
     set(row "\"${file}\", page_${index}, page_end_${index}, 0, 0")
     if(file MATCHES "\\.(html|js|css|json|ts|svg|txt|md)$")
-      set(zipped ${CMAKE_CURRENT_BINARY_DIR}/www/${file}.gz)
-      get_filename_component(folder ${zipped} DIRECTORY)
-      file(MAKE_DIRECTORY ${folder})
-      add_custom_command(OUTPUT ${zipped} DEPENDS ${directory}/${file} VERBATIM
-        COMMAND sh -c "exec \"$1\" -9nc \"$2\" > \"$3\"" sh ${GZIP_PROGRAM} ${directory}/${file} ${zipped})
+      set(zipped ${CMAKE_BINARY_DIR}/www-gzip/${file}.gz)
+      get_filename_component(parent ${zipped} DIRECTORY)
+      file(MAKE_DIRECTORY ${parent})
+      add_custom_command(OUTPUT ${zipped} DEPENDS ${folder}/${file} VERBATIM
+        COMMAND sh -c "exec \"$1\" -9nc \"$2\" > \"$3\"" sh ${GZIP_PROGRAM} ${folder}/${file} ${zipped})
       joblight_embed_bytes(${zipped} zip_${index} zip_end_${index})
       set(row "\"${file}\", page_${index}, page_end_${index}, zip_${index}, zip_end_${index}")
     endif()

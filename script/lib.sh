@@ -49,6 +49,14 @@ need_npm() {
   fi
 }
 
+# esbuild, when its lock file changed since it was installed. It needs Node.js and npm, but no particular version.
+need_bundler() {
+  local folder=$root/script/esbuild
+  PATH=$PATH:$root/build/node/node_modules/.bin
+  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] ||
+    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+}
+
 # Builds a preset; the output is shown only when it fails.
 build() {
   local preset=$1 folder=$2 log

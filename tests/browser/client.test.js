@@ -4,13 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { after, afterEach, before, mock, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { TaskEventStream, backoffMs } from '../../www/joblight.js';
 import { Proxy } from './support/proxy.js';
 import { problem } from './support/script.js';
 import { Server } from './support/server.js';
 import { eventually, pause } from './support/wait.js';
+import { TaskEventStream, WWW, backoffMs } from './support/www.js';
 
 delete globalThis.WebSocket;
 
@@ -461,7 +463,7 @@ test('a token is asked for once more after 401, then the stream fails', async ()
 for (const [what, transport] of [['stream', 'sse'], ['poll', 'poll']]) {
   test(`a closed ${what} leaves nothing behind that keeps Node running`, async () => {
     const job = await server.createJob();
-    const client = new URL('../../www/joblight.js', import.meta.url).href;
+    const client = pathToFileURL(join(WWW, 'joblight.js')).href;
     const script = `
       const { TaskEventStream } = await import(${JSON.stringify(client)});
       const stream = new TaskEventStream(

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { afterEach, mock, test } from 'node:test';
-import { TaskEventStream } from '../../www/joblight.js';
 import { eventually } from './support/wait.js';
+import { TaskEventStream } from './support/www.js';
 
 const ends = [];
 afterEach(async () => {

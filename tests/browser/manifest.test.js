@@ -1,8 +1,10 @@
 /* custom-elements.json says of the element what is true of it: each thing is done to a real one, in a real browser. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { launch, openPage, until } from './support/browser.js';
+import { packedFiles } from './support/package.js';
 import { connected, problem, update } from './support/script.js';
 import { SocketServer } from './support/socket.js';
 
@@ -53,13 +55,16 @@ const put = (attributes) => page.evaluate((given) => {
 }, attributes);
 const reaches = (state) => until(page, (wanted) => window.element.getAttribute('state') === wanted, state);
 
-test('it is a manifest of one module, and every file it and the package name is there', () => {
+test('it is a manifest of one module, and every file it and the package name is in the package', async () => {
   assert.equal(manifest.schemaVersion, '2.1.0');
   assert.equal(manifest.modules.length, 1);
-  const { files, exports, customElements } = JSON.parse(text('package.json'));
-  for (const name of [...files, module.path, customElements]) assert.ok(text(name).length, name);
+  const packed = await packedFiles();
+  const { files, exports, customElements, types } = JSON.parse(text('package.json'));
+  assert.equal(`./${module.path}`, exports['./element'].default);
+  for (const name of files) assert.ok(packed.some((path) => path === name || path.startsWith(`${name}/`)), name);
+  for (const name of [module.path, customElements, types.slice(2)]) assert.ok(packed.includes(name), name);
   for (const name of Object.values(exports).flatMap((paths) => (paths.default ? Object.values(paths) : paths))) {
-    assert.ok(files.includes(name.slice(2)), name);
+    assert.ok(packed.includes(name.slice(2)), name);
   }
 });
 
@@ -69,7 +74,7 @@ test('the tag, the class and the exports are those of the module', async () => {
     const [name] = Object.keys(exported);
     const element = document.createElement('task-event-stream');
     return { name, above: Object.getPrototypeOf(exported[name]).name, is: element instanceof exported[name] };
-  }, module.path);
+  }, basename(module.path));
   assert.deepEqual(found, { name: said.name, above: said.superclass.name, is: true });
   assert.deepEqual(module.exports.map(({ name, declaration }) => [name, declaration.name]),
     [[said.name, said.name], [said.tagName, said.name]]);

@@ -1,24 +1,31 @@
 /* `npm install <folder>` and Node 20: the package by its name, in a project of its own, against the real server. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { PACKAGE, packedFiles } from './support/package.js';
 import { Server } from './support/server.js';
+import { WWW } from './support/www.js';
 
 const run = promisify(execFile);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'joblight-package-'));
 
+const BUNDLE = join(PACKAGE, 'dist/joblight.js');
+
 let server;
+let builtAt;
 
 before(async () => {
   server = await Server.start();
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  await run('npm', ['install', here('../../www'), '--offline', '--no-audit', '--no-fund'], { cwd: folder });
+  if (existsSync(BUNDLE)) utimesSync(BUNDLE, 0, 0);
+  await run('npm', ['install', PACKAGE, '--offline', '--no-audit', '--no-fund'], { cwd: folder });
+  builtAt = statSync(BUNDLE).mtimeMs;
   symlinkSync(here('node_modules/ws'), join(folder, 'node_modules/ws'));
 });
 after(async () => {
@@ -104,4 +111,16 @@ test('the shared socket and the element are parts of the package', async () => {
     for (const stream of streams) stream.close();
     console.log(typeof TaskEventStreamElement);`, one.id, two.id);
   assert.deepEqual(lines, ['1 2', 'function']);
+});
+
+test('the package has the bundle with its source map, and neither the modules nor the pages', async () => {
+  assert.deepEqual((await packedFiles()).sort(), [
+    'custom-elements.json', 'dist/joblight.js', 'dist/joblight.js.map', 'dist/shared-socket.js', 'dist/shared-tabs.js',
+    'dist/task-event-stream.js', 'joblight.d.ts', 'package.json', 'shared-socket.d.ts', 'task-event-stream.d.ts',
+  ]);
+});
+
+test('npm install built the bundle from the sources', () => {
+  assert.notEqual(builtAt, 0, 'it is the one from before');
+  assert.equal(readFileSync(BUNDLE, 'utf8'), readFileSync(join(WWW, 'joblight.js'), 'utf8'));
 });

@@ -1,7 +1,7 @@
 /* The event stream format, as WHATWG HTML 9.2.6 and its test suite have it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventParser } from '../../www/joblight.js';
+import { eventParser } from './support/www.js';
 
 const utf8 = new TextEncoder();
 

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, mock, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { JobLight } from '../../www/shared-socket.js';
 import { Proxy } from './support/proxy.js';
 import { connected, update } from './support/script.js';
 import { Server } from './support/server.js';
 import { SocketServer } from './support/socket.js';
 import { eventually, pause } from './support/wait.js';
+import { JobLight } from './support/www.js';
 
 let server;
 let proxy;

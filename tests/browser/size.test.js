@@ -1,17 +1,17 @@
-/* What a page loads is small, and is what is written: no build step, no dependency. */
+/* What a page loads is small, and is made of the sources that are here. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { WWW } from './support/www.js';
 
-const www = (name) => readFileSync(new URL(`../../www/${name}`, import.meta.url));
-/* What is told to people costs a browser nothing that matters: it is not counted. */
-const code = (name) => String(www(name)).replace(/^ *\/\*.*?\*\/\n/gms, '').replace(/(^|\s)\/\/ .*$/gm, '');
-const zipped = (name) => gzipSync(code(name), { level: 9 }).length;
-const pageScripts = readdirSync(new URL('../../www/page/', import.meta.url)).map((name) => `page/${name}`);
-const imports = (name) => [...String(www(name)).matchAll(/^import [^']*'([^']+)'/gm)].map(([, from]) => from);
+const shipped = (name) => readFileSync(join(WWW, name), 'utf8');
+const www = (name) => readFileSync(new URL(`../../www/${name}`, import.meta.url), 'utf8');
+const scripts = (folder) => readdirSync(new URL(`../../www/${folder}/`, import.meta.url)).map((name) => `${folder}/${name}`);
+const imports = (name) => [...shipped(name).matchAll(/\b(?:from|import) ?["']([^"']+)["']/g)].map(([, from]) => from);
 
-/* What a browser loads for each, and what it loads with it. */
+/* The bytes that a browser loads for each, comments and all, and what it loads with it. */
 const MODULES = [
   ['joblight.js', 7 * 1024, []],
   ['shared-tabs.js', 4 * 1024, []],
@@ -20,21 +20,29 @@ const MODULES = [
 ];
 for (const [name, most, others] of MODULES) {
   test(`${name} is at most ${most} bytes zipped and imports ${others.join(', ') || 'nothing'}`, () => {
-    assert.ok(zipped(name) <= most, `${zipped(name)} bytes`);
-    assert.deepEqual(imports(name), others);
+    const bytes = gzipSync(shipped(name), { level: 9 }).length;
+    assert.ok(bytes <= most, `${bytes} bytes`);
+    assert.deepEqual(imports(name).sort(), others, 'is it the bundle? script/bundle needs esbuild when the program is built');
   });
 }
 
+test('joblight.js has a source map, which holds the modules as they are', () => {
+  assert.match(shipped('joblight.js'), /\n\/\/# sourceMappingURL=joblight\.js\.map\n$/);
+  const { sources, sourcesContent } = JSON.parse(shipped('joblight.js.map'));
+  assert.ok(sources.includes('../client/stream.js'), String(sources));
+  sources.forEach((source, i) => assert.equal(sourcesContent[i], www(source.replace('../', '')), source));
+});
+
 test('the pages load nothing from elsewhere and have no inline script or style', () => {
   for (const name of ['index.html', 'job.html']) {
-    const html = String(www(name));
+    const html = www(name);
     assert.doesNotMatch(html, /(?:src|href)="(?:https?:)?\/\//);
     assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|<script(?![^>]* src=)/i);
   }
 });
 
 test('no script of the pages writes HTML', () => {
-  for (const name of ['job.js', 'index.js', 'task-event-stream.js', ...pageScripts]) {
-    assert.doesNotMatch(String(www(name)), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(/);
+  for (const name of ['job.js', 'index.js', 'task-event-stream.js', ...scripts('page'), ...scripts('client')]) {
+    assert.doesNotMatch(www(name), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(/);
   }
 });

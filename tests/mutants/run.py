@@ -81,9 +81,9 @@ def copy_tree():
         for file in (Path(folder) / name for name in files):
             if str(file.relative_to(TREE)) not in names and not file.is_symlink():
                 file.unlink()
-    packages = TREE / "tests/browser/node_modules"
-    if not packages.is_symlink():
-        packages.symlink_to(ROOT / "tests/browser/node_modules")
+    for packages in ("tests/browser/node_modules", "script/esbuild/node_modules"):
+        if not (TREE / packages).is_symlink():
+            (TREE / packages).symlink_to(ROOT / packages)
 
 
 def apply(mutant):

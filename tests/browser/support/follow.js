@@ -1,7 +1,7 @@
 /* A stream in Node that writes down all it says, over WebSockets too. */
 import { afterEach, mock } from 'node:test';
 import { WebSocket } from 'ws';
-import { TaskEventStream } from '../../../www/joblight.js';
+import { TaskEventStream } from './www.js';
 import { eventually } from './wait.js';
 
 /** A function that follows a job; after each test its streams are closed, and the clock is the real one again. */

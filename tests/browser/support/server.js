@@ -4,11 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const BINARY = process.env.JOBLIGHT_TEST_BINARY || here('../../../build/joblight');
-const WWW = here('../../../www');
+import { BINARY, WWW } from './www.js';
 
 export class Server {
   #child;
@@ -34,7 +30,8 @@ export class Server {
   }
 
   async start(listen = new URL(this.url).host) {
-    const args = [this.#verb, '--listen', listen, '--db', join(this.#dir, 'jobs.db'), '--www', WWW, ...this.#flags];
+    const args = [this.#verb, '--listen', listen, '--db', join(this.#dir, 'jobs.db'), ...this.#flags];
+    if (!args.includes('--www')) args.push('--www', WWW);
     const child = this.#child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
     child.stderr.on('data', (text) => { log = (log + text).slice(-4000); });

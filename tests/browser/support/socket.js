@@ -1,9 +1,9 @@
 /* A server that says a script over WebSockets, and answers plain requests as it is told. It has the client, too. */
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
-
-const www = (name) => readFileSync(new URL(`../../../www/${name}`, import.meta.url));
+import { WWW } from './www.js';
 
 export class SocketServer {
   /**
@@ -41,7 +41,7 @@ export class SocketServer {
   #answer({ method, url, headers }, response) {
     if (url === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>');
     if (/^\/[\w-]+\.js$/.test(url)) {
-      return response.writeHead(200, { 'content-type': 'text/javascript' }).end(www(url.slice(1)));
+      return response.writeHead(200, { 'content-type': 'text/javascript' }).end(readFileSync(join(WWW, url)));
     }
     if (url === '/favicon.ico') return response.writeHead(204).end();
     this.requests.push({ method, url, headers, at: Date.now() });

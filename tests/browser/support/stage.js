@@ -31,11 +31,11 @@ export async function bigJob(server, count = 1000) {
   return job;
 }
 
-/** `demo`: the server is `joblight demo`, whose pages offer a worker. */
-export function stage({ demo = false } = {}) {
+/** `demo`: the server is `joblight demo`, whose pages offer a worker. `flags` go to the server. */
+export function stage({ demo = false, flags = [] } = {}) {
   const set = { pages: [] };
   before(async () => {
-    set.server = await (demo ? Server.demo() : Server.start());
+    set.server = await (demo ? Server.demo(...flags) : Server.start(...flags));
     set.proxy = await Proxy.start(set.server.url);
     set.chromium = await launch();
   });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { compile } from 'svelte/compiler';
 import { compileScript, parse } from 'vue/compiler-sfc';
+import { buildPackage } from '../support/package.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const isCustomElement = (tag) => tag === 'task-event-stream';
@@ -25,7 +26,10 @@ const compilers = {
   },
 };
 
+let built;
+
 export async function bundle(entry) {
+  await (built ||= buildPackage());
   const { outputFiles } = await build({
     entryPoints: [here(entry)], nodePaths: [here('../node_modules')], plugins: [compilers], jsx: 'automatic',
     bundle: true, write: false, format: 'iife', globalName: 'app', conditions: ['browser'], logLevel: 'error',

@@ -1,0 +1,102 @@
+/*
+ * The one stream of a job in the leading tab. It forwards what it hears to all tabs that want the job, and tells the
+ * server how many they are.
+ */
+import { CONNECTED, COUNT_MS, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
+
+const TABS_MAX = 32; // the server takes no more
+
+export class LeaderStream {
+  tabs = new Map(); // tab -> when it was last heard from
+  #count = 1; #countSent; // how many tabs there are, and how many the server was told
+  #timer; // until the server is told
+  #sentAt = 0; // when anything was last sent to the tabs
+  #mirrorQueued; #interval;
+  #heartbeatMs = 30000;
+
+  constructor(jobId, cursor, open, send) {
+    this.jobId = jobId;
+    this.send = (message) => {
+      this.#sentAt = Date.now();
+      send(message);
+    };
+    const stream = this.stream = open({ jobId, cursor, tabs: () => (this.#countSent = this.#count) });
+    const forward = ({ detail }) => {
+      if (detail.type !== 'snapshot') this.send({ type: 'event', jobId, message: detail });
+    };
+    stream.addEventListener('connected', ({ detail }) => {
+      this.#heartbeatMs = detail.heartbeatMs;
+      this.#recount(); // tabs may have joined before the first message
+      this.send({ type: 'event', jobId, message: detail });
+    });
+    stream.addEventListener('heartbeat', ({ detail }) => {
+      this.send({ type: 'event', jobId, message: { type: 'heartbeat', jobId, ...detail } });
+      this.#prune(); // after this tab has answered the heartbeat
+    });
+    for (const type of ['event', 'end']) stream.addEventListener(type, forward);
+    stream.addEventListener('state', ({ detail: { retryInMs } }) => {
+      if (stream.state === 'closed' || this.#mirrorQueued) return;
+      this.#mirrorQueued = true;
+      queueMicrotask(() => this.mirror(retryInMs)); // after the message that changed the state
+    });
+    this.#interval = setInterval(() => this.#mirrorIfHeard(), MIRROR_MS);
+  }
+
+  /* Something has arrived since this tab sent anything, be it a part of a message. */
+  #mirrorIfHeard() {
+    if (Date.now() - this.stream.quietMs > this.#sentAt) this.mirror();
+  }
+
+  /* Sends the state of the connection to all tabs. */
+  mirror(retryInMs) {
+    const { state, transport, cursor, error, faults } = this.stream;
+    const plain = (err) => err && { ...err, message: err.message };
+    this.#mirrorQueued = false;
+    if (state === 'closed') return;
+    this.send({ type: 'mirror', jobId: this.jobId, state, transport, cursor, head: seqOf(cursor), retryInMs,
+      hidden: hidden(), heartbeatMs: this.#heartbeatMs, error: plain(error), faults: faults.map(plain) });
+  }
+
+  /* Answers a tab that asked. A leader that hears nothing itself may be frozen, so it does not answer. */
+  answer() {
+    if (CONNECTED.test(this.stream.state) && this.stream.quietMs > this.#heartbeatMs * 1.2) return;
+    queueMicrotask(() => this.mirror()); // a new socket has no onmessage yet
+  }
+
+  add(tab) {
+    this.tabs.set(tab, Date.now());
+    this.#recount();
+  }
+
+  remove(tab) {
+    this.tabs.delete(tab);
+    if (this.tabs.size) this.#recount();
+    else this.close();
+    return !this.tabs.size;
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    clearInterval(this.#interval);
+    this.stream.close();
+  }
+
+  /* A tab that crashed or is frozen does not send that it leaves. */
+  #prune() {
+    for (const [tab, at] of this.tabs) {
+      if (Date.now() - at > this.#heartbeatMs * 2.5) this.tabs.delete(tab);
+    }
+    this.#recount();
+  }
+
+  #recount() {
+    const count = this.#count = Math.min(Math.max(this.tabs.size, 1), TABS_MAX);
+    clearTimeout(this.#timer);
+    if (count !== this.#countSent) this.#timer = setTimeout(() => this.#sendCount(), COUNT_MS);
+  }
+
+  /* A connection that opened meanwhile told the server already; one more would be counted beside it. */
+  #sendCount() {
+    if (this.#countSent !== this.#count) this.stream.recount();
+  }
+}

@@ -1,0 +1,60 @@
+/*
+ * Whether a connection is alive. After 1.2 heartbeats of silence the client checks: it sends a ping over a
+ * WebSocket, or one plain request. Without an answer in 4 s, or after 2.5 heartbeats of silence, the connection is lost.
+ */
+import { ANOTHER_RUNG, silentError } from './errors.js';
+
+const CHECK_MS = 4000;
+const LATE = 1.2, LOST = 2.5; // heartbeats
+
+export class Liveness {
+  heardAt; // when the server was last heard from, over whatever connection; 0 after a new start
+  heartbeatMs = 30000; // as the server told it
+  #connector;
+
+  constructor(connector) {
+    this.#connector = connector;
+  }
+
+  /* Bytes arrived, be it a part of a message. */
+  heard(connection) {
+    this.heardAt = Date.now();
+    if (connection.checking) this.#connector.showConnected(connection);
+    if (connection.signal.aborted) return;
+    if (connection.upAt) this.watch(connection);
+    else connection.abortAfter(this.heartbeatMs * LOST, silentError());
+  }
+
+  watch(connection) {
+    const heartbeatMs = connection.heartbeatMs || this.heartbeatMs;
+    const quietMs = Date.now() - this.heardAt;
+    const late = quietMs >= heartbeatMs * LATE;
+    if (late) connection.abortAfter(heartbeatMs * LOST - quietMs, silentError());
+    else connection.setTimer(heartbeatMs * LATE - quietMs, () => this.check(connection));
+  }
+
+  /* No ping overtakes a large message. If it does not arrive in time, another transport may do better, because it
+   * shows the parts of a message. */
+  awaitLargeMessage(connection, ms) {
+    connection.abortAfter(Math.min(ms, connection.largeUntil - Date.now()), silentError(ANOTHER_RUNG));
+  }
+
+  /* A plain request cannot prove that the stream works. But when the server has no event that the stream has not
+   * delivered, then what is shown is current. */
+  async check(connection) {
+    if (!connection?.upAt || connection.largeUntil || connection.checking) return;
+    connection.checking = true;
+    connection.abortAfter(CHECK_MS, silentError());
+    this.#connector.setState('checking');
+    try {
+      if (connection.ping) return connection.ping();
+      const page = await (await this.#connector.requestUpdates(connection)).json();
+      if (page.terminal || page.head > this.#connector.job.seq) return; // the stream has the rest of the 4 s to deliver it
+    } catch (err) {
+      if (connection.checking && (!err.ours || err.fatal)) return connection.abort(err);
+    }
+    if (!connection.checking || connection.signal.aborted) return;
+    this.#connector.showConnected(connection);
+    this.watch(connection);
+  }
+}

@@ -1,0 +1,82 @@
+/* What the client does with each message of the server, over whatever transport it arrives. */
+import { JobLightError, refusalError, silentError } from './errors.js';
+import { openingMs } from './large-message.js';
+import { isOver } from './status.js';
+
+const CONNECTED = /^(live|polling)$/;
+
+/* `name` is the event name of an SSE message that has no type of its own. Throws when the connection has to end. */
+export function receive(connector, connection, message, name) {
+  const { type = name, seq, epoch, status, jobId } = message;
+  const { liveness, job } = connector;
+  if (connection.signal.aborted) return;
+  if (type === 'end') return connector.end(status);
+  if (type === 'error' || type === 'refused') throw refusalError(message);
+  if (type === 'restart') {
+    throw refusalError({ code: 'closed', detail: 'The server restarts', status: 1012, retryAfterMs: message.retryMs });
+  }
+  if (type === 'mirror') return followLeader(connector, connection, message);
+  if (type === 'pong') {
+    connection.largeUntil = 0;
+    return liveness.heard(connection);
+  }
+  if (type === 'opening') { // announces a large message
+    connection.largeUntil = Date.now() + openingMs(message.bytes);
+    return liveness.awaitLargeMessage(connection, Infinity);
+  }
+  if (epoch) liveness.heartbeatMs = message.heartbeatMs || liveness.heartbeatMs;
+  connector.messageArrived(connection);
+  if (connection.signal.aborted) return;
+  if (epoch) {
+    connector.emit('connected', message);
+    if (message.job) receiveSnapshot(connector, message);
+  } else if (type === 'heartbeat') {
+    connector.emit(type, message);
+    job.addHeartbeat(message.head);
+  } else if (jobId === connector.options.jobId && !(seq <= job.seq)) {
+    if (seq) {
+      job.addEvent(message);
+      if (type === 'job_update') connector.status = status;
+    }
+    connector.emit('event', message);
+    connector.emit(type, message);
+    if (type === 'job_update' && isOver(status)) connector.end(status);
+  }
+}
+
+/* The whole job. What changed since the position that the application had is told as updates, too. */
+export function receiveSnapshot(connector, { job, cursor, reason }) {
+  const before = connector.status;
+  const { status, seq } = job;
+  const common = { jobId: job.id, seq, snapshot: true };
+  const changed = connector.job.replace(job, cursor);
+  connector.status = status;
+  connector.emit('event', { type: 'snapshot', job, reason });
+  connector.emit('snapshot', { job, reason });
+  for (const task of changed) {
+    const { id: taskId, updatedAt: timestamp } = task;
+    connector.emit('task_update', { ...task, type: 'task_update', ...common, taskId, timestamp });
+  }
+  if (before && before !== status) {
+    connector.emit('job_update', { ...job, type: 'job_update', ...common });
+  }
+  if (isOver(status)) connector.end(status);
+}
+
+/* Another tab has the connection (shared-tabs.js), and this message tells how that connection is. */
+function followLeader(connector, connection, { state, transport, error, faults, retryInMs }) {
+  const { stream, ladder, liveness } = connector;
+  const toError = (fields) => fields && new JobLightError(fields.code, fields.message, fields);
+  if (state === 'failed') throw toError(error);
+  connection.leaderTransport = transport;
+  connection.checking = false;
+  if (faults) ladder.faults = faults.map(toError);
+  if (!connection.upAt) connection.abortAfter(liveness.heartbeatMs * 2.5, silentError());
+  else liveness.heard(connection);
+  if (state === 'ended' || (connection.upAt ? state === 'connecting' : CONNECTED.test(state))) return; // the message follows
+  stream.error = toError(error);
+  const moved = state === stream.state && transport !== stream.transport;
+  stream.transport = transport;
+  if (moved) connector.emitState(state);
+  else connector.setState(state, retryInMs);
+}

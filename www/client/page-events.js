@@ -1,0 +1,36 @@
+/* What happens to the page and matters to a stream: it is shown, hidden, kept in a cache, or loses the network. */
+import { STALL_MS } from './large-message.js';
+
+const NAMES = ['pagehide', 'pageshow', 'online', 'offline', 'visibilitychange'];
+
+export class PageEvents {
+  #connector;
+
+  constructor(connector) {
+    this.#connector = connector;
+  }
+
+  listen() {
+    for (const name of NAMES) globalThis.addEventListener?.(name, this.#handle);
+  }
+
+  ignore() {
+    for (const name of NAMES) globalThis.removeEventListener?.(name, this.#handle);
+  }
+
+  #handle = ({ type, persisted }) => {
+    const connector = this.#connector;
+    const { connection, liveness } = connector;
+    if (type === 'pagehide') connector.disconnect(); // a page with a connection is not kept in the cache
+    else if (type === 'pageshow') {
+      if (persisted && !connection) connector.connect();
+    } else if (type === 'offline') {
+      if (connection?.largeUntil) liveness.awaitLargeMessage(connection, STALL_MS); // as long as the server waits
+      else liveness.check(connection);
+    } else if (type === 'online' || !document.hidden) connector.wake();
+    else if (connector.mustRest) {
+      connector.disconnect();
+      connector.setState('idle');
+    }
+  };
+}

@@ -1,0 +1,65 @@
+/* HTTP requests to the server, with the credential of the stream. */
+import { delayMs } from './backoff.js';
+import { responseError } from './errors.js';
+
+const POST_TIMEOUT_MS = 15000, POST_RETRIES_MAX = 8;
+
+export class Requests {
+  #options;
+  #tokenExpired = false; // the next request asks the token function for a fresh one
+
+  constructor(options) {
+    this.#options = options;
+    this.base = (options.baseUrl || '').replace(/\/?$/, '/api/');
+  }
+
+  /* Whether the server has another origin than the page. */
+  get isCrossOrigin() {
+    const { location } = globalThis;
+    return location && new URL(this.base, location).origin !== location.origin;
+  }
+
+  /* The server closed a connection because its credential is not valid any more. */
+  expireToken() {
+    this.#tokenExpired = true;
+  }
+
+  /* `path` follows /api/. `body` makes it a POST, `key` makes the POST idempotent. After a 401 or 403 a token
+   * function is asked once for a fresh token. */
+  async fetch(signal, path, body, key) {
+    const { token, credentials, fetch: get = fetch } = this.#options;
+    for (;;) {
+      const refresh = this.#tokenExpired;
+      const bearer = token?.call ? await token({ refresh }) : token;
+      const response = await get(this.base + path, {
+        ...body && { method: 'POST', body: JSON.stringify(body) },
+        headers: {
+          ...bearer && { authorization: 'Bearer ' + bearer },
+          ...body && { 'content-type': 'application/json' },
+          ...key && { 'idempotency-key': key },
+          ...path.includes('/task-events?') && { accept: 'text/event-stream' },
+        },
+        cache: 'no-store', credentials, signal,
+      });
+      signal.throwIfAborted();
+      this.#tokenExpired = false;
+      if (response.ok) return response;
+      const err = await responseError(response);
+      if (refresh || !token?.call || !/40[13]/.test(err.status)) throw err;
+      this.#tokenExpired = true;
+    }
+  }
+
+  /* Repeats the request under one idempotency key until it is answered, so that the server stores it once. */
+  async post(path, body) {
+    const key = crypto.getRandomValues(new Uint32Array(4)).join('-');
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await (await this.fetch(AbortSignal.timeout(POST_TIMEOUT_MS), path, body, key)).json();
+      } catch (err) {
+        if (err.fatal || attempt > POST_RETRIES_MAX || this.#options.signal?.aborted) throw err;
+        await new Promise((resolve) => { setTimeout(resolve, delayMs(attempt, err.retryMs)); });
+      }
+    }
+  }
+}

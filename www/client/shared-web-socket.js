@@ -1,0 +1,141 @@
+/*
+ * A WebSocket that carries one stream of each of many jobs, and the reports and commands of the page. A stream believes
+ * that it opens a WebSocket of its own; what it gets is a virtual socket, { jobId, since, heartbeat, tabs, onopen,
+ * onmessage, onclose }, that is added here.
+ */
+import { openingMs } from './large-message.js';
+
+export const jsonResponse = (body, status = 200) => new Response(JSON.stringify(body),
+  { status, headers: { 'content-type': `application/${status < 400 ? '' : 'problem+'}json` } });
+
+export class SharedWebSocket {
+  sockets = new Map(); // job -> the virtual socket of its stream
+  #pinged = new Set(); // sockets that wait for a pong
+  #largeUntil = 0; // a large message is on its way, which nothing overtakes, and has to be complete at this time
+  #unsubscribing = new Map(); // job -> how many unsubscribes the server has not confirmed
+  #writes = new Map(); // key -> a write that waits for its answer
+  #heardAt = Date.now();
+  #heartbeatMs = 30000;
+  #webSocket; #onClose;
+
+  constructor(webSocket, url, onClose) {
+    this.url = url;
+    this.#webSocket = webSocket;
+    this.#onClose = onClose;
+    webSocket.onopen = () => this.sockets.forEach((socket) => this.#opened(socket));
+    webSocket.onmessage = ({ data }) => this.#receive(data);
+    webSocket.onclose = (event) => this.#close(event);
+    webSocket.onerror = () => {}; // onclose follows
+  }
+
+  get isOpen() { return this.#webSocket.readyState === 1; }
+
+  /* A socket that has been silent for long may be dead, so that no stream should use it. */
+  get isFresh() { return Date.now() < this.#largeUntil || Date.now() - this.#heardAt < this.#heartbeatMs * 1.5; }
+
+  add(socket) {
+    this.sockets.set(socket.jobId, socket);
+    if (this.isOpen) this.#opened(socket);
+  }
+
+  /* One ping is enough for all sockets that want one before its pong. */
+  ping(socket) {
+    if (!this.#pinged.size) this.#send({ type: 'ping' });
+    this.#pinged.add(socket);
+  }
+
+  remove(socket) {
+    const { jobId } = socket;
+    if (this.sockets.get(jobId) !== socket) return;
+    this.sockets.delete(jobId);
+    if (this.isOpen) {
+      this.#unsubscribing.set(jobId, (this.#unsubscribing.get(jobId) || 0) + 1);
+      this.#send({ type: 'unsubscribe', jobId });
+    }
+    queueMicrotask(() => this.#closeIfUnused()); // a stream that reconnects adds a socket at once
+  }
+
+  /* Sends a report or a command. Returns a response as fetch would. */
+  write(frame, signal) {
+    return new Promise((resolve, reject) => {
+      const settle = (act, what) => {
+        if (!this.#writes.delete(frame.id)) return;
+        act(what);
+        this.#closeIfUnused();
+      };
+      this.#writes.set(frame.id, {
+        receive: ({ type, id, ...fields }) =>
+          settle(resolve, type === 'ack' ? jsonResponse({ ok: true, ...fields }) : jsonResponse(fields, fields.status || 500)),
+        lose: () => settle(reject, new TypeError('The connection broke')),
+      });
+      signal?.addEventListener('abort', () => settle(reject, signal.reason), { once: true });
+      this.#send(frame);
+    });
+  }
+
+  #send(frame) {
+    this.#webSocket.send(JSON.stringify(frame));
+  }
+
+  #opened(socket) {
+    queueMicrotask(() => socket.onopen?.()); // it may have no onmessage yet
+    this.subscribe(socket);
+  }
+
+  subscribe({ jobId, since, heartbeat, tabs }) {
+    if (this.isOpen) this.#send({ type: 'subscribe', jobId, since, heartbeat, tabs });
+  }
+
+  #deliver(sockets, message) {
+    const data = JSON.stringify(message);
+    for (const socket of [...sockets]) socket.onmessage({ data });
+  }
+
+  /* Messages that matter to all streams. Nothing overtakes a large message, so no pong arrives while one is on its
+   * way; the message after the announcement proves that the connection works. */
+  #receiveForAll(type, message) {
+    const alive = this.#largeUntil ? this.sockets.values() : type === 'pong' ? this.#pinged : [];
+    this.#largeUntil = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
+    if (this.#largeUntil || type === 'restart') return this.#deliver(this.sockets.values(), message);
+    this.#deliver(alive, { type: 'pong' });
+    if (type === 'pong') this.#pinged.clear();
+    return undefined;
+  }
+
+  #receive(data) {
+    let message;
+    try {
+      message = JSON.parse(data);
+      this.#heardAt = Date.now();
+      this.#receiveForAll(message.type, message);
+      if (!this.#largeUntil) this.#route(message, data);
+    } catch {
+      this.#close({ code: 1006 });
+    }
+  }
+
+  #route({ type, id, jobId, status, heartbeatMs }, data) {
+    const left = this.#unsubscribing.get(jobId);
+    this.#heartbeatMs = heartbeatMs || this.#heartbeatMs;
+    if (this.#writes.has(id)) this.#writes.get(id).receive(JSON.parse(data));
+    else if (!left) this.sockets.get(jobId)?.onmessage({ data });
+    else if (type === 'end' && status === 'unsubscribed') {
+      if (left > 1) this.#unsubscribing.set(jobId, left - 1);
+      else this.#unsubscribing.delete(jobId);
+    }
+  }
+
+  #closeIfUnused() {
+    if (!this.sockets.size && !this.#writes.size) this.#close({ code: 1000 });
+  }
+
+  #close(event) {
+    const sockets = [...this.sockets.values()];
+    this.#webSocket.onopen = this.#webSocket.onmessage = this.#webSocket.onclose = null; // a close is told once
+    this.#webSocket.close();
+    this.#onClose(this);
+    this.sockets.clear();
+    for (const { lose } of [...this.#writes.values()]) lose();
+    for (const socket of sockets) socket.onclose(event);
+  }
+}

@@ -1,0 +1,48 @@
+/* The transport `ws`: a WebSocket that carries this job. */
+import { ANOTHER_RUNG, JobLightError } from './errors.js';
+import { receive } from './messages.js';
+
+const CREDENTIAL_EXPIRED = 4001, ABNORMAL = 1006; // close codes
+
+export async function runWebSocket(connector, connection) {
+  const { token, WebSocket: Socket = globalThis.WebSocket } = connector.options;
+  const refused = ['refused', 'No WebSocket gets through', ANOTHER_RUNG];
+  if (!Socket) throw new JobLightError(...refused);
+  connector.expectAnswer(connection, ...refused);
+  const query = { job: connector.options.jobId, ...connector.streamParameters() };
+  if (token) Object.assign(query, await buyTicket(connector, connection));
+  const url = new URL(connector.requests.base + 'ws' + connector.query(query), globalThis.location);
+  connection.signal.throwIfAborted();
+  const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
+  connection.ping = () => ws.send('{"type":"ping"}');
+  connection.recount = () => ws.recount?.({ since: connector.job.cursor, ...connector.streamParameters() });
+  const { code, reason } = await new Promise((resolve, reject) => {
+    connection.signal.onabort = () => reject(ws.close());
+    ws.onopen = () => connector.answered(connection);
+    ws.onerror = () => {}; // onclose follows
+    ws.onclose = resolve;
+    ws.onmessage = ({ data }) => {
+      try {
+        receive(connector, connection, JSON.parse(data));
+      } catch (err) {
+        reject(err);
+      }
+    };
+  });
+  if (code === CREDENTIAL_EXPIRED) connector.requests.expireToken();
+  if (code === ABNORMAL && !connection.upAt) throw connection.failure; // a browser does not tell why a socket was refused
+  throw new JobLightError('closed', reason || 'The connection broke', {
+    status: code, fatal: /^44/.test(code), ours: /^(101[23]|4)/.test(code), rung: /^10(0[2379]|11)/.test(code),
+  });
+}
+
+/* A ticket stands for the token in the URL of the socket. A server without keys has no tickets and needs none. */
+async function buyTicket({ requests, path }, { signal }) {
+  try {
+    const { ticket } = await (await requests.fetch(signal, path + '/tickets', {})).json();
+    return ticket && { ticket };
+  } catch (err) {
+    if (!err.ours || err.status !== 404) throw err;
+  }
+  return undefined;
+}
