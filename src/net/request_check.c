@@ -152,7 +152,9 @@ static bool read_path(struct request *r, struct slice path, const char *free_pat
                       struct problem *problem)
 {
 	r->path = decode(r, path, true);
-	for (size_t i = 0; i < r->path.len && !is_below(r->path, free_path); i++)
+	bool is_free = is_below(r->path, free_path);
+
+	for (size_t i = 0; i < r->path.len && !is_free; i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
 			                   "the path holds characters that cannot be in one");
