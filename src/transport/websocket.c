@@ -16,9 +16,9 @@
 /* Input. */
 
 /* So much is on its way to the store; when it was too much, half of it must have come back. */
-static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
+static bool is_full(const struct ws *w, uint64_t count, uint64_t max)
 {
-	return count >= most || (w->paused && count > most / 2);
+	return count >= max || (w->paused && count > max / 2);
 }
 
 /* For the rest of its message; the time in which it was not read from does not count. */

@@ -24,7 +24,7 @@ static struct subscription *find_subscription(struct ws *w, const char *job_id)
 	return NULL;
 }
 
-/* It may be inside one of its own call backs: the memory goes at the end of the turn. */
+/* It may be inside one of its own callbacks: the memory goes at the end of the turn. */
 void ws_leave(struct subscription *s)
 {
 	struct ws *w = s->ws;
