@@ -51,7 +51,7 @@ struct ws {
 	bool present;      /* told of an agent */
 	bool parked;       /* it only watches */
 	bool has_spoken;   /* it had more to say than a pong, at `last_heard` */
-	bool ping_pending; /* for a sign of life, and gave none yet */
+	bool ping_pending; /* no sign of life has come since the ping */
 	bool ping_due;
 	bool told_restart;
 	uint64_t taken; /* for socket_takes() */
