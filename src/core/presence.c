@@ -10,8 +10,8 @@
 
 struct agent {
 	struct presence_report word;
-	struct list in_job;   /* in the order they came */
-	struct list by_time;  /* in presence.times, in order of their ends */
+	struct list in_job;   /* in order of arrival */
+	struct list by_time;  /* in presence.times, in order of expiry */
 	struct list by_owner; /* in owner.agents */
 };
 
@@ -166,8 +166,7 @@ static struct agent *add_agent(struct presence *p, struct job_presence *job,
 	return a;
 }
 
-/* From the end: nearly every word ends last, but for those of other loops that were on their way.
- */
+/* Searches from the end: nearly every report expires last, except for late ones of other loops. */
 static void put_in_time(struct presence *p, struct agent *a)
 {
 	struct list *at = p->times.prev;

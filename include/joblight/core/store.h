@@ -10,7 +10,7 @@
  *   STORE_OK     done
  *   STORE_NONE   there is no such row (or, from a walk, nothing left)
  *   STORE_FULL   no space; the transaction must be rolled back, a later one may succeed
- *   STORE_BUSY   somebody else holds it, or a ephemeral I/O error; like FULL
+ *   STORE_BUSY   somebody else holds it, or a temporary I/O error; like FULL
  *   STORE_BROKEN the file cannot be used
  *
  * After FULL, BUSY or BROKEN the caller rolls back; until then everything in that transaction, its
