@@ -84,9 +84,9 @@ unsigned hub_watchers(const struct hub *h, const char *job_id)
 	return (c ? c->watchers : 0) + remote_watchers_total(h->remote_watchers, job_id);
 }
 
-void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count)
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, unsigned count)
 {
-	remote_watchers_set(h->remote_watchers, job_id, who, count);
+	remote_watchers_set(h->remote_watchers, job_id, loop, count);
 }
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s)

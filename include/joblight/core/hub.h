@@ -196,8 +196,8 @@ uint64_t hub_round_due(const struct hub *h);
 bool hub_tick(struct hub *h, uint64_t now_ms);
 
 unsigned hub_watchers(const struct hub *h, const char *job_id); /* on this loop and on the others */
-/* Another loop (or node) `who` has `count` watchers of the job. */
-void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count);
+/* Another loop (or node) has `count` watchers of the job. */
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, unsigned count);
 
 /*
  * The subscriber does not want every type, so its cursor may have skipped events.  Its messages

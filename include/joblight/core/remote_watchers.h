@@ -10,8 +10,8 @@ struct remote_watchers;
 struct remote_watchers *remote_watchers_create(void);
 void remote_watchers_free(struct remote_watchers *a);
 
-/* The loop `who` has `count` watchers of the job now. */
-void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned who,
+/* The loop `loop` has `count` watchers of the job now. */
+void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned loop,
                          unsigned count);
 unsigned remote_watchers_total(const struct remote_watchers *a, const char *job_id);
 
