@@ -191,7 +191,7 @@ static bool take_update(struct envelope *e, struct message *m)
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
 }
 
-static bool take_word(struct envelope *e, struct presence_report *w, bool *has_agent)
+static bool take_report(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
 	bool given;
 
@@ -213,8 +213,8 @@ static bool take_presence(struct envelope *e, struct message *m)
 {
 	bool has_agent;
 
-	memcpy(m->word.job_id, m->job_id, sizeof(m->word.job_id));
-	return take_word(e, &m->word, &has_agent);
+	memcpy(m->report.job_id, m->job_id, sizeof(m->report.job_id));
+	return take_report(e, &m->report, &has_agent);
 }
 
 static bool take_message(struct envelope *e, struct message *m)
@@ -253,7 +253,7 @@ bool presence_decode(const struct limits *limits, struct slice text, struct pres
 {
 	struct envelope e = { limits, text, NULL, problem };
 	bool has_agent = false;
-	bool ok = open_envelope(&e) && take_word(&e, w, &has_agent);
+	bool ok = open_envelope(&e) && take_report(&e, w, &has_agent);
 
 	if (ok && !has_agent)
 		ok = refuse(&e, OUTCOME_INVALID_FIELD, "agent", "is missing");

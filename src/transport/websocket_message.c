@@ -164,7 +164,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 	r->request.done = presence_done;
 	atomic_init(&r->request.gone, false);
 	r->conn = w->conn->id;
-	r->word = m->word;
+	r->word = m->report;
 	r->word.owner = w->conn->id;
 	r->word.loop = l->index;
 	if (!r->word.agent[0]) /* a connection's id is unique in its loop only */

@@ -26,11 +26,11 @@ struct message {
 	char id[KEY_MAX + 1]; /* "" when none was given */
 	char job_id[ID_MAX + 1];
 	struct position since;
-	unsigned types;              /* TYPE_BITs of type_filter.h */
-	uint8_t heartbeat_s, tabs;   /* as in struct attach; 0 when not given */
-	struct presence_report word; /* agent "" when none was given */
-	struct op *op;               /* of an update or command; the caller owns it */
-	bool unreadable;             /* on failure: the kind could not be read */
+	unsigned types;                /* TYPE_BITs of type_filter.h */
+	uint8_t heartbeat_s, tabs;     /* as in struct attach; 0 when not given */
+	struct presence_report report; /* agent "" when none was given */
+	struct op *op;                 /* of an update or command; the caller owns it */
+	bool unreadable;               /* on failure: the kind could not be read */
 };
 
 /* False: the problem is set, `id`, `job_id` and `kind` are set as far as they could be read, and
