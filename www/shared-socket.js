@@ -25,6 +25,7 @@ class Lane {
   seats = new Map(); // job -> its seat
   #pinged = new Set(); // seats that wait for a pong
   #large = 0; // a large message is on its way, and nothing can overtake it; it has to be here by then
+  #opening; // what announced it
   #leaving = new Map(); // job -> how often it was left without the server's word for it
   #asked = new Map(); // key -> a write that waits for its answer
   #heardAt = Date.now();
@@ -91,7 +92,10 @@ class Lane {
   }
 
   #subscribe(seat) {
-    queueMicrotask(() => seat.onopen?.()); // it may not have its ears yet
+    queueMicrotask(() => { // it may not have its ears yet
+      seat.onopen?.();
+      if (Date.now() < this.#large) this.#tell([seat], this.#opening);
+    });
     this.subscribe(seat);
   }
 
@@ -108,6 +112,7 @@ class Lane {
   #hearLine(type, message) {
     const alive = this.#large ? this.seats.values() : type === 'pong' ? this.#pinged : [];
     this.#large = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
+    this.#opening = message;
     if (this.#large || type === 'restart') return this.#tell(this.seats.values(), message);
     this.#tell(alive, { type: 'pong' });
     if (type === 'pong') this.#pinged.clear();
