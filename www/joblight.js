@@ -6,11 +6,14 @@ const STALL_MS = 30000, CHARS_PER_MS = 16; // a WebSocket that brings a large me
 const FALLS = 3, FALLS_MS = 60000; // so many lost connections in that time, and the rung is left
 const RUNG = { rung: true };
 const UP = /^(live|polling)$/;
+const HELD = 4; // links that keep a connection busy, of six; who comes later asks now and then
 const HTTP1 = /^(http|$)/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
 
 /* How often the server should speak, and how long a poll may wait: somebody looks, or nobody does. */
 const period = (shown, hidden) => (globalThis.document ? document.hidden ? hidden : shown : undefined);
 const blind = HTTP1 && globalThis.document && document.hidden === undefined; // nobody knows whether somebody looks
+
+const held = new Set();
 
 /* How long an announced message may take of which nothing is seen before it is here. */
 export const openingMs = (bytes) => STALL_MS + (bytes || 0) / CHARS_PER_MS;
@@ -210,8 +213,13 @@ export class TaskEventStream extends EventTarget {
   }
 
   #open(rung) {
+    const way = this.#ladder[rung];
     const link = Object.assign(new AbortController(), { rung, from: this.cursor });
-    const run = { ws: this.#ws, sse: this.#sse, poll: this.#poll }[this.#ladder[rung]];
+    if (HTTP1 && way !== 'ws') {
+      if (held.size < HELD || held.has(this.#link)) held.add(link);
+      else link.as = 'poll';
+    }
+    const run = { ws: this.#ws, sse: this.#sse, poll: this.#poll }[link.as || way];
     run.call(this, link).catch((err) => this.#lost(link, err));
     return link;
   }
@@ -224,6 +232,7 @@ export class TaskEventStream extends EventTarget {
   }
 
   #cut = (link) => {
+    held.delete(link);
     clearTimeout(link?.timer);
     clearTimeout(link?.pause);
     link?.abort();
@@ -323,7 +332,7 @@ export class TaskEventStream extends EventTarget {
     if (!link?.upAt || link.large || link.checking) return;
     link.checking = true;
     this.#kill(link, CHECK_MS, silent());
-    this.#set('checking');
+    if (UP.test(this.state)) this.#set('checking');
     try {
       if (link.ping) return link.ping();
       const page = await (await this.#plain(link)).json();
@@ -502,8 +511,9 @@ export class TaskEventStream extends EventTarget {
   }
 
   async #poll(link) {
+    const brief = blind || link.as;
     for (;;) {
-      const wait = link.upAt && !blind && (period(10, 20) || 20);
+      const wait = link.upAt && !brief && (period(10, 20) || 20);
       const began = Date.now();
       if (wait) {
         link.beatMs = wait * 1000;
@@ -516,8 +526,9 @@ export class TaskEventStream extends EventTarget {
       for (const event of events) this.#receive(link, event);
       if (link.signal.aborted) return;
       if (page.terminal && !(page.head > this.#seq && page.status !== 'deleted')) return this.#end(page.status);
-      const early = (blind || (wait && Date.now() - began < 1000)) && !events.length;
+      const early = (brief || (wait && Date.now() - began < 1000)) && !events.length;
       await new Promise((resolve) => { link.pause = setTimeout(resolve, early ? page.pollIntervalMs : 200); });
+      if (link.as && held.size < HELD) this.#probe ||= this.#open(link.rung);
     }
   }
 
@@ -527,7 +538,7 @@ export class TaskEventStream extends EventTarget {
     const response = await this.#fetch(link.signal, this.#job + '/updates' + this.#at(query));
     await this.#read(link, response, (bytes) => { text += decoder.decode(bytes, { stream: true }); });
     const page = JSON.parse(text);
-    if (!page.status) throw stranger();
+    if (!page.epoch) throw stranger();
     return page;
   }
 

@@ -17,7 +17,8 @@
  * over at the position it has, so that nothing is lost or repeated. The server is told for how many tabs the
  * connection speaks, at most 32, and counts them as watchers. Tabs share when they have the same server, the
  * same transports and the same credential: the same token as a text, or none. Where the token is a function,
- * `tabs` has to say who it is. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and
+ * `tabs` has to say who it is. Where no WebSocket gets through over HTTP/1.1, a page has four streams at a time, and
+ * further jobs are polled without waiting until one of them is free. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and
  * on localhost; elsewhere a hidden tab lets go of a connection that is not a WebSocket, because a browser has
  * six of them for a server over HTTP/1.1.
  */

@@ -8,6 +8,8 @@
 const ANSWER_MS = 1500; // a leader that does not answer for so long is gone, or frozen
 const COUNT_MS = 300; // tabs come and go together
 const SIGN_MS = 1000; // half a message is a sign of life too, which is told no more often than this
+const PART_MS = 10000; // a page of which nothing comes for so long is asked for again
+const MISSED = 2; // a tab that is silent at more heartbeats than these is not there any more
 const TABS = 32; // the server takes no more
 const UP = /^(live|polling|ended)$/;
 
@@ -31,7 +33,7 @@ class Seat {
   #open = false; #ready = false; #syncing = false;
   #abort = new AbortController();
   #pending = [];
-  #told; #signAt = 0; // the leader's last word of the connection, and when it was repeated
+  #timer; #told; #signAt = 0; // the leader's last word of the connection, and when it was repeated
 
   constructor(tabs, url) {
     const { searchParams: query } = new URL(url);
@@ -126,6 +128,8 @@ class Seat {
       while (await this.#page());
     } catch (err) {
       return this.break(err.message);
+    } finally {
+      clearTimeout(this.#timer);
     }
     this.#syncing = false;
     this.#ready = true;
@@ -133,8 +137,14 @@ class Seat {
     return undefined;
   }
 
+  #await() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.break('The line went quiet'), PART_MS);
+  }
+
   /* A part of a page has come. */
   #sign() {
+    this.#await();
     const now = Date.now();
     if (now - this.#signAt < SIGN_MS) return;
     this.#signAt = now;
@@ -146,6 +156,7 @@ class Seat {
     const { signal } = this.#abort;
     const query = new URLSearchParams({ since: this.#cursor || '' });
     const path = `jobs/${encodeURIComponent(this.jobId)}/updates?${query}`;
+    this.#await();
     const page = await this.#tabs.ask(path, signal, () => this.#sign());
     const { jobId, epoch, head, job, reason, events, status, terminal, cursor } = page;
     signal.throwIfAborted();
@@ -164,14 +175,17 @@ class Seat {
 
 /* What the leader has of a job: the one stream, and the tabs that want it. */
 class Source {
-  tabs = new Map(); // tab -> when it was heard of last
+  tabs = new Map(); // tab -> how many heartbeats it has not answered
   #told; #timer; #count = 1;
   #signs; #saidAt = 0; // what this tab says now and then, and when it said anything last
   #sent; // the count that the server was told
   #heartbeatMs = 30000;
+  #left;
 
-  constructor(jobId, cursor, open, say) {
+  /** `left`: no tab wants it any more. */
+  constructor(jobId, cursor, { open, say, left }) {
     this.jobId = jobId;
+    this.#left = left;
     this.say = (message) => {
       this.#saidAt = Date.now();
       say(message);
@@ -220,15 +234,19 @@ class Source {
   }
 
   add(tab) {
-    this.tabs.set(tab, Date.now());
+    this.tabs.set(tab, 0);
     this.#recount();
   }
 
   remove(tab) {
     this.tabs.delete(tab);
-    if (this.tabs.size) this.#recount();
-    else this.close();
-    return !this.tabs.size;
+    this.#settle();
+  }
+
+  #settle() {
+    if (this.tabs.size) return this.#recount();
+    this.close();
+    return this.#left();
   }
 
   close() {
@@ -239,10 +257,11 @@ class Source {
 
   /* A tab that crashed or is frozen does not say that it leaves. */
   #prune() {
-    for (const [tab, at] of this.tabs) {
-      if (Date.now() - at > this.#heartbeatMs * 2.5) this.tabs.delete(tab);
+    for (const [tab, missed] of this.tabs) {
+      if (missed < MISSED) this.tabs.set(tab, missed + 1);
+      else this.tabs.delete(tab);
     }
-    this.#recount();
+    this.#settle();
   }
 
   #recount() {
@@ -451,12 +470,16 @@ export class Tabs {
   #serve(message) {
     const { type, jobId, from } = message;
     if (type !== 'leave') this.#want(message);
-    else if (this.#sources.get(jobId)?.remove(from)) this.#sources.delete(jobId);
+    else this.#sources.get(jobId)?.remove(from);
   }
 
   #want({ type, jobId, cursor, from }) {
     const known = this.#sources.get(jobId);
-    const source = known || new Source(jobId, cursor, this.#ways.open, (message) => this.#say(message));
+    const source = known || new Source(jobId, cursor, {
+      open: this.#ways.open,
+      say: (message) => this.#say(message),
+      left: () => this.#sources.delete(jobId),
+    });
     this.#sources.set(jobId, source);
     source.add(from);
     if (!known) source.stream.start();
