@@ -106,7 +106,7 @@ for (const name of ['chromium', 'firefox']) {
         await follow(await openTab(`/jobs/${jobs[i].id}`), jobs[i].id);
         await isLive(tabs[i]);
       }
-      assert.ok(streams().length <= 4, `${streams().length} streams`);
+      await eventually('there are four streams', () => streams().length <= 4); // while tabs change places there may be more
       for (const one of jobs) await tell(one, 3);
       for (const tab of tabs) {
         await hears(tab, 3);
