@@ -157,7 +157,7 @@ static enum sink write_bytes(struct stream *s, struct buf *out, size_t at, bool 
 
 /*
  * A filtering reader has passed over events that had an id, and it never saw them: what it gets
- * instead carries the position, or it would come back below it for ever.
+ * instead carries the position, or it would come back below it forever.
  */
 static enum sink write_message(struct stream *s, const char *event, struct buf *json,
                                const char *epoch, uint64_t seq, bool last)
