@@ -273,7 +273,16 @@ export class Connector {
     if (state === 'failed') this.restart();
     else if (state === 'idle') this.start();
     else if (this.#timer || (stale && this.connection?.upAt)) this.connect();
-    else this.liveness.check(this.connection);
+    else {
+      this.liveness.check(this.connection);
+      this.#hastenHeartbeat();
+    }
+  }
+
+  /* A connection that was opened while nobody saw the page has a slower heartbeat. */
+  #hastenHeartbeat() {
+    const { heartbeat } = this.streamParameters();
+    if (heartbeat * 1000 < this.liveness.heartbeatMs) this.recount();
   }
 
   // Requests --------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ export class TabSocket {
     this.#tabs.removeSocket(this);
   }
 
+  /* The leading tab tells the server what its stream wants. */
+  recount() {}
+
   /* A stream sends nothing but pings. */
   send() {
     this.#tabs.send(this, 'ping');
