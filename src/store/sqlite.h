@@ -49,6 +49,7 @@ struct sqlite_session {
 	int wal_pages, checkpointed_pages, copied_pages;
 	struct wal_copy copy;
 	unsigned copies; /* since the WAL was restarted */
+	bool restarted;  /* since the pause of the checkpoints began */
 	uint64_t truncate_pause_ms,
 	    truncate_due; /* while a reader prevents restarting the WAL; else 0 */
 	int page_size;

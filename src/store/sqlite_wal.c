@@ -93,8 +93,10 @@ static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 
 	(void)db;
 	(void)schema;
-	if (pages < s->wal_pages) /* it was restarted from its beginning */
+	if (pages < s->wal_pages) { /* it was restarted from its beginning */
 		s->checkpointed_pages = s->copied_pages = 0;
+		s->restarted = true;
+	}
 	s->wal_pages = pages;
 	return SQLITE_OK;
 }
@@ -126,6 +128,8 @@ static void pause_longer(struct sqlite_session *s, uint64_t now)
 {
 	uint64_t pause = s->truncate_pause_ms * 2;
 
+	if (!pause)
+		s->restarted = false;
 	s->truncate_pause_ms = pause < TRUNCATE_AGAIN_MS  ? TRUNCATE_AGAIN_MS
 	                       : pause > TRUNCATE_REST_MS ? TRUNCATE_REST_MS
 	                                                  : pause;
@@ -211,13 +215,14 @@ enum store_result sqlite_checkpoint(struct store *base)
 			return r;
 		grown = true; /* for what was written meanwhile, and to restart the WAL */
 	}
-	if (s->truncate_pause_ms && !large) { /* the WAL was restarted */
+	if (s->truncate_pause_ms && !large && s->restarted) {
 		s->truncate_pause_ms = 0;
 		s->copies = 0;
 		return STORE_OK;
 	}
-	bool truncate = large && (s->truncate_pause_ms ? now >= s->truncate_due : grown);
-	if (!truncate && !grown)
+	bool due = s->truncate_pause_ms ? now >= s->truncate_due : grown;
+	bool truncate = large && due;
+	if (!due && !grown)
 		return STORE_NONE;
 	if (sqlite_check_places(s) != STORE_OK) /* the next begin() reports it */
 		return STORE_NONE;
@@ -226,6 +231,8 @@ enum store_result sqlite_checkpoint(struct store *base)
 	if (truncate)
 		return truncate_log(s, now);
 	code = checkpoint_now(s, SQLITE_CHECKPOINT_PASSIVE);
+	if (code == SQLITE_OK && !large)
+		s->truncate_pause_ms = 0;
 	if (code == SQLITE_OK || code == SQLITE_BUSY)
 		return large ? STORE_NONE : STORE_OK;
 	return sqlite_failed(s, code, "checkpoint");

@@ -847,6 +847,38 @@ static void full_disk_refuses_a_checkpoint_and_nothing_is_lost(void **state)
 	in_child(checkpoint_finds_no_space, *state);
 }
 
+/* A log that is not large yet, of which another program still reads an old state. */
+static void checkpoint_waits_for_a_reader(const struct bench *b)
+{
+	char error[512];
+	struct database *db = database_open(b->location, DURABILITY_PROCESS, error, sizeof error);
+	struct store *w = database_writer(db), *r = database_reader(db);
+	struct job_row row = a_job("j");
+	uint64_t seq = 0;
+	enum store_result found;
+
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
+	      w->ops->commit(w) == STORE_OK);
+	CHILD(r->ops->begin(r) == STORE_OK);
+	while (size_of(b, "jobs.db-wal") < 18 << 20)
+		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
+	while ((found = w->ops->checkpoint(w)) == STORE_NONE)
+		;
+	CHILD(found == STORE_BUSY); /* it must not be told that all is in the database */
+	r->ops->rollback(r);
+	while ((found = w->ops->checkpoint(w)) == STORE_NONE || found == STORE_BUSY)
+		;
+	CHILD(found == STORE_OK);
+	CHILD(size_of(b, "jobs.db") > 5 << 20);
+	r->ops->close(r);
+	database_close(db);
+}
+
+static void a_checkpoint_that_a_reader_limits_is_not_complete(void **state)
+{
+	in_child(checkpoint_waits_for_a_reader, *state);
+}
+
 static void opens_on_a_full_disk(const struct bench *b)
 {
 	signal(SIGXFSZ, SIG_IGN);
@@ -1191,6 +1223,7 @@ int main(void)
 		TEST(damaged_pages_are_an_error_and_not_a_crash),
 		TEST(full_disk_refuses_writes_until_there_is_space),
 		TEST(full_disk_refuses_a_checkpoint_and_nothing_is_lost),
+		TEST(a_checkpoint_that_a_reader_limits_is_not_complete),
 		TEST(full_disk_at_the_start_is_said),
 		TEST(checkpoints_keep_the_log_small),
 		TEST(log_that_a_reader_held_up_shrinks_again),
