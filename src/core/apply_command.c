@@ -7,7 +7,7 @@
 bool apply_command(struct engine *e, struct op *op)
 {
 	struct job_state *job = apply_find_open_job(e, op);
-	struct command said = { op->command, op->task_id, buf_as_slice(&op->args) };
+	struct command said = { op->command, op->task_id, buf_as_slice(&op->payload) };
 
 	if (!job)
 		return false;

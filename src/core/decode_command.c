@@ -29,7 +29,7 @@ static bool take_command_task(struct decoder *d, const cJSON *value, void *targe
 
 static bool take_args(struct decoder *d, const cJSON *value, void *target)
 {
-	return decode_raw_object(d, value, d->limits->args_bytes, &((struct op *)target)->args);
+	return decode_raw_object(d, value, d->limits->args_bytes, &((struct op *)target)->payload);
 }
 
 bool decode_command(struct decoder *d, const cJSON *root)
@@ -44,7 +44,7 @@ bool decode_command(struct decoder *d, const cJSON *root)
 
 	if (!decode_object(d, root, fields, op))
 		return false;
-	if (!op->args.len)
-		buf_text(&op->args, "{}");
+	if (!op->payload.len)
+		buf_text(&op->payload, "{}");
 	return op->command.len || decode_refuse_value(d, "command", "is missing");
 }
