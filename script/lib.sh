@@ -49,12 +49,12 @@ need_npm() {
   fi
 }
 
-# esbuild, when its lock file changed since it was installed. It needs Node.js and npm, but no particular version.
+# esbuild, when it was not installed by the lock file as it is. To install it needs Node.js and npm, of any version.
 need_bundler() {
   local folder=$root/script/esbuild
   PATH=$PATH:$root/build/node/node_modules/.bin
-  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] ||
-    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+  cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock" && return
+  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed-lock)
 }
 
 # Builds a preset; the output is shown only when it fails.

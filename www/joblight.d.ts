@@ -1,35 +1,36 @@
 /**
- * joblight in the browser and in Node 20: follow one job live, nothing lost, nothing twice.
+ * joblight in the browser and in Node 20: a stream follows one job live. It loses no event and repeats none.
  *
  *   idle -> waiting (the job is not active yet) -> connecting -> live | polling <-> checking, reconnecting
  *        -> ended (the job is over) | failed (the server refuses) | closed (by you)
  *
- * The transports are the rungs of a ladder, and all of them go on at the one cursor. A page over
- * HTTP/1.1, where six streams would block everything else, begins with ws, any other with sse. A rung
- * is left for its own faults only (`faults` has them), never because the network or the server is
- * away: a plain request has to work meanwhile. It is left at once when it cannot work at all (a refused
- * upgrade, a foreign answer), and after three connections that broke, or did not come up, within a minute.
- * One without an answer in 1.5 s (no response head, no upgrade) gets the next rung beside it, and the first
- * that comes up wins. From below, the top is tried again every 60 s beside what works, and takes over
- * without a gap; the pause doubles, up to an hour, when the top had to be left again.
+ * The transports are the rungs of a ladder, and all of them continue at the same cursor. A page over
+ * HTTP/1.1, where six streams would block all other requests, starts with ws, any other page with sse. The
+ * stream leaves a rung only because of that rung's own faults (`faults` lists them), never because the network
+ * or the server is unavailable: a plain request has to work at the same time. It leaves a rung at once when the
+ * rung cannot work at all (a refused upgrade, an answer of a proxy), and after three connections that broke, or
+ * were not established, within a minute. When a connection has no answer in 1.5 s (no response head, no
+ * upgrade), the stream opens one on the next rung beside it and keeps the one that delivers first. On a lower
+ * rung it tries the top rung again every 60 s beside the working connection, and changes to it without a gap;
+ * the pause doubles, up to an hour, when the top rung has to be left again.
  *
- * A lost connection comes back after a random pause below 0.5 s. The pause doubles to 30 s over
- * connections that delivered nothing and did not hold for 5 s. What the server asks for (Retry-After,
- * retry:) is waited for in any case; going online, looking at the page and coming back from the
- * back/forward cache end a pause at once.
+ * The stream replaces a lost connection after a random pause of less than 0.5 s. The limit doubles, up to 30 s,
+ * with each connection that delivered nothing and did not hold for 5 s. The stream always waits as long as the
+ * server asked for (Retry-After, retry:). The pause ends at once when the browser goes online, when the page
+ * becomes visible, and when it returns from the back/forward cache.
  *
- * After 1.2 heartbeats of silence, on `offline` and when the page becomes visible it is `checking`: it
+ * After 1.2 heartbeats of silence, on `offline` and when the page becomes visible the stream is `checking`: it
  * sends a ping (WebSocket) or one plain request, and without an answer in 4 s the connection is lost. A
- * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message count as
- * life. A WebSocket shows none of them: a message that it announced has 30 s and 1 s for each 16 kB, and no
- * more than 30 s from `offline` on; then the next transport takes over. Silence for 2.5 heartbeats is a lost
- * connection in any case, and so is a stream that fell behind what its heartbeats tell.
+ * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message are a sign of
+ * life. A WebSocket shows none of them: a message that the server announced may take 30 s and 1 s for each
+ * 16 kB, and after `offline` no more than 30 s; then the next transport is used. A connection is lost, too, when
+ * it is silent for 2.5 heartbeats, or when an event is missing that a heartbeat told of.
  *
- * Over HTTP/1.1 a hidden page lets go of a connection that is not a WebSocket (it is `idle`) and takes it up
- * again when somebody looks; tabs that share one (see JobLight) need not.
+ * Over HTTP/1.1 a hidden page closes a connection that is not a WebSocket (the stream is `idle`) and opens it
+ * again when the page becomes visible. Tabs that share a connection (see JobLight) keep it.
  *
- * Only an answer of the server itself (a problem document with a code) makes a stream `failed`; what a
- * proxy answers is waited out. A failed stream tries again when the browser goes online, when the page
+ * Only an answer of the server itself (a problem document with a code) makes a stream `failed`; after an answer
+ * of a proxy it tries again. A failed stream tries again when the browser goes online, when the page
  * becomes visible, and by reconnect(). close() a failed stream that is not needed any more.
  */
 
@@ -75,7 +76,7 @@ interface Logged {
   timestamp: string;
 }
 
-/** The whole state of a task after an update. `snapshot`: it changed during a gap that was not logged any more. */
+/** The whole state of a task after an update. `snapshot`: it changed in a gap that the log does not cover any more. */
 export interface TaskUpdate extends Logged {
   type: 'task_update';
   taskId: string;
@@ -121,7 +122,7 @@ export interface Presence {
   seq?: undefined;
 }
 
-/** The whole job: at a first connect, and where the server could not continue from the cursor. */
+/** The whole job: after the first connect, and when the server could not continue from the cursor. */
 export interface Snapshot {
   type: 'snapshot';
   job: Job;
@@ -139,13 +140,13 @@ export interface StateChange {
   cursor?: string;
   error?: JobLightError;
   faults: JobLightError[];
-  /** Connections in a row that delivered nothing. */
+  /** How many connections in a row delivered nothing. */
   attempt: number;
   /** Set while waiting for the next try. */
   retryInMs?: number;
 }
 
-/** As much of the constructor as is used: the npm package ws fits. */
+/** The part of the constructor that the client uses; the npm package ws has it. */
 export type WebSocketLike = new (url: string, protocol: string) => {
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
@@ -157,31 +158,31 @@ export type WebSocketLike = new (url: string, protocol: string) => {
 
 export interface StreamOptions {
   jobId: string;
-  /** What the page knows. Terminal: no request at all. Not active: waits. Absent: asks the server. */
+  /** The status that the page knows. Terminal: no request. Not active: the stream waits. Absent: it asks the server. */
   jobStatus?: JobStatus | 'deleted';
   /** Where the server is, without `/api`. Default: the page's own origin; needed in Node. */
   baseUrl?: string;
   /** Best first. Default: TaskEventStream.ladder. */
   transports?: Transport[];
-  /** A position to go on from, e.g. the `cursor` of GET /api/jobs/:id. */
+  /** A position to continue from, e.g. the `cursor` of GET /api/jobs/:id. */
   cursor?: string;
   /**
-   * Goes as Authorization: Bearer, and for a WebSocket buys a ticket, so that it never stands in a URL.
-   * A server without keys has no tickets and needs none.
-   * A function is asked again, with refresh: true, once after a 401 or 403 and after close 4001.
+   * It is sent as Authorization: Bearer. A WebSocket uses a ticket in its place, so that it is never in a URL;
+   * a server without keys has no tickets and needs none.
+   * A function is called again, with refresh: true, once after a 401 or 403 and after close 4001.
    */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   credentials?: RequestCredentials;
   /**
-   * Of a JobLight: who this is, e.g. the id of a user, so that tabs with a token function can share a connection;
-   * or false: no sharing with other tabs. A lone TaskEventStream does not share.
+   * For a JobLight: a name of the user, so that tabs with a token function can share a connection;
+   * or false: it does not share with other tabs. A TaskEventStream without a JobLight never does.
    */
   tabs?: string | false;
   /** Seconds, 5 to 60. Default: 10 on a visible page, 30 on a hidden one, else as the server is set. */
   heartbeat?: number;
   signal?: AbortSignal;
   fetch?: typeof fetch;
-  /** Where there is none (Node 20), or to see what is opened. Without one, the rung is passed over. */
+  /** For Node 20, which has none, or for one of your own. Without one the stream skips this transport. */
   WebSocket?: WebSocketLike;
   onTaskUpdate?: (update: TaskUpdate) => void;
   onJobUpdate?: (status: JobStatus, update: JobUpdate) => void;
@@ -204,7 +205,7 @@ export interface Receipt {
   seq: number;
   cursor: string;
   watchers: number;
-  /** It had been stored before: this was a repetition. */
+  /** It was stored before: this was a repetition. */
   duplicate?: true;
 }
 
@@ -220,28 +221,28 @@ export interface StreamEventMap {
   state: StateChange;
   connected: Record<string, unknown>;
   heartbeat: { head: number; timestamp: string };
-  /** Over a shared socket that reports: somebody began or ceased to look. */
+  /** Over a shared socket that reports: the number of watchers changed. */
   watchers: { type: 'watchers'; jobId: string; watchers: number };
   end: { type: 'end'; jobId: string; status: JobStatus | 'deleted' };
 }
 
 /**
- * What went wrong, with words for people. Codes of the client: `network` (the server cannot be reached),
+ * What went wrong; the message is for people. Codes of the client: `network` (the server cannot be reached),
  * `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
- * event, so it was taken up again), `too_big`; and those of a rung: `held` (a proxy holds the SSE stream
+ * event, so the client connects again), `too_big`; and those of a transport: `held` (a proxy holds the SSE stream
  * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no
  * WebSocket gets through; nginx needs the Upgrade headers). The server's codes are those of its problem
- * document (`not_found`, `overloaded` …) with its words; `http` where it sent none.
+ * document (`not_found`, `overloaded` …) with its text; `http` where it sent none.
  */
 export class JobLightError extends Error {
   code: string;
-  /** Said by the server itself, not by something in between. */
+  /** The server itself answered this, not a proxy. */
   ours?: boolean;
   /** Retrying cannot help. */
   fatal?: boolean;
   /** Another transport may help. */
   rung?: boolean;
-  /** Of the HTTP answer, or the close code of the WebSocket. */
+  /** The status of the HTTP response, or the close code of the WebSocket. */
   status?: number;
   /** What Retry-After asked for. */
   retryMs?: number;
@@ -253,30 +254,30 @@ export class TaskEventStream extends EventTarget {
   readonly jobId: string;
   readonly state: StreamState;
   readonly transport?: Transport;
-  /** The position after the last event that was handed out. */
+  /** The position after the last event that was delivered to the application. */
   readonly cursor?: string;
-  /** Why it is not live. Gone as soon as it is. */
+  /** Why the stream is not live; undefined when it is. */
   readonly error?: JobLightError;
   /**
-   * Why it is not on its first transport: one for each that was left for those below, best first, e.g.
-   * with code `held` for sse and `refused` for ws. Empty on the first transport.
+   * Why the stream does not use its first transport: one error for each transport that it left, best first,
+   * e.g. with code `held` for sse and `refused` for ws. Empty on the first transport.
    */
   readonly faults: JobLightError[];
-  /** Set it to what the page knows: a terminal status leaves, an active one connects. */
+  /** Set it to what the page knows: a terminal status disconnects the stream, an active one connects it. */
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
   start(): void;
-  /** Milliseconds since the last sign of life; 0 while a WebSocket brings a large message, of which it shows nothing. */
+  /** Milliseconds since the last sign of life; 0 while a large message is on its way over a WebSocket. */
   readonly quietMs: number;
-  /** At once and from the top of the ladder, whatever was being waited for; also when it has failed. */
+  /** Connects at once, from the top of the ladder; also when the stream waits or has failed. */
   reconnect(): void;
   close(): void;
-  /** A worker's word, or up to 256 of them. Repeated under one key until it is answered. */
+  /** Sends an update of a worker, or up to 256. It is repeated under one key until it is answered. */
   report(update: Update): Promise<Receipt>;
   report(updates: Update[]): Promise<Receipt[]>;
-  /** A word to the workers. */
+  /** Sends a command to the workers. */
   command(command: string, more?: { taskId?: string; args?: Record<string, unknown> }): Promise<Receipt>;
-  /** Starts the stream, ends with the job, throws when it failed. Leaving the loop closes it. */
+  /** Starts the stream, ends with the job, throws when the stream failed. Leaving the loop closes it. */
   [Symbol.asyncIterator](): AsyncGenerator<StreamEvent, void, void>;
   addEventListener<K extends keyof StreamEventMap>(type: K,
     listener: (event: CustomEvent<StreamEventMap[K]>) => void, options?: boolean | AddEventListenerOptions): void;
@@ -284,11 +285,11 @@ export class TaskEventStream extends EventTarget {
     options?: boolean | AddEventListenerOptions): void;
 }
 
-/** The event stream format of WHATWG HTML: feed it bytes. Throws when one event passes maxChars. */
+/** Parses the event stream format of WHATWG HTML: call the result with bytes. Throws for an event over maxChars. */
 export function eventParser(onEvent: (data: string, type: string, id: string) => void,
   onRetry?: (ms: number) => void, maxChars?: number): (bytes: Uint8Array) => void;
 
-/** Milliseconds that a WebSocket has for a message of which it announced so many bytes. */
+/** How many milliseconds a message of so many bytes, which the server announced, may take over a WebSocket. */
 export function openingMs(bytes: number | undefined): number;
-/** Full jitter: anything between nothing and 0.5 s, doubling to 30 s. */
+/** Exponential backoff with full jitter: a random time below 0.5 s, and the limit doubles up to 30 s. */
 export function backoffMs(attempt: number): number;

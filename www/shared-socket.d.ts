@@ -1,29 +1,28 @@
 /**
- * One WebSocket for all the streams of a page, and for what the page reports.
+ * One WebSocket for all the streams of a page, and for its reports and commands.
  *
  *   const client = new JobLight();
  *   const one = client.stream({ jobId: 'j1', onTaskUpdate });
- *   const two = client.stream({ jobId: 'j2' });          // the same connection, a cursor each
+ *   const two = client.stream({ jobId: 'j2' });          // the same connection; each has a cursor
  *   await client.report('j1', { taskId: 't1', status: 'completed' });
  *
- * Each stream climbs its own ladder, so one that no WebSocket reaches is live over sse or poll. A report
- * or command goes over the socket while it is open, else by fetch, and is repeated under one key on
- * whatever is there until it is answered: the server stores it once. The socket opens with the first
- * stream and closes with the last. It carries one stream of each job; a second stream of a job, or the
- * 201st job, opens another one.
+ * Each stream has its own ladder of transports, so a stream that no WebSocket reaches is live over sse or poll.
+ * A report or command goes over the socket while that is open, else by fetch. It is repeated under one key until
+ * it is answered, and the server stores it once. The socket opens with the first stream and closes with the last.
+ * It carries one stream of each job; a second stream of a job, or the 201st job, opens another socket.
  *
- * The tabs of an origin share it, too: one of them leads and hands on what it hears, the others sit behind
- * it. It is a visible tab where there is one; when it is closed, frozen or without an answer another one takes
- * over at the position it has, so that nothing is lost or repeated. The server is told for how many tabs the
- * connection speaks, at most 32, and counts them as watchers. Tabs share when they have the same server, the
- * same transports and the same credential: the same token as a text, or none. Where the token is a function,
- * `tabs` has to say who it is. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and
- * on localhost; elsewhere a hidden tab lets go of a connection that is not a WebSocket, because a browser has
- * six of them for a server over HTTP/1.1.
+ * The tabs of an origin share a connection, too: one tab leads, has the connection and forwards what it receives
+ * to the other tabs. The leader is a visible tab if there is one. When it is closed, frozen or does not answer,
+ * another tab takes over at its own position, so that no event is lost or repeated. The server is told how many
+ * tabs the connection serves, at most 32, and counts them as watchers. Tabs share when they have the same server,
+ * the same transports and the same credential: the same token as a text, or none. When the token is a function,
+ * `tabs` has to name the user. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and on
+ * localhost. Elsewhere a hidden tab closes a connection that is not a WebSocket, because a browser opens at most
+ * six connections to a server over HTTP/1.1.
  */
 import type { Receipt, StreamOptions, TaskEventStream, Update } from './joblight.js';
 
-/** What all streams have in common, e.g. baseUrl, token, WebSocket. */
+/** Options of all streams, e.g. baseUrl, token, WebSocket. */
 export type SharedOptions = Omit<StreamOptions, 'jobId' | 'jobStatus' | 'cursor'>;
 
 export class JobLight {

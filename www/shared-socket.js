@@ -1,6 +1,6 @@
 /*
- * One WebSocket for all the streams of a page, as shared-socket.d.ts describes it. A second stream of a job gets a
- * socket of another WebSocket, because each stream has a position of its own.
+ * One WebSocket for all the streams of a page, as shared-socket.d.ts describes it. A second stream
+ * of a job gets a socket of another WebSocket, because each stream has a position of its own.
  */
 import { SharedWebSocket, jsonResponse } from './client/shared-web-socket.js';
 import { TaskEventStream } from './joblight.js';
@@ -11,8 +11,10 @@ const WRITE_CHARS_MAX = 20000; // it takes 64 KiB in a message, and a character 
 const WRITES = /(?:jobs\/([^/]+)\/(command)s|agent-hooks\/task-(update)\/([^/]+))$/;
 
 /* Options of one stream, which the stream of a leading tab must not have. */
-const NO_STREAM_OPTIONS = { signal: undefined, jobStatus: undefined, onTaskUpdate: undefined, onJobUpdate: undefined,
-  onSnapshot: undefined, onStateChange: undefined };
+const NO_STREAM_OPTIONS = {
+  signal: undefined, jobStatus: undefined, onTaskUpdate: undefined, onJobUpdate: undefined,
+  onSnapshot: undefined, onStateChange: undefined,
+};
 
 /* The address of the WebSocket of an API. */
 const webSocketUrl = (url) => new URL(url.replace(/(.*\/api\/).*/, '$1ws'), globalThis.location)
@@ -26,7 +28,8 @@ export class JobLight {
     this.#options = options;
   }
 
-  /* Like new TaskEventStream, but over a connection that is shared with other tabs, or with this page only. */
+  /* Like new TaskEventStream, but over a connection that is shared with other tabs, or with this
+   * page only. */
   stream(options) {
     const all = { ...this.#options, ...options };
     const tabs = options.WebSocket ? undefined : this.#tabs(all);
@@ -36,7 +39,8 @@ export class JobLight {
       ...all,
       transports: ['ws'],
       WebSocket: tabs.Socket,
-      fetch: (url, init) => (/\/tickets$/.test(url) ? jsonResponse({}) : get(url, init)), // the leader has a ticket
+      // The leader buys the tickets.
+      fetch: (url, init) => (/\/tickets$/.test(url) ? jsonResponse({}) : get(url, init)),
     });
   }
 
@@ -46,26 +50,33 @@ export class JobLight {
     return new TaskEventStream({
       ...this.#options,
       fetch: (url, init) => this.#fetch(url, init),
-      WebSocket: function Socket(url, protocol) { return client.#openVirtualSocket(new URL(url), protocol); },
+      WebSocket: function Socket(url, protocol) {
+        return client.#openVirtualSocket(new URL(url), protocol);
+      },
       ...options,
     });
   }
 
-  /* The tabs that a stream can share a connection with: they have the same server, transports and credential. */
+  /* The tabs that a stream can share a connection with: they have the same server, transports
+   * and credential. */
   #tabs({ tabs, token = '', baseUrl = '', credentials = '', transports = '', ...rest }) {
     const identity = typeof tabs === 'string' ? tabs : token;
     if (!Tabs.able || tabs === false || typeof identity !== 'string') return undefined;
     const base = new URL((baseUrl || '').replace(/\/?$/, '/api/'), location).href;
-    const shared = { token, baseUrl, transports: transports || undefined, credentials: credentials || undefined,
-      heartbeat: rest.heartbeat, ...rest.fetch && { fetch: rest.fetch } };
-    return Tabs.of(`joblight ${digest(JSON.stringify([base, identity, credentials, transports]))}`, {
+    const shared = {
+      token, baseUrl, transports: transports || undefined, credentials: credentials || undefined,
+      heartbeat: rest.heartbeat, ...rest.fetch && { fetch: rest.fetch },
+    };
+    const name = digest(JSON.stringify([base, identity, credentials, transports]));
+    return Tabs.of(`joblight ${name}`, {
       open: (options) => this.#streamOfPage({ ...NO_STREAM_OPTIONS, ...shared, ...options }),
       ask: (path, ...how) => this.#request(shared, base + path, ...how),
     });
   }
 
   /* Returns the answer to a GET request; onPart is called when a part of it arrives. */
-  async #request({ token, credentials, fetch: get = this.#options.fetch || fetch }, url, signal, onPart) {
+  async #request(options, url, signal, onPart) {
+    const { token, credentials, fetch: get = this.#options.fetch || fetch } = options;
     const bearer = token?.call ? await token({ refresh: false }) : token;
     const headers = bearer ? { authorization: 'Bearer ' + bearer } : {};
     const response = await get(url, { headers, credentials, signal, cache: 'no-store' });
@@ -97,10 +108,12 @@ export class JobLight {
   #openVirtualSocket({ origin, pathname, searchParams: query }, protocol) {
     const number = (name) => Number(query.get(name)) || undefined;
     const socket = {
-      jobId: query.get('job'), since: query.get('since'), heartbeat: number('heartbeat'), tabs: number('tabs'),
+      jobId: query.get('job'), since: query.get('since'),
+      heartbeat: number('heartbeat'), tabs: number('tabs'),
     };
     const url = origin + pathname;
-    const webSocket = this.#findWebSocket(url, socket.jobId) || this.#openWebSocket(url, query.get('ticket'), protocol);
+    const webSocket = this.#findWebSocket(url, socket.jobId)
+      || this.#openWebSocket(url, query.get('ticket'), protocol);
     socket.close = () => webSocket.remove(socket);
     socket.send = () => webSocket.ping(socket); // a stream sends nothing but pings
     socket.recount = (wishes) => webSocket.subscribe(Object.assign(socket, { tabs: 1, ...wishes }));
@@ -110,7 +123,8 @@ export class JobLight {
 
   #openWebSocket(url, ticket, protocol) {
     const { WebSocket: Socket = WebSocket } = this.#options;
-    const socket = new Socket(url + (ticket ? '?ticket=' + encodeURIComponent(ticket) : ''), protocol);
+    const query = ticket ? '?ticket=' + encodeURIComponent(ticket) : '';
+    const socket = new Socket(url + query, protocol);
     const webSocket = new SharedWebSocket(socket, url, (closed) => {
       this.#webSockets = this.#webSockets.filter((other) => other !== closed);
     });
@@ -124,11 +138,13 @@ export class JobLight {
     if (/\/tickets$/.test(url)) return this.#buyTicket(url, () => get(url, init));
     const message = init.headers['idempotency-key'] && this.#toMessage(url, init);
     const at = message && webSocketUrl(url);
-    const webSocket = message && this.#webSockets.find((one) => one.url === at && one.isOpen && one.isFresh);
+    const webSocket = message
+      && this.#webSockets.find((one) => one.url === at && one.isOpen && one.isFresh);
     return webSocket ? webSocket.write(message, init.signal) : get(url, init);
   }
 
-  /* Undefined for what a WebSocket cannot carry: a large request, or a batch, whose many receipts no ack can hold. */
+  /* Undefined for what a WebSocket cannot carry: a large request, or a batch, whose many
+   * receipts no ack can hold. */
   #toMessage(url, { headers, body }) {
     const [, commanded, command, update, reported] = WRITES.exec(url) || [];
     if (!(command || update) || body.length > WRITE_CHARS_MAX || body[0] === '[') return undefined;

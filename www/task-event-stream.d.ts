@@ -8,7 +8,7 @@ import type { JobLight } from './shared-socket.js';
 export class TaskEventStreamElement extends HTMLElement {
   jobId: string | null;
   jobStatus: string | null;
-  /** Whose socket it shares. Default: that of all elements of the page without a token. */
+  /** The client whose connection it shares. Default: one for all elements of the page that have no token. */
   client?: JobLight;
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   fetch?: typeof fetch;
@@ -23,7 +23,7 @@ declare global {
     'task-event-stream': TaskEventStreamElement;
   }
 
-  /** They bubble and are composed. */
+  /** The events bubble and are composed. */
   interface HTMLElementEventMap {
     'task-stream:event': CustomEvent<StreamEvent>;
     'task-stream:task-update': CustomEvent<TaskUpdate>;

@@ -1,16 +1,16 @@
 /*
- * <task-event-stream job-id="…" job-status="in_progress"> shows "Live ●" and hands on the events.
- * Attributes: job-id job-status base-url transports disabled cursor; `state` is what is shown.
+ * <task-event-stream job-id="…" job-status="in_progress"> shows "Live ●" and forwards the events.
+ * Attributes: job-id job-status base-url transports disabled cursor; it sets `state` to what it shows.
  * Properties: client, token, fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
- * The elements of a page share one WebSocket; those with a token share through a client of theirs.
- * Events, bubbling and composed: task-stream:task-update, :job-update, :snapshot, :state, :end …
+ * The elements of a page share one WebSocket; those with a token share one by a common `client`.
+ * The events bubble and are composed: task-stream:task-update, :job-update, :snapshot, :state, :end …
  * Parts: dot, label. Colours: --task-stream-live, --task-stream-wait, --task-stream-off.
  */
 import { JobLight } from './shared-socket.js';
 
-const everybody = new JobLight();
-const BLIP_MS = 800; // a shorter break is nobody's business
-const PASSED = ['task_update', 'job_update', 'deliverable', 'command', 'presence', 'snapshot',
+const sharedClient = new JobLight();
+const BLIP_MS = 800; // a shorter interruption is not shown
+const FORWARDED = ['task_update', 'job_update', 'deliverable', 'command', 'presence', 'snapshot',
   'connected', 'heartbeat', 'event', 'state', 'end'];
 const WORDS = {
   connecting: 'Connecting…', live: 'Live', polling: 'Live by polling', checking: 'Checking…',
@@ -67,15 +67,15 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
 
   connectedCallback() {
     if (!this.hasAttribute('role')) this.setAttribute('role', 'status');
-    this.#later(true);
+    this.#applyLater(true);
   }
 
   disconnectedCallback() {
-    this.#later(true); // moving an element within the page is both: decide when that is over
+    this.#applyLater(true); // a move within the page disconnects and connects: decide after both
   }
 
   attributeChangedCallback(name, before, after) {
-    if (before !== after && name !== 'cursor') this.#later(name !== 'job-status');
+    if (before !== after && name !== 'cursor') this.#applyLater(name !== 'job-status');
   }
 
   #reflect(name, value) {
@@ -83,8 +83,8 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
     else if (this.getAttribute(name) !== value) this.setAttribute(name, value);
   }
 
-  /* A burst of changes is one change. */
-  #later(stale) {
+  /* Several changes at once are applied once. */
+  #applyLater(stale) {
     this.#stale ||= stale;
     if (this.#queued) return;
     this.#queued = true;
@@ -97,29 +97,29 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
   #apply() {
     const wanted = this.isConnected && this.jobId && !this.hasAttribute('disabled');
     const old = this.#stream;
-    if (this.#stale || !wanted) this.#leave();
+    if (this.#stale || !wanted) this.#closeStream();
     if (!wanted) return;
-    if (!this.#stream) this.#join(old);
+    if (!this.#stream) this.#openStream(old);
     else if (this.jobStatus) this.#stream.jobStatus = this.jobStatus;
   }
 
-  #join(old) {
-    const { jobId, jobStatus, token, fetch, client = token ? new JobLight() : everybody } = this;
+  #openStream(old) {
+    const { jobId, jobStatus, token, fetch, client = token ? new JobLight() : sharedClient } = this;
     const transports = this.getAttribute('transports')?.match(/\w+/g) || undefined;
     const baseUrl = this.getAttribute('base-url');
-    const goOn = old?.jobId === jobId && old.cursor; // a moved element continues where it was
-    const cursor = goOn || this.getAttribute('cursor') || undefined;
+    const oldCursor = old?.jobId === jobId && old.cursor; // a moved element continues where it was
+    const cursor = oldCursor || this.getAttribute('cursor') || undefined;
     const options = { jobId, jobStatus: jobStatus || undefined, cursor };
     for (const [name, value] of Object.entries({ baseUrl, transports, token, fetch })) {
-      if (value) options[name] = value; // else the client's
+      if (value) options[name] = value; // else the option of the client
     }
     const stream = client.stream(options);
     this.#stream = stream;
-    for (const type of PASSED) stream.addEventListener(type, (e) => this.#pass(stream, e));
+    for (const type of FORWARDED) stream.addEventListener(type, (e) => this.#forward(stream, e));
     stream.start();
   }
 
-  #leave() {
+  #closeStream() {
     const stream = this.#stream;
     this.#stale = false;
     this.#stream = undefined;
@@ -128,16 +128,16 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
     stream?.close();
   }
 
-  #pass(stream, { type, detail }) {
+  #forward(stream, { type, detail }) {
     if (stream !== this.#stream) return;
-    if (type === 'state') this.#look(detail.state);
+    if (type === 'state') this.#showState(detail.state);
     const name = 'task-stream:' + type.replace('_', '-');
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
     if (type === 'task_update') this.onTaskUpdate?.(detail);
     if (type === 'job_update') this.onJobUpdate?.(detail.status, detail);
   }
 
-  #look(state) {
+  #showState(state) {
     clearTimeout(this.#timer);
     const late = /^(connecting|checking|reconnecting)$/.test(state);
     if (late && this.getAttribute('state') !== state) {
@@ -154,7 +154,7 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
     try {
       this.#states?.clear();
       if (text) this.#states?.add(state);
-    } catch { /* older engines know only --dashed states */ }
+    } catch { /* older engines accept only names that start with -- */ }
   }
 }
 

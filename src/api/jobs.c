@@ -5,7 +5,7 @@
 #include "http_store.h"
 #include "router.h"
 
-#define LIST_STANDARD 100
+#define LIST_DEFAULT 100
 
 static void answer_text(struct conn *c, struct read_result *result)
 {
@@ -120,7 +120,7 @@ void jobs_list(struct conn *c, struct request *r)
 	struct problem problem = { 0 };
 	uint64_t limit, token;
 
-	if (!request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit,
+	if (!request_number(r, "limit", LIST_DEFAULT, 1, c->loop->limits->page_rows, &limit,
 	                    &problem) ||
 	    !request_number(r, "pageToken", 0, 1, INT64_MAX, &token, &problem) ||
 	    !read_status(r, &q, &problem)) {
@@ -151,7 +151,7 @@ void activity_page(struct conn *c, struct request *r)
 	uint64_t limit;
 
 	if (!read_order(r, &q, &problem) ||
-	    !request_number(r, "limit", LIST_STANDARD, 1, c->loop->limits->page_rows, &limit,
+	    !request_number(r, "limit", LIST_DEFAULT, 1, c->loop->limits->page_rows, &limit,
 	                    &problem) ||
 	    !request_number(r, "after", q.descending ? INT64_MAX : 0, 0, INT64_MAX, &q.from,
 	                    &problem)) {

@@ -16,8 +16,8 @@
 #include "pages_builtin.h"
 #include "router.h"
 
-#define PAGE_MOST (16 * 1024 * 1024)
-#define FOLDERS_MOST 8
+#define PAGE_BYTES_MAX (16 * 1024 * 1024)
+#define FOLDERS_MAX 8
 
 struct pages {
 	struct page *all;
@@ -131,11 +131,11 @@ static bool load_folder(struct pages *p, const char *directory, const char *pref
 		buf_format(&path, "%s/%s", directory, entry->d_name);
 		buf_format(&name, "%s%s", prefix, entry->d_name);
 		if (entry->d_name[0] != '.' && lstat(buf_string(&path), &about) == 0) {
-			if (S_ISDIR(about.st_mode) && depth < FOLDERS_MOST) {
+			if (S_ISDIR(about.st_mode) && depth < FOLDERS_MAX) {
 				buf_char(&name, '/');
 				ok = load_folder(p, path.ptr, buf_string(&name), depth + 1, error,
 				                 error_len);
-			} else if (S_ISREG(about.st_mode) && about.st_size <= PAGE_MOST) {
+			} else if (S_ISREG(about.st_mode) && about.st_size <= PAGE_BYTES_MAX) {
 				ok = read_file(path.ptr, about.st_size, &bytes);
 				if (ok)
 					add(p, buf_string(&name), buf_as_slice(&bytes), true);

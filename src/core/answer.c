@@ -11,8 +11,8 @@ static const bool has_watchers[OP_KIND_COUNT] = {
 #undef OP
 };
 
-/* One object with more members before its closing brace.  A stored answer of joblight 0.1 has no
- * closing brace. */
+/* Appends an object with more members before its closing brace.  Joblight 0.1 stored answers
+ * without the closing brace. */
 static void add_object(struct buf *out, struct slice object, const char *members)
 {
 	if (object.len && object.ptr[object.len - 1] == '}')

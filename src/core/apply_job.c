@@ -38,7 +38,7 @@ static void new_job_row(struct engine *e, const struct op *op, struct job_row *r
 		row->ended = e->now;
 }
 
-/* The tasks a job comes with; false: an id stands there twice, and the job is dropped again. */
+/* Adds the tasks of a new job.  False: an id is given twice, and the caller drops the job. */
 static bool add_first_tasks(struct engine *e, struct op *op, struct job_state *job)
 {
 	for (size_t i = 0; i < op->task_count; i++) {
@@ -54,7 +54,8 @@ static bool add_first_tasks(struct engine *e, struct op *op, struct job_state *j
 	return true;
 }
 
-/* The rows in order of creation, which is the order of the hash table's list.  Borrowed. */
+/* Copies the task rows in order of creation, which is the order of the hash table's list.  The
+ * copies do not own their strings. */
 static struct task_row *rows_of(const struct job_state *job)
 {
 	struct task_row *rows = xcalloc(job->row.tasks, sizeof(*rows));
@@ -81,7 +82,7 @@ bool apply_job_create(struct engine *e, struct op *op)
 		return false;
 	}
 	if (store_failed(e, e->store->ops->job_put(e->store,
-	                                           &job->row))) /* its key is needed from here on */
+	                                           &job->row))) /* the key is needed from here on */
 		return false;
 	struct task_row *tasks = rows_of(job);
 	bool ok = event_log_job(e, job, JOB_UPDATE_CREATED | JOB_UPDATE_METADATA, tasks,
@@ -135,7 +136,8 @@ static bool remember_deleted(struct engine *e, const struct job_row *job)
 	return !store_failed(e, e->store->ops->idempotency_put(e->store, &row));
 }
 
-/* Its streams end; the message goes the way of the events so that it comes behind them. */
+/* The streams of the job end.  The deletion is published with the events, so that it arrives
+ * after them. */
 bool apply_job_delete(struct engine *e, struct op *op)
 {
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);

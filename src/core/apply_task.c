@@ -23,7 +23,7 @@ static void set_task_status(struct task_row *row, enum task_status status, int64
 	row->status = status;
 }
 
-/* Merges what was given; what was not stays. */
+/* Changes the fields that were given. */
 static void change_task(struct task_row *row, const struct task_change *change, int64_t time)
 {
 	if (change->has_title)
@@ -100,8 +100,8 @@ static bool check_attempt(struct engine *e, struct op *op, size_t index, struct 
 	return true;
 }
 
-/* The highest attempt that earlier items of this batch gave to a task that does not exist yet; -2:
- * none did. */
+/* The highest attempt of earlier items of this batch for a task that does not exist yet; -2:
+ * there are no such items. */
 static int64_t earlier_attempt(const struct op *op, size_t index)
 {
 	struct slice id = op->tasks[index].id;
@@ -149,7 +149,7 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 
 /* Operations. */
 
-/* One change to one task, logged.  *created: it was not known. */
+/* Applies and logs one change of one task.  *created: the task is new. */
 static struct task_state *apply_change(struct engine *e, struct job_state *job,
                                        const struct task_change *change, bool *created)
 {

@@ -51,7 +51,7 @@ uint64_t channel_head(const struct channel *c)
 	return c->ring ? ring_next(c->ring) - 1 : 0;
 }
 
-/* The count of watchers changed; the others are told once per round. */
+/* The count of watchers changed.  It is announced once per round. */
 static void mark_count(struct hub *h, struct channel *c)
 {
 	if (!c->count_is_dirty) {
@@ -61,8 +61,8 @@ static void mark_count(struct hub *h, struct channel *c)
 	}
 }
 
-/* Of a deleted job's channel the watchers no longer count: those of the job that has the name now
- * do. */
+/* The channel of a deleted job does not count.  When a new job has its id, the channel of that
+ * one does. */
 void channels_announce_counts(struct hub *h)
 {
 	while (!list_empty(&h->counts)) {
@@ -84,9 +84,9 @@ unsigned hub_watchers(const struct hub *h, const char *job_id)
 	return (c ? c->watchers : 0) + remote_watchers_total(h->remote_watchers, job_id);
 }
 
-void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned who, unsigned count)
+void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, unsigned count)
 {
-	remote_watchers_set(h->remote_watchers, job_id, who, count);
+	remote_watchers_set(h->remote_watchers, job_id, loop, count);
 }
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
@@ -104,9 +104,9 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 }
 
 /*
- * The last one takes the place of the one that leaves.  A round visits from the end to the
- * beginning, so whoever moves down is either visited already (visited twice is harmless) or still
- * will be.
+ * The last subscriber takes the place of the one that leaves.  A round visits from the end to the
+ * beginning, so a subscriber that moves down was either visited already (a second visit is
+ * harmless) or will be.
  */
 void channel_leave(struct hub *h, struct subscriber *s)
 {
@@ -126,7 +126,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 	}
 }
 
-#define MANY_EVENTS 32 /* for each watcher in one round: then the pause is twice as long */
+#define MANY_EVENTS 32 /* events per watcher in one round that double the pause */
 
 static void begin_round(struct hub *h, struct channel *c)
 {
@@ -139,7 +139,7 @@ static void begin_round(struct hub *h, struct channel *c)
 	list_move(&h->dirty, &c->dirty_link);
 }
 
-/* Behind those whose pause ends before: usually all of them. */
+/* Inserts the channel after those whose pause ends earlier, usually at the end of the list. */
 static void wait_for_pace(struct hub *h, struct channel *c)
 {
 	struct list *before = h->paced.prev;
@@ -147,13 +147,14 @@ static void wait_for_pace(struct hub *h, struct channel *c)
 	while (before != &h->paced &&
 	       container_of(before, struct channel, dirty_link)->paced_until > c->paced_until)
 		before = before->prev;
-	list_append(before->next, &c->dirty_link); /* in front of the next one, or of the head */
+	list_append(before->next, &c->dirty_link); /* before the next one, or before the head */
 }
 
 /*
- * Sending to a crowd costs more than anything else, so on a busy loop (hub_set_pace) a crowd is
- * sent to every pace_ms at most, with everything that came meanwhile in one write.  The first event
- * after a pause goes out at once; where very many come, the pauses are twice as long.
+ * A channel with many watchers is paced.  Sending to all of them costs more than anything else, so
+ * on a busy loop (hub_set_pace) it happens at most once every pace_ms, with all new events in one
+ * write.  The first event after a pause is sent at once.  The pauses are twice as long when very
+ * many events come.
  */
 void channel_mark(struct hub *h, struct channel *c)
 {
@@ -183,10 +184,8 @@ void channels_begin_paced_rounds(struct hub *h)
 	}
 }
 
-/*
- * The job was deleted: its subscribers end at their next visit.  The name is free at once, so that
- * a job made again under it gets a channel of its own.
- */
+/* The job was deleted: its subscribers end at their next visit.  Its id is free at once, so a new
+ * job of this id gets a channel of its own. */
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq)
 {
 	HASH_DEL(h->channels, c);

@@ -1,10 +1,10 @@
 /*
- * Channels, the hub's own: one per watched job, with its ring and its subscribers; which of them
- * are to be served, told of, dropped; and the pace of a crowd.  The hub is here too, as its own
- * files see it.
+ * The channels of the hub: one per watched job, with its ring and its subscribers; the lists of
+ * channels that are to be served, announced or dropped; and the pacing of channels with many
+ * watchers.  The struct of the hub is here too, for the hub's own files.
  *
- * Names are unique but for the channels of deleted jobs, which are out of the table, wait for their
- * last subscriber to be told, and go.  One thread.
+ * Job ids are unique among channels, except for the channels of deleted jobs: these are not in the
+ * table, wait until their last subscriber has left, and are dropped.  One thread.
  */
 #ifndef JOBLIGHT_CORE_CHANNEL_H
 #define JOBLIGHT_CORE_CHANNEL_H
@@ -17,36 +17,36 @@
 struct channel {
 	char job_id[ID_MAX + 1];
 	struct ring *ring; /* NULL until the epoch is known */
-	bool known;        /* title and status are (from a read) */
+	bool known;        /* title and status are known (from a read) */
 	bool ended, deleted, dirty, count_is_dirty;
-	bool waiting; /* for its pace, in hub.paced */
+	bool waiting; /* it waits for the end of its pause, in hub.paced */
 	uint64_t end_seq;
 	char epoch[EPOCH_LEN + 1];
 	char *title;
 	enum job_status status;
-	uint64_t state_seq; /* title and status are as of this event */
+	uint64_t state_seq; /* the event that title and status come from */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
-	uint32_t watchers;           /* what the subscribers count for, all together */
-	uint32_t visit;              /* those below it wait for their visit in this round */
-	bool again;                  /* published to while a round was under way */
-	uint64_t paced_until;        /* a crowd's next round begins no earlier */
-	uint64_t round_head;         /* the head when the last one began */
-	unsigned announced_watchers; /* watchers last told to the others */
-	struct buf ephemeral;        /* the last message that is not logged */
-	uint32_t ephemeral_number;   /* of it; 0: there was none */
-	unsigned ephemeral_watchers; /* the count when it was handed out */
-	bool ephemeral_outdated;     /* an opening has told another count since */
-	struct list dirty_link, count_link, idle_link; /* dirty_link: in dirty, or in paced */
+	uint32_t watchers; /* sum of the subscribers' tabs */
+	uint32_t visit;    /* subscribers below this index are still to be visited in this round */
+	bool again;        /* marked again during a round */
+	uint64_t paced_until; /* the next round begins no earlier when the channel is paced */
+	uint64_t round_head;  /* the head when the last round began */
+	unsigned announced_watchers; /* number of watchers that was last announced */
+	struct buf ephemeral;        /* the last ephemeral message */
+	uint32_t ephemeral_number;   /* its number; 0: there was none */
+	unsigned ephemeral_watchers; /* the number of watchers when it was published */
+	bool ephemeral_outdated;     /* a subscription was started with another count since */
+	struct list dirty_link, count_link, idle_link; /* dirty_link: in hub.dirty or hub.paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;
 };
 
-/* A run of events of a ring, wrapped in a chunk. */
+/* Consecutive events of a ring, wrapped as one chunk. */
 struct span {
 	const struct ring *ring; /* NULL: none */
-	uint64_t after, last;    /* the events behind `after`, up to `last` */
-	size_t from;             /* the chunk begins here, in `bytes` */
+	uint64_t after, last;    /* the events after `after`, up to `last` */
+	size_t from;             /* offset of the chunk in `bytes` */
 	struct buf bytes;
 };
 
@@ -55,16 +55,17 @@ struct hub {
 	const struct hub_ops *ops;
 	void *context;
 	struct channel *channels;
-	struct list dirty, counts, idle; /* channels to serve, to tell of, to drop */
-	struct list paced;               /* to serve when their pause is over, the earliest first */
+	struct list dirty, counts, idle; /* channels to serve, to announce, to drop */
+	struct list paced; /* to serve at the end of their pause, the earliest first */
 	struct list heartbeats[HEARTBEAT_SECONDS_MAX +
 	                       1]; /* subscribers by heartbeat_s, the earliest first */
-	struct list write_stalls;  /* the earliest first: all have one constant delay */
-	struct list retries;       /* subscribers whose refill failed, by their stall link */
+	struct list write_stalls;  /* blocked subscribers, the earliest deadline first: all have the
+	                              same delay */
+	struct list retries;       /* subscribers whose refill failed, by their wait_link */
 	struct ring_budget budget;
 	struct remote_watchers *remote_watchers;
-	struct buf scratch;               /* one write is put together here */
-	struct span spans[FRAMING_COUNT]; /* the last one made, of each framing */
+	struct buf scratch;               /* buffer for one write */
+	struct span spans[FRAMING_COUNT]; /* the last one, for each framing */
 	struct hub_stats stats;
 	uint64_t pace_ms; /* the pause between two rounds of a channel with many watchers */
 	uint64_t now;
@@ -75,30 +76,31 @@ static inline uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* NULL: nobody watches the job, or did lately. */
+/* NULL: the job has no watchers and had none recently. */
 struct channel *channel_find(const struct hub *h, const char *job_id);
-/* The one that there is, or a new one. */
+/* The job's channel, which is made when there is none. */
 struct channel *channel_open(struct hub *h, const char *job_id);
-void channel_drop(struct hub *h, struct channel *c); /* nobody is in it */
+void channel_drop(struct hub *h, struct channel *c); /* it has no subscribers */
 
-/* The last seq it knows of; 0: none. */
+/* The last seq in its ring; 0: none. */
 uint64_t channel_head(const struct channel *c);
 
-/* Tells the others of every channel whose count of watchers changed. */
+/* Announces the watchers of every channel whose count changed. */
 void channels_announce_counts(struct hub *h);
 
 void channel_join(struct hub *h, struct channel *c, struct subscriber *s);
 void channel_leave(struct hub *h, struct subscriber *s);
 
-/* There is something to deliver: a round visits its subscribers, now or when its pause is over. */
+/* Marks the channel for delivery: a round visits its subscribers, now or at the end of its
+ * pause. */
 void channel_mark(struct hub *h, struct channel *c);
-void channels_begin_paced_rounds(struct hub *h); /* of those whose pause is over */
+void channels_begin_paced_rounds(struct hub *h); /* of the channels whose pause has ended */
 
 /* The job was deleted, after this seq. */
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq);
 
-/* What an event or a read says of the job.  The first epoch stays; a state older than the known one
- * is ignored. */
+/* Updates the channel from an event or a read.  The first epoch stays, and a state older than the
+ * current one is ignored. */
 void channel_set_epoch(struct hub *h, struct channel *c, const char *epoch);
 void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title);
 void channel_learn(struct hub *h, struct channel *c, const struct read_result *r);

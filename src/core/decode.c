@@ -8,7 +8,7 @@ static decode_fn *const decoders[OP_KIND_COUNT] = {
 #undef OP
 };
 
-/* Of an operation that no request asks for with a body. */
+/* The decoder of operations that have no body. */
 bool decode_no_body(struct decoder *d, const cJSON *root)
 {
 	(void)root;

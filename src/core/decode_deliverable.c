@@ -10,7 +10,7 @@ static bool take_deliverable_id(struct decoder *d, const cJSON *value, void *tar
 	return decode_id(d, value, &((struct op *)target)->deliverable_id);
 }
 
-/* ASCII's, and those that UTF-8 writes as C2 80 .. C2 9F. */
+/* The control characters of ASCII, and those that UTF-8 encodes as C2 80 to C2 9F. */
 static bool has_control_characters(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -22,10 +22,9 @@ static bool has_control_characters(struct slice text)
 	return false;
 }
 
-/*
- * Pages make links of it: no scheme that runs code, and a path stays on this server.  Browsers take
- * a backslash for a slash, so it must not be the second character either.
- */
+/* Pages show the URL as a link, so schemes that run code are refused, and a path must stay on
+ * this server.  Browsers treat a backslash as a slash, so it must not be the second character
+ * either. */
 static bool is_link(struct slice url)
 {
 	static const char *const schemes[] = { "http:", "https:" };

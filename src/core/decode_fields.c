@@ -5,7 +5,7 @@
 
 #include "joblight/core/json.h"
 
-#define SILENCE_MAX_MS 86400000 /* a day; a task with longer pauses asks for no limit */
+#define SILENCE_MAX_MS 86400000 /* a day; a task with longer pauses needs no limit */
 
 bool decode_refuse(struct decoder *d, enum outcome o, const char *field, const char *message)
 {
@@ -61,7 +61,6 @@ bool decode_title(struct decoder *d, const cJSON *value, struct slice *title)
 	       decode_refuse_value(d, value->string, "must not be empty or blank");
 }
 
-/* How long silence may last; null and 0 switch it off. */
 bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silence_ms)
 {
 	int64_t min = (int64_t)d->limits->min_silence_ms;
@@ -79,8 +78,8 @@ bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silenc
 	return decode_refuse_value(d, value->string, message);
 }
 
-/* Whether a number in it, at any depth, is more than a double holds: most readers have no way to
- * show it. */
+/* Whether the value holds a number, at any depth, that exceeds a double: most readers could not
+ * represent it. */
 static bool overflows(const cJSON *value)
 {
 	if (cJSON_IsNumber(value))
@@ -91,7 +90,6 @@ static bool overflows(const cJSON *value)
 	return false;
 }
 
-/* Kept as the client wrote it: a tree would round its numbers. */
 bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t max, struct buf *out)
 {
 	struct slice raw;
@@ -156,7 +154,6 @@ static bool unknown_field(struct decoder *d, const struct field *fields, const c
 	return false;
 }
 
-/* All fields are looked at, so that one answer names every mistake (of the first few). */
 bool decode_object(struct decoder *d, const cJSON *object, const struct field *fields, void *target)
 {
 	bool ok = true;

@@ -4,7 +4,7 @@
 #include "joblight/core/json.h"
 #include "decode_fields.h"
 
-#define FORM_PAIRS 16 /* more than there are fields */
+#define FORM_PAIRS 16 /* more than the number of fields */
 
 static int hex_digit(char c)
 {
@@ -14,7 +14,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* application/x-www-form-urlencoded; false for a broken escape, a NUL or bad UTF-8. */
+/* Decodes percent-encoding.  False: a broken escape, a NUL or bad UTF-8. */
 static bool form_decode(struct slice text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -36,7 +36,7 @@ static bool form_decode(struct slice text, struct buf *out)
 	return utf8_valid(buf_as_slice(out));
 }
 
-/* What JSON calls a number; anything else stays a string, which the field then refuses. */
+/* Whether it is a JSON number.  Anything else stays a string, which the field then refuses. */
 static bool is_number(const char *text)
 {
 	size_t at;
@@ -81,7 +81,7 @@ static bool form_pair(cJSON *object, struct slice pair, struct problem *problem)
 	return ok;
 }
 
-/* What curl -d and some libraries send when nobody told them the type. */
+/* curl -d and some libraries send JSON as a form by default. */
 static bool looks_like_json(struct slice body)
 {
 	while (body.len && strchr(" \t\r\n", *body.ptr)) {
@@ -113,8 +113,8 @@ bool decode_form(const struct limits *limits, struct slice body, struct op *op,
 		body.ptr += len + (amp ? 1 : 0);
 		body.len -= len + (amp ? 1 : 0);
 	}
-	if (may_malloc_has_failed()) /* a field that found no room must not pass for one that was
-	                                not sent */
+	if (may_malloc_has_failed()) /* a field that was lost for lack of memory must not look like
+	                                one that was not sent */
 		ok = decode_refuse_memory(problem);
 	if (ok)
 		return decode_tree(limits, body, object, object, op, problem);

@@ -27,7 +27,7 @@ static const char *duplicate_among(const cJSON *object)
 	return found;
 }
 
-/* As deep as json_check() let it be. */
+/* json_check() has limited the depth. */
 static const char *find_duplicate(const cJSON *value)
 {
 	const char *found = NULL;
@@ -42,7 +42,7 @@ static const char *find_duplicate(const cJSON *value)
 
 /* Parsing. */
 
-/* Before main(), because cJSON has one allocator for all threads. */
+/* Runs before main(), because all threads share cJSON's allocator. */
 __attribute__((constructor)) static void give_cjson_memory(void)
 {
 	cJSON_Hooks hooks = { may_malloc, free };

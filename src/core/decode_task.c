@@ -48,7 +48,7 @@ static bool take_progress(struct decoder *d, const cJSON *value, void *target)
 		return true;
 	t->progress = value->valuedouble;
 	if (cJSON_IsNumber(value) && t->progress >= 0 && t->progress <= 100) {
-		if (!isnormal(t->progress)) /* smaller than many parsers can read */
+		if (!isnormal(t->progress)) /* subnormal: many parsers cannot read it */
 			t->progress = 0;
 		return true;
 	}
@@ -148,7 +148,7 @@ bool decode_new_task(struct decoder *d, const cJSON *root)
 	return take_one_task(d, root, new_task_fields);
 }
 
-/* The task's id is in the path; the handler sets it behind us. */
+/* The task's id is in the path, and the handler sets it afterwards. */
 bool decode_task_put(struct decoder *d, const cJSON *root)
 {
 	d->op->tasks = xcalloc(1, sizeof(*d->op->tasks));

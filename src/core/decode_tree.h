@@ -1,4 +1,4 @@
-/* The steps of decode.c, for message.c: text into a cJSON tree, a tree into an op. */
+/* The two steps of decoding: text to a cJSON tree, and a tree to an op. */
 #ifndef JOBLIGHT_CORE_DECODE_TREE_H
 #define JOBLIGHT_CORE_DECODE_TREE_H
 
@@ -6,11 +6,12 @@
 
 #include "joblight/core/decode.h"
 
-/* Checked text without duplicate names; NULL: the problem is set.  cJSON_Delete() it. */
+/* Parses and checks the text, without duplicate names.  NULL: the problem is set.  The caller
+ * frees the tree with cJSON_Delete(). */
 cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem);
 
-/* Reads `value` into the op; `document` (which holds it) becomes the op's.  `text` is where it was
- * parsed from. */
+/* Decodes `value` into the op, which takes over `document` (the tree that holds it).  `text` is
+ * what was parsed. */
 bool decode_tree(const struct limits *limits, struct slice text, cJSON *document,
                  const cJSON *value, struct op *op, struct problem *problem);
 

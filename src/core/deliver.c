@@ -17,7 +17,7 @@ static void end(struct hub *h, struct subscriber *s)
 		.job_id = c->job_id,
 		.epoch = c->epoch,
 		.seq = later(c->end_seq,
-		             s->cursor), /* the store may have been read ahead of the ring */
+		             s->cursor), /* a read of the store may be ahead of the ring */
 		.status = c->deleted ? "deleted" : job_status_text(c->status),
 	};
 
@@ -46,8 +46,8 @@ static void skip_unwanted(struct subscriber *s)
 		s->cursor++;
 }
 
-/* Passes over what a filtering subscriber does not want; the bytes of the wanted run then, 0: there
- * is none. */
+/* Skips the events that a filtering subscriber does not want.  Returns the size of the wanted
+ * events that follow; 0: there are none. */
 static size_t skip_to_wanted(struct hub *h, struct subscriber *s)
 {
 	const struct ring *r = s->channel->ring;
@@ -60,7 +60,7 @@ static size_t skip_to_wanted(struct hub *h, struct subscriber *s)
 	return span < h->limits->write_bytes ? span : h->limits->write_bytes;
 }
 
-/* The message that is not logged, behind everything that is. */
+/* Sends the ephemeral message, after all events. */
 static bool deliver_ephemeral(struct hub *h, struct subscriber *s)
 {
 	const struct channel *c = s->channel;
@@ -79,10 +79,8 @@ static bool deliver_ephemeral(struct hub *h, struct subscriber *s)
 	return true;
 }
 
-/*
- * Events of the ring as one chunk.  It is made once for all who are at the same position: in a
- * round of many watchers that is nearly everybody.
- */
+/* Events of the ring as one chunk, which is made once for all subscribers at the same position.
+ * In a round of many watchers nearly all of them are. */
 static struct slice ring_chunk(struct hub *h, const struct subscriber *s, uint64_t after,
                                struct slice frames)
 {

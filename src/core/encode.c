@@ -3,7 +3,7 @@
 #include "joblight/core/cursor.h"
 #include "joblight/core/json.h"
 
-/* Called for every update: appends only, no tree. */
+/* These functions run for every update, so they append text and build no tree. */
 
 static void add_text_member(struct buf *out, const char *name, const char *text)
 {

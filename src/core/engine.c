@@ -69,7 +69,8 @@ enum store_result engine_apply(struct engine *e, struct op *op)
 {
 	assert(e->batch && !e->rows.failure);
 	if (outcome_is_error(op->problem.outcome))
-		return STORE_OK; /* refused before it came: it is here to be answered in its turn */
+		return STORE_OK; /* it was refused before and is here only to be answered in order
+		                  */
 	if (op->key[0])
 		apply_with_key(e, op);
 	else

@@ -13,7 +13,7 @@ struct engine {
 	struct batch *batch;
 	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
 	bool keys_expire;    /* in this transaction */
-	uint64_t probe;      /* number of the current check */
+	uint64_t probe;      /* number of the current check, see struct task_state */
 };
 
 /* Records a failure of the store in the working set; STORE_NONE is not a failure. */

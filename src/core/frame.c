@@ -173,8 +173,7 @@ size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last)
 /* Lines. */
 
 #define ROW "{\"id\":\"" /* a quote within a string is escaped, so no string holds this */
-#define LINE_ROOM                                                                                  \
-	(DATA_LINE_MAX - 16) /* beside "data: ", what closes the message, and the line feed */
+#define LINE_ROOM (DATA_LINE_MAX - 16) /* "data: ", the end of the message, and the line feed */
 
 static bool is_row(struct slice s, size_t rows_at, size_t at)
 {
@@ -183,7 +182,7 @@ static bool is_row(struct slice s, size_t rows_at, size_t at)
 	       (s.ptr[at - 1] == ',' || s.ptr[at - 1] == '[');
 }
 
-/* The last row that begins in [from, to]; 0: none does. */
+/* The last row that begins in [from, to]; 0: none. */
 static size_t last_row(struct slice s, size_t rows_at, size_t from, size_t to)
 {
 	for (size_t end = to + 1; end > from;) {

@@ -34,7 +34,7 @@ void hub_free(struct hub *h)
 		return;
 	HASH_ITER(hh, h->channels, c, next)
 		channel_drop(h, c);
-	while (!list_empty(&h->idle)) /* the retired ones */
+	while (!list_empty(&h->idle)) /* the channels of deleted jobs */
 		channel_drop(h, container_of(h->idle.next, struct channel, idle_link));
 	remote_watchers_free(h->remote_watchers);
 	buf_finish(&h->scratch);
@@ -53,7 +53,7 @@ static void publish(struct hub *h, const struct batch *b, const struct event *e)
 		return;
 	channel_set_epoch(h, c, e->epoch);
 	if (strcmp(c->epoch, e->epoch) != 0)
-		return; /* news of a job that had this name before */
+		return; /* an event of an earlier job of this id */
 	if (e->deleted) {
 		ring_start(c->ring, e->seq);
 		channel_retire(h, c, e->seq);
@@ -97,7 +97,7 @@ bool hub_has_ephemeral(const struct hub *h, const char *job_id)
 
 /* Rounds. */
 
-/* A subscriber whose refill failed has no read under way: pump() asks again. */
+/* Visits up to `budget` subscribers.  One whose refill failed asks the store again. */
 static size_t visit(struct hub *h, struct channel *c, size_t budget)
 {
 	size_t done = 0;
@@ -109,7 +109,8 @@ static size_t visit(struct hub *h, struct channel *c, size_t budget)
 	return done;
 }
 
-/* Everybody had a turn: goes out of the list, or to its end when events came meanwhile. */
+/* All subscribers were visited: the channel leaves the list, or moves to its end when events
+ * came meanwhile. */
 static void finish_visit(struct hub *h, struct channel *c)
 {
 	list_remove(&c->dirty_link);

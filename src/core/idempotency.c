@@ -24,7 +24,6 @@ static bool replay(struct op *op, const struct idempotency_row *row, const uint8
 	return true;
 }
 
-/* True: the op is answered (or refused, or the store failed) by what is remembered. */
 bool idempotency_replay(struct engine *e, struct op *op, const char *scope,
                         const uint8_t *fingerprint)
 {

@@ -50,7 +50,7 @@ static size_t utf8_length(const unsigned char *at, const unsigned char *end)
 
 bool utf8_valid(struct slice text)
 {
-	if (!text.len) /* there may be no pointer then */
+	if (!text.len) /* the pointer may be NULL then */
 		return true;
 	const unsigned char *at = (const unsigned char *)text.ptr, *end = at + text.len;
 
@@ -63,7 +63,7 @@ bool utf8_valid(struct slice text)
 	return true;
 }
 
-/* The code point of a valid character of so many bytes. */
+/* The code point of a valid character of `len` bytes. */
 static unsigned code_point(const unsigned char *at, size_t len)
 {
 	static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
@@ -74,7 +74,7 @@ static unsigned code_point(const unsigned char *at, size_t len)
 	return value;
 }
 
-/* Spaces, controls, and marks that only steer how others are shown. */
+/* Spaces, controls, and marks that only change how other characters are shown. */
 static bool shows_nothing(unsigned c)
 {
 	static const struct {
@@ -186,7 +186,7 @@ static bool take_escape(struct lexer *x)
 	}
 }
 
-/* Behind the opening quote. */
+/* The position is after the opening quote. */
 static bool take_string(struct lexer *x)
 {
 	while (x->at < x->end) {
@@ -300,13 +300,14 @@ static bool take_name(struct lexer *x)
 	return true;
 }
 
-/* Where we are between values: bit n of `objects` says whether level n is an object. */
+/* The position between values: bit n of `objects` says whether level n is an object. */
 struct nesting {
 	uint64_t objects;
 	unsigned level, max;
 };
 
-/* A value begins: scalars are taken whole, brackets are entered.  *entered: a non-empty one. */
+/* Begins a value: scalars are taken whole, brackets are entered.  *entered: the bracket is not
+ * empty. */
 static bool begin_value(struct lexer *x, struct nesting *n, bool *entered)
 {
 	skip_space(x);
@@ -329,7 +330,7 @@ static bool begin_value(struct lexer *x, struct nesting *n, bool *entered)
 	return !object || take_name(x);
 }
 
-/* After a value: closes what closes here.  *more: another value follows. */
+/* Closes the brackets that end after a value.  *more: another value follows. */
 static bool end_value(struct lexer *x, struct nesting *n, bool *more)
 {
 	*more = false;

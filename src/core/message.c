@@ -40,13 +40,13 @@ static bool refuse(struct envelope *e, enum outcome o, const char *field, const 
 	return problem_field(e->problem, o, field, message);
 }
 
-/* Takes a member out of the message, so that what is left are the fields of its kind. */
+/* Takes a member out of the message, so that the members of its kind are left. */
 static cJSON *take(struct envelope *e, const char *name)
 {
 	return cJSON_DetachItemFromObjectCaseSensitive(e->root, name);
 }
 
-/* A string of at most `max` bytes into `out`; *given tells whether it was there. */
+/* Takes a string of at most `max` bytes into `out`.  *given tells whether it was there. */
 static bool take_string(struct envelope *e, const char *name, char *out, size_t max, bool *given)
 {
 	cJSON *value = take(e, name);
@@ -129,7 +129,7 @@ static bool take_nothing(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
-/* Whatever it says, it is a position; one that cannot be read begins with a reset. */
+/* Every text is a position: one that cannot be parsed begins with a reset. */
 static bool take_since(struct envelope *e, struct message *m)
 {
 	cJSON *value = take(e, "since");
@@ -140,7 +140,7 @@ static bool take_since(struct envelope *e, struct message *m)
 	return ok || refuse(e, OUTCOME_INVALID_FIELD, "since", "must be a cursor in quotes");
 }
 
-/* A whole number in [min, max] into *out, which stays as it is when there is none. */
+/* Takes a whole number in [min, max] into *out, which is unchanged when there is none. */
 static bool take_number(struct envelope *e, const char *name, unsigned min, unsigned max,
                         uint8_t *out)
 {
@@ -174,7 +174,7 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
-/* A batch stands in `updates`; one update stands in the message itself. */
+/* A batch is in `updates`; a single update is in the message itself. */
 static bool take_update(struct envelope *e, struct message *m)
 {
 	cJSON *many = cJSON_GetObjectItemCaseSensitive(e->root, "updates");
@@ -187,11 +187,11 @@ static bool take_update(struct envelope *e, struct message *m)
 		return refuse(e, OUTCOME_INVALID_FIELD, "updates",
 		              "must be an array, and stand alone");
 	cJSON *document = e->root;
-	e->root = NULL; /* the op's from here on */
+	e->root = NULL; /* the op owns it from here on */
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
 }
 
-static bool take_word(struct envelope *e, struct presence_report *w, bool *has_agent)
+static bool take_report(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
 	bool given;
 
@@ -213,8 +213,8 @@ static bool take_presence(struct envelope *e, struct message *m)
 {
 	bool has_agent;
 
-	memcpy(m->word.job_id, m->job_id, sizeof(m->word.job_id));
-	return take_word(e, &m->word, &has_agent);
+	memcpy(m->report.job_id, m->job_id, sizeof(m->report.job_id));
+	return take_report(e, &m->report, &has_agent);
 }
 
 static bool take_message(struct envelope *e, struct message *m)
@@ -253,7 +253,7 @@ bool presence_decode(const struct limits *limits, struct slice text, struct pres
 {
 	struct envelope e = { limits, text, NULL, problem };
 	bool has_agent = false;
-	bool ok = open_envelope(&e) && take_word(&e, w, &has_agent);
+	bool ok = open_envelope(&e) && take_report(&e, w, &has_agent);
 
 	if (ok && !has_agent)
 		ok = refuse(&e, OUTCOME_INVALID_FIELD, "agent", "is missing");

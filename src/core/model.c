@@ -12,7 +12,7 @@ static const struct status job_statuses[] = { JOB_STATUSES(STATUS_ROW) };
 static const struct status task_statuses[] = { TASK_STATUSES(STATUS_ROW) };
 #undef STATUS_ROW
 
-/* ", a, b, c": the callers skip the first two characters. */
+/* ", a, b, c"; callers skip the first two characters. */
 #define STATUS_WORD(name, text, terminal) ", " text
 
 const char *job_status_text(enum job_status s)

@@ -27,7 +27,7 @@ void op_free(struct op *op)
 	free(op);
 }
 
-/* Length first, so that no two requests can look alike. */
+/* The length comes first, so that different requests cannot have equal texts. */
 static void add_text(struct buf *b, enum given given, struct slice text)
 {
 	buf_format(b, "%d:%zu:", (int)given, given == GIVEN_VALUE ? text.len : 0);

@@ -3,8 +3,8 @@
 #define DEMAND_LOW 0.5
 #define DEMAND_HIGH 0.9
 
-/* More demand counts soon, less of it slowly: a pause that comes late costs the loop its time for
- * everything else. */
+/* A rising demand has more weight than a falling one, because a pause that begins too late costs
+ * the loop the time for everything else. */
 #define WEIGHT_RISING 0.5
 #define WEIGHT_FALLING 0.1
 

@@ -12,7 +12,7 @@ struct preamble {
 	unsigned part;   /* PARTS: the message is complete, or there is none */
 	size_t offset;   /* in that part */
 	size_t line_end; /* of the data line being sent, in the snapshot */
-	bool begun;      /* bytes of the message went out */
+	bool begun;      /* some bytes of the message were sent */
 	struct read_result *result;
 	size_t event; /* the next one of result->events, after the message */
 };
@@ -68,7 +68,7 @@ void preamble_send(struct preamble *o, struct first_message *m, struct read_resu
 	o->begun = false;
 }
 
-/* Bytes of the part up to `part_end`, as far as the buffer may grow. */
+/* Appends the bytes of the part up to `part_end`, as far as the buffer may grow. */
 static void add_bytes(struct preamble *o, struct buf *out, size_t part_end, size_t out_end)
 {
 	size_t left = part_end - o->offset, room = out_end > out->len ? out_end - out->len : 0;
@@ -78,7 +78,7 @@ static void add_bytes(struct preamble *o, struct buf *out, size_t part_end, size
 	o->offset += take;
 }
 
-/* The snapshot in data lines. */
+/* Appends the snapshot in lines. */
 static void add_lines(struct preamble *o, struct slice line, struct buf *out, size_t out_end)
 {
 	while (o->offset < o->message.snapshot.len && out->len < out_end) {
@@ -108,8 +108,8 @@ static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
 	}
 }
 
-/* Whole events from the store, framed, while they fit; one always does when nothing is in front.
- * How many. */
+/* Appends framed events from the store while they fit, and always one when nothing precedes it.
+ * Returns how many. */
 static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, size_t out_end)
 {
 	struct preamble *o = s->preamble;
@@ -130,7 +130,7 @@ static uint64_t add_events(struct subscriber *s, struct buf *out, size_t at, siz
 	return added;
 }
 
-/* What stands in front of the message goes in front of its first piece, which begins at `from`. */
+/* Puts the raw bytes before the first piece of the message, which begins at `from`. */
 static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
 {
 	size_t len = raw->len;
@@ -142,8 +142,9 @@ static size_t add_raw(struct buf *raw, struct buf *out, size_t from)
 }
 
 /*
- * One write: a piece of the message, and events when it is complete.  On a WebSocket a piece of the
- * message is a whole frame, so that a control frame can follow it; events have frames of their own.
+ * Makes one write: a piece of the message, and events when it is complete.  On a WebSocket a piece
+ * of the message is a whole frame, so that a control frame can follow it.  Events have frames of
+ * their own.
  */
 struct piece preamble_next(struct subscriber *s, struct buf *out, size_t max)
 {

@@ -9,9 +9,9 @@
 #include "joblight/core/json.h"
 
 struct agent {
-	struct presence_report word;
-	struct list in_job;   /* in the order they came */
-	struct list by_time;  /* in presence.times, in order of their ends */
+	struct presence_report report;
+	struct list in_job;   /* in order of arrival */
+	struct list by_time;  /* in presence.times, in order of expiry */
 	struct list by_owner; /* in owner.agents */
 };
 
@@ -74,7 +74,7 @@ static struct owner *find_owner(const struct presence *p, unsigned loop, uint64_
 
 static void leave_owner(struct presence *p, struct agent *a)
 {
-	struct owner *owner = find_owner(p, a->word.loop, a->word.owner);
+	struct owner *owner = find_owner(p, a->report.loop, a->report.owner);
 
 	list_remove(&a->by_owner);
 	if (!owner || !list_empty(&owner->agents))
@@ -85,13 +85,13 @@ static void leave_owner(struct presence *p, struct agent *a)
 
 static void join_owner(struct presence *p, struct agent *a)
 {
-	struct owner *owner = find_owner(p, a->word.loop, a->word.owner);
+	struct owner *owner = find_owner(p, a->report.loop, a->report.owner);
 
-	if (!a->word.owner)
+	if (!a->report.owner)
 		return;
 	if (!owner) {
 		owner = xcalloc(1, sizeof(*owner));
-		owner->key = (struct owner_key){ a->word.owner, a->word.loop };
+		owner->key = (struct owner_key){ a->report.owner, a->report.loop };
 		list_init(&owner->agents);
 		HASH_ADD(hh, p->owners, key, sizeof(owner->key), owner);
 	}
@@ -100,13 +100,13 @@ static void join_owner(struct presence *p, struct agent *a)
 
 static void drop(struct presence *p, struct agent *a)
 {
-	struct job_presence *job = find_job(p, a->word.job_id);
+	struct job_presence *job = find_job(p, a->report.job_id);
 
 	assert(job);
 	list_remove(&a->in_job);
 	list_remove(&a->by_time);
 	leave_owner(p, a);
-	p->changed(p->context, a->word.job_id);
+	p->changed(p->context, a->report.job_id);
 	free(a);
 	if (--job->count)
 		return;
@@ -114,7 +114,7 @@ static void drop(struct presence *p, struct agent *a)
 	free(job);
 }
 
-static void nobody_cares(void *context, const char *job_id)
+static void ignore_change(void *context, const char *job_id)
 {
 	(void)context;
 	(void)job_id;
@@ -124,7 +124,7 @@ void presence_free(struct presence *p)
 {
 	if (!p)
 		return;
-	p->changed = nobody_cares;
+	p->changed = ignore_change;
 	while (!list_empty(&p->times))
 		drop(p, container_of(p->times.next, struct agent, by_time));
 	free(p);
@@ -135,7 +135,7 @@ static struct agent *find_agent(const struct job_presence *job, const char *name
 	for (struct list *at = job ? job->agents.next : NULL; job && at != &job->agents;
 	     at = at->next) {
 		struct agent *a = container_of(at, struct agent, in_job);
-		if (strcmp(a->word.agent, name) == 0)
+		if (strcmp(a->report.agent, name) == 0)
 			return a;
 	}
 	return NULL;
@@ -166,14 +166,13 @@ static struct agent *add_agent(struct presence *p, struct job_presence *job,
 	return a;
 }
 
-/* From the end: nearly every word ends last, but for those of other loops that were on their way.
- */
+/* Searches from the end: nearly every report expires last, except for late ones of other loops. */
 static void put_in_time(struct presence *p, struct agent *a)
 {
 	struct list *at = p->times.prev;
 
 	while (at != &p->times &&
-	       container_of(at, struct agent, by_time)->word.due_ms > a->word.due_ms)
+	       container_of(at, struct agent, by_time)->report.due_ms > a->report.due_ms)
 		at = at->prev;
 	list_append(at->next, &a->by_time);
 }
@@ -191,12 +190,12 @@ bool presence_apply(struct presence *p, const struct presence_report *w)
 	bool new = !a;
 	if (new && !(a = add_agent(p, job, w)))
 		return false;
-	bool differs = new || strcmp(a->word.state, w->state) != 0 ||
-	               strcmp(a->word.task_id, w->task_id) != 0;
+	bool differs = new || strcmp(a->report.state, w->state) != 0 ||
+	               strcmp(a->report.task_id, w->task_id) != 0;
 	if (!new)
 		leave_owner(p, a);
 	list_remove(&a->by_time);
-	a->word = *w;
+	a->report = *w;
 	join_owner(p, a);
 	put_in_time(p, a);
 	if (differs)
@@ -216,7 +215,7 @@ void presence_tick(struct presence *p, uint64_t now_ms)
 {
 	while (!list_empty(&p->times)) {
 		struct agent *a = container_of(p->times.next, struct agent, by_time);
-		if (a->word.due_ms > now_ms)
+		if (a->report.due_ms > now_ms)
 			return;
 		drop(p, a);
 	}
@@ -231,12 +230,12 @@ void presence_encode(const struct presence *p, const char *job_id, struct buf *o
 	     at = at->next) {
 		const struct agent *a = container_of(at, struct agent, in_job);
 		buf_text(out, at == job->agents.next ? "{\"id\":" : ",{\"id\":");
-		json_string(out, slice_of(a->word.agent));
+		json_string(out, slice_of(a->report.agent));
 		buf_text(out, ",\"state\":");
-		json_string(out, slice_of(a->word.state));
-		if (a->word.task_id[0]) {
+		json_string(out, slice_of(a->report.state));
+		if (a->report.task_id[0]) {
 			buf_text(out, ",\"taskId\":");
-			json_string(out, slice_of(a->word.task_id));
+			json_string(out, slice_of(a->report.task_id));
 		}
 		buf_char(out, '}');
 	}

@@ -9,7 +9,7 @@
 struct query_run {
 	struct store *store;
 	struct snapshot_source *source;
-	struct buf *text; /* what is being written: the result's, or a snapshot's */
+	struct buf *text; /* the output: the result's text, or a snapshot's */
 	const struct read_query *query;
 	struct read_result *result;
 	size_t rows;
@@ -29,7 +29,7 @@ bool read_query_equal(const struct read_query *a, const struct read_query *b)
 	       a->below == b->below && a->limit == b->limit && a->bytes == b->bytes;
 }
 
-/* FNV-1a over what makes questions differ. */
+/* FNV-1a over the fields in which queries differ. */
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
 	for (const unsigned char *at = bytes; len--; at++)
@@ -167,7 +167,7 @@ static bool add_deliverables(struct query_run *x, const struct job_row *job)
 	return done;
 }
 
-/* Everything of the job, as it is in this snapshot of the database. */
+/* Appends everything of the job in this snapshot of the database. */
 static bool add_job(struct query_run *x, const struct job_row *job)
 {
 	buf_char(x->text, '{');
@@ -222,10 +222,10 @@ static void read_snapshot(struct query_run *x, const struct job_row *job)
 static void read_head(struct query_run *x, const struct job_row *job)
 {
 	(void)x;
-	(void)job; /* what every answer says of the job is all */
+	(void)job; /* every result has the head of the job already */
 }
 
-/* Rows are a part of the snapshot: who asks for either holds the same piece of memory. */
+/* The rows are a part of the snapshot, so readers of either share the same memory. */
 static void read_tasks(struct query_run *x, const struct job_row *job)
 {
 	read_snapshot(x, job);
@@ -240,7 +240,7 @@ static void read_deliverables(struct query_run *x, const struct job_row *job)
 		x->result->part = x->result->snapshot->deliverables;
 }
 
-/* Events behind a position. */
+/* Events after a position. */
 
 static bool visit_event(void *context, const struct event_row *row)
 {
@@ -264,19 +264,19 @@ static bool visit_time(void *context, const struct event_row *row)
 	return false;
 }
 
-/* The time of an event that exists. */
+/* The time of an event, which must exist. */
 static bool event_time(struct query_run *x, const struct job_row *job, uint64_t seq, int64_t *time)
 {
 	return ok(x,
 	          x->store->ops->events(x->store, job->key, seq - 1, false, 1, visit_time, time));
 }
 
-/* The last event before `time`, by halving: times never decrease within a job.  first - 1 when none
- * is. */
+/* Finds the last event before `time` by bisection: times never decrease within a job. first - 1
+ * when there is none. */
 static bool seq_before_time(struct query_run *x, const struct job_row *job, int64_t time,
                             uint64_t *seq)
 {
-	uint64_t low = job->first, high = job->seq + 1; /* the answer + 1 lies in low .. high */
+	uint64_t low = job->first, high = job->seq + 1; /* the result + 1 is in low .. high */
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
@@ -292,7 +292,7 @@ static bool seq_before_time(struct query_run *x, const struct job_row *job, int6
 	return true;
 }
 
-/* A time becomes the position in front of it; one that may reach into what was pruned cannot be
+/* Turns a time into the position before it.  A time that may reach into pruned events cannot be
  * served. */
 static bool settle_position(struct query_run *x, const struct job_row *job, struct position *p)
 {
@@ -327,7 +327,7 @@ static void read_resume(struct query_run *x, const struct job_row *job)
 		                            visit_event, x));
 }
 
-/* Another row of so many bytes would be more than a page may have. */
+/* Whether a row of `len` bytes would exceed the page. */
 static bool page_is_full(struct query_run *x, size_t len)
 {
 	const struct read_query *q = x->query;
@@ -348,7 +348,7 @@ static bool visit_activity(void *context, const struct event_row *row)
 	return true;
 }
 
-/* Some of what was asked for is no longer in the log. */
+/* Whether some of the requested events are no longer in the log. */
 static bool is_pruned(const struct query_run *x, const struct job_row *job)
 {
 	const struct read_query *q = x->query;
@@ -358,7 +358,7 @@ static bool is_pruned(const struct query_run *x, const struct job_row *job)
 	return q->descending ? !x->more && q->from > 1 : q->from + 1 < job->first;
 }
 
-/* One row more than asked for is looked at, to know whether there is a next page. */
+/* Visits one row more than requested, to know whether there is a next page. */
 static void read_activity(struct query_run *x, const struct job_row *job)
 {
 	const struct read_query *q = x->query;
@@ -399,7 +399,7 @@ static void add_counts(struct buf *out, const struct job_row *job, const struct 
 	json_number(out, task_counts_progress(c));
 }
 
-/* The row that was written from `start` on: where its id is, and where it ends. */
+/* Records the row that was written from `start` on: where its id is, and where it ends. */
 static void note_row(struct read_result *r, size_t start, size_t id_len)
 {
 	if ((r->row_count & (r->row_count - 1)) == 0) /* a power of two: full */
@@ -455,7 +455,7 @@ static void (*const readers[])(struct query_run *, const struct job_row *) = {
 	[READ_ACTIVITY] = read_activity,
 };
 
-/* Whether the job in which this position is was deleted, as far back as that is remembered. */
+/* Whether the position belongs to a job that was deleted, as long as that is remembered. */
 static bool was_deleted(struct query_run *x)
 {
 	const struct read_query *q = x->query;

@@ -8,7 +8,7 @@
 #include "joblight/core/model.h"
 
 struct part {
-	unsigned who, count;
+	unsigned loop, count;
 };
 
 struct job_watchers {
@@ -53,11 +53,11 @@ static struct job_watchers *find(const struct remote_watchers *a, const char *jo
 	return job;
 }
 
-static void set_part(struct job_watchers *job, unsigned who, unsigned count)
+static void set_part(struct job_watchers *job, unsigned loop, unsigned count)
 {
 	size_t i = 0;
 
-	while (i < job->part_count && job->parts[i].who != who)
+	while (i < job->part_count && job->parts[i].loop != loop)
 		i++;
 	if (count == 0) {
 		if (i < job->part_count)
@@ -66,10 +66,10 @@ static void set_part(struct job_watchers *job, unsigned who, unsigned count)
 	}
 	if (i == job->part_count)
 		job->parts = xrealloc(job->parts, ++job->part_count * sizeof(*job->parts));
-	job->parts[i] = (struct part){ who, count };
+	job->parts[i] = (struct part){ loop, count };
 }
 
-void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned who,
+void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned loop,
                          unsigned count)
 {
 	struct job_watchers *job = find(a, job_id);
@@ -81,7 +81,7 @@ void remote_watchers_set(struct remote_watchers *a, const char *job_id, unsigned
 		strncpy(job->job_id, job_id, ID_MAX);
 		HASH_ADD_STR(a->jobs, job_id, job);
 	}
-	set_part(job, who, count);
+	set_part(job, loop, count);
 	if (!job->part_count)
 		drop(a, job);
 }

@@ -1,4 +1,4 @@
-/* The answers that operations get: what is written into an op's `body`.  Private to the engine. */
+/* The results of operations: what the engine writes into an op.  Private to the engine. */
 #ifndef JOBLIGHT_CORE_RESULT_H
 #define JOBLIGHT_CORE_RESULT_H
 

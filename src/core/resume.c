@@ -6,9 +6,8 @@
 #include "joblight/base/xalloc.h"
 #include "preamble.h"
 
-#define RETRY_MS 250 /* a refill that failed is asked for again after this */
-#define POLL_BYTES                                                                                 \
-	(1024 * 1024) /* a poll asks once for all it may have, a stream takes it in steps */
+#define RETRY_MS 250             /* delay before a failed refill is repeated */
+#define POLL_BYTES (1024 * 1024) /* a poll reads everything at once, a stream reads in steps */
 
 /* Asking the store. */
 
@@ -26,7 +25,8 @@ static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, cons
 	s->ops->opened(s, &o);
 }
 
-/* A subscriber that waits for a refill is not blocked, so its place among the stalled is free. */
+/* Asks again after a delay.  A subscriber that waits for a refill is not blocked, so its
+ * wait_link is free. */
 static void retry_soon(struct hub *h, struct subscriber *s)
 {
 	if (s->blocked)
@@ -76,8 +76,6 @@ void resume_refill(struct hub *h, struct subscriber *s)
 	ask(h, s, &p, 0, true);
 }
 
-/* The ring has nothing more, and yet there is more: its news are on their way, or a bus lost them.
- */
 void resume_missing(struct hub *h, struct subscriber *s)
 {
 	if (s->channel && !s->read && !s->blocked && subscriber_caught_up(s) &&
@@ -92,7 +90,7 @@ static void start(struct hub *h, struct subscriber *s, struct subscription_start
 	struct channel *c = s->channel;
 
 	s->cursor = o->start;
-	s->ephemeral = c->ephemeral_number; /* the opening tells what it told */
+	s->ephemeral = c->ephemeral_number; /* the start of the subscription carries this state */
 	s->open = true;
 	o->job_id = c->job_id;
 	o->title = c->title;
@@ -141,7 +139,7 @@ static void start_from_read(struct hub *h, struct subscriber *s, struct read_res
 	start(h, s, &o);
 }
 
-/* The same question again, on the channel of the job that has the name now. */
+/* Attaches again, to the channel of the job that has the id now. */
 static void attach_again(struct hub *h, struct subscriber *s, const struct read_query *q)
 {
 	struct attach a = {
@@ -163,7 +161,7 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 
 /* The store's answers. */
 
-/* A refill came back empty-handed: the stream of a deleted job ends, any other asks again soon. */
+/* A refill failed: the stream of a deleted job ends, and any other asks again soon. */
 static void refill_failed(struct hub *h, struct subscriber *s)
 {
 	if (s->channel->deleted)
@@ -173,10 +171,9 @@ static void refill_failed(struct hub *h, struct subscriber *s)
 }
 
 /*
- * The answer is about another job of this name than the channel.  When the question came after the
- * channel's epoch, so does the answer: the job was deleted and made again, and the read was faster
- * than the news of it. Otherwise either of them may be the older, and the question is asked once
- * more.
+ * The result is about another job of this id than the channel.  When the query was asked after the
+ * channel's epoch was known, the result is newer: the job was deleted and created again, and the
+ * read was faster than the event.  Otherwise either may be older, and the query is repeated.
  */
 static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hub_read *read)
 {
@@ -190,7 +187,8 @@ static void use_other_epoch(struct hub *h, struct subscriber *s, const struct hu
 		attach_again(h, s, &read->request.query);
 }
 
-/* A refill that could be served goes on silently; everything else is an opening. */
+/* A successful refill continues silently; every other result starts the subscription, for the
+ * first time or again. */
 static void use_read(struct hub *h, struct subscriber *s, const struct hub_read *read)
 {
 	struct channel *c = s->channel;
@@ -239,14 +237,15 @@ static void read_done(struct read_request *request)
 
 /* Attaching. */
 
-/* The ring has all that is known of the job; otherwise news are on their way, or were lost on it.
- */
+/* Whether the ring has all events up to the known state of the job.  Otherwise some are on their
+ * way, or were lost. */
 static bool ring_is_complete(const struct channel *c)
 {
 	return c->state_seq < ring_next(c->ring);
 }
 
-/* The ring can answer when it knows the job and holds everything behind the position. */
+/* Whether the ring can serve the position: the channel is known, and all events after the
+ * position are in the ring. */
 static bool ring_serves(const struct channel *c, const struct position *p)
 {
 	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR &&

@@ -10,10 +10,8 @@
 /* Asks the store for what follows the cursor; the subscriber goes on when the answer comes. */
 void resume_refill(struct hub *h, struct subscriber *s);
 
-/*
- * Asks the store when there are events that the ring does not hold yet, because the news of them
- * are on their way or a bus lost them.  Otherwise it does nothing.
- */
+/* Asks the store when there are events that have not reached the ring, because they are still on
+ * their way or a bus lost them.  Otherwise it does nothing. */
 void resume_missing(struct hub *h, struct subscriber *s);
 
 /* Delivers, and asks the store when the ring cannot serve the subscriber. */

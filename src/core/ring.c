@@ -9,9 +9,9 @@
 #define FIRST_BYTES 2048
 
 /*
- * Offsets are counted from the beginning of time and never wrap (64 bits); `base` is the offset of
- * bytes[0].  When the tail reaches the end of the memory, what is alive moves to the front; because
- * the memory is twice the limit, each byte moves at most once per limit of new bytes.
+ * Offsets count all bytes ever appended and never wrap (64 bits); `base` is the offset of
+ * bytes[0]. When the end of the memory is reached, the live bytes move to its beginning.  The
+ * memory is twice the limit, so each byte moves at most once per limit of new bytes.
  */
 struct frame_log {
 	bool used;
@@ -91,7 +91,7 @@ static void forget_all(struct ring *r, uint64_t next)
 void ring_start(struct ring *r, uint64_t head)
 {
 	if (r->started)
-		return; /* what is between comes through the loop's FIFO */
+		return; /* the events in between come through the loop's FIFO */
 	forget_all(r, head + 1);
 	r->started = true;
 }
@@ -129,7 +129,7 @@ static bool may_grow(const struct ring *r, size_t more)
 	return false;
 }
 
-/* Moves what is alive to the front of the same memory. */
+/* Moves the live bytes to the beginning of the same memory. */
 static void compact(struct ring *r, enum framing f)
 {
 	struct frame_log *log = &r->logs[f];
@@ -147,7 +147,8 @@ static void set_capacity(struct ring *r, struct frame_log *log, size_t cap)
 	log->cap = cap;
 }
 
-/* Doubling, up to twice the limit; false when the cap over all rings or the limit forbids it. */
+/* Doubles the log, up to twice the limit.  False: the limit for all rings or for this log forbids
+ * it. */
 static bool grow_log(struct ring *r, struct frame_log *log, size_t need)
 {
 	size_t cap = log->cap ? log->cap : FIRST_BYTES;
@@ -167,8 +168,8 @@ static void drop_oldest(struct ring *r)
 	r->first++;
 }
 
-/* Room for `len` more bytes in one log, dropping the oldest events as needed; false: it can never
- * fit. */
+/* Makes room for `len` more bytes in one log and drops the oldest events as needed.  False: they
+ * can never fit. */
 static bool make_room(struct ring *r, enum framing f, size_t len)
 {
 	struct frame_log *log = &r->logs[f];
@@ -264,7 +265,7 @@ void ring_append(struct ring *r, uint64_t seq, enum event_type type, struct slic
 	if (seq > r->next)
 		forget_all(r, seq);
 	if (!append_event(r, seq, type, json))
-		forget_all(r, seq + 1); /* too large for any ring: readers get it from the store */
+		forget_all(r, seq + 1); /* too large for the ring: readers get it from the store */
 }
 
 void ring_use(struct ring *r, enum framing f)
@@ -276,13 +277,13 @@ void ring_use(struct ring *r, enum framing f)
 	r->logs[f].used = true;
 	while (other < FRAMING_COUNT && (other == (int)f || !r->logs[other].used))
 		other++;
-	if (other == FRAMING_COUNT)
-		forget_all(r,
-		           r->next); /* events came while nobody read them: no log has their JSON */
+	if (other ==
+	    FRAMING_COUNT) /* events came while no framing was used: no log has their JSON */
+		forget_all(r, r->next);
 	if (r->first == r->next)
 		return;
-	/* What is here is framed again from the JSON in the other log.  When not all of it fits,
-	 * the oldest go. */
+	/* The events are framed again from the JSON in the other log.  When they do not all fit,
+	 * the oldest are dropped. */
 	uint64_t oldest = r->first, end = r->next;
 	r->next = r->first;
 	for (uint64_t seq = oldest; seq < end; seq++) {
@@ -309,14 +310,13 @@ struct slice ring_frames(const struct ring *r, enum framing f, uint64_t seq, siz
 	assert(ring_reaches(r, seq) && log->used);
 	*last = r->next - 1;
 	if (seq >= *last) {
-		*last = seq; /* the store was read ahead of the events still on their way to this
-		                ring */
+		*last = seq; /* a read of the store is ahead of the ring */
 		return (struct slice){ 0 };
 	}
 	uint64_t start = frame_start(r, f, seq + 1);
 	if (log->end - start > max) {
-		uint64_t low = seq + 1,
-		         high = r->next - 1; /* the last frame that ends within `max` */
+		/* bisection for the last frame that ends within `max` */
+		uint64_t low = seq + 1, high = r->next - 1;
 		while (low < high) {
 			uint64_t middle = low + (high - low + 1) / 2;
 			if (frame_start(r, f, middle + 1) - start <= max)

@@ -9,7 +9,6 @@ struct kept_tasks {
 	struct job_state *job;
 };
 
-/* A word about the task: from now on it may be silent again, for as long as it or its job says. */
 void silence_restart(const struct engine *e, const struct job_state *job, struct task_row *row)
 {
 	int64_t limit = row->silence_ms < 0 ? job->row.silence_ms : row->silence_ms;
@@ -23,7 +22,7 @@ static bool uses_limit_of_job(const struct task_row *row)
 	return row->status == TASK_IN_PROGRESS && row->silence_ms < 0;
 }
 
-/* Those in memory may be newer than the store's rows. */
+/* Rows in memory are kept: they may be newer than the store's. */
 static bool keep_task(void *context, const struct task_row *row)
 {
 	const struct kept_tasks *w = context;
@@ -39,8 +38,8 @@ static bool keep_task(void *context, const struct task_row *row)
 	return true;
 }
 
-/* The same last word, another patience; one whose last word is not known any more may be silent
- * again. */
+/* Moves the deadline to the new limit after the same last report.  A task whose last report is
+ * unknown gets the whole limit. */
 static bool move_deadline(struct engine *e, struct job_state *job, struct task_state *task,
                           int64_t before)
 {
@@ -59,8 +58,6 @@ static bool move_deadline(struct engine *e, struct job_state *job, struct task_s
 	return !was_stalled || event_log_task(e, job, task);
 }
 
-/* A change of how long a job's tasks may be silent applies to those that are in progress at once.
- */
 bool silence_limit_changed(struct engine *e, struct job_state *job, int64_t before)
 {
 	struct kept_tasks w = { e, job };
@@ -78,9 +75,9 @@ bool silence_limit_changed(struct engine *e, struct job_state *job, int64_t befo
 }
 
 /*
- * Whoever looked for silent tasks may have looked before the task's last word: then nothing
- * happens.  Nothing is logged in a job that has ended, where the task only stops being waited for;
- * the job's row stays as it is.
+ * The search for silent tasks may have run before the task's last report.  Then nothing happens. In
+ * a job that has ended nothing is logged: the task only loses its deadline, and the job's row does
+ * not change.
  */
 bool apply_stall(struct engine *e, struct op *op)
 {

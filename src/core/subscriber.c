@@ -48,7 +48,7 @@ void hub_block(struct hub *h, struct subscriber *s)
 	list_move(&h->write_stalls, &s->wait_link);
 }
 
-/* What a polling subscriber asks. */
+/* For polling subscribers. */
 
 bool subscriber_filters(const struct subscriber *s)
 {

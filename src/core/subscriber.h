@@ -13,7 +13,7 @@ struct hub_read {
 	bool epoch_known;              /* the channel's epoch was known before it was asked */
 };
 
-/* Harmless when it is detached. */
+/* Does nothing when it is detached. */
 void subscriber_detach(struct hub *h, struct subscriber *s);
 
 /* The period of its heartbeats. */

@@ -9,7 +9,7 @@ static void send_heartbeat(struct hub *h, struct subscriber *s)
 {
 	subscriber_schedule_heartbeat(h, s);
 	if (s->blocked || s->preamble || s->read)
-		return; /* there is something on the way that says more */
+		return; /* it gets other bytes soon */
 	if (s->ops->heartbeat) {
 		h->stats.heartbeats++;
 		s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
@@ -19,7 +19,8 @@ static void send_heartbeat(struct hub *h, struct subscriber *s)
 	resume_missing(h, s);
 }
 
-/* True: more of this period are due than *left, which is what this turn may still send. */
+/* Sends the heartbeats of one period.  True: more are due than *left, the number that this turn
+ * may still send. */
 static bool tick_period(struct hub *h, struct list *heartbeats, uint64_t *left)
 {
 	for (; !list_empty(heartbeats); --*left) {
@@ -79,8 +80,8 @@ static void tick_idle(struct hub *h)
 		struct channel *c = container_of(h->idle.next, struct channel, idle_link);
 		if (c->idle_due > h->now)
 			return;
-		channels_announce_counts(
-		    h); /* a channel that goes must not be remembered elsewhere */
+		/* the others must not keep the count of a dropped channel */
+		channels_announce_counts(h);
 		channel_drop(h, c);
 	}
 }

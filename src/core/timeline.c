@@ -23,7 +23,7 @@ static bool same_boot(const struct clock_row *saved, const struct clock_reading 
 	       now->monotonic >= saved->monotonic;
 }
 
-/* Without a boot-time clock to compare with, only a step back can be seen. */
+/* Without a boot-time clock only a step back can be detected. */
 static int64_t jump_meanwhile(const struct clock_row *saved, const struct clock_reading *now)
 {
 	int64_t before = saved->wall - saved->boottime, after = now->wall - now->boottime;

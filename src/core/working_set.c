@@ -56,7 +56,7 @@ void working_set_drop_all(struct working_set *w)
 		working_set_drop_job(w, job);
 }
 
-/* A job counts as one task more, so that jobs without tasks are bounded too. */
+/* A job counts as one more task, so that jobs without tasks are bounded too. */
 void working_set_trim(struct working_set *w)
 {
 	while (!list_empty(&w->recent) &&

@@ -1,11 +1,11 @@
 /*
- * The engine's working set: the job and task rows it needs, in memory.
+ * The engine's working set: the job and task rows that it needs, in memory.
  *
- * A row is found here or fetched from the store and kept.  Who changes one touches it; flush writes
- * the touched ones, each once however many ops touched it.  What was not used for longest goes
- * first when there are more than limits->cached_tasks.
+ * Rows are fetched from the store and kept.  The engine touches a row that it changes, and flush
+ * writes each touched row once, however many ops touched it.  The least recently used jobs are
+ * dropped when there are more than limits->cached_tasks.
  *
- * Private to the engine, which decides when rows may be kept at all.  One thread.
+ * Private to the engine, which decides when rows may be kept.  One thread.
  */
 #ifndef JOBLIGHT_CORE_WORKING_SET_H
 #define JOBLIGHT_CORE_WORKING_SET_H
@@ -16,8 +16,8 @@
 #include "joblight/core/limits.h"
 #include "joblight/core/store.h"
 
-/* A task row in memory.  `probe_*` carry what earlier items of the batch under check would do to
- * it. */
+/* A task row in memory.  `probe` and `probe_attempt` carry what earlier items of the batch that
+ * is checked would do to it. */
 struct task_state {
 	struct task_row row;
 	bool dirty;
@@ -27,7 +27,7 @@ struct task_state {
 	UT_hash_handle hh;
 };
 
-/* A job row in memory with those of its tasks that were needed. */
+/* A job row in memory, with the tasks that were needed. */
 struct job_state {
 	struct job_row row;
 	bool dirty;
@@ -44,23 +44,23 @@ struct working_set {
 	struct job_state *jobs;
 	struct list recent, dirty;
 	size_t cached_tasks;
-	enum store_result failure; /* what the store said in this transaction when it failed;
-	                              STORE_OK otherwise */
+	/* the failure of the store in this transaction; STORE_OK: none */
+	enum store_result failure;
 };
 
 /* Both are borrowed for as long as it lives. */
 void working_set_init(struct working_set *w, struct store *store, const struct limits *limits);
 void working_set_finish(struct working_set *w);
 
-/* The store failed: it is written down in w->failure.  STORE_NONE is no failure. */
+/* Records a failure of the store in w->failure.  STORE_NONE is not a failure. */
 bool working_set_failed(struct working_set *w, enum store_result r);
 
-/* What is found stays valid until it is dropped: by name, by trim, or with all. */
+/* A row that was found stays valid until it is dropped. */
 void working_set_drop_job(struct working_set *w, struct job_state *job);
 void working_set_drop_all(struct working_set *w);
 void working_set_trim(struct working_set *w);
 
-/* Takes over what the row owns. */
+/* Takes over the strings of the row. */
 struct job_state *working_set_keep_job(struct working_set *w, const struct job_row *row);
 /* NULL: no such job, or the store failed (w->failure). */
 struct job_state *working_set_find_job(struct working_set *w, const char *id);
@@ -70,11 +70,11 @@ struct task_state *working_set_keep_task(struct working_set *w, struct job_state
 struct task_state *working_set_find_task(struct working_set *w, struct job_state *job,
                                          struct slice id);
 
-/* The row was changed, and is to be written. */
+/* Marks a changed row to be written. */
 void working_set_touch_job(struct working_set *w, struct job_state *job);
 void working_set_touch_task(struct job_state *job, struct task_state *task);
 
-/* Writes what was touched: each job in front of its tasks.  Anything but STORE_OK is w->failure. */
+/* Writes the touched rows, each job before its tasks.  Any result but STORE_OK is w->failure. */
 enum store_result working_set_flush(struct working_set *w);
 
 #endif

@@ -114,7 +114,8 @@ static void expect_more_than(int fd, size_t bytes)
  * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then
  * there is no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
  */
-static enum head_result look(struct admission *d, int fd, size_t *seen, struct problem *problem)
+static enum request_head_result look(struct admission *d, int fd, size_t *seen,
+                                     struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
@@ -123,9 +124,9 @@ static enum head_result look(struct admission *d, int fd, size_t *seen, struct p
 	if (n <= 0 || (size_t)n == *seen)
 		return HEAD_REFUSED;
 	*seen = (size_t)n;
-	struct head head;
-	enum head_result h = head_parse((struct slice){ d->peek, (size_t)n }, d->limits, &head,
-	                                problem);
+	struct request_head head;
+	enum request_head_result h = request_head_parse((struct slice){ d->peek, (size_t)n },
+	                                                d->limits, &head, problem);
 	if (h == HEAD_INCOMPLETE)
 		expect_more_than(fd, (size_t)n);
 	return h;
@@ -176,14 +177,14 @@ static struct slice find_accept(const struct pending *g)
 	struct admission *d = g->admission;
 	struct problem problem = { 0 };
 	struct slice fields, name, value;
-	struct head head;
+	struct request_head head;
 
-	if (head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) !=
+	if (request_head_parse((struct slice){ d->peek, g->seen }, d->limits, &head, &problem) !=
 	        HEAD_GOOD ||
 	    head.method != METHOD_GET)
 		return (struct slice){ 0 };
 	fields = head.fields;
-	while (head_next_field(&fields, &name, &value))
+	while (request_head_next_field(&fields, &name, &value))
 		if (name.len == strlen("accept") && strncasecmp(name.ptr, "accept", name.len) == 0)
 			return value;
 	return (struct slice){ 0 };
@@ -245,7 +246,7 @@ void admission_arrive(struct admission *d, int fd)
 {
 	struct problem problem = { 0 };
 	size_t seen = 0;
-	enum head_result h = look(d, fd, &seen, &problem);
+	enum request_head_result h = look(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
 		enter(d, fd, seen);

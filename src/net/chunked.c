@@ -48,14 +48,14 @@ static int after_line(unsigned char byte)
 {
 	if (byte == '\r')
 		return END_LF;
-	return head_is_token(byte) ? NAME : WRONG;
+	return request_head_is_token(byte) ? NAME : WRONG;
 }
 
 static int after_name(unsigned char byte)
 {
 	if (byte == ':')
 		return VALUE;
-	return head_is_token(byte) ? NAME : WRONG;
+	return request_head_is_token(byte) ? NAME : WRONG;
 }
 
 static int after_text(unsigned char byte, enum step same, enum step end)

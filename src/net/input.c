@@ -127,16 +127,16 @@ static void begin_upgrade(struct conn *c, struct slice rest)
 }
 
 /* Finds out what the head asks for; `rest` has arrived after it. */
-static void begin_request(struct conn *c, const struct head *head, struct slice rest)
+static void begin_request(struct conn *c, const struct request_head *head, struct slice rest)
 {
 	struct problem p = { 0 };
 
 	deadline_clear(c);
 	c->close_after = false;
-	c->request = guard_request(head, c->loop->limits, c->loop->dispatch->free_path, &p);
+	c->request = request_check(head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (!c->request) {
 		input_refuse(c, &p);
-	} else if (guard_is_upgrade(head)) {
+	} else if (request_asks_upgrade(head)) {
 		begin_upgrade(c, rest);
 	} else if (c->request->length || c->request->chunked) {
 		begin_body(c, !rest.len);
@@ -148,10 +148,10 @@ static void begin_request(struct conn *c, const struct head *head, struct slice 
 /* False: the head is not complete. */
 static bool take_head(struct conn *c, struct slice *bytes)
 {
-	struct head head;
+	struct request_head head;
 	struct problem p = { 0 };
 
-	switch (head_parse(*bytes, c->loop->limits, &head, &p)) {
+	switch (request_head_parse(*bytes, c->loop->limits, &head, &p)) {
 	case HEAD_INCOMPLETE:
 		return false;
 	case HEAD_REFUSED:

@@ -23,12 +23,13 @@ static struct conn *conn_of(struct lws *wsi)
 /* A WebSocket's request that may be followed: the length of its head.  0: it is none. */
 static size_t begins_with_upgrade(struct conn *c, struct slice seen)
 {
-	struct head head;
+	struct request_head head;
 	struct problem p = { 0 };
 
-	if (head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD || !guard_is_upgrade(&head))
+	if (request_head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD ||
+	    !request_asks_upgrade(&head))
 		return 0;
-	c->request = guard_request(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
+	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (c->request && upgrade_granted(c, c->request, &p))
 		return head.len;
 	request_free(c->request); /* it is refused like any other request */

@@ -88,11 +88,10 @@ static void count(struct conn *c, struct reply *r)
  */
 static bool has_room(struct conn *c, size_t len)
 {
-	uint64_t most = c->loop->limits->replies_bytes,
-	         held = atomic_load(&c->loop->loops->replies);
+	uint64_t max = c->loop->limits->replies_bytes, held = atomic_load(&c->loop->loops->replies);
 
 	if (len <= PIECE_BYTES || !wants_body(c) || !c->request ||
-	    c->request->method != METHOD_GET || !most || !held || held + len <= most)
+	    c->request->method != METHOD_GET || !max || !held || held + len <= max)
 		return true;
 	c->loop->counters.replies_full++;
 	reply_refuse(c, OUTCOME_OVERLOADED,

@@ -100,19 +100,19 @@ static bool parse_number(struct slice text, uint64_t *value)
 	return true;
 }
 
-bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least,
-                    uint64_t most, uint64_t *value, struct problem *problem)
+bool request_number(const struct request *r, const char *name, uint64_t default_value, uint64_t min,
+                    uint64_t max, uint64_t *value, struct problem *problem)
 {
 	struct slice text;
 
-	*value = standard;
+	*value = default_value;
 	if (!request_arg(r, name, &text))
 		return true;
-	if (parse_number(text, value) && *value >= least && *value <= most)
+	if (parse_number(text, value) && *value >= min && *value <= max)
 		return true;
 	return problem_set(problem, OUTCOME_BAD_REQUEST,
 	                   "%s must be a whole number from %llu to %llu", name,
-	                   (unsigned long long)least, (unsigned long long)most);
+	                   (unsigned long long)min, (unsigned long long)max);
 }
 
 /* Answers. */

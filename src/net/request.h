@@ -83,9 +83,9 @@ bool request_header_has(const struct request *r, enum header h, const char *want
 bool request_arg(const struct request *r, const char *name, struct slice *value);
 /* If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of them, or a star). */
 bool request_has_etag(const struct request *r, const char *etag);
-/* A whole number in [least, most]; `standard` when not given.  False: the problem is set. */
-bool request_number(const struct request *r, const char *name, uint64_t standard, uint64_t least,
-                    uint64_t most, uint64_t *value, struct problem *problem);
+/* A whole number in [min, max]; `default_value` when not given.  False: the problem is set. */
+bool request_number(const struct request *r, const char *name, uint64_t default_value, uint64_t min,
+                    uint64_t max, uint64_t *value, struct problem *problem);
 
 /* The value of a Date header (RFC 9110 section 6.6.1), valid until the next call in this thread. */
 const char *http_date(void);

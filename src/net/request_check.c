@@ -55,11 +55,11 @@ bool request_header_has(const struct request *r, enum header h, const char *want
 	return false;
 }
 
-bool guard_is_upgrade(const struct head *head)
+bool request_asks_upgrade(const struct request_head *head)
 {
 	struct slice fields = head->fields, name, value;
 
-	while (head_next_field(&fields, &name, &value))
+	while (request_head_next_field(&fields, &name, &value))
 		if (is_word(name, "upgrade") && is_word(value, "websocket"))
 			return true;
 	return false;
@@ -81,7 +81,7 @@ static void join_list(struct request *r, enum header h, struct slice fields)
 {
 	struct slice name, value;
 
-	while (head_next_field(&fields, &name, &value)) {
+	while (request_head_next_field(&fields, &name, &value)) {
 		if (!is_word(name, known[h].name))
 			continue;
 		buf_text(&r->text, ", ");
@@ -90,11 +90,12 @@ static void join_list(struct request *r, enum header h, struct slice fields)
 	}
 }
 
-static bool read_headers(struct request *r, const struct head *head, struct problem *problem)
+static bool read_headers(struct request *r, const struct request_head *head,
+                         struct problem *problem)
 {
 	struct slice fields = head->fields, name, value;
 
-	while (head_next_field(&fields, &name, &value)) {
+	while (request_head_next_field(&fields, &name, &value)) {
 		enum header h = find_header(name);
 		if (h == HEADER_COUNT)
 			continue;
@@ -152,7 +153,9 @@ static bool read_path(struct request *r, struct slice path, const char *free_pat
                       struct problem *problem)
 {
 	r->path = decode(r, path, true);
-	for (size_t i = 0; i < r->path.len && !is_below(r->path, free_path); i++)
+	bool is_free = is_below(r->path, free_path);
+
+	for (size_t i = 0; i < r->path.len && !is_free; i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
 			                   "the path holds characters that cannot be in one");
@@ -299,8 +302,9 @@ static bool check_body(const struct request *r, const struct limits *limits,
 	return true;
 }
 
-static bool read_request(struct request *r, const struct head *head, const struct limits *limits,
-                         const char *free_path, struct problem *problem)
+static bool read_request(struct request *r, const struct request_head *head,
+                         const struct limits *limits, const char *free_path,
+                         struct problem *problem)
 {
 	r->method = head->method;
 	r->http_1_0 = head->http_1_0;
@@ -316,7 +320,7 @@ static bool read_request(struct request *r, const struct head *head, const struc
 	return true;
 }
 
-struct request *guard_request(const struct head *head, const struct limits *limits,
+struct request *request_check(const struct request_head *head, const struct limits *limits,
                               const char *free_path, struct problem *problem)
 {
 	struct request *r = xcalloc(1, sizeof(*r));

@@ -10,10 +10,10 @@
 
 /* A fresh request with copies of what it needs from the head; NULL when refused (the problem says
  * why).  `free_path`: see struct dispatch. */
-struct request *guard_request(const struct head *head, const struct limits *limits,
+struct request *request_check(const struct request_head *head, const struct limits *limits,
                               const char *free_path, struct problem *problem);
 
 /* The request asks to become a WebSocket. */
-bool guard_is_upgrade(const struct head *head);
+bool request_asks_upgrade(const struct request_head *head);
 
 #endif

@@ -3,22 +3,22 @@
 struct scan {
 	const unsigned char *at, *end;
 	const struct limits *limits;
-	struct head *head;
+	struct request_head *head;
 	struct problem *problem;
 };
 
-static enum head_result refuse(struct scan *s, enum outcome o, const char *detail)
+static enum request_head_result refuse(struct scan *s, enum outcome o, const char *detail)
 {
 	problem_set(s->problem, o, "%s", detail);
 	return HEAD_REFUSED;
 }
 
-static enum head_result bad(struct scan *s, const char *detail)
+static enum request_head_result bad(struct scan *s, const char *detail)
 {
 	return refuse(s, OUTCOME_BAD_REQUEST, detail);
 }
 
-bool head_is_token(unsigned char c)
+bool request_head_is_token(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
@@ -38,7 +38,7 @@ static enum method find_method(struct slice name)
 }
 
 /* RFC 9112 section 2.2: an empty line before the request line is no request. */
-static enum head_result skip_empty_line(struct scan *s)
+static enum request_head_result skip_empty_line(struct scan *s)
 {
 	if (s->at == s->end || (*s->at == '\r' && s->end - s->at == 1))
 		return HEAD_INCOMPLETE;
@@ -47,11 +47,11 @@ static enum head_result skip_empty_line(struct scan *s)
 	return HEAD_GOOD;
 }
 
-static enum head_result check_method(struct scan *s)
+static enum request_head_result check_method(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
-	while (s->at < s->end && head_is_token(*s->at) && s->at - start < 32)
+	while (s->at < s->end && request_head_is_token(*s->at) && s->at - start < 32)
 		s->at++;
 	if (s->at == s->end && s->at - start < 32)
 		return HEAD_INCOMPLETE;
@@ -66,7 +66,7 @@ static enum head_result check_method(struct scan *s)
 }
 
 /* Visible characters; escapes whole, and none of a control character. */
-static enum head_result check_target(struct scan *s)
+static enum request_head_result check_target(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
@@ -93,7 +93,7 @@ static enum head_result check_target(struct scan *s)
 	return HEAD_GOOD;
 }
 
-static enum head_result check_version(struct scan *s)
+static enum request_head_result check_version(struct scan *s)
 {
 	static const char start[] = "HTTP/1.";
 	size_t len = strlen(start), have = (size_t)(s->end - s->at);
@@ -111,11 +111,11 @@ static enum head_result check_version(struct scan *s)
 }
 
 /* field-name ":" field-value CRLF; no folding (RFC 9112 section 5.2). */
-static enum head_result check_field(struct scan *s)
+static enum request_head_result check_field(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
-	while (s->at < s->end && head_is_token(*s->at))
+	while (s->at < s->end && request_head_is_token(*s->at))
 		s->at++;
 	if (s->at == s->end)
 		return HEAD_INCOMPLETE;
@@ -132,10 +132,10 @@ static enum head_result check_field(struct scan *s)
 	return HEAD_GOOD;
 }
 
-static enum head_result check_fields(struct scan *s)
+static enum request_head_result check_fields(struct scan *s)
 {
 	const unsigned char *start = s->at;
-	enum head_result h = HEAD_GOOD;
+	enum request_head_result h = HEAD_GOOD;
 
 	while (h == HEAD_GOOD) {
 		if (s->end - s->at >= 2 && s->at[0] == '\r' && s->at[1] == '\n') {
@@ -154,15 +154,15 @@ static enum head_result check_fields(struct scan *s)
 	return h;
 }
 
-enum head_result head_parse(struct slice bytes, const struct limits *limits, struct head *head,
-                            struct problem *problem)
+enum request_head_result request_head_parse(struct slice bytes, const struct limits *limits,
+                                            struct request_head *head, struct problem *problem)
 {
-	static enum head_result (*const steps[])(struct scan *) = {
+	static enum request_head_result (*const steps[])(struct scan *) = {
 		skip_empty_line, check_method, check_target, check_version, check_fields,
 	};
 	const unsigned char *start = (const unsigned char *)bytes.ptr;
 	struct scan s = { start, start + bytes.len, limits, head, problem };
-	enum head_result h = HEAD_GOOD;
+	enum request_head_result h = HEAD_GOOD;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && h == HEAD_GOOD; i++)
 		h = steps[i](&s);
@@ -175,7 +175,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-bool head_next_field(struct slice *fields, struct slice *name, struct slice *value)
+bool request_head_next_field(struct slice *fields, struct slice *name, struct slice *value)
 {
 	if (!fields->len)
 		return false;

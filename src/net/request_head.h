@@ -10,25 +10,26 @@
 #include "joblight/core/outcome.h"
 
 /* Slices of the bytes that were parsed. */
-struct head {
+struct request_head {
 	enum method method;
 	bool http_1_0;
 	struct slice target; /* as it was sent: no spaces, no control characters, whole escapes */
-	struct slice fields; /* the header lines, each with its CRLF; see head_next_field() */
-	size_t len;          /* of the head, with the empty line at its end */
+	struct slice
+	    fields; /* the header lines, each with its CRLF; see request_head_next_field() */
+	size_t len; /* of the head, with the empty line at its end */
 };
 
-enum head_result { HEAD_INCOMPLETE, HEAD_GOOD, HEAD_REFUSED };
+enum request_head_result { HEAD_INCOMPLETE, HEAD_GOOD, HEAD_REFUSED };
 
 /* `bytes` may hold more than the head.  GOOD: *head is set.  REFUSED: the problem says why. */
-enum head_result head_parse(struct slice bytes, const struct limits *limits, struct head *head,
-                            struct problem *problem);
+enum request_head_result request_head_parse(struct slice bytes, const struct limits *limits,
+                                            struct request_head *head, struct problem *problem);
 
 /* Takes the next line off `fields` of a good head: its name, and its value without the space around
  * it. */
-bool head_next_field(struct slice *fields, struct slice *name, struct slice *value);
+bool request_head_next_field(struct slice *fields, struct slice *name, struct slice *value);
 
 /* tchar of RFC 9110 section 5.6.2. */
-bool head_is_token(unsigned char c);
+bool request_head_is_token(unsigned char c);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * What other threads have for a loop: commits from the store thread, reads that were answered, and
- * notes from the other loops.  Three mailboxes, since each has its own bound; one wake-up, after
- * which the loop takes commits first, and all but the reads, of which a turn takes a few.
+ * messages from the other loops (its peers).  Three mailboxes, since each has its own bound; one
+ * wake-up, after which the loop takes commits first, and all but the reads, of which a turn takes a
+ * few.
  */
 #ifndef JOBLIGHT_NET_THREAD_MAIL_H
 #define JOBLIGHT_NET_THREAD_MAIL_H

@@ -6,12 +6,12 @@
 #include "joblight/core/json.h"
 #include "net/loop_private.h"
 
-#define RETRY_LEAST_MS 2000
+#define RETRY_MIN_MS 2000
 #define RETRY_SPREAD_MS 2001
 
-unsigned opening_retry_ms(void)
+unsigned reconnect_delay_ms(void)
 {
-	return RETRY_LEAST_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
+	return RETRY_MIN_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
 }
 
 static void add_text(struct buf *out, const char *name, const char *text)
@@ -26,7 +26,7 @@ static void add_number(struct buf *out, const char *name, uint64_t value)
 	buf_u64(out, value);
 }
 
-void opening_encode(struct buf *out, const struct loop *l, const struct subscription_start *o)
+void first_message_encode(struct buf *out, const struct loop *l, const struct subscription_start *o)
 {
 	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
 	add_text(out, "jobId", o->job_id);
@@ -58,7 +58,7 @@ static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
 	buf_char(out, '"');
 }
 
-void opening_encode_end(struct buf *out, const struct subscription_end *e, bool with_cursor)
+void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor)
 {
 	buf_text(out, "{\"type\":\"end\"");
 	add_text(out, "jobId", e->job_id);
@@ -69,8 +69,8 @@ void opening_encode_end(struct buf *out, const struct subscription_end *e, bool 
 	buf_char(out, '}');
 }
 
-void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head,
-                              const struct subscriber *filtered)
+void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
+                      const struct subscriber *filtered)
 {
 	buf_char(out, '{');
 	if (job_id) {

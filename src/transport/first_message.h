@@ -8,16 +8,17 @@
 struct loop;
 
 /* The whole message, or up to the snapshot's place: then the snapshot and "}" follow. */
-void opening_encode(struct buf *out, const struct loop *l, const struct subscription_start *o);
-void opening_encode_end(struct buf *out, const struct subscription_end *e, bool with_cursor);
+void first_message_encode(struct buf *out, const struct loop *l,
+                          const struct subscription_start *o);
+void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor);
 /* Milliseconds after which a client is told to come back, each another, so that they do not come
  * all at once. */
-unsigned opening_retry_ms(void);
+unsigned reconnect_delay_ms(void);
 /*
  * `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its
  * event). `filtered` NULL: without a cursor.
  */
-void opening_encode_heartbeat(struct buf *out, const char *job_id, uint64_t head,
-                              const struct subscriber *filtered);
+void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
+                      const struct subscriber *filtered);
 
 #endif

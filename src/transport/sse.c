@@ -24,7 +24,7 @@ static struct stream *stream_of(struct subscriber *s)
 
 static void add_retry(struct buf *out)
 {
-	buf_format(out, "retry: %u\n\n", opening_retry_ms());
+	buf_format(out, "retry: %u\n\n", reconnect_delay_ms());
 }
 
 static void add_event_line(const struct stream *s, struct buf *out, const char *type)
@@ -98,7 +98,7 @@ static void begin(struct stream *s, const struct subscription_start *o)
 	}
 	add_event_line(s, &m.head, o->again ? "reset" : "connected");
 	buf_text(&m.head, "data: ");
-	opening_encode(&m.head, c->loop, o);
+	first_message_encode(&m.head, c->loop, o);
 	buf_text(&m.tail, o->snapshot.len ? "}\nid: " : "\nid: ");
 	cursor_add(&m.tail, o->epoch, o->start);
 	buf_text(&m.tail, "\n\n");
@@ -183,7 +183,7 @@ static void stream_ended(struct subscriber *subscriber, const struct subscriptio
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_end(&json, e, false);
+	end_encode(&json, e, false);
 	write_message(s, s->named ? "end" : NULL, &json, e->epoch, e->seq, true);
 	conn_close(s->conn);
 }
@@ -193,7 +193,7 @@ static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct stream *s = stream_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, NULL, head, NULL);
+	heartbeat_encode(&json, NULL, head, NULL);
 	conn_widen(s->conn, 0);
 	if (write_message(s, "heartbeat", &json, subscriber_epoch(subscriber), subscriber->cursor,
 	                  false) == SINK_BLOCKED)

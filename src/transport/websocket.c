@@ -17,9 +17,9 @@
 /* Input. */
 
 /* So much is on its way to the store; when it was too much, half of it must have come back. */
-static bool is_full(const struct ws *w, uint64_t count, uint64_t most)
+static bool is_full(const struct ws *w, uint64_t count, uint64_t max)
 {
-	return count >= most || (w->deaf && count > most / 2);
+	return count >= max || (w->paused && count > max / 2);
 }
 
 /* For the rest of its message; the time in which it was not read from does not count. */
@@ -34,34 +34,34 @@ static void give_time(struct ws *w)
 static void mind_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
-	bool deaf = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
-	            is_full(w, w->conn->reads, limits->connection_reads);
+	bool paused = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
+	              is_full(w, w->conn->reads, limits->connection_reads);
 
-	if (deaf == w->deaf)
+	if (paused == w->paused)
 		return;
-	if (!w->quiet)
-		lws_rx_flow_control(w->conn->wsi, !deaf);
-	w->deaf = deaf;
-	if (w->in_message && !deaf)
+	if (!w->parked)
+		lws_rx_flow_control(w->conn->wsi, !paused);
+	w->paused = paused;
+	if (w->in_message && !paused)
 		give_time(w);
 }
 
 /* Who only watches is waited for with the streams (idle_poll.h), and read from again when there is
  * something. */
-static void set_quiet(struct ws *w, bool quiet)
+static void set_parked(struct ws *w, bool parked)
 {
 	struct conn *c = w->conn;
 	int fd = lws_get_socket_fd(c->wsi);
 
-	if (quiet == w->quiet)
+	if (parked == w->parked)
 		return;
-	w->quiet = quiet;
-	if (quiet)
+	w->parked = parked;
+	if (parked)
 		idle_poll_watch(&c->loop->idle_poll, fd, c->id);
 	else
 		idle_poll_forget(&c->loop->idle_poll, fd);
-	if (!w->deaf)
-		lws_rx_flow_control(c->wsi, !quiet);
+	if (!w->paused)
+		lws_rx_flow_control(c->wsi, !parked);
 }
 
 /* It has said nothing for a heartbeat but that it lives. */
@@ -70,13 +70,13 @@ static bool only_watches(const struct ws *w)
 	const struct loop *l = w->conn->loop;
 
 	return w->count && !w->close_code && w->conn->state == CONN_SOCKET &&
-	       (!w->speaks || (uint32_t)loop_now(l) - w->spoke > l->limits->heartbeat_ms);
+	       (!w->has_spoken || (uint32_t)loop_now(l) - w->last_heard > l->limits->heartbeat_ms);
 }
 
 static void resume_input(struct conn *c)
 {
 	if (c->session)
-		set_quiet(c->session, false);
+		set_parked(c->session, false);
 }
 
 static void detach(struct conn *c)
@@ -117,7 +117,7 @@ static void say_restart(struct ws *w)
 	if (w->close_code != CLOSE_RESTART || w->open || w->told_restart)
 		return;
 	w->told_restart = true;
-	buf_format(&json, "{\"type\":\"restart\",\"retryMs\":%u}", opening_retry_ms());
+	buf_format(&json, "{\"type\":\"restart\",\"retryMs\":%u}", reconnect_delay_ms());
 	ws_say(w, &json);
 	ws_write_out(w);
 }
@@ -134,7 +134,7 @@ static void flush(struct conn *c)
 
 	ws_write_out(w);
 	mind_input(w);
-	set_quiet(w, only_watches(w));
+	set_parked(w, only_watches(w));
 	if (may_close(w))
 		say_restart(w);
 	if (may_close(w)) /* the socket took it */
@@ -175,7 +175,7 @@ static void writable(struct conn *c)
 
 /* Reading. */
 
-/* Who speaks is not asked for a sign of life meanwhile. */
+/* A client that sends a message is not pinged meanwhile. */
 static void begin_message(struct ws *w)
 {
 	if (!w->in_message)
@@ -210,7 +210,7 @@ static void message_overdue(struct ws *w)
 		give_up(w->conn);
 		return;
 	}
-	if (w->deaf) {
+	if (w->paused) {
 		give_time(w);
 		return;
 	}
@@ -225,9 +225,9 @@ static int receive(struct conn *c, const char *bytes, size_t len)
 
 	if (c->state != CONN_SOCKET || w->close_code)
 		return 0;
-	w->asked = false;
-	w->speaks = true;
-	w->spoke = (uint32_t)loop_now(c->loop);
+	w->ping_pending = false;
+	w->has_spoken = true;
+	w->last_heard = (uint32_t)loop_now(c->loop);
 	if (lws_is_first_fragment(c->wsi))
 		w->in.len = 0;
 	if (lws_frame_is_binary(c->wsi)) {
@@ -278,8 +278,8 @@ static void hear_pong(struct conn *c)
 
 	if (!w)
 		return;
-	w->asked = false;
-	ws_enqueue(w); /* it may be quiet again */
+	w->ping_pending = false;
+	ws_enqueue(w); /* it may be parked again */
 }
 
 /* A ping with every beat; who has said nothing since the last one is gone, within two beats of its
@@ -289,7 +289,8 @@ static void beat(struct conn *c)
 	struct ws *w = c->session;
 
 	/* The ping may be behind a large message: who goes on taking that lives. */
-	if ((w->asked && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) || takes_nothing(w)) {
+	if ((w->ping_pending && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) ||
+	    takes_nothing(w)) {
 		give_up(c);
 		return;
 	}

@@ -114,7 +114,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_report word = m->word;
+	struct presence_report word = m->report;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many readers are waiting" };

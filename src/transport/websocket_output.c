@@ -78,7 +78,7 @@ void ws_write_ping(struct ws *w)
 	if (!w->ping_due || w->blocked)
 		return;
 	w->ping_due = false;
-	w->asked = true;
+	w->ping_pending = true;
 	ws_write_now(w, ping, sizeof(ping));
 }
 

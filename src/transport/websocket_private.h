@@ -8,7 +8,7 @@
 #include "websocket.h"
 
 /* RFC 6455 section 7.4.1, and ours from 4000 on. */
-#define CLOSE_OVER 1000
+#define CLOSE_NORMAL 1000
 #define CLOSE_PROTOCOL 1002
 #define CLOSE_BINARY 1003
 #define CLOSE_TOO_BIG 1009
@@ -47,17 +47,17 @@ struct ws {
 	struct buf in, out;
 	bool in_message; /* one has begun and is not complete: then its deadline is the connection's
 	                    timer */
-	bool blocked, deaf;
-	bool present; /* told of an agent */
-	bool quiet;   /* it only watches */
-	bool speaks;  /* it had more to say than a pong, at `spoke` */
-	bool asked;   /* for a sign of life, and gave none yet */
+	bool blocked, paused;
+	bool present;      /* told of an agent */
+	bool parked;       /* it only watches */
+	bool has_spoken;   /* it had more to say than a pong, at `last_heard` */
+	bool ping_pending; /* no sign of life has come since the ping */
 	bool ping_due;
 	bool told_restart;
 	uint64_t taken; /* for socket_takes() */
 	uint16_t close_code;
-	uint32_t close_due; /* then it closes within a message too; the low half of the time */
-	uint32_t spoke;     /* the low half of the time */
+	uint32_t close_due;  /* then it closes within a message too; the low half of the time */
+	uint32_t last_heard; /* the low half of the time */
 	char *close_reason;
 };
 

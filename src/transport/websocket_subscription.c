@@ -24,7 +24,7 @@ static struct subscription *find_subscription(struct ws *w, const char *job_id)
 	return NULL;
 }
 
-/* It may be inside one of its own call backs: the memory goes at the end of the turn. */
+/* It may be inside one of its own callbacks: the memory goes at the end of the turn. */
 void ws_leave(struct subscription *s)
 {
 	struct ws *w = s->ws;
@@ -53,7 +53,7 @@ static void say_end(struct ws *w, const struct subscription_end *e, bool with_cu
 {
 	struct buf json = { 0 };
 
-	opening_encode_end(&json, e, with_cursor);
+	end_encode(&json, e, with_cursor);
 	ws_say(w, &json);
 }
 
@@ -90,7 +90,7 @@ static void subscription_opened(struct subscriber *subscriber, const struct subs
 		subscription_failed(s, o);
 		return;
 	}
-	opening_encode(&m.head, w->conn->loop, o);
+	first_message_encode(&m.head, w->conn->loop, o);
 	buf_text(&m.tail, o->snapshot.len ? "}" : "");
 	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);
@@ -104,7 +104,7 @@ static void subscription_ended(struct subscriber *subscriber, const struct subsc
 
 	say_end(w, e, subscriber_filters(subscriber));
 	if (s->only && w->count == 1)
-		ws_close(w, CLOSE_OVER, "the job is over");
+		ws_close(w, CLOSE_NORMAL, "the job is over");
 	ws_leave(s);
 }
 
@@ -113,8 +113,8 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 	struct subscription *s = subscription_of(subscriber);
 	struct buf json = { 0 };
 
-	opening_encode_heartbeat(&json, s->job_id, head,
-	                         subscriber_filters(subscriber) ? subscriber : NULL);
+	heartbeat_encode(&json, s->job_id, head,
+	                 subscriber_filters(subscriber) ? subscriber : NULL);
 	conn_widen(s->ws->conn, 0);
 	ws_say(s->ws, &json);
 }

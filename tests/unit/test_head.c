@@ -8,8 +8,8 @@
 static const struct limits limits = { .url_bytes = 64, .header_bytes = 128, .body_bytes = 1000 };
 
 /* Parses bytes that end where memory does; *copy is theirs, to be given back with unmap(). */
-static enum head_result parse(struct slice bytes, struct head *head, struct problem *problem,
-                              char **copy)
+static enum request_head_result parse(struct slice bytes, struct request_head *head,
+                                      struct problem *problem, char **copy)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	char *room = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -18,7 +18,7 @@ static enum head_result parse(struct slice bytes, struct head *head, struct prob
 	assert_true(room != MAP_FAILED && bytes.len <= page);
 	assert_int_equal(mprotect(room + page, page, PROT_NONE), 0);
 	*copy = memcpy(room + page - bytes.len, bytes.ptr, bytes.len);
-	return head_parse((struct slice){ *copy, bytes.len }, &limits, head, problem);
+	return request_head_parse((struct slice){ *copy, bytes.len }, &limits, head, problem);
 }
 
 static void unmap(char *copy, size_t len)
@@ -28,11 +28,11 @@ static void unmap(char *copy, size_t len)
 	munmap(copy + len - page, 2 * page);
 }
 
-static enum head_result result_of(struct slice bytes, struct problem *problem)
+static enum request_head_result result_of(struct slice bytes, struct problem *problem)
 {
-	struct head head;
+	struct request_head head;
 	char *copy;
-	enum head_result h = parse(bytes, &head, problem, &copy);
+	enum request_head_result h = parse(bytes, &head, problem, &copy);
 
 	unmap(copy, bytes.len);
 	return h;
@@ -59,7 +59,7 @@ static void a_good_head_is_taken_apart(void **state)
 	    "GET /x?y HTTP/1.0\r\nHost:  h \r\nEmpty:\r\nA: b c\t\r\n\r\nbody";
 	struct slice bytes = slice_of(good), name, value;
 	struct problem p = { 0 };
-	struct head head;
+	struct request_head head;
 	char *copy;
 
 	(void)state;
@@ -68,13 +68,13 @@ static void a_good_head_is_taken_apart(void **state)
 	assert_true(head.http_1_0);
 	assert_true(slice_is(head.target, "/x?y"));
 	assert_int_equal(head.len, bytes.len - 4);
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Host") &&
-	            slice_is(value, "h"));
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "Empty") &&
-	            !value.len);
-	assert_true(head_next_field(&head.fields, &name, &value) && slice_is(name, "A") &&
+	assert_true(request_head_next_field(&head.fields, &name, &value) &&
+	            slice_is(name, "Host") && slice_is(value, "h"));
+	assert_true(request_head_next_field(&head.fields, &name, &value) &&
+	            slice_is(name, "Empty") && !value.len);
+	assert_true(request_head_next_field(&head.fields, &name, &value) && slice_is(name, "A") &&
 	            slice_is(value, "b c"));
-	assert_false(head_next_field(&head.fields, &name, &value));
+	assert_false(request_head_next_field(&head.fields, &name, &value));
 	unmap(copy, bytes.len);
 }
 
@@ -145,11 +145,11 @@ static void sizes_have_their_limits(void **state)
 /* The request of a good head, or NULL with a problem. */
 static struct request *request_of(const char *bytes, struct problem *problem)
 {
-	struct head head;
+	struct request_head head;
 	char *copy;
 
 	assert_int_equal(parse(slice_of(bytes), &head, problem, &copy), HEAD_GOOD);
-	struct request *r = guard_request(&head, &limits, "/jobs/", problem);
+	struct request *r = request_check(&head, &limits, "/jobs/", problem);
 	unmap(copy, strlen(bytes));
 	return r;
 }

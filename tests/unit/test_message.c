@@ -200,12 +200,12 @@ static void presence_is_a_state_and_perhaps_a_task(void **state)
 	                         "\"taskId\":\"t\",\"agent\":\"ann\"}");
 
 	(void)state;
-	assert_string_equal(m.word.job_id, "j");
-	assert_string_equal(m.word.state, "typing");
-	assert_string_equal(m.word.task_id, "t");
-	assert_string_equal(m.word.agent, "ann");
+	assert_string_equal(m.report.job_id, "j");
+	assert_string_equal(m.report.state, "typing");
+	assert_string_equal(m.report.task_id, "t");
+	assert_string_equal(m.report.agent, "ann");
 	assert_string_equal(
-	    taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"\"}").word.state, "");
+	    taken("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"\"}").report.state, "");
 	refused("{\"type\":\"presence\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD, "state");
 	refused("{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"x\",\"agent\":\"-\"}",
 	        OUTCOME_INVALID_ID, "agent");

@@ -1,4 +1,5 @@
-/* One connection over one transport: an AbortController with a timer, and what the client knows of it. */
+/* One connection over one transport: an AbortController with a timer, and what the client knows
+ * of it. */
 export class Connection extends AbortController {
   upAt; // when its first message arrived; undefined until then
   checking = false; // the client waits for a sign of life
@@ -10,7 +11,8 @@ export class Connection extends AbortController {
   pause; // the timer of a poll between two requests
   #timer;
 
-  /* `rung` is the index of its transport in the ladder, `startCursor` the position it started from. */
+  /* `rung` is the index of its transport in the ladder, `startCursor` the position it started
+   * from. */
   constructor(rung, startCursor) {
     super();
     this.rung = rung;

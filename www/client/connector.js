@@ -1,14 +1,15 @@
 /*
- * Keeps the stream of one job connected: opens connections, replaces those that are lost, and sets the state of the
- * stream. There are at most two connections: the current one, and a probe on another rung of the ladder, which
- * replaces the current one when its first message arrives earlier or when its transport is better.
+ * Keeps the stream of one job connected: opens connections, replaces those that are lost, and sets
+ * the state of the stream. There are at most two connections: the current one, and a probe on
+ * another rung of the ladder, which replaces the current one when its first message arrives earlier
+ * or when its transport is better.
  */
 import { delayMs } from './backoff.js';
 import { Connection } from './connection.js';
 import { byVisibility, isHttp1 } from './environment.js';
 import { JobLightError, proxyAnswerError } from './errors.js';
 import { Ladder } from './ladder.js';
-import { Liveness } from './liveness.js';
+import { CHECK_MS, Liveness } from './liveness.js';
 import { PageEvents } from './page-events.js';
 import { runPoll } from './poll.js';
 import { Requests } from './request.js';
@@ -18,8 +19,7 @@ import { isActive, isOver } from './status.js';
 import { runWebSocket } from './websocket.js';
 
 const ANSWER_MS = 1500; // a connection without an answer gets a probe beside it
-const SETTLE_MS = 5000; // one that has no message then is lost, and one that holds longer has worked
-const CHECK_MS = 4000;
+const SETTLE_MS = 5000; // without a message then it is lost; if it holds longer, it has worked
 const TRANSPORTS = { ws: runWebSocket, sse: runSse, poll: runPoll };
 
 export class Connector {
@@ -42,7 +42,7 @@ export class Connector {
     this.ladder = new Ladder(transports);
   }
 
-  // States -----------------------------------------------------------------------------------------
+  // States ----------------------------------------------------------------------------------------
 
   start() {
     if (this.connection || this.#timer || this.options.signal?.aborted) return;
@@ -88,14 +88,17 @@ export class Connector {
 
   emitState(previous, retryInMs) {
     const { state, jobId, transport, cursor, error, faults } = this.stream;
-    this.emit('state', { state, jobId, transport, cursor, error, faults, previous, attempt: this.#attempt, retryInMs });
+    const attempt = this.#attempt;
+    this.emit('state', {
+      state, jobId, transport, cursor, error, faults, previous, attempt, retryInMs,
+    });
   }
 
   emit(type, detail) {
     this.stream.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  // Connections ------------------------------------------------------------------------------------
+  // Connections -----------------------------------------------------------------------------------
 
   connect() {
     this.disconnect();
@@ -121,9 +124,11 @@ export class Connector {
     return connection;
   }
 
-  /* Over HTTP/1.1 a hidden page has no connection, so that it leaves the few that a browser opens to other tabs. */
+  /* Over HTTP/1.1 a hidden page has no connection, so that it leaves the few that a browser
+   * opens to other tabs. */
   get mustRest() {
-    return isHttp1 && this.ladder.transport !== 'ws' && !this.options.tabs?.call && globalThis.document?.hidden;
+    return isHttp1 && this.ladder.transport !== 'ws' && !this.options.tabs?.call
+      && globalThis.document?.hidden;
   }
 
   /* A connection that has no answer in time gets the next rung beside it. `why` makes its error. */
@@ -131,8 +136,9 @@ export class Connector {
     connection.failure = new JobLightError(...why);
     connection.setTimer(ANSWER_MS, () => {
       connection.abortAfter(SETTLE_MS - ANSWER_MS, connection.failure);
+      if (connection !== this.connection) return;
       const next = connection.rung + 1;
-      if (connection === this.connection && this.ladder.transportOf(next)) this.#probe ||= this.#open(next);
+      if (this.ladder.transportOf(next)) this.#probe ||= this.#open(next);
     });
   }
 
@@ -176,7 +182,7 @@ export class Connector {
     this.setState(this.stream.transport === 'poll' ? 'polling' : 'live');
   }
 
-  // Lost connections -------------------------------------------------------------------------------
+  // Lost connections ------------------------------------------------------------------------------
 
   #lost(connection, reason) {
     const err = connection.signal.aborted ? connection.signal.reason : reason;
@@ -208,7 +214,8 @@ export class Connector {
         ? ', or does not allow the origin of this page' : ''));
   }
 
-  /* A plain request tells whether the transport or the network is at fault, and perhaps what the server says of it. */
+  /* A plain request tells whether the transport or the network is at fault, and perhaps what the
+   * server says of it. */
   async #chooseRung(isCounted) {
     const request = this.connection = new Connection(this.ladder.rung);
     const fault = this.stream.error;
@@ -254,7 +261,7 @@ export class Connector {
     else this.liveness.check(this.connection);
   }
 
-  // What is asked of the server --------------------------------------------------------------------
+  // Requests --------------------------------------------------------------------------------------
 
   query(parameters) {
     return '?' + new URLSearchParams({ since: this.job.cursor || '', ...parameters });
@@ -271,12 +278,13 @@ export class Connector {
     return tabs > 1 && { tabs };
   }
 
-  /* The number of tabs has changed. The server is told over the connection, or by another that replaces it. */
+  /* The number of tabs has changed. The server is told over the connection, or by another that
+   * replaces it. */
   recount() {
     const { connection } = this;
     if (!connection?.upAt) return;
     if (connection.recount) connection.recount();
-    else if (this.stream.transport === 'sse' && !this.#probe) this.#probe = this.#open(this.ladder.rung);
+    else if (this.stream.transport === 'sse') this.#probe ||= this.#open(this.ladder.rung);
   }
 
   /* A short request that works whenever the network does, whatever a proxy does to streams. */

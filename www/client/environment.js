@@ -1,7 +1,9 @@
-/* What the client can know of the page it runs in. In Node there is no page: `document` is undefined. */
+/* What the client can know of the page it runs in. In Node there is no page: `document` is
+ * undefined. */
 
 /* A browser opens at most six HTTP/1.1 connections to a server, for all of its tabs together. */
-export const isHttp1 = /^(http|$)/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
+const [navigation] = performance.getEntriesByType('navigation');
+export const isHttp1 = /^(http|$)/.test(navigation?.nextHopProtocol);
 
 /* Some browsers do not tell whether the page is visible. */
 export const visibilityUnknown = isHttp1 && globalThis.document && document.hidden === undefined;

@@ -1,4 +1,5 @@
-/* The error class of the client, and the errors that more than one module makes. joblight.d.ts describes the codes. */
+/* The error class of the client, and the errors that more than one module makes. joblight.d.ts
+ * describes the codes. */
 
 export class JobLightError extends Error {
   constructor(code, message, more) {
@@ -11,18 +12,20 @@ export class JobLightError extends Error {
 export const ANOTHER_RUNG = { rung: true };
 
 export const silentError = (more) => new JobLightError('silent', 'The line went quiet', more);
-export const proxyAnswerError = () => new JobLightError('content_type', 'A proxy answered instead', ANOTHER_RUNG);
+export const proxyAnswerError = () =>
+  new JobLightError('content_type', 'A proxy answered instead', ANOTHER_RUNG);
 export const holeError = () => new JobLightError('hole', 'The stream skipped an event');
 
-/* An HTTP response that is not a success. Only a problem document with a code comes from the server itself; a
- * proxy between may have sent anything else. */
+/* An HTTP response that is not a success. Only a problem document with a code comes from the
+ * server itself; a proxy between may have sent anything else. */
 export const responseError = async (response) => {
   const { status, headers } = response;
   const problem = /^application\/problem\+json/i.test(headers.get('content-type'))
     && await response.json().catch(() => 0);
   const { code, detail } = problem || {};
   const after = headers.get('retry-after');
-  return new JobLightError(code || 'http', detail || `Something else than joblight answered ${status}: is the base URL right?`, {
+  const unknown = `Something else than joblight answered ${status}: is the base URL right?`;
+  return new JobLightError(code || 'http', detail || unknown, {
     status,
     ours: Boolean(code),
     fatal: Boolean(code) && /^4(?!08|25|29)/.test(status),
@@ -32,4 +35,5 @@ export const responseError = async (response) => {
 
 /* A message of the server that ends the connection: `error` or `refused`. */
 export const refusalError = ({ code, detail, status, retryable = true, retryAfterMs: retryMs }) =>
-  new JobLightError(code, detail || 'The server is busy', { status, ours: true, fatal: !retryable, retryMs });
+  new JobLightError(code, detail || 'The server is busy',
+    { status, ours: true, fatal: !retryable, retryMs });

@@ -1,7 +1,8 @@
 /* The event stream format of WHATWG HTML, section 9.2.6. */
 import { JobLightError } from './errors.js';
 
-/* Returns a function that takes the bytes of the stream. It throws when one event is longer than maxChars. */
+/* Returns a function that takes the bytes of the stream. It throws when one event is longer than
+ * maxChars. */
 export const eventParser = (onEvent, onRetry, maxChars = 16 << 20) => {
   const decoder = new TextDecoder();
   let tail = '', id = '', type = '', data = '', cr;

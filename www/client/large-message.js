@@ -1,6 +1,7 @@
-/* A WebSocket shows nothing of a message before all of it has arrived. The server announces a large message. */
+/* A WebSocket shows nothing of a message before all of it has arrived. The server announces a
+ * large message. */
 export const STALL_MS = 30000;
-const CHARS_PER_MS = 16; // a WebSocket that brings a large message more slowly than this is given up
+const CHARS_PER_MS = 16; // a slower WebSocket is given up
 
 /* How long an announced message may take. */
 export const openingMs = (bytes) => STALL_MS + (bytes || 0) / CHARS_PER_MS;

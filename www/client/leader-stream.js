@@ -1,6 +1,6 @@
 /*
- * The one stream of a job in the leading tab. It forwards what it hears to all tabs that want the job, and tells the
- * server how many they are.
+ * The one stream of a job in the leading tab. It forwards what it hears to all tabs that want the
+ * job, and tells the server how many they are.
  */
 import { CONNECTED, COUNT_MS, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
 
@@ -20,7 +20,8 @@ export class LeaderStream {
       this.#sentAt = Date.now();
       send(message);
     };
-    const stream = this.stream = open({ jobId, cursor, tabs: () => (this.#countSent = this.#count) });
+    const tabs = () => (this.#countSent = this.#count);
+    const stream = this.stream = open({ jobId, cursor, tabs });
     const forward = ({ detail }) => {
       if (detail.type !== 'snapshot') this.send({ type: 'event', jobId, message: detail });
     };
@@ -53,11 +54,15 @@ export class LeaderStream {
     const plain = (err) => err && { ...err, message: err.message };
     this.#mirrorQueued = false;
     if (state === 'closed') return;
-    this.send({ type: 'mirror', jobId: this.jobId, state, transport, cursor, head: seqOf(cursor), retryInMs,
-      hidden: hidden(), heartbeatMs: this.#heartbeatMs, error: plain(error), faults: faults.map(plain) });
+    this.send({
+      type: 'mirror', jobId: this.jobId, state, transport, cursor, head: seqOf(cursor), retryInMs,
+      hidden: hidden(), heartbeatMs: this.#heartbeatMs, error: plain(error),
+      faults: faults.map(plain),
+    });
   }
 
-  /* Answers a tab that asked. A leader that hears nothing itself may be frozen, so it does not answer. */
+  /* Answers a tab that asked. A leader that hears nothing itself may be frozen, so it does not
+   * answer. */
   answer() {
     if (CONNECTED.test(this.stream.state) && this.stream.quietMs > this.#heartbeatMs * 1.2) return;
     queueMicrotask(() => this.mirror()); // a new socket has no onmessage yet
@@ -95,7 +100,8 @@ export class LeaderStream {
     if (count !== this.#countSent) this.#timer = setTimeout(() => this.#sendCount(), COUNT_MS);
   }
 
-  /* A connection that opened meanwhile told the server already; one more would be counted beside it. */
+  /* A connection that opened meanwhile told the server already; one more would be counted beside
+   * it. */
   #sendCount() {
     if (this.#countSent !== this.#count) this.stream.recount();
   }

@@ -1,10 +1,11 @@
 /*
- * Whether a connection is alive. After 1.2 heartbeats of silence the client checks: it sends a ping over a
- * WebSocket, or one plain request. Without an answer in 4 s, or after 2.5 heartbeats of silence, the connection is lost.
+ * Whether a connection is alive. After 1.2 heartbeats of silence the client checks: it sends a ping
+ * over a WebSocket, or one plain request. Without an answer in 4 s, or after 2.5 heartbeats of
+ * silence, the connection is lost.
  */
 import { ANOTHER_RUNG, silentError } from './errors.js';
 
-const CHECK_MS = 4000;
+export const CHECK_MS = 4000; // how long a check may take
 const LATE = 1.2, LOST = 2.5; // heartbeats
 
 export class Liveness {
@@ -22,7 +23,11 @@ export class Liveness {
     if (connection.checking) this.#connector.showConnected(connection);
     if (connection.signal.aborted) return;
     if (connection.upAt) this.watch(connection);
-    else connection.abortAfter(this.heartbeatMs * LOST, silentError());
+    else this.awaitFirstMessage(connection);
+  }
+
+  awaitFirstMessage(connection) {
+    connection.abortAfter(this.heartbeatMs * LOST, silentError());
   }
 
   watch(connection) {
@@ -33,14 +38,15 @@ export class Liveness {
     else connection.setTimer(heartbeatMs * LATE - quietMs, () => this.check(connection));
   }
 
-  /* No ping overtakes a large message. If it does not arrive in time, another transport may do better, because it
-   * shows the parts of a message. */
+  /* No ping overtakes a large message. If it does not arrive in time, another transport may do
+   * better, because it shows the parts of a message. */
   awaitLargeMessage(connection, ms) {
-    connection.abortAfter(Math.min(ms, connection.largeUntil - Date.now()), silentError(ANOTHER_RUNG));
+    const restMs = connection.largeUntil - Date.now();
+    connection.abortAfter(Math.min(ms, restMs), silentError(ANOTHER_RUNG));
   }
 
-  /* A plain request cannot prove that the stream works. But when the server has no event that the stream has not
-   * delivered, then what is shown is current. */
+  /* A plain request cannot prove that the stream works. But when the server has no event that
+   * the stream has not delivered, then what is shown is current. */
   async check(connection) {
     if (!connection?.upAt || connection.largeUntil || connection.checking) return;
     connection.checking = true;
@@ -49,7 +55,8 @@ export class Liveness {
     try {
       if (connection.ping) return connection.ping();
       const page = await (await this.#connector.requestUpdates(connection)).json();
-      if (page.terminal || page.head > this.#connector.job.seq) return; // the stream has the rest of the 4 s to deliver it
+      // The stream has the rest of the 4 s to deliver what the server has.
+      if (page.terminal || page.head > this.#connector.job.seq) return;
     } catch (err) {
       if (connection.checking && (!err.ours || err.fatal)) return connection.abort(err);
     }

@@ -1,11 +1,12 @@
 /* What the client does with each message of the server, over whatever transport it arrives. */
-import { JobLightError, refusalError, silentError } from './errors.js';
+import { JobLightError, refusalError } from './errors.js';
 import { openingMs } from './large-message.js';
 import { isOver } from './status.js';
 
 const CONNECTED = /^(live|polling)$/;
 
-/* `name` is the event name of an SSE message that has no type of its own. Throws when the connection has to end. */
+/* `name` is the event name of an SSE message that has no type of its own. Throws when the
+ * connection has to end. */
 export function receive(connector, connection, message, name) {
   const { type = name, seq, epoch, status, jobId } = message;
   const { liveness, job } = connector;
@@ -13,7 +14,9 @@ export function receive(connector, connection, message, name) {
   if (type === 'end') return connector.end(status);
   if (type === 'error' || type === 'refused') throw refusalError(message);
   if (type === 'restart') {
-    throw refusalError({ code: 'closed', detail: 'The server restarts', status: 1012, retryAfterMs: message.retryMs });
+    throw refusalError({
+      code: 'closed', detail: 'The server restarts', status: 1012, retryAfterMs: message.retryMs,
+    });
   }
   if (type === 'mirror') return followLeader(connector, connection, message);
   if (type === 'pong') {
@@ -44,7 +47,8 @@ export function receive(connector, connection, message, name) {
   }
 }
 
-/* The whole job. What changed since the position that the application had is told as updates, too. */
+/* The whole job. What changed since the position that the application had is told as updates,
+ * too. */
 export function receiveSnapshot(connector, { job, cursor, reason }) {
   const before = connector.status;
   const { status, seq } = job;
@@ -63,7 +67,8 @@ export function receiveSnapshot(connector, { job, cursor, reason }) {
   if (isOver(status)) connector.end(status);
 }
 
-/* Another tab has the connection (shared-tabs.js), and this message tells how that connection is. */
+/* Another tab has the connection (shared-tabs.js), and this message tells how that connection
+ * is. */
 function followLeader(connector, connection, { state, transport, error, faults, retryInMs }) {
   const { stream, ladder, liveness } = connector;
   const toError = (fields) => fields && new JobLightError(fields.code, fields.message, fields);
@@ -71,9 +76,11 @@ function followLeader(connector, connection, { state, transport, error, faults, 
   connection.leaderTransport = transport;
   connection.checking = false;
   if (faults) ladder.faults = faults.map(toError);
-  if (!connection.upAt) connection.abortAfter(liveness.heartbeatMs * 2.5, silentError());
-  else liveness.heard(connection);
-  if (state === 'ended' || (connection.upAt ? state === 'connecting' : CONNECTED.test(state))) return; // the message follows
+  if (connection.upAt) liveness.heard(connection);
+  else liveness.awaitFirstMessage(connection);
+  // A message follows that changes the state.
+  if (state === 'ended') return;
+  if (connection.upAt ? state === 'connecting' : CONNECTED.test(state)) return;
   stream.error = toError(error);
   const moved = state === stream.state && transport !== stream.transport;
   stream.transport = transport;

@@ -1,4 +1,5 @@
-/* What happens to the page and matters to a stream: it is shown, hidden, kept in a cache, or loses the network. */
+/* What happens to the page and matters to a stream: it is shown, hidden, kept in a cache, or
+ * loses the network. */
 import { STALL_MS } from './large-message.js';
 
 const NAMES = ['pagehide', 'pageshow', 'online', 'offline', 'visibilitychange'];
@@ -21,11 +22,12 @@ export class PageEvents {
   #handle = ({ type, persisted }) => {
     const connector = this.#connector;
     const { connection, liveness } = connector;
-    if (type === 'pagehide') connector.disconnect(); // a page with a connection is not kept in the cache
+    if (type === 'pagehide') connector.disconnect(); // the cache keeps no page with a connection
     else if (type === 'pageshow') {
       if (persisted && !connection) connector.connect();
     } else if (type === 'offline') {
-      if (connection?.largeUntil) liveness.awaitLargeMessage(connection, STALL_MS); // as long as the server waits
+      // The server waits as long for a large message to get on.
+      if (connection?.largeUntil) liveness.awaitLargeMessage(connection, STALL_MS);
       else liveness.check(connection);
     } else if (type === 'online' || !document.hidden) connector.wake();
     else if (connector.mustRest) {

@@ -1,4 +1,5 @@
-/* The transport `poll`: one request after the other. Each waits at the server until there is something new. */
+/* The transport `poll`: one request after the other. Each waits at the server until there is
+ * something new. */
 import { readBody } from './body.js';
 import { byVisibility, visibilityUnknown } from './environment.js';
 import { proxyAnswerError } from './errors.js';
@@ -9,13 +10,15 @@ const PAUSE_MS = 200;
 
 export async function runPoll(connector, connection) {
   for (;;) {
-    const wait = connection.upAt && !visibilityUnknown && (byVisibility(VISIBLE_WAIT_S, WAIT_S) || WAIT_S);
+    const wait = connection.upAt && !visibilityUnknown
+      && (byVisibility(VISIBLE_WAIT_S, WAIT_S) || WAIT_S);
     const began = Date.now();
     if (wait) {
       connection.heartbeatMs = wait * 1000;
       connector.liveness.watch(connection);
     } else connector.expectAnswer(connection, 'silent', 'The line went quiet');
-    const page = await requestPage(connector, connection, wait && { wait, ...connector.tabParameters() });
+    const query = wait && { wait, ...connector.tabParameters() };
+    const page = await requestPage(connector, connection, query);
     const events = page.events || [];
     connector.messageArrived(connection);
     if (page.job) receiveSnapshot(connector, page);
@@ -35,7 +38,9 @@ async function requestPage(connector, connection, query) {
   let text = '';
   const path = connector.path + '/updates' + connector.query(query);
   const response = await connector.requests.fetch(connection.signal, path);
-  await readBody(connector, connection, response, (bytes) => { text += decoder.decode(bytes, { stream: true }); });
+  await readBody(connector, connection, response, (bytes) => {
+    text += decoder.decode(bytes, { stream: true });
+  });
   const page = JSON.parse(text);
   if (!page.status) throw proxyAnswerError();
   return page;

@@ -24,8 +24,8 @@ export class Requests {
     this.#tokenExpired = true;
   }
 
-  /* `path` follows /api/. `body` makes it a POST, `key` makes the POST idempotent. After a 401 or 403 a token
-   * function is asked once for a fresh token. */
+  /* `path` follows /api/. `body` makes it a POST, `key` makes the POST idempotent. After a 401
+   * or 403 a token function is asked once for a fresh token. */
   async fetch(signal, path, body, key) {
     const { token, credentials, fetch: get = fetch } = this.#options;
     for (;;) {
@@ -50,12 +50,14 @@ export class Requests {
     }
   }
 
-  /* Repeats the request under one idempotency key until it is answered, so that the server stores it once. */
+  /* Repeats the request under one idempotency key until it is answered, so that the server
+   * stores it once. */
   async post(path, body) {
     const key = crypto.getRandomValues(new Uint32Array(4)).join('-');
     for (let attempt = 0; ; attempt++) {
       try {
-        return await (await this.fetch(AbortSignal.timeout(POST_TIMEOUT_MS), path, body, key)).json();
+        const signal = AbortSignal.timeout(POST_TIMEOUT_MS);
+        return await (await this.fetch(signal, path, body, key)).json();
       } catch (err) {
         if (err.fatal || attempt > POST_RETRIES_MAX || this.#options.signal?.aborted) throw err;
         await new Promise((resolve) => { setTimeout(resolve, delayMs(attempt, err.retryMs)); });

@@ -1,7 +1,7 @@
 /*
- * A WebSocket that carries one stream of each of many jobs, and the reports and commands of the page. A stream believes
- * that it opens a WebSocket of its own; what it gets is a virtual socket, { jobId, since, heartbeat, tabs, onopen,
- * onmessage, onclose }, that is added here.
+ * A WebSocket that carries the streams of many jobs, one of each, and the reports and commands of
+ * the page. A stream uses a virtual socket as its WebSocket, which JobLight makes and adds here:
+ * { jobId, since, heartbeat, tabs, onopen, onmessage, onclose, close, send, recount }.
  */
 import { openingMs } from './large-message.js';
 
@@ -11,7 +11,7 @@ export const jsonResponse = (body, status = 200) => new Response(JSON.stringify(
 export class SharedWebSocket {
   sockets = new Map(); // job -> the virtual socket of its stream
   #pinged = new Set(); // sockets that wait for a pong
-  #largeUntil = 0; // a large message is on its way, which nothing overtakes, and has to be complete at this time
+  #largeUntil = 0; // a large message is on its way, and has to be complete at this time
   #unsubscribing = new Map(); // job -> how many unsubscribes the server has not confirmed
   #writes = new Map(); // key -> a write that waits for its answer
   #heardAt = Date.now();
@@ -31,7 +31,10 @@ export class SharedWebSocket {
   get isOpen() { return this.#webSocket.readyState === 1; }
 
   /* A socket that has been silent for long may be dead, so that no stream should use it. */
-  get isFresh() { return Date.now() < this.#largeUntil || Date.now() - this.#heardAt < this.#heartbeatMs * 1.5; }
+  get isFresh() {
+    const now = Date.now();
+    return now < this.#largeUntil || now - this.#heardAt < this.#heartbeatMs * 1.5;
+  }
 
   add(socket) {
     this.sockets.set(socket.jobId, socket);
@@ -64,8 +67,8 @@ export class SharedWebSocket {
         this.#closeIfUnused();
       };
       this.#writes.set(frame.id, {
-        receive: ({ type, id, ...fields }) =>
-          settle(resolve, type === 'ack' ? jsonResponse({ ok: true, ...fields }) : jsonResponse(fields, fields.status || 500)),
+        receive: ({ type, id, ...fields }) => settle(resolve, type === 'ack'
+          ? jsonResponse({ ok: true, ...fields }) : jsonResponse(fields, fields.status || 500)),
         lose: () => settle(reject, new TypeError('The connection broke')),
       });
       signal?.addEventListener('abort', () => settle(reject, signal.reason), { once: true });
@@ -91,12 +94,15 @@ export class SharedWebSocket {
     for (const socket of [...sockets]) socket.onmessage({ data });
   }
 
-  /* Messages that matter to all streams. Nothing overtakes a large message, so no pong arrives while one is on its
-   * way; the message after the announcement proves that the connection works. */
+  /* Messages that matter to all streams. Nothing overtakes a large message, so no pong arrives
+   * while one is on its way; the message after the announcement proves that the connection
+   * works. */
   #receiveForAll(type, message) {
     const alive = this.#largeUntil ? this.sockets.values() : type === 'pong' ? this.#pinged : [];
     this.#largeUntil = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
-    if (this.#largeUntil || type === 'restart') return this.#deliver(this.sockets.values(), message);
+    if (this.#largeUntil || type === 'restart') {
+      return this.#deliver(this.sockets.values(), message);
+    }
     this.#deliver(alive, { type: 'pong' });
     if (type === 'pong') this.#pinged.clear();
     return undefined;
@@ -131,8 +137,9 @@ export class SharedWebSocket {
 
   #close(event) {
     const sockets = [...this.sockets.values()];
-    this.#webSocket.onopen = this.#webSocket.onmessage = this.#webSocket.onclose = null; // a close is told once
-    this.#webSocket.close();
+    const webSocket = this.#webSocket;
+    webSocket.onopen = webSocket.onmessage = webSocket.onclose = null; // a close is told once
+    webSocket.close();
     this.#onClose(this);
     this.sockets.clear();
     for (const { lose } of [...this.#writes.values()]) lose();

@@ -1,7 +1,9 @@
-/* What the application has been told of the job: the position in its log, and each task as it was told last. */
+/* What the application has been told of the job: the position in its log, and each task as it
+ * was told last. */
 import { holeError } from './errors.js';
 
-const fingerprint = (task) => JSON.stringify(task, ['status', 'title', 'note', 'progress', 'attempt']);
+const SHOWN = ['status', 'title', 'note', 'progress', 'attempt'];
+const fingerprint = (task) => JSON.stringify(task, SHOWN);
 
 export class KnownJob {
   seq; // of the last event
@@ -36,7 +38,8 @@ export class KnownJob {
     if (message.type === 'task_update') this.#tasks.set(message.taskId, fingerprint(message));
   }
 
-  /* Takes the whole job, and returns the tasks that changed since the position before; none if there was none. */
+  /* Takes the whole job, and returns the tasks that changed since the position before; none if
+   * there was none. */
   replace(job, cursor) {
     const hadPosition = this.cursor;
     this.seq = job.seq;

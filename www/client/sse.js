@@ -1,4 +1,5 @@
-/* The transport `sse`: a response in the event stream format that does not end before the job does. */
+/* The transport `sse`: a response in the event stream format that does not end before the job
+ * does. */
 import { readBody } from './body.js';
 import { ANOTHER_RUNG, JobLightError, proxyAnswerError } from './errors.js';
 import { eventParser } from './event-parser.js';

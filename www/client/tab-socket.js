@@ -1,6 +1,6 @@
 /*
- * What a stream of a tab uses as its WebSocket. It delivers what the leading tab hears. Where its position is not that
- * of the leader, or an event is missing, it requests the updates between.
+ * What a stream of a tab uses as its WebSocket. It delivers what the leading tab hears. Where its
+ * position is not that of the leader, or an event is missing, it requests the updates between.
  */
 import { CONNECTED, MIRROR_MS, seqOf } from './tab-protocol.js';
 
@@ -9,7 +9,8 @@ export class TabSocket {
   #open = false; #ready = false; #syncing = false;
   #abort = new AbortController();
   #pending = [];
-  #lastMirror; #mirrorSentAt = 0; // what the leader last told of its connection, and when it was repeated
+  #lastMirror; // what the leader last told of its connection
+  #mirrorSentAt = 0; // when that was repeated
 
   constructor(tabs, url) {
     const { searchParams: query } = new URL(url);
@@ -68,8 +69,8 @@ export class TabSocket {
       heartbeatMs: this.#heartbeatMs });
   }
 
-  /* The first message of the leader's connection. Its snapshot is used when there is no position yet, or when the
-   * server could not continue from it. */
+  /* The first message of the leader's connection. Its snapshot is used when there is no position
+   * yet, or when the server could not continue from it. */
   #connected(message) {
     const { cursor, job, resume } = message;
     if (job && (!this.#cursor || resume === 'reset')) {
@@ -112,7 +113,8 @@ export class TabSocket {
     return undefined;
   }
 
-  /* A part of a page has arrived: the stream is told, so that it does not take the connection for dead. */
+  /* A part of a page has arrived: the stream is told, so that it does not take the connection
+   * for dead. */
   #repeatMirror() {
     const now = Date.now();
     if (now - this.#mirrorSentAt < MIRROR_MS) return;

@@ -1,7 +1,7 @@
 /*
- * The tabs of an origin that share a connection. One tab leads: it holds a Web Lock, runs a stream for each job that
- * any tab wants, and sends what it hears to all of them over a BroadcastChannel. In every tab, the leading one too, a
- * stream uses a TabSocket as its WebSocket.
+ * The tabs of an origin that share a connection. One tab leads: it holds a Web Lock, runs a stream
+ * for each job that any tab wants, and sends what it hears to all of them over a BroadcastChannel.
+ * In every tab, the leading one too, a stream uses a TabSocket as its WebSocket.
  */
 import { digest } from './digest.js';
 import { LeaderStream } from './leader-stream.js';
@@ -27,7 +27,8 @@ export class Tabs {
   }
 
   static get able() {
-    return Boolean(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel);
+    const { document, navigator, BroadcastChannel } = globalThis;
+    return Boolean(document && navigator?.locks && BroadcastChannel);
   }
 
   constructor(name, ways) {
@@ -53,8 +54,8 @@ export class Tabs {
     queueMicrotask(() => this.#closeChannel()); // a stream that reconnects adds a socket at once
   }
 
-  /* Sends the leader a message for a socket: `want` (it is new), `ping` (it wants an answer) or `here` (it is still
-   * there). A leader that does not answer loses the lock. */
+  /* Sends the leader a message for a socket: `want` (it is new), `ping` (it wants an answer) or
+   * `here` (it is still there). A leader that does not answer loses the lock. */
   send({ jobId, cursor }, type) {
     this.#sendToLeader({ type, jobId, cursor });
     if (this.#leads || type === 'here' || this.#timer) return;
@@ -110,7 +111,8 @@ export class Tabs {
         else resolve();
       }));
     } catch (err) {
-      if (err.name !== 'AbortError') return this.#becomeLeader(() => {}); // without locks every tab leads
+      // Without locks every tab leads.
+      if (err.name !== 'AbortError') return this.#becomeLeader(() => {});
       if (mine && this.#release === mine) this.#stepDown(); // another tab took the lock
     }
     return undefined;
@@ -121,7 +123,8 @@ export class Tabs {
     this.#leads = true;
     this.#release = release;
     this.#visibilityChanged();
-    for (const socket of this.#sockets) this.#addRequest({ from: this.#id, jobId: socket.jobId, cursor: socket.cursor });
+    const from = this.#id;
+    for (const { jobId, cursor } of this.#sockets) this.#addRequest({ from, jobId, cursor });
   }
 
   /* Another tab leads from now on. */
@@ -198,7 +201,9 @@ export class Tabs {
   }
 
   #deliver(message) {
-    for (const socket of [...this.#sockets]) if (socket.jobId === message.jobId) socket.receive(message);
+    for (const socket of [...this.#sockets]) {
+      if (socket.jobId === message.jobId) socket.receive(message);
+    }
     if (message.message?.type === 'heartbeat') this.#confirm(message.jobId);
   }
 
@@ -210,11 +215,14 @@ export class Tabs {
 
   #addRequest({ type, jobId, cursor, from }) {
     const known = this.#streams.get(jobId);
-    const leader = known || new LeaderStream(jobId, cursor, this.#ways.open, (message) => this.#broadcast(message));
+    const leader = known || new LeaderStream(jobId, cursor, this.#ways.open,
+      (message) => this.#broadcast(message));
     this.#streams.set(jobId, leader);
     leader.add(from);
     if (!known) leader.stream.start();
-    else if (type === 'want' && /^(failed|reconnecting)$/.test(leader.stream.state)) leader.stream.reconnect();
+    else if (type === 'want' && /^(failed|reconnecting)$/.test(leader.stream.state)) {
+      leader.stream.reconnect();
+    }
     if (type !== 'here') leader.answer();
   }
 }

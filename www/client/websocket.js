@@ -15,7 +15,8 @@ export async function runWebSocket(connector, connection) {
   connection.signal.throwIfAborted();
   const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
   connection.ping = () => ws.send('{"type":"ping"}');
-  connection.recount = () => ws.recount?.({ since: connector.job.cursor, ...connector.streamParameters() });
+  connection.recount = () =>
+    ws.recount?.({ since: connector.job.cursor, ...connector.streamParameters() });
   const { code, reason } = await new Promise((resolve, reject) => {
     connection.signal.onabort = () => reject(ws.close());
     ws.onopen = () => connector.answered(connection);
@@ -30,13 +31,18 @@ export async function runWebSocket(connector, connection) {
     };
   });
   if (code === CREDENTIAL_EXPIRED) connector.requests.expireToken();
-  if (code === ABNORMAL && !connection.upAt) throw connection.failure; // a browser does not tell why a socket was refused
+  // A browser does not tell why a socket was refused.
+  if (code === ABNORMAL && !connection.upAt) throw connection.failure;
   throw new JobLightError('closed', reason || 'The connection broke', {
-    status: code, fatal: /^44/.test(code), ours: /^(101[23]|4)/.test(code), rung: /^10(0[2379]|11)/.test(code),
+    status: code,
+    fatal: /^44/.test(code),
+    ours: /^(101[23]|4)/.test(code),
+    rung: /^10(0[2379]|11)/.test(code),
   });
 }
 
-/* A ticket stands for the token in the URL of the socket. A server without keys has no tickets and needs none. */
+/* A ticket stands for the token in the URL of the socket. A server without keys has no tickets
+ * and needs none. */
 async function buyTicket({ requests, path }, { signal }) {
   try {
     const { ticket } = await (await requests.fetch(signal, path + '/tickets', {})).json();

@@ -1,7 +1,5 @@
-/*
- * What one transaction committed: events in the order of their commit, immutable once sealed and
- * shared by all loops by reference count.  Filled by the store thread, read by any.
- */
+/* The events that one transaction committed, in the order of their commit.  A batch is filled by
+ * the store thread.  After that it is immutable, and all loops share it by reference count. */
 #ifndef JOBLIGHT_CORE_BATCH_H
 #define JOBLIGHT_CORE_BATCH_H
 
@@ -16,8 +14,8 @@ struct event {
 	uint64_t seq;
 	enum event_type type;
 	enum job_status job_status; /* the job's status after it */
-	bool deleted;               /* not logged: the job is gone, its streams end */
-	size_t json_at, json_len;   /* in the batch's text */
+	bool deleted;             /* not a logged event: the job was deleted, and its streams end */
+	size_t json_at, json_len; /* in the batch's text */
 	size_t title_at, title_len; /* the job's title, in job_update events only */
 };
 
@@ -30,9 +28,10 @@ struct batch {
 
 struct batch *batch_create(void); /* with one reference */
 void batch_hold(struct batch *b);
-void batch_release(struct batch *b); /* the last one frees it; NULL is fine */
+void batch_release(struct batch *b); /* the last release frees it; NULL is ignored */
 
-/* Before sealing: a new event, zeroed, valid until the next one. */
+/* Appends a zeroed event, which is valid until the next one is added.  Only while the batch is
+ * filled. */
 struct event *batch_add(struct batch *b);
 void batch_truncate(struct batch *b, size_t count, size_t text_len);
 

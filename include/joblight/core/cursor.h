@@ -9,9 +9,9 @@
 
 enum position_kind {
 	POSITION_NONE,    /* the client has nothing yet */
-	POSITION_CURSOR,  /* processed everything up to seq of epoch */
-	POSITION_TIME,    /* wants what happened at or after a time */
-	POSITION_INVALID, /* said something unreadable */
+	POSITION_CURSOR,  /* the client has processed everything up to seq of epoch */
+	POSITION_TIME,    /* the client wants the events from this time on */
+	POSITION_INVALID, /* the text could not be parsed */
 };
 
 struct position {
@@ -21,9 +21,10 @@ struct position {
 	int64_t time;
 };
 
-/* Never fails: what cannot be read is POSITION_INVALID, an empty text is POSITION_NONE. */
+/* Never fails: a text that cannot be parsed is POSITION_INVALID, and an empty one is
+ * POSITION_NONE. */
 struct position position_parse(struct slice text);
-/* The same, and RFC 3339 times and Unix milliseconds are taken (polling's convenience). */
+/* The same, but RFC 3339 times and Unix milliseconds are accepted too.  Polling uses it. */
 struct position position_parse_time(struct slice text);
 
 void cursor_add(struct buf *out, const char *epoch, uint64_t seq);
@@ -35,7 +36,7 @@ enum reset_reason { RESET_NONE, RESET_PRUNED, RESET_EPOCH, RESET_FUTURE, RESET_I
 const char *resume_text(enum resume r);
 const char *reset_reason_text(enum reset_reason r); /* NULL for RESET_NONE */
 
-/* `p` of any kind but POSITION_TIME. */
+/* `p` is of any kind except POSITION_TIME. */
 enum resume position_resume(const struct position *p, const char *epoch, uint64_t first,
                             uint64_t head, enum reset_reason *reason);
 

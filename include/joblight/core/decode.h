@@ -1,9 +1,9 @@
 /*
- * Bodies into operations.  The only user of cJSON.
+ * Decodes request bodies into operations.  This is the only user of cJSON.
  *
- * Strict: unknown fields are 422 (they are usually typing errors), duplicate ones 400; every
- * refusal names the field and says what to change.  On failure the op is unchanged but for its
- * document.
+ * Decoding is strict: an unknown field is a 422 (it is usually a typing error), a duplicate one is
+ * a 400, and every refusal names the field and says what to change.  On failure the op is unchanged
+ * except for its document.
  */
 #ifndef JOBLIGHT_CORE_DECODE_H
 #define JOBLIGHT_CORE_DECODE_H
@@ -11,11 +11,11 @@
 #include "joblight/core/limits.h"
 #include "joblight/core/op.h"
 
-/* A JSON body for an op of this kind; job_id comes from the path before. */
+/* Decodes a JSON body for an op of this kind.  The caller has set job_id from the path. */
 bool decode_json(const struct limits *limits, struct slice body, struct op *op,
                  struct problem *problem);
 
-/* application/x-www-form-urlencoded, for the webhook: the same fields, one task. */
+/* Decodes application/x-www-form-urlencoded for the webhook: the same fields, for one task. */
 bool decode_form(const struct limits *limits, struct slice body, struct op *op,
                  struct problem *problem);
 

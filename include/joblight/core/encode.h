@@ -1,4 +1,5 @@
-/* Rows into JSON: the events that are logged, and what snapshots and answers are made of. */
+/* Encodes rows as JSON: the events that are logged, and the parts of snapshots and answers.  All
+ * bytes are appended to `out`. */
 #ifndef JOBLIGHT_CORE_ENCODE_H
 #define JOBLIGHT_CORE_ENCODE_H
 
@@ -9,12 +10,12 @@
 void encode_event_start(struct buf *out, enum event_type type, const char *job_id, uint64_t seq);
 void encode_event_end(struct buf *out, int64_t time);
 
-/* The event's JSON: the state after the change.  Bytes go to `out`. */
+/* The event's JSON, which is the state after the change. */
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                         const struct task_row *task);
 
 enum job_update_extra { JOB_UPDATE_METADATA = 1, JOB_UPDATE_CREATED = 2 };
-/* With JOB_UPDATE_CREATED, `tasks` are the ones the job came with. */
+/* With JOB_UPDATE_CREATED, `tasks` are the tasks of the new job. */
 void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time,
                        unsigned extra, const struct task_row *tasks, size_t task_count);
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,

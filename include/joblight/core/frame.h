@@ -1,4 +1,6 @@
-/* How events and messages stand on a wire: the rows of framings.def, chunks, fragments, data lines.
+/*
+ * Frames: events and messages on the wire, as the rows of framings.def say; chunks, fragments and
+ * data lines.
  */
 #ifndef JOBLIGHT_CORE_FRAME_H
 #define JOBLIGHT_CORE_FRAME_H
@@ -26,17 +28,17 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + tex
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
                enum event_type type, struct slice json);
 
-/* A message of its own on a WebSocket, whatever it says. */
+/* Any message as one text frame. */
 void frame_add_ws(struct buf *out, struct slice json);
 
-/* An ephemeral message: it has no id. */
+/* An ephemeral message, which has no id. */
 void frame_add_ephemeral(struct buf *out, enum framing f, enum event_type type, struct slice json);
 
 /*
- * Wrapping: bytes that are made in a buffer get a header in front and go out in one write with it.
- * The buffer is begun with wrap_begin(), which leaves room; wrap_chunk() and wrap_fragment() write
- * the header right in front of the payload, which begins at `at` and ends with the buffer.  They
- * return where the wrapped bytes begin.
+ * Wrapping puts a header before bytes in a buffer, so that both are sent in one write.
+ * wrap_begin() reserves room for the header.  wrap_chunk() and wrap_fragment() write it directly
+ * before the payload, which begins at `at` and ends with the buffer, and return the offset where
+ * the wrapped bytes begin.
  *
  *   chunk     <length in hex>\r\n payload \r\n                    (HTTP/1.1, RFC 9112 section 7.1)
  *   fragment  a text frame, or a part of a fragmented message     (RFC 6455 section 5.4)
@@ -45,23 +47,19 @@ void frame_add_ephemeral(struct buf *out, enum framing f, enum event_type type, 
 #define WRAP_TAIL_MAX 2
 #define LAST_CHUNK "0\r\n\r\n"
 
-/* Empties the buffer and leaves room for `front` bytes and a header; returns where the payload
- * begins. */
+/* Empties the buffer and reserves `front` bytes and a header.  Returns the offset where the
+ * payload begins. */
 size_t wrap_begin(struct buf *b, size_t front);
-size_t wrap_chunk(struct buf *b,
-                  size_t at); /* the payload is not empty: an empty chunk would be the last one */
+/* An empty payload is not allowed: it would be the last chunk. */
+size_t wrap_chunk(struct buf *b, size_t at);
 size_t wrap_fragment(struct buf *b, size_t at, bool first, bool last);
 
-/*
- * A snapshot stands in data lines of at most DATA_LINE_MAX bytes, cut between its rows (tasks,
- * deliverables). A row that is larger stands in one line.
- */
+/* A snapshot is sent in data lines of at most DATA_LINE_MAX bytes, which are cut between its
+ * rows (tasks, deliverables).  A larger row has a line of its own. */
 #define DATA_LINE_MAX (32 * 1024)
 
-/*
- * Where the line ends that begins at `from` of the snapshot and has `used` bytes in front of that
- * already; `from` itself when those leave no room.  The rows are found behind `rows_at`.
- */
+/* The end of the line that begins at `from` of the snapshot and already has `used` bytes before
+ * it; `from` itself when these leave no room.  The rows begin at `rows_at`. */
 size_t frame_line_end(struct slice snapshot, size_t rows_at, size_t from, size_t used);
 
 #endif

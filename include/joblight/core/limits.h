@@ -1,4 +1,5 @@
-/* All limits as one plain struct, filled by the configuration and then never changed. */
+/* All limits as one plain struct.  The configuration fills it, and it does not change afterwards.
+ */
 #ifndef JOBLIGHT_CORE_LIMITS_H
 #define JOBLIGHT_CORE_LIMITS_H
 

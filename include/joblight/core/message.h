@@ -1,5 +1,5 @@
 /*
- * What a client says over a WebSocket: one JSON object per text message, its `type` first of all.
+ * The messages of WebSocket clients: one JSON object per text message, with a `type`.
  *
  *   subscribe {jobId, since?, types?, heartbeat?, tabs?}    unsubscribe {jobId}    ping {}
  *   update {id, jobId, taskId, …}  or  update {id, jobId, updates: […]}   the webhook's fields
@@ -26,15 +26,15 @@ struct message {
 	char id[KEY_MAX + 1]; /* "" when none was given */
 	char job_id[ID_MAX + 1];
 	struct position since;
-	unsigned types;              /* TYPE_BITs of hub.h */
-	uint8_t heartbeat_s, tabs;   /* as in struct attach; 0 when not given */
-	struct presence_report word; /* agent "" when none was given */
-	struct op *op;               /* of an update or command; the caller's */
-	bool unreadable;             /* on failure: not even the kind could be read */
+	unsigned types;                /* TYPE_BITs of type_filter.h */
+	uint8_t heartbeat_s, tabs;     /* as in struct attach; 0 when not given */
+	struct presence_report report; /* agent "" when none was given */
+	struct op *op;                 /* of an update or command; the caller owns it */
+	bool unreadable;               /* on failure: the kind could not be read */
 };
 
-/* False: the problem is set; `id`, `job_id` and `kind` are as far as they could be read, `op` is
- * NULL. */
+/* False: the problem is set, `id`, `job_id` and `kind` are set as far as they could be read, and
+ * `op` is NULL. */
 bool message_decode(const struct limits *limits, struct slice text, struct message *m,
                     struct problem *problem);
 

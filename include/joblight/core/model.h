@@ -1,6 +1,5 @@
 /*
- * The nouns: jobs, tasks, deliverables, and what may happen to them.  Plain data and pure
- * functions.
+ * The nouns: jobs, tasks and deliverables, and their statuses.  Plain data and pure functions.
  *
  *      pending ⇄ in_progress ⇄ revisions ⇄ hardening        every move between these is allowed
  *                        │
@@ -53,7 +52,7 @@ bool task_status_parse(struct slice text, enum task_status *s);
 bool task_status_terminal(enum task_status s);
 const char *task_status_all(void);
 
-/* 1..128 of [A-Za-z0-9._~-], the first one alphanumeric. */
+/* 1 to 128 characters of [A-Za-z0-9._~-], the first one alphanumeric. */
 bool id_valid(struct slice id);
 /* A valid id, with a NUL after it. */
 static inline void id_copy(char out[ID_MAX + 1], struct slice id)
@@ -83,10 +82,10 @@ const char *event_type_text(enum event_type t);
 bool event_type_parse(struct slice text, enum event_type *t);
 const char *event_type_all(void); /* "task_update, job_update, …" for messages */
 
-/* Times are wall milliseconds; 0 means "not yet".  Strings are owned by the row unless said
+/* Times are wall-clock milliseconds; 0 means "not yet".  A row owns its strings unless stated
  * otherwise. */
 struct job_row {
-	int64_t key; /* the store's own number, rising with creation; 0: not stored yet */
+	int64_t key; /* the store's number of the job, in order of creation; 0: not stored yet */
 	char id[ID_MAX + 1];
 	char epoch[EPOCH_LEN + 1];
 	char *title;
@@ -94,10 +93,9 @@ struct job_row {
 	enum job_status status;
 	uint64_t seq;   /* of the last event */
 	uint64_t first; /* of the first event still in the log; 1 unless pruned */
-	uint32_t tasks; /* how many there are */
+	uint32_t tasks; /* number of tasks */
 	uint32_t deliverables;
-	int64_t silence_ms; /* how long its tasks may be silent, unless they say otherwise; 0: for
-	                         ever */
+	int64_t silence_ms; /* silence limit of its tasks that have none of their own; 0: none */
 	int64_t created, updated, ended;
 };
 
@@ -108,10 +106,9 @@ struct task_row {
 	enum task_status status;
 	double progress;    /* NAN: none */
 	int64_t attempt;    /* -1: none */
-	int64_t silence_ms; /* how long it may be silent while it is in progress; 0: for ever, -1:
-	                         as its job says */
-	bool stalled;       /* it was silent for longer */
-	int64_t stall_at;   /* when it will have been; 0: never */
+	int64_t silence_ms; /* silence limit while it is in progress; 0: none, -1: the job's */
+	bool stalled;       /* it was silent for longer than its limit */
+	int64_t stall_at;   /* when it becomes stalled, in steady time; 0: never */
 	uint32_t position;  /* 0, 1, … in order of creation */
 	int64_t created, updated, started, ended;
 };
@@ -124,16 +121,16 @@ struct deliverable_row {
 	int64_t created;
 };
 
-/* How many tasks a job has by status, and how far they are. */
+/* The tasks of a job by status, and their progress. */
 struct task_counts {
 	uint32_t total, completed, failed, in_progress;
 	uint32_t cancelled;
-	double done; /* sum over all: 100 of a completed or failed one, 0 of a cancelled one, else
-	                its progress */
+	double done; /* sum over all tasks: 100 for a completed or failed one, 0 for a cancelled
+	                one, otherwise its progress */
 };
 
-/* 0 .. 100 in hundredths, and 100 only when nothing is left to do; a cancelled task does not count.
- */
+/* 0 to 100 in hundredths.  It is 100 only when nothing is left to do; cancelled tasks do not
+ * count. */
 double task_counts_progress(const struct task_counts *c);
 
 void job_row_finish(struct job_row *row);

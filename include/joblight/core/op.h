@@ -1,7 +1,5 @@
-/*
- * One write, decoded: made by a loop thread, applied by the store thread, answered by the loop
- * thread. It is owned by whoever holds it; op_free() ends it.
- */
+/* One decoded write.  A loop thread makes it, the store thread applies it, and the loop thread
+ * answers it.  Whoever holds it owns it and ends it with op_free(). */
 #ifndef JOBLIGHT_CORE_OP_H
 #define JOBLIGHT_CORE_OP_H
 
@@ -16,10 +14,10 @@ enum op_kind {
 	OP_KIND_COUNT
 };
 
-/* A field of a change: not mentioned, null, or a value. */
+/* A field of a change: not given, null, or a value. */
 enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
 
-/* What is asked of one task.  The slices point into the op's document. */
+/* A change of one task.  The slices point into the op's document. */
 struct task_change {
 	struct slice id; /* empty: make one */
 	struct slice title, note;
@@ -31,12 +29,12 @@ struct task_change {
 };
 
 struct op {
-	struct mail mail; /* first: the mailboxes link ops by it */
+	struct mail mail; /* first member: mailboxes link ops by it */
 	enum op_kind kind;
 	char job_id[ID_MAX + 1]; /* "" in a creation: make one */
 
-	char task_id[ID_MAX + 1]; /* from a path, for `tasks` to point into; whom a command or a
-	                             stall is about */
+	char task_id[ID_MAX + 1]; /* from a path, and `tasks` points to it; or the task of a command
+	                             or a stall */
 
 	/* of a job; a deliverable has a title too */
 	enum given has_title, has_status, has_metadata, has_silence;
@@ -58,31 +56,31 @@ struct op {
 	/* of tasks */
 	struct task_change *tasks;
 	size_t task_count;
-	bool batch; /* came as an array, and is answered as one */
+	bool batch; /* the request was an array, and so is the answer */
 
 	char key[KEY_MAX + 1]; /* idempotency key, "" for none */
 
-	void *document; /* what the slices point into; cJSON tree or text */
+	void *document; /* the slices point into it; a cJSON tree or a text */
 	void (*document_free)(void *document);
 
-	/* where the answer goes: set and read by net only */
+	/* where the answer goes; only net sets and reads it */
 	void *loop;
 	uint64_t reply_to;
 
 	/* the result, set by the engine */
-	struct problem problem; /* its outcome is the op's outcome, error or not */
+	struct problem problem; /* its outcome is the outcome of the op, also when it is no error */
 	bool replayed;          /* the stored answer of an earlier op with this key */
 	char epoch[EPOCH_LEN + 1];
 	uint64_t seq_first, seq_last; /* the events it made; 0: none */
-	/* The answer: a JSON object for each item, each followed by a newline; empty for 204.
-	 * answer.h makes the response of it. */
+	/* The answer: one JSON object per item, each followed by a newline; empty for 204. answer.h
+	 * makes the response from it. */
 	struct buf body;
 };
 
 struct op *op_create(enum op_kind kind);
-void op_free(struct op *op); /* NULL is fine */
+void op_free(struct op *op); /* NULL is ignored */
 
-/* SHA-256 over everything that was asked, the same for every transport and notation. */
+/* SHA-256 of everything that the op asks for.  It does not depend on the transport or notation. */
 void op_fingerprint(const struct op *op, uint8_t out[32]);
 
 #endif

@@ -1,7 +1,5 @@
-/*
- * How an operation ended: one type for all transports, with its HTTP status and its words, and the
- * problem (RFC 9457) that tells a client what to change.
- */
+/* The outcome of an operation, the same for all transports: its HTTP status, its code and title,
+ * and the problem (RFC 9457) that tells a client what to change. */
 #ifndef JOBLIGHT_CORE_OUTCOME_H
 #define JOBLIGHT_CORE_OUTCOME_H
 
@@ -33,18 +31,18 @@ struct problem {
 	unsigned error_count;
 };
 
-#define PROBLEM_ERRORS 16 /* more would make an answer larger than the mistake is worth */
+#define PROBLEM_ERRORS 16 /* more would not help the client */
 
 static inline bool problem_full(const struct problem *p)
 {
 	return p->error_count >= PROBLEM_ERRORS;
 }
 
-/* Sets outcome and detail and returns false, so that a check can end with `return problem_set(…)`.
- */
+/* Sets outcome and detail.  Returns false, so that a check can end with `return problem_set(…)`. */
 bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Adds one field to an INVALID_FIELD or UNKNOWN_FIELD problem; false like problem_set(). */
+/* Adds one field to an INVALID_FIELD or UNKNOWN_FIELD problem.  Returns false like problem_set().
+ */
 bool problem_field(struct problem *p, enum outcome o, const char *field, const char *message);
 void problem_encode(const struct problem *p, struct buf *out); /* application/problem+json */
 void problem_finish(struct problem *p);

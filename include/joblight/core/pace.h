@@ -1,13 +1,12 @@
 /*
- * How long the pause between two rounds of a channel with many watchers is, from how busy the loop
- * is.
+ * The pause between two rounds of a paced channel, computed from the load of the loop.
  *
- * The demand is what share of a core the loop would need if it wrote every event to every watcher
- * by itself: the share that it uses, times the events per write.  It does not depend on the pause
- * that is in force, so the pause does not swing.  Below DEMAND_LOW there is no pause; from there it
- * grows to its maximum at DEMAND_HIGH.
+ * The demand is the share of a core that the loop would need if it wrote every event to every
+ * watcher separately: the share that it uses, times the events per write.  It does not depend on
+ * the current pause, so the pause does not oscillate.  Below DEMAND_LOW there is no pause; from
+ * there it grows linearly to its maximum at DEMAND_HIGH.
  *
- * No clock: times come in.  One thread.
+ * The caller passes all times.  One thread.
  */
 #ifndef JOBLIGHT_CORE_PACE_H
 #define JOBLIGHT_CORE_PACE_H
@@ -15,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_SAMPLE_MS 25 /* the shortest time that a share is measured over */
+#define PACE_SAMPLE_MS 25 /* the shortest time over which a share is measured */
 
-/* What a loop has done since it began; each figure only grows. */
+/* The work of a loop since it began.  The counts never decrease. */
 struct pace_sample {
-	uint64_t wall_us, cpu_us; /* the time, and that of a core the thread has used */
-	uint64_t events, writes;  /* events delivered, in so many writes */
+	uint64_t wall_us, cpu_us; /* the time, and the processor time of the thread */
+	uint64_t events, writes;  /* events delivered, and the writes they took */
 };
 
 struct pace {
@@ -29,14 +28,13 @@ struct pace {
 	uint64_t max_ms, ms;
 };
 
-/* Begins without a pause. */
+/* The pause is 0 at first. */
 void pace_init(struct pace *p, uint64_t max_ms, const struct pace_sample *now);
 
-/* Whether a sample is worth taking at this time, which may be one shortly before the last sample.
- */
+/* Whether a sample is due.  `wall_us` may be shortly before the last sample. */
 bool pace_is_due(const struct pace *p, uint64_t wall_us);
 
-/* Takes a sample; returns the pause that is right from now on, in milliseconds. */
+/* Takes a sample and returns the new pause in milliseconds. */
 uint64_t pace_take(struct pace *p, const struct pace_sample *now);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * The questions one can ask of the store, whichever transport asks, and their answers.
+ * The queries of the store, the same for all transports, and their results.
  *
- * read_run() is run by a reader thread on a reading session, in one consistent snapshot of the
- * database. Results are immutable and shared by reference count: equal questions in flight are
- * asked once.
+ * read_run() is called by a reader thread with a reading session, and reads one consistent
+ * snapshot of the database.  Results are immutable and shared by reference count, and equal queries
+ * in flight are run once.
  */
 #ifndef JOBLIGHT_CORE_QUERY_H
 #define JOBLIGHT_CORE_QUERY_H
@@ -17,8 +17,8 @@
 #include "joblight/core/store.h"
 
 enum read_kind {
-	READ_RESUME,       /* go on from `position`: events behind it, or a snapshot */
-	READ_HEAD,         /* the job's row alone: its title, status, epoch and head */
+	READ_RESUME,       /* continue after `position`: the events after it, or a snapshot */
+	READ_HEAD,         /* only the job's title, status, epoch and head */
 	READ_JOB,          /* the snapshot */
 	READ_JOBS,         /* {"jobs":[…],"nextPageToken"?} */
 	READ_TASKS,        /* "tasks":[…], a part of the snapshot */
@@ -35,49 +35,45 @@ struct read_query {
 	int status;               /* JOBS: -1 any */
 	int64_t below;            /* JOBS: 0 from the newest */
 	size_t limit;             /* rows or events */
-	size_t bytes; /* of events or rows; at least one of them comes.  0: no limit (JOBS,
+	size_t bytes; /* of events or rows, but always at least one of them; 0: no limit (JOBS,
 	                 ACTIVITY) */
 };
 
-/* A part of a text. */
+/* A range of a text. */
 struct part {
 	size_t at, len;
 };
 
-/*
- * A job with its tasks and deliverables as JSON, at one of its events.  Immutable, shared by
- * reference count: every answer that carries it holds the same piece of memory, whatever was asked.
- * Any thread.
- */
+/* A job with its tasks and deliverables as JSON, at one of its events.  It is immutable and
+ * shared by reference count: all answers that carry it use the same memory.  Any thread. */
 struct snapshot {
 	atomic_uint references;
 	char job_id[ID_MAX + 1], epoch[EPOCH_LEN + 1];
 	uint64_t seq;
 	struct buf text;
-	size_t rows_at;                  /* in it: the tasks and deliverables stand behind this */
-	struct part tasks, deliverables; /* in it: each with its name and brackets */
-	void (*unused)(
-	    struct snapshot *s); /* frees it after the last release; NULL: snapshot_free() does */
-	void *cache;             /* of unused() */
+	size_t rows_at;                  /* offset in `text` of the tasks and deliverables */
+	struct part tasks, deliverables; /* in `text`: each with its name and brackets */
+	/* called after the last release; NULL: snapshot_free() */
+	void (*unused)(struct snapshot *s);
+	void *cache; /* of unused() */
 };
 
 struct snapshot *snapshot_create(const struct job_row *job);
-bool snapshot_hold(
-    struct snapshot *s); /* false: the last reference is gone, and soon the snapshot */
-void snapshot_release(struct snapshot *s); /* NULL is fine */
+bool snapshot_hold(struct snapshot *s); /* false: the last reference was released, and the snapshot
+                                           will be freed */
+void snapshot_release(struct snapshot *s); /* NULL is ignored */
 void snapshot_free(struct snapshot *s);
 
-/* Where snapshots and figures of jobs are found again.  Its functions are called by the thread that
- * reads. */
+/* A cache of snapshots and task counts.  Its functions are called by the reading thread. */
 struct snapshot_source {
-	/* The snapshot of the job at exactly this event, held for the caller; NULL: none is known.
-	 */
+	/* The snapshot of the job at exactly this event, with a reference for the caller; NULL: not
+	 * cached. */
 	struct snapshot *(*find)(struct snapshot_source *s, const struct job_row *job);
-	/* False: too much memory is in snapshots, so that no other one may be made now. */
+	/* False: snapshots use too much memory, so no other one may be made now. */
 	bool (*has_room)(struct snapshot_source *s);
-	void (*add)(struct snapshot_source *s,
-	            struct snapshot *made); /* the reference stays the caller's */
-	/* The figures of the job's tasks at exactly this event.  False: they are not known. */
+	/* the caller keeps its reference */
+	void (*add)(struct snapshot_source *s, struct snapshot *made);
+	/* The task counts of the job at exactly this event.  False: not cached. */
 	bool (*find_counts)(struct snapshot_source *s, const struct job_row *job,
 	                    struct task_counts *counts);
 	void (*add_counts)(struct snapshot_source *s, const struct job_row *job,
@@ -93,13 +89,13 @@ struct read_event {
 /* One job of a list. */
 struct read_row {
 	size_t id_at, id_len; /* in the result's text */
-	size_t end;           /* of its closing brace: more members may be written before it */
+	size_t end; /* offset of its closing brace, before which members can be inserted */
 };
 
 struct read_result {
 	atomic_uint references;
 	struct problem problem; /* OK, NOT_FOUND, STORAGE_UNAVAILABLE, … */
-	/* of the job, unless the kind is JOBS */
+	/* of the job, except for JOBS */
 	char epoch[EPOCH_LEN + 1];
 	char *title;
 	enum job_status status;
@@ -107,29 +103,30 @@ struct read_result {
 	/* RESUME */
 	enum resume resume;
 	enum reset_reason reason;
-	bool
-	    deleted; /* NOT_FOUND: the job in which the position is was deleted, and not long ago */
-	uint64_t start; /* EXACT: the position that `events` follow (a time was turned into one) */
+	bool deleted;   /* NOT_FOUND: the position belongs to a job that was deleted recently */
+	uint64_t start; /* EXACT: the seq before `events`, also when the position was a time */
 	struct read_event *events;
 	size_t event_count;
 	struct buf text;       /* the JSON of the answer, or of the events */
 	struct read_row *rows; /* JOBS */
 	size_t row_count;
-	/* instead of text: of JOB, TASKS, DELIVERABLES, and of RESUME unless EXACT.  A reference */
+	/* instead of `text` for JOB, TASKS, DELIVERABLES, and for RESUME unless EXACT; a reference
+	 */
 	struct snapshot *snapshot;
-	struct part part; /* of the snapshot, which the answer is; of length 0: all of it */
+	struct part part; /* the part of the snapshot that is the answer; of length 0: all of it */
 };
 
-/* A question on its way to a reader thread and back.  Owned by whoever holds it. */
+/* A query on its way to a reader thread and back.  Whoever holds it owns it. */
 struct read_request {
 	struct mail mail;
 	struct read_query query;
-	void *loop;     /* who asked; net's */
-	uint64_t asker; /* and on which connection; net's.  0: none in particular */
-	atomic_bool
-	    gone; /* nobody waits for the answer: it is not read unless it is being read already */
-	void (*done)(struct read_request *r); /* called in the asker's thread; takes the request */
-	struct read_result *result;           /* one reference, of the request */
+	void *loop;     /* the loop that asked; set by net */
+	uint64_t asker; /* the connection that asked; set by net; 0: none */
+	/* the answer is no longer needed: the query is not run if it has not begun */
+	atomic_bool gone;
+	/* called in the thread of the loop that asked; takes the request */
+	void (*done)(struct read_request *r);
+	struct read_result *result; /* a reference that the request owns */
 };
 
 bool read_query_equal(const struct read_query *a, const struct read_query *b);
@@ -137,7 +134,7 @@ uint64_t read_query_hash(const struct read_query *q);
 
 struct read_result *read_result_create(void);
 void read_result_hold(struct read_result *r);
-void read_result_release(struct read_result *r); /* NULL is fine */
+void read_result_release(struct read_result *r); /* NULL is ignored */
 
 /* The JSON of the answer, in one piece. */
 static inline struct slice read_result_json(const struct read_result *r)
@@ -152,10 +149,8 @@ static inline struct slice read_event_json(const struct read_result *r, const st
 	return (struct slice){ r->text.ptr + e->at, e->len };
 }
 
-/*
- * Answers the question into a fresh result.  A store that fails makes a 503.  `source` NULL: every
- * snapshot is made anew.
- */
+/* Runs the query and fills a new result.  A failing store makes a 503.  `source` may be NULL: no
+ * cache. */
 void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
               struct read_result *result);
 

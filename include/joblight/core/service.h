@@ -1,8 +1,5 @@
-/*
- * What the transports need from the threads behind them.  Both functions may be called from any
- * loop thread; they take the object, or return false (too much is waiting) and leave it to the
- * caller.
- */
+/* The threads that serve the transports.  Both functions may be called from any loop thread.  They
+ * take the object, or return false (too many are waiting) and leave it to the caller. */
 #ifndef JOBLIGHT_CORE_SERVICE_H
 #define JOBLIGHT_CORE_SERVICE_H
 
@@ -12,8 +9,8 @@
 struct service {
 	void *context;
 	bool (*submit)(void *context, struct op *op); /* the answer comes through the bus */
-	bool (*read)(void *context,
-	             struct read_request *r); /* the answer comes through loop_deliver_read() */
+	/* the answer comes through loop_deliver_read() */
+	bool (*read)(void *context, struct read_request *r);
 };
 
 #endif

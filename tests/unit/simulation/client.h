@@ -15,7 +15,7 @@ enum client_state {
 };
 
 /*
- * The connection's memory.  It is poisoned when the connection is over and no call back of it is
+ * The connection's memory.  It is poisoned when the connection is over and no callback of it is
  * running, and kept until the schedule's end, so that a hub that still looks at it finds nonsense.
  */
 struct watch {
@@ -65,7 +65,7 @@ void client_init(struct client *c, struct world *w, unsigned number);
 void client_finish(struct client *c); /* it leaves; its memory stays */
 void client_free(struct client *c);
 
-void client_poison(struct client *c);  /* what it left behind; outside of its call backs */
+void client_poison(struct client *c);  /* what it left behind; outside of its callbacks */
 void client_connect(struct client *c); /* at a position of the dice's choice */
 void client_resume(struct client *c);  /* where it really is */
 void client_cut(struct client *c);     /* what was on its way may be lost */
