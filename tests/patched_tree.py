@@ -79,12 +79,13 @@ def build(target):
     must("it does not compile", "cmake", "--build", "build", "-j", "2", "--target", target)
 
 
-# -- one test --------------------------------------------------------------------------------------
+# -- one test, or without `test` all of a file -----------------------------------------------------
 
-def run_unit(file, test):
+def run_unit(file, test=""):
     program = Path(file).stem
     build(program)
-    status, said = run(f"build/tests/{program}", JOBLIGHT_TEST_ONLY=test)
+    only = {"JOBLIGHT_TEST_ONLY": test} if test else {}
+    status, said = run(f"build/tests/{program}", **only)
     if status == 0 and f"[       OK ] {test}" in said:
         return PASSED
     if status > 0 and f"[  FAILED  ] {test}" in said and "exception" not in said:
@@ -96,12 +97,12 @@ def is_assertion(message):
     return re.match(r"AssertionError|assert ", message) is not None
 
 
-def run_pytest(file, test):
+def run_pytest(file, test=""):
     build("joblight")
     report = TREE / "build/report.xml"
     report.unlink(missing_ok=True)
     status, said = run(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short", "-p",
-                       "no:cacheprovider", f"--junitxml={report}", f"{file}::{test}")
+                       "no:cacheprovider", f"--junitxml={report}", f"{file}::{test}" if test else file)
     if status > 1 or not report.is_file():
         raise Trouble(f"exit status {status}\n{said}")
     cases = xml.parse(report).getroot()
