@@ -16,7 +16,8 @@
  * another tab takes over at its own position, so that no event is lost or repeated. The server is told how many
  * tabs the connection serves, at most 32, and counts them as watchers. Tabs share when they have the same server,
  * the same transports and the same credential: the same token as a text, or none. When the token is a function,
- * `tabs` has to name the user. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and on
+ * `tabs` has to name the user. Where no WebSocket gets through over HTTP/1.1, a page has four streams at a time, and
+ * further jobs are polled without waiting until one of them is free. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and on
  * localhost. Elsewhere a hidden tab closes a connection that is not a WebSocket, because a browser opens at most
  * six connections to a server over HTTP/1.1.
  */

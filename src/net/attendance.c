@@ -8,8 +8,8 @@
 #include "loop_private.h"
 #include "thread_mail.h"
 
-#define WATCHERS_PER_MS                                                                            \
-	10 /* a large crowd is told less often: presence must not cost more than the events */
+/* Many watchers are told less often: presence must not cost more than the events. */
+#define WATCHERS_PER_MS 10
 
 /* A job of which something is to be told, or somebody wants to be. */
 struct attended_job {

@@ -3,14 +3,14 @@
  *
  *              head                body complete           answer written
  *      IDLE ────────────> BODY ──────────────────> BUSY ──────────────────> IDLE …
- *       │ │                │                        │ └──> STREAM (SSE)
+ *       │ │                │                        │ └──> STREAM
  *       │ └ UPGRADE        │ refused                └────> DRAIN (the answer was the last)
  *       │     └──> SOCKET  │                                 │
  *       └─────────────┬────┴───> DRAIN ──────────────────────┴──> CLOSING
  *
  * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be
  * understood in two ways, and knows no chunks.  For a request to become a WebSocket lws is given a
- * head that is written here (upgrade.h), and does handshake and framing.
+ * head that its transport writes (upgrade.h), and does handshake and framing.
  *
  * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.
  * Requests are run and answers written at the end of a turn of the loop, outside of every callback

@@ -145,7 +145,7 @@ static void on_pause_over(uv_timer_t *timer)
 	uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
-/* The connections that wait would wake the loop again at once, and for ever. */
+/* The connections that wait would wake the loop again at once, and forever. */
 static void pause_accepting(struct listener *l)
 {
 	uv_poll_stop(&l->poll);

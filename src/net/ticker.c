@@ -45,8 +45,8 @@ static size_t distance(size_t a, size_t b)
 }
 
 /*
- * A crowd that came or left leaves free memory between what stays; the system gets it back when the
- * crowd has settled.
+ * When many connections open or close at once, they leave free memory between what stays.  The
+ * system gets it back when no more of them come or go.
  */
 static void trim_memory(struct loop *l)
 {

@@ -12,15 +12,15 @@
 #include "connection.h"
 
 struct transport {
-	/* Life; required. */
+	/* Of every transport; required. */
 	void (*detach)(struct conn *c); /* it is going and leaves the hub; called more than once */
 	void (*free)(struct conn *c);   /* frees c->session; outside of the hub's callbacks */
-	/* The server stops: the client is told when to come back, and the connection ends. */
-	void (*stop)(struct conn *c);
-	/* The deadline of the connection, which the transport had set, is over. */
+	void (*stop)(struct conn *c);   /* the server stops: the client is told, when it can be */
+
+	/* A deadline that the transport had set with deadline_set() is over. */
 	void (*expired)(struct conn *c);
-	/* The client has said all that it will say, and waits for an answer.  NULL: then the
-	 * connection ends. */
+	/* The client has said all that it will say, and waits for its answer.  NULL: the connection
+	 * ends then. */
 	void (*half_closed)(struct conn *c);
 
 	/* Of CONN_STREAM and CONN_SOCKET; required. */

@@ -3,8 +3,8 @@
  * for it.
  *
  * It never sees the client's head.  Its parser stops at some headers that are good, such as X-Auth,
- * whose name is the beginning of one that it knows.  It reads a head that is written here, of what
- * was understood.
+ * whose name is the beginning of one that it knows.  It reads a head that the transport writes, of
+ * what was understood.
  */
 #ifndef JOBLIGHT_NET_UPGRADE_H
 #define JOBLIGHT_NET_UPGRADE_H

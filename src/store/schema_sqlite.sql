@@ -15,7 +15,7 @@ CREATE TABLE jobs (
 	first INTEGER NOT NULL,    -- of the first event still in job_activity
 	tasks INTEGER NOT NULL,    -- how many
 	deliverables INTEGER NOT NULL,
-	heartbeat_ms INTEGER NOT NULL, -- how long its tasks may be silent; 0: for ever
+	heartbeat_ms INTEGER NOT NULL, -- how long its tasks may be silent; 0: forever
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	ended INTEGER NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE tasks (
 	status INTEGER NOT NULL,
 	progress REAL,             -- 0 .. 100
 	attempt INTEGER,
-	heartbeat_ms INTEGER,      -- how long it may be silent; 0: for ever, NULL: as its job says
+	heartbeat_ms INTEGER,      -- how long it may be silent; 0: forever, NULL: as its job says
 	stalled INTEGER NOT NULL,  -- it was silent for longer
 	stall_at INTEGER NOT NULL, -- when it will have been, in steady time (timeline.h); 0: never
 	created INTEGER NOT NULL,

@@ -64,7 +64,7 @@ static void add_first(const struct http_stream *s, const struct subscription_sta
 
 /*
  * A filtering reader has passed over events that had an id, and it never saw them: what it gets
- * instead carries the position, or it would come back below it for ever.
+ * instead carries the position, or it would come back below it forever.
  */
 static void end_message(const struct http_stream *s, const char *epoch, uint64_t seq,
                         struct buf *out)

@@ -316,6 +316,19 @@ for (const [days, word] of [[1, 'a day ahead'], [-1, 'a day behind']]) {
   });
 }
 
+test('a browser whose clock is set and set right again shows right times', async () => {
+  const job = await server.createJob();
+  const page = await openJob(job, { first: '{ const now = Date.now; window.off = 0; Date.now = () => now() + window.off; }' });
+  for (const [i, off] of [0, -3600000, 0, 3600000, 0].entries()) {
+    await page.evaluate((ms) => { window.off = ms; }, off);
+    await server.report(job.id, { taskId: 'read', status: 'in_progress', note: `n${i}` });
+    await seesText(page, '.task .note', `n${i}`);
+    await until(page, () => /^(now|\d+ s ago)$/.test(document.querySelector('.task .ago').textContent)
+      && /^created (now|\d+ s ago)$/.test(document.getElementById('since').textContent)
+      && parseInt(document.getElementById('delay').textContent, 10) < 5000);
+  }
+});
+
 test('an unknown job is told in words', async () => {
   const page = await open('/jobs/no-such-job');
   await seesText(page, '#notice', 'There is no such job');

@@ -339,6 +339,29 @@ test('while a large first message comes, the other streams of the connection are
   assert.equal(sockets.asked.length, 1);
 });
 
+test('who sits down while a large first message comes waits for it too', async () => {
+  let finish;
+  sockets.script = (socket) => {
+    const late = [];
+    socket.hears = ({ type, jobId, since }) => {
+      if (type !== 'subscribe') return;
+      if (jobId === 'a') socket.say({ type: 'opening', jobId, bytes: 100000 });
+      late.push(() => socket.say({ ...connected(since), jobId }));
+      finish = () => late.forEach((say) => say());
+    };
+  };
+  const client = clientOf({ baseUrl: sockets.url });
+  const one = follow(client, 'a');
+  await eventually('it is announced', () => one.stream.quietMs === 0);
+  const two = follow(client, 'b');
+  await pause(6000); // longer than what is not announced may take
+  assert.deepEqual(two.states, ['connecting ws']);
+  finish();
+  await live(one, two);
+  assert.deepEqual(two.stream.faults, []);
+  assert.equal(sockets.asked.length, 1);
+});
+
 test('nobody sits down on a connection whose large message is overdue', async () => {
   sockets.script = (socket) => {
     socket.hears = ({ type, jobId, since }) => {

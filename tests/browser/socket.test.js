@@ -326,6 +326,34 @@ for (const [hidden, heartbeat] of [[false, '10'], [true, '30']]) {
   });
 }
 
+test('a page that is shown asks for the heartbeat of a visible one', async () => {
+  const show = (value) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  }, value);
+  const asked = [];
+  sockets.script = (socket, query) => {
+    socket.say(connected(query.get('since')));
+    socket.hears = (message) => {
+      if (message.type === 'ping') socket.say({ type: 'pong' });
+      if (message.type !== 'subscribe') return;
+      asked.push(message);
+      socket.say(connected(message.since, { heartbeatMs: message.heartbeat * 1000 }));
+    };
+  };
+  await show(true);
+  await follow({ transports: ['ws'] });
+  await reaches('live');
+  await show(false);
+  await eventually('it asks', () => asked.length === 1);
+  await show(true);
+  await show(false);
+  await fires('online');
+  await reaches('live');
+  assert.deepEqual(asked, [{ type: 'subscribe', jobId: 'j', since: 'e.1', heartbeat: 10 }]);
+  assert.equal(sockets.asked.length, 1);
+});
+
 const states = () => page.evaluate(() => window.seen.states.map((state) => state.split(' ')[0]));
 const fires = (name, where = 'window') => page.evaluate((event, target) => {
   globalThis[target].dispatchEvent(new Event(event, { bubbles: true }));

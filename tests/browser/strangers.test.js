@@ -91,6 +91,15 @@ test('a job that is deleted while it is polled ends as deleted', async () => {
   await mocked.stop();
 });
 
+test('JSON of somebody else is no answer to a poll, although it has a status', async () => {
+  proxy.rule = all({ status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"error"}' });
+  const job = await server.createJob();
+  const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: ['poll'] });
+  await reaches(seen, 'reconnecting', 'polling');
+  assert.equal(seen.stream.state, 'reconnecting');
+  assert.equal(seen.stream.error.code, 'content_type');
+});
+
 test('a stream that asks something else than joblight says so at once', async () => {
   proxy.rule = all({ status: 404, headers: HTML, body: '<h1>Not found</h1>' });
   const seen = follow({ jobId: 'j', baseUrl: proxy.url, transports: ['sse'] });

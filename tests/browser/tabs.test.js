@@ -99,6 +99,25 @@ for (const name of ['chromium', 'firefox']) {
         }
       });
 
+    inTabs(`${TABS + 1} tabs of as many jobs load over HTTP/1.1 too, are up to date, and miss nothing`, noSocket, async () => {
+      const jobs = [];
+      for (let i = 0; i <= TABS; i++) {
+        jobs.push(await server.createJob());
+        await follow(await openTab(`/jobs/${jobs[i].id}`), jobs[i].id);
+        await isLive(tabs[i]);
+      }
+      await eventually('there are four streams', () => streams().length <= 4); // while tabs change places there may be more
+      for (const one of jobs) await tell(one, 3);
+      for (const tab of tabs) {
+        await hears(tab, 3);
+        assert.deepEqual(await seqs(tab), [2, 3, 4]);
+      }
+      const ways = () => Promise.all(tabs.map((tab) => tab.evaluate(() => window.stream.transport)));
+      assert.deepEqual((await ways()).sort(), ['poll', 'poll', 'poll', 'poll', 'sse', 'sse', 'sse', 'sse']);
+      await Promise.all(tabs.splice(0, 4).map((tab) => tab.close()));
+      await eventually('who waited for a stream has one', async () => (await ways()).every((way) => way === 'sse'));
+    });
+
     for (const [transport, rule] of [['ws', () => undefined], ['sse', noSocket]]) {
       inTabs(`the server counts the tabs that look (${transport})`, rule, async () => {
         await openTabs(3);
@@ -309,6 +328,52 @@ for (const name of ['chromium', 'firefox']) {
         assert.deepEqual(await seqs(frozen), [2, 3, 4, 5]);
       });
     }
+
+    if (name === 'chromium') { // no other can be told to crash
+      inTabs('the job of a tab that crashed is let go, and that of a tab that is there is not', noSocket, async () => {
+        const [gone, kept] = [await server.createJob(), await server.createJob()];
+        await openTabs(1, { heartbeat: 5 });
+        for (const { id } of [gone, kept]) await follow(await openTab(), id, { heartbeat: 5 });
+        for (const tab of tabs) await isLive(tab);
+        const [leader, crashes, stays] = tabs;
+        for (const tab of [crashes, stays]) await see(tab, true);
+        await see(leader, false);
+        await eventually('it leads', () => leads(leader));
+        for (const tab of tabs) await isLive(tab);
+        crashes.goto('chrome://crash').catch(() => {});
+        const watchers = async ({ id }) => (await server.call('GET', '/api/jobs')).jobs.find((one) => one.id === id).watchers;
+        await eventually('nobody watches it', async () => await watchers(gone) === 0, 30000);
+        assert.equal(await watchers(kept), 1);
+        assert.equal(await stays.evaluate(() => window.states.includes('reconnecting')), false);
+      });
+    }
+
+    let held = 0;
+    const holdsOne = ({ url }) => (url.includes('/updates?') && !held++ ? 'hold' : undefined);
+    inTabs('a tab whose first page never comes asks for it again', (request) => holdsOne(request), async () => {
+      held = 1;
+      await openTabs(1);
+      held = 0;
+      await openTabs(1);
+      assert.ok(held > 1);
+      await tell(job, 2);
+      await hears(tabs[1], 2);
+    });
+
+    const away = { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '20' },
+      body: JSON.stringify({ code: 'overloaded', status: 503, detail: 'busy' }) };
+    inTabs('while the leader waits to try again, no tab says that it checks', noSocket, async () => {
+      await openTabs(2);
+      proxy.rule = ({ url }) => (url.includes('/api/') ? away : undefined);
+      proxy.cut();
+      const over = () => window.stream.error?.code === 'overloaded';
+      for (const tab of tabs) await until(tab, over);
+      for (const tab of tabs) {
+        await tab.evaluate(() => dispatchEvent(new Event('offline')));
+        const states = await tab.evaluate(() => window.states);
+        assert.deepEqual([...new Set(states.slice(states.lastIndexOf('live') + 1))], ['reconnecting']);
+      }
+    });
 
     inTabs('the end of the job ends all of them', noSocket, async () => {
       await openTabs(2);

@@ -1075,6 +1075,7 @@ static void lists_of_types_are_read(void **state)
 		"task_update command",
 		"connected",
 	};
+	struct buf every = { 0 };
 	unsigned types;
 
 	(void)state;
@@ -1084,7 +1085,14 @@ static void lists_of_types_are_read(void **state)
 	assert_int_equal(types, TYPE_BIT(EVENT_COMMAND) | TYPE_BIT(EVENT_PRESENCE));
 	assert_true(type_filter_parse(SLICE("task_update,job_update,deliverable,command,presence"),
 	                              &types));
+	assert_int_equal(types, TYPE_BIT(EVENT_TASK_UPDATE) | TYPE_BIT(EVENT_JOB_UPDATE) |
+	                            TYPE_BIT(EVENT_DELIVERABLE) | TYPE_BIT(EVENT_COMMAND) |
+	                            TYPE_BIT(EVENT_PRESENCE));
+	for (int t = 0; t < EVENT_TYPE_COUNT; t++)
+		buf_format(&every, "%s%s", t ? "," : "", event_type_text((enum event_type)t));
+	assert_true(type_filter_parse(buf_as_slice(&every), &types));
 	assert_int_equal(types, TYPE_BITS_ALL);
+	buf_finish(&every);
 	for (size_t i = 0; i < COUNT(bad); i++)
 		if (type_filter_parse(slice_of(bad[i]), &types))
 			fail_msg("taken: %s", bad[i]);

@@ -7,6 +7,7 @@ export class Connection extends AbortController {
   heartbeatMs; // how often it is to be heard from, if that differs from the stream's heartbeat
   failure; // the error of a connection that gets no answer
   leaderTransport; // the transport of the tab that this one shares a connection with
+  isBrief = false; // its polls do not wait at the server, because others keep the connections
   ping; recount; // what can be sent over it, if anything can
   pause; // the timer of a poll between two requests
   #timer;

@@ -20,7 +20,10 @@ import { runWebSocket } from './websocket.js';
 
 const ANSWER_MS = 1500; // a connection without an answer gets a probe beside it
 const SETTLE_MS = 5000; // without a message then it is lost; if it holds longer, it has worked
+const BUSY_MAX = 4; // requests that stay open, of six; further streams ask now and then
 const TRANSPORTS = { ws: runWebSocket, sse: runSse, poll: runPoll };
+
+const busy = new Set(); // connections of this page that keep an HTTP/1.1 connection open
 
 export class Connector {
   status; // of the job
@@ -119,9 +122,21 @@ export class Connector {
 
   #open(rung) {
     const connection = new Connection(rung, this.job.cursor);
-    const run = TRANSPORTS[this.ladder.transportOf(rung)];
+    const transport = this.ladder.transportOf(rung);
+    if (isHttp1 && transport !== 'ws') {
+      connection.isBrief = busy.size >= BUSY_MAX && !busy.has(this.connection);
+      if (!connection.isBrief) busy.add(connection);
+      connection.signal.addEventListener('abort', () => busy.delete(connection));
+    }
+    const run = TRANSPORTS[connection.isBrief ? 'poll' : transport];
     run(this, connection).catch((err) => this.#lost(connection, err));
     return connection;
+  }
+
+  /* One of the connections that stay open may have become free for a stream that polls without
+   * waiting. */
+  tryToStay({ rung }) {
+    if (busy.size < BUSY_MAX) this.#probe ||= this.#open(rung);
   }
 
   /* Over HTTP/1.1 a hidden page has no connection, so that it leaves the few that a browser
@@ -258,7 +273,16 @@ export class Connector {
     if (state === 'failed') this.restart();
     else if (state === 'idle') this.start();
     else if (this.#timer || (stale && this.connection?.upAt)) this.connect();
-    else this.liveness.check(this.connection);
+    else {
+      this.liveness.check(this.connection);
+      this.#hastenHeartbeat();
+    }
+  }
+
+  /* A connection that was opened while nobody saw the page has a slower heartbeat. */
+  #hastenHeartbeat() {
+    const { heartbeat } = this.streamParameters();
+    if (heartbeat * 1000 < this.liveness.heartbeatMs) this.recount();
   }
 
   // Requests --------------------------------------------------------------------------------------

@@ -5,17 +5,21 @@
 import { CONNECTED, COUNT_MS, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
 
 const TABS_MAX = 32; // the server takes no more
+const MISSED_MAX = 2; // a tab that did not answer more heartbeats than these is gone
 
 export class LeaderStream {
-  tabs = new Map(); // tab -> when it was last heard from
+  tabs = new Map(); // tab -> how many heartbeats it has not answered
   #count = 1; #countSent; // how many tabs there are, and how many the server was told
   #timer; // until the server is told
   #sentAt = 0; // when anything was last sent to the tabs
   #mirrorQueued; #interval;
   #heartbeatMs = 30000;
+  #onUnused;
 
-  constructor(jobId, cursor, open, send) {
+  /* onUnused() is called when no tab wants the job any more. */
+  constructor(jobId, cursor, { open, send, onUnused }) {
     this.jobId = jobId;
+    this.#onUnused = onUnused;
     this.send = (message) => {
       this.#sentAt = Date.now();
       send(message);
@@ -69,15 +73,19 @@ export class LeaderStream {
   }
 
   add(tab) {
-    this.tabs.set(tab, Date.now());
+    this.tabs.set(tab, 0);
     this.#recount();
   }
 
   remove(tab) {
     this.tabs.delete(tab);
-    if (this.tabs.size) this.#recount();
-    else this.close();
-    return !this.tabs.size;
+    this.#settle();
+  }
+
+  #settle() {
+    if (this.tabs.size) return this.#recount();
+    this.close();
+    return this.#onUnused();
   }
 
   close() {
@@ -88,10 +96,11 @@ export class LeaderStream {
 
   /* A tab that crashed or is frozen does not send that it leaves. */
   #prune() {
-    for (const [tab, at] of this.tabs) {
-      if (Date.now() - at > this.#heartbeatMs * 2.5) this.tabs.delete(tab);
+    for (const [tab, missed] of this.tabs) {
+      if (missed < MISSED_MAX) this.tabs.set(tab, missed + 1);
+      else this.tabs.delete(tab);
     }
-    this.#recount();
+    this.#settle();
   }
 
   #recount() {

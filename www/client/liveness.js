@@ -6,6 +6,7 @@
 import { ANOTHER_RUNG, silentError } from './errors.js';
 
 export const CHECK_MS = 4000; // how long a check may take
+const CONNECTED = /^(live|polling)$/;
 const LATE = 1.2, LOST = 2.5; // heartbeats
 
 export class Liveness {
@@ -51,7 +52,7 @@ export class Liveness {
     if (!connection?.upAt || connection.largeUntil || connection.checking) return;
     connection.checking = true;
     connection.abortAfter(CHECK_MS, silentError());
-    this.#connector.setState('checking');
+    if (CONNECTED.test(this.#connector.stream.state)) this.#connector.setState('checking');
     try {
       if (connection.ping) return connection.ping();
       const page = await (await this.#connector.requestUpdates(connection)).json();

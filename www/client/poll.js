@@ -9,8 +9,9 @@ const WAIT_S = 20, VISIBLE_WAIT_S = 10; // how long the server may keep a reques
 const PAUSE_MS = 200;
 
 export async function runPoll(connector, connection) {
+  const isBrief = visibilityUnknown || connection.isBrief;
   for (;;) {
-    const wait = connection.upAt && !visibilityUnknown
+    const wait = connection.upAt && !isBrief
       && (byVisibility(VISIBLE_WAIT_S, WAIT_S) || WAIT_S);
     const began = Date.now();
     if (wait) {
@@ -26,10 +27,11 @@ export async function runPoll(connector, connection) {
     if (connection.signal.aborted) return;
     const isBehind = page.head > connector.job.seq && page.status !== 'deleted';
     if (page.terminal && !isBehind) return connector.end(page.status);
-    const early = (visibilityUnknown || (wait && Date.now() - began < 1000)) && !events.length;
+    const early = (isBrief || (wait && Date.now() - began < 1000)) && !events.length;
     await new Promise((resolve) => {
       connection.pause = setTimeout(resolve, early ? page.pollIntervalMs : PAUSE_MS);
     });
+    if (connection.isBrief) connector.tryToStay(connection);
   }
 }
 
@@ -42,6 +44,6 @@ async function requestPage(connector, connection, query) {
     text += decoder.decode(bytes, { stream: true });
   });
   const page = JSON.parse(text);
-  if (!page.status) throw proxyAnswerError();
+  if (!page.epoch) throw proxyAnswerError();
   return page;
 }

@@ -12,6 +12,7 @@ export class SharedWebSocket {
   sockets = new Map(); // job -> the virtual socket of its stream
   #pinged = new Set(); // sockets that wait for a pong
   #largeUntil = 0; // a large message is on its way, and has to be complete at this time
+  #announcement; // the message that announced it
   #unsubscribing = new Map(); // job -> how many unsubscribes the server has not confirmed
   #writes = new Map(); // key -> a write that waits for its answer
   #heardAt = Date.now();
@@ -81,7 +82,10 @@ export class SharedWebSocket {
   }
 
   #opened(socket) {
-    queueMicrotask(() => socket.onopen?.()); // it may have no onmessage yet
+    queueMicrotask(() => { // it may have no onmessage yet
+      socket.onopen?.();
+      if (Date.now() < this.#largeUntil) this.#deliver([socket], this.#announcement);
+    });
     this.subscribe(socket);
   }
 
@@ -100,6 +104,7 @@ export class SharedWebSocket {
   #receiveForAll(type, message) {
     const alive = this.#largeUntil ? this.sockets.values() : type === 'pong' ? this.#pinged : [];
     this.#largeUntil = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
+    this.#announcement = message;
     if (this.#largeUntil || type === 'restart') {
       return this.#deliver(this.sockets.values(), message);
     }

@@ -4,6 +4,8 @@
  */
 import { CONNECTED, MIRROR_MS, seqOf } from './tab-protocol.js';
 
+const PART_MS = 10000; // a page of which nothing arrives for so long is requested again
+
 export class TabSocket {
   #tabs; #seq; #cursor; #heartbeatMs;
   #open = false; #ready = false; #syncing = false;
@@ -11,6 +13,7 @@ export class TabSocket {
   #pending = [];
   #lastMirror; // what the leader last told of its connection
   #mirrorSentAt = 0; // when that was repeated
+  #timer; // until the next part of a page has to arrive
 
   constructor(tabs, url) {
     const { searchParams: query } = new URL(url);
@@ -27,6 +30,9 @@ export class TabSocket {
     this.#abort.abort();
     this.#tabs.removeSocket(this);
   }
+
+  /* The leading tab tells the server what its stream wants. */
+  recount() {}
 
   /* A stream sends nothing but pings. */
   send() {
@@ -106,6 +112,8 @@ export class TabSocket {
       while (await this.#requestPage());
     } catch (err) {
       return this.break(err.message);
+    } finally {
+      clearTimeout(this.#timer);
     }
     this.#syncing = false;
     this.#ready = true;
@@ -113,9 +121,15 @@ export class TabSocket {
     return undefined;
   }
 
+  #awaitPart() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.break('The line went quiet'), PART_MS);
+  }
+
   /* A part of a page has arrived: the stream is told, so that it does not take the connection
    * for dead. */
   #repeatMirror() {
+    this.#awaitPart();
     const now = Date.now();
     if (now - this.#mirrorSentAt < MIRROR_MS) return;
     this.#mirrorSentAt = now;
@@ -127,6 +141,7 @@ export class TabSocket {
     const { signal } = this.#abort;
     const query = new URLSearchParams({ since: this.#cursor || '' });
     const path = `jobs/${encodeURIComponent(this.jobId)}/updates?${query}`;
+    this.#awaitPart();
     const page = await this.#tabs.ask(path, signal, () => this.#repeatMirror());
     const { jobId, epoch, head, job, reason, events, status, terminal, cursor } = page;
     signal.throwIfAborted();

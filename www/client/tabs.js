@@ -210,13 +210,16 @@ export class Tabs {
   #handleRequest(message) {
     const { type, jobId, from } = message;
     if (type !== 'leave') this.#addRequest(message);
-    else if (this.#streams.get(jobId)?.remove(from)) this.#streams.delete(jobId);
+    else this.#streams.get(jobId)?.remove(from);
   }
 
   #addRequest({ type, jobId, cursor, from }) {
     const known = this.#streams.get(jobId);
-    const leader = known || new LeaderStream(jobId, cursor, this.#ways.open,
-      (message) => this.#broadcast(message));
+    const leader = known || new LeaderStream(jobId, cursor, {
+      open: this.#ways.open,
+      send: (message) => this.#broadcast(message),
+      onUnused: () => this.#streams.delete(jobId),
+    });
     this.#streams.set(jobId, leader);
     leader.add(from);
     if (!known) leader.stream.start();

@@ -15,8 +15,11 @@ export async function runWebSocket(connector, connection) {
   connection.signal.throwIfAborted();
   const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
   connection.ping = () => ws.send('{"type":"ping"}');
-  connection.recount = () =>
-    ws.recount?.({ since: connector.job.cursor, ...connector.streamParameters() });
+  connection.recount = () => {
+    const wishes = { since: connector.job.cursor, ...connector.streamParameters() };
+    if (ws.recount) return ws.recount(wishes);
+    return ws.send(JSON.stringify({ type: 'subscribe', jobId: connector.options.jobId, ...wishes }));
+  };
   const { code, reason } = await new Promise((resolve, reject) => {
     connection.signal.onabort = () => reject(ws.close());
     ws.onopen = () => connector.answered(connection);
