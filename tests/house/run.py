@@ -10,9 +10,9 @@ and with lines that name everything that it touches beside its new files:
     Tested by: SUITE FILE
     Places: N               there are no more than so many
 
-Each is made in a copy of the tree, which is built; then tests/layers.py and its tests must pass. A
-patch that does not apply, or touches anything else, is an error: either it is made again, or the
-tree has lost the place where one row was enough.
+Each is made in a copy of the tree, which is built; then tests/layers.py, tests/words.py and its
+tests must pass. A patch that does not apply, or touches anything else, is an error: either it is
+made again, or the tree has lost the place where one row was enough.
 """
 import argparse
 import re
@@ -128,8 +128,8 @@ def judge(addition):
         copy_tree()
         apply(addition.patch)
         build("joblight")
-        must("it breaks the rules of tests/layers.py", sys.executable, "tests/layers.py", "cc", "nm",
-             "build")
+        must("it breaks a rule of the source", sys.executable, "tests/layers.py", "cc", "nm", "build")
+        must("it has a word that is gone", sys.executable, "tests/words.py")
         for suite, file in addition.tests:
             if SUITES[suite](file) != PASSED:
                 return False, f"{file} fails"
