@@ -1,89 +1,11 @@
-/* Jobs, their tasks, their log: the handlers of /api/jobs. */
+/* Jobs, their tasks, their log: the routes of /api/jobs that read. */
 #include <stdio.h>
 
-#include "joblight/core/decode.h"
 #include "net/loop_private.h"
 #include "http_store.h"
 #include "router.h"
 
 #define LIST_DEFAULT 100
-
-static void set_id(char *out, struct slice id)
-{
-	memcpy(out, id.ptr, id.len);
-	out[id.len] = '\0';
-}
-
-/* Decodes the body into an op on the path's job and hands it to the store. */
-static void write_job(struct conn *c, struct request *r, enum op_kind kind, bool form)
-{
-	struct op *op = op_create(kind);
-	struct problem problem = { 0 };
-	bool ok = http_idempotency_key(r, op, &problem);
-
-	if (ok && kind != OP_JOB_CREATE)
-		set_id(op->job_id, r->params[0]);
-	if (ok && kind != OP_JOB_DELETE)
-		ok = (form ? decode_form : decode_json)(c->loop->limits, buf_as_slice(&r->body), op,
-		                                        &problem);
-	if (ok && kind == OP_TASK_PUT) {
-		set_id(op->task_id, r->params[1]);
-		op->tasks->id = slice_of(op->task_id);
-	}
-	if (ok) {
-		http_submit(c, op);
-	} else {
-		op_free(op);
-		reply_problem(c, &problem, "");
-	}
-	problem_finish(&problem);
-}
-
-void jobs_create(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_JOB_CREATE, false);
-}
-
-void jobs_patch(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_JOB_PATCH, false);
-}
-
-void jobs_delete(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_JOB_DELETE, false);
-}
-
-void tasks_create(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_TASK_CREATE, false);
-}
-
-void tasks_put(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_TASK_PUT, false);
-}
-
-void deliverables_create(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_DELIVERABLE, false);
-}
-
-void commands_create(struct conn *c, struct request *r)
-{
-	write_job(c, r, OP_COMMAND, false);
-}
-
-/* The worker's webhook. */
-void hooks_report(struct conn *c, struct request *r)
-{
-	struct slice type = r->headers[HEADER_CONTENT_TYPE];
-
-	write_job(c, r, OP_TASK_REPORT,
-	          type.len > 12 && strncasecmp(type.ptr, "application/x", 13) == 0);
-}
-
-/* Reads. */
 
 static void answer_text(struct conn *c, struct read_result *result)
 {
@@ -105,7 +27,7 @@ static void read_job(struct conn *c, struct request *r, enum read_kind kind,
 {
 	struct read_query q = { .kind = kind };
 
-	set_id(q.job_id, r->params[0]);
+	id_copy(q.job_id, r->params[0]);
 	http_read(c, &q, answer);
 }
 
@@ -167,7 +89,7 @@ static void answer_list(struct conn *c, struct read_result *result)
 	for (size_t i = 0; i < result->row_count; i++) {
 		const struct read_row *row = &result->rows[i];
 		char id[ID_MAX + 1];
-		set_id(id, (struct slice){ result->text.ptr + row->id_at, row->id_len });
+		id_copy(id, (struct slice){ result->text.ptr + row->id_at, row->id_len });
 		buf_add(&body, result->text.ptr + at, row->end - at);
 		buf_format(&body, ",\"watchers\":%u,\"agents\":", hub_watchers(l->hub, id));
 		attendance_agents(l->attendance, id, &body);
@@ -238,6 +160,6 @@ void activity_page(struct conn *c, struct request *r)
 	}
 	q.limit = (size_t)limit;
 	q.bytes = c->loop->limits->page_bytes;
-	set_id(q.job_id, r->params[0]);
+	id_copy(q.job_id, r->params[0]);
 	http_read(c, &q, answer_text);
 }

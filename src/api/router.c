@@ -2,11 +2,16 @@
 
 #include <strings.h>
 
+#include "write.h"
+
 static const struct route routes[] = {
 #define ROUTE(method, path, access, body, function)                                                \
-	{ METHOD_##method, path, ACCESS_##access, body, function },
+	{ METHOD_##method, path, ACCESS_##access, body, function, OP_KIND_COUNT },
+#define WRITE_ROUTE(method, path, body, operation)                                                 \
+	{ METHOD_##method, path, ACCESS_WRITE, body, write_run, OP_##operation },
 #include "routes.def"
 #undef ROUTE
+#undef WRITE_ROUTE
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))

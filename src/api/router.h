@@ -14,6 +14,7 @@ struct route {
 	enum access access; /* what the connection needs for it */
 	enum body_kind body;
 	void (*handle)(struct conn *c, struct request *r);
+	enum op_kind operation; /* of a WRITE_ROUTE */
 };
 
 /* Finds the route, sets r->route and r->params; otherwise the problem (404, or 405 with *allow
@@ -25,7 +26,9 @@ void router_dispatch(struct conn *c, struct request *r);
 
 #define ROUTE(method, path, access, body, function)                                                \
 	void function(struct conn *c, struct request *r);
+#define WRITE_ROUTE(method, path, body, operation)
 #include "routes.def"
 #undef ROUTE
+#undef WRITE_ROUTE
 
 #endif

@@ -41,3 +41,12 @@ struct job_state *apply_find_open_job(struct engine *e, struct op *op)
 	}
 	return job;
 }
+
+bool apply_finds_task(struct engine *e, struct op *op, struct job_state *job)
+{
+	if (!op->task_id[0] || working_set_find_task(&e->rows, job, slice_of(op->task_id)))
+		return true;
+	return e->rows.failure ? false
+	                       : problem_set(&op->problem, OUTCOME_NOT_FOUND,
+	                                     "the job has no task \"%s\"", op->task_id);
+}

@@ -17,6 +17,8 @@
 
 /* NULL: there is no such job, it has ended, or the store failed. */
 struct job_state *apply_find_open_job(struct engine *e, struct op *op);
+/* False: the op is about a task (op->task_id) that the job does not have, or the store failed. */
+bool apply_finds_task(struct engine *e, struct op *op, struct job_state *job);
 
 /* Replaces the string that *field owns. */
 void apply_set_text(char **field, struct slice text);

@@ -1,7 +1,5 @@
 #include "decode_fields.h"
 
-#include <assert.h>
-
 #define COMMAND_MAX 64
 
 static bool take_command_name(struct decoder *d, const cJSON *value, void *target)
@@ -16,27 +14,16 @@ static bool take_command_name(struct decoder *d, const cJSON *value, void *targe
 	return decode_refuse_value(d, value->string, "must be 1 to 64 of a-z 0-9 _ . -");
 }
 
-static bool take_command_task(struct decoder *d, const cJSON *value, void *target)
-{
-	struct slice id = { 0 };
-
-	if (!decode_id(d, value, &id))
-		return false;
-	assert(id.ptr);
-	memcpy(((struct op *)target)->task_id, id.ptr, id.len + 1);
-	return true;
-}
-
 static bool take_args(struct decoder *d, const cJSON *value, void *target)
 {
-	return decode_raw_object(d, value, d->limits->args_bytes, &((struct op *)target)->args);
+	return decode_raw_object(d, value, d->limits->args_bytes, &((struct op *)target)->payload);
 }
 
 bool decode_command(struct decoder *d, const cJSON *root)
 {
 	static const struct field fields[] = {
 		{ "command", take_command_name },
-		{ "taskId", take_command_task },
+		{ "taskId", decode_op_task },
 		{ "args", take_args },
 		{ 0 },
 	};
@@ -44,7 +31,7 @@ bool decode_command(struct decoder *d, const cJSON *root)
 
 	if (!decode_object(d, root, fields, op))
 		return false;
-	if (!op->args.len)
-		buf_text(&op->args, "{}");
+	if (!op->payload.len)
+		buf_text(&op->payload, "{}");
 	return op->command.len || decode_refuse_value(d, "command", "is missing");
 }

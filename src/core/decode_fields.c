@@ -1,5 +1,6 @@
 #include "decode_fields.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "joblight/core/json.h"
@@ -110,6 +111,17 @@ bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t max, stru
 	snprintf(message, sizeof(message), "must be at most %llu bytes, is %zu",
 	         (unsigned long long)max, out->len);
 	return decode_refuse_value(d, value->string, message);
+}
+
+bool decode_op_task(struct decoder *d, const cJSON *value, void *target)
+{
+	struct slice id = { 0 };
+
+	if (!decode_id(d, value, &id))
+		return false;
+	assert(id.ptr);
+	memcpy(((struct op *)target)->task_id, id.ptr, id.len + 1);
+	return true;
 }
 
 bool decode_op_title(struct decoder *d, const cJSON *value, void *target)

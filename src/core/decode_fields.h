@@ -50,6 +50,8 @@ bool decode_raw_object(struct decoder *d, const cJSON *value, uint64_t max, stru
 
 /* The title of a job or a deliverable; a function for tables. */
 bool decode_op_title(struct decoder *d, const cJSON *value, void *target);
+/* The id of the task that an operation is about; a function for tables. */
+bool decode_op_task(struct decoder *d, const cJSON *value, void *target);
 
 /* The tasks that a new job comes with. */
 bool decode_job_tasks(struct decoder *d, const cJSON *array);

@@ -32,11 +32,55 @@ size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
 	return put_ws_header(out, WS_FIN | WS_TEXT, payload);
 }
 
-static void add_name(struct buf *out, enum event_type type)
+/* What a frame is made for; an ephemeral message has no epoch, and gets no id. */
+struct subject {
+	const char *epoch;
+	uint64_t seq;
+	enum event_type type;
+	size_t json_len;
+};
+
+static void add_sse(struct buf *out, const struct subject *s)
+{
+	if (s->epoch) {
+		buf_text(out, "id: ");
+		cursor_add(out, s->epoch, s->seq);
+	}
+	buf_text(out, s->epoch ? "\ndata: " : "data: ");
+}
+
+static void add_named(struct buf *out, const struct subject *s)
 {
 	buf_text(out, "event: ");
-	buf_text(out, event_type_text(type));
+	buf_text(out, event_type_text(s->type));
 	buf_char(out, '\n');
+	add_sse(out, s);
+}
+
+static void add_ws(struct buf *out, const struct subject *s)
+{
+	char header[FRAME_PREFIX_MAX];
+
+	buf_add(out, header, frame_ws_header(header, s->json_len));
+}
+
+static const struct {
+	void (*add)(struct buf *out, const struct subject *s);
+	struct slice suffix, line;
+	bool fragmented;
+} framings[FRAMING_COUNT] = {
+#define FRAMING(name, add, suffix, line, fragmented)                                               \
+	[FRAME_##name] = {                                                                         \
+		add, { suffix, sizeof(suffix) - 1 }, { line, sizeof(line) - 1 }, fragmented        \
+	},
+#include "joblight/core/framings.def"
+#undef FRAMING
+};
+
+static void add_start(struct buf *out, enum framing f, const struct subject *s)
+{
+	if (framings[f].add)
+		framings[f].add(out, s);
 }
 
 size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
@@ -44,19 +88,23 @@ size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoc
 {
 	struct buf b = { out, 0, FRAME_PREFIX_MAX };
 
-	if (f == FRAME_WS)
-		return frame_ws_header(out, json_len);
-	if (f == FRAME_NAMED)
-		add_name(&b, type);
-	buf_text(&b, "id: ");
-	cursor_add(&b, epoch, seq);
-	buf_text(&b, "\ndata: ");
+	add_start(&b, f, &(struct subject){ epoch, seq, type, json_len });
 	return b.len;
 }
 
 struct slice frame_suffix(enum framing f)
 {
-	return f == FRAME_WS ? SLICE("") : SLICE("\n\n");
+	return framings[f].suffix;
+}
+
+struct slice frame_line(enum framing f)
+{
+	return framings[f].line;
+}
+
+bool frame_is_fragmented(enum framing f)
+{
+	return framings[f].fragmented;
 }
 
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
@@ -81,13 +129,7 @@ void frame_add_ws(struct buf *out, struct slice json)
 
 void frame_add_ephemeral(struct buf *out, enum framing f, enum event_type type, struct slice json)
 {
-	if (f == FRAME_WS) {
-		frame_add_ws(out, json);
-		return;
-	}
-	if (f == FRAME_NAMED)
-		add_name(out, type);
-	buf_text(out, "data: ");
+	add_start(out, f, &(struct subject){ .type = type, .json_len = json.len });
 	buf_slice(out, json);
 	buf_slice(out, frame_suffix(f));
 }

@@ -7,14 +7,15 @@
 
 #define KIND_MAX 15 /* bytes of a kind's name */
 
-#define MESSAGE(kind, name, take, id, job)                                                         \
+#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
 	_Static_assert(sizeof(name) <= KIND_MAX + 1, "KIND_MAX has room for " name);
 #include "joblight/core/messages.def"
 #undef MESSAGE
 
 struct envelope;
 
-#define MESSAGE(kind, name, take, id, job) static bool take(struct envelope *e, struct message *m);
+#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
+	static bool take(struct envelope *e, struct message *m);
 #include "joblight/core/messages.def"
 #undef MESSAGE
 
@@ -23,7 +24,8 @@ static const struct {
 	bool (*take)(struct envelope *e, struct message *m);
 	bool needs_id, needs_job;
 } kinds[MESSAGE_KIND_COUNT] = {
-#define MESSAGE(kind, name, take, id, job) [MESSAGE_##kind] = { name, take, id, job },
+#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
+	[MESSAGE_##kind] = { name, take, id, job },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };

@@ -21,7 +21,7 @@ void op_free(struct op *op)
 		op->document_free(op->document);
 	free(op->tasks);
 	buf_finish(&op->metadata);
-	buf_finish(&op->args);
+	buf_finish(&op->payload);
 	buf_finish(&op->body);
 	problem_finish(&op->problem);
 	free(op);
@@ -63,7 +63,7 @@ void op_fingerprint(const struct op *op, uint8_t out[32])
 	add_text(&b, GIVEN_VALUE, op->url);
 	add_text(&b, GIVEN_VALUE, op->media_type);
 	add_text(&b, GIVEN_VALUE, op->command);
-	add_text(&b, GIVEN_VALUE, buf_as_slice(&op->args));
+	add_text(&b, GIVEN_VALUE, buf_as_slice(&op->payload));
 	add_text(&b, GIVEN_VALUE, slice_of(op->task_id));
 	for (size_t i = 0; i < op->task_count; i++)
 		add_task(&b, &op->tasks[i]);

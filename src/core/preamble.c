@@ -78,12 +78,12 @@ static void add_bytes(struct preamble *o, struct buf *out, size_t part_end, size
 	o->offset += take;
 }
 
-/* Appends the snapshot in data lines. */
-static void add_lines(struct preamble *o, struct buf *out, size_t out_end)
+/* Appends the snapshot in lines. */
+static void add_lines(struct preamble *o, struct slice line, struct buf *out, size_t out_end)
 {
 	while (o->offset < o->message.snapshot.len && out->len < out_end) {
 		if (o->offset == o->line_end) {
-			buf_text(out, "\ndata: ");
+			buf_slice(out, line);
 			o->line_end = frame_line_end(o->message.snapshot, o->message.rows_at,
 			                             o->offset, 0);
 		}
@@ -94,10 +94,11 @@ static void add_lines(struct preamble *o, struct buf *out, size_t out_end)
 static void add_message(struct subscriber *s, struct buf *out, size_t out_end)
 {
 	struct preamble *o = s->preamble;
+	struct slice line = frame_line((enum framing)s->framing);
 
 	while (o->part < PARTS) {
-		if (o->part == PART_SNAPSHOT && s->framing != FRAME_WS)
-			add_lines(o, out, out_end);
+		if (o->part == PART_SNAPSHOT && line.len)
+			add_lines(o, line, out, out_end);
 		else
 			add_bytes(o, out, o->parts[o->part].len, out_end);
 		if (o->offset < o->parts[o->part].len)
@@ -153,7 +154,7 @@ struct piece preamble_next(struct subscriber *s, struct buf *out, size_t max)
 
 	add_message(s, out, at + max);
 	o->begun = o->begun || in_message;
-	if (in_message && s->framing == FRAME_WS)
+	if (in_message && frame_is_fragmented((enum framing)s->framing))
 		from = wrap_fragment(out, at, first, o->part == PARTS);
 	uint64_t events = o->part == PARTS ? add_events(s, out, at, at + max) : 0;
 	if (s->chunked && out->len > at)

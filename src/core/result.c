@@ -63,3 +63,10 @@ void result_report(struct op *op, const struct job_state *job)
 	cursor_add(&op->body, job->row.epoch, job->row.seq);
 	buf_text(&op->body, "\"}\n");
 }
+
+void result_event(struct op *op, const struct job_state *job)
+{
+	result_position(op, job, job->row.seq, job->row.seq);
+	result_report(op, job);
+	op->problem.outcome = OUTCOME_CREATED;
+}

@@ -102,6 +102,11 @@ enum job_status subscriber_status(const struct subscriber *s)
 	return s->channel->status;
 }
 
+const char *subscriber_job_id(const struct subscriber *s)
+{
+	return s->channel->job_id;
+}
+
 const char *subscriber_epoch(const struct subscriber *s)
 {
 	return s->channel->epoch;

@@ -69,6 +69,11 @@ void end_encode(struct buf *out, const struct subscription_end *e, bool with_cur
 	buf_char(out, '}');
 }
 
+void restart_encode(struct buf *out)
+{
+	buf_format(out, "{\"type\":\"restart\",\"retryMs\":%u}", reconnect_delay_ms());
+}
+
 void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
                       const struct subscriber *filtered)
 {

@@ -14,6 +14,8 @@ void end_encode(struct buf *out, const struct subscription_end *e, bool with_cur
 /* Milliseconds after which a client is told to come back, each another, so that they do not come
  * all at once. */
 unsigned reconnect_delay_ms(void);
+/* The server stops: the client is told the delay. */
+void restart_encode(struct buf *out);
 /*
  * `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its
  * event). `filtered` NULL: without a cursor.

@@ -1,55 +1,29 @@
 #include "sse.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "joblight/base/xalloc.h"
-#include "net/capacity.h"
-#include "net/connection_flow.h"
 #include "net/loop_private.h"
-#include "net/transport.h"
 #include "first_message.h"
-#include "wishes.h"
+#include "http_stream.h"
 
 struct stream {
-	struct subscriber subscriber; /* first */
-	struct conn *conn;
-	bool named, head;
+	struct http_stream http; /* first */
+	bool named;
 };
-
-static struct stream *stream_of(struct subscriber *s)
-{
-	return (struct stream *)s;
-}
 
 static void add_retry(struct buf *out)
 {
 	buf_format(out, "retry: %u\n\n", reconnect_delay_ms());
 }
 
-static void add_event_line(const struct stream *s, struct buf *out, const char *type)
+static bool is_named(const struct http_stream *s)
 {
-	if (s->named)
+	return ((const struct stream *)s)->named;
+}
+
+static void add_event_line(const struct http_stream *s, struct buf *out, const char *type)
+{
+	if (is_named(s))
 		buf_format(out, "event: %s\n", type);
-}
-
-/* HTTP/1.0 knows no chunks: there the stream ends with the connection. */
-static void add_response_head(struct buf *out, bool chunked)
-{
-	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
-	buf_text(out, "Content-Type: " EVENT_STREAM "\r\n" EVENT_STREAM_HEADERS);
-	buf_text(out, chunked ? "Transfer-Encoding: chunked\r\n" : "");
-	buf_text(out, "Connection: close\r\n\r\n");
-}
-
-/* HEAD: the headers, then over. */
-static void answer_head(struct conn *c)
-{
-	struct buf head = { 0 };
-
-	c->close_after = true;
-	add_response_head(&head, !c->request->http_1_0);
-	reply_head_only(c, &head);
 }
 
 /* Refused for load, an EventSource gets an event, because after a 503 it would never come back. */
@@ -74,204 +48,62 @@ static void refuse_problem(struct conn *c, const struct problem *p)
 		reply_problem(c, p, "");
 }
 
-static void refuse(struct conn *c, const struct subscription_start *o)
-{
-	struct problem p = { .outcome = o->outcome };
-
-	snprintf(p.detail, sizeof(p.detail), "%s", o->detail ? o->detail : "");
-	if (outcome_is_error(o->outcome))
-		refuse_problem(c, &p);
-	else
-		reply_empty(c, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
-}
-
 /* The id stands last: a message that is cut leaves the reader at its old position. */
-static void begin(struct stream *s, const struct subscription_start *o)
+static void add_first(const struct http_stream *s, const struct subscription_start *o,
+                      struct first_message *m)
 {
-	struct conn *c = s->conn;
-	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
-
-	if (!o->again) {
-		conn_become_stream(c);
-		add_response_head(&m.raw, s->subscriber.chunked);
-		add_retry(&m.head);
-	}
-	add_event_line(s, &m.head, o->again ? "reset" : "connected");
-	buf_text(&m.head, "data: ");
-	first_message_encode(&m.head, c->loop, o);
-	buf_text(&m.tail, o->snapshot.len ? "}\nid: " : "\nid: ");
-	cursor_add(&m.tail, o->epoch, o->start);
-	buf_text(&m.tail, "\n\n");
-	conn_widen(c, o->snapshot.len);
-	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
-}
-
-/* The read was under way when the server was told to stop: a stream that began now would get no
- * goodbye. */
-static void refuse_stopping(struct conn *c)
-{
-	struct problem p = { 0 };
-
-	capacity_takes_stream(c, &p);
-	refuse_problem(c, &p);
-	problem_finish(&p);
-}
-
-static void stream_opened(struct subscriber *subscriber, const struct subscription_start *o)
-{
-	struct stream *s = stream_of(subscriber);
-	struct conn *c = s->conn;
-
-	if (outcome_is_error(o->outcome) || (o->finished && !o->again) || s->head) {
-		hub_detach(c->loop->hub, subscriber);
-		if (s->head && !outcome_is_error(o->outcome) && !o->finished)
-			answer_head(c);
-		else
-			refuse(c, o);
-		return;
-	}
-	if (c->loop->stopping) {
-		hub_detach(c->loop->hub, subscriber);
-		refuse_stopping(c);
-		return;
-	}
-	begin(s, o);
-}
-
-static enum sink stream_write(struct subscriber *s, const char *bytes, size_t len)
-{
-	return conn_write(stream_of(s)->conn, bytes, len);
-}
-
-/* One write: a chunk where the stream is chunked, and the last one when it ends here. */
-static enum sink write_bytes(struct stream *s, struct buf *out, size_t at, bool last)
-{
-	if (s->subscriber.chunked) {
-		at = wrap_chunk(out, at);
-		buf_text(out, last ? LAST_CHUNK : "");
-	}
-	enum sink sink = conn_write(s->conn, out->ptr + at, out->len - at);
-	buf_finish(out);
-	return sink;
+	if (!o->again)
+		add_retry(&m->head);
+	add_event_line(s, &m->head, o->again ? "reset" : "connected");
+	buf_text(&m->head, "data: ");
+	first_message_encode(&m->head, s->conn->loop, o);
+	buf_text(&m->tail, o->snapshot.len ? "}\nid: " : "\nid: ");
+	cursor_add(&m->tail, o->epoch, o->start);
+	buf_text(&m->tail, "\n\n");
 }
 
 /*
  * A filtering reader has passed over events that had an id, and it never saw them: what it gets
  * instead carries the position, or it would come back below it forever.
  */
-static enum sink write_message(struct stream *s, const char *event, struct buf *json,
-                               const char *epoch, uint64_t seq, bool last)
+static void end_message(const struct http_stream *s, const char *epoch, uint64_t seq,
+                        struct buf *out)
 {
-	struct buf out = { 0 };
-	size_t at = wrap_begin(&out, 0);
-
-	if (event)
-		buf_format(&out, "event: %s\n", event);
-	buf_text(&out, "data: ");
-	buf_slice(&out, buf_as_slice(json));
 	if (subscriber_filters(&s->subscriber)) {
-		buf_text(&out, "\nid: ");
-		cursor_add(&out, epoch, seq);
+		buf_text(out, "\nid: ");
+		cursor_add(out, epoch, seq);
 	}
-	buf_text(&out, "\n\n");
-	buf_finish(json);
-	return write_bytes(s, &out, at, last);
+	buf_text(out, "\n\n");
 }
 
-static void stream_ended(struct subscriber *subscriber, const struct subscription_end *e)
+static void add_end(const struct http_stream *s, const struct subscription_end *e, struct buf *out)
 {
-	struct stream *s = stream_of(subscriber);
-	struct buf json = { 0 };
-
-	end_encode(&json, e, false);
-	write_message(s, s->named ? "end" : NULL, &json, e->epoch, e->seq, true);
-	conn_close(s->conn);
+	add_event_line(s, out, "end");
+	buf_text(out, "data: ");
+	end_encode(out, e, false);
+	end_message(s, e->epoch, e->seq, out);
 }
 
-static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
+static void add_heartbeat(const struct http_stream *s, uint64_t head, struct buf *out)
 {
-	struct stream *s = stream_of(subscriber);
-	struct buf json = { 0 };
-
-	heartbeat_encode(&json, NULL, head, NULL);
-	conn_widen(s->conn, 0);
-	if (write_message(s, "heartbeat", &json, subscriber_epoch(subscriber), subscriber->cursor,
-	                  false) == SINK_BLOCKED)
-		hub_block(s->conn->loop->hub, subscriber);
+	buf_text(out, "event: heartbeat\ndata: ");
+	heartbeat_encode(out, NULL, head, NULL);
+	end_message(s, subscriber_epoch(&s->subscriber), s->subscriber.cursor, out);
 }
 
-static void stream_stalled(struct subscriber *s)
+static void add_stop(const struct http_stream *s, struct buf *out)
 {
-	conn_kill(stream_of(s)->conn);
+	(void)s;
+	add_retry(out);
 }
 
-static bool stream_takes(struct subscriber *s)
-{
-	return conn_takes(stream_of(s)->conn);
-}
-
-static const struct subscriber_ops stream_ops = {
-	.opened = stream_opened,
-	.write = stream_write,
-	.ended = stream_ended,
-	.heartbeat = stream_heartbeat,
-	.write_stalled = stream_stalled,
-	.takes = stream_takes,
-};
-
-/*
- * Between two messages only, and then as the end of the stream.  Within one there is nothing to
- * say: the stream is cut, and its reader comes back at its old position.
- */
-static void say_goodbye(struct conn *c)
-{
-	struct stream *s = c->session;
-	struct buf out = { 0 };
-	size_t at;
-
-	if (c->state != CONN_STREAM)
-		return; /* it learns of the stop when it opens */
-	at = wrap_begin(&out, 0);
-	add_retry(&out);
-	if (subscriber_in_message(&s->subscriber))
-		buf_finish(&out);
-	else
-		write_bytes(s, &out, at, true);
-	conn_close(c);
-}
-
-static void detach(struct conn *c)
-{
-	struct stream *s = c->session;
-
-	hub_detach(c->loop->hub, &s->subscriber);
-}
-
-static void free_session(struct conn *c)
-{
-	free(c->session);
-}
-
-static void writable(struct conn *c)
-{
-	struct stream *s = c->session;
-
-	hub_writable(c->loop->hub, &s->subscriber);
-}
-
-static bool is_blocked(const struct conn *c)
-{
-	const struct stream *s = c->session;
-
-	return s->subscriber.blocked;
-}
-
-static const struct transport sse = {
-	.detach = detach,
-	.free = free_session,
-	.stop = say_goodbye,
-	.writable = writable,
-	.blocked = is_blocked,
+static const struct http_stream_format sse = {
+	.headers = "Content-Type: " EVENT_STREAM "\r\n" EVENT_STREAM_HEADERS,
+	.refuse = refuse_problem,
+	.add_first = add_first,
+	.add_heartbeat = add_heartbeat,
+	.add_end = add_end,
+	.add_stop = add_stop,
 };
 
 /* The header wins: on a native reconnect the URL still carries the old query. */
@@ -287,24 +119,10 @@ static struct position find_position(const struct request *r)
 void stream_open(struct conn *c, struct request *r)
 {
 	struct stream *s = xcalloc(1, sizeof(*s));
+	struct attach a = { .position = find_position(r) };
 	struct slice named;
-	struct problem problem = { 0 };
-	char job_id[ID_MAX + 1] = "";
-	struct attach a = { .job_id = job_id, .position = find_position(r) };
 
-	s->conn = c;
-	s->head = r->head;
 	s->named = request_arg(r, "named", &named) && slice_is(named, "1");
-	if (!wishes_read(r, &a, &problem) || !capacity_takes_stream(c, &problem)) {
-		free(s);
-		refuse_problem(c, &problem);
-		return;
-	}
 	a.framing = s->named ? FRAME_NAMED : FRAME_SSE;
-	a.chunked = !r->http_1_0;
-	memcpy(job_id, r->params[0].ptr, r->params[0].len);
-	conn_expect_stream(c);
-	c->transport = &sse;
-	c->session = s;
-	hub_attach(c->loop->hub, &s->subscriber, &stream_ops, &a);
+	http_stream_open(c, r, &s->http, &sse, &a);
 }

@@ -117,7 +117,7 @@ static void say_restart(struct ws *w)
 	if (w->close_code != CLOSE_RESTART || w->open || w->told_restart)
 		return;
 	w->told_restart = true;
-	buf_format(&json, "{\"type\":\"restart\",\"retryMs\":%u}", reconnect_delay_ms());
+	restart_encode(&json);
 	ws_say(w, &json);
 	ws_write_out(w);
 }

@@ -173,9 +173,9 @@ static const struct row {
 	enum refusal refusal;
 	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
 } rows[MESSAGE_KIND_COUNT] = {
-#define MESSAGE(kind, access, refusal, function)                                                   \
+#define MESSAGE(kind, name, take, id, job, access, refusal, function)                              \
 	[MESSAGE_##kind] = { ACCESS_##access, refusal, function },
-#include "messages.def"
+#include "joblight/core/messages.def"
 #undef MESSAGE
 };
 

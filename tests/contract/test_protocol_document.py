@@ -44,7 +44,7 @@ def differences(what, there, told):
 
 
 def compare_routes(document):
-    there = set(re.findall(r'^ROUTE\((\w+), "([^"]+)"', source("routes.def"), re.M))
+    there = set(re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "([^"]+)"', source("routes.def"), re.M))
     told = {tuple(name.split(" ")) for title in document.headings()
             for name in re.findall(rf"`((?:{METHODS}) /[^`]*)`", title)}
     named = {tuple(name.split(" ")) for name in re.findall(rf"`((?:{METHODS}) /[^`? ]*)`", document.text)}
@@ -212,8 +212,8 @@ class Traffic(list):
 
     def message(self, json, kind=None):
         kind = kind or json["type"]
-        logged = kind in ("task_update", "job_update", "deliverable", "command", "presence")
-        return self.add("events" if logged else f"message-{kind}", json)
+        is_event = anchor_of(f"Event {kind}") in DOCUMENT.sections
+        return self.add("events" if is_event else f"message-{kind}", json)
 
     def socket(self, ws, until_type, within=10):
         """Takes the messages of a WebSocket up to one of this type."""

@@ -10,29 +10,18 @@ the test must fail by an assertion, and without the mistake it must pass. A mist
 sees, a patch that does not apply and any other end are errors.
 """
 import argparse
-import os
 import re
-import subprocess
 import sys
 import time
-import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-TREE = ROOT / "build" / "mutants"
-KEPT = ("build", "node_modules", "__pycache__")     # folders of the copy that are its own
-LONGEST_S = 300                                     # of one build or test
-PASSED, KILLED = "passed", "killed"
+sys.path.insert(0, str(HERE.parent))
 
-# The copy has a program of its own, and its tests no settings but the machine's slowness.
-ENVIRONMENT = {name: value for name, value in os.environ.items()
-               if not name.startswith("JOBLIGHT_") or name == "JOBLIGHT_TEST_SCALE"}
+from patched_tree import FAILED, PASSED, SUITES, Trouble, apply, copy_tree  # noqa: E402
 
-
-class Trouble(Exception):
-    """Neither passed nor failed by an assertion."""
+KILLED = "killed"
 
 
 @dataclass
@@ -43,111 +32,6 @@ class Mutant:
     file: str
     test: str
 
-
-def run(*words, folder=TREE, **environment):
-    """(exit status, all that it said)"""
-    try:
-        done = subprocess.run(words, cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
-                              errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=LONGEST_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise Trouble(f"{words[0]} took longer than {LONGEST_S} s") from None
-    return done.returncode, done.stdout
-
-
-def must(what, *words, **how):
-    status, said = run(*words, **how)
-    if status:
-        raise Trouble(f"{what}\n{said}")
-    return said
-
-
-# -- the copy of the tree --------------------------------------------------------------------------
-
-def copy_tree():
-    """Makes the copy equal to the tree; what is equal keeps its time, and is not built again."""
-    listed = must("git cannot list the files", "git", "ls-files", "-coz", "--exclude-standard",
-                  folder=ROOT)
-    names = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
-    for name in names:
-        bytes_, copy = (ROOT / name).read_bytes(), TREE / name
-        if copy.is_file() and copy.read_bytes() == bytes_:
-            continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(bytes_)
-        copy.chmod((ROOT / name).stat().st_mode)
-    for folder, folders, files in os.walk(TREE):
-        folders[:] = [name for name in folders if name not in KEPT]
-        for file in (Path(folder) / name for name in files):
-            if str(file.relative_to(TREE)) not in names and not file.is_symlink():
-                file.unlink()
-    for packages in ("tests/browser/node_modules", "script/esbuild/node_modules"):
-        if not (TREE / packages).is_symlink():
-            (TREE / packages).symlink_to(ROOT / packages)
-
-
-def apply(mutant):
-    """As if the copy were no part of a repository."""
-    must("its patch does not apply any more: make it again", "git", "apply", str(mutant.patch),
-         GIT_CEILING_DIRECTORIES=str(TREE.parent))
-
-
-def build(target):
-    if not (TREE / "build/build.ninja").is_file():
-        must("it cannot be configured", "cmake", "--preset", "ci")
-    must("it does not compile", "cmake", "--build", "build", "-j", "2", "--target", target)
-
-
-# -- one test --------------------------------------------------------------------------------------
-
-def run_unit(file, test):
-    program = Path(file).stem
-    build(program)
-    status, said = run(f"build/tests/{program}", JOBLIGHT_TEST_ONLY=test)
-    if status == 0 and f"[       OK ] {test}" in said:
-        return PASSED
-    if status > 0 and f"[  FAILED  ] {test}" in said and "exception" not in said:
-        return KILLED
-    raise Trouble(f"exit status {status}\n{said}")
-
-
-def is_assertion(message):
-    return re.match(r"AssertionError|assert ", message) is not None
-
-
-def run_pytest(file, test):
-    build("joblight")
-    report = TREE / "build/report.xml"
-    report.unlink(missing_ok=True)
-    status, said = run(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short", "-p",
-                       "no:cacheprovider", f"--junitxml={report}", f"{file}::{test}")
-    if status > 1 or not report.is_file():
-        raise Trouble(f"exit status {status}\n{said}")
-    cases = xml.parse(report).getroot()
-    failures = [failure.get("message", "") for failure in cases.iter("failure")]
-    if status == 0 and not failures:
-        return PASSED
-    if failures and all(map(is_assertion, failures)) and not list(cases.iter("error")):
-        return KILLED
-    raise Trouble(said)
-
-
-def run_node(file, test):
-    build("joblight")
-    name = re.escape(test)
-    status, said = run("node", "--test", "--test-reporter=tap", f"--test-name-pattern=^{name}$",
-                       Path(file).name, folder=TREE / "tests/browser")
-    if status == 0 and re.search(rf"^\s*ok \d+ - {name}$", said, re.M):
-        return PASSED
-    if status and re.search(rf"^\s*not ok \d+ - {name}$", said, re.M) and "ERR_ASSERTION" in said:
-        return KILLED
-    raise Trouble(f"exit status {status}\n{said}")
-
-
-SUITES = {"unit": run_unit, "contract": run_pytest, "faults": run_pytest, "browser": run_node}
-
-
-# -- all of them -----------------------------------------------------------------------------------
 
 def read(patch):
     line = re.search(r"^Killed by: (\w+) (\S+?)::(.+)$", patch.read_text(), re.M)
@@ -163,8 +47,8 @@ def judge(mutant):
         copy_tree()
         if test(mutant.file, mutant.test) != PASSED:
             return "error: its test fails without it"
-        apply(mutant)
-        return KILLED if test(mutant.file, mutant.test) == KILLED else "SURVIVED"
+        apply(mutant.patch)
+        return KILLED if test(mutant.file, mutant.test) == FAILED else "SURVIVED"
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return f"error: {str(trouble).splitlines()[0]}"

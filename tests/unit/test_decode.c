@@ -551,10 +551,10 @@ static void a_command_has_these_fields(void **state)
 	(void)state;
 	assert_true(is(op->command, "cancel"));
 	assert_string_equal(op->task_id, "t3");
-	assert_true(is(buf_as_slice(&op->args), "{\"why\":[1]}"));
+	assert_true(is(buf_as_slice(&op->payload), "{\"why\":[1]}"));
 	op_free(op);
 	op = taken(OP_COMMAND, "{\"command\":\"a-b_c.9\"}");
-	assert_true(is(buf_as_slice(&op->args), "{}"));
+	assert_true(is(buf_as_slice(&op->payload), "{}"));
 	op_free(op);
 	bad_field(OP_COMMAND, "{}", "command");
 	bad_field(OP_COMMAND, "{\"command\":\"\"}", "command");

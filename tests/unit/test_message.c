@@ -183,7 +183,7 @@ static void a_command_is_a_word_to_the_workers(void **state)
 	(void)state;
 	assert_int_equal(m.op->kind, OP_COMMAND);
 	assert_true(slice_is(m.op->command, "cancel"));
-	assert_true(slice_is(buf_as_slice(&m.op->args), "{\"a\":1.50}"));
+	assert_true(slice_is(buf_as_slice(&m.op->payload), "{\"a\":1.50}"));
 	op_free(m.op);
 	refused("{\"type\":\"command\",\"id\":\"c\",\"jobId\":\"j\"}", OUTCOME_INVALID_FIELD,
 	        "command");

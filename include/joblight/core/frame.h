@@ -1,23 +1,28 @@
 /*
- * The frames of one event on the wire.  A frame is prefix + JSON + suffix; the bytes of the JSON
- * are the same in all framings.
- *
- *   FRAME_SSE    id: <cursor>\n data: <json>\n \n                (WHATWG HTML, server-sent events)
- *   FRAME_NAMED  event: <type>\n before that                    (?named=1)
- *   FRAME_WS     an unfragmented text frame from a server       (RFC 6455 section 5.2)
+ * Frames: events and messages on the wire, as the rows of framings.def say; chunks, fragments and
+ * data lines.
  */
 #ifndef JOBLIGHT_CORE_FRAME_H
 #define JOBLIGHT_CORE_FRAME_H
 
 #include "joblight/core/cursor.h"
 
-enum framing { FRAME_SSE, FRAME_NAMED, FRAME_WS, FRAMING_COUNT };
+enum framing {
+#define FRAMING(name, add, suffix, line, fragmented) FRAME_##name,
+#include "joblight/core/framings.def"
+#undef FRAMING
+	FRAMING_COUNT
+};
 
 #define FRAME_PREFIX_MAX (CURSOR_MAX + 48)
 
 size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
                     enum event_type type, size_t json_len);
 struct slice frame_suffix(enum framing f);
+/* What each further line of a snapshot begins with; empty: the snapshot stands in one piece. */
+struct slice frame_line(enum framing f);
+/* Each piece of a long message is a fragment: see wrap_fragment(). */
+bool frame_is_fragmented(enum framing f);
 size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + text */
 
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,

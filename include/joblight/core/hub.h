@@ -220,6 +220,7 @@ enum event_type subscriber_type(const struct subscriber *s, uint64_t seq);
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);
 enum job_status subscriber_status(const struct subscriber *s);
 const char *subscriber_epoch(const struct subscriber *s);
+const char *subscriber_job_id(const struct subscriber *s); /* while it is attached */
 
 struct hub_stats hub_stats(const struct hub *h);
 size_t hub_channels(const struct hub *h);

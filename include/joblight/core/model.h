@@ -54,6 +54,12 @@ const char *task_status_all(void);
 
 /* 1 to 128 characters of [A-Za-z0-9._~-], the first one alphanumeric. */
 bool id_valid(struct slice id);
+/* A valid id, with a NUL after it. */
+static inline void id_copy(char out[ID_MAX + 1], struct slice id)
+{
+	memcpy(out, id.ptr, id.len);
+	out[id.len] = '\0';
+}
 
 /* The rows of events.def: first the logged types, then the ephemeral ones. */
 enum event_type {

@@ -49,7 +49,9 @@ struct op {
 
 	/* of a command */
 	struct slice command;
-	struct buf args; /* minified; empty: {} */
+
+	/* what the event repeats as it is: the args of a command */
+	struct buf payload; /* minified */
 
 	/* of tasks */
 	struct task_change *tasks;

@@ -193,7 +193,7 @@ static struct op *command(struct world *w, const char *id)
 	struct op *op = new_op(OP_COMMAND, id);
 
 	op->command = SLICE("cancel");
-	buf_format(&op->args, "{\"n\":%llu}", (unsigned long long)dice_below(&w->dice, 100));
+	buf_format(&op->payload, "{\"n\":%llu}", (unsigned long long)dice_below(&w->dice, 100));
 	if (dice_chance(&w->dice, 50))
 		snprintf(op->task_id, sizeof(op->task_id), "t%llu",
 		         (unsigned long long)dice_below(&w->dice, 7));

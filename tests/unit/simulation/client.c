@@ -6,7 +6,9 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 
-static const char *const framings[FRAMING_COUNT] = { "sse", "named", "ws" };
+static const char *const framings[] = { "sse", "named", "ws" }; /* those that this client reads */
+
+#define FRAMINGS (sizeof(framings) / sizeof(framings[0]))
 
 #define NAME "client %u (%s%s, %s, hub %u)"
 #define NAMED(c)                                                                                   \
@@ -20,7 +22,7 @@ void client_init(struct client *c, struct world *w, unsigned number)
 	*c = (struct client){ .world = w, .number = number };
 	c->node = &w->nodes[dice_below(d, w->node_count)];
 	world_job_name((unsigned)dice_below(d, w->job_count), c->job_id);
-	c->framing = (enum framing)dice_below(d, FRAMING_COUNT);
+	c->framing = (enum framing)dice_below(d, FRAMINGS);
 	c->polls = dice_chance(d, 25);
 	if (c->polls)
 		c->framing = FRAME_SSE;

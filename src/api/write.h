@@ -1,0 +1,11 @@
+/* The routes that write: their rows in routes.def name the operation. */
+#ifndef JOBLIGHT_API_WRITE_H
+#define JOBLIGHT_API_WRITE_H
+
+#include "net/request.h"
+
+/* Decodes the body into the operation of the route, on the job of the path, and hands it to the
+ * store. */
+void write_run(struct conn *c, struct request *r);
+
+#endif

@@ -1,0 +1,230 @@
+#include "http_stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/capacity.h"
+#include "net/connection_flow.h"
+#include "net/loop_private.h"
+#include "net/transport.h"
+#include "wishes.h"
+
+static struct http_stream *stream_of(struct subscriber *s)
+{
+	return (struct http_stream *)s;
+}
+
+/* HTTP/1.0 knows no chunks: there the stream ends with the connection. */
+static void add_response_head(struct buf *out, const struct http_stream_format *f, bool chunked)
+{
+	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
+	buf_text(out, f->headers);
+	buf_text(out, chunked ? "Transfer-Encoding: chunked\r\n" : "");
+	buf_text(out, "Connection: close\r\n\r\n");
+}
+
+/* HEAD: the headers, then over. */
+static void answer_head(const struct http_stream *s)
+{
+	struct conn *c = s->conn;
+	struct buf head = { 0 };
+
+	c->close_after = true;
+	add_response_head(&head, s->format, !c->request->http_1_0);
+	reply_head_only(c, &head);
+}
+
+static void refuse(const struct http_stream *s, const struct subscription_start *o)
+{
+	struct problem p = { .outcome = o->outcome };
+
+	snprintf(p.detail, sizeof(p.detail), "%s", o->detail ? o->detail : "");
+	if (outcome_is_error(o->outcome))
+		s->format->refuse(s->conn, &p);
+	else
+		reply_empty(s->conn, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
+}
+
+static void begin(struct http_stream *s, const struct subscription_start *o)
+{
+	struct conn *c = s->conn;
+	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+
+	if (!o->again) {
+		conn_become_stream(c);
+		add_response_head(&m.raw, s->format, s->subscriber.chunked);
+	}
+	s->format->add_first(s, o, &m);
+	conn_widen(c, o->snapshot.len);
+	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
+}
+
+/* The read was under way when the server was told to stop: a stream that began now would get no
+ * goodbye. */
+static void refuse_stopping(const struct http_stream *s)
+{
+	struct problem p = { 0 };
+
+	capacity_takes_stream(s->conn, &p);
+	s->format->refuse(s->conn, &p);
+	problem_finish(&p);
+}
+
+static void stream_opened(struct subscriber *subscriber, const struct subscription_start *o)
+{
+	struct http_stream *s = stream_of(subscriber);
+	struct conn *c = s->conn;
+
+	if (outcome_is_error(o->outcome) || (o->finished && !o->again) || s->head) {
+		hub_detach(c->loop->hub, subscriber);
+		if (s->head && !outcome_is_error(o->outcome) && !o->finished)
+			answer_head(s);
+		else
+			refuse(s, o);
+		return;
+	}
+	if (c->loop->stopping) {
+		hub_detach(c->loop->hub, subscriber);
+		refuse_stopping(s);
+		return;
+	}
+	begin(s, o);
+}
+
+static enum sink stream_write(struct subscriber *s, const char *bytes, size_t len)
+{
+	return conn_write(stream_of(s)->conn, bytes, len);
+}
+
+/* One write: a chunk where the stream is chunked, and the last one when it ends here. */
+static enum sink write_bytes(struct http_stream *s, struct buf *out, size_t at, bool last)
+{
+	if (s->subscriber.chunked) {
+		if (out->len > at)
+			at = wrap_chunk(out, at);
+		buf_text(out, last ? LAST_CHUNK : "");
+	}
+	enum sink sink = conn_write(s->conn, out->ptr + at, out->len - at);
+	buf_finish(out);
+	return sink;
+}
+
+static void stream_ended(struct subscriber *subscriber, const struct subscription_end *e)
+{
+	struct http_stream *s = stream_of(subscriber);
+	struct buf out = { 0 };
+	size_t at = wrap_begin(&out, 0);
+
+	s->format->add_end(s, e, &out);
+	write_bytes(s, &out, at, true);
+	conn_close(s->conn);
+}
+
+static void stream_heartbeat(struct subscriber *subscriber, uint64_t head)
+{
+	struct http_stream *s = stream_of(subscriber);
+	struct buf out = { 0 };
+	size_t at = wrap_begin(&out, 0);
+
+	s->format->add_heartbeat(s, head, &out);
+	conn_widen(s->conn, 0);
+	if (write_bytes(s, &out, at, false) == SINK_BLOCKED)
+		hub_block(s->conn->loop->hub, subscriber);
+}
+
+static void stream_stalled(struct subscriber *s)
+{
+	conn_kill(stream_of(s)->conn);
+}
+
+static bool stream_takes(struct subscriber *s)
+{
+	return conn_takes(stream_of(s)->conn);
+}
+
+static const struct subscriber_ops stream_ops = {
+	.opened = stream_opened,
+	.write = stream_write,
+	.ended = stream_ended,
+	.heartbeat = stream_heartbeat,
+	.write_stalled = stream_stalled,
+	.takes = stream_takes,
+};
+
+/*
+ * Between two messages only, and then as the end of the stream.  Within one there is nothing to
+ * say: the stream is cut, and its reader comes back at its old position.
+ */
+static void say_goodbye(struct conn *c)
+{
+	struct http_stream *s = c->session;
+	struct buf out = { 0 };
+	size_t at;
+
+	if (c->state != CONN_STREAM)
+		return; /* it learns of the stop when it opens */
+	at = wrap_begin(&out, 0);
+	s->format->add_stop(s, &out);
+	if (subscriber_in_message(&s->subscriber))
+		buf_finish(&out);
+	else
+		write_bytes(s, &out, at, true);
+	conn_close(c);
+}
+
+static void detach(struct conn *c)
+{
+	struct http_stream *s = c->session;
+
+	hub_detach(c->loop->hub, &s->subscriber);
+}
+
+static void free_session(struct conn *c)
+{
+	free(c->session);
+}
+
+static void writable(struct conn *c)
+{
+	struct http_stream *s = c->session;
+
+	hub_writable(c->loop->hub, &s->subscriber);
+}
+
+static bool is_blocked(const struct conn *c)
+{
+	const struct http_stream *s = c->session;
+
+	return s->subscriber.blocked;
+}
+
+static const struct transport http_stream = {
+	.detach = detach,
+	.free = free_session,
+	.stop = say_goodbye,
+	.writable = writable,
+	.blocked = is_blocked,
+};
+
+void http_stream_open(struct conn *c, const struct request *r, struct http_stream *s,
+                      const struct http_stream_format *format, struct attach *a)
+{
+	struct problem problem = { 0 };
+	char job_id[ID_MAX + 1];
+
+	s->conn = c;
+	s->format = format;
+	s->head = r->head;
+	if (!wishes_read(r, a, &problem) || !capacity_takes_stream(c, &problem)) {
+		free(s);
+		format->refuse(c, &problem);
+		return;
+	}
+	id_copy(job_id, r->params[0]);
+	a->job_id = job_id;
+	a->chunked = !r->http_1_0;
+	conn_expect_stream(c);
+	c->transport = &http_stream;
+	c->session = s;
+	hub_attach(c->loop->hub, &s->subscriber, &stream_ops, a);
+}
