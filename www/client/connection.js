@@ -6,8 +6,7 @@ export class Connection extends AbortController {
   largeUntil = 0; // a large message is on its way, and has to be complete at this time
   heartbeatMs; // how often it is to be heard from, if that differs from the stream's heartbeat
   failure; // the error of a connection that gets no answer
-  leaderTransport; // the transport of the tab that this one shares a connection with
-  isBrief = false; // its polls do not wait at the server, because others keep the connections
+  actualTransport; // the leading tab's, or `poll` where the rung's own would keep a connection open
   ping; recount; // what can be sent over it, if anything can
   pause; // the timer of a poll between two requests
   #timer;

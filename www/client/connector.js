@@ -124,11 +124,11 @@ export class Connector {
     const connection = new Connection(rung, this.job.cursor);
     const transport = this.ladder.transportOf(rung);
     if (isHttp1 && transport !== 'ws') {
-      connection.isBrief = busy.size >= BUSY_MAX && !busy.has(this.connection);
-      if (!connection.isBrief) busy.add(connection);
+      if (busy.size < BUSY_MAX || busy.has(this.connection)) busy.add(connection);
+      else connection.actualTransport = 'poll';
       connection.signal.addEventListener('abort', () => busy.delete(connection));
     }
-    const run = TRANSPORTS[connection.isBrief ? 'poll' : transport];
+    const run = TRANSPORTS[connection.actualTransport || transport];
     run(this, connection).catch((err) => this.#lost(connection, err));
     return connection;
   }
@@ -185,7 +185,7 @@ export class Connector {
       this.ladder.moveTo(connection.rung, failure);
     }
     this.#probe = undefined;
-    this.ladder.stay(connection.rung, connection.leaderTransport);
+    this.ladder.stay(connection.rung, connection.actualTransport);
     this.job.startConnection();
     this.stream.error = undefined;
     this.showConnected(connection);
@@ -193,7 +193,7 @@ export class Connector {
 
   showConnected(connection) {
     connection.checking = false;
-    this.stream.transport = connection.leaderTransport || this.ladder.transportOf(connection.rung);
+    this.stream.transport = connection.actualTransport || this.ladder.transportOf(connection.rung);
     this.setState(this.stream.transport === 'poll' ? 'polling' : 'live');
   }
 

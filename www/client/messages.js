@@ -73,7 +73,7 @@ function followLeader(connector, connection, { state, transport, error, faults, 
   const { stream, ladder, liveness } = connector;
   const toError = (fields) => fields && new JobLightError(fields.code, fields.message, fields);
   if (state === 'failed') throw toError(error);
-  connection.leaderTransport = transport;
+  connection.actualTransport = transport;
   connection.checking = false;
   if (faults) ladder.faults = faults.map(toError);
   if (connection.upAt) liveness.heard(connection);

@@ -9,7 +9,7 @@ const WAIT_S = 20, VISIBLE_WAIT_S = 10; // how long the server may keep a reques
 const PAUSE_MS = 200;
 
 export async function runPoll(connector, connection) {
-  const isBrief = visibilityUnknown || connection.isBrief;
+  const isBrief = visibilityUnknown || connection.actualTransport; // it does not wait at the server
   for (;;) {
     const wait = connection.upAt && !isBrief
       && (byVisibility(VISIBLE_WAIT_S, WAIT_S) || WAIT_S);
@@ -31,7 +31,7 @@ export async function runPoll(connector, connection) {
     await new Promise((resolve) => {
       connection.pause = setTimeout(resolve, early ? page.pollIntervalMs : PAUSE_MS);
     });
-    if (connection.isBrief) connector.tryToStay(connection);
+    if (connection.actualTransport) connector.tryToStay(connection);
   }
 }
 

@@ -16,9 +16,10 @@ export async function runWebSocket(connector, connection) {
   const ws = new Socket(url.href.replace('http', 'ws'), 'joblight.v1');
   connection.ping = () => ws.send('{"type":"ping"}');
   connection.recount = () => {
+    const { jobId } = connector.options;
     const wishes = { since: connector.job.cursor, ...connector.streamParameters() };
     if (ws.recount) return ws.recount(wishes);
-    return ws.send(JSON.stringify({ type: 'subscribe', jobId: connector.options.jobId, ...wishes }));
+    return ws.send(JSON.stringify({ type: 'subscribe', jobId, ...wishes }));
   };
   const { code, reason } = await new Promise((resolve, reject) => {
     connection.signal.onabort = () => reject(ws.close());
