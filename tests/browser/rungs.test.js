@@ -48,9 +48,10 @@ function flap(seen, part, rounds) {
   return eventually(`${rounds} of them were cut`, async () => {
     await tell(1);
     for (const entry of proxy.open(part)) {
-      if (entry.upstream && Date.now() - entry.at > 1000 && /live|polling/.test(seen.stream.state)) {
+      const { upstream } = entry;
+      if (upstream && !upstream.destroyed && Date.now() - entry.at > 1000 && /live|polling/.test(seen.stream.state)) {
         cut.add(entry);
-        entry.upstream.destroy();
+        upstream.destroy();
       }
     }
     return cut.size >= rounds;
@@ -85,7 +86,7 @@ test('three breaks in more than a minute are nothing', async () => {
   for (let i = 1; i <= 4; i++) {
     await reaches(seen, 'live');
     proxy.cut();
-    await reaches(seen, 'reconnecting');
+    await eventually('it is noticed', () => seen.states.filter((state) => state === 'reconnecting').length === i);
     mock.method(Date, 'now', () => now() + 31000 * i);
   }
   await reaches(seen, 'live');
@@ -127,7 +128,7 @@ test('the top that had to be left again is tried again later each time', async (
   mock.method(Date, 'now', () => now() + later);
   const leave = async () => {
     await eventually('it is on top', () => seen.stream.transport === 'ws' && seen.stream.state === 'live');
-    await flap('/api/ws', 3);
+    await flap(seen, '/api/ws', 3);
     await eventually('it goes on below', () => seen.stream.transport === 'sse' && seen.stream.state === 'live');
   };
   await leave();
