@@ -281,8 +281,7 @@ export class Connector {
 
   /* A connection that was opened while nobody saw the page has a slower heartbeat. */
   #hastenHeartbeat() {
-    const { heartbeat } = this.streamParameters();
-    if (heartbeat * 1000 < this.liveness.heartbeatMs) this.recount();
+    if (this.#heartbeatS * 1000 < this.liveness.heartbeatMs) this.recount();
   }
 
   // Requests --------------------------------------------------------------------------------------
@@ -291,12 +290,14 @@ export class Connector {
     return '?' + new URLSearchParams({ since: this.job.cursor || '', ...parameters });
   }
 
+  get #heartbeatS() { return this.options.heartbeat || byVisibility(10, 30); }
+
   streamParameters() {
-    const heartbeat = this.options.heartbeat || byVisibility(10, 30);
+    const heartbeat = this.#heartbeatS;
     return { ...heartbeat && { heartbeat }, ...this.tabParameters() };
   }
 
-  /* For how many tabs the connection speaks. */
+  /* For how many tabs the connection speaks. Who calls options.tabs() tells the server. */
   tabParameters() {
     const tabs = this.options.tabs?.call && this.options.tabs();
     return tabs > 1 && { tabs };
