@@ -66,8 +66,8 @@ static struct owner *find_owner(const struct presence *p, unsigned loop, uint64_
 	struct owner_key key = { id, loop };
 	struct owner *owner;
 
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the key has no padding
-	 */
+	/* The key has no padding. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 	HASH_FIND(hh, p->owners, &key, sizeof(key), owner);
 	return owner;
 }

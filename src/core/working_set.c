@@ -39,8 +39,8 @@ void working_set_drop_job(struct working_set *w, struct job_state *job)
 
 	HASH_ITER(hh, job->tasks, task, next)
 		drop_task(w, job, task);
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its
-	 * neighbours */
+	/* What is in the table has its neighbours. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	HASH_DEL(w->jobs, job);
 	list_remove(&job->link);
 	list_remove(&job->dirty_link);

@@ -130,8 +130,8 @@ static void step_undo(struct memory *m, struct step *step)
 	row_free(item->kind, item->row);
 	item_set(m, item, step->old);
 	if (!item->row) { /* the step had made the item */
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the table has its
-		 * neighbours */
+		/* What is in the table has its neighbours. */
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		HASH_DEL(m->items, item);
 		item_free(m, item);
 	}
