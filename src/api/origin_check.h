@@ -1,8 +1,8 @@
 /*
- * Who may ask a server that has no keys.  It trusts everybody who reaches it, and a foreign web
- * page reaches it through the browser of somebody who may: under a name of its own that leads here
- * (DNS rebinding), or by a form, a fetch or a WebSocket to the right name.  Workers and curl send
- * none of the headers that browsers send, and are not affected.
+ * Which requests a server without keys accepts.  Such a server trusts every client that can reach
+ * it.  A foreign web page can reach it through a user's browser: under a host name of its own that
+ * resolves to this address (DNS rebinding), or by a form, a fetch or a WebSocket to the right name.
+ * Workers and curl do not send the headers that browsers send, so the checks do not affect them.
  */
 #ifndef JOBLIGHT_API_ORIGIN_CHECK_H
 #define JOBLIGHT_API_ORIGIN_CHECK_H

@@ -6,7 +6,7 @@
 
 enum capacity {
 	CAPACITY_FREE,
-	CAPACITY_FULL,   /* the client is told so */
+	CAPACITY_FULL,   /* the client gets an answer that says so */
 	CAPACITY_EXCESS, /* it is closed without an answer, because those take descriptors too */
 };
 

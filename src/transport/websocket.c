@@ -46,8 +46,8 @@ static void mind_input(struct ws *w)
 		give_time(w);
 }
 
-/* Who only watches is waited for with the streams (idle_poll.h), and read from again when there is
- * something. */
+/* A connection that only watches is parked: the idle poll waits for its input together with that of
+ * the streams (idle_poll.h), and the loop reads from it again when there is some. */
 static void set_parked(struct ws *w, bool parked)
 {
 	struct conn *c = w->conn;

@@ -134,7 +134,7 @@ struct attach {
 	enum framing framing;
 	unsigned types;      /* TYPE_BITs of what it wants; the cursor skips the rest */
 	size_t limit;        /* events in one read; 0: the hub's default */
-	uint64_t asker;      /* who asks: see struct read_request */
+	uint64_t asker;      /* the connection; see struct read_request */
 	bool chunked;        /* each write is a chunk of HTTP/1.1 */
 	bool blocked;        /* the connection takes nothing now, as after hub_block() */
 	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's default period */
