@@ -3,6 +3,7 @@
 The copy keeps its own build folder, so it is built again only as far as it changed. The runners of
 tests/mutants and tests/house share it.
 """
+import argparse
 import os
 import re
 import subprocess
@@ -65,6 +66,19 @@ def copy_tree():
     for packages in ("tests/browser/node_modules", "script/esbuild/node_modules"):
         if not (TREE / packages).is_symlink():
             (TREE / packages).symlink_to(ROOT / packages)
+
+
+def chosen(folder, read, description):
+    """read(patch) of the patches in the folder that the command line chooses."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--only", action="append", metavar="NAME",
+                         help="those whose names begin so")
+    only = options.parse_args().only
+    found = [read(patch) for patch in sorted(folder.glob("*.patch"))]
+    found = [one for one in found if not only or one.name.startswith(tuple(only))]
+    if not found:
+        sys.exit("there is no such patch")
+    return found
 
 
 def apply(patch):

@@ -97,15 +97,8 @@ static const struct field report_fields[] = {
 	{ 0 },
 };
 
-static const struct field put_fields[] = {
-	{ "status", take_task_status },
-	{ "note", take_note },
-	{ "progress", take_progress },
-	{ "title", take_task_title },
-	{ "attempt", take_attempt },
-	{ SILENCE_FIELD, take_task_silence },
-	{ 0 },
-};
+/* The same without the first: the path has the id of the task. */
+static const struct field *const put_fields = report_fields + 1;
 
 static bool take_one_task(struct decoder *d, const cJSON *item, const struct field *fields)
 {

@@ -14,7 +14,6 @@ Each is made in a copy of the tree, which is built; then tests/layers.py, tests/
 tests must pass. A patch that does not apply, or touches anything else, is an error: either it is
 made again, or the tree has lost the place where one row was enough.
 """
-import argparse
 import re
 import sys
 import time
@@ -24,8 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from patched_tree import (PASSED, SUITES, Trouble, apply, build, copy_tree,  # noqa: E402
-                          must)
+from patched_tree import (PASSED, SUITES, Trouble, apply, build, chosen,  # noqa: E402
+                          copy_tree, must)
 
 KINDS = {"Row": r".*\.def", "Document": r"docs/.*", "Test": r"tests/.*"}
 WHOLE_FILES = ("unit", "contract", "faults")     # suites that run a whole file
@@ -140,24 +139,17 @@ def judge(addition):
 
 
 def main():
-    options = argparse.ArgumentParser(description="Adds one more of something; one row must do.")
-    options.add_argument("--only", action="append", metavar="NAME",
-                         help="those whose names begin so")
-    only = options.parse_args().only
-    additions = [read(patch) for patch in sorted(HERE.glob("*.patch"))]
-    chosen = [one for one in additions if not only or one.name.startswith(tuple(only))]
-    if not chosen:
-        sys.exit("there is no such patch")
+    additions = chosen(HERE, read, "Adds one more of something; one row must do.")
     good = 0
-    for addition in chosen:
+    for addition in additions:
         began = time.monotonic()
         passed, told = judge(addition)
         good += passed
         print(f"{addition.name:<16} {'passed' if passed else 'FAILED'} {time.monotonic() - began:4.0f} s  "
               f"{told}", flush=True)
     copy_tree()
-    print(f"{good} of {len(chosen)} additions passed")
-    return good < len(chosen)
+    print(f"{good} of {len(additions)} additions passed")
+    return good < len(additions)
 
 
 if __name__ == "__main__":

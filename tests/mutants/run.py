@@ -9,7 +9,6 @@ Each is made in a copy of the tree, build/mutants, which is built again as far a
 the test must fail by an assertion, and without the mistake it must pass. A mistake that no test
 sees, a patch that does not apply and any other end are errors.
 """
-import argparse
 import re
 import sys
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from patched_tree import FAILED, PASSED, SUITES, Trouble, apply, copy_tree  # noqa: E402
+from patched_tree import FAILED, PASSED, SUITES, Trouble, apply, chosen, copy_tree  # noqa: E402
 
 KILLED = "killed"
 
@@ -55,16 +54,9 @@ def judge(mutant):
 
 
 def main():
-    options = argparse.ArgumentParser(description="Makes mistakes; the tests must see them.")
-    options.add_argument("--only", action="append", metavar="NAME",
-                         help="those whose names begin so")
-    only = options.parse_args().only
-    mutants = [read(patch) for patch in sorted(HERE.glob("*.patch"))]
-    chosen = [mutant for mutant in mutants if not only or mutant.name.startswith(tuple(only))]
-    if not chosen:
-        sys.exit("there is no such mutant")
+    mutants = chosen(HERE, read, "Makes mistakes; the tests must see them.")
     ends = []
-    for mutant in chosen:
+    for mutant in mutants:
         began = time.monotonic()
         ends.append(judge(mutant))
         print(f"{mutant.name:<50} {ends[-1]:<9} {time.monotonic() - began:3.0f} s  "

@@ -768,17 +768,27 @@ static uint64_t count_events(struct store *r, int64_t job)
 }
 
 /* Fills the disk (a limit on the size of files simulates it) and frees it again, three times. */
-static void disk_fills_up(const struct bench *b)
+/* A database of this child's own, with one job. */
+static struct database *open_with_job(const struct bench *b, enum durability durability,
+                                      struct job_row *row)
 {
 	char error[512];
-	struct database *db = database_open(b->location, DURABILITY_FULL, error, sizeof error);
-	struct store *w = database_writer(db), *r = database_reader(db);
+	struct database *db = database_open(b->location, durability, error, sizeof error);
+	struct store *w = database_writer(db);
+
+	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, row) == STORE_OK &&
+	      w->ops->commit(w) == STORE_OK);
+	return db;
+}
+
+static void disk_fills_up(const struct bench *b)
+{
 	struct job_row row = a_job("j");
+	struct database *db = open_with_job(b, DURABILITY_FULL, &row);
+	struct store *w = database_writer(db), *r = database_reader(db);
 	uint64_t seq = 0;
 
 	signal(SIGXFSZ, SIG_IGN);
-	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
-	      w->ops->commit(w) == STORE_OK);
 	for (int round = 0; round < 3; round++) {
 		enum store_result full;
 
@@ -817,16 +827,13 @@ static void full_disk_refuses_writes_until_there_is_space(void **state)
 /* The log has room but the database cannot grow. */
 static void checkpoint_finds_no_space(const struct bench *b)
 {
-	char error[512];
-	struct database *db = database_open(b->location, DURABILITY_PROCESS, error, sizeof error);
-	struct store *w = database_writer(db), *r = database_reader(db);
 	struct job_row row = a_job("j");
+	struct database *db = open_with_job(b, DURABILITY_PROCESS, &row);
+	struct store *w = database_writer(db), *r = database_reader(db);
 	uint64_t seq = 0;
 	enum store_result found;
 
 	signal(SIGXFSZ, SIG_IGN);
-	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
-	      w->ops->commit(w) == STORE_OK);
 	while (size_of(b, "jobs.db-wal") < 9 << 20)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
 	limit_files(1 << 20);
@@ -850,15 +857,12 @@ static void full_disk_refuses_a_checkpoint_and_nothing_is_lost(void **state)
 /* A log that is not large yet, of which another program still reads an old state. */
 static void checkpoint_waits_for_a_reader(const struct bench *b)
 {
-	char error[512];
-	struct database *db = database_open(b->location, DURABILITY_PROCESS, error, sizeof error);
-	struct store *w = database_writer(db), *r = database_reader(db);
 	struct job_row row = a_job("j");
+	struct database *db = open_with_job(b, DURABILITY_PROCESS, &row);
+	struct store *w = database_writer(db), *r = database_reader(db);
 	uint64_t seq = 0;
 	enum store_result found;
 
-	CHILD(w->ops->begin(w) == STORE_OK && w->ops->job_put(w, &row) == STORE_OK &&
-	      w->ops->commit(w) == STORE_OK);
 	CHILD(r->ops->begin(r) == STORE_OK);
 	while (size_of(b, "jobs.db-wal") < 18 << 20)
 		CHILD(add_big_event(w, row.key, ++seq) == STORE_OK);
