@@ -54,7 +54,8 @@ struct sqlite_session {
 	    truncate_due; /* while a reader prevents restarting the WAL; else 0 */
 	int page_size;
 	uint64_t places_checked; /* when all files were last found in their places */
-	bool rescued;            /* the content of a WAL that was removed is in the database */
+	bool rescued; /* the content of a WAL that was removed has a file again, or is in the
+	                 database */
 };
 
 /* ---- sqlite_error.c ---- */

@@ -5,6 +5,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "sqlite.h"
+#include "wal_rescue.h"
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
@@ -45,13 +46,20 @@ void sqlite_forget_places(struct sqlite_session *s)
 		file_place_forget(&s->side_files[i]);
 }
 
-/* Copies what a WAL without a name holds into the database while it is still open. */
+/*
+ * What a WAL without a name holds gets a file again.  Where another program put a file of its own,
+ * or there is no space, it is copied into the database, as far as readers allow.
+ */
 static void rescue(struct sqlite_session *s)
 {
 	int held = -1, copied = -1;
 
-	if (!s->rescued && sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE,
-	                                             &held, &copied) == SQLITE_OK)
+	if (s->rescued)
+		return;
+	if (wal_rescue(s->db, s->side_files[0].path))
+		s->rescued = true;
+	else if (sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &held,
+	                                   &copied) == SQLITE_OK)
 		s->rescued = held == copied;
 }
 
@@ -241,7 +249,7 @@ enum store_result sqlite_checkpoint(struct store *base)
 /*
  * Closing the last connection copies and removes the WAL.  A WAL that another program put there
  * must not be removed, and without the shm another program may have overwritten what the WAL says
- * is in it.
+ * is in it.  Of a WAL that was removed nothing is left to copy once it was rescued.
  */
 void sqlite_last_checkpoint(struct sqlite_session *s)
 {
@@ -251,7 +259,7 @@ void sqlite_last_checkpoint(struct sqlite_session *s)
 	wal_copy_end(&s->copy, true);
 	if (!wal || !shm)
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	if (!wal || shm)
+	if (wal ? shm : !s->rescued)
 		code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
 		                                 NULL);
 	if (code != SQLITE_OK) /* nothing is lost: the next start reads the WAL */

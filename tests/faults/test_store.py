@@ -5,6 +5,8 @@ import os
 import resource
 import select
 import sqlite3
+import subprocess
+import sys
 from contextlib import ExitStack, closing
 
 import pytest
@@ -177,6 +179,36 @@ def test_what_was_answered_outlives_a_removed_log(serve, client):
     server.restart()    # kill -9
     assert client(server).job(job)["tasks"][0]["note"] == "answered"
     client(server).report(job, "t", note="later")
+
+
+READER = """
+import signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN")
+database.execute("SELECT * FROM jobs").fetchall()
+print("reads", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("end", ["kill9", "stop"])
+def test_a_removed_log_that_another_program_reads_is_there_again(serve, client, end):
+    """Nothing of it can be copied into the database while an old state is read."""
+    server = serve()
+    api = client(server)
+    job = api.create_job(id="here")["id"]
+    with subprocess.Popen([sys.executable, "-c", READER, server.db], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"reads\n"
+        api.report(job, "t", note="answered")
+        server.db.with_name(server.db.name + "-wal").unlink()
+        noticed(server, api, job)
+        getattr(server, end)()
+        other.kill()    # closing normally, it would copy the log
+    server.start()
+    assert client(server).job(job)["tasks"][0]["note"] == "answered"
+    client(server).report(job, "t", note="later")
+    with closing(sqlite3.connect(server.db)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_log_that_somebody_put_in_place_is_left_alone(serve, client):
