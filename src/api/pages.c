@@ -181,7 +181,8 @@ struct pages *pages_load(const char *directory, bool demo, char *error, size_t e
 	return p;
 }
 
-const struct page *pages_find(const struct pages *p, struct slice name)
+/* NULL: there is none. */
+static const struct page *find(const struct pages *p, struct slice name)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (slice_is(name, p->all[i].name))
@@ -226,7 +227,7 @@ static void add_headers(const struct page *page, const struct page_body *body, s
 /* Only a page that is there can be "not modified". */
 static void serve(struct conn *c, enum outcome o, struct slice name)
 {
-	const struct page *page = pages_find(api_of(c)->pages, name);
+	const struct page *page = find(api_of(c)->pages, name);
 	struct buf lines = { 0 };
 
 	if (!page) {

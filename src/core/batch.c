@@ -36,9 +36,3 @@ struct event *batch_add(struct batch *b)
 	*e = (struct event){ 0 };
 	return e;
 }
-
-void batch_truncate(struct batch *b, size_t count, size_t text_len)
-{
-	b->count = count;
-	b->text.len = text_len;
-}

@@ -7,7 +7,7 @@
 
 #define SILENCE_MAX_MS 86400000 /* a day; a task with longer pauses needs no limit */
 
-bool decode_refuse(struct decoder *d, enum outcome o, const char *field, const char *message)
+static bool refuse(struct decoder *d, enum outcome o, const char *field, const char *message)
 {
 	char name[ID_MAX + 32];
 
@@ -18,7 +18,7 @@ bool decode_refuse(struct decoder *d, enum outcome o, const char *field, const c
 
 bool decode_refuse_value(struct decoder *d, const char *field, const char *message)
 {
-	return decode_refuse(d, OUTCOME_INVALID_FIELD, field, message);
+	return refuse(d, OUTCOME_INVALID_FIELD, field, message);
 }
 
 /* Values. */
@@ -35,9 +35,8 @@ bool decode_id(struct decoder *d, const cJSON *value, struct slice *id)
 		*id = slice_of(value->valuestring);
 		return true;
 	}
-	return decode_refuse(
-	    d, OUTCOME_INVALID_ID, value->string,
-	    "must be 1 to 128 of A-Z a-z 0-9 . _ ~ - and begin with a letter or digit");
+	return refuse(d, OUTCOME_INVALID_ID, value->string,
+	              "must be 1 to 128 of A-Z a-z 0-9 . _ ~ - and begin with a letter or digit");
 }
 
 bool decode_text(struct decoder *d, const cJSON *value, size_t max, struct slice *text)
@@ -149,7 +148,7 @@ static bool unknown_field(struct decoder *d, const struct field *fields, const c
 	buf_text(&message, "is not known here; known are");
 	for (const struct field *f = fields; f->name; f++)
 		buf_format(&message, "%s %s", f == fields ? "" : ",", f->name);
-	decode_refuse(d, OUTCOME_UNKNOWN_FIELD, name, buf_string(&message));
+	refuse(d, OUTCOME_UNKNOWN_FIELD, name, buf_string(&message));
 	buf_finish(&message);
 	return false;
 }

@@ -30,7 +30,6 @@ typedef bool decode_fn(struct decoder *d, const cJSON *root);
 #include "joblight/core/ops.def"
 #undef OP
 
-bool decode_refuse(struct decoder *d, enum outcome o, const char *field, const char *message);
 bool decode_refuse_value(struct decoder *d, const char *field, const char *message);
 
 /* Reads an object by its table, which ends with an empty row.  All fields are checked, so that one

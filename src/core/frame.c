@@ -27,7 +27,8 @@ static size_t put_ws_header(char *out, unsigned first_byte, size_t payload)
 	return 2 + width;
 }
 
-size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload)
+/* Of a whole message. */
+static size_t put_ws_message_header(char out[FRAME_PREFIX_MAX], size_t payload)
 {
 	return put_ws_header(out, WS_FIN | WS_TEXT, payload);
 }
@@ -61,7 +62,7 @@ static void add_ws(struct buf *out, const struct subject *s)
 {
 	char header[FRAME_PREFIX_MAX];
 
-	buf_add(out, header, frame_ws_header(header, s->json_len));
+	buf_add(out, header, put_ws_message_header(header, s->json_len));
 }
 
 static const struct {
@@ -123,7 +124,7 @@ void frame_add_ws(struct buf *out, struct slice json)
 {
 	char header[FRAME_PREFIX_MAX];
 
-	buf_add(out, header, frame_ws_header(header, json.len));
+	buf_add(out, header, put_ws_message_header(header, json.len));
 	buf_slice(out, json);
 }
 

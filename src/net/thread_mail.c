@@ -29,17 +29,6 @@ void thread_mail_finish(struct loop *l)
 
 /* Posting. */
 
-void thread_mail_post_commit(struct loop *l, struct batch *batch, struct op *ops)
-{
-	struct commit *commit = xcalloc(1, sizeof(*commit));
-
-	commit->ops = ops;
-	commit->batch = batch;
-	if (commit->batch)
-		batch_hold(batch);
-	mailbox_post_wait(&l->commits, &commit->mail);
-}
-
 void loop_deliver_read(struct read_request *r)
 {
 	struct loop *l = r->loop;
@@ -70,7 +59,13 @@ void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 
 static void hear_commit(void *loop, struct batch *batch, struct op *ops)
 {
-	thread_mail_post_commit(loop, batch, ops);
+	struct commit *commit = xcalloc(1, sizeof(*commit));
+
+	commit->ops = ops;
+	commit->batch = batch;
+	if (commit->batch)
+		batch_hold(batch);
+	mailbox_post_wait(&((struct loop *)loop)->commits, &commit->mail);
 }
 
 static void hear_watchers(void *loop, unsigned from, const char *job_id, unsigned count)

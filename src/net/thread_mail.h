@@ -36,9 +36,6 @@ void thread_mail_init(struct loop *l); /* before its first post */
 void thread_mail_finish(struct loop *l);
 void thread_mail_join(struct loop *l); /* joins the bus, which sets l->peer */
 
-/* Any thread.  What was committed, or NULL, and the ops of this loop that it answers; waits while
- * there is no room. */
-void thread_mail_post_commit(struct loop *l, struct batch *batch, struct op *ops);
 /* Any thread.  Of a job (or NULL): the loop `who` has `count` watchers. */
 void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_id, unsigned who,
                            unsigned count);

@@ -26,7 +26,6 @@ struct pages;
  * does jobs by itself. NULL with a message when the directory cannot be read.
  */
 struct pages *pages_load(const char *directory, bool demo, char *error, size_t error_len);
-const struct page *pages_find(const struct pages *p, struct slice name); /* NULL: none */
 void pages_free(struct pages *p);
 
 #endif

@@ -33,7 +33,6 @@ void batch_release(struct batch *b); /* the last release frees it; NULL is ignor
 /* Appends a zeroed event, which is valid until the next one is added.  Only while the batch is
  * filled. */
 struct event *batch_add(struct batch *b);
-void batch_truncate(struct batch *b, size_t count, size_t text_len);
 
 static inline struct slice event_json(const struct batch *b, const struct event *e)
 {

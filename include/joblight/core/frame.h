@@ -23,7 +23,6 @@ struct slice frame_suffix(enum framing f);
 struct slice frame_line(enum framing f);
 /* Each piece of a long message is a fragment: see wrap_fragment(). */
 bool frame_is_fragmented(enum framing f);
-size_t frame_ws_header(char out[FRAME_PREFIX_MAX], size_t payload); /* FIN + text */
 
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,
                enum event_type type, struct slice json);
