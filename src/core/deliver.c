@@ -21,7 +21,7 @@ static void end(struct hub *h, struct subscriber *s)
 		.status = c->deleted ? "deleted" : job_status_text(c->status),
 	};
 
-	subscriber_detach(h, s);
+	hub_detach(h, s);
 	s->ops->ended(s, &e);
 }
 

@@ -21,7 +21,7 @@ static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, cons
 		                        .deleted = deleted,
 		                        .job_id = s->channel->job_id };
 
-	subscriber_detach(h, s);
+	hub_detach(h, s);
 	s->ops->opened(s, &o);
 }
 
@@ -155,7 +155,7 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 		.tabs = s->tabs,
 	};
 
-	subscriber_detach(h, s);
+	hub_detach(h, s);
 	hub_attach(h, s, s->ops, &a);
 }
 

@@ -2,7 +2,7 @@
 
 #include "preamble.h"
 
-void subscriber_detach(struct hub *h, struct subscriber *s)
+void hub_detach(struct hub *h, struct subscriber *s)
 {
 	if (!s->channel)
 		return;
@@ -16,11 +16,6 @@ void subscriber_detach(struct hub *h, struct subscriber *s)
 	list_remove(&s->heartbeat_link);
 	list_remove(&s->wait_link);
 	s->open = s->blocked = false;
-}
-
-void hub_detach(struct hub *h, struct subscriber *s)
-{
-	subscriber_detach(h, s);
 }
 
 bool subscriber_in_message(const struct subscriber *s)

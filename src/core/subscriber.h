@@ -13,9 +13,6 @@ struct hub_read {
 	bool epoch_known;              /* the channel's epoch was known before it was asked */
 };
 
-/* Does nothing when it is detached. */
-void subscriber_detach(struct hub *h, struct subscriber *s);
-
 /* The period of its heartbeats. */
 uint64_t subscriber_heartbeat_ms(const struct hub *h, const struct subscriber *s);
 void subscriber_schedule_heartbeat(struct hub *h, struct subscriber *s);

@@ -57,7 +57,7 @@ static void tick_write_stalls(struct hub *h)
 			continue;
 		}
 		h->stats.stalled++;
-		subscriber_detach(h, s);
+		hub_detach(h, s);
 		s->ops->write_stalled(s);
 	}
 }
