@@ -10,11 +10,7 @@ static struct slice coding_of(struct slice item)
 
 	if (end)
 		item.len = (size_t)(end - item.ptr);
-	while (item.len && (*item.ptr == ' ' || *item.ptr == '\t'))
-		item = (struct slice){ item.ptr + 1, item.len - 1 };
-	while (item.len && (item.ptr[item.len - 1] == ' ' || item.ptr[item.len - 1] == '\t'))
-		item.len--;
-	return item;
+	return slice_trimmed(item);
 }
 
 /* ";q=0", ";Q=0.0": anything but this. */

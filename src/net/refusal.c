@@ -18,15 +18,6 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
 	return (unsigned)(ms < REFUSALS_LIMIT_MS ? ms : REFUSALS_LIMIT_MS);
 }
 
-static struct slice trim(struct slice s)
-{
-	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))
-		s = (struct slice){ s.ptr + 1, s.len - 1 };
-	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
 /* Up to the character, which is taken off `s` too. */
 static struct slice take_until(struct slice *s, char c)
 {
@@ -35,7 +26,7 @@ static struct slice take_until(struct slice *s, char c)
 	struct slice part = { s->ptr, len };
 
 	*s = (struct slice){ s->ptr + taken, s->len - taken };
-	return trim(part);
+	return slice_trimmed(part);
 }
 
 static bool accepts_events(struct slice accept)

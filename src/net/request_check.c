@@ -40,8 +40,7 @@ bool request_next_word(struct slice *list, struct slice *word)
 		word->len++;
 	list->ptr += word->len;
 	list->len -= word->len;
-	while (word->len && (word->ptr[word->len - 1] == ' ' || word->ptr[word->len - 1] == '\t'))
-		word->len--;
+	*word = slice_trimmed(*word);
 	return word->len > 0;
 }
 

@@ -170,11 +170,6 @@ enum request_head_result request_head_parse(struct slice bytes, const struct lim
 	return h;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 bool request_head_next_field(struct slice *fields, struct slice *name, struct slice *value)
 {
 	if (!fields->len)
@@ -186,10 +181,6 @@ bool request_head_next_field(struct slice *fields, struct slice *name, struct sl
 	*name = (struct slice){ fields->ptr, (size_t)(colon - fields->ptr) };
 	fields->len -= (size_t)(end + 2 - fields->ptr);
 	fields->ptr = end + 2;
-	while (start < end && is_blank(*start))
-		start++;
-	while (end > start && is_blank(end[-1]))
-		end--;
-	*value = (struct slice){ start, (size_t)(end - start) };
+	*value = slice_trimmed((struct slice){ start, (size_t)(end - start) });
 	return true;
 }

@@ -33,4 +33,14 @@ static inline bool slice_is(struct slice s, const char *text)
 	return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
 }
 
+/* Without the spaces and tabs at both ends. */
+static inline struct slice slice_trimmed(struct slice s)
+{
+	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))
+		s = (struct slice){ s.ptr + 1, s.len - 1 };
+	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
 #endif
