@@ -7,7 +7,7 @@
 #include "router.h"
 #include "transport/websocket.h"
 
-/* Of a request without a route: one that only reads is told that there is none. */
+/* The access that a request without a route needs: one that only reads gets a 404. */
 static enum access access_of_method(enum method m)
 {
 	return m == METHOD_GET || m == METHOD_OPTIONS ? ACCESS_READ : ACCESS_WRITE;

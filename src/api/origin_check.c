@@ -21,8 +21,8 @@ static bool check_host(const struct origin_rules *rules, const struct request *r
 	    shown(host), host.ptr);
 }
 
-/* The browser says whose the page is; where it does not, the page's origin is compared with Host.
- */
+/* The browser says which site the page belongs to.  If it does not, the page's origin is compared
+ * with Host. */
 static bool is_of_this_server(const struct request *r)
 {
 	struct slice site = r->headers[HEADER_SEC_FETCH_SITE], origin = r->headers[HEADER_ORIGIN];
@@ -40,7 +40,8 @@ bool origin_access(const struct origin_rules *rules, const struct request *r, en
 		return false;
 	bool trusted = is_of_this_server(r) ||
 	               origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
-	*access = trusted ? ACCESS_ALL : ACCESS_READ; /* of which a foreign page sees no answer */
+	*access = trusted ? ACCESS_ALL
+	                  : ACCESS_READ; /* the browser hides the answers from a foreign page */
 	return true;
 }
 

@@ -1,4 +1,4 @@
-/* What a request or a WebSocket message needs, and what a connection may: bits. */
+/* What a request or a WebSocket message needs, and what a connection may do: bits. */
 #ifndef JOBLIGHT_NET_ACCESS_H
 #define JOBLIGHT_NET_ACCESS_H
 

@@ -93,7 +93,7 @@ static void send_refusal(int fd, const struct problem *p)
 	send_answer(fd, status, "application/problem+json", headers, &body);
 }
 
-/* What refusal.h is about. */
+/* Refuses a stream with an event: see refusal.h. */
 static void send_event(int fd, enum outcome o, unsigned wait_ms)
 {
 	struct buf body = { 0 };

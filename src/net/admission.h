@@ -1,7 +1,7 @@
 /*
  * Connections before libwebsockets has them.  The head of the first request is looked at with
- * MSG_PEEK (head.h); a good one is handed on unread, a bad one gets its answer here.  Most heads
- * are complete when the connection is accepted, so most connections do not stay.
+ * MSG_PEEK (request_head.h); a good one is handed on unread, a bad one gets its answer here.  Most
+ * heads are complete when the connection is accepted, so most connections do not stay.
  */
 #ifndef JOBLIGHT_NET_ADMISSION_H
 #define JOBLIGHT_NET_ADMISSION_H
@@ -33,7 +33,7 @@ void admission_finish(struct admission *d);
 void admission_arrive(struct admission *d, int fd); /* takes the descriptor */
 /* Takes it too, and answers its first request with the problem, which stays valid. */
 void admission_reject(struct admission *d, int fd, const struct problem *problem);
-void admission_tick(struct admission *d, uint64_t now_ms); /* sends away who is late */
-void admission_close(struct admission *d);                 /* sends everybody away */
+void admission_tick(struct admission *d, uint64_t now_ms); /* closes what is late */
+void admission_close(struct admission *d);                 /* closes all */
 
 #endif

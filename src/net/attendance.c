@@ -8,10 +8,10 @@
 #include "loop_private.h"
 #include "thread_mail.h"
 
-/* Many watchers are told less often: presence must not cost more than the events. */
+/* Many watchers get presence less often: it must not cost more than the events. */
 #define WATCHERS_PER_MS 10
 
-/* A job of which something is to be told, or somebody wants to be. */
+/* A job with something to tell, or with connections that want to hear of it. */
 struct attended_job {
 	char job_id[ID_MAX + 1];
 	bool changed;
@@ -99,7 +99,7 @@ static void tell(struct attendance *c, struct attended_job *g, uint64_t now)
 	attendance_agents(c, g->job_id, &agents);
 	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}",
 	           g->job_id, watchers, buf_string(&agents));
-	/* One who is alone knows it from `connected`. */
+	/* `connected` has told a single watcher that it is alone. */
 	if (watchers > 1 || agents.len > 2 || hub_has_ephemeral(l->hub, g->job_id))
 		hub_publish_ephemeral(l->hub, g->job_id, buf_as_slice(&json));
 	buf_finish(&agents);

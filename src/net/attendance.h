@@ -1,6 +1,6 @@
 /*
- * Who is there: watchers and agents of the jobs of one loop, told to its subscribers as `presence`
- * (at a pace), to the other loops, and to the workers who want to know whether anybody looks.
+ * The watchers and agents of the jobs of one loop.  Its subscribers get them as `presence` (at a
+ * pace), the other loops get them too, and workers learn whether a job has watchers.
  */
 #ifndef JOBLIGHT_NET_ATTENDANCE_H
 #define JOBLIGHT_NET_ATTENDANCE_H
@@ -19,8 +19,8 @@ void attendance_changed(void *attendance, const char *job_id);
 void attendance_tick(struct attendance *c, uint64_t now_ms);
 
 /*
- * An agent's word, from a client of this loop: kept for --presence-ms from now on (due_ms is set
- * here), and told to the other loops.  False: too many agents.
+ * Takes the report of an agent from a client of this loop.  It is valid for --presence-ms (due_ms
+ * is set here), and the other loops get it.  False: the job has too many agents.
  */
 bool attendance_hear(struct attendance *c, const struct presence_report *w);
 /* The same, from another loop. */

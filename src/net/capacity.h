@@ -19,7 +19,7 @@ void capacity_leave(struct loop *l); /* one connection less, wherever it was */
 bool capacity_takes_stream(struct conn *c, struct problem *problem);
 /*
  * Counts a connection that will stay for long (a stream, a WebSocket, a waiting poll), once; false
- * when there are as many as may be.  So that they leave connections for requests.
+ * when there are too many.  The limit leaves connections for requests.
  */
 bool capacity_count_stream(struct conn *c);
 void capacity_uncount_stream(struct conn *c); /* it has ended; harmless twice */

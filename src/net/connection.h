@@ -63,7 +63,8 @@ struct conn {
 	struct chunked chunks; /* of the body that is arriving */
 	size_t drained;        /* read and not looked at, after a refusal */
 	struct reply *reply;   /* on its way to the client, or NULL */
-	struct list turn; /* in loop->requests or loop->replies: its part in the end of this turn */
+	struct list
+	    turn; /* in one of the lists of loop->turn: what it does at the end of this turn */
 	struct list timer; /* in the list of the deadline it has */
 	uint64_t due;
 	const struct transport *transport; /* of a stream, a WebSocket or a poll; NULL: none */

@@ -22,8 +22,9 @@ void conn_release_input(struct conn *c)
 
 /* Output. */
 
-#define WIDE_BYTES (64 * 1024)  /* so much may come without a larger buffer */
-#define FLOW_BYTES (512 * 1024) /* taken: more than the buffers of a client that does not read */
+#define WIDE_BYTES (64 * 1024) /* output of this size needs no larger buffer */
+#define FLOW_BYTES                                                                                 \
+	(512 * 1024) /* a client that does not read takes less than this, in its buffers */
 
 static void set_wide(struct conn *c, bool wide)
 {

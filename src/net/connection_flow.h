@@ -4,23 +4,23 @@
 
 #include "connection.h"
 
-/* Nothing more is read that arrives now, or it is again. */
+/* Stops and resumes reading from the connection. */
 void conn_hold_input(struct conn *c);
 void conn_release_input(struct conn *c);
 
 /*
- * So much is coming; later, with 0: it has gone.  The socket gets a larger buffer when the client
- * turns out to take it, and when there is room for that: see --max-wide.
+ * Announces `coming` bytes of output; 0: they have gone.  The socket gets a larger buffer when the
+ * client takes them and --max-wide has room for it.
  */
 void conn_widen(struct conn *c, size_t coming);
 void conn_count_flow(struct conn *c, size_t len);
-/* The socket took so many bytes more. */
+/* The socket took `len` bytes more. */
 static inline void conn_note_flow(struct conn *c, size_t len)
 {
 	if (c->may_widen && !c->wide)
 		conn_count_flow(c, len);
 }
-void conn_note_blocked(struct conn *c); /* from now on its time to take something runs */
+void conn_note_blocked(struct conn *c); /* its time to take something begins now */
 /*
  * Whether the peer has acknowledged some bytes within the last write_stall_ms while others wait for
  * it. A socket with a large buffer becomes writable only when a third of it is free: a slow peer

@@ -70,7 +70,7 @@ static void finish_reply(struct conn *c)
 		next_request(c);
 }
 
-/* A client has as long as a stalled one for each piece, however many there are. */
+/* A client has write_stall_ms for each piece of the answer. */
 void conn_flush_reply(struct conn *c)
 {
 	struct loop *l = c->loop;

@@ -4,9 +4,9 @@
 
 #include "connection.h"
 
-/* The request is complete: hands it to the one who answers it. */
+/* Hands the complete request to dispatch.run(). */
 void conn_run_request(struct conn *c);
-/* Writes the answer, or goes on with it; after its end comes the next request. */
+/* Writes the answer, or goes on with it.  The next request follows its end. */
 void conn_flush_reply(struct conn *c);
 
 #endif

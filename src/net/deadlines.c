@@ -3,7 +3,7 @@
 #include "loop_private.h"
 
 #define STOP_LINGER_MS                                                                             \
-	500 /* a stop waits so long for clients that were refused and have not hung up */
+	500 /* a stop waits this long for clients that were refused and have not hung up */
 
 void deadlines_init(struct deadlines *d)
 {

@@ -1,6 +1,6 @@
 /*
- * The deadlines of a loop's connections: one for each connection, in the list of its kind.  All of
- * one list are as long, so the list is in their order.
+ * The deadlines of a loop's connections: one for each connection, in the list of its kind.  All
+ * deadlines of one list are equally long, so the list is in their order.
  */
 #ifndef JOBLIGHT_NET_DEADLINES_H
 #define JOBLIGHT_NET_DEADLINES_H
@@ -35,7 +35,7 @@ void deadlines_shorten(struct list *deadlines, uint64_t due);
 void deadline_set(struct list *deadlines, struct conn *c, uint64_t due);
 void deadline_clear(struct conn *c);
 
-/* A client has so long for the rest of a body, or to hang up after its refusal. */
+/* The time that a client has for the rest of a body, or to hang up after its refusal. */
 uint64_t deadline_body_ms(const struct loop *l);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What a loop does not know itself: which requests there are, and who answers them.  One constant
+ * What a loop does not know itself: which requests there are, and what answers them.  One constant
  * of this type is given to the loops (struct loops_config); its functions are called in the thread
  * of the connection's loop.
  */

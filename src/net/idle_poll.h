@@ -1,6 +1,6 @@
 /*
- * Streams, and WebSockets that only watch, are watched here for their peer's hanging up, not in the
- * loop's own poll set: epoll tells in order of arrival, and behind ten thousand hang-ups a request
+ * Watches streams, and WebSockets that only watch, for a peer that hangs up, outside of the loop's
+ * own poll set: epoll tells in order of arrival, and behind ten thousand hang-ups a request
  * would wait for the last of them.  A turn of the loop takes a few.  epoll(7): an epoll descriptor
  * can itself be polled.
  */

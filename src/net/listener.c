@@ -16,7 +16,7 @@
 #define BACKLOG 4096
 #define ACCEPT_BATCH 64 /* then the others of the loop get their turn */
 #define PAUSE_MS 50     /* without accepting when nothing can be accepted */
-#define TELL_MS 10000   /* that it cannot is logged once in this time */
+#define TELL_MS 10000   /* a failure to accept is logged once in this time */
 
 static int open_socket(const struct addrinfo *a, bool share)
 {
@@ -165,7 +165,7 @@ static void tell(struct listener *l, int cause)
 	log_warn("connections cannot be accepted", "cause", strerror(cause));
 }
 
-/* What accept(2) says of the connection and not of us: the next one may be good. */
+/* Errors of accept(2) that concern one connection: the next one may be good. */
 static bool is_of_the_connection(int cause)
 {
 	static const int causes[] = { ECONNABORTED, EINTR,        EPROTO,     ENOPROTOOPT, ENETDOWN,

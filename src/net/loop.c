@@ -12,7 +12,7 @@
 #include "thread_mail.h"
 #include "thread_mail_take.h"
 
-/* Who comes. */
+/* Connections that arrive. */
 
 static unsigned on_refused(void *context)
 {
@@ -84,8 +84,7 @@ static void on_prepare(uv_prepare_t *prepare)
 
 /*
  * libuv takes up to 48 times 1024 events before it comes to its prepare handles, and ten thousand
- * hang-ups are so many.  What others posted or asked for meanwhile does not wait for the last of
- * them.
+ * hang-ups fit into that.  The mail and the requests of that time do not wait for the last of them.
  */
 static void on_async(uv_async_t *async)
 {

@@ -28,10 +28,11 @@ struct counters {
 struct loops {
 	struct loops_config config;
 	unsigned port, count;
-	atomic_size_t connections; /* of all loops */
-	atomic_size_t wide;        /* bytes of the larger buffers of sockets, of all loops */
-	atomic_size_t streams;     /* of them, what capacity_count_stream() counted */
-	atomic_size_t replies; /* bytes of answers on their way, but for snapshots, of all loops */
+	/* Sums over all loops. */
+	atomic_size_t connections;
+	atomic_size_t streams; /* the connections that capacity_count_stream() counted */
+	atomic_size_t wide;    /* bytes of the larger buffers of sockets */
+	atomic_size_t replies; /* bytes of the answers that are being written, without snapshots */
 	struct memory_gauge memory;
 	struct loop *items;
 };
@@ -83,14 +84,14 @@ static inline struct conn *conn_find(const struct loop *l, uint64_t id)
 	return connection_table_find(&l->conns, id);
 }
 
-#define LONG_TURN_MS 5 /* after this a turn ends in its middle when somebody waits for it */
+#define LONG_TURN_MS 5 /* after this time a turn ends early when something waits for its end */
 
 static inline bool loop_turn_is_long(const struct loop *l)
 {
 	return loop_now(l) - l->turn.ended > LONG_TURN_MS;
 }
 
-/* Something waits for the end of the turn; when that is far away, it is made to come. */
+/* Something waits for the end of the turn.  A long turn is made to end. */
 static inline void loop_hurry(struct loop *l)
 {
 	if (loop_turn_is_long(l))

@@ -6,13 +6,13 @@
 
 struct loop;
 
-#define LWS_SUBPROTOCOL "joblight.v1" /* that a WebSocket may name */
+#define LWS_SUBPROTOCOL "joblight.v1" /* the subprotocol that a WebSocket may name */
 
 bool lws_context_make(struct loop *l); /* sets l->lws and l->vhost */
 void lws_context_set_log(void);        /* of the process, before the first context */
 
-/* Of the last frame whose head lws refused in this thread: its length was 2^63 or more; otherwise
- * it was a control frame. */
+/* Why lws refused the last frame's head in this thread.  True: its length was 2^63 or more; false:
+ * it was a control frame that was too long. */
 bool lws_context_refused_length(void);
 
 #endif

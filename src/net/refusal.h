@@ -32,11 +32,12 @@ struct refusals {
 #define REFUSALS_MIN_MS 5000
 #define REFUSALS_MAX_MS 15000
 #define REFUSALS_HALVED_MS 10000
-#define REFUSALS_DOUBLE 4000 /* with so many recent ones the wait is twice as long, and so on */
+#define REFUSALS_DOUBLE                                                                            \
+	4000 /* this many recent refusals double the wait, twice as many triple it */
 #define REFUSALS_LIMIT_MS 120000
 
-/* Counts one more; returns when its client is to come back: a random time, longer the more were
- * refused lately. */
+/* Counts one more refusal.  Returns the time after which its client may come back, which is random
+ * and grows with the number of recent refusals. */
 unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
 
 /* The client understands the event (its Accept header names text/event-stream), and the outcome is

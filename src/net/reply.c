@@ -48,8 +48,8 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 	buf_text(b, "\r\n");
 }
 
-/* The answer with its head, and the space for a body of so many bytes; its body is to be added, and
- * then sent. */
+/* Makes the answer with its head, for a body of `len` bytes.  The caller adds the body and sends
+ * it. */
 static struct reply *begin(struct conn *c, int status, const char *title, const char *type,
                            const char *headers, size_t len)
 {

@@ -33,7 +33,7 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 		    (arg.len > len && arg.ptr[len] != '='))
 			continue;
 		*value = (struct slice){ arg.ptr + len, arg.len - len };
-		if (value->len) { /* behind the equals sign */
+		if (value->len) { /* skips the equals sign */
 			value->ptr++;
 			value->len--;
 		}

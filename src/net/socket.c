@@ -8,7 +8,7 @@
 	(32 * 1024) /* a stalled reader holds this much of the kernel (which doubles it), not      \
 	               megabytes */
 #define WIDE_BUFFER (1024 * 1024)
-#define DEAD_PEER_MS 30000 /* unacknowledged for so long: the peer is gone */
+#define DEAD_PEER_MS 30000 /* a peer that acknowledges nothing for this long is gone */
 
 void socket_tune(int fd)
 {

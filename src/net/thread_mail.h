@@ -23,7 +23,7 @@ struct commit {
 	struct op *ops;
 };
 
-/* A word from another thread. */
+/* A message from another thread. */
 struct peer_message {
 	struct mail mail;
 	enum peer_kind kind;

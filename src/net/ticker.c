@@ -14,7 +14,7 @@
 #define TRIM_MOVES 500     /* connections that came or left since */
 #define TRIM_SETTLED 50    /* and no more than this at the last look */
 
-/* Whoever still takes the last bytes of an answer has more time. */
+/* A client that still takes the last bytes of an answer has more time. */
 static void closing_expired(struct conn *c)
 {
 	if (conn_takes(c))

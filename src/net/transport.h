@@ -15,7 +15,8 @@ struct transport {
 	/* Of every transport; required. */
 	void (*detach)(struct conn *c); /* it is going and leaves the hub; called more than once */
 	void (*free)(struct conn *c);   /* frees c->session; outside of the hub's callbacks */
-	void (*stop)(struct conn *c);   /* the server stops: the client is told, when it can be */
+	void (*stop)(
+	    struct conn *c); /* the server stops: tells the client, when that is possible */
 
 	/* A deadline that the transport had set with deadline_set() is over. */
 	void (*expired)(struct conn *c);
@@ -34,7 +35,7 @@ struct transport {
 	    struct conn *c); /* the handshake is over; c->request is of the upgrade */
 	int (*received)(struct conn *c, const char *bytes, size_t len); /* not 0: close */
 	void (*pong)(struct conn *c);
-	void (*flush)(struct conn *c);     /* at the end of a turn, when it is in loop.sockets */
+	void (*flush)(struct conn *c);     /* at the end of a turn, when it is in turn.sockets */
 	void (*read_back)(struct conn *c); /* a read of one of its subscriptions has come back */
 	void (*answered)(struct conn *c,
 	                 struct op *op); /* takes the op, which this connection sent */

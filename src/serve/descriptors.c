@@ -9,7 +9,7 @@
 #define DESCRIPTORS_PER_LOOP 12  /* the sockets, pipes and queues of one loop */
 #define DESCRIPTORS_OF_STORE 16  /* an estimate, used before the store is open */
 #define DESCRIPTORS_SPARE                                                                          \
-	12 /* for files that are open briefly, and connections that are told to retry */
+	12 /* for files that are open briefly, and connections that get a refusal */
 #define CONNECTIONS_MIN 8
 #define RESERVE_MIN 4
 #define SCAN_MAX                                                                                   \

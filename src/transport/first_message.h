@@ -11,10 +11,9 @@ struct loop;
 void first_message_encode(struct buf *out, const struct loop *l,
                           const struct subscription_start *o);
 void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor);
-/* Milliseconds after which a client is told to come back, each another, so that they do not come
- * all at once. */
+/* A random delay in milliseconds after which a client comes back, so that not all come at once. */
 unsigned reconnect_delay_ms(void);
-/* The server stops: the client is told the delay. */
+/* The last message before the server stops, with such a delay. */
 void restart_encode(struct buf *out);
 /*
  * `job_id` NULL: the connection has one job only, and the message no type (SSE names it by its

@@ -165,7 +165,8 @@ static void turn_into_reset(const struct poll *p, struct update *u,
 	u->over = subscriber_ended(&p->subscriber) && u->cursor >= u->head;
 }
 
-/* Whoever holds a position in a job that was deleted hears of its end; any other job is unknown. */
+/* A client with a position in a job that was deleted gets the end of that job; for any other client
+ * the job is unknown. */
 static void answer_failure(struct poll *p, const struct subscription_start *o)
 {
 	struct update u = { .epoch = p->asked.epoch,

@@ -16,7 +16,7 @@
 
 /* Input. */
 
-/* So much is on its way to the store; when it was too much, half of it must have come back. */
+/* Whether `count` questions are too many.  When there were too many, half must have come back. */
 static bool is_full(const struct ws *w, uint64_t count, uint64_t max)
 {
 	return count >= max || (w->paused && count > max / 2);
@@ -30,7 +30,7 @@ static void give_time(struct ws *w)
 	deadline_set(&l->deadlines.messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
 }
 
-/* While it takes nothing it is read from all the same: its pings are to be answered. */
+/* A connection that takes nothing is still read from, because its pings need answers. */
 static void mind_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
@@ -282,13 +282,13 @@ static void hear_pong(struct conn *c)
 	ws_enqueue(w); /* it may be parked again */
 }
 
-/* A ping with every beat; who has said nothing since the last one is gone, within two beats of its
- * last word. */
+/* Sends a ping with every beat.  A client that has sent nothing since the last one is gone, which
+ * shows within two beats of its last message. */
 static void beat(struct conn *c)
 {
 	struct ws *w = c->session;
 
-	/* The ping may be behind a large message: who goes on taking that lives. */
+	/* The ping may be behind a large message: a client that goes on taking it lives. */
 	if ((w->ping_pending && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) ||
 	    takes_nothing(w)) {
 		give_up(c);

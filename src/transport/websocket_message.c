@@ -1,4 +1,4 @@
-/* What a client says over its WebSocket, and what it hears of that. */
+/* The messages of a client over its WebSocket, and the answers to them. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -51,8 +51,8 @@ void ws_forget_reported(struct reported *r)
 	free(r);
 }
 
-/* The jobs it reported on lately: it is told when somebody begins or ceases to look at one of them.
- */
+/* A connection hears when the first watcher of a job that it reported on comes, or the last one
+ * leaves.  The newest jobs are remembered. */
 static void remember_reported(struct ws *w, const char *job_id)
 {
 	uint64_t count = 0;

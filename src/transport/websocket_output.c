@@ -1,11 +1,12 @@
-/* What a WebSocket says: written at the end of the turn, except for what hub subscribers write. */
+/* The output of a WebSocket.  It is written at the end of the turn, except that of subscribers of
+ * the hub. */
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "websocket_private.h"
 
-#define CLOSE_WAIT_MS 2000 /* a close waits so long for a first message to become complete */
+#define CLOSE_WAIT_MS 2000 /* a close waits this long for a first message to become complete */
 
 void ws_enqueue(struct ws *w)
 {

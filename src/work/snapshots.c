@@ -10,8 +10,8 @@
 #include "joblight/base/list.h"
 #include "joblight/base/xalloc.h"
 
-#define KEEP_MS 5000            /* a snapshot that was not used for so long is released */
-#define TRIM_BYTES (256 * 1024) /* when so much was released, the heap is trimmed */
+#define KEEP_MS 5000            /* a snapshot that was not used for this long is released */
+#define TRIM_BYTES (256 * 1024) /* when this much was released, the heap is trimmed */
 
 /* The newest snapshot of a job. */
 struct entry {

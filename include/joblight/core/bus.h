@@ -13,7 +13,7 @@
 #include "joblight/core/op.h"
 #include "joblight/core/presence.h"
 
-/* One loop: what it is told.  All arguments are borrowed for the call, but for the ops. */
+/* The functions that tell one loop something.  They borrow all arguments except the ops. */
 struct bus_member {
 	void *loop; /* passed to each function; an op with this `loop` is answered here */
 	/* Committed events (NULL: none; batch_hold() keeps them), then the ops to answer, linked by

@@ -1,5 +1,5 @@
 /* One decoded write.  A loop thread makes it, the store thread applies it, and the loop thread
- * answers it.  Whoever holds it owns it and ends it with op_free(). */
+ * answers it.  Its holder owns it and ends it with op_free(). */
 #ifndef JOBLIGHT_CORE_OP_H
 #define JOBLIGHT_CORE_OP_H
 

@@ -116,7 +116,7 @@ struct read_result {
 	struct part part; /* the part of the snapshot that is the answer; of length 0: all of it */
 };
 
-/* A query on its way to a reader thread and back.  Whoever holds it owns it. */
+/* A query on its way to a reader thread and back.  Its holder owns it. */
 struct read_request {
 	struct mail mail;
 	struct read_query query;

@@ -19,7 +19,7 @@ struct loops_config {
 	const char *host;                /* address or name to listen on */
 	unsigned port;                   /* 0: any free one */
 	unsigned count;                  /* loops */
-	const struct dispatch *dispatch; /* who answers requests */
+	const struct dispatch *dispatch; /* answers requests */
 	const void *context;             /* what its functions use */
 };
 
