@@ -97,11 +97,20 @@ static int on_adopted(struct lws *wsi)
 	return 0;
 }
 
+/* Whether nothing that is written reaches the client.  Of a client that has only ended its side,
+ * input alone is at its end. */
+static bool is_reset(int fd)
+{
+	struct pollfd socket = { .fd = fd };
+
+	return poll(&socket, 1, 0) == 1 && (socket.revents & (POLLHUP | POLLERR));
+}
+
 /*
  * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a
  * connection, so another wsi writes what is due, on another descriptor.  False: there is nothing
- * due, or no descriptor.  A poll does not wait any longer, because a client that has gone
- * altogether looks the same.
+ * due, the client is gone, or there is no descriptor.  A poll does not wait any longer, because a
+ * client that has gone altogether looks the same.
  */
 static bool outlive(struct conn *c)
 {
@@ -110,6 +119,8 @@ static bool outlive(struct conn *c)
 	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed) ||
 	    (c->reply && reply_has_begun(c->reply)))
 		return false; /* of an answer that has begun, the old one may hold some */
+	if (is_reset(lws_get_socket_fd(old)))
+		return false;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
 	if (!wsi)
@@ -170,19 +181,10 @@ static int on_handshake(const struct conn *c)
 	return c->state == CONN_UPGRADE ? 0 : -1;
 }
 
-/* Nothing that is written would reach anybody; of a client that has only said all, input alone is
- * at its end. */
-static bool is_reset(int fd)
-{
-	struct pollfd socket = { .fd = fd };
-
-	return poll(&socket, 1, 0) == 1 && (socket.revents & (POLLHUP | POLLERR));
-}
-
 /* The connection is closing; the rest follows with WSI_DESTROY, when the loop has turned. */
 static int on_gone(struct conn *c)
 {
-	if (!is_reset(lws_get_socket_fd(c->wsi)) && outlive(c))
+	if (outlive(c))
 		return 0;
 	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
 		c->loop->counters.broken++;
