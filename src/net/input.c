@@ -111,8 +111,8 @@ static void begin_body(struct conn *c, bool waits)
 	c->chunks = (struct chunked){ 0 };
 	buf_reserve(&r->body, (size_t)r->length);
 	deadline_set(&c->loop->deadlines.bodies, c, loop_now(c->loop) + deadline_body_ms(c->loop));
-	if (r->expects_continue && waits && conn_write(c, go_on, sizeof(go_on) - 1) == SINK_BLOCKED)
-		conn_hold_input(c);
+	if (r->expects_continue && waits)
+		conn_write(c, go_on, sizeof(go_on) - 1);
 }
 
 /* The head. */
