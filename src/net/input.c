@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <sys/socket.h>
 
+#include "capacity.h"
 #include "connection_flow.h"
 #include "deadlines.h"
 #include "dispatch.h"
@@ -122,8 +123,10 @@ static void begin_upgrade(struct conn *c, struct slice rest)
 	struct problem p = { .outcome = OUTCOME_OVERLOADED,
 		             .detail = "the server has no descriptor left" };
 
-	if (!upgrade_granted(c, c->request, &p) || !upgrade_later(c, rest))
-		input_refuse(c, &p); /* conn_release() forgets the transport */
+	if (upgrade_granted(c, c->request, &p) && upgrade_later(c, rest))
+		return;
+	capacity_uncount_stream(c);
+	input_refuse(c, &p); /* conn_release() forgets the transport */
 }
 
 /* Finds out what the head asks for; `rest` has arrived after it. */

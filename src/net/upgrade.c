@@ -53,8 +53,10 @@ bool upgrade_later(struct conn *c, struct slice rest)
 	struct lws *old = c->wsi;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 
+	if (fd < 0)
+		return false; /* with its input as it was, for whoever refuses the request */
 	c->held = false;
-	if (fd < 0 || !upgrade_begin(c, fd, rest))
+	if (!upgrade_begin(c, fd, rest))
 		return false;
 	let_go(c->loop, old);
 	return true;

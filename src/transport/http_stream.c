@@ -70,13 +70,20 @@ static void refuse_stopping(const struct http_stream *s)
 	problem_finish(&p);
 }
 
+/* Its client may take long for the answer; meanwhile it takes no place from a stream. */
+static void not_a_stream(struct http_stream *s)
+{
+	hub_detach(s->conn->loop->hub, &s->subscriber);
+	capacity_uncount_stream(s->conn);
+}
+
 static void stream_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct http_stream *s = stream_of(subscriber);
 	struct conn *c = s->conn;
 
 	if (outcome_is_error(o->outcome) || (o->finished && !o->again) || s->head) {
-		hub_detach(c->loop->hub, subscriber);
+		not_a_stream(s);
 		if (s->head && !outcome_is_error(o->outcome) && !o->finished)
 			answer_head(s);
 		else
@@ -84,7 +91,7 @@ static void stream_opened(struct subscriber *subscriber, const struct subscripti
 		return;
 	}
 	if (c->loop->stopping) {
-		hub_detach(c->loop->hub, subscriber);
+		not_a_stream(s);
 		refuse_stopping(s);
 		return;
 	}

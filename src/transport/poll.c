@@ -205,7 +205,9 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		return;
 	}
 	subscriber_skip_to(&p->subscriber, seq);
-	deadline_set(&c->loop->deadlines.waits[p->wait_s], c, loop_now(c->loop) + p->wait_s * 1000);
+	if (list_empty(&c->timer)) /* else it waits already, and has read the store meanwhile */
+		deadline_set(&c->loop->deadlines.waits[p->wait_s], c,
+		             loop_now(c->loop) + p->wait_s * 1000);
 }
 
 static void poll_opened(struct subscriber *subscriber, const struct subscription_start *o)
@@ -229,8 +231,7 @@ static void poll_opened(struct subscriber *subscriber, const struct subscription
 	answer(p, &u);
 }
 
-/* Its time is over, the server stops, or its client has said all: it is answered with what there
- * is. */
+/* It is answered with what there is. */
 static void answer_now(struct conn *c)
 {
 	struct poll *p = c->session;
@@ -239,6 +240,16 @@ static void answer_now(struct conn *c)
 		return; /* answered, or about to be */
 	struct update u = look(p, NULL);
 	answer(p, &u);
+}
+
+/* Its time is over, the server stops, or its client has said all.  While it reads the store, the
+ * answer comes with the end of that. */
+static void wait_is_over(struct conn *c)
+{
+	struct poll *p = c->session;
+
+	p->wait_s = 0;
+	answer_now(c);
 }
 
 /* Something came.  More than the ring holds came at once: then the store has it. */
@@ -283,9 +294,9 @@ static void free_session(struct conn *c)
 static const struct transport polling = {
 	.detach = detach,
 	.free = free_session,
-	.stop = answer_now,
-	.expired = answer_now,
-	.half_closed = answer_now,
+	.stop = wait_is_over,
+	.expired = wait_is_over,
+	.half_closed = wait_is_over,
 };
 
 void updates_poll(struct conn *c, struct request *r)

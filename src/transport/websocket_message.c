@@ -107,7 +107,8 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
 	if (outcome_is_error(p.outcome))
 		ws_say_error(w, NULL, word->job_id, &p);
-	w->present = true;
+	else
+		w->present = true;
 	ws_enqueue(w);
 }
 

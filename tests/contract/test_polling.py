@@ -1,5 +1,6 @@
 """Polling and long polling: cursors, limits, time stamps, 304, and the end."""
 import re
+import select
 import threading
 import time
 from datetime import datetime
@@ -334,6 +335,23 @@ def test_a_long_poll_waits_for_its_types(api, client, server, snapshot):
         command(api, job)
         answer = Poll(raw.response(within=1))
     assert (answer.seqs(), answer["cursor"]) == ([8], f"{snapshot['epoch']}.8")
+
+
+def test_a_long_poll_waits_no_longer_than_its_wait_while_the_ring_laps_it(serve, client):
+    """Each time it has to ask the store, where there is nothing of its types either."""
+    server = serve(ring_events=4)
+    api = client(server)
+    snapshot = api.create_job()
+    job = snapshot["id"]
+    with Raw(server.address) as raw:
+        raw.send(request("GET", path_of(job, since=snapshot["cursor"], wait=2, types="command")))
+
+        def answered():
+            api.burst(job, 40)
+            return select.select([raw.socket], [], [], 0)[0]
+
+        until(answered, 6, "the answer after 2 s")
+        assert raw.response().json["events"] == []
 
 
 def test_a_long_poll_that_saw_nothing_of_its_types_goes_on_behind_the_others(api, snapshot):

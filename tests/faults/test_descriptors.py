@@ -3,6 +3,7 @@ beside streams, never spins, and serves again when there are some.
 """
 import resource
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -155,6 +156,24 @@ def test_a_stream_that_is_over_leaves_its_place(serve, client, way):
             stream.connected()
             stream.raw.hang_up() if way == "reset" else stream.raw.close()
         until(lambda: not is_refused(server, job), 5, "a free place")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_instead_of_a_stream_takes_no_place(serve, client, method):
+    """Its clients have read the answer and do not close."""
+    server = serve(max_streams=2, loops=1)
+    job = client(server).create_job()["id"]
+    with ExitStack() as stack:
+        for _ in range(3):
+            raw = stack.enter_context(Raw(server.address))
+            if method == "HEAD":
+                raw.send(request("HEAD", f"/api/jobs/{job}/task-events"))
+                assert raw.response(head=True).status == 200
+            else:
+                raw.send(stream_request("nothing", accept="*/*"))
+                assert raw.response().status == 404
+        with SseStream(server.address, job) as stream:
+            stream.connected()
 
 
 # -- none at all -----------------------------------------------------------------------------------------
