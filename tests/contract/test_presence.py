@@ -471,7 +471,7 @@ def test_agents_are_known_on_every_loop(serve, client, socket, loops):
 
 def test_a_viewer_behind_a_dead_peer_is_gone_within_two_heartbeats(serve, client, socket):
     """It answers no ping; what it is sent still fits into the kernel's buffers."""
-    heartbeat_s = 0.4
+    heartbeat_s = 2     # the server looks four times a second, which must not be half a heartbeat
     server = serve(heartbeat_ms=int(heartbeat_s * 1000))
     api = client(server)
     job = api.create_job()["id"]
