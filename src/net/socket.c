@@ -1,7 +1,9 @@
 #include "socket.h"
 
+#include <linux/sockios.h>
 #include <linux/tcp.h> /* the C library's has no tcpi_bytes_acked */
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define SEND_BUFFER                                                                                \
@@ -26,15 +28,36 @@ void socket_widen(int fd, bool wide)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 }
 
+static bool read_info(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len);
+}
+
 bool socket_takes(int fd, uint64_t *taken)
 {
 	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
-	    (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
+	if (!read_info(fd, &info) || (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
 		return false;
 	bool more = info.tcpi_bytes_acked != *taken;
 	*taken = info.tcpi_bytes_acked;
 	return more;
+}
+
+uint64_t socket_acknowledged(int fd)
+{
+	struct tcp_info info = { 0 };
+
+	return read_info(fd, &info) ? info.tcpi_bytes_acked : 0;
+}
+
+uint64_t socket_written(int fd)
+{
+	int queued = 0; /* asked for first: what is acknowledged in between is counted twice, not never */
+
+	if (ioctl(fd, SIOCOUTQ, &queued))
+		return 0;
+	return socket_acknowledged(fd) + (uint64_t)queued;
 }

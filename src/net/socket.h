@@ -17,5 +17,9 @@ void socket_widen(int fd, bool wide);
  * the count between the calls; it begins with 0.
  */
 bool socket_takes(int fd, uint64_t *taken);
+/* Bytes that the peer has acknowledged so far, and what that count will be when it has acknowledged
+ * all that was written so far; 0 when the system does not tell. */
+uint64_t socket_acknowledged(int fd);
+uint64_t socket_written(int fd);
 
 #endif

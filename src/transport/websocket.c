@@ -282,19 +282,32 @@ static void hear_pong(struct conn *c)
 	ws_enqueue(w); /* it may be parked again */
 }
 
+/*
+ * A ping may be behind a large message: a client that goes on taking it lives, and has a whole beat
+ * for the pong once it has the ping.  What was written after the ping does not count: a process
+ * that hangs does not keep its system from acknowledging.
+ */
+static bool may_still_answer(struct ws *w)
+{
+	uint64_t before = w->acknowledged;
+	bool was_on_its_way = w->ping_on_its_way;
+
+	w->acknowledged = socket_acknowledged(lws_get_socket_fd(w->conn->wsi));
+	w->ping_on_its_way = w->acknowledged < w->ping_end;
+	return w->ping_on_its_way ? w->acknowledged > before : was_on_its_way;
+}
+
 /* Sends a ping with every beat.  A client that has sent nothing since the last one is gone, which
  * shows within two beats of its last message. */
 static void beat(struct conn *c)
 {
 	struct ws *w = c->session;
 
-	/* The ping may be behind a large message: a client that goes on taking it lives. */
-	if ((w->ping_pending && !socket_takes(lws_get_socket_fd(c->wsi), &w->taken)) ||
-	    takes_nothing(w)) {
+	if ((w->ping_pending && !may_still_answer(w)) || takes_nothing(w)) {
 		give_up(c);
 		return;
 	}
-	if (!w->blocked) {
+	if (!w->blocked && !w->ping_pending) {
 		w->ping_due = true;
 		ws_enqueue(w);
 	}

@@ -4,6 +4,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "net/socket.h"
 #include "websocket_private.h"
 
 #define CLOSE_WAIT_MS 2000 /* a close waits this long for a first message to become complete */
@@ -76,11 +77,16 @@ void ws_write_ping(struct ws *w)
 {
 	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
 
+	int fd = lws_get_socket_fd(w->conn->wsi);
+
 	if (!w->ping_due || w->blocked)
 		return;
 	w->ping_due = false;
 	w->ping_pending = true;
+	w->ping_on_its_way = false;
 	ws_write_now(w, ping, sizeof(ping));
+	w->ping_end = socket_written(fd);
+	w->acknowledged = socket_acknowledged(fd);
 }
 
 void ws_write_out(struct ws *w)

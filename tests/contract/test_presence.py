@@ -1,5 +1,6 @@
 """Presence: who watches and which agents are at work, told as it changes and never stored."""
 import re
+import select
 
 import pytest
 
@@ -469,16 +470,26 @@ def test_agents_are_known_on_every_loop(serve, client, socket, loops):
         until_presence(ws, lambda said: not said["agents"], "the agent leaving")
 
 
-def test_a_viewer_behind_a_dead_peer_is_gone_within_two_heartbeats(serve, client, socket):
-    """It answers no ping; what it is sent still fits into the kernel's buffers."""
+@pytest.mark.parametrize("events_per_s", [0, 20])
+def test_a_viewer_behind_a_dead_peer_is_gone_within_two_heartbeats(
+        serve, client, socket, events_per_s):
+    """It answers no ping; what it is sent still fits into the kernel's buffers, which acknowledge
+    it."""
     heartbeat_s = 2     # the server looks four times a second, which must not be half a heartbeat
     server = serve(heartbeat_ms=int(heartbeat_s * 1000))
     api = client(server)
     job = api.create_job()["id"]
+
+    def is_gone():
+        if events_per_s:
+            api.burst(job, 2)
+            select.select([], [], [], 2 / events_per_s)
+        return watchers(api, job) == 0
+
     with WebSocket(server.address, path_of(job=job), answer_pings=False) as dead:
         dead.message("connected")
         exactly(api, job, 1)
-        until(lambda: watchers(api, job) == 0, 2.5 * heartbeat_s, "the dead peer being gone")
+        until(is_gone, 2.5 * heartbeat_s, "the dead peer being gone")
 
 
 def test_a_viewer_who_answers_pings_stays(serve, client, socket):

@@ -9,23 +9,6 @@ def jobs(api, count, tasks=0):
             for _ in range(count)]
 
 
-def order_of(socket, ids):
-    """Subscribes to all and says ping in one write: the types of what comes until both came."""
-    socket.send_many([*({"type": "subscribe", "jobId": job} for job in ids), {"type": "ping"}])
-    return [socket.message(("connected", "pong")).type for _ in range(len(ids) + 1)]
-
-
-@pytest.mark.parametrize("subscriptions, first", [(3, "pong"), (4, "connected"), (9, "connected")])
-def test_a_socket_with_as_many_reads_as_it_may_have_is_read_on_when_some_came_back(
-        serve, client, subscriptions, first):
-    server = serve(max_reads=4)
-    ids = jobs(client(server), subscriptions, tasks=4000)   # no read is over before the ping is read
-    with WebSocket(server.address) as socket:
-        order = order_of(socket, ids)
-    assert order[0] == first
-    assert sorted(order) == ["connected"] * subscriptions + ["pong"]
-
-
 def test_a_subscription_that_is_asked_for_again_and_again_is_answered_for_its_last_position(
         serve, client):
     server = serve(max_reads=2)

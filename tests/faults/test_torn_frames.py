@@ -115,12 +115,12 @@ def test_the_servers_own_ping_does_not_tear_it(serve, client, held_up):
 
 def test_whoever_still_takes_it_need_not_answer_the_ping_within(serve, client, held_up):
     """The ping stands behind two megabytes in the kernel: many heartbeats pass until it is read."""
-    server = serve(heartbeat_ms=200)
+    server = serve(heartbeat_ms=1000)
     job = large_job(client(server))
     ws = held_up(server, job)
     deadline, parts = Deadline(WITHIN, "the message"), []
     while not parts or not parts[-1].fin:
-        select.select([], [], [], 0.02)     # the subject is a reader that is slow
+        select.select([], [], [], 0.05)     # the subject is a reader that is slow
         frame = ws.frame(deadline)
         if frame.opcode != PING:
             parts.append(frame)

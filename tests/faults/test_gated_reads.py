@@ -1,10 +1,11 @@
-"""Reads of clients that are gone before the store comes to them."""
+"""Reads that the store is kept from finishing: what waits for them, and what does not."""
 import pytest
 
 from support.preload import compiled
 from support.raw import Raw, request
 from support.server import SETTING
 from support.wait import until
+from support.ws import WebSocket
 
 MANY = 20
 
@@ -27,7 +28,7 @@ def gated(serve, gate, tmp_path, monkeypatch):
     for name, value in (("LD_PRELOAD", compiled("gated_reads", tmp_path)),
                         ("JOBLIGHT_TEST_GATE", gate), ("JOBLIGHT_TEST_READS", tmp_path / "reads")):
         monkeypatch.setitem(SETTING, name, str(value))
-    return serve(readers=1, loops=1)
+    return lambda **flags: serve(readers=1, loops=1, **flags)
 
 
 def asking(server, job, number):
@@ -38,21 +39,42 @@ def asking(server, job, number):
 
 
 def test_a_read_whose_client_was_reset_is_not_begun(gated, client, gate, begun):
-    api = client(gated)
+    server = gated()
+    api = client(server)
     job = api.create_job()["id"]
     gate.touch()
     before = begun()
-    first = asking(gated, job, 1)
+    first = asking(server, job, 1)
     until(lambda: begun() == before + 1, 5, "the first read being begun")
-    fds = gated.fds()
-    others = [asking(gated, job, 2 + i) for i in range(MANY)]
+    fds = server.fds()
+    others = [asking(server, job, 2 + i) for i in range(MANY)]
     for _ in range(2):
         assert api.get("/healthz").status == 200    # the loop has turned since it read them
     for raw in others:
         raw.hang_up()
-    gated.fds_back_to(fds, within=5)
+    server.fds_back_to(fds, within=5)
     gate.unlink()
     assert first.response().status == 200
     assert api.get(f"/api/jobs/{job}").status == 200    # it was asked for behind them
     assert begun() == before + 2
     first.close()
+
+
+@pytest.mark.parametrize("subscriptions, first", [(3, "pong"), (4, "connected"), (9, "connected")])
+def test_a_socket_with_as_many_reads_as_it_may_have_is_read_on_when_some_came_back(
+        gated, client, gate, subscriptions, first):
+    server = gated(max_reads=4)
+    api = client(server)
+    ids = [api.create_job()["id"] for _ in range(subscriptions)]
+    gate.touch()
+    with WebSocket(server.address) as socket:
+        socket.send_many([*({"type": "subscribe", "jobId": job} for job in ids), {"type": "ping"}])
+        if first == "pong":
+            assert socket.message(("connected", "pong")).type == "pong"
+        for _ in range(2):
+            assert api.get("/healthz").status == 200    # the loop has turned since it read them
+        gate.unlink()
+        types = ["connected"] * subscriptions + ["pong"] * (first != "pong")
+        order = [socket.message(("connected", "pong")).type for _ in types]
+    assert order[0] == "connected"
+    assert sorted(order) == types
