@@ -303,6 +303,12 @@ for (const name of ['chromium', 'firefox']) {
       }
     });
 
+    /* The stream that told of one tab has been replaced by one that tells of two. */
+    const twoAreCounted = () => eventually('two tabs are counted', () => {
+      const [one] = streams();
+      return streams().length === 1 && one.url.includes('tabs=2');
+    });
+
     for (const told of name === 'chromium' ? [true, false] : []) { // no other can be told to freeze a tab
       const how = told ? 'that is told so' : 'without a word';
       inTabs(`a leader that is frozen ${how} is replaced within 2.5 heartbeats, with nothing lost`, noSocket, async () => {
@@ -313,6 +319,7 @@ for (const name of ['chromium', 'firefox']) {
           }
         }
         for (const tab of tabs) await see(tab, true); // so that it is not about who is seen
+        await twoAreCounted();
         const [frozen, other] = await leads(tabs[0]) ? tabs : [...tabs].reverse();
         const session = await frozen.createCDPSession();
         await session.send('Page.setWebLifecycleState', { state: 'frozen' });
@@ -326,6 +333,19 @@ for (const name of ['chromium', 'firefox']) {
         assert.deepEqual(await seqs(frozen), [2, 3, 4, 5]);
       });
     }
+
+    inTabs('a leader whose check never ends is replaced, with nothing lost', noSocket, async () => {
+      await openTabs(2, { heartbeat: 5 });
+      for (const tab of tabs) await see(tab, true);
+      await twoAreCounted();
+      const [stuck, other] = await leads(tabs[0]) ? tabs : [...tabs].reverse();
+      await stuck.evaluate(() => { globalThis.setTimeout = () => 0; });
+      proxy.silence();
+      await tell(job, 3);
+      await until(other, () => window.states.includes('checking'));
+      await hears(other, 3);
+      assert.deepEqual(await seqs(other), [2, 3, 4]);
+    });
 
     if (name === 'chromium') { // no other can be told to crash
       inTabs('the job of a tab that crashed is let go, and that of a tab that is there is not', noSocket, async () => {

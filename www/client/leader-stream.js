@@ -68,7 +68,9 @@ export class LeaderStream {
   /* Answers a tab that asked. A leader that hears nothing itself may be frozen, so it does not
    * answer. */
   answer() {
-    if (CONNECTED.test(this.stream.state) && this.stream.quietMs > this.#heartbeatMs * 1.2) return;
+    const { state, quietMs } = this.stream;
+    const waits = CONNECTED.test(state) || state === 'checking';
+    if (waits && quietMs > this.#heartbeatMs * 1.2) return;
     queueMicrotask(() => this.mirror()); // a new socket has no onmessage yet
   }
 
