@@ -4,7 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
-  libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev)
+  libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev libinih-dev)
 test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-websockets sqlite3 curl chromium firefox-esr procps
   iproute2 ca-certificates)
 

@@ -21,6 +21,7 @@
 #include "serve/server.h"
 #include "client.h"
 #include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
 #include "joblight/core/cursor.h"
 #include "joblight/core/json.h"
 #include "verbs.h"
@@ -336,6 +337,28 @@ static int run_demo(struct config *config)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static int run_with(struct config *config)
+{
+	int status = run_demo(config);
+
+	config_finish(config);
+	return status;
+}
+
+/* As if `--db FILE` had been given. */
+static int run_on(char *db, int argc, char **argv)
+{
+	struct config config;
+	char flag[] = "--db", **with_db = xcalloc((size_t)argc + 3, sizeof(*with_db));
+
+	memcpy(with_db, argv, (size_t)argc * sizeof(*argv));
+	with_db[argc] = flag;
+	with_db[argc + 1] = db;
+	int status = config_parse(&config, argc + 2, with_db, stderr) ? run_with(&config) : 2;
+	free(with_db);
+	return status;
+}
+
 int verb_demo(int argc, char **argv)
 {
 	char directory[] = "/tmp/joblight-demo-XXXXXX", db[64];
@@ -348,17 +371,19 @@ int verb_demo(int argc, char **argv)
 			config_help(stdout);
 			return 0;
 		}
-	if (!config_parse(&config, argc, argv))
+	if (!config_parse(&config, argc, argv, stderr)) {
+		config_finish(&config);
 		return 2;
+	}
 	if (strcmp(config.db, "joblight.db") != 0)
-		return run_demo(&config);
+		return run_with(&config);
 	if (!mkdtemp(directory)) {
 		perror("joblight: cannot make a directory for the demo");
 		return 1;
 	}
 	snprintf(db, sizeof(db), "%s/demo.db", directory);
-	config.db = db;
-	int status = run_demo(&config);
+	config_finish(&config);
+	int status = run_on(db, argc, argv);
 	remove_files(directory);
 	return status;
 }

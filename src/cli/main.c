@@ -17,7 +17,9 @@ static int verb_serve(int argc, char **argv)
 			config_help(stdout);
 			return 0;
 		}
-	return config_parse(&config, argc, argv) ? server_run(&config) : 2;
+	int status = config_parse(&config, argc, argv, stderr) ? server_run(&config) : 2;
+	config_finish(&config);
+	return status;
 }
 
 static int verb_version(int argc, char **argv)

@@ -140,7 +140,7 @@ static bool check_changes(struct engine *e, struct op *op, struct job_state *job
 		else if (change->has_attempt && change->attempt < attempt)
 			return stale(op, i, change, attempt);
 	}
-	if (job->row.tasks + added > e->limits->tasks_per_job)
+	if (added && job->row.tasks + added > e->limits->tasks_per_job)
 		return problem_set(&op->problem, OUTCOME_TOO_MANY_TASKS,
 		                   "a job holds at most %llu tasks",
 		                   (unsigned long long)e->limits->tasks_per_job);

@@ -19,8 +19,14 @@ void deadlines_init(struct deadlines *d)
 
 void deadline_set(struct list *deadlines, struct conn *c, uint64_t due)
 {
+	struct list *after;
+
 	c->due = due;
-	list_move(deadlines, &c->timer);
+	list_remove(&c->timer);
+	for (after = deadlines->prev; after != deadlines; after = after->prev)
+		if (container_of(after, struct conn, timer)->due <= due)
+			break;
+	list_append(after->next, &c->timer);
 }
 
 void deadline_clear(struct conn *c)

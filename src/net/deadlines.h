@@ -1,6 +1,7 @@
 /*
- * The deadlines of a loop's connections: one for each connection, in the list of its kind.  All
- * deadlines of one list are equally long, so the list is in their order.
+ * The deadlines of a loop's connections: one for each connection, in the list of its kind, in their
+ * order.  All deadlines of one list are equally long, so a new one comes last, unless the limit was
+ * lowered meanwhile.
  */
 #ifndef JOBLIGHT_NET_DEADLINES_H
 #define JOBLIGHT_NET_DEADLINES_H

@@ -127,7 +127,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	struct loop *l = &all->items[index];
 
 	*l = (struct loop){
-		.limits = all->config.limits,
+		.own_limits = *all->config.limits,
+		.limits = &l->own_limits,
 		.service = all->config.service,
 		.dispatch = all->config.dispatch,
 		.loops = all,

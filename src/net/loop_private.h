@@ -38,7 +38,8 @@ struct loops {
 };
 
 struct loop {
-	const struct limits *limits;
+	struct limits own_limits;
+	const struct limits *limits; /* own_limits, which only thread mail changes */
 	const struct service *service;
 	const struct dispatch *dispatch;
 	struct loops *loops;

@@ -49,6 +49,12 @@ unsigned loops_port(const struct loops *l)
 	return l->port;
 }
 
+void loops_set_limits(struct loops *l, const struct limits *limits)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		thread_mail_post_limits(&l->items[i], limits);
+}
+
 void loops_close(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++)

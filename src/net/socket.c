@@ -55,8 +55,10 @@ uint64_t socket_acknowledged(int fd)
 
 uint64_t socket_written(int fd)
 {
-	int queued = 0; /* asked for first: what is acknowledged in between is counted twice, not never */
+	int queued = 0;
 
+	/* This comes first: bytes acknowledged between the two calls count twice rather than never.
+	 */
 	if (ioctl(fd, SIOCOUTQ, &queued))
 		return 0;
 	return socket_acknowledged(fd) + (uint64_t)queued;

@@ -50,6 +50,19 @@ void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_
 		free(n);
 }
 
+void thread_mail_post_limits(struct loop *l, const struct limits *limits)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_LIMITS;
+	n->limits = xcalloc(1, sizeof(*limits));
+	*n->limits = *limits;
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	free(n->limits);
+	free(n);
+}
+
 void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 {
 	l->bus->ops->presence(l->bus, l->peer, w);

@@ -8,13 +8,14 @@
 #define JOBLIGHT_NET_THREAD_MAIL_H
 
 #include "joblight/core/batch.h"
+#include "joblight/core/limits.h"
 #include "joblight/base/mailbox.h"
 #include "joblight/core/op.h"
 #include "joblight/core/presence.h"
 
 struct loop;
 
-enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_CLOSE, PEER_STOP };
+enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_LIMITS, PEER_CLOSE, PEER_STOP };
 
 /* A committed batch with the ops of this loop that it answers. */
 struct commit {
@@ -30,6 +31,7 @@ struct peer_message {
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
 	struct presence_report word;
+	struct limits *limits; /* of PEER_LIMITS; freed with the message */
 };
 
 void thread_mail_init(struct loop *l); /* before its first post */
@@ -39,6 +41,9 @@ void thread_mail_join(struct loop *l); /* joins the bus, which sets l->peer */
 /* Any thread.  Of a job (or NULL): the loop `who` has `count` watchers. */
 void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_id, unsigned who,
                            unsigned count);
+
+/* Any thread.  The loop takes over the LIVE limits. */
+void thread_mail_post_limits(struct loop *l, const struct limits *limits);
 
 /* Any thread of a loop.  Tells the other loops of an agent; a word without an agent says that its
  * owner has gone. */

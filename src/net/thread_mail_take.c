@@ -6,6 +6,7 @@
 #include "loop_private.h"
 #include "stop.h"
 #include "thread_mail.h"
+#include "ticker.h"
 
 static void take_commits(struct loop *l)
 {
@@ -41,6 +42,10 @@ static void hear_peer(struct loop *l, const struct peer_message *n)
 	case PEER_PRESENCE:
 		hear_presence(l, &n->word);
 		return;
+	case PEER_LIMITS:
+		limits_take_live(&l->own_limits, n->limits);
+		ticker_set_period(l);
+		return;
 	case PEER_CLOSE:
 		loop_close(l);
 		return;
@@ -55,6 +60,7 @@ static void take_peer_messages(struct loop *l)
 		struct peer_message *n = container_of(m, struct peer_message, mail);
 		next = m->next;
 		hear_peer(l, n);
+		free(n->limits);
 		free(n);
 	}
 }

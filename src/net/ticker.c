@@ -101,6 +101,11 @@ void ticker_start(struct loop *l)
 	uv_timer_start(&l->ticker.timer, on_tick, 0, tick_ms(l->limits));
 }
 
+void ticker_set_period(struct loop *l)
+{
+	uv_timer_set_repeat(&l->ticker.timer, tick_ms(l->limits));
+}
+
 void ticker_close(struct loop *l)
 {
 	uv_close((uv_handle_t *)&l->ticker.timer, NULL);

@@ -15,6 +15,7 @@ struct ticker {
 };
 
 void ticker_start(struct loop *l);
-void ticker_close(struct loop *l); /* its handle */
+void ticker_set_period(struct loop *l); /* after its limits changed */
+void ticker_close(struct loop *l);      /* its handle */
 
 #endif

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_file.h"
 #include "environment.h"
 #include "joblight/api/origin.h"
+#include "joblight/base/xalloc.h"
+#include "name_distance.h"
 
 enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_LIST, SETTING_LIMIT };
 
@@ -19,48 +22,80 @@ struct setting {
 	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
 	bool (*check)(struct slice value); /* checks each value of a list */
+	bool live;                         /* can be changed by reading the file again */
+};
+
+struct config_text {
+	struct config_text *next;
+	char bytes[];
 };
 
 #define AT(field) offsetof(struct config, field)
 
 static const struct setting settings[] = {
 #define TEXT(field, flag, default_value, argument, help)                                           \
-	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, default_value, argument, help, NULL },
+	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, default_value, argument, help, NULL, false },
 #define NUMBER(field, flag, default_value, min, max, help)                                         \
-	{ flag, SETTING_NUMBER, AT(field), default_value, min, max, NULL, "N", help, NULL },
+	{ flag, SETTING_NUMBER, AT(field), default_value, min, max, NULL, "N", help, NULL, false },
 #define SWITCH(field, flag, help)                                                                  \
-	{ flag, SETTING_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
+	{ flag, SETTING_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL, false },
 #define LIST(field, flag, argument, check, help)                                                   \
-	{ flag, SETTING_LIST, AT(field), 0, 0, 0, NULL, argument, help, check },
+	{ flag, SETTING_LIST, AT(field), 0, 0, 0, NULL, argument, help, check, false },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
 #undef LIST
-#define LIMIT(field, flag, default_value, min, max, why)                                           \
-	{ flag, SETTING_LIMIT, AT(limits.field), default_value, min, max, NULL, "N", why, NULL },
+#define START false
+#define LIVE true
+#define LIMIT(field, flag, default_value, min, max, when, why)                                     \
+	{                                                                                          \
+		flag, SETTING_LIMIT, AT(limits.field), default_value, min, max, NULL, "N", why,    \
+		NULL, when                                                                         \
+	},
 #include "joblight/core/limits.def"
 #undef LIMIT
+#undef START
+#undef LIVE
 };
 
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+#define FIRST_OPTION 256 /* for getopt_long(), which also returns characters */
+
+/* Where the values come from that are being set. */
+struct source {
+	struct config *config;
+	FILE *errors;
+	const char *where; /* "FILE:LINE"; NULL: the flags or the environment */
+	bool seen[SETTING_COUNT];
+};
 
 static void *field_of(struct config *c, const struct setting *s)
 {
 	return (char *)c + s->offset;
 }
 
-static bool set_number(struct config *c, const struct setting *s, const char *value)
+/* Begins a message, and names the setting. */
+static void name_setting(const struct source *from, const struct setting *s)
 {
+	if (from->where)
+		fprintf(from->errors, "joblight: %s: %s", from->where, s->flag);
+	else
+		fprintf(from->errors, "joblight: --%s", s->flag);
+}
+
+static bool set_number(const struct source *from, const struct setting *s, const char *value)
+{
+	struct config *c = from->config;
 	char *end;
 
 	errno = 0;
 	unsigned long long number = strtoull(value, &end, 10);
 	if (errno || end == value || *end || !isdigit((unsigned char)*value) || number < s->min ||
 	    number > s->max) {
-		fprintf(stderr,
-		        "joblight: --%s must be a whole number from %llu to %llu, not \"%s\"\n",
-		        s->flag, (unsigned long long)s->min, (unsigned long long)s->max, value);
+		name_setting(from, s);
+		fprintf(from->errors, " must be a whole number from %llu to %llu, not \"%s\"\n",
+		        (unsigned long long)s->min, (unsigned long long)s->max, value);
 		return false;
 	}
 	if (s->kind == SETTING_LIMIT)
@@ -70,63 +105,82 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 	return true;
 }
 
-static bool add_item(struct config *c, const struct setting *s, struct slice value)
+static bool add_item(const struct source *from, const struct setting *s, struct slice value)
 {
-	struct slices *list = field_of(c, s);
+	struct slices *list = field_of(from->config, s);
 
-	if (!s->check(value))
-		fprintf(stderr,
-		        "joblight: \"%.*s\" is not valid for --%s %s; see joblight serve --help\n",
-		        (int)value.len, value.ptr, s->flag, s->argument);
-	else if (list->count == SLICES_MAX)
-		fprintf(stderr, "joblight: --%s can be given at most %d times\n", s->flag,
-		        SLICES_MAX);
-	else {
+	if (s->check(value) && list->count < SLICES_MAX) {
 		list->items[list->count++] = value;
 		return true;
 	}
+	name_setting(from, s);
+	if (list->count == SLICES_MAX)
+		fprintf(from->errors, " can be given at most %d times\n", SLICES_MAX);
+	else
+		fprintf(from->errors, ": \"%.*s\" is not valid; see joblight serve --help\n",
+		        (int)value.len, value.ptr);
 	return false;
 }
 
 /* The items of one value are separated by commas. */
-static bool add_items(struct config *c, const struct setting *s, const char *value)
+static bool add_items(const struct source *from, const struct setting *s, const char *value)
 {
 	for (size_t len; *(value += strspn(value, ", ")); value += len) {
 		len = strcspn(value, ", ");
-		if (len && !add_item(c, s, (struct slice){ value, len }))
+		if (len && !add_item(from, s, (struct slice){ value, len }))
 			return false;
 	}
 	return true;
 }
 
 /* `value` is NULL for the flag, which takes no argument. */
-static bool set_switch(struct config *c, const struct setting *s, const char *value)
+static bool set_switch(const struct source *from, const struct setting *s, const char *value)
 {
 	bool on = !value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
 
 	if (!on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
-		fprintf(
-		    stderr,
-		    "joblight: --%s must be 1, 0, true or false in the environment, not \"%s\"\n",
-		    s->flag, value);
+		name_setting(from, s);
+		fprintf(from->errors, " must be 1, 0, true or false%s, not \"%s\"\n",
+		        from->where ? "" : " in the environment", value);
 		return false;
 	}
-	*(bool *)field_of(c, s) = on;
+	*(bool *)field_of(from->config, s) = on;
 	return true;
 }
 
-static bool set(struct config *c, const struct setting *s, const char *value)
+/*
+ * A setting may come again from one source when it is a list, or a number, as scripts do; for two
+ * addresses or files it would be unclear which one is meant.
+ */
+static bool may_repeat(const struct source *from, const struct setting *s)
 {
+	if (s->kind != SETTING_TEXT)
+		return true;
+	name_setting(from, s);
+	fprintf(from->errors, " is given twice; it takes one %s\n", s->argument);
+	return false;
+}
+
+/* The values of a list replace those of the source before. */
+static bool set(struct source *from, const struct setting *s, const char *value)
+{
+	bool *seen = &from->seen[s - settings];
+
+	if (*seen && !may_repeat(from, s))
+		return false;
+	if (s->kind == SETTING_LIST && !*seen)
+		((struct slices *)field_of(from->config, s))->count = 0;
+	*seen = true;
 	switch (s->kind) {
 	case SETTING_LIST:
-		return add_items(c, s, value);
+		return add_items(from, s, value);
 	case SETTING_TEXT:
-		*(const char **)field_of(c, s) = value;
+		*(const char **)field_of(from->config, s) = value;
 		return true;
 	case SETTING_SWITCH:
-		return set_switch(c, s, value);
+		return set_switch(from, s, value);
 	default:
-		return set_number(c, s, value);
+		return set_number(from, s, value);
 	}
 }
 
@@ -140,14 +194,58 @@ static void set_default(struct config *c, const struct setting *s)
 		*(unsigned *)field_of(c, s) = (unsigned)s->default_value;
 }
 
-static bool set_from_environment(struct config *c, const struct setting *s)
+static void set_defaults(struct config *c)
 {
-	char name[80];
-
-	environment_name(s->flag, name, sizeof(name));
-	const char *value = getenv(name);
-	return !value || set(c, s, value);
+	for (size_t i = 0; i < SETTING_COUNT; i++)
+		set_default(c, &settings[i]);
 }
+
+/* The file. */
+
+static const char *keep_text(struct config *c, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct config_text *kept = xmalloc(sizeof(*kept) + size);
+
+	memcpy(kept->bytes, text, size);
+	kept->next = c->texts;
+	c->texts = kept;
+	return kept->bytes;
+}
+
+static const struct setting *find_setting(const char *flag, const char **nearest)
+{
+	size_t best = SIZE_MAX;
+
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		size_t distance = name_distance(settings[i].flag, flag);
+		if (distance == 0)
+			return &settings[i];
+		if (distance < best)
+			*nearest = settings[i].flag;
+		best = distance < best ? distance : best;
+	}
+	return NULL;
+}
+
+static bool take_from_file(void *context, const char *where, const char *name, const char *value)
+{
+	struct source *from = context;
+	const char *nearest = "";
+	const struct setting *s = find_setting(name, &nearest);
+
+	from->where = where;
+	if (s && s->offset != AT(file))
+		return set(from, s, keep_text(from->config, value));
+	if (s)
+		fprintf(from->errors, "joblight: %s: a file cannot name another one\n", where);
+	else
+		fprintf(from->errors, "joblight: %s: %s is not a setting; did you mean %s?\n",
+		        where, name, nearest);
+	return false;
+}
+
+/* The environment and the flags. */
 
 static bool environment_is_known(void)
 {
@@ -158,69 +256,139 @@ static bool environment_is_known(void)
 	return environment_check(flags, SETTING_COUNT);
 }
 
-/*
- * A flag may be repeated when it is a list, or a number, as scripts do; for two addresses or files
- * it would be unclear which one is meant.
- */
-static bool may_repeat(const struct setting *s)
+static bool set_from_environment(struct config *c, FILE *errors)
 {
-	if (s->kind == SETTING_TEXT)
-		fprintf(stderr, "joblight: --%s is given twice; it takes one %s\n", s->flag,
-		        s->argument);
-	return s->kind != SETTING_TEXT;
+	struct source from = { .config = c, .errors = errors };
+	char name[80];
+
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		environment_name(settings[i].flag, name, sizeof(name));
+		const char *value = getenv(name);
+		if (value && !set(&from, &settings[i], value))
+			return false;
+	}
+	return true;
 }
 
-static bool set_from_flags(struct config *c, int argc, char **argv)
+static void fill_options(struct option *options)
 {
-	struct option options[SETTING_COUNT + 1] = { 0 };
-	bool seen[SETTING_COUNT] = { false };
-	int chosen;
-
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		options[i] = (struct option){ settings[i].flag,
 			                      settings[i].kind == SETTING_SWITCH
 			                          ? no_argument
 			                          : required_argument,
-			                      NULL, (int)i };
-	optind = 1;
-	while ((chosen = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (chosen == '?') {
-			fputs("joblight: see joblight serve --help\n", stderr);
-			return false;
-		}
-		const struct setting *s = &settings[chosen];
-		if (seen[chosen] && !may_repeat(s))
-			return false;
-		if (s->kind == SETTING_LIST && !seen[chosen])
-			((struct slices *)field_of(c, s))->count =
-			    0; /* drops the values from the environment */
-		seen[chosen] = true;
-		if (!set(c, s, optarg))
-			return false;
-	}
-	if (optind < argc)
-		fprintf(stderr, "joblight: \"%s\" is not expected; see joblight serve --help\n",
-		        argv[optind]);
-	return optind >= argc;
+			                      NULL, FIRST_OPTION + (int)i };
 }
 
-bool config_parse(struct config *c, int argc, char **argv)
+static bool set_from_flags(struct config *c, FILE *errors)
 {
-	*c = (struct config){ 0 };
-	if (!environment_is_known())
-		return false;
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		set_default(c, &settings[i]);
-		if (!set_from_environment(c, &settings[i]))
+	struct option options[SETTING_COUNT + 1] = { 0 };
+	struct source from = { .config = c, .errors = errors };
+	int chosen;
+
+	fill_options(options);
+	optind = 1;
+	while ((chosen = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+		if (chosen == '?') {
+			fputs("joblight: see joblight serve --help\n", errors);
+			return false;
+		}
+		if (!set(&from, &settings[chosen - FIRST_OPTION], optarg))
 			return false;
 	}
-	if (!set_from_flags(c, argc, argv))
-		return false;
+	if (optind < c->argc)
+		fprintf(errors, "joblight: \"%s\" is not expected; see joblight serve --help\n",
+		        c->argv[optind]);
+	return optind >= c->argc;
+}
+
+/* All together. */
+
+static bool check_texts(const struct config *c, FILE *errors)
+{
 	if (strcmp(c->durability, "full") == 0 || strcmp(c->durability, "process") == 0)
 		return true;
-	fprintf(stderr, "joblight: --durability must be full or process, not \"%s\"\n",
+	fprintf(errors, "joblight: --durability must be full or process, not \"%s\"\n",
 	        c->durability);
 	return false;
+}
+
+/* The first time to find the file, the second time to override it. */
+static bool set_all(struct config *c, FILE *errors)
+{
+	struct source from = { .config = c, .errors = errors };
+
+	set_defaults(c);
+	if (!set_from_environment(c, errors) || !set_from_flags(c, errors))
+		return false;
+	if (!c->file)
+		return true;
+	const char *file = c->file;
+	set_defaults(c);
+	return config_file_read(file, take_from_file, &from, errors) &&
+	       set_from_environment(c, errors) && set_from_flags(c, errors);
+}
+
+bool config_parse(struct config *c, int argc, char **argv, FILE *errors)
+{
+	*c = (struct config){ .argc = argc, .argv = argv };
+	return environment_is_known() && set_all(c, errors) && check_texts(c, errors);
+}
+
+bool config_read_again(struct config *next, const struct config *running, FILE *errors)
+{
+	*next = (struct config){ .argc = running->argc, .argv = running->argv };
+	return set_all(next, errors) && check_texts(next, errors);
+}
+
+void config_finish(struct config *c)
+{
+	for (struct config_text *t = c->texts, *next; t; t = next) {
+		next = t->next;
+		free(t);
+	}
+	c->texts = NULL;
+}
+
+static bool lists_differ(const struct slices *a, const struct slices *b)
+{
+	bool differ = a->count != b->count;
+
+	for (size_t i = 0; !differ && i < a->count; i++)
+		differ = a->items[i].len != b->items[i].len ||
+		         memcmp(a->items[i].ptr, b->items[i].ptr, a->items[i].len) != 0;
+	return differ;
+}
+
+static bool texts_differ(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool differs(const struct setting *s, const struct config *a, const struct config *b)
+{
+	const void *in_a = (const char *)a + s->offset, *in_b = (const char *)b + s->offset;
+
+	switch (s->kind) {
+	case SETTING_TEXT:
+		return texts_differ(*(const char *const *)in_a, *(const char *const *)in_b);
+	case SETTING_LIST:
+		return lists_differ(in_a, in_b);
+	case SETTING_SWITCH:
+		return *(const bool *)in_a != *(const bool *)in_b;
+	case SETTING_NUMBER:
+		return *(const unsigned *)in_a != *(const unsigned *)in_b;
+	default:
+		return *(const uint64_t *)in_a != *(const uint64_t *)in_b;
+	}
+}
+
+void config_list_changes(const struct config *running, const struct config *next, bool live,
+                         struct buf *list)
+{
+	for (size_t i = 0; i < SETTING_COUNT; i++)
+		if (settings[i].live == live && differs(&settings[i], running, next))
+			buf_format(list, "%s%s", list->len ? "," : "", settings[i].flag);
 }
 
 static void help_row(FILE *out, const struct setting *s)
@@ -233,7 +401,8 @@ static void help_row(FILE *out, const struct setting *s)
 	if (s->kind == SETTING_TEXT && s->text)
 		fprintf(out, " (%s)", s->text);
 	else if (s->kind == SETTING_NUMBER || s->kind == SETTING_LIMIT)
-		fprintf(out, " (%llu)", (unsigned long long)s->default_value);
+		fprintf(out, " (%llu)%s", (unsigned long long)s->default_value,
+		        s->live ? " *" : "");
 	fputc('\n', out);
 }
 
@@ -241,10 +410,14 @@ void config_help(FILE *out)
 {
 	enum setting_kind last = SETTING_TEXT;
 
-	fputs("Settings (or JOBLIGHT_<NAME> in the environment):\n", out);
+	fputs(
+	    "Settings (or JOBLIGHT_<NAME> in the environment, or lines of the file of --config):\n",
+	    out);
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		if (settings[i].kind == SETTING_LIMIT && last != SETTING_LIMIT)
-			fputs("\nLimits (bytes, milliseconds, counts):\n", out);
+			fputs("\nLimits (bytes, milliseconds, counts; *: SIGHUP reads the file "
+			      "again and changes it):\n",
+			      out);
 		last = settings[i].kind;
 		help_row(out, &settings[i]);
 	}

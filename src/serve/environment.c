@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "joblight/base/log.h"
-
-#define NAME_MAX_LEN 64 /* of a name that is compared; longer names resemble none of ours */
+#include "name_distance.h"
 
 void environment_name(const char *flag, char *name, size_t size)
 {
@@ -38,34 +37,6 @@ static bool is_from_platform(const char *name)
 	       begins_with(name, "JOBLIGHT_SERVICE_");
 }
 
-static size_t min_of(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* The number of characters to add, remove or change (Levenshtein distance). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t width = strlen(b), row[NAME_MAX_LEN + 1];
-
-	if (width > NAME_MAX_LEN)
-		return strlen(a) + width;
-	for (size_t j = 0; j <= width; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t before = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= width; j++) {
-			size_t above = row[j];
-			row[j] = min_of(above + 1, row[j - 1] + 1, before + (a[i - 1] != b[j - 1]));
-			before = above;
-		}
-	}
-	return row[width];
-}
-
 /* Whether it is the name of a setting; if not, `nearest` is the most similar one. */
 static bool find(const char *const *flags, size_t count, const char *name, char *nearest,
                  size_t size)
@@ -75,7 +46,7 @@ static bool find(const char *const *flags, size_t count, const char *name, char 
 
 	for (size_t i = 0; i < count; i++) {
 		environment_name(flags[i], known, sizeof(known));
-		size_t far = distance(known, name);
+		size_t far = name_distance(known, name);
 		if (far < best)
 			snprintf(nearest, size, "%s", known);
 		best = far < best ? far : best;

@@ -25,6 +25,7 @@
 #define LARGE_BLOCK (1024 * 1024)
 
 struct server {
+	struct config config; /* its texts belong to the caller of server_run() */
 	struct limits limits;
 	struct database *database;
 	struct writer *writer;
@@ -203,6 +204,47 @@ static void announce(const struct server *s, const struct config *c, const char 
 
 #define SAME_SIGNAL_MS 1000 /* supervisors and terminals may send the same signal several times */
 
+/* The settings that can change are taken over by each thread; nothing else is touched. */
+static void take_config(struct server *s, const struct config *next)
+{
+	struct buf changed = { 0 }, waiting = { 0 };
+
+	config_list_changes(&s->config, next, true, &changed);
+	config_list_changes(&s->config, next, false, &waiting);
+	limits_take_live(&s->config.limits, &next->limits);
+	limits_take_live(&s->limits, &next->limits);
+	loops_set_limits(s->loops, &s->limits);
+	writer_set_limits(s->writer, &s->limits);
+	log_info("the configuration was read again", "changed",
+	         changed.len ? buf_string(&changed) : "nothing");
+	if (waiting.len)
+		log_warn("these settings take effect when the server is started again", "settings",
+		         buf_string(&waiting));
+	buf_finish(&changed);
+	buf_finish(&waiting);
+}
+
+/* A file with a mistake changes nothing. */
+static void reload(struct server *s)
+{
+	struct config next;
+	char *message = NULL;
+	size_t len;
+	FILE *errors = open_memstream(&message, &len);
+
+	if (!errors)
+		return;
+	bool ok = config_read_again(&next, &s->config, errors);
+	fclose(errors);
+	if (ok)
+		take_config(s, &next);
+	else
+		log_error("the configuration has a mistake; nothing was changed", "cause",
+		          strtok(message, "\n"));
+	config_finish(&next);
+	free(message);
+}
+
 struct second_signal {
 	sigset_t signals;
 	uint64_t first_ms; /* when the first signal came, monotonic */
@@ -216,18 +258,20 @@ static void *exit_on_second_signal(void *context)
 
 	do
 		sigwait(&s->signals, &number);
-	while (clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
+	while (number == SIGHUP || clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
 	log_warn("stopped at once by a second signal", "signal", strsignal(number));
 	_exit(1);
 }
 
-static void wait_for_signal(const sigset_t *signals)
+/* Returns when the server is to stop. */
+static void wait_for_signal(struct server *s, const sigset_t *signals)
 {
 	static struct second_signal second; /* outlives this function */
 	int number;
 	pthread_t thread;
 
-	sigwait(signals, &number);
+	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+		reload(s);
 	log_info("stopping", "signal", strsignal(number));
 	second = (struct second_signal){ *signals, clock_monotonic_ms() };
 	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
@@ -255,7 +299,9 @@ static void block_signals(sigset_t *signals)
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGHUP, SIG_DFL); /* sigwait() does not see what is ignored */
 }
 
 int server_run(const struct config *config)
@@ -268,6 +314,7 @@ int server_run(const struct config *config)
 
 	if (config->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
+	s->config = *config;
 	s->limits = config->limits;
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
@@ -279,7 +326,7 @@ int server_run(const struct config *config)
 		return 1;
 	start_threads(s);
 	announce(s, config, host);
-	wait_for_signal(&signals);
+	wait_for_signal(s, &signals);
 	stop(s);
 	return 0;
 }

@@ -108,16 +108,24 @@ void chores_log_counts(const struct chores *c)
 	         "chores_failed", failures);
 }
 
-static struct chore_state state_of(const struct chore *chore, const struct limits *limits)
+static void set_period(struct chore_state *state, const struct limits *limits)
 {
+	const struct chore *chore = state->chore;
 	uint64_t period = chore->period_from ? chore->period_from(limits) : chore->period_ms;
 
-	return (struct chore_state){
-		.chore = chore,
-		.period_ms = period,
-		.after_write_ms = chore->after_write_ms < period ? chore->after_write_ms : period,
-		.trouble = { .begins = chore->begins, .ends = chore->ends },
-	};
+	state->period_ms = period;
+	state->after_write_ms = chore->after_write_ms < period ? chore->after_write_ms : period;
+}
+
+void chores_limits_changed(struct chores *c)
+{
+	for (size_t i = 0; i < CHORE_COUNT; i++) {
+		struct chore_state *state = &c->states[i];
+		if (!state->chore->period_from)
+			continue;
+		set_period(state, c->limits);
+		state->due = clock_monotonic_ms();
+	}
 }
 
 struct chores *chores_create(struct store *store, const struct limits *limits,
@@ -133,8 +141,12 @@ struct chores *chores_create(struct store *store, const struct limits *limits,
 	c->clock_unsaved = true;
 	clock_boot_id(c->boot);
 	chore_prune_init(c);
-	for (size_t i = 0; i < CHORE_COUNT; i++)
-		c->states[i] = state_of(table[i], limits);
+	for (size_t i = 0; i < CHORE_COUNT; i++) {
+		c->states[i].chore = table[i];
+		c->states[i].trouble.begins = table[i]->begins;
+		c->states[i].trouble.ends = table[i]->ends;
+		set_period(&c->states[i], limits);
+	}
 	return c;
 }
 

@@ -42,6 +42,9 @@ void chores_free(struct chores *c); /* NULL is fine */
  * timeline.h. */
 int64_t chores_wall_ms(struct chores *c, bool *trusted);
 
+/* Call this when limits have changed: chores whose period depends on them are due at once. */
+void chores_limits_changed(struct chores *c);
+
 /*
  * Call this after each transaction, also a failed one: it makes chores due.  `rows`: about how many
  * rows were written; as many may now be there to remove.  `took_us`: how long the transaction took.

@@ -1,5 +1,6 @@
 #include "joblight/work/writer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ struct answered {
 
 struct writer {
 	struct store *store;
-	const struct limits *limits;
+	struct limits limits;                 /* its own, which its engine and chores point to */
+	_Atomic(struct limits *) next_limits; /* NULL, or what limits are to become */
 	struct engine *engine;
 	struct mailbox queue;
 	writer_deliver *deliver;
@@ -191,11 +193,22 @@ static uint64_t rest_ms(const struct writer *w)
 static void write_all(struct writer *w, struct op *ops)
 {
 	while (ops) {
-		struct op *rest = split(ops, w->limits->commit_writes);
+		struct op *rest = split(ops, w->limits.commit_writes);
 		commit_and_answer(w, ops);
 		ops = rest;
 		chores_run(w->chores, ops || !mailbox_is_empty(&w->queue));
 	}
+}
+
+static void take_limits(struct writer *w)
+{
+	struct limits *next = atomic_exchange(&w->next_limits, NULL);
+
+	if (!next)
+		return;
+	limits_take_live(&w->limits, next);
+	chores_limits_changed(w->chores);
+	free(next);
 }
 
 static void *run(void *context)
@@ -204,6 +217,7 @@ static void *run(void *context)
 
 	for (;;) {
 		struct op *ops = first_op(mailbox_wait(&w->queue, rest_ms(w)));
+		take_limits(w);
 		if (!ops && mailbox_is_closed(&w->queue))
 			return NULL;
 		write_all(w, ops);
@@ -222,13 +236,14 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	struct writer *w = xcalloc(1, sizeof(*w));
 
 	w->store = store;
-	w->limits = limits;
+	w->limits = *limits;
+	atomic_init(&w->next_limits, NULL);
 	w->deliver = deliver;
 	w->context = context;
 	w->trouble.begins = "the store does not take writes; they are answered 503 until it does";
 	w->trouble.ends = "the store takes writes again";
-	w->engine = engine_create(store, limits, random_bytes);
-	w->chores = chores_create(store, limits, &w->timeline, commit_chore, w);
+	w->engine = engine_create(store, &w->limits, random_bytes);
+	w->chores = chores_create(store, &w->limits, &w->timeline, commit_chore, w);
 	chores_start_timeline(store, &w->timeline);
 	mailbox_init(&w->queue, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
@@ -244,6 +259,14 @@ bool writer_submit(struct writer *w, struct op *op)
 	return mailbox_post(&w->queue, &op->mail);
 }
 
+void writer_set_limits(struct writer *w, const struct limits *limits)
+{
+	struct limits *next = xcalloc(1, sizeof(*next));
+
+	*next = *limits;
+	free(atomic_exchange(&w->next_limits, next));
+}
+
 void writer_stop(struct writer *w)
 {
 	mailbox_close(&w->queue);
@@ -257,6 +280,7 @@ void writer_free(struct writer *w)
 		return;
 	chores_free(w->chores);
 	engine_free(w->engine);
+	free(atomic_load(&w->next_limits));
 	mailbox_finish(&w->queue);
 	free(w);
 }

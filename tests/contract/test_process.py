@@ -92,7 +92,7 @@ def test_a_lock_file_holds_nothing_of_the_log(tmp_path):
 
 # -- signals -------------------------------------------------------------------------------------------
 
-HARMLESS = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGQUIT,
+HARMLESS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGQUIT,
             signal.SIGPIPE, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGXFSZ]
 
 

@@ -1,4 +1,7 @@
-/* All limits as one plain struct.  The configuration fills it, and it does not change afterwards.
+/*
+ * All limits as one plain struct.  Each thread has its own, which its objects point to and nobody
+ * else writes: when the configuration is reloaded, the thread is sent the new limits and takes over
+ * the LIVE ones between two turns.
  */
 #ifndef JOBLIGHT_CORE_LIMITS_H
 #define JOBLIGHT_CORE_LIMITS_H
@@ -6,11 +9,14 @@
 #include <stdint.h>
 
 struct limits {
-#define LIMIT(field, flag, default_value, min, max, why) uint64_t field;
+#define LIMIT(field, flag, default_value, min, max, when, why) uint64_t field;
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
 
 extern const struct limits limits_default;
+
+/* Copies the LIVE limits of `next`; the others stay. */
+void limits_take_live(struct limits *own, const struct limits *next);
 
 #endif

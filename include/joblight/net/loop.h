@@ -34,6 +34,9 @@ unsigned loops_port(const struct loops *l);
 /* A reader thread hands back an answered request.  Any thread. */
 void loop_deliver_read(struct read_request *r);
 
+/* Any thread.  Each loop takes over the LIVE limits between two turns. */
+void loops_set_limits(struct loops *l, const struct limits *limits);
+
 /*
  * Stopping: loops_close() stops accepting and tells every stream to come back later; requests under
  * way are still answered.  When the store has stopped, loops_stop() flushes, ends the threads and

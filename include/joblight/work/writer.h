@@ -22,11 +22,15 @@ struct writer;
  */
 typedef void writer_deliver(void *context, struct batch *batch, struct op *ops);
 
+/* The limits are copied. */
 struct writer *writer_start(struct store *store, const struct limits *limits,
                             writer_deliver *deliver, void *context);
 
 /* Any thread.  False: too many ops are waiting, or it is stopping; the op stays the caller's. */
 bool writer_submit(struct writer *w, struct op *op);
+
+/* Any thread.  The store thread takes over the LIVE limits before its next transaction. */
+void writer_set_limits(struct writer *w, const struct limits *limits);
 
 /*
  * Accepts no more ops; commits and delivers those that were accepted.  Returns when the thread has
