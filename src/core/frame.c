@@ -74,8 +74,11 @@ static const struct {
 	[FRAME_##name] = {                                                                         \
 		add, { suffix, sizeof(suffix) - 1 }, { line, sizeof(line) - 1 }, fragmented        \
 	},
+#define STREAM_FRAMING(name, add, suffix, line, fragmented, media_type, open)                      \
+	FRAMING(name, add, suffix, line, fragmented)
 #include "joblight/core/framings.def"
 #undef FRAMING
+#undef STREAM_FRAMING
 };
 
 static void add_start(struct buf *out, enum framing f, const struct subject *s)

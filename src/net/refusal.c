@@ -1,7 +1,6 @@
 #include "refusal.h"
 
-#include <strings.h>
-
+#include "accept.h"
 #include "joblight/base/random.h"
 
 unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
@@ -18,35 +17,11 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
 	return (unsigned)(ms < REFUSALS_LIMIT_MS ? ms : REFUSALS_LIMIT_MS);
 }
 
-/* Up to the character, which is taken off `s` too. */
-static struct slice take_until(struct slice *s, char c)
-{
-	const char *end = s->len ? memchr(s->ptr, c, s->len) : NULL;
-	size_t len = end ? (size_t)(end - s->ptr) : s->len, taken = end ? len + 1 : len;
-	struct slice part = { s->ptr, len };
-
-	*s = (struct slice){ s->ptr + taken, s->len - taken };
-	return slice_trimmed(part);
-}
-
-static bool accepts_events(struct slice accept)
-{
-	static const char type[] = "text/event-stream";
-
-	while (accept.len) {
-		struct slice range = take_until(&accept, ',');
-		struct slice name = take_until(&range, ';');
-		if (name.len == sizeof(type) - 1 && strncasecmp(name.ptr, type, name.len) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool refusal_is_event(struct slice accept, enum outcome o)
 {
 	int status = outcome_status(o);
 
-	return (status == 503 || status == 429) && accepts_events(accept);
+	return (status == 503 || status == 429) && accept_names(accept, "text/event-stream");
 }
 
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms)

@@ -116,7 +116,7 @@ static struct position find_position(const struct request *r)
 	return position_parse(text);
 }
 
-void stream_open(struct conn *c, struct request *r)
+void sse_open(struct conn *c, struct request *r)
 {
 	struct stream *s = xcalloc(1, sizeof(*s));
 	struct attach a = { .position = find_position(r) };

@@ -5,6 +5,6 @@
 #include "net/connection.h"
 
 /* Handles GET /api/jobs/:job/task-events: the connection becomes a stream. */
-void stream_open(struct conn *c, struct request *r);
+void sse_open(struct conn *c, struct request *r);
 
 #endif

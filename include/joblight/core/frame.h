@@ -9,8 +9,10 @@
 
 enum framing {
 #define FRAMING(name, add, suffix, line, fragmented) FRAME_##name,
+#define STREAM_FRAMING(name, add, suffix, line, fragmented, media_type, open) FRAME_##name,
 #include "joblight/core/framings.def"
 #undef FRAMING
+#undef STREAM_FRAMING
 	FRAMING_COUNT
 };
 
