@@ -213,7 +213,7 @@ static void watcher_opened(struct subscriber *s, const struct subscription_start
 	           (unsigned long long)o->head);
 	if (s->ops->write && o->snapshot.len) {
 		buf_text(&m.tail, "\n");
-		hub_send(w->bench->hub, s, &m, o->result);
+		hub_send(s, &m, o->result);
 	}
 }
 
