@@ -14,10 +14,7 @@ bool http_idempotency_key(const struct request *r, struct op *op, struct problem
 
 	if (!key.ptr)
 		return true;
-	bool ok = key.len >= 1 && key.len <= KEY_MAX;
-	for (size_t i = 0; ok && i < key.len; i++)
-		ok = key.ptr[i] > ' ' && key.ptr[i] < 0x7f;
-	if (!ok)
+	if (!key_valid(key))
 		return problem_set(problem, OUTCOME_BAD_REQUEST,
 		                   "Idempotency-Key must be 1 to %d visible ASCII characters",
 		                   KEY_MAX);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define UNIX_MS_DIGITS 15 /* more is beyond the year 9999 */
+
 int64_t clock_wall_ms(void)
 {
 	struct timespec now;
@@ -102,16 +104,11 @@ static bool take_char(const char **at, const char *end, const char *allowed)
 
 static bool parse_unix_ms(struct slice text, int64_t *wall_ms)
 {
-	int64_t value = 0;
+	uint64_t value;
 
-	if (!text.len || text.len > 15)
+	if (!slice_number(text, UNIX_MS_DIGITS, &value))
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-		value = value * 10 + (text.ptr[i] - '0');
-	}
-	*wall_ms = value;
+	*wall_ms = (int64_t)value;
 	return true;
 }
 

@@ -100,51 +100,78 @@ static bool check_attempt(struct engine *e, struct op *op, size_t index, struct 
 	return true;
 }
 
-/* The highest attempt of earlier items of this batch for a task that does not exist yet; -2:
- * there are no such items. */
-static int64_t earlier_attempt(const struct op *op, size_t index)
+/* A task that does not exist yet. */
+struct new_task {
+	int64_t attempt; /* the highest of the items so far; -1: none */
+	UT_hash_handle hh;
+};
+
+/* Those of the op that is checked. */
+struct new_tasks {
+	struct new_task *all; /* NULL: none */
+	size_t count;
+	struct new_task *by_id;
+};
+
+static void add_new_task(struct new_tasks *n, const struct op *op, size_t index, int64_t attempt)
 {
 	struct slice id = op->tasks[index].id;
-	int64_t highest = -2;
 
-	for (size_t i = 0; i < index; i++) {
-		const struct task_change *t = &op->tasks[i];
-		if (t->id.len != id.len || memcmp(t->id.ptr, id.ptr, id.len) != 0)
-			continue;
-		int64_t attempt = t->has_attempt ? t->attempt : -1;
-		highest = attempt > highest ? attempt : highest;
-	}
-	return highest;
+	if (!n->all)
+		n->all = xcalloc(op->task_count - index, sizeof(*n->all));
+	struct new_task *task = &n->all[n->count++];
+	task->attempt = attempt;
+	if (index + 1 < op->task_count) /* others may be about it */
+		HASH_ADD_KEYPTR(hh, n->by_id, id.ptr, id.len, task);
+}
+
+static bool check_new_task(struct new_tasks *n, struct op *op, size_t index)
+{
+	const struct task_change *change = &op->tasks[index];
+	int64_t attempt = change->has_attempt ? change->attempt : -1;
+	struct new_task *task;
+
+	HASH_FIND(hh, n->by_id, change->id.ptr, change->id.len, task);
+	if (!task)
+		add_new_task(n, op, index, attempt);
+	else if (change->has_attempt && attempt < task->attempt)
+		return stale(op, index, change, task->attempt);
+	else if (attempt > task->attempt)
+		task->attempt = attempt;
+	return true;
+}
+
+static void forget_new_tasks(struct new_tasks *n)
+{
+	HASH_CLEAR(hh, n->by_id);
+	free(n->all);
+}
+
+static bool check_change(struct engine *e, struct op *op, size_t index, struct job_state *job,
+                         struct new_tasks *n)
+{
+	struct slice id = op->tasks[index].id;
+	struct task_state *task = id.len ? working_set_find_task(&e->rows, job, id) : NULL;
+
+	if (e->rows.failure)
+		return false;
+	return task ? check_attempt(e, op, index, task) : check_new_task(n, op, index);
 }
 
 static bool check_changes(struct engine *e, struct op *op, struct job_state *job)
 {
-	uint64_t added = 0;
+	struct new_tasks made = { 0 };
+	bool ok = true;
 
 	e->probe++;
-	for (size_t i = 0; i < op->task_count; i++) {
-		const struct task_change *change = &op->tasks[i];
-		struct task_state *task = change->id.len
-		                              ? working_set_find_task(&e->rows, job, change->id)
-		                              : NULL;
-		if (e->rows.failure)
-			return false;
-		if (task) {
-			if (!check_attempt(e, op, i, task))
-				return false;
-			continue;
-		}
-		int64_t attempt = earlier_attempt(op, i);
-		if (attempt == -2)
-			added++;
-		else if (change->has_attempt && change->attempt < attempt)
-			return stale(op, i, change, attempt);
-	}
-	if (added && job->row.tasks + added > e->limits->tasks_per_job)
+	for (size_t i = 0; ok && i < op->task_count; i++)
+		ok = check_change(e, op, i, job, &made);
+	forget_new_tasks(&made);
+	if (ok && made.count && job->row.tasks + made.count > e->limits->tasks_per_job)
 		return problem_set(&op->problem, OUTCOME_TOO_MANY_TASKS,
 		                   "a job holds at most %llu tasks",
 		                   (unsigned long long)e->limits->tasks_per_job);
-	return true;
+	return ok;
 }
 
 /* Operations. */

@@ -4,15 +4,9 @@
 
 static bool parse_seq(struct slice text, uint64_t *seq)
 {
-	*seq = 0;
-	if (!text.len || text.len > 19 || (text.len > 1 && text.ptr[0] == '0'))
+	if (text.len > 1 && text.ptr[0] == '0')
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-		*seq = *seq * 10 + (uint64_t)(text.ptr[i] - '0');
-	}
-	return true;
+	return slice_number(text, SLICE_DIGITS_MAX, seq);
 }
 
 static bool parse_cursor(struct slice text, struct position *p)

@@ -5,14 +5,6 @@
 
 /* These functions run for every update, so they append text and build no tree. */
 
-static void add_text_member(struct buf *out, const char *name, const char *text)
-{
-	if (!text)
-		return;
-	json_name(out, name);
-	json_string(out, slice_of(text));
-}
-
 static void add_time_member(struct buf *out, const char *name, int64_t time)
 {
 	if (!time)
@@ -42,8 +34,8 @@ static void add_task_state(struct buf *out, const struct task_row *t)
 	buf_text(out, ",\"status\":\"");
 	buf_text(out, task_status_text(t->status));
 	buf_char(out, '"');
-	add_text_member(out, "title", t->title);
-	add_text_member(out, "note", t->note);
+	json_text(out, "title", t->title);
+	json_text(out, "note", t->note);
 	if (!isnan(t->progress)) {
 		json_name(out, "progress");
 		json_number(out, t->progress);
@@ -83,8 +75,8 @@ void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq,
                        unsigned extra, const struct task_row *tasks, size_t task_count)
 {
 	encode_event_start(out, EVENT_JOB_UPDATE, job->id, seq);
-	add_text_member(out, "status", job_status_text(job->status));
-	add_text_member(out, "title", job->title);
+	json_text(out, "status", job_status_text(job->status));
+	json_text(out, "title", job->title);
 	if (extra & JOB_UPDATE_METADATA) {
 		json_name(out, "metadata");
 		buf_text(out, job->metadata);
@@ -104,16 +96,16 @@ void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq,
 
 static void add_deliverable_state(struct buf *out, const struct deliverable_row *d)
 {
-	add_text_member(out, "title", d->title);
-	add_text_member(out, "url", d->url);
-	add_text_member(out, "mediaType", d->media_type);
+	json_text(out, "title", d->title);
+	json_text(out, "url", d->url);
+	json_text(out, "mediaType", d->media_type);
 }
 
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
                               const struct deliverable_row *deliverable)
 {
 	encode_event_start(out, EVENT_DELIVERABLE, job_id, seq);
-	add_text_member(out, "deliverableId", deliverable->id);
+	json_text(out, "deliverableId", deliverable->id);
 	add_deliverable_state(out, deliverable);
 	encode_event_end(out, time);
 }
@@ -125,7 +117,7 @@ void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t t
 	json_name(out, "command");
 	json_string(out, command->name);
 	if (command->task_id[0])
-		add_text_member(out, "taskId", command->task_id);
+		json_text(out, "taskId", command->task_id);
 	json_name(out, "args");
 	buf_slice(out, command->args);
 	encode_event_end(out, time);
@@ -134,8 +126,8 @@ void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t t
 void encode_job_head(struct buf *out, const struct job_row *job)
 {
 	buf_format(out, "\"id\":\"%s\"", job->id);
-	add_text_member(out, "title", job->title);
-	add_text_member(out, "status", job_status_text(job->status));
+	json_text(out, "title", job->title);
+	json_text(out, "status", job_status_text(job->status));
 	json_name(out, "metadata");
 	buf_text(out, job->metadata);
 	add_job_silence(out, job);

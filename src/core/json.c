@@ -490,3 +490,11 @@ void json_name(struct buf *out, const char *name)
 	buf_text(out, name);
 	buf_text(out, "\":");
 }
+
+void json_text(struct buf *out, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	json_name(out, name);
+	json_string(out, slice_of(text));
+}

@@ -98,10 +98,8 @@ static bool take_message_id(struct envelope *e, struct message *m)
 
 	if (!take_string(e, "id", m->id, KEY_MAX, &given))
 		return false;
-	for (const char *c = m->id; *c; c++)
-		if (*c <= ' ' || *c >= 0x7f)
-			return refuse(e, OUTCOME_INVALID_FIELD, "id",
-			              "must be visible ASCII characters");
+	if (m->id[0] && !key_valid(slice_of(m->id)))
+		return refuse(e, OUTCOME_INVALID_FIELD, "id", "must be visible ASCII characters");
 	return !kinds[m->kind].needs_id || m->id[0] ||
 	       refuse(e, OUTCOME_INVALID_FIELD, "id",
 	              "is missing: it is the idempotency key and comes back in the ack");

@@ -92,6 +92,16 @@ bool id_valid(struct slice id)
 	return true;
 }
 
+bool key_valid(struct slice key)
+{
+	if (!key.len || key.len > KEY_MAX)
+		return false;
+	for (size_t i = 0; i < key.len; i++)
+		if (key.ptr[i] <= ' ' || key.ptr[i] >= 0x7f)
+			return false;
+	return true;
+}
+
 static const char *const event_types[EVENT_TYPE_COUNT] = {
 #define LOGGED(name, text) [EVENT_##name] = text,
 #define EPHEMERAL(name, text) [EVENT_##name] = text,

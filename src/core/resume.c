@@ -281,10 +281,8 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		ask(h, s, &a->position, a->limit, false);
 }
 
-void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
-              struct read_result *result)
+void hub_send(struct subscriber *s, struct first_message *m, struct read_result *result)
 {
-	(void)h;
 	preamble_send(preamble_get(s), m, result);
 }
 

@@ -276,9 +276,10 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 		next = at->next;
 		if (g->due > now_ms)
 			continue;
-		if (!g->refused)
-			send_refusal(g->fd, g->full ? g->full : &late);
-		send_away(g);
+		if (g->refused)
+			send_away(g);
+		else
+			refuse(g, g->full ? g->full : &late);
 	}
 }
 

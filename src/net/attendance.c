@@ -15,7 +15,8 @@
 struct attended_job {
 	char job_id[ID_MAX + 1];
 	bool changed;
-	uint64_t due;
+	uint64_t due;        /* not before */
+	struct list waiting; /* in attendance.waiting: there is something to do when it is due */
 	struct list wants;
 	UT_hash_handle hh;
 };
@@ -24,6 +25,7 @@ struct attendance {
 	struct loop *loop;
 	struct presence *presence;
 	struct attended_job *jobs;
+	struct list waiting;
 };
 
 struct attendance *attendance_create(struct loop *l)
@@ -31,12 +33,14 @@ struct attendance *attendance_create(struct loop *l)
 	struct attendance *c = xcalloc(1, sizeof(*c));
 
 	c->loop = l;
+	list_init(&c->waiting);
 	c->presence = presence_create((size_t)l->limits->agents_per_job, attendance_changed, c);
 	return c;
 }
 
 static void drop(struct attendance *c, struct attended_job *g)
 {
+	list_remove(&g->waiting);
 	HASH_DEL(c->jobs, g);
 	free(g);
 }
@@ -62,14 +66,25 @@ static struct attended_job *attended_job(struct attendance *c, const char *job_i
 		return g;
 	g = xcalloc(1, sizeof(*g));
 	memcpy(g->job_id, job_id, strlen(job_id) + 1);
+	list_init(&g->waiting);
 	list_init(&g->wants);
 	HASH_ADD_STR(c->jobs, job_id, g);
 	return g;
 }
 
+/* The tick looks at it. */
+static void await_due(struct attendance *c, struct attended_job *g)
+{
+	if (list_empty(&g->waiting))
+		list_append(&c->waiting, &g->waiting);
+}
+
 void attendance_changed(void *attendance, const char *job_id)
 {
-	attended_job(attendance, job_id)->changed = true;
+	struct attended_job *g = attended_job(attendance, job_id);
+
+	g->changed = true;
+	await_due(attendance, g);
 }
 
 void attendance_agents(struct attendance *c, const char *job_id, struct buf *out)
@@ -111,18 +126,25 @@ static void tell(struct attendance *c, struct attended_job *g, uint64_t now)
 		g->due = now + watchers / WATCHERS_PER_MS;
 }
 
+/* A job that was told waits once more, to be dropped when nothing has changed until it is due. */
+static void look(struct attendance *c, struct attended_job *g, uint64_t now)
+{
+	if (g->changed)
+		tell(c, g, now);
+	else if (list_empty(&g->wants))
+		drop(c, g);
+	else
+		list_remove(&g->waiting);
+}
+
 void attendance_tick(struct attendance *c, uint64_t now_ms)
 {
-	struct attended_job *g, *next;
-
 	presence_tick(c->presence, now_ms);
-	HASH_ITER(hh, c->jobs, g, next) {
-		if (g->due > now_ms)
-			continue;
-		if (g->changed)
-			tell(c, g, now_ms);
-		else if (list_empty(&g->wants))
-			drop(c, g);
+	for (struct list *at = c->waiting.next, *next; at != &c->waiting; at = next) {
+		struct attended_job *g = container_of(at, struct attended_job, waiting);
+		next = at->next;
+		if (g->due <= now_ms)
+			look(c, g, now_ms);
 	}
 }
 
@@ -169,7 +191,6 @@ void attendance_want(struct attendance *c, struct attendance_want *w, const char
 
 void attendance_unwant(struct attendance *c, struct attendance_want *w, const char *job_id)
 {
-	(void)c;
-	(void)job_id; /* its job is dropped by the next tick */
 	list_remove(&w->link);
+	await_due(c, attended_job(c, job_id)); /* a tick drops it, if this was the last */
 }

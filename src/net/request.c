@@ -87,19 +87,6 @@ bool request_has_etag(const struct request *r, const char *etag)
 	return false;
 }
 
-static bool parse_number(struct slice text, uint64_t *value)
-{
-	*value = 0;
-	if (!text.len || text.len > 19)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-		*value = *value * 10 + (uint64_t)(text.ptr[i] - '0');
-	}
-	return true;
-}
-
 bool request_number(const struct request *r, const char *name, uint64_t default_value, uint64_t min,
                     uint64_t max, uint64_t *value, struct problem *problem)
 {
@@ -108,7 +95,7 @@ bool request_number(const struct request *r, const char *name, uint64_t default_
 	*value = default_value;
 	if (!request_arg(r, name, &text))
 		return true;
-	if (parse_number(text, value) && *value >= min && *value <= max)
+	if (slice_number(text, SLICE_DIGITS_MAX, value) && *value >= min && *value <= max)
 		return true;
 	return problem_set(problem, OUTCOME_BAD_REQUEST,
 	                   "%s must be a whole number from %llu to %llu", name,

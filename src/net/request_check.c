@@ -247,14 +247,7 @@ static void read_connection(struct request *r)
 /* Digits only; RFC 9112 section 6.3. */
 static bool read_length(struct request *r, struct problem *problem)
 {
-	struct slice text = r->headers[HEADER_CONTENT_LENGTH];
-	bool ok = text.len >= 1 && text.len <= LENGTH_DIGITS;
-
-	for (size_t i = 0; ok && i < text.len; i++) {
-		ok = text.ptr[i] >= '0' && text.ptr[i] <= '9';
-		r->length = r->length * 10 + (uint64_t)(text.ptr[i] - '0');
-	}
-	return ok ||
+	return slice_number(r->headers[HEADER_CONTENT_LENGTH], LENGTH_DIGITS, &r->length) ||
 	       problem_set(problem, OUTCOME_BAD_REQUEST, "Content-Length must be a plain number");
 }
 

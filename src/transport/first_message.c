@@ -14,12 +14,6 @@ unsigned reconnect_delay_ms(void)
 	return RETRY_MIN_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
 }
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-	json_name(out, name);
-	json_string(out, slice_of(text));
-}
-
 static void add_number(struct buf *out, const char *name, uint64_t value)
 {
 	json_name(out, name);
@@ -29,17 +23,17 @@ static void add_number(struct buf *out, const char *name, uint64_t value)
 void first_message_encode(struct buf *out, const struct loop *l, const struct subscription_start *o)
 {
 	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
-	add_text(out, "jobId", o->job_id);
-	add_text(out, "status", job_status_text(o->status));
-	add_text(out, "title", o->title);
-	add_text(out, "epoch", o->epoch);
+	json_text(out, "jobId", o->job_id);
+	json_text(out, "status", job_status_text(o->status));
+	json_text(out, "title", o->title);
+	json_text(out, "epoch", o->epoch);
 	buf_text(out, ",\"cursor\":\"");
 	cursor_add(out, o->epoch, o->start);
 	buf_char(out, '"');
 	add_number(out, "head", o->head);
-	add_text(out, "resume", resume_text(o->resume));
+	json_text(out, "resume", resume_text(o->resume));
 	if (o->reason)
-		add_text(out, "reason", reset_reason_text(o->reason));
+		json_text(out, "reason", reset_reason_text(o->reason));
 	add_number(out, "heartbeatMs", o->heartbeat_ms);
 	add_number(out, "watchers", o->watchers);
 	json_name(out, "agents");
@@ -61,9 +55,9 @@ static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
 void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor)
 {
 	buf_text(out, "{\"type\":\"end\"");
-	add_text(out, "jobId", e->job_id);
+	json_text(out, "jobId", e->job_id);
 	add_number(out, "seq", e->seq);
-	add_text(out, "status", e->status);
+	json_text(out, "status", e->status);
 	if (with_cursor)
 		add_cursor(out, e->epoch, e->seq);
 	buf_char(out, '}');
@@ -79,8 +73,8 @@ void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
 {
 	buf_char(out, '{');
 	if (job_id) {
-		add_text(out, "type", "heartbeat");
-		add_text(out, "jobId", job_id);
+		json_text(out, "type", "heartbeat");
+		json_text(out, "jobId", job_id);
 	}
 	add_number(out, "head", head);
 	if (filtered)

@@ -56,7 +56,7 @@ static void begin(struct http_stream *s, const struct subscription_start *o)
 	}
 	s->format->add_first(s, o, &m);
 	conn_widen(c, o->snapshot.len);
-	hub_send(c->loop->hub, &s->subscriber, &m, o->result);
+	hub_send(&s->subscriber, &m, o->result);
 }
 
 /* The read was under way when the server was told to stop: a stream that began now would get no

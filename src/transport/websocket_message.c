@@ -19,20 +19,7 @@ static void say_ack(struct ws *w, const struct op *op)
 	ws_say(w, &json);
 }
 
-void ws_answered(struct conn *c, struct op *op)
-{
-	struct ws *w = c->session;
-
-	w->pending--;
-	if (outcome_is_error(op->problem.outcome))
-		ws_say_error(w, op->key, op->job_id, &op->problem);
-	else
-		say_ack(w, op);
-	op_free(op);
-	ws_enqueue(w);
-}
-
-/* Messages. */
+/* The jobs that it reported on. */
 
 static void tell_watchers(struct attendance_want *want, const char *job_id, unsigned watchers)
 {
@@ -51,24 +38,57 @@ void ws_forget_reported(struct reported *r)
 	free(r);
 }
 
+/* Looks from the newest on, because most workers report on one job.  *count is how many it has
+ * looked at. */
+static struct reported *find_reported(const struct ws *w, const char *job_id, uint64_t *count)
+{
+	*count = 0;
+	for (struct list *at = w->reported.prev; at != &w->reported; at = at->prev, ++*count) {
+		struct reported *r = container_of(at, struct reported, link);
+		if (strcmp(r->job_id, job_id) == 0)
+			return r;
+	}
+	return NULL;
+}
+
 /* A connection hears when the first watcher of a job that it reported on comes, or the last one
- * leaves.  The newest jobs are remembered. */
+ * leaves.  The jobs of its last reports are remembered, the newest at the end. */
 static void remember_reported(struct ws *w, const char *job_id)
 {
-	uint64_t count = 0;
+	uint64_t count;
+	struct reported *r = find_reported(w, job_id, &count);
 
-	for (struct list *at = w->reported.next; at != &w->reported; at = at->next, count++)
-		if (strcmp(container_of(at, struct reported, link)->job_id, job_id) == 0)
-			return;
+	if (r) {
+		list_move(&w->reported, &r->link);
+		return;
+	}
 	if (count >= w->conn->loop->limits->subscriptions)
 		ws_forget_reported(container_of(w->reported.next, struct reported, link));
-	struct reported *r = xcalloc(1, sizeof(*r));
+	r = xcalloc(1, sizeof(*r));
 	r->ws = w;
 	r->want.tell = tell_watchers;
 	memcpy(r->job_id, job_id, strlen(job_id) + 1);
 	list_append(&w->reported, &r->link);
 	attendance_want(w->conn->loop->attendance, &r->want, job_id);
 }
+
+void ws_answered(struct conn *c, struct op *op)
+{
+	struct ws *w = c->session;
+
+	w->pending--;
+	if (outcome_is_error(op->problem.outcome)) {
+		ws_say_error(w, op->key, op->job_id, &op->problem);
+	} else {
+		if (op->kind == OP_TASK_REPORT)
+			remember_reported(w, op->job_id);
+		say_ack(w, op);
+	}
+	op_free(op);
+	ws_enqueue(w);
+}
+
+/* Messages. */
 
 /* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
  */
@@ -150,13 +170,7 @@ static void hear_unsubscribe(struct ws *w, const struct message *m)
 	ws_unsubscribe(w, m->job_id);
 }
 
-static void hear_update(struct ws *w, const struct message *m)
-{
-	remember_reported(w, m->job_id);
-	submit(w, m->op);
-}
-
-static void hear_command(struct ws *w, const struct message *m)
+static void hear_write(struct ws *w, const struct message *m)
 {
 	submit(w, m->op);
 }

@@ -27,12 +27,9 @@ void ws_say(struct ws *w, struct buf *json)
 	buf_finish(json);
 }
 
-static void add_text(struct buf *json, const char *name, const char *text)
+static const char *text_or_none(const char *text)
 {
-	if (!text || !text[0])
-		return;
-	json_name(json, name);
-	json_string(json, slice_of(text));
+	return text && text[0] ? text : NULL;
 }
 
 static bool retryable(enum outcome o)
@@ -45,11 +42,11 @@ void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct
 	struct buf json = { 0 };
 
 	buf_text(&json, "{\"type\":\"error\"");
-	add_text(&json, "id", id);
-	add_text(&json, "jobId", job_id);
-	add_text(&json, "code", outcome_code(p->outcome));
+	json_text(&json, "id", text_or_none(id));
+	json_text(&json, "jobId", text_or_none(job_id));
+	json_text(&json, "code", outcome_code(p->outcome));
 	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
-	add_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
+	json_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
 	buf_format(&json, ",\"retryable\":%s}", retryable(p->outcome) ? "true" : "false");
 	ws_say(w, &json);
 }

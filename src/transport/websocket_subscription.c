@@ -94,7 +94,7 @@ static void subscription_opened(struct subscriber *subscriber, const struct subs
 	buf_text(&m.tail, o->snapshot.len ? "}" : "");
 	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);
-	hub_send(w->conn->loop->hub, subscriber, &m, o->result);
+	hub_send(subscriber, &m, o->result);
 }
 
 static void subscription_ended(struct subscriber *subscriber, const struct subscription_end *e)

@@ -12,6 +12,7 @@
 
 #define KEEP_MS 5000            /* a snapshot that was not used for this long is released */
 #define TRIM_BYTES (256 * 1024) /* when this much was released, the heap is trimmed */
+#define TRIM_PAUSE_MS 1000      /* and not again for this long */
 
 /* The newest snapshot of a job. */
 struct entry {
@@ -39,6 +40,8 @@ struct snapshots {
 	struct list kept;
 	uint64_t keep_bytes, kept_bytes; /* of the snapshots that the cache holds a reference to */
 	uint64_t max_bytes, bytes;       /* of all */
+	uint64_t released;               /* by the cache since the heap was trimmed */
+	uint64_t trim_due;               /* not before */
 	struct cached_counts
 	    counts_cache[CACHED_COUNTS]; /* the slot is the key modulo CACHED_COUNTS */
 };
@@ -79,6 +82,7 @@ static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_
 	if (e && (s->kept_bytes > bytes || e->last_used < since)) {
 		oldest = e->snapshot;
 		s->kept_bytes -= oldest->text.len;
+		s->released += oldest->text.len;
 		list_remove(&e->kept);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -88,14 +92,9 @@ static struct snapshot *take_oldest(struct snapshots *s, uint64_t bytes, uint64_
 static void shrink_to(struct snapshots *s, uint64_t bytes, uint64_t since)
 {
 	struct snapshot *oldest;
-	size_t released = 0;
 
-	while ((oldest = take_oldest(s, bytes, since))) {
-		released += oldest->text.len;
+	while ((oldest = take_oldest(s, bytes, since)))
 		snapshot_release(oldest);
-	}
-	if (released >= TRIM_BYTES)
-		malloc_trim(0);
 }
 
 /* The last reference was released.  Another snapshot may have taken over the entry. */
@@ -212,14 +211,35 @@ static void add_counts(struct snapshot_source *source, const struct job_row *job
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* True: the caller trims the heap, after unlocking. */
+static bool begin_trim(struct snapshots *s, uint64_t now_ms)
+{
+	if (s->released < TRIM_BYTES || now_ms < s->trim_due)
+		return false;
+	s->released = 0;
+	s->trim_due = now_ms + TRIM_PAUSE_MS;
+	return true;
+}
+
+static uint64_t next_tick(const struct snapshots *s)
+{
+	uint64_t due = s->released < TRIM_BYTES ? UINT64_MAX : s->trim_due;
+
+	if (list_empty(&s->kept))
+		return due;
+	uint64_t old = container_of(s->kept.next, struct entry, kept)->last_used + KEEP_MS + 1;
+	return old < due ? old : due;
+}
+
 uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms)
 {
 	shrink_to(s, UINT64_MAX, now_ms > KEEP_MS ? now_ms - KEEP_MS : 0);
 	pthread_mutex_lock(&s->lock);
-	uint64_t due = UINT64_MAX;
-	if (!list_empty(&s->kept))
-		due = container_of(s->kept.next, struct entry, kept)->last_used + KEEP_MS + 1;
+	bool trim = begin_trim(s, now_ms);
+	uint64_t due = next_tick(s);
 	pthread_mutex_unlock(&s->lock);
+	if (trim)
+		malloc_trim(0);
 	return due;
 }
 

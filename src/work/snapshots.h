@@ -22,8 +22,9 @@ void snapshots_free(struct snapshots *s); /* after the last snapshot was release
 struct snapshot_source *snapshots_source(struct snapshots *s);
 
 /*
- * Releases what was not used in the last seconds.  Returns when to call this again; UINT64_MAX: the
- * cache is empty.
+ * Releases what was not used in the last seconds, and gives the system the memory of what was
+ * released, at most once in a second.  A thread calls it that has no read to answer.  Returns when
+ * to call this again; UINT64_MAX: there is nothing to do.
  */
 uint64_t snapshots_tick(struct snapshots *s, uint64_t now_ms);
 

@@ -555,6 +555,29 @@ def test_a_worker_of_many_jobs_is_told_which(socket, api):
     assert worker.message("watchers").json == {"type": "watchers", "jobId": jobs[3], "watchers": 1}
 
 
+def test_a_worker_is_told_of_the_jobs_that_it_reported_on_last(serve, client, socket):
+    server = serve(max_subscriptions=4, presence_pace_ms=20)
+    api = client(server)
+    jobs = [api.create_job()["id"] for _ in range(5)]
+    worker = socket(on=server)
+    for i, job in enumerate([*jobs[:4], jobs[0], jobs[4]]):
+        worker.update(f"k{i}", job)
+    socket(on=server, job=jobs[1]).message("connected")
+    assert worker.raw.silent_for(0.6), "it reported on four others since"
+    for job in (jobs[0], *jobs[2:]):
+        socket(on=server, job=job).message("connected")
+        assert worker.message("watchers").json == {"type": "watchers", "jobId": job, "watchers": 1}
+
+
+def test_a_worker_whose_report_was_refused_is_told_nothing_of_the_job(server, socket, api, job):
+    api.report(job, "t", attempt=2)
+    worker = socket()
+    said = worker.ask("update", "error", id="k", jobId=job, taskId="t", attempt=1)
+    assert said["code"] == "stale_attempt"
+    socket(job=job).message("connected")
+    assert worker.raw.silent_for(0.6)
+
+
 def test_a_worker_that_reported_on_what_is_watched_is_told_when_that_ends(socket, job):
     viewer, worker = socket(job=job), socket()
     viewer.message("connected")

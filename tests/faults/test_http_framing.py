@@ -7,6 +7,7 @@ connection and on one that has served a request already (`dial`): the answers ar
 import os
 import random
 import re
+import socket
 
 import pytest
 
@@ -20,6 +21,7 @@ from support.wait import Deadline, until
 UPDATE = compact({"taskId": "smuggled"})
 JSON = "Content-Type: application/json"
 SECOND = request("GET", "/healthz")
+TCP_CLOSE = 7   # a state of TCP_INFO
 
 
 def post_with(job, *headers, body=UPDATE):
@@ -664,6 +666,32 @@ def test_a13_a_connection_that_says_nothing_is_closed(serve):
     server = serve(header_timeout_ms=1000)
     with Raw(server.address) as raw:
         assert b"200" not in raw.rest(within=3)[:15]
+
+
+def was_reset(raw):
+    """A RST came, perhaps behind the end of the bytes: then the socket is not open any more."""
+    state = raw.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return raw.was_reset or state == TCP_CLOSE
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a13_a_head_that_stays_incomplete_is_answered_without_a_reset(serve, full):
+    """A reset would take the answer from a client that has not read it yet."""
+    server = serve(header_timeout_ms=1000, max_connections=190 if full else 200, loops=1)
+    held = [Raw(server.address) for _ in range(190 if full else 0)]
+    for raw in held:
+        raw.send(SECOND)
+        assert raw.response().status == 200
+    fds = server.fds()
+    refused = [Raw(server.address) for _ in range(10)]
+    for raw in refused:
+        raw.send(b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 1000)
+    for raw in refused:
+        answer = raw.response(within=3)
+        assert_problem(answer, *((503, "overloaded") if full else (408, "request_timeout")))
+        assert raw.rest(within=1) == b""
+    assert not any(was_reset(raw) for raw in refused)
+    server.fds_back_to(fds, within=3)
 
 
 def test_a13_headers_that_drip_are_cut_at_the_deadline(serve, client, dial):

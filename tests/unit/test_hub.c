@@ -213,7 +213,7 @@ static void watcher_opened(struct subscriber *s, const struct subscription_start
 	           (unsigned long long)o->head);
 	if (s->ops->write && o->snapshot.len) {
 		buf_text(&m.tail, "\n");
-		hub_send(w->bench->hub, s, &m, o->result);
+		hub_send(s, &m, o->result);
 	}
 }
 
@@ -278,17 +278,24 @@ static const struct subscriber_ops silent = { .opened = watcher_opened,
 	                                      .write_stalled = watcher_stalled };
 static const struct subscriber_ops poll = { .opened = watcher_opened, .ready = watcher_ready };
 
-static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
-                        const char *position, unsigned types)
+/* `a` without the job and the framing; no types are all types. */
+static void watch_as(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
+                     struct attach a)
 {
-	struct attach a = { .job_id = "j",
-		            .position = position_parse(slice_of(position)),
-		            .framing = FRAME_SSE,
-		            .types = types };
-
+	a.job_id = "j";
+	a.framing = FRAME_SSE;
+	a.types = a.types ? a.types : TYPE_BITS_ALL;
 	w->bench = b;
 	hub_attach(b->hub, &w->subscriber, ops, &a);
 	turn(b);
+}
+
+static void watch_types(struct bench *b, struct watcher *w, const struct subscriber_ops *ops,
+                        const char *position, unsigned types)
+{
+	struct attach a = { .position = position_parse(slice_of(position)), .types = types };
+
+	watch_as(b, w, ops, a);
 }
 
 static void watch(struct bench *b, struct watcher *w, const char *position)
@@ -298,18 +305,11 @@ static void watch(struct bench *b, struct watcher *w, const char *position)
 
 static void watch_with(struct bench *b, struct watcher *w, uint8_t heartbeat_s, uint8_t tabs)
 {
-	struct attach a = {
-		.job_id = "j",
-		.position = position_parse(SLICE(A ".5")),
-		.framing = FRAME_SSE,
-		.types = TYPE_BITS_ALL,
-		.heartbeat_s = heartbeat_s,
-		.tabs = tabs,
-	};
+	struct attach a = { .position = position_parse(SLICE(A ".5")),
+		            .heartbeat_s = heartbeat_s,
+		            .tabs = tabs };
 
-	w->bench = b;
-	hub_attach(b->hub, &w->subscriber, &stream, &a);
-	turn(b);
+	watch_as(b, w, &stream, a);
 	w->story.len = 0;
 }
 
@@ -466,18 +466,11 @@ static void a_blocked_reader_is_given_nothing_and_misses_nothing(void **state)
 static void who_comes_to_a_blocked_connection_waits_for_it(void **state)
 {
 	struct bench *b = *state;
-	struct watcher w = { 0 }, late = { .bench = b };
-	struct attach a = {
-		.job_id = "j",
-		.position = position_parse(SLICE(A ".5")),
-		.framing = FRAME_SSE,
-		.types = TYPE_BITS_ALL,
-		.blocked = true,
-	};
+	struct watcher w = { 0 }, late = { 0 };
+	struct attach blocked = { .position = position_parse(SLICE(A ".5")), .blocked = true };
 
 	watch_from(b, &w, 5);
-	hub_attach(b->hub, &late.subscriber, &stream, &a);
-	turn(b);
+	watch_as(b, &late, &stream, blocked);
 	told(&late, "exact@5/5 ");
 	publish_many(b, A, 6, 7);
 	told(&w, "6 7 ");

@@ -431,8 +431,12 @@ static void names_bring_their_comma(void **state)
 	json_name(&out, "b");
 	buf_text(&out, "1}");
 	json_name(&out, "c");
-	buf_text(&out, "2}");
-	assert_string_equal(buf_string(&out), "{\"a\":{\"b\":1},\"c\":2}");
+	buf_text(&out, "2");
+	json_text(&out, "d", "\n");
+	json_text(&out, "e", NULL);
+	json_text(&out, "f", "");
+	buf_char(&out, '}');
+	assert_string_equal(buf_string(&out), "{\"a\":{\"b\":1},\"c\":2,\"d\":\"\\n\",\"f\":\"\"}");
 	buf_finish(&out);
 }
 

@@ -104,6 +104,23 @@ static void event_types_are_the_contracts(void **state)
 	                    "task_update, job_update, deliverable, command, presence");
 }
 
+static void keys_are_visible_ascii(void **state)
+{
+	static const char *const bad[] = { "", " ", "a b", "a\t", "a\n", "\x7f", "\xc3\xa9" };
+	char longest[KEY_MAX + 1];
+
+	(void)state;
+	memset(longest, '~', sizeof(longest));
+	assert_true(key_valid((struct slice){ longest, KEY_MAX }));
+	assert_false(key_valid((struct slice){ longest, KEY_MAX + 1 }));
+	assert_true(key_valid(SLICE("!")));
+	assert_false(key_valid(SLICE("a\0")));
+	assert_false(key_valid((struct slice){ 0 }));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (key_valid(slice_of(bad[i])))
+			fail_msg("taken: %s", bad[i]);
+}
+
 static void ids_are_plain_words(void **state)
 {
 	static const char *const good[] = {
@@ -135,6 +152,7 @@ int main(void)
 		TEST(job_statuses_are_the_contracts), TEST(task_statuses_are_the_contracts),
 		TEST(stored_numbers_do_not_change),   TEST(other_words_are_no_status),
 		TEST(event_types_are_the_contracts),  TEST(ids_are_plain_words),
+		TEST(keys_are_visible_ascii),
 	};
 
 	return RUN("model", tests);

@@ -4,6 +4,7 @@
  */
 #include "store_kit.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -438,6 +439,45 @@ static void what_nobody_asks_for_is_given_back(void **state)
 	snapshots_free(all);
 }
 
+static int trims;
+
+/* Instead of the C library's. */
+int malloc_trim(size_t pad)
+{
+	(void)pad;
+	trims++;
+	return 0;
+}
+
+static void release_much(struct snapshot_source *source)
+{
+	struct job_row a = job_at("a", 1);
+
+	snapshot_release(made(source, &a, 300 * 1024));
+	assert_true(source->has_room(source));
+}
+
+static void memory_goes_back_to_the_system_between_reads_and_at_a_pace(void **state)
+{
+	struct snapshots *all = snapshots_create(1 << 20, 300 * 1024);
+
+	(void)state;
+	trims = 0;
+	for (int i = 0; i < 3; i++)
+		release_much(snapshots_source(all));
+	assert_int_equal(trims, 0); /* the reads did not do it */
+	assert_true(snapshots_tick(all, 1) == UINT64_MAX);
+	assert_int_equal(trims, 1);
+	release_much(snapshots_source(all));
+	uint64_t due = snapshots_tick(all, 2);
+	assert_in_range(due, 1000, 5000);
+	assert_true(snapshots_tick(all, due - 1) == due);
+	assert_int_equal(trims, 1);
+	assert_true(snapshots_tick(all, due) == UINT64_MAX);
+	assert_int_equal(trims, 2);
+	snapshots_free(all);
+}
+
 static void figures_are_found_at_their_event_only(void **state)
 {
 	struct snapshots *all = snapshots_create(0, 0);
@@ -491,6 +531,7 @@ int main(void)
 		TEST(the_cache_keeps_so_many_bytes),
 		TEST(what_is_held_is_found_although_the_cache_keeps_nothing),
 		TEST(what_nobody_asks_for_is_given_back),
+		TEST(memory_goes_back_to_the_system_between_reads_and_at_a_pace),
 		TEST(figures_are_found_at_their_event_only),
 		TEST(with_too_much_in_answers_there_is_no_room_for_more),
 	};

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct slice {
@@ -42,5 +43,11 @@ static inline struct slice slice_trimmed(struct slice s)
 		s.len--;
 	return s;
 }
+
+#define SLICE_DIGITS_MAX 19 /* digits that always fit a uint64_t */
+
+/* Reads 1 to `max_digits` (at most SLICE_DIGITS_MAX) decimal digits.  False: it is not that, and
+ * *value is unchanged. */
+bool slice_number(struct slice s, size_t max_digits, uint64_t *value);
 
 #endif

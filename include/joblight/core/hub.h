@@ -163,8 +163,7 @@ struct first_message {
  * over and emptied.  A reference on `result` keeps the snapshot valid (NULL when the snapshot is
  * empty).
  */
-void hub_send(struct hub *h, struct subscriber *s, struct first_message *m,
-              struct read_result *result);
+void hub_send(struct subscriber *s, struct first_message *m, struct read_result *result);
 /* The first message has begun and is not complete: nothing else may be written in between. */
 bool subscriber_in_message(const struct subscriber *s);
 

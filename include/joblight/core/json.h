@@ -33,6 +33,8 @@ void json_time(struct buf *out, int64_t wall_ms); /* RFC 3339, with quotes */
 
 /* `"name":`, after a comma unless it is the first member of its object. */
 void json_name(struct buf *out, const char *name);
+/* The name and the text, which must be UTF-8; nothing when the text is NULL. */
+void json_text(struct buf *out, const char *name, const char *text);
 
 bool utf8_valid(struct slice text);
 bool utf8_blank(struct slice text); /* valid, and empty or made of invisible characters only */

@@ -54,6 +54,8 @@ const char *task_status_all(void);
 
 /* 1 to 128 characters of [A-Za-z0-9._~-], the first one alphanumeric. */
 bool id_valid(struct slice id);
+/* 1 to KEY_MAX visible ASCII characters: an idempotency key. */
+bool key_valid(struct slice key);
 /* A valid id, with a NUL after it. */
 static inline void id_copy(char out[ID_MAX + 1], struct slice id)
 {

@@ -114,7 +114,7 @@ static void send_opening(struct client *c, const struct subscription_start *o)
 	buf_slice(&c->opening, buf_as_slice(&m.tail));
 	c->opening_due = true;
 	c->opening_begun = false;
-	hub_send(c->node->hub, &c->watch->subscriber, &m, o->result);
+	hub_send(&c->watch->subscriber, &m, o->result);
 }
 
 static void stream_opened(struct subscriber *s, const struct subscription_start *o)
