@@ -11,8 +11,8 @@
 #include "joblight/base/xalloc.h"
 #include "refusal.h"
 
-#define LINGER_MS 1000                 /* a refused client gets this long to read why */
-#define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
+#define LINGER_MS 1000                 /* time for a rejected client to read the answer */
+#define LINGER_BYTES (8 * 1024 * 1024) /* maximum of bytes that it may still send */
 
 struct pending {
 	struct admission *admission;
@@ -20,7 +20,7 @@ struct pending {
 	int fd;
 	bool refused;
 	const struct problem
-	    *full; /* it is rejected with this, whatever it asks for; NULL: it may enter */
+	    *full; /* the problem to reject it with, whatever it requests; NULL if it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
@@ -47,7 +47,7 @@ static void free_pending(uv_handle_t *handle)
 	free(handle->data);
 }
 
-/* It is pending no longer; its descriptor is the caller's. */
+/* Removes the pending connection.  The caller owns the returned descriptor. */
 static int leave(struct pending *g)
 {
 	list_remove(&g->link);
@@ -62,7 +62,7 @@ static void send_away(struct pending *g)
 	g->admission->gone(g->admission->context);
 }
 
-/* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
+/* Sends the first bytes on a fresh socket, so they fit into its buffer.  Empties `body`. */
 static void send_answer(int fd, const char *status, const char *type, const char *headers,
                         struct buf *body)
 {
@@ -93,7 +93,7 @@ static void send_refusal(int fd, const struct problem *p)
 	send_answer(fd, status, "application/problem+json", headers, &body);
 }
 
-/* Refuses a stream with an event: see refusal.h. */
+/* Rejects a stream with an event: see refusal.h. */
 static void send_event(int fd, enum outcome o, unsigned wait_ms)
 {
 	struct buf body = { 0 };
@@ -102,7 +102,7 @@ static void send_event(int fd, enum outcome o, unsigned wait_ms)
 	send_answer(fd, "200 OK", EVENT_STREAM, EVENT_STREAM_HEADERS, &body);
 }
 
-/* So that poll wakes for new bytes only, not for those that were looked at. */
+/* Makes poll report only bytes beyond those that were looked at. */
 static void expect_more_than(int fd, size_t bytes)
 {
 	int low_water = (int)bytes + 1;
@@ -111,8 +111,8 @@ static void expect_more_than(int fd, size_t bytes)
 }
 
 /*
- * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then
- * there is no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
+ * Parses the bytes that have arrived, and sets *seen to their number.  Returns REFUSED without a
+ * problem if the client has gone: the end of its input also wakes poll, with nothing new to read.
  */
 static enum request_head_result look(struct admission *d, int fd, size_t *seen,
                                      struct problem *problem)
@@ -132,13 +132,16 @@ static enum request_head_result look(struct admission *d, int fd, size_t *seen,
 	return h;
 }
 
-/* What was seen is still unread. */
+/* Lets the connection enter.  The bytes that were looked at are still unread. */
 static void enter(struct admission *d, int fd, size_t seen)
 {
 	d->enter(d->context, fd, (struct slice){ d->peek, seen });
 }
 
-/* Closing with unread bytes would reset the connection and take the answer with it. */
+/*
+ * Reads what the client still sends.  Closing a socket with unread bytes would reset the
+ * connection, and the client would lose the answer.
+ */
 static void drain(struct pending *g)
 {
 	struct admission *d = g->admission;
@@ -171,7 +174,7 @@ static void refuse(struct pending *g, const struct problem *p)
 	linger(g);
 }
 
-/* Its head is good and stands in d->peek. */
+/* Returns the Accept header of a good head, which is in d->peek. */
 static struct slice find_accept(const struct pending *g)
 {
 	struct admission *d = g->admission;
@@ -220,7 +223,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 				reject(g);
 				break;
 			}
-			expect_more_than(g->fd, 0); /* some were waited for */
+			expect_more_than(g->fd, 0); /* until now poll waited for more bytes */
 			enter(g->admission, leave(g), g->seen);
 			break;
 		case HEAD_REFUSED:

@@ -41,7 +41,9 @@ struct question {
 	_Alignas(max_align_t) char data[];
 };
 
-/* A request has one question at a time, which the reader drops when nobody waits for it any more.
+/*
+ * A request waits for one read at a time. conn_detach() marks that read as gone, and the reader
+ * then drops it.
  */
 static void set_reading(struct conn *c, struct read_request *r)
 {
@@ -109,7 +111,7 @@ static void read_answered(struct loop *l, struct read_request *r)
 	r->done(r);
 }
 
-/* An answer from the store is some hundred events to be written, so a turn takes a few of them. */
+/* Writing out the result of a read takes some hundred events, so each turn takes only a few. */
 bool ask_take_reads(struct loop *l)
 {
 	if (!l->answers)

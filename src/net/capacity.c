@@ -2,8 +2,10 @@
 
 #include "loop_private.h"
 
-#define TOLD_WHY 64   /* connections beyond the limit that get an answer instead of a plain close */
-#define TOLD_SHARE 19 /* or this part of the limit */
+#define TOLD_WHY                                                                                   \
+	64 /* connections over the limit that get an answer; further ones are closed without one   \
+	    */
+#define TOLD_SHARE 19 /* or limit / 19, if that is less */
 
 const struct problem capacity_stopping = {
 	.outcome = OUTCOME_STOPPING,

@@ -18,7 +18,7 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
 	return (unsigned)(ms < REFUSALS_LIMIT_MS ? ms : REFUSALS_LIMIT_MS);
 }
 
-/* Up to the character, which is taken off `s` too. */
+/* Returns what is before `c`, and removes that and `c` from `s`. */
 static struct slice take_until(struct slice *s, char c)
 {
 	const char *end = s->len ? memchr(s->ptr, c, s->len) : NULL;

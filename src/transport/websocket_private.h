@@ -53,9 +53,9 @@ struct ws {
 	bool ping_pending; /* no sign of life has come since the ping */
 	bool ping_due;
 	bool told_restart;
-	bool ping_on_its_way;    /* at the last beat the peer's system did not have the ping yet */
-	uint64_t ping_end;       /* socket_written() after the ping */
-	uint64_t acknowledged;   /* socket_acknowledged() at the ping or the last beat */
+	bool ping_on_its_way;  /* at the last beat the peer's system did not have the ping yet */
+	uint64_t ping_end;     /* socket_written() after the ping */
+	uint64_t acknowledged; /* socket_acknowledged() at the ping or the last beat */
 	uint16_t close_code;
 	uint32_t close_due;  /* then it closes within a message too; the low half of the time */
 	uint32_t last_heard; /* the low half of the time */
