@@ -1,4 +1,4 @@
-/* What operators ask. */
+/* The routes for operators: health and metrics. */
 #include "router.h"
 
 void operate_healthz(struct conn *c, struct request *r)

@@ -1,4 +1,4 @@
-/* POST /api/jobs/:job/presence: an agent says over HTTP that it is there. */
+/* POST /api/jobs/:job/presence: an agent reports its presence over HTTP. */
 #include <stdio.h>
 
 #include "joblight/core/message.h"
@@ -13,7 +13,7 @@ static void hear(struct conn *c, struct read_result *job)
 	struct problem problem = { 0 };
 	char answer[64];
 
-	(void)job; /* it exists */
+	(void)job; /* the job exists */
 	memcpy(word.job_id, r->params[0].ptr, r->params[0].len);
 	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &word, &problem);
 	if (ok && !attendance_hear(c->loop->attendance, &word))

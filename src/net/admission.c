@@ -48,7 +48,7 @@ static void free_pending(uv_handle_t *handle)
 }
 
 /* Removes the pending connection.  The caller owns the returned descriptor. */
-static int leave(struct pending *g)
+static int remove_pending(struct pending *g)
 {
 	list_remove(&g->link);
 	uv_poll_stop(&g->poll);
@@ -56,9 +56,9 @@ static int leave(struct pending *g)
 	return g->fd;
 }
 
-static void send_away(struct pending *g)
+static void drop(struct pending *g)
 {
-	close(leave(g));
+	close(remove_pending(g));
 	g->admission->gone(g->admission->context);
 }
 
@@ -114,8 +114,8 @@ static void expect_more_than(int fd, size_t bytes)
  * Parses the bytes that have arrived, and sets *seen to their number.  Returns REFUSED without a
  * problem if the client has gone: the end of its input also wakes poll, with nothing new to read.
  */
-static enum request_head_result look(struct admission *d, int fd, size_t *seen,
-                                     struct problem *problem)
+static enum request_head_result peek_head(struct admission *d, int fd, size_t *seen,
+                                          struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
@@ -153,7 +153,7 @@ static void drain(struct pending *g)
 			break;
 	}
 	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-		send_away(g);
+		drop(g);
 }
 
 static void linger(struct pending *g)
@@ -167,7 +167,7 @@ static void linger(struct pending *g)
 static void refuse(struct pending *g, const struct problem *p)
 {
 	if (p->outcome == OUTCOME_OK) {
-		send_away(g);
+		drop(g);
 		return;
 	}
 	send_refusal(g->fd, p);
@@ -211,11 +211,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	if (status < 0)
-		send_away(g);
+		drop(g);
 	else if (g->refused)
 		drain(g);
 	else
-		switch (look(g->admission, g->fd, &g->seen, &problem)) {
+		switch (peek_head(g->admission, g->fd, &g->seen, &problem)) {
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
@@ -224,7 +224,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 				break;
 			}
 			expect_more_than(g->fd, 0); /* until now poll waited for more bytes */
-			enter(g->admission, leave(g), g->seen);
+			enter(g->admission, remove_pending(g), g->seen);
 			break;
 		case HEAD_REFUSED:
 			refuse(g, &problem);
@@ -249,7 +249,7 @@ void admission_arrive(struct admission *d, int fd)
 {
 	struct problem problem = { 0 };
 	size_t seen = 0;
-	enum request_head_result h = look(d, fd, &seen, &problem);
+	enum request_head_result h = peek_head(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
 		enter(d, fd, seen);
@@ -281,12 +281,12 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 			continue;
 		if (!g->refused)
 			send_refusal(g->fd, g->full ? g->full : &late);
-		send_away(g);
+		drop(g);
 	}
 }
 
 void admission_close(struct admission *d)
 {
 	while (!list_empty(&d->pending))
-		send_away(container_of(d->pending.next, struct pending, link));
+		drop(container_of(d->pending.next, struct pending, link));
 }

@@ -2,21 +2,21 @@
 
 #include "loop_private.h"
 
-#define TOLD_WHY                                                                                   \
+#define ANSWERED_MAX                                                                               \
 	64 /* connections over the limit that get an answer; further ones are closed without one   \
 	    */
-#define TOLD_SHARE 19 /* or limit / 19, if that is less */
+#define ANSWERED_SHARE 19 /* or limit / 19, if that is less */
 
 const struct problem capacity_stopping = {
 	.outcome = OUTCOME_STOPPING,
 	.detail = "the server is stopping; come back in a moment",
 };
 
-static uint64_t told_max(const struct limits *limits)
+static uint64_t answered_max(const struct limits *limits)
 {
-	uint64_t share = limits->connections / TOLD_SHARE;
+	uint64_t share = limits->connections / ANSWERED_SHARE;
 
-	return share < TOLD_WHY ? share : TOLD_WHY;
+	return share < ANSWERED_MAX ? share : ANSWERED_MAX;
 }
 
 enum capacity capacity_enter(struct loop *l)
@@ -26,8 +26,8 @@ enum capacity capacity_enter(struct loop *l)
 	if (before < l->limits->connections)
 		return CAPACITY_FREE;
 	l->counters.full++;
-	return before < l->limits->connections + told_max(l->limits) ? CAPACITY_FULL
-	                                                             : CAPACITY_EXCESS;
+	return before < l->limits->connections + answered_max(l->limits) ? CAPACITY_FULL
+	                                                                 : CAPACITY_EXCESS;
 }
 
 void capacity_leave(struct loop *l)

@@ -185,7 +185,7 @@ static void keep_rest(struct conn *c, struct slice rest)
 }
 
 /* The deadline of a head starts with its first byte. */
-static void mind_deadline(struct conn *c)
+static void update_deadline(struct conn *c)
 {
 	struct loop *l = c->loop;
 
@@ -213,7 +213,7 @@ static void take(struct conn *c, struct slice bytes)
 		return; /* refused or passed on: the rest is ignored */
 	keep_rest(c, bytes);
 	if (c->state == CONN_IDLE)
-		mind_deadline(c);
+		update_deadline(c);
 }
 
 bool input_receive(struct conn *c, struct slice bytes)

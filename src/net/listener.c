@@ -132,7 +132,7 @@ static void open_spare(struct listener *l)
  * When descriptors have run out, closes the spare one, accepts a connection with it and closes
  * that, so that the queue moves on.  False: another thread took the descriptor first.
  */
-static bool shed(struct listener *l)
+static bool drop_one(struct listener *l)
 {
 	open_spare(l);
 	if (l->spare < 0)
@@ -191,7 +191,7 @@ static bool accept_failed(struct listener *l, int cause)
 	if (is_of_the_connection(cause))
 		return true;
 	tell(l, cause);
-	if ((cause == EMFILE || cause == ENFILE) && shed(l))
+	if ((cause == EMFILE || cause == ENFILE) && drop_one(l))
 		return true;
 	pause_accepting(l);
 	return false;

@@ -117,7 +117,7 @@ static bool is_reset(int fd)
  * False: no answer is pending, the client has gone, or there is no descriptor.  A waiting poll is
  * answered at once, because a client that has gone completely looks the same.
  */
-static bool outlive(struct conn *c)
+static bool keep_half_closed(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
@@ -189,7 +189,7 @@ static int on_handshake(const struct conn *c)
 /* The connection is closing.  WSI_DESTROY follows when the loop has turned. */
 static int on_gone(struct conn *c)
 {
-	if (outlive(c))
+	if (keep_half_closed(c))
 		return 0;
 	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
 		c->loop->counters.broken++;

@@ -12,7 +12,7 @@ bool upgrade_granted(struct conn *c, const struct request *r, struct problem *pr
 }
 
 /* Closes the old wsi and its descriptor without callbacks. */
-static void let_go(struct loop *l, struct lws *wsi)
+static void discard_wsi(struct loop *l, struct lws *wsi)
 {
 	lws_rx_flow_control(wsi, 0);
 	lws_set_opaque_user_data(wsi, NULL);
@@ -58,6 +58,6 @@ bool upgrade_later(struct conn *c, struct slice rest)
 	c->held = false;
 	if (!upgrade_begin(c, fd, rest))
 		return false;
-	let_go(c->loop, old);
+	discard_wsi(c->loop, old);
 	return true;
 }

@@ -9,7 +9,7 @@
 #include "net/dispatch.h"
 #include "websocket_private.h"
 
-/* What the client hears of its messages. */
+/* Answers. */
 
 static void say_ack(struct ws *w, const struct op *op)
 {
@@ -51,8 +51,10 @@ void ws_forget_reported(struct reported *r)
 	free(r);
 }
 
-/* A connection hears when the first watcher of a job that it reported on comes, or the last one
- * leaves.  The newest jobs are remembered. */
+/*
+ * A connection is told when a job that it has reported on gets its first watcher or loses the last
+ * one.  Only the most recent jobs are remembered.
+ */
 static void remember_reported(struct ws *w, const char *job_id)
 {
 	uint64_t count = 0;
@@ -70,7 +72,9 @@ static void remember_reported(struct ws *w, const char *job_id)
 	attendance_want(w->conn->loop->attendance, &r->want, job_id);
 }
 
-/* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
+/*
+ * An op goes through the store even if it was refused, so that answers keep the order of the
+ * messages.
  */
 static void submit(struct ws *w, struct op *op)
 {
@@ -95,7 +99,7 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 	submit(w, op);
 }
 
-/* Presence counts for a job that exists: the store is asked first. */
+/* Presence needs an existing job, so the store is read first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
 	const struct presence_report *word = data;
@@ -123,7 +127,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
 	word.owner = w->conn->id;
 	word.loop = l->peer;
-	if (!word.agent[0]) /* a connection's id is unique in its loop only */
+	if (!word.agent[0]) /* a connection's id is unique only within its loop */
 		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
 	if (ask_read(w->conn, &q, presence_read, &word, sizeof(word)))
