@@ -1,4 +1,4 @@
-/* The routes for operators: health and metrics. */
+/* GET /healthz. */
 #include "router.h"
 
 void operate_healthz(struct conn *c, struct request *r)

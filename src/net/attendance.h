@@ -15,7 +15,7 @@ struct loop;
 struct attendance *attendance_create(struct loop *l);
 void attendance_free(struct attendance *c);
 
-/* The watchers or agents of the job have changed. (A callback of the hub.) */
+/* The watchers or agents of the job have changed. (A presence_changed callback.) */
 void attendance_changed(void *attendance, const char *job_id);
 void attendance_tick(struct attendance *c, uint64_t now_ms);
 

@@ -14,7 +14,7 @@ struct reply {
 	struct buf head; /* the head of the response and the start of its body */
 	struct slice body;
 	struct buf tail;
-	struct read_result *result; /* owns `body` */
+	struct read_result *result; /* keeps `body` valid */
 	int part;                   /* the part that is written next, and the offset in it */
 	size_t offset;
 	atomic_size_t *counter; /* bytes of all answers */

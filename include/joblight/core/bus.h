@@ -21,7 +21,7 @@ struct bus_member {
 	void (*commit)(void *loop, struct batch *batch, struct op *ops);
 	/* The member `from` has `count` watchers of the job. */
 	void (*watchers)(void *loop, unsigned from, const char *job_id, unsigned count);
-	/* An agent's word; without an agent: all agents of its owner have gone. */
+	/* The report of an agent; without an agent: all agents of its owner have gone. */
 	void (*presence)(void *loop, const struct presence_report *word);
 };
 
