@@ -4,7 +4,7 @@ import { $, setText } from './ui.js';
 
 export const PENDING_MS = 2000;
 
-const SPOKEN = 200; // how many of the last events are searched for commands
+const SEARCHED = 200; // how many of the last events are searched for commands
 
 /** Shows a notice at the top of the page; an empty text hides it. */
 export function trouble(text) {
@@ -47,7 +47,7 @@ export async function readJob(api) {
 /** Returns the commands up to `seq`, oldest first. */
 export async function readTalk(api, seq) {
   try {
-    const { activity } = await call('GET', `${api}/activity?order=desc&limit=${SPOKEN}`);
+    const { activity } = await call('GET', `${api}/activity?order=desc&limit=${SEARCHED}`);
     return activity.filter((event) => event.type === 'command' && event.seq <= seq).reverse();
   } catch {
     return []; // the page works without them
