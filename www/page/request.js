@@ -5,9 +5,9 @@ const WORDS = {
   403: 'You are not allowed to do this.',
   413: 'This is too much at once.',
   429: 'Too many requests. Wait a moment.',
-  502: 'The server is away: something in front of it answered.',
+  502: 'The server is away: a proxy answered.',
   503: 'The server is busy or restarting.',
-  504: 'The server is away: something in front of it answered.',
+  504: 'The server is away: a proxy answered.',
 };
 
 const CODES = {
