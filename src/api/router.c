@@ -95,7 +95,7 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem)
 		return check_params(r, problem);
 	}
 	if (allow->len || list_allowed(r, allow))
-		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path takes %s",
+		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path allows %s",
 		                   buf_string(allow));
 	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
 }

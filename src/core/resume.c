@@ -66,7 +66,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 		retry_soon(h, s);
 	else
 		fail(h, s, OUTCOME_OVERLOADED,
-		     "too many readers are waiting for the store; come back in a moment", false);
+		     "too many reads are waiting for the store; try again in a moment", false);
 }
 
 void resume_refill(struct hub *h, struct subscriber *s)

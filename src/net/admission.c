@@ -272,7 +272,7 @@ void admission_reject(struct admission *d, int fd, const struct problem *problem
 void admission_tick(struct admission *d, uint64_t now_ms)
 {
 	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
-		                .detail = "the request did not come in time" };
+		                .detail = "the request was not complete in time" };
 
 	for (struct list *at = d->pending.next, *next; at != &d->pending; at = next) {
 		struct pending *g = container_of(at, struct pending, link);

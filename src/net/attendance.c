@@ -134,12 +134,12 @@ static bool hear(struct attendance *c, const struct presence_report *w)
 
 bool attendance_hear(struct attendance *c, const struct presence_report *w)
 {
-	struct presence_report word = *w;
+	struct presence_report report = *w;
 
-	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
-	if (!hear(c, &word))
+	report.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
+	if (!hear(c, &report))
 		return false;
-	thread_mail_post_presence(c->loop, &word);
+	thread_mail_post_presence(c->loop, &report);
 	return true;
 }
 

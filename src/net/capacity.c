@@ -9,7 +9,7 @@
 
 const struct problem capacity_stopping = {
 	.outcome = OUTCOME_STOPPING,
-	.detail = "the server is stopping; come back in a moment",
+	.detail = "the server is stopping; try again in a moment",
 };
 
 static uint64_t answered_max(const struct limits *limits)
@@ -66,11 +66,11 @@ bool capacity_takes_stream(struct conn *c, struct problem *problem)
 	if (memory_is_short(&l->loops->memory, loop_now(l))) {
 		l->counters.short_of_memory++;
 		return problem_set(problem, OUTCOME_OVERLOADED,
-		                   "the server's memory is full; come back later");
+		                   "the server's memory is full; try again later");
 	}
 	if (capacity_count_stream(c))
 		return true;
 	l->counters.streams_full++;
 	return problem_set(problem, OUTCOME_OVERLOADED,
-	                   "the server has as many streams as it may; come back in a moment");
+	                   "the server has the maximum number of streams; try again in a moment");
 }

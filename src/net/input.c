@@ -26,7 +26,7 @@ void input_refuse(struct conn *c, const struct problem *p)
 void input_late(struct conn *c)
 {
 	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
-		                .detail = "the request did not come in time" };
+		                .detail = "the request was not complete in time" };
 
 	if (c->state == CONN_DRAIN)
 		conn_kill(c);

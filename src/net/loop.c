@@ -36,7 +36,7 @@ static void on_accepted(void *context, int fd)
 {
 	static const struct problem full = {
 		.outcome = OUTCOME_OVERLOADED,
-		.detail = "the server has as many connections as it may; come back in a moment",
+		.detail = "the server has the maximum number of connections; try again in a moment",
 	};
 	struct loop *l = context;
 

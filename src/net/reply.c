@@ -97,7 +97,7 @@ static bool has_room(struct conn *c, size_t len)
 		return true;
 	c->loop->counters.replies_full++;
 	reply_refuse(c, OUTCOME_OVERLOADED,
-	             "too many large answers are on their way; come back in a moment");
+	             "too many large answers are being sent; try again in a moment");
 	return false;
 }
 

@@ -157,7 +157,7 @@ static bool read_path(struct request *r, struct slice path, const char *free_pat
 	for (size_t i = 0; i < r->path.len && !is_free; i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
-			                   "the path holds characters that cannot be in one");
+			                   "the path has characters that are not allowed");
 	if (r->path.len > 1 && r->path.ptr[r->path.len - 1] == '/' &&
 	    r->path.ptr[r->path.len - 2] != '/')
 		r->path.len--;
@@ -270,7 +270,7 @@ static bool read_coding(struct request *r, struct problem *problem)
 		                   "HTTP/1.0 has no Transfer-Encoding");
 	if (!is_word(r->headers[HEADER_TRANSFER_ENCODING], "chunked"))
 		return problem_set(problem, OUTCOME_BAD_REQUEST,
-		                   "the only Transfer-Encoding taken here is chunked");
+		                   "the only supported Transfer-Encoding is chunked");
 	r->chunked = true;
 	return true;
 }

@@ -79,7 +79,7 @@ static void hear_word(void *loop, const struct presence_report *w)
 	struct peer_message *n = xcalloc(1, sizeof(*n));
 
 	n->kind = PEER_PRESENCE;
-	n->word = *w;
+	n->report = *w;
 	if (!mailbox_post(&((struct loop *)loop)->peers, &n->mail))
 		free(n);
 }

@@ -29,7 +29,7 @@ struct peer_message {
 	enum peer_kind kind;
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
-	struct presence_report word;
+	struct presence_report report;
 };
 
 void thread_mail_init(struct loop *l); /* call it before the first post */

@@ -39,7 +39,7 @@ static void hear_peer(struct loop *l, const struct peer_message *n)
 		attendance_changed(l->attendance, n->job_id);
 		return;
 	case PEER_PRESENCE:
-		hear_presence(l, &n->word);
+		hear_presence(l, &n->report);
 		return;
 	case PEER_CLOSE:
 		loop_close(l);

@@ -102,15 +102,15 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 /* Presence needs an existing job, so the store is read first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	const struct presence_report *word = data;
+	const struct presence_report *report = data;
 	struct ws *w = c->session;
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, word))
+	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, report))
 		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
 	if (outcome_is_error(p.outcome))
-		ws_say_error(w, NULL, word->job_id, &p);
+		ws_say_error(w, NULL, report->job_id, &p);
 	else
 		w->present = true;
 	ws_enqueue(w);
@@ -119,18 +119,18 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_report word = m->report;
+	struct presence_report report = m->report;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
-		                .detail = "too many readers are waiting" };
+		                .detail = "too many reads are waiting" };
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
-	word.owner = w->conn->id;
-	word.loop = l->peer;
-	if (!word.agent[0]) /* a connection's id is unique only within its loop */
-		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->peer,
+	report.owner = w->conn->id;
+	report.loop = l->peer;
+	if (!report.agent[0]) /* a connection's id is unique only within its loop */
+		snprintf(report.agent, sizeof(report.agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
-	if (ask_read(w->conn, &q, presence_read, &word, sizeof(word)))
+	if (ask_read(w->conn, &q, presence_read, &report, sizeof(report)))
 		w->pending++;
 	else
 		ws_say_error(w, NULL, m->job_id, &busy);
