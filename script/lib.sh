@@ -12,7 +12,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-# Installs the packages that are missing; quick and quiet when none is.
+# Installs the missing packages; quick, and prints nothing, if none is missing.
 need_packages() {
   local missing=() package
   for package in "$@"; do

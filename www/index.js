@@ -1,6 +1,6 @@
 /*
- * The list of jobs. The list itself is read again every few seconds while somebody looks, because jobs are
- * made and go without a word, and at once when something has happened in a job on the screen.
+ * The list of jobs. A visible page reads it again every few seconds, because no stream tells about
+ * new and deleted jobs, and at once after an event of a job on the screen.
  */
 import { now, notBefore } from './page/clock.js';
 import { follow, leaveAll, newest, onFollowed } from './page/follow.js';
@@ -10,7 +10,7 @@ import { demoJob } from './page/scenarios.js';
 import { $, copyOnClick, isActive, isDemo, isOver, move, setText } from './page/ui.js';
 
 const EVERY_MS = 3000;
-const GAP_MS = 500; // between two looks at the list, or ten times as long as one takes
+const GAP_MS = 500; // minimum pause after a read; it is ten times as long as the read took, if that is more
 const PAGE = 50;
 const FILTERS = {
   all: () => true,
@@ -70,7 +70,7 @@ function paintList(wanted) {
   });
   $('no-jobs').hidden = wanted.length > 0 || !painted;
   setText($('no-jobs-words'), jobs.length ? 'None of the jobs is like this.'
-    : isDemo ? 'No jobs here yet. The first one is a press away.' : 'No jobs here yet. A program makes them:');
+    : isDemo ? 'No jobs here yet. Press the button to start the first one.' : 'No jobs here yet. Programs create them:');
   $('first').hidden = isDemo || jobs.length > 0;
 }
 
@@ -97,7 +97,7 @@ function followSeen() {
   follow(jobs.filter(({ id }) => seen.has(id)));
 }
 
-// From the server ---------------------------------------------------------------------------------
+// Requests ----------------------------------------------------------------------------------------
 
 async function read() {
   const found = [];
@@ -141,7 +141,7 @@ async function loop() {
   if (again) soon();
 }
 
-/* While it is being read, what is read may be older than what has happened. */
+/* A read that is running may miss what has just happened, so another one follows it. */
 function soon() {
   again = nextAt === Infinity;
   if (again) return;
@@ -149,7 +149,7 @@ function soon() {
   timer = setTimeout(loop, Math.max(0, nextAt - performance.now()));
 }
 
-// What one can do ---------------------------------------------------------------------------------
+// Controls ----------------------------------------------------------------------------------------
 
 async function create() {
   $('create').disabled = true;
@@ -162,7 +162,7 @@ async function create() {
   }
 }
 
-/* What is filtered is in the address: it can be shared, and is there again when one comes back. */
+/* The filter is kept in the address, so that it can be shared and survives going back. */
 function writeAddress() {
   const query = new URLSearchParams();
   if (chosen() !== 'all') query.set('show', chosen());

@@ -1,6 +1,6 @@
 /*
- * The page of one job. The element hands on what arrives; it goes into the model at once and onto the
- * screen with the next frame, however many events that frame has to tell.
+ * The page of one job. Messages go from the element into the model at once. The model is painted at
+ * most once in a frame, however many events arrive.
  */
 import './page/cut.js';
 import './task-event-stream.js';
@@ -32,13 +32,13 @@ const element = $('stream');
 const model = new Model();
 const replay = new Replay({ api, changed: paintSoon, ended: ({ job }) => celebrate(job) });
 
-// Onto the screen ---------------------------------------------------------------------------------
+// Painting ----------------------------------------------------------------------------------------
 
 let frame = 0;
 let painted = model;
 let mapStale = false;
 
-/* A hidden page gets no frames, but its title should still tell how far the job is. */
+/* A hidden page gets no frames, but its title should still show the progress. */
 function paintSoon() {
   if (!frame) frame = document.hidden ? setTimeout(paint, HIDDEN_MS) : requestAnimationFrame(paint);
 }
@@ -83,9 +83,9 @@ function celebrate({ status }) {
   if (status === 'completed') burst($('hero'));
 }
 
-// What arrives ------------------------------------------------------------------------------------
+// Messages ----------------------------------------------------------------------------------------
 
-/** The whole truth: from the first request, or after a reset. */
+/** The whole job: from the first request, or after a reset. */
 function takeSnapshot(job) {
   const before = model.job?.status;
   model.take({ type: 'snapshot', job });
@@ -157,7 +157,7 @@ on('end', (event) => {
   trouble('This job was deleted. What you see is what was known of it.');
 });
 
-// What one can do ---------------------------------------------------------------------------------
+// Controls ----------------------------------------------------------------------------------------
 
 element.fetch = fetchThatCanBeCut;
 
@@ -181,7 +181,7 @@ onCancelTask(async (id) => {
   if (await cancelTask(id)) say('Said: the workers know that it is to be cancelled.');
 });
 
-// The beginning -----------------------------------------------------------------------------------
+// Start -------------------------------------------------------------------------------------------
 
 async function begin() {
   const found = await readJob(api);
@@ -191,9 +191,9 @@ async function begin() {
     return;
   }
   takeSnapshot(found);
-  const talk = await readTalk(api, found.seq); // before the stream, or the order would be wrong
+  const talk = await readTalk(api, found.seq); // before the stream starts, to keep the order
   for (const event of talk) takeCommand(event, model.tasks, now());
-  element.setAttribute('cursor', found.cursor); // so that the stream goes on exactly here
+  element.setAttribute('cursor', found.cursor); // the stream continues exactly after the snapshot
   element.jobStatus = found.status;
   element.jobId = found.id;
   if (location.hash === '#demo') {
@@ -208,7 +208,8 @@ function followHash() {
   if (id) requestAnimationFrame(() => showTask(decodeURIComponent(id)));
 }
 
-/* While the job is not active the element does not connect, so the page asks now and then. */
+/* The element does not connect while the job is not active, so the page asks again from time to
+ * time. */
 async function awaitStart() {
   if (link.state === 'waiting' && !document.hidden) {
     const found = await readJob(api);

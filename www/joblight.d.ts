@@ -24,7 +24,7 @@
  * visible page asks for a heartbeat every 10 s, a hidden one every 30 s. Bytes of a large message are a sign of
  * life. A WebSocket shows none of them: a message that the server announced may take 30 s and 1 s for each
  * 16 kB, and after `offline` no more than 30 s; then the next transport is used. A connection is lost, too, when
- * it is silent for 2.5 heartbeats, or when an event is missing that a heartbeat told of.
+ * it is silent for 2.5 heartbeats, or when an event is missing that a heartbeat announced.
  *
  * Over HTTP/1.1 a hidden page closes a connection that is not a WebSocket (the stream is `idle`) and opens it
  * again when the page becomes visible. Tabs that share a connection (see JobLight) keep it.
@@ -160,14 +160,14 @@ export interface StreamOptions {
   jobId: string;
   /** The status that the page knows. Terminal: no request. Not active: the stream waits. Absent: it asks the server. */
   jobStatus?: JobStatus | 'deleted';
-  /** Where the server is, without `/api`. Default: the page's own origin; needed in Node. */
+  /** The address of the server, without `/api`. Default: the page's own origin; needed in Node. */
   baseUrl?: string;
   /** Best first. Default: TaskEventStream.ladder. */
   transports?: Transport[];
   /** A position to continue from, e.g. the `cursor` of GET /api/jobs/:id. */
   cursor?: string;
   /**
-   * It is sent as Authorization: Bearer. A WebSocket uses a ticket in its place, so that it is never in a URL;
+   * Sent as Authorization: Bearer. A WebSocket uses a ticket instead, so that the token is never in a URL;
    * a server without keys has no tickets and needs none.
    * A function is called again, with refresh: true, once after a 401 or 403 and after close 4001.
    */
@@ -178,11 +178,11 @@ export interface StreamOptions {
    * or false: it does not share with other tabs. A TaskEventStream without a JobLight never does.
    */
   tabs?: string | false;
-  /** Seconds, 5 to 60. Default: 10 on a visible page, 30 on a hidden one, else as the server is set. */
+  /** Seconds, 5 to 60. Default: 10 on a visible page, 30 on a hidden one, otherwise the server's setting. */
   heartbeat?: number;
   signal?: AbortSignal;
   fetch?: typeof fetch;
-  /** For Node 20, which has none, or for one of your own. Without one the stream skips this transport. */
+  /** The class to use, e.g. in Node 20, which has none. Without a class the stream skips this transport. */
   WebSocket?: WebSocketLike;
   onTaskUpdate?: (update: TaskUpdate) => void;
   onJobUpdate?: (status: JobStatus, update: JobUpdate) => void;
@@ -205,7 +205,7 @@ export interface Receipt {
   seq: number;
   cursor: string;
   watchers: number;
-  /** It was stored before: this was a repetition. */
+  /** The update had been stored before; this was a repetition. */
   duplicate?: true;
 }
 
@@ -227,7 +227,7 @@ export interface StreamEventMap {
 }
 
 /**
- * What went wrong; the message is for people. Codes of the client: `network` (the server cannot be reached),
+ * The reason of a failure; the message is for people. Codes of the client: `network` (the server cannot be reached),
  * `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
  * event, so the client connects again), `too_big`; and those of a transport: `held` (a proxy holds the SSE stream
  * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no
@@ -244,7 +244,7 @@ export class JobLightError extends Error {
   rung?: boolean;
   /** The status of the HTTP response, or the close code of the WebSocket. */
   status?: number;
-  /** What Retry-After asked for. */
+  /** The pause that Retry-After asked for. */
   retryMs?: number;
 }
 
@@ -263,7 +263,7 @@ export class TaskEventStream extends EventTarget {
    * e.g. with code `held` for sse and `refused` for ws. Empty on the first transport.
    */
   readonly faults: JobLightError[];
-  /** Set it to what the page knows: a terminal status disconnects the stream, an active one connects it. */
+  /** Set it to the status that the page knows: a terminal status disconnects the stream, an active one connects it. */
   get jobStatus(): JobStatus | 'deleted' | undefined;
   set jobStatus(status: JobStatus | 'deleted' | undefined);
   start(): void;

@@ -11,15 +11,16 @@
  * it is answered, and the server stores it once. The socket opens with the first stream and closes with the last.
  * It carries one stream of each job; a second stream of a job, or the 201st job, opens another socket.
  *
- * The tabs of an origin share a connection, too: one tab leads, has the connection and forwards what it receives
- * to the other tabs. The leader is a visible tab if there is one. When it is closed, frozen or does not answer,
- * another tab takes over at its own position, so that no event is lost or repeated. The server is told how many
- * tabs the connection serves, at most 32, and counts them as watchers. Tabs share when they have the same server,
- * the same transports and the same credential: the same token as a text, or none. When the token is a function,
- * `tabs` has to name the user. Where no WebSocket gets through over HTTP/1.1, a page has four streams at a time, and
- * further jobs are polled without waiting until one of them is free. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and on
- * localhost. Elsewhere a hidden tab closes a connection that is not a WebSocket, because a browser opens at most
- * six connections to a server over HTTP/1.1.
+ * The tabs of an origin share a connection, too: one tab leads, has the connection and forwards what it
+ * receives to the other tabs. The leader is a visible tab if there is one. When it is closed, frozen or does
+ * not answer, another tab takes over at its own position, so that no event is lost or repeated. The leader
+ * tells the server how many tabs the connection serves, at most 32, and the server counts them as watchers.
+ * Tabs share when they have the same server, the same transports and the same credential: the same token as a
+ * text, or none. When the token is a function, `tabs` has to name the user. Where no WebSocket gets through
+ * over HTTP/1.1, a page has four streams at a time, and polls further jobs without waiting until one of the
+ * four is free. Sharing needs Web Locks and BroadcastChannel, which browsers have on https and on localhost.
+ * Elsewhere a hidden tab closes a connection that is not a WebSocket, because a browser opens at most six
+ * connections to a server over HTTP/1.1.
  */
 import type { Receipt, StreamOptions, TaskEventStream, Update } from './joblight.js';
 

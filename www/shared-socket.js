@@ -28,8 +28,8 @@ export class JobLight {
     this.#options = options;
   }
 
-  /* Like new TaskEventStream, but over a connection that is shared with other tabs, or with this
-   * page only. */
+  /* Like new TaskEventStream, but over a connection that is shared with other tabs, or only
+   * within this page. */
   stream(options) {
     const all = { ...this.#options, ...options };
     const tabs = options.WebSocket ? undefined : this.#tabs(all);
@@ -39,7 +39,7 @@ export class JobLight {
       ...all,
       transports: ['ws'],
       WebSocket: tabs.Socket,
-      // The leader buys the tickets.
+      // The leading tab gets the tickets.
       fetch: (url, init) => (/\/tickets$/.test(url) ? jsonResponse({}) : get(url, init)),
     });
   }
@@ -104,7 +104,7 @@ export class JobLight {
       && one.sockets.size < JOBS_MAX && !one.sockets.has(jobId));
   }
 
-  /* The stream tells what it wants in the query of the URL. */
+  /* A stream passes its parameters in the query of the URL. */
   #openVirtualSocket({ origin, pathname, searchParams: query }, protocol) {
     const number = (name) => Number(query.get(name)) || undefined;
     const socket = {
@@ -143,8 +143,8 @@ export class JobLight {
     return webSocket ? webSocket.write(message, init.signal) : get(url, init);
   }
 
-  /* Undefined for what a WebSocket cannot carry: a large request, or a batch, whose many
-   * receipts no ack can hold. */
+  /* Returns undefined for a request that does not fit into a WebSocket message: a large one, or
+   * a batch, because an ack has only one receipt. */
   #toMessage(url, { headers, body }) {
     const [, commanded, command, update, reported] = WRITES.exec(url) || [];
     if (!(command || update) || body.length > WRITE_CHARS_MAX || body[0] === '[') return undefined;
@@ -152,7 +152,7 @@ export class JobLight {
     return { ...JSON.parse(body), type: command || update, id: headers['idempotency-key'], jobId };
   }
 
-  /* A ticket opens one WebSocket; a stream that can use one that is open needs none. */
+  /* A ticket opens one WebSocket. A stream that can use an open one needs none. */
   async #buyTicket(url, get) {
     const [, jobId] = /([^/]+)\/tickets$/.exec(url);
     if (this.#findWebSocket(webSocketUrl(url), decodeURIComponent(jobId))) return jsonResponse({});

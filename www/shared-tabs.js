@@ -1,3 +1,3 @@
-/* One connection for all the tabs of an origin, as shared-socket.d.ts describes it. */
+/* One connection for all the tabs of an origin; shared-socket.d.ts describes it. */
 export { digest } from './client/digest.js';
 export { Tabs } from './client/tabs.js';

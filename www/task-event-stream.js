@@ -83,7 +83,7 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
     else if (this.getAttribute(name) !== value) this.setAttribute(name, value);
   }
 
-  /* Several changes at once are applied once. */
+  /* Applies several changes of attributes together. */
   #applyLater(stale) {
     this.#stale ||= stale;
     if (this.#queued) return;
@@ -111,7 +111,7 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
     const cursor = oldCursor || this.getAttribute('cursor') || undefined;
     const options = { jobId, jobStatus: jobStatus || undefined, cursor };
     for (const [name, value] of Object.entries({ baseUrl, transports, token, fetch })) {
-      if (value) options[name] = value; // else the option of the client
+      if (value) options[name] = value; // otherwise the option of the client
     }
     const stream = client.stream(options);
     this.#stream = stream;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What stands before a semicolon, without the blanks around it. */
+/* The coding without its parameters. */
 static struct slice coding_of(struct slice item)
 {
 	const char *end = memchr(item.ptr, ';', item.len);
@@ -13,7 +13,7 @@ static struct slice coding_of(struct slice item)
 	return slice_trimmed(item);
 }
 
-/* ";q=0", ";Q=0.0": anything but this. */
+/* Whether the parameters are ";q=0", ";Q=0.0" or the like. */
 static bool is_refused(struct slice item)
 {
 	const char *at = memchr(item.ptr, '=', item.len), *end = item.ptr + item.len;

@@ -5,9 +5,9 @@
 #include "joblight/base/slice.h"
 
 /*
- * Whether a client with this Accept-Encoding (RFC 9110 section 12.5.3) takes gzip: what it says of
- * gzip counts, else what it says of everything ("*").  Without the header (ptr NULL): no, such
- * clients rarely can.
+ * Whether a client with this Accept-Encoding (RFC 9110 section 12.5.3) accepts gzip, by the item
+ * for gzip, or for "*" if there is none.  Without the header (ptr NULL) the result is false,
+ * because such clients rarely can.
  */
 bool coding_takes_gzip(struct slice accept_encoding);
 

@@ -1,4 +1,4 @@
-/* What the loops were given for the handlers. */
+/* The context of the handlers, which the loops carry. */
 #ifndef JOBLIGHT_API_CONTEXT_H
 #define JOBLIGHT_API_CONTEXT_H
 

@@ -1,4 +1,4 @@
-/* How a request gets to its handler. */
+/* Passes each request to its handler. */
 #include "net/dispatch.h"
 
 #include "gate.h"
@@ -7,7 +7,7 @@
 #include "router.h"
 #include "transport/websocket.h"
 
-/* The access that a request without a route needs: one that only reads gets a 404. */
+/* The access that a request without a route needs.  One that only reads gets a 404. */
 static enum access access_of_method(enum method m)
 {
 	return m == METHOD_GET || m == METHOD_OPTIONS ? ACCESS_READ : ACCESS_WRITE;
@@ -41,7 +41,7 @@ static void run(struct conn *c, struct request *r)
 	problem_finish(&closed);
 }
 
-/* A WebSocket may do what the request for it may: other pages get none. */
+/* A WebSocket needs write access, so foreign pages cannot open one. */
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
@@ -56,7 +56,7 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 }
 
 const struct dispatch api_dispatch = {
-	.free_path = "/jobs/", /* what people type after it is looked up, and not found */
+	.free_path = "/jobs/", /* a mistyped job id gets the page that says "not found" */
 	.run = run,
 	.answered = http_answered,
 	.upgrade = upgrade,

@@ -1,4 +1,4 @@
-/* What operators ask. */
+/* GET /healthz. */
 #include "router.h"
 
 void operate_healthz(struct conn *c, struct request *r)

@@ -76,5 +76,5 @@ void http_read(struct conn *c, const struct read_query *q, http_read_answer *ans
 {
 	if (!ask_read(c, q, answered, &answer, sizeof(answer)))
 		reply_refuse(c, OUTCOME_OVERLOADED,
-		             "too many readers are waiting; repeat this in a moment");
+		             "too many reads are waiting; repeat this in a moment");
 }

@@ -1,4 +1,4 @@
-/* Jobs, their tasks, their log: the routes of /api/jobs that read. */
+/* The routes of /api/jobs that read: jobs, their tasks, their log. */
 #include <stdio.h>
 
 #include "net/loop_private.h"
@@ -12,7 +12,7 @@ static void answer_text(struct conn *c, struct read_result *result)
 	reply_json_shared(c, OUTCOME_OK, "Cache-Control: no-cache\r\n", result);
 }
 
-/* A part of the snapshot, which becomes an object of its own. */
+/* Answers with a part of the snapshot as an object of its own. */
 static void answer_part(struct conn *c, struct read_result *result)
 {
 	struct buf before = { 0 }, after = { 0 };
@@ -60,7 +60,7 @@ static void answer_if_changed(struct conn *c, struct read_result *head)
 		read_job(c, c->request, READ_JOB, answer_job);
 }
 
-/* Whoever may have it already is answered from the job's row, before the snapshot is made. */
+/* A request with an ETag is first compared with the row of the job, without making the snapshot. */
 void jobs_get(struct conn *c, struct request *r)
 {
 	if (r->headers[HEADER_IF_NONE_MATCH].len)
@@ -79,7 +79,7 @@ void deliverables_list(struct conn *c, struct request *r)
 	read_job(c, r, READ_DELIVERABLES, answer_part);
 }
 
-/* A list with what only this loop knows of each job. */
+/* Adds to each job of a list what only this loop knows. */
 static void answer_list(struct conn *c, struct read_result *result)
 {
 	const struct loop *l = c->loop;

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
-/* HOST or HOST:PORT in its parts; [V6] keeps its brackets. */
+/* The parts of HOST or HOST:PORT; [V6] keeps its brackets. */
 struct authority {
 	struct slice host, port;
 };
@@ -65,7 +65,7 @@ static bool split(struct slice text, struct authority *a)
 	return (is_bracketed(a->host) || origin_host_valid(a->host)) && port_valid(a->port);
 }
 
-/* A name may end in the dot of the root. */
+/* A name may end in a dot, which stands for the root. */
 static struct slice without_dot(struct slice name)
 {
 	if (name.len > 1 && name.ptr[name.len - 1] == '.')
@@ -121,7 +121,7 @@ bool origin_valid(struct slice origin)
 	return split_origin(origin, &scheme, &a);
 }
 
-/* The port of a scheme needs not be said. */
+/* The default port of a scheme may be left out. */
 static struct slice said_port(struct slice scheme, struct slice port)
 {
 	if ((same_text(scheme, SLICE("http")) && slice_is(port, "80")) ||

@@ -1,6 +1,6 @@
 #include "origin_check.h"
 
-#define SHOWN 80 /* bytes of a name in a message */
+#define SHOWN 80 /* maximum of bytes of a name in a message */
 
 static int shown(struct slice s)
 {
@@ -21,8 +21,10 @@ static bool check_host(const struct origin_rules *rules, const struct request *r
 	    shown(host), host.ptr);
 }
 
-/* The browser says which site the page belongs to.  If it does not, the page's origin is compared
- * with Host. */
+/*
+ * The browser says in Sec-Fetch-Site which site the page belongs to.  Without that header, the
+ * origin of the page is compared with Host.
+ */
 static bool is_of_this_server(const struct request *r)
 {
 	struct slice site = r->headers[HEADER_SEC_FETCH_SITE], origin = r->headers[HEADER_ORIGIN];
@@ -41,7 +43,7 @@ bool origin_access(const struct origin_rules *rules, const struct request *r, en
 	bool trusted = is_of_this_server(r) ||
 	               origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
 	*access = trusted ? ACCESS_ALL
-	                  : ACCESS_READ; /* the browser hides the answers from a foreign page */
+	                  : ACCESS_READ; /* a browser hides the answers from a foreign page */
 	return true;
 }
 

@@ -11,12 +11,15 @@
 #include "net/request.h"
 #include "joblight/api/origin.h"
 
-/* What the sender of this request may do.  False: the problem is 421 host_not_served, and says what
- * to change. */
+/*
+ * Sets *access to what the sender of this request may do.  False: *problem is 421 host_not_served,
+ * and says what to change.
+ */
 bool origin_access(const struct origin_rules *rules, const struct request *r, enum access *access,
                    struct problem *problem);
 
-/* Sets the problem 403 forbidden_origin, which says what to change; returns false.  `r` may be
+/*
+ * Sets the problem 403 forbidden_origin, which says what to change.  Returns false.  `r` may be
  * NULL.
  */
 bool origin_forbidden(const struct request *r, struct problem *problem);

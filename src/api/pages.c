@@ -51,7 +51,7 @@ static const char *type_of(const char *name)
 	return "application/octet-stream";
 }
 
-/* The ETag of each encoding differs, as its bytes do. */
+/* Each encoding has an ETag of its own, because its bytes differ. */
 static struct page_body make_body(struct slice bytes, bool owned)
 {
 	struct page_body body = { .bytes = bytes, .owned = owned };
@@ -86,7 +86,7 @@ static void free_body(struct page_body *body)
 	*body = (struct page_body){ 0 };
 }
 
-/* The mark goes into the first tag; a page without one stays as it is. */
+/* Adds the attribute to the first tag.  A page without a tag is unchanged. */
 static void mark_demo(struct page *page)
 {
 	struct slice old = page->plain.bytes, tag = SLICE("<html");
@@ -117,7 +117,7 @@ static bool read_file(const char *path, off_t size, struct buf *out)
 	return ok;
 }
 
-/* Plain files and folders only: links are not followed, dot files are not served. */
+/* Only plain files and folders: links are not followed, and dot files are not served. */
 static bool load_folder(struct pages *p, const char *directory, const char *prefix, int depth,
                         char *error, size_t error_len)
 {
@@ -181,7 +181,7 @@ struct pages *pages_load(const char *directory, bool demo, char *error, size_t e
 	return p;
 }
 
-/* NULL: there is none. */
+/* NULL: there is no such page. */
 static const struct page *find(const struct pages *p, struct slice name)
 {
 	for (size_t i = 0; i < p->count; i++)
@@ -224,7 +224,7 @@ static void add_headers(const struct page *page, const struct page_body *body, s
 		buf_text(lines, page_headers);
 }
 
-/* Only a page that is there can be "not modified". */
+/* Only an existing page can be "not modified". */
 static void serve(struct conn *c, enum outcome o, struct slice name)
 {
 	const struct page *page = find(api_of(c)->pages, name);
@@ -252,7 +252,7 @@ void pages_index(struct conn *c, struct request *r)
 	serve(c, OUTCOME_OK, SLICE("index.html"));
 }
 
-/* A store that fails is no missing job: the page itself says what is wrong, and tries again. */
+/* A failed read is no missing job: the page loads, shows the error and tries again. */
 static void job_looked_up(struct conn *c, struct read_result *result, const void *data)
 {
 	bool missing = result->problem.outcome == OUTCOME_NOT_FOUND;
@@ -261,7 +261,7 @@ static void job_looked_up(struct conn *c, struct read_result *result, const void
 	serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
 }
 
-/* The log behind its end is the smallest question that tells whether there is such a job. */
+/* Reading the end of the log is the cheapest query that tells whether the job exists. */
 void pages_job(struct conn *c, struct request *r)
 {
 	struct read_query q = { .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
@@ -275,7 +275,7 @@ void pages_job(struct conn *c, struct request *r)
 		serve(c, OUTCOME_OK, SLICE("job.html"));
 }
 
-/* Of `joblight demo`: leads to the job that its worker does now. */
+/* `joblight demo` only: redirects to the job that its worker is doing. */
 void pages_demo(struct conn *c, struct request *r)
 {
 	const atomic_uint *demo = api_of(c)->demo_run;

@@ -1,4 +1,4 @@
-/* POST /api/jobs/:job/presence: an agent says over HTTP that it is there. */
+/* POST /api/jobs/:job/presence: an agent reports its presence over HTTP. */
 #include <stdio.h>
 
 #include "joblight/core/message.h"
@@ -9,20 +9,20 @@
 static void hear(struct conn *c, struct read_result *job)
 {
 	const struct request *r = c->request;
-	struct presence_report word = { 0 };
+	struct presence_report report = { 0 };
 	struct problem problem = { 0 };
 	char answer[64];
 
-	(void)job; /* it exists */
-	memcpy(word.job_id, r->params[0].ptr, r->params[0].len);
-	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &word, &problem);
-	if (ok && !attendance_hear(c->loop->attendance, &word))
+	(void)job; /* the job exists */
+	memcpy(report.job_id, r->params[0].ptr, r->params[0].len);
+	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &report, &problem);
+	if (ok && !attendance_hear(c->loop->attendance, &report))
 		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS,
 		                 "the job has %llu agents already",
 		                 (unsigned long long)c->loop->limits->agents_per_job);
 	if (ok) {
 		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}",
-		         hub_watchers(c->loop->hub, word.job_id));
+		         hub_watchers(c->loop->hub, report.job_id));
 		reply_json(c, OUTCOME_OK, "", slice_of(answer));
 	} else {
 		reply_problem(c, &problem, "");

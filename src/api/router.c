@@ -18,14 +18,16 @@ static const struct route routes[] = {
 
 static struct slice segment(const char **at, const char *end)
 {
-	const char *start = ++*at; /* behind the slash */
+	const char *start = ++*at; /* after the slash */
 
 	while (*at < end && **at != '/')
 		(*at)++;
 	return (struct slice){ start, (size_t)(*at - start) };
 }
 
-/* Segment by segment; a path of a route ends with its segments, or with a star that takes the rest.
+/*
+ * Compares segment by segment.  A route ends with its last segment, or with a star that matches the
+ * rest of the path.
  */
 static bool matches(const struct route *route, struct slice path,
                     struct slice params[REQUEST_PARAMS])
@@ -51,7 +53,7 @@ static bool is_catch_all(const struct route *route)
 	return strcmp(route->path, "/*") == 0;
 }
 
-/* The methods of a path that exists; false when none does. */
+/* Lists the methods of a path.  False: no route has this path. */
 static bool list_allowed(struct request *r, struct buf *allow)
 {
 	struct slice params[REQUEST_PARAMS];
@@ -67,7 +69,7 @@ static bool list_allowed(struct request *r, struct buf *allow)
 	return any;
 }
 
-/* The page of a job is one for people, whatever they have typed. */
+/* The page of a job accepts any text as an id, because people type it. */
 static bool check_params(struct request *r, struct problem *problem)
 {
 	if (r->route->handle == pages_job)
@@ -87,18 +89,18 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem)
 		if (routes[i].method != r->method || !matches(&routes[i], r->path, params))
 			continue;
 		if (is_catch_all(&routes[i]) && list_allowed(r, allow))
-			break; /* the path is one of the interface's, the method is not */
+			break; /* an API path exists with another method */
 		r->route = &routes[i];
 		memcpy(r->params, params, sizeof(params));
 		return check_params(r, problem);
 	}
 	if (allow->len || list_allowed(r, allow))
-		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path takes %s",
+		return problem_set(problem, OUTCOME_METHOD_NOT_ALLOWED, "this path allows %s",
 		                   buf_string(allow));
 	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
 }
 
-/* The media type without its parameters, RFC 9110 section 8.3.1. */
+/* Compares the media type without its parameters (RFC 9110 section 8.3.1). */
 static bool type_is(struct slice header, const char *type)
 {
 	size_t len = strlen(type);

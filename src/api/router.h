@@ -1,27 +1,29 @@
-/* Which function answers which method and path: the rows of routes.def. */
+/* Maps method and path to a function: the rows of routes.def. */
 #ifndef JOBLIGHT_API_ROUTER_H
 #define JOBLIGHT_API_ROUTER_H
 
 #include "net/access.h"
 #include "net/request.h"
 
-/* What a route takes as a body. */
+/* The kinds of body that a route accepts. */
 enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_FORM };
 
 struct route {
 	enum method method;
 	const char *path;   /* segments; ":name" matches one segment */
-	enum access access; /* what the connection needs for it */
+	enum access access; /* the access that a connection needs */
 	enum body_kind body;
 	void (*handle)(struct conn *c, struct request *r);
-	enum op_kind operation; /* of a WRITE_ROUTE */
+	enum op_kind operation; /* for a WRITE_ROUTE */
 };
 
-/* Finds the route, sets r->route and r->params; otherwise the problem (404, or 405 with *allow
- * filled). */
+/*
+ * Finds the route, and sets r->route and r->params.  False: *problem is a 404, or a 405 with *allow
+ * filled.
+ */
 bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 
-/* Checks the body's type and hands the request to its function. */
+/* Checks the type of the body, and calls the function of the route. */
 void router_dispatch(struct conn *c, struct request *r);
 
 #define ROUTE(method, path, access, body, function)                                                \

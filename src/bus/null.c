@@ -78,13 +78,13 @@ static void watchers(struct bus *base, unsigned from, const char *job_id, unsign
 			b->members[i].watchers(b->members[i].loop, from, job_id, count);
 }
 
-static void presence(struct bus *base, unsigned from, const struct presence_report *word)
+static void presence(struct bus *base, unsigned from, const struct presence_report *report)
 {
 	const struct null_bus *b = (const struct null_bus *)base;
 
 	for (unsigned i = 0; i < b->count; i++)
 		if (i != from)
-			b->members[i].presence(b->members[i].loop, word);
+			b->members[i].presence(b->members[i].loop, report);
 }
 
 const struct bus_ops bus_null = {

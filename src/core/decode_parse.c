@@ -53,7 +53,7 @@ __attribute__((constructor)) static void give_cjson_memory(void)
 bool decode_refuse_memory(struct problem *problem)
 {
 	return problem_set(problem, OUTCOME_OUT_OF_MEMORY,
-	                   "the server is out of memory; come back in a moment");
+	                   "the server is out of memory; try again in a moment");
 }
 
 cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem)

@@ -10,9 +10,9 @@
 enum delivery { DELIVERED, DELIVERY_LAPPED };
 
 /*
- * Gives a subscriber what it has not seen, until it is blocked, waits for the store, or has
- * everything.  LAPPED: the ring no longer holds the event after its cursor, so the store must be
- * asked.  The subscriber may be detached afterwards.
+ * Sends a subscriber what it has not seen, until it is blocked, waits for the store, or has
+ * everything.  LAPPED: the ring no longer holds the event after its cursor, so the store has to be
+ * read.  The subscriber may be detached afterwards.
  */
 enum delivery deliver(struct hub *h, struct subscriber *s);
 

@@ -114,6 +114,6 @@ void engine_refuse(const struct engine *e, struct op *op)
 	op->replayed = false;
 	op->seq_first = op->seq_last = 0;
 	problem_set(&op->problem, OUTCOME_STORAGE_UNAVAILABLE,
-	            "the store did not take it (%.120s); repeat it with the same idempotency key",
+	            "the store rejected it (%.120s); repeat it with the same idempotency key",
 	            store_error(e->store));
 }

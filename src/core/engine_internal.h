@@ -1,4 +1,4 @@
-/* The engine as its own files see it: the state of one transaction.  One thread. */
+/* The state of the engine and of one transaction, for the engine's files.  One thread. */
 #ifndef JOBLIGHT_CORE_ENGINE_INTERNAL_H
 #define JOBLIGHT_CORE_ENGINE_INTERNAL_H
 

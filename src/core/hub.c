@@ -109,8 +109,10 @@ static size_t visit(struct hub *h, struct channel *c, size_t budget)
 	return done;
 }
 
-/* All subscribers were visited: the channel leaves the list, or moves to its end when events
- * came meanwhile. */
+/*
+ * All subscribers were visited: the channel leaves the list, or moves to its end if events came
+ * during the visit.
+ */
 static void finish_visit(struct hub *h, struct channel *c)
 {
 	list_remove(&c->dirty_link);

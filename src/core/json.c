@@ -380,7 +380,7 @@ const char *json_check(struct slice text, unsigned depth, size_t *at)
 	else if (take_value(&x, depth < JSON_DEPTH_MAX ? depth : JSON_DEPTH_MAX)) {
 		skip_space(&x);
 		if (x.at < x.end)
-			fail(&x, "there is something behind the value");
+			fail(&x, "there is more after the value");
 	}
 	*at = (size_t)(x.at - x.start);
 	return x.fault;

@@ -185,7 +185,7 @@ static bool take_update(struct envelope *e, struct message *m)
 	const cJSON *value = many && m->kind == MESSAGE_UPDATE ? many : e->root;
 	if (many && value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
 		return refuse(e, OUTCOME_INVALID_FIELD, "updates",
-		              "must be an array, and stand alone");
+		              "must be an array, without the fields of an update");
 	cJSON *document = e->root;
 	e->root = NULL; /* the op owns it from here on */
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);

@@ -211,7 +211,7 @@ static void read_snapshot(struct query_run *x, const struct job_row *job)
 		return;
 	if (source && !source->has_room(source)) {
 		problem_set(&r->problem, OUTCOME_OVERLOADED,
-		            "too much memory is in answers; come back in a moment");
+		            "answers use too much memory; try again in a moment");
 		return;
 	}
 	r->snapshot = make_snapshot(x, job);

@@ -9,7 +9,7 @@
 #define RETRY_MS 250             /* delay before a failed refill is repeated */
 #define POLL_BYTES (1024 * 1024) /* a poll reads everything at once, a stream reads in steps */
 
-/* Asking the store. */
+/* Reading the store. */
 
 static void read_done(struct read_request *request);
 
@@ -25,12 +25,14 @@ static void fail(struct hub *h, struct subscriber *s, enum outcome outcome, cons
 	s->ops->opened(s, &o);
 }
 
-/* Asks again after a delay.  A subscriber that waits for a refill is not blocked, so its
- * wait_link is free. */
+/*
+ * Reads again after a delay.  A subscriber that waits for a refill is not blocked, so its wait_link
+ * is free.
+ */
 static void retry_soon(struct hub *h, struct subscriber *s)
 {
 	if (s->blocked)
-		return; /* hub_writable() asks again */
+		return; /* hub_writable() reads again */
 	s->wait_due = (uint32_t)(h->now + RETRY_MS);
 	list_move(&h->retries, &s->wait_link);
 }
@@ -64,7 +66,7 @@ static void ask(struct hub *h, struct subscriber *s, const struct position *p, s
 		retry_soon(h, s);
 	else
 		fail(h, s, OUTCOME_OVERLOADED,
-		     "too many readers are waiting for the store; come back in a moment", false);
+		     "too many reads are waiting for the store; try again in a moment", false);
 }
 
 void resume_refill(struct hub *h, struct subscriber *s)
@@ -159,9 +161,9 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 	hub_attach(h, s, s->ops, &a);
 }
 
-/* The store's answers. */
+/* Results of reads. */
 
-/* A refill failed: the stream of a deleted job ends, and any other asks again soon. */
+/* A refill failed.  The stream of a deleted job ends; any other reads again soon. */
 static void refill_failed(struct hub *h, struct subscriber *s)
 {
 	if (s->channel->deleted)

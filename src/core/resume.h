@@ -7,14 +7,18 @@
 
 #include "deliver.h"
 
-/* Asks the store for what follows the cursor; the subscriber goes on when the answer comes. */
+/*
+ * Reads what follows the cursor from the store; the subscriber continues when the result arrives.
+ */
 void resume_refill(struct hub *h, struct subscriber *s);
 
-/* Asks the store when there are events that have not reached the ring, because they are still on
- * their way or a bus lost them.  Otherwise it does nothing. */
+/*
+ * Reads the store if there are events that have not reached the ring, because they are still on
+ * their way or a bus lost them.  Otherwise it does nothing.
+ */
 void resume_missing(struct hub *h, struct subscriber *s);
 
-/* Delivers, and asks the store when the ring cannot serve the subscriber. */
+/* Delivers, and reads the store if the ring cannot serve the subscriber. */
 static inline void resume_deliver(struct hub *h, struct subscriber *s)
 {
 	if (deliver(h, s) == DELIVERY_LAPPED)

@@ -4,13 +4,13 @@
 
 #include "channel.h"
 
-/* A question to the store for one subscriber.  It may outlive the subscriber. */
+/* A read of the store for one subscriber.  It may outlive the subscriber. */
 struct hub_read {
 	struct read_request request; /* first: done() gets it back */
 	struct hub *hub;
 	struct subscriber *subscriber; /* NULL: it has left */
-	bool again;                    /* a refill, not the beginning */
-	bool epoch_known;              /* the channel's epoch was known before it was asked */
+	bool again;                    /* a refill, not the start */
+	bool epoch_known; /* the channel's epoch was known before the read was submitted */
 };
 
 /* The period of its heartbeats. */

@@ -1,4 +1,4 @@
-/* What a request or a WebSocket message needs, and what a connection may do: bits. */
+/* Access rights as bits: what a request or a WebSocket message needs, and what a connection has. */
 #ifndef JOBLIGHT_NET_ACCESS_H
 #define JOBLIGHT_NET_ACCESS_H
 

@@ -11,8 +11,8 @@
 #include "joblight/base/xalloc.h"
 #include "refusal.h"
 
-#define LINGER_MS 1000                 /* a refused client gets this long to read why */
-#define LINGER_BYTES (8 * 1024 * 1024) /* of what it still sends */
+#define LINGER_MS 1000                 /* time for a rejected client to read the answer */
+#define LINGER_BYTES (8 * 1024 * 1024) /* maximum of bytes that it may still send */
 
 struct pending {
 	struct admission *admission;
@@ -20,7 +20,7 @@ struct pending {
 	int fd;
 	bool refused;
 	const struct problem
-	    *full; /* it is rejected with this, whatever it asks for; NULL: it may enter */
+	    *full; /* the problem to reject it with, whatever it requests; NULL if it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
@@ -47,8 +47,8 @@ static void free_pending(uv_handle_t *handle)
 	free(handle->data);
 }
 
-/* It is pending no longer; its descriptor is the caller's. */
-static int leave(struct pending *g)
+/* Removes the pending connection.  The caller owns the returned descriptor. */
+static int remove_pending(struct pending *g)
 {
 	list_remove(&g->link);
 	uv_poll_stop(&g->poll);
@@ -56,13 +56,13 @@ static int leave(struct pending *g)
 	return g->fd;
 }
 
-static void send_away(struct pending *g)
+static void drop(struct pending *g)
 {
-	close(leave(g));
+	close(remove_pending(g));
 	g->admission->gone(g->admission->context);
 }
 
-/* The first bytes on a fresh socket: they fit its buffer.  Empties the body. */
+/* Sends the first bytes on a fresh socket, so they fit into its buffer.  Empties `body`. */
 static void send_answer(int fd, const char *status, const char *type, const char *headers,
                         struct buf *body)
 {
@@ -93,7 +93,7 @@ static void send_refusal(int fd, const struct problem *p)
 	send_answer(fd, status, "application/problem+json", headers, &body);
 }
 
-/* Refuses a stream with an event: see refusal.h. */
+/* Rejects a stream with an event: see refusal.h. */
 static void send_event(int fd, enum outcome o, unsigned wait_ms)
 {
 	struct buf body = { 0 };
@@ -102,7 +102,7 @@ static void send_event(int fd, enum outcome o, unsigned wait_ms)
 	send_answer(fd, "200 OK", EVENT_STREAM, EVENT_STREAM_HEADERS, &body);
 }
 
-/* So that poll wakes for new bytes only, not for those that were looked at. */
+/* Makes poll report only bytes beyond those that were looked at. */
 static void expect_more_than(int fd, size_t bytes)
 {
 	int low_water = (int)bytes + 1;
@@ -111,11 +111,11 @@ static void expect_more_than(int fd, size_t bytes)
 }
 
 /*
- * Looks at what is there; *seen is how much that is.  REFUSED also for a client that has gone (then
- * there is no problem to tell): the end of its bytes wakes poll as well, with nothing new to see.
+ * Parses the bytes that have arrived, and sets *seen to their number.  Returns REFUSED without a
+ * problem if the client has gone: the end of its input also wakes poll, with nothing new to read.
  */
-static enum request_head_result look(struct admission *d, int fd, size_t *seen,
-                                     struct problem *problem)
+static enum request_head_result peek_head(struct admission *d, int fd, size_t *seen,
+                                          struct problem *problem)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
@@ -132,13 +132,16 @@ static enum request_head_result look(struct admission *d, int fd, size_t *seen,
 	return h;
 }
 
-/* What was seen is still unread. */
+/* Lets the connection enter.  The bytes that were looked at are still unread. */
 static void enter(struct admission *d, int fd, size_t seen)
 {
 	d->enter(d->context, fd, (struct slice){ d->peek, seen });
 }
 
-/* Closing with unread bytes would reset the connection and take the answer with it. */
+/*
+ * Reads what the client still sends.  Closing a socket with unread bytes would reset the
+ * connection, and the client would lose the answer.
+ */
 static void drain(struct pending *g)
 {
 	struct admission *d = g->admission;
@@ -150,7 +153,7 @@ static void drain(struct pending *g)
 			break;
 	}
 	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-		send_away(g);
+		drop(g);
 }
 
 static void linger(struct pending *g)
@@ -164,14 +167,14 @@ static void linger(struct pending *g)
 static void refuse(struct pending *g, const struct problem *p)
 {
 	if (p->outcome == OUTCOME_OK) {
-		send_away(g);
+		drop(g);
 		return;
 	}
 	send_refusal(g->fd, p);
 	linger(g);
 }
 
-/* Its head is good and stands in d->peek. */
+/* Returns the Accept header of a good head, which is in d->peek. */
 static struct slice find_accept(const struct pending *g)
 {
 	struct admission *d = g->admission;
@@ -208,11 +211,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	if (status < 0)
-		send_away(g);
+		drop(g);
 	else if (g->refused)
 		drain(g);
 	else
-		switch (look(g->admission, g->fd, &g->seen, &problem)) {
+		switch (peek_head(g->admission, g->fd, &g->seen, &problem)) {
 		case HEAD_INCOMPLETE:
 			break;
 		case HEAD_GOOD:
@@ -220,8 +223,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 				reject(g);
 				break;
 			}
-			expect_more_than(g->fd, 0); /* some were waited for */
-			enter(g->admission, leave(g), g->seen);
+			expect_more_than(g->fd, 0); /* until now poll waited for more bytes */
+			enter(g->admission, remove_pending(g), g->seen);
 			break;
 		case HEAD_REFUSED:
 			refuse(g, &problem);
@@ -246,7 +249,7 @@ void admission_arrive(struct admission *d, int fd)
 {
 	struct problem problem = { 0 };
 	size_t seen = 0;
-	enum request_head_result h = look(d, fd, &seen, &problem);
+	enum request_head_result h = peek_head(d, fd, &seen, &problem);
 
 	if (h == HEAD_GOOD) {
 		enter(d, fd, seen);
@@ -269,7 +272,7 @@ void admission_reject(struct admission *d, int fd, const struct problem *problem
 void admission_tick(struct admission *d, uint64_t now_ms)
 {
 	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
-		                .detail = "the request did not come in time" };
+		                .detail = "the request was not complete in time" };
 
 	for (struct list *at = d->pending.next, *next; at != &d->pending; at = next) {
 		struct pending *g = container_of(at, struct pending, link);
@@ -277,7 +280,7 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 		if (g->due > now_ms)
 			continue;
 		if (g->refused)
-			send_away(g);
+			drop(g);
 		else
 			refuse(g, g->full ? g->full : &late);
 	}
@@ -286,5 +289,5 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 void admission_close(struct admission *d)
 {
 	while (!list_empty(&d->pending))
-		send_away(container_of(d->pending.next, struct pending, link));
+		drop(container_of(d->pending.next, struct pending, link));
 }

@@ -34,14 +34,16 @@ void ask_answered(struct loop *l, struct op *op)
 
 /* Reads. */
 
-struct question {
+struct conn_read {
 	struct read_request request; /* first */
 	uint64_t reply_to;
 	ask_answer *answer;
 	_Alignas(max_align_t) char data[];
 };
 
-/* A request has one question at a time, which the reader drops when nobody waits for it any more.
+/*
+ * A request waits for one read at a time. conn_detach() marks that read as gone, and the reader
+ * then drops it.
  */
 static void set_reading(struct conn *c, struct read_request *r)
 {
@@ -49,9 +51,9 @@ static void set_reading(struct conn *c, struct read_request *r)
 		c->reading = r;
 }
 
-static void question_done(struct read_request *request)
+static void conn_read_done(struct read_request *request)
 {
-	struct question *q = (struct question *)request;
+	struct conn_read *q = (struct conn_read *)request;
 	struct conn *c = conn_find(request->loop, q->reply_to);
 
 	if (c && (c->state == CONN_BUSY || c->state == CONN_SOCKET)) {
@@ -66,11 +68,11 @@ bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer
               size_t len)
 {
 	struct loop *l = c->loop;
-	struct question *q = xcalloc(1, sizeof(*q) + len);
+	struct conn_read *q = xcalloc(1, sizeof(*q) + len);
 
 	q->request.query = *query;
 	q->request.loop = l;
-	q->request.done = question_done;
+	q->request.done = conn_read_done;
 	atomic_init(&q->request.gone, false);
 	q->reply_to = c->id;
 	q->answer = answer;
@@ -109,7 +111,7 @@ static void read_answered(struct loop *l, struct read_request *r)
 	r->done(r);
 }
 
-/* An answer from the store is some hundred events to be written, so a turn takes a few of them. */
+/* Writing out the result of a read takes some hundred events, so each turn takes only a few. */
 bool ask_take_reads(struct loop *l)
 {
 	if (!l->answers)

@@ -8,10 +8,10 @@
 #include "loop_private.h"
 #include "thread_mail.h"
 
-/* Many watchers get presence less often: it must not cost more than the events. */
+/* With many watchers, presence is sent less often, so that it costs less than the events. */
 #define WATCHERS_PER_MS 10
 
-/* A job with something to tell, or with connections that want to hear of it. */
+/* A job with watchers or agents, or one that connections want to hear of. */
 struct attended_job {
 	char job_id[ID_MAX + 1];
 	bool changed;
@@ -114,7 +114,7 @@ static void tell(struct attendance *c, struct attended_job *g, uint64_t now)
 	attendance_agents(c, g->job_id, &agents);
 	buf_format(&json, "{\"type\":\"presence\",\"jobId\":\"%s\",\"watchers\":%u,\"agents\":%s}",
 	           g->job_id, watchers, buf_string(&agents));
-	/* `connected` has told a single watcher that it is alone. */
+	/* a single watcher knows from `connected` that it is alone */
 	if (watchers > 1 || agents.len > 2 || hub_has_ephemeral(l->hub, g->job_id))
 		hub_publish_ephemeral(l->hub, g->job_id, buf_as_slice(&json));
 	buf_finish(&agents);
@@ -156,12 +156,12 @@ static bool hear(struct attendance *c, const struct presence_report *w)
 
 bool attendance_hear(struct attendance *c, const struct presence_report *w)
 {
-	struct presence_report word = *w;
+	struct presence_report report = *w;
 
-	word.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
-	if (!hear(c, &word))
+	report.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
+	if (!hear(c, &report))
 		return false;
-	thread_mail_post_presence(c->loop, &word);
+	thread_mail_post_presence(c->loop, &report);
 	return true;
 }
 

@@ -2,19 +2,21 @@
 
 #include "loop_private.h"
 
-#define TOLD_WHY 64   /* connections beyond the limit that get an answer instead of a plain close */
-#define TOLD_SHARE 19 /* or this part of the limit */
+#define ANSWERED_MAX                                                                               \
+	64 /* connections over the limit that get an answer; further ones are closed without one   \
+	    */
+#define ANSWERED_SHARE 19 /* or limit / 19, if that is less */
 
 const struct problem capacity_stopping = {
 	.outcome = OUTCOME_STOPPING,
-	.detail = "the server is stopping; come back in a moment",
+	.detail = "the server is stopping; try again in a moment",
 };
 
-static uint64_t told_max(const struct limits *limits)
+static uint64_t answered_max(const struct limits *limits)
 {
-	uint64_t share = limits->connections / TOLD_SHARE;
+	uint64_t share = limits->connections / ANSWERED_SHARE;
 
-	return share < TOLD_WHY ? share : TOLD_WHY;
+	return share < ANSWERED_MAX ? share : ANSWERED_MAX;
 }
 
 enum capacity capacity_enter(struct loop *l)
@@ -24,8 +26,8 @@ enum capacity capacity_enter(struct loop *l)
 	if (before < l->limits->connections)
 		return CAPACITY_FREE;
 	l->counters.full++;
-	return before < l->limits->connections + told_max(l->limits) ? CAPACITY_FULL
-	                                                             : CAPACITY_EXCESS;
+	return before < l->limits->connections + answered_max(l->limits) ? CAPACITY_FULL
+	                                                                 : CAPACITY_EXCESS;
 }
 
 void capacity_leave(struct loop *l)
@@ -64,11 +66,11 @@ bool capacity_takes_stream(struct conn *c, struct problem *problem)
 	if (memory_is_short(&l->loops->memory, loop_now(l))) {
 		l->counters.short_of_memory++;
 		return problem_set(problem, OUTCOME_OVERLOADED,
-		                   "the server's memory is full; come back later");
+		                   "the server's memory is full; try again later");
 	}
 	if (capacity_count_stream(c))
 		return true;
 	l->counters.streams_full++;
 	return problem_set(problem, OUTCOME_OVERLOADED,
-	                   "the server has as many streams as it may; come back in a moment");
+	                   "the server has the maximum number of streams; try again in a moment");
 }

@@ -1,4 +1,7 @@
-/* How many connections and streams the loops may have together, and whether one more may come. */
+/*
+ * Counts the connections and streams of all loops together, and applies their limits.  Any loop's
+ * thread may call these functions.
+ */
 #ifndef JOBLIGHT_NET_CAPACITY_H
 #define JOBLIGHT_NET_CAPACITY_H
 
@@ -7,24 +10,24 @@
 enum capacity {
 	CAPACITY_FREE,
 	CAPACITY_FULL,   /* the client gets an answer that says so */
-	CAPACITY_EXCESS, /* it is closed without an answer, because those take descriptors too */
+	CAPACITY_EXCESS, /* closed without an answer, because even an answer needs a descriptor for
+	                    a while */
 };
 
-/* Counts one more connection, whatever the result. */
+/* Counts one more connection, even if it exceeds the limit. */
 enum capacity capacity_enter(struct loop *l);
-void capacity_leave(struct loop *l); /* one connection less, wherever it was */
+void capacity_leave(struct loop *l); /* once for each capacity_enter() */
 
-/* Whether this connection may become a stream now, which counts it as one; *problem says why not.
- */
+/* Counts the connection as a stream, if it may become one now.  False: *problem says why not. */
 bool capacity_takes_stream(struct conn *c, struct problem *problem);
 /*
- * Counts a connection that will stay for long (a stream, a WebSocket, a waiting poll), once; false
- * when there are too many.  The limit leaves connections for requests.
+ * Counts a connection that stays open for long (a stream, a WebSocket, a waiting poll); once, if
+ * called twice.  False: there are too many.  The limit keeps connections free for requests.
  */
 bool capacity_count_stream(struct conn *c);
-void capacity_uncount_stream(struct conn *c); /* it has ended; harmless twice */
+void capacity_uncount_stream(struct conn *c); /* calling it twice is harmless */
 
-/* The answer to what comes while the server stops. */
+/* The answer to requests that arrive while the server stops. */
 extern const struct problem capacity_stopping;
 
 #endif

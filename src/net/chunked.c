@@ -2,7 +2,7 @@
 
 #include "request_head.h"
 
-#define SIZE_DIGITS 15 /* more is over every limit there could be */
+#define SIZE_DIGITS 15 /* more digits exceed every possible limit */
 
 /*
  *   SIZE ──> EXTENSION ──> SIZE_LF ──> DATA ──> DATA_CR ──> DATA_LF ──> SIZE …
@@ -43,7 +43,7 @@ static bool is_text(unsigned char byte)
 	return byte == '\t' || (byte >= ' ' && byte != 0x7f);
 }
 
-/* A trailer line begins, or the empty line that ends them. */
+/* The step at the start of a line: a trailer, or the empty line that ends the trailers. */
 static int after_line(unsigned char byte)
 {
 	if (byte == '\r')
@@ -70,7 +70,7 @@ static int expect(unsigned char byte, unsigned char wanted, int next)
 	return byte == wanted ? next : WRONG;
 }
 
-/* The step that follows `byte`. */
+/* The step after `byte`. */
 static int advance(struct chunked *c, unsigned char byte)
 {
 	switch ((enum step)c->step) {

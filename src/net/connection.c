@@ -52,7 +52,7 @@ void conn_destroy(struct conn *c)
 	free(c);
 }
 
-/* lws would give what is buffered five seconds; a slow client gets as long as a stalled one. */
+/* Output that lws has buffered gets write_stall_ms; lws itself would give it five seconds. */
 void conn_close(struct conn *c)
 {
 	if (c->state == CONN_CLOSING)
@@ -84,7 +84,7 @@ void conn_kill(struct conn *c)
 
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 {
-	/* lws writes neither in front of the bytes nor into them, so shared memory can be given. */
+	/* lws neither changes these bytes nor writes before them, so they may be shared */
 	int n = lws_write(c->wsi, (unsigned char *)(uintptr_t)bytes, len, LWS_WRITE_HTTP);
 
 	if (n < 0) {
@@ -113,7 +113,7 @@ void conn_become_stream(struct conn *c)
 	request_free(c->request);
 	c->request = NULL;
 	buf_finish(&c->in);
-	conn_hold_input(c); /* from now on input is a hang-up, or junk that closes */
+	conn_hold_input(c); /* input now is a hang-up, or is unexpected and closes the stream */
 	idle_poll_watch(&c->loop->idle_poll, lws_get_socket_fd(c->wsi), c->id);
 }
 

@@ -1,5 +1,6 @@
 /*
- * A connection, from accept to close, and the request it is busy with.
+ * A connection from accept to close, with its current request.  It belongs to one loop, and is used
+ * in the thread of that loop only.
  *
  *              head                body complete           answer written
  *      IDLE ────────────> BODY ──────────────────> BUSY ──────────────────> IDLE …
@@ -8,16 +9,15 @@
  *       │     └──> SOCKET  │                                 │
  *       └─────────────┬────┴───> DRAIN ──────────────────────┴──> CLOSING
  *
- * Requests are read here (input.h), over libwebsockets' raw sockets: its parser takes what could be
- * understood in two ways, and knows no chunks.  For a request to become a WebSocket lws is given a
- * head that its transport writes (upgrade.h), and does handshake and framing.
+ * libwebsockets (lws) owns the socket as a raw one, and requests are parsed here (input.h), because
+ * the parser of lws accepts ambiguous requests and does not support chunks.  For a WebSocket, lws
+ * does the handshake and the framing, from a head that the transport writes (upgrade.h).
  *
- * While it is BUSY, what arrives is kept, so pipelined requests are answered in their order.
- * Requests are run and answers written at the end of a turn of the loop, outside of every callback
- * of lws.
+ * Input that arrives in BUSY is kept, so pipelined requests are answered in order.  Requests run,
+ * and answers are written, at the end of a turn of the loop, outside of all callbacks of lws.
  *
- * Raw sockets of lws poll for input also while bytes wait to be written, without reading any: input
- * is held then, or the loop would spin.
+ * While output waits, lws keeps polling a raw socket for input, but does not read it.  The
+ * connection therefore stops polling for input (conn_hold_input()); otherwise the loop would spin.
  */
 #ifndef JOBLIGHT_NET_CONNECTION_H
 #define JOBLIGHT_NET_CONNECTION_H
@@ -43,53 +43,54 @@ enum conn_state {
 struct conn {
 	struct loop *loop;
 	struct lws *wsi;
-	uint64_t
-	    id; /* unique in its loop, never used twice; other threads name it by loop and id */
+	uint64_t id; /* unique in its loop and never reused; other threads name a connection by loop
+	                and id */
 	enum conn_state state;
-	bool close_after;   /* the answer ends the connection */
-	enum access access; /* what its request, or its WebSocket, may do: see dispatch.admits */
-	bool counted;       /* as a stream: see capacity.h */
-	bool wide;          /* its send buffer is large for a while */
-	bool may_widen;     /* a lot is coming */
-	uint32_t flowed;    /* bytes of it that the socket took */
-	bool held;          /* its input is, by rx flow control */
-	uint32_t reads;     /* of its subscriptions, on their way to the store or back */
+	bool close_after;   /* close after the answer */
+	enum access access; /* the rights of its request or WebSocket: see dispatch.admits */
+	bool counted;       /* counts as a stream: see capacity.h */
+	bool wide;          /* its send buffer is enlarged for now */
+	bool may_widen;     /* the buffer may be enlarged, because much output is coming */
+	uint32_t flowed;    /* bytes of that output that the socket took */
+	bool held;          /* does not poll for input (rx flow control) */
+	uint32_t reads;     /* reads of its subscriptions that have not returned yet */
 	struct read_request
-	    *reading;   /* the question of its request, on the way to the store or back */
-	bool ended;     /* the client has said all it will say */
-	bool has_begun; /* some of the next request's head has arrived */
+	    *reading;   /* the read of its request that has not returned yet, or NULL */
+	bool ended;     /* the client has ended its side */
+	bool has_begun; /* part of the next request's head has arrived */
 	struct request *request;
-	struct buf in;         /* arrived and not taken yet */
-	struct chunked chunks; /* of the body that is arriving */
-	size_t drained;        /* read and not looked at, after a refusal */
-	struct reply *reply;   /* on its way to the client, or NULL */
-	struct list
-	    turn; /* in one of the lists of loop->turn: what it does at the end of this turn */
-	struct list timer; /* in the list of the deadline it has */
+	struct buf in;         /* input that is not parsed yet */
+	struct chunked chunks; /* state of the body that is arriving */
+	size_t drained;        /* bytes that were read and ignored after a refusal */
+	struct reply *reply;   /* the answer that is being written, or NULL */
+	struct list turn;      /* link in a list of loop->turn, for the end of this turn */
+	struct list timer;     /* link in the list of its deadline */
 	uint64_t due;
-	const struct transport *transport; /* of a stream, a WebSocket or a poll; NULL: none */
-	void *session;                     /* what the transport keeps of it, or NULL */
-	uint64_t taken, took; /* bytes that the peer has acknowledged, and the loop's time when that
-	                         number changed */
+	const struct transport *transport; /* of a stream, a WebSocket or a poll, otherwise NULL */
+	void *session;                     /* state of the transport, or NULL */
+	uint64_t taken;                    /* bytes that the peer has acknowledged */
+	uint64_t took;                     /* the loop's time when `taken` last changed */
 };
 
-/* Closes: what is buffered goes out first. */
+/* Closes after all buffered output has been sent. */
 void conn_close(struct conn *c);
 /* Closes at once. */
 void conn_kill(struct conn *c);
 
-/* The answer in c->reply is complete: it begins to go out at the end of this turn. */
+/* Call it when c->reply is complete.  Writing starts at the end of this turn. */
 void conn_reply_ready(struct conn *c);
-/* The request will become a stream, or be refused with the end of the connection. */
+/* Call it before the request becomes a stream: any other answer then closes the connection. */
 void conn_expect_stream(struct conn *c);
-/* Leaves the request behind: from now on bytes are written with conn_write(). */
+/* Frees the request.  From now on the transport writes with conn_write(). */
 void conn_become_stream(struct conn *c);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
-/* Ends what the transport keeps of this connection, and frees it. */
+/* Detaches and frees the session of the transport. */
 void conn_release(struct conn *c);
 
-/* The connection is going: it leaves everything that knows it.  Called more than once, also by the
- * hub, so what the hub holds is freed later, by conn_destroy(). */
+/*
+ * Removes a closing connection from all lists.  May be called more than once, also from inside the
+ * hub; what the hub uses is freed later, by conn_destroy().
+ */
 void conn_detach(struct conn *c);
 void conn_destroy(struct conn *c);
 

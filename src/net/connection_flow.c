@@ -5,7 +5,7 @@
 
 /* Input. */
 
-/* Changing what poll looks for costs system calls, so input is held back only where it must be. */
+/* Each change of what poll waits for costs a system call, so input is held only where necessary. */
 void conn_hold_input(struct conn *c)
 {
 	if (!c->held)
@@ -22,9 +22,9 @@ void conn_release_input(struct conn *c)
 
 /* Output. */
 
-#define WIDE_BYTES (64 * 1024) /* output of this size needs no larger buffer */
+#define WIDE_BYTES (64 * 1024) /* less output needs no larger buffer */
 #define FLOW_BYTES                                                                                 \
-	(512 * 1024) /* a client that does not read takes less than this, in its buffers */
+	(512 * 1024) /* a client that does not read takes less than this into its buffers */
 
 static void set_wide(struct conn *c, bool wide)
 {

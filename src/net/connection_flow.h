@@ -1,30 +1,30 @@
-/* What a connection's socket takes and gives: its input held back, its send buffer. */
+/* Flow control of a connection: holding its input, and the size of its send buffer. */
 #ifndef JOBLIGHT_NET_CONNECTION_FLOW_H
 #define JOBLIGHT_NET_CONNECTION_FLOW_H
 
 #include "connection.h"
 
-/* Stops and resumes reading from the connection. */
+/* Stop and resume polling for input. */
 void conn_hold_input(struct conn *c);
 void conn_release_input(struct conn *c);
 
 /*
- * Announces `coming` bytes of output; 0: they have gone.  The socket gets a larger buffer when the
- * client takes them and --max-wide has room for it.
+ * Announces `coming` bytes of output; 0 when they have been sent.  Enlarges the send buffer of the
+ * socket if the client takes output and --max-wide has room.
  */
 void conn_widen(struct conn *c, size_t coming);
 void conn_count_flow(struct conn *c, size_t len);
-/* The socket took `len` bytes more. */
+/* The socket has taken `len` bytes. */
 static inline void conn_note_flow(struct conn *c, size_t len)
 {
 	if (c->may_widen && !c->wide)
 		conn_count_flow(c, len);
 }
-void conn_note_blocked(struct conn *c); /* its time to take something begins now */
+void conn_note_blocked(struct conn *c); /* the stall timeout starts now */
 /*
- * Whether the peer has acknowledged some bytes within the last write_stall_ms while others wait for
- * it. A socket with a large buffer becomes writable only when a third of it is free: a slow peer
- * may need longer than write_stall_ms for that.
+ * Whether the peer has acknowledged bytes within the last write_stall_ms while more are waiting for
+ * it.  This is needed for a socket with a large buffer: it becomes writable only when a third of
+ * the buffer is free, which can take a slow peer longer than write_stall_ms.
  */
 bool conn_takes(struct conn *c);
 

@@ -8,7 +8,7 @@
 struct conn;
 
 struct connection_slot {
-	struct conn *conn; /* NULL: free */
+	struct conn *conn; /* NULL if free */
 	uint32_t generation;
 	uint32_t next_free;
 };
@@ -16,17 +16,18 @@ struct connection_slot {
 struct connection_table {
 	struct connection_slot *slots;
 	uint32_t slot_count, first_free;
-	size_t count; /* of connections */
-	size_t moves; /* connections that came or left; the user sets it back */
+	size_t count; /* number of connections */
+	size_t moves; /* connections added or removed since the user set it to 0 */
 };
 
 void connection_table_init(struct connection_table *t);
 void connection_table_finish(struct connection_table *t);
 
-uint64_t connection_table_add(struct connection_table *t, struct conn *c); /* returns its id */
+uint64_t connection_table_add(struct connection_table *t, struct conn *c); /* returns the new id */
 void connection_table_remove(struct connection_table *t, uint64_t id);
-struct conn *connection_table_find(const struct connection_table *t, uint64_t id); /* NULL: gone */
-/* Calls `visit` for each; it may remove connections and add some. */
+struct conn *connection_table_find(const struct connection_table *t,
+                                   uint64_t id); /* NULL if it has gone */
+/* Calls `visit` for each connection; `visit` may add and remove connections. */
 void connection_table_each(struct connection_table *t, void (*visit)(struct conn *c));
 
 #endif

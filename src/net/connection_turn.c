@@ -7,7 +7,7 @@
 #include "loop_private.h"
 #include "reply_parts.h"
 
-#define TURN_BYTES (1024 * 1024) /* written in one turn of the loop */
+#define TURN_BYTES (1024 * 1024) /* maximum of bytes written in one turn */
 
 void conn_run_request(struct conn *c)
 {
@@ -16,12 +16,12 @@ void conn_run_request(struct conn *c)
 }
 
 enum reply_progress {
-	REPLY_DONE,    /* c->reply is gone */
-	REPLY_MORE,    /* others get their turn first */
+	REPLY_DONE,    /* all written, and c->reply is NULL */
+	REPLY_MORE,    /* more is left, but other connections get their turn first */
 	REPLY_BLOCKED, /* the socket takes no more for now, or the connection is closing */
 };
 
-/* Goes on with c->reply. */
+/* Writes the next pieces of c->reply. */
 static enum reply_progress write_reply(struct conn *c)
 {
 	struct reply *r = c->reply;
@@ -36,13 +36,13 @@ static enum reply_progress write_reply(struct conn *c)
 		}
 		written += piece.len;
 		if (conn_write(c, piece.ptr, piece.len) ==
-		    SINK_BLOCKED) /* the reply may be gone with the connection */
+		    SINK_BLOCKED) /* the reply may have been freed with the connection */
 			return REPLY_BLOCKED;
 	}
 	return REPLY_MORE;
 }
 
-/* The client has sent more than it will get answers for, or may have. */
+/* Whether unread input may be left, which would reset the connection when it closes. */
 static bool must_linger(const struct conn *c)
 {
 	if (c->state == CONN_DRAIN || !c->close_after)
@@ -50,7 +50,7 @@ static bool must_linger(const struct conn *c)
 	return c->in.len || c->held || (c->request && c->request->keep_alive);
 }
 
-/* Ready for the next request on this connection. */
+/* Prepares the connection for the next request. */
 static void next_request(struct conn *c)
 {
 	conn_release(c);
@@ -70,7 +70,7 @@ static void finish_reply(struct conn *c)
 		next_request(c);
 }
 
-/* A client has write_stall_ms for each piece of the answer. */
+/* A client gets write_stall_ms for each piece of the answer. */
 void conn_flush_reply(struct conn *c)
 {
 	struct loop *l = c->loop;

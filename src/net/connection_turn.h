@@ -1,12 +1,12 @@
-/* The part of one connection in the end of a turn: its request is run, its answer is written. */
+/* What the end of a turn does for one connection: it runs its request and writes its answer. */
 #ifndef JOBLIGHT_NET_CONNECTION_TURN_H
 #define JOBLIGHT_NET_CONNECTION_TURN_H
 
 #include "connection.h"
 
-/* Hands the complete request to dispatch.run(). */
+/* Passes the complete request to dispatch.run(). */
 void conn_run_request(struct conn *c);
-/* Writes the answer, or goes on with it.  The next request follows its end. */
+/* Writes the answer, or the next part of it.  When it is complete, the next request starts. */
 void conn_flush_reply(struct conn *c);
 
 #endif

@@ -2,8 +2,7 @@
 
 #include "loop_private.h"
 
-#define STOP_LINGER_MS                                                                             \
-	500 /* a stop waits this long for clients that were refused and have not hung up */
+#define STOP_LINGER_MS 500 /* how long a stop waits for rejected clients to hang up */
 
 void deadlines_init(struct deadlines *d)
 {

@@ -1,7 +1,7 @@
 /*
- * The deadlines of a loop's connections: one for each connection, in the list of its kind, in their
- * order.  All deadlines of one list are equally long, so a new one comes last, unless the limit was
- * lowered meanwhile.
+ * The deadlines of a loop's connections.  A connection has at most one deadline, in the list of its
+ * kind, which is sorted.  All deadlines of a list have the same length, so a new one comes last,
+ * unless the limit was lowered meanwhile.
  */
 #ifndef JOBLIGHT_NET_DEADLINES_H
 #define JOBLIGHT_NET_DEADLINES_H
@@ -11,15 +11,15 @@
 #define WAIT_SECONDS_MAX 600
 
 struct deadlines {
-	struct list heads, bodies;               /* of requests that are arriving */
-	struct list idles;                       /* keep-alive */
+	struct list heads, bodies;               /* requests that are arriving */
+	struct list idles;                       /* idle keep-alive connections */
 	struct list closings;                    /* the last bytes of an answer */
-	struct list messages;                    /* WebSockets with half a message */
-	struct list beats;                       /* WebSockets by their next ping */
-	struct list waits[WAIT_SECONDS_MAX + 1]; /* long polls by their seconds */
+	struct list messages;                    /* WebSockets with an incomplete message */
+	struct list beats;                       /* WebSockets, by their next ping */
+	struct list waits[WAIT_SECONDS_MAX + 1]; /* long polls, by their wait in seconds */
 };
 
-/* What is done with a connection when its deadline is over; it has none any more then. */
+/* Called when a deadline of a connection expires, which removes the deadline. */
 struct deadline_actions {
 	void (*late)(struct conn *c); /* heads, bodies */
 	void (*idle)(struct conn *c);
@@ -29,14 +29,14 @@ struct deadline_actions {
 
 void deadlines_init(struct deadlines *d);
 void deadlines_expire(struct deadlines *d, uint64_t now, const struct deadline_actions *actions);
-/* Those of this list are not later than `due`. */
+/* Moves the deadlines of this list that are later than `due` to `due`. */
 void deadlines_shorten(struct list *deadlines, uint64_t due);
 
-/* Puts a deadline on a connection, replacing the one it had. */
+/* Sets the deadline of a connection, which replaces its old one. */
 void deadline_set(struct list *deadlines, struct conn *c, uint64_t due);
 void deadline_clear(struct conn *c);
 
-/* The time that a client has for the rest of a body, or to hang up after its refusal. */
+/* How long a client may take for the rest of a body, or to hang up after a refusal. */
 uint64_t deadline_body_ms(const struct loop *l);
 
 #endif

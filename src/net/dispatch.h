@@ -1,7 +1,7 @@
 /*
- * What a loop does not know itself: which requests there are, and what answers them.  One constant
- * of this type is given to the loops (struct loops_config); its functions are called in the thread
- * of the connection's loop.
+ * What the loops are told about requests: which ones exist, and who answers them.  The loops get
+ * one constant of this type (struct loops_config), and call its functions in the thread of the
+ * connection's loop.
  */
 #ifndef JOBLIGHT_NET_DISPATCH_H
 #define JOBLIGHT_NET_DISPATCH_H
@@ -9,20 +9,25 @@
 #include "transport.h"
 
 struct dispatch {
-	/* Paths below it may hold any characters; elsewhere what is not visible ASCII is refused.
+	/*
+	 * Paths below this one may hold any characters.  In other paths only visible ASCII is
+	 * allowed.
 	 */
 	const char *free_path;
 	/* Answers a complete request, now or later. */
 	void (*run)(struct conn *c, struct request *r);
-	/* An op that this request sent has come back from the store.  Takes the op. */
+	/* Takes an operation of this request that has returned from the store. */
 	void (*answered)(struct conn *c, struct op *op);
 	/*
-	 * The transport that a request with "Upgrade: websocket" leads to, which is counted as a
-	 * stream from now on; NULL: it is refused, and the problem says why.
+	 * Returns the transport for a request with "Upgrade: websocket", and counts the connection
+	 * as a stream.  NULL: refused, and *problem says why.
 	 */
 	const struct transport *(*upgrade)(struct conn *c, const struct request *r,
 	                                   struct problem *problem);
-	/* The client of this connection may do what needs this access; otherwise the problem. */
+	/*
+	 * Whether the client of this connection has the access `need`.  False: *problem says why
+	 * not.
+	 */
 	bool (*admits)(const struct conn *c, enum access need, struct problem *problem);
 };
 

@@ -3,7 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define TAKEN 64 /* in one turn */
+#define TAKEN 64 /* maximum of hang-ups in one turn */
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {

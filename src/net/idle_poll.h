@@ -1,8 +1,10 @@
 /*
- * Watches streams, and WebSockets that only watch, for a peer that hangs up, outside of the loop's
- * own poll set: epoll tells in order of arrival, and behind ten thousand hang-ups a request
- * would wait for the last of them.  A turn of the loop takes a few.  epoll(7): an epoll descriptor
- * can itself be polled.
+ * Waits for hang-ups of streams, and of WebSockets that only watch, in an epoll set of its own.  In
+ * the loop's own set, a request would wait until ten thousand hang-ups before it were handled,
+ * because epoll reports in order of arrival; here a turn of the loop takes only a few.  The loop
+ * polls the descriptor of this set, which epoll(7) allows.
+ *
+ * Runs in the thread of the loop.
  */
 #ifndef JOBLIGHT_NET_IDLE_POLL_H
 #define JOBLIGHT_NET_IDLE_POLL_H
@@ -18,16 +20,20 @@ struct idle_poll {
 	void *context;
 };
 
-/* `hung_up` gets what idle_poll_watch() was given, again and again until the descriptor is closed
- * or forgotten. */
+/*
+ * `hung_up` gets the id that was passed to idle_poll_watch().  It is called again in each turn
+ * until the descriptor is closed or forgotten.
+ */
 bool idle_poll_init(struct idle_poll *h, uv_loop_t *loop,
                     void (*hung_up)(void *context, uint64_t id), void *context);
-void idle_poll_close(
-    struct idle_poll *h); /* its handle; idle_poll_finish() when the loop has closed it */
+void idle_poll_close(struct idle_poll *h); /* closes its handle; call idle_poll_finish() after the
+                                              loop has closed it */
 void idle_poll_finish(struct idle_poll *h);
 
-/* End of input, input that nobody asked for, or an error on `fd`.  Closing the descriptor forgets
- * it. */
+/*
+ * Waits for the end of input, for unexpected input, or for an error on `fd`.  Closing the
+ * descriptor also removes it from the set.
+ */
 void idle_poll_watch(struct idle_poll *h, int fd, uint64_t id);
 void idle_poll_forget(struct idle_poll *h, int fd);
 

@@ -11,8 +11,8 @@
 #include "loop_private.h"
 #include "upgrade.h"
 
-#define AHEAD_BYTES (16 * 1024)        /* kept of requests that wait for their turn */
-#define LINGER_BYTES (8 * 1024 * 1024) /* read of a refused body */
+#define AHEAD_BYTES (16 * 1024)        /* maximum kept of pipelined requests */
+#define LINGER_BYTES (8 * 1024 * 1024) /* maximum read and ignored of a refused body */
 
 /* Refusing. */
 
@@ -26,7 +26,7 @@ void input_refuse(struct conn *c, const struct problem *p)
 void input_late(struct conn *c)
 {
 	struct problem late = { .outcome = OUTCOME_REQUEST_TIMEOUT,
-		                .detail = "the request did not come in time" };
+		                .detail = "the request was not complete in time" };
 
 	if (c->state == CONN_DRAIN)
 		conn_kill(c);
@@ -37,7 +37,7 @@ void input_late(struct conn *c)
 void input_linger(struct conn *c)
 {
 	c->state = CONN_DRAIN;
-	if (lws_partial_buffered(c->wsi)) { /* it comes here again when that is written */
+	if (lws_partial_buffered(c->wsi)) { /* called again when the buffered output is written */
 		conn_hold_input(c);
 		deadline_set(&c->loop->deadlines.closings, c,
 		             loop_now(c->loop) + c->loop->limits->write_stall_ms);
@@ -102,7 +102,7 @@ static void take_body(struct conn *c, struct slice *bytes)
 		complete_request(c);
 }
 
-/* Only a client that has sent nothing of its body yet can be waiting. */
+/* A client that has already sent some of its body is not waiting for "100 Continue". */
 static void begin_body(struct conn *c, bool waits)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -126,10 +126,10 @@ static void begin_upgrade(struct conn *c, struct slice rest)
 	if (upgrade_granted(c, c->request, &p) && upgrade_later(c, rest))
 		return;
 	capacity_uncount_stream(c);
-	input_refuse(c, &p); /* conn_release() forgets the transport */
+	input_refuse(c, &p); /* conn_release() clears c->transport */
 }
 
-/* Finds out what the head asks for; `rest` has arrived after it. */
+/* Decides what to do with a head; `rest` is what has arrived after it. */
 static void begin_request(struct conn *c, const struct request_head *head, struct slice rest)
 {
 	struct problem p = { 0 };
@@ -148,7 +148,7 @@ static void begin_request(struct conn *c, const struct request_head *head, struc
 	}
 }
 
-/* False: the head is not complete. */
+/* False: the head is incomplete. */
 static bool take_head(struct conn *c, struct slice *bytes)
 {
 	struct request_head head;
@@ -169,9 +169,7 @@ static bool take_head(struct conn *c, struct slice *bytes)
 	return true;
 }
 
-/* All of it. */
-
-/* `rest` may be the end of what is kept already. */
+/* `rest` may be the end of c->in. */
 static void keep_rest(struct conn *c, struct slice rest)
 {
 	if (!rest.len) {
@@ -186,8 +184,8 @@ static void keep_rest(struct conn *c, struct slice rest)
 		conn_hold_input(c);
 }
 
-/* The time for a head begins with its first byte. */
-static void mind_deadline(struct conn *c)
+/* The deadline of a head starts with its first byte. */
+static void update_deadline(struct conn *c)
 {
 	struct loop *l = c->loop;
 
@@ -212,10 +210,10 @@ static void take(struct conn *c, struct slice bytes)
 			break;
 	}
 	if (!is_taking(c) && c->state != CONN_BUSY)
-		return; /* refused or handed on: nobody wants the rest */
+		return; /* refused or passed on: the rest is ignored */
 	keep_rest(c, bytes);
 	if (c->state == CONN_IDLE)
-		mind_deadline(c);
+		update_deadline(c);
 }
 
 bool input_receive(struct conn *c, struct slice bytes)

@@ -14,9 +14,10 @@
 #include "socket.h"
 
 #define BACKLOG 4096
-#define ACCEPT_BATCH 64 /* then the others of the loop get their turn */
-#define PAUSE_MS 50     /* without accepting when nothing can be accepted */
-#define TELL_MS 10000   /* a failure to accept is logged once in this time */
+#define ACCEPT_BATCH                                                                               \
+	64            /* accepted at a time, before other connections of the loop get their turn */
+#define PAUSE_MS 50   /* how long accepting stops after it fails */
+#define TELL_MS 10000 /* how often a failure to accept is logged, at most */
 
 static int open_socket(const struct addrinfo *a, bool share)
 {
@@ -28,8 +29,10 @@ static int open_socket(const struct addrinfo *a, bool share)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (share)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	/* A connection is accepted with its first bytes, so that the request is there to be looked
-	 * at. */
+	/*
+	 * Accept a connection only when its first bytes have arrived, so that its request can be
+	 * parsed at once.
+	 */
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
 	socket_tune(fd);
 	if (a->ai_family == AF_INET6)
@@ -42,7 +45,7 @@ static int open_socket(const struct addrinfo *a, bool share)
 	return -1;
 }
 
-/* 0: the system does not tell; errno says why. */
+/* Returns 0 if the system does not tell the port; errno says why. */
 static unsigned bound_port(int fd)
 {
 	union {
@@ -58,7 +61,10 @@ static unsigned bound_port(int fd)
 	                                               : address.v4.sin_port);
 }
 
-/* Sockets that share a port would also share it with another server's: a plain bind finds out. */
+/*
+ * Sockets that share a port can share it with another server, too.  Binding without SO_REUSEPORT
+ * detects one.
+ */
 static bool port_is_free(const struct addrinfo *a)
 {
 	int one = 1;
@@ -74,7 +80,7 @@ static bool port_is_free(const struct addrinfo *a)
 	return is_free;
 }
 
-/* The descriptor that listens, and its port; -1: errno says why. */
+/* Returns the listening descriptor and sets *port. -1: errno says why. */
 static int open_listening(const struct addrinfo *a, enum sharing sharing, unsigned *port)
 {
 	int fd = sharing == SHARE_FIRST && !port_is_free(a) ? -1
@@ -123,10 +129,10 @@ static void open_spare(struct listener *l)
 }
 
 /*
- * Out of descriptors: one connection is accepted with the spare and closed, so that the rest is not
- * stuck. False when even that cannot be, because somebody else was quicker.
+ * When descriptors have run out, closes the spare one, accepts a connection with it and closes
+ * that, so that the queue moves on.  False: another thread took the descriptor first.
  */
-static bool shed(struct listener *l)
+static bool drop_one(struct listener *l)
 {
 	open_spare(l);
 	if (l->spare < 0)
@@ -148,7 +154,7 @@ static void on_pause_over(uv_timer_t *timer)
 	uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
-/* The connections that wait would wake the loop again at once, and forever. */
+/* Without a pause, the waiting connections would wake the loop again at once, without end. */
 static void pause_accepting(struct listener *l)
 {
 	uv_poll_stop(&l->poll);
@@ -165,7 +171,7 @@ static void tell(struct listener *l, int cause)
 	log_warn("connections cannot be accepted", "cause", strerror(cause));
 }
 
-/* Errors of accept(2) that concern one connection: the next one may be good. */
+/* Errors of accept(2) that concern one connection only; the next one may be good. */
 static bool is_of_the_connection(int cause)
 {
 	static const int causes[] = { ECONNABORTED, EINTR,        EPROTO,     ENOPROTOOPT, ENETDOWN,
@@ -177,7 +183,7 @@ static bool is_of_the_connection(int cause)
 	return false;
 }
 
-/* Whether accepting goes on now. */
+/* Whether to continue accepting now. */
 static bool accept_failed(struct listener *l, int cause)
 {
 	if (cause == EAGAIN)
@@ -185,7 +191,7 @@ static bool accept_failed(struct listener *l, int cause)
 	if (is_of_the_connection(cause))
 		return true;
 	tell(l, cause);
-	if ((cause == EMFILE || cause == ENFILE) && shed(l))
+	if ((cause == EMFILE || cause == ENFILE) && drop_one(l))
 		return true;
 	pause_accepting(l);
 	return false;

@@ -12,7 +12,7 @@
 #include "thread_mail.h"
 #include "thread_mail_take.h"
 
-/* Connections that arrive. */
+/* Accepting connections. */
 
 static unsigned on_refused(void *context)
 {
@@ -36,7 +36,7 @@ static void on_accepted(void *context, int fd)
 {
 	static const struct problem full = {
 		.outcome = OUTCOME_OVERLOADED,
-		.detail = "the server has as many connections as it may; come back in a moment",
+		.detail = "the server has the maximum number of connections; try again in a moment",
 	};
 	struct loop *l = context;
 
@@ -53,7 +53,7 @@ static void on_accepted(void *context, int fd)
 	}
 }
 
-/* What the hub asks of the loop. */
+/* Callbacks of the hub. */
 
 static bool hub_wants_read(void *context, struct read_request *r)
 {
@@ -80,11 +80,12 @@ static void on_prepare(uv_prepare_t *prepare)
 	turn_end(prepare->data);
 }
 
-/* Making and running. */
+/* Creating and running. */
 
 /*
- * libuv takes up to 48 times 1024 events before it comes to its prepare handles, and ten thousand
- * hang-ups fit into that.  The mail and the requests of that time do not wait for the last of them.
+ * libuv takes up to 48 times 1024 events before it calls its prepare handles, which is enough for
+ * ten thousand hang-ups.  Mail and requests must not wait until all of them are handled, so a turn
+ * ends here, too.
  */
 static void on_async(uv_async_t *async)
 {
@@ -114,7 +115,7 @@ void *loop_run(void *context)
 	turn_begin_pacing(l);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	if (l->lws)
-		lws_context_destroy(l->lws); /* second call: finishes it */
+		lws_context_destroy(l->lws); /* the second call completes it */
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	int left = uv_loop_close(&l->uv);
 	if (left)

@@ -1,4 +1,4 @@
-/* A loop as its own thread sees it. */
+/* The state of a loop, for the files that run in its thread. */
 #ifndef JOBLIGHT_NET_LOOP_PRIVATE_H
 #define JOBLIGHT_NET_LOOP_PRIVATE_H
 
@@ -20,7 +20,7 @@
 #include "ticker.h"
 #include "turn.h"
 
-/* The loop's part of counters.def. */
+/* The counters of counters.def that the loop owns. */
 struct counters {
 	uint64_t broken, silent, full, streams_full, short_of_memory, replies_full, busy, refused;
 };
@@ -31,8 +31,8 @@ struct loops {
 	/* Sums over all loops. */
 	atomic_size_t connections;
 	atomic_size_t streams; /* the connections that capacity_count_stream() counted */
-	atomic_size_t wide;    /* bytes of the larger buffers of sockets */
-	atomic_size_t replies; /* bytes of the answers that are being written, without snapshots */
+	atomic_size_t wide;    /* bytes of enlarged socket buffers */
+	atomic_size_t replies; /* bytes of the answers that are being written, except snapshots */
 	struct memory_gauge memory;
 	struct loop *items;
 };
@@ -52,7 +52,7 @@ struct loop {
 	uv_timer_t drain;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
-	struct conn *adopting; /* while lws adopts a WebSocket for it */
+	struct conn *adopting; /* the connection for which lws is adopting a WebSocket now */
 	struct listener listener;
 	struct admission admission;
 	struct idle_poll idle_poll;
@@ -61,16 +61,16 @@ struct loop {
 	struct counters counters;
 	struct refusals refusals;
 	struct mailbox commits, reads, peers;
-	struct mail *answers; /* from the store, taken out of `reads` and not handed out yet */
+	struct mail *answers; /* finished reads taken out of `reads`, not yet delivered */
 	struct hub *hub;
 	struct attendance *attendance;
 	struct connection_table conns;
 	struct deadlines deadlines;
 	struct turn turn;
 	struct ticker ticker;
-	uint64_t now;       /* of the last tick */
-	uint64_t drain_due; /* while it stops: what is open then is cut */
-	bool kick;          /* lws has a timer to arm */
+	uint64_t now;       /* time of the last tick */
+	uint64_t drain_due; /* when the loop stops: connections open at this time are closed */
+	bool kick;          /* lws has to be woken to set a timer */
 	bool stopping;
 };
 
@@ -79,29 +79,29 @@ static inline uint64_t loop_now(const struct loop *l)
 	return uv_now(&l->uv);
 }
 
-/* The connection with this id, or NULL when it is gone. */
+/* Returns the connection with this id, or NULL if it has gone. */
 static inline struct conn *conn_find(const struct loop *l, uint64_t id)
 {
 	return connection_table_find(&l->conns, id);
 }
 
-#define LONG_TURN_MS 5 /* after this time a turn ends early when something waits for its end */
+#define LONG_TURN_MS 5 /* a longer turn ends early if something waits for its end */
 
 static inline bool loop_turn_is_long(const struct loop *l)
 {
 	return loop_now(l) - l->turn.ended > LONG_TURN_MS;
 }
 
-/* Something waits for the end of the turn.  A long turn is made to end. */
+/* Something waits for the end of the turn.  Ends a turn that is long already. */
 static inline void loop_hurry(struct loop *l)
 {
 	if (loop_turn_is_long(l))
 		uv_async_send(&l->async);
 }
 
-/* Makes all->items[index], which listens on `fd`; false with a message when it cannot. */
+/* Initializes all->items[index], which listens on `fd`.  False: `error` says why. */
 bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len);
-void *loop_run(void *loop); /* its thread; returns when it has stopped */
+void *loop_run(void *loop); /* the thread function; returns when the loop has stopped */
 void loop_finish(struct loop *l);
 
 #endif

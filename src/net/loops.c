@@ -1,4 +1,4 @@
-/* The family of loops: made, started, told and stopped together. */
+/* All loops of the process: created, started, told and stopped together. */
 #include "joblight/net/loop.h"
 
 #include <inttypes.h>
@@ -28,7 +28,7 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 		                                       : SHARE_NEXT;
 		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
 		if (fd < 0 || !loop_init(all, i, fd, error, error_len))
-			return NULL; /* the process ends */
+			return NULL; /* the process exits */
 	}
 	return all;
 }

@@ -8,7 +8,7 @@
 
 /* The log. */
 
-/* What lws refuses in a frame's head, it tells in its log alone. */
+/* lws reports why it rejected the head of a frame only in its log. */
 static _Thread_local bool length_refused;
 
 static void note_refusal(const char *line)
@@ -30,7 +30,7 @@ static void lws_log(int level, const char *line)
 	size_t len = strcspn(line, "\n");
 
 	note_refusal(line);
-	if (strstr(line, "adopt_socket_readbuf")) /* it calls what it does an error */
+	if (strstr(line, "adopt_socket_readbuf")) /* lws logs this as an error, but it is none */
 		level = LLL_DEBUG;
 	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
 	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text",
@@ -44,13 +44,15 @@ void lws_context_set_log(void)
 
 /* The context. */
 
-#define HEAD_BYTES 16000 /* read at a time of what is no WebSocket; lws has a buffer of 16 KiB */
+#define HEAD_BYTES 16000 /* read at a time from raw sockets; the buffer of lws has 16 KiB */
 #define RECEIVE_BYTES                                                                              \
-	128 /* lws keeps so much for each WebSocket, and a ping must fit; messages come in such    \
-	       pieces */
+	128 /* lws allocates this for each WebSocket; a ping must fit, and messages arrive in      \
+	       pieces of this size */
 
-/* The first is that of a WebSocket that names no subprotocol; the last, of connections that we read
- * (lws_events.c): no client can ask for a name with a space. */
+/*
+ * The first is for WebSockets that name no subprotocol.  The last is for connections that we parse
+ * (lws_events.c); its name has a space, so no client can ask for it.
+ */
 static const struct lws_protocols protocols[] = {
 	{ "joblight", conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
 	{ LWS_SUBPROTOCOL, conn_callback, 0, RECEIVE_BYTES, 0, NULL, 65536 },
@@ -58,7 +60,10 @@ static const struct lws_protocols protocols[] = {
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 
-/* No `.protocol` in it: with one, input is never read while a request runs, and hang-ups spin. */
+/*
+ * Has no `.protocol`: with one, lws reads no input while a request runs, and a hang-up then makes
+ * the loop spin.
+ */
 static const struct lws_http_mount mount = {
 	.mountpoint = "/",
 	.mountpoint_len = 1,
@@ -67,7 +72,7 @@ static const struct lws_http_mount mount = {
 };
 
 static const lws_retry_bo_t
-    no_validity_checks; /* zeroed: lws sets no timers of its own on streams */
+    no_validity_checks; /* zeroed, so that lws sets no timers of its own on streams */
 
 bool lws_context_make(struct loop *l)
 {

@@ -20,7 +20,7 @@ static struct conn *conn_of(struct lws *wsi)
 	return lws_get_opaque_user_data(wsi);
 }
 
-/* A WebSocket's request that may be followed: the length of its head.  0: it is none. */
+/* Returns the length of the head if it is a valid WebSocket request, otherwise 0. */
 static size_t begins_with_upgrade(struct conn *c, struct slice seen)
 {
 	struct request_head head;
@@ -32,7 +32,7 @@ static size_t begins_with_upgrade(struct conn *c, struct slice seen)
 	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
 	if (c->request && upgrade_granted(c, c->request, &p))
 		return head.len;
-	request_free(c->request); /* it is refused like any other request */
+	request_free(c->request); /* input.c parses it again and refuses it */
 	c->request = NULL;
 	return 0;
 }
@@ -45,7 +45,10 @@ static struct lws *adopt_raw(struct loop *l, int fd)
 	                                  NULL);
 }
 
-/* What was seen is read for good; it is there, so that neither less comes nor an error. */
+/*
+ * Reads the bytes that were looked at before.  They are there, so the read is complete and cannot
+ * fail.
+ */
 static bool read_seen(int fd, struct slice seen)
 {
 	ssize_t n = recv(fd, (char *)(uintptr_t)seen.ptr, seen.len, MSG_DONTWAIT);
@@ -97,8 +100,10 @@ static int on_adopted(struct lws *wsi)
 	return 0;
 }
 
-/* Whether nothing that is written reaches the client.  Of a client that has only ended its side,
- * input alone is at its end. */
+/*
+ * Whether written bytes can no longer reach the client.  If the client has ended only its own side,
+ * they still can.
+ */
 static bool is_reset(int fd)
 {
 	struct pollfd socket = { .fd = fd };
@@ -107,18 +112,18 @@ static bool is_reset(int fd)
 }
 
 /*
- * The client will say no more, which is no reason not to answer it.  lws cannot go on with such a
- * connection, so another wsi writes what is due, on another descriptor.  False: there is nothing
- * due, the client is gone, or there is no descriptor.  A poll does not wait any longer, because a
- * client that has gone altogether looks the same.
+ * Keeps a connection whose client has ended its side but still waits for an answer. lws cannot
+ * continue with such a connection, so a new wsi on a duplicate descriptor writes the answer.
+ * False: no answer is pending, the client has gone, or there is no descriptor.  A waiting poll is
+ * answered at once, because a client that has gone completely looks the same.
  */
-static bool outlive(struct conn *c)
+static bool keep_half_closed(struct conn *c)
 {
 	struct lws *old = c->wsi;
 
 	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed) ||
 	    (c->reply && reply_has_begun(c->reply)))
-		return false; /* of an answer that has begun, the old one may hold some */
+		return false; /* the old wsi may have buffered some of an answer that has begun */
 	if (is_reset(lws_get_socket_fd(old)))
 		return false;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
@@ -148,7 +153,7 @@ void conn_hung_up(void *context, uint64_t id)
 		c->transport->resume_input(c);
 	else
 		idle_poll_forget(&c->loop->idle_poll,
-		                 lws_get_socket_fd(c->wsi)); /* lws reads it again, to its end */
+		                 lws_get_socket_fd(c->wsi)); /* lws reads the input up to its end */
 }
 
 static int on_writable(struct conn *c)
@@ -175,16 +180,16 @@ static int on_socket_writable(struct conn *c)
 	return 0;
 }
 
-/* 0 lets lws go on with a handshake, of which everything has been checked. */
+/* 0 lets lws continue with the handshake; everything has been checked before. */
 static int on_handshake(const struct conn *c)
 {
 	return c->state == CONN_UPGRADE ? 0 : -1;
 }
 
-/* The connection is closing; the rest follows with WSI_DESTROY, when the loop has turned. */
+/* The connection is closing.  WSI_DESTROY follows when the loop has turned. */
 static int on_gone(struct conn *c)
 {
-	if (outlive(c))
+	if (keep_half_closed(c))
 		return 0;
 	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
 		c->loop->counters.broken++;
@@ -192,8 +197,10 @@ static int on_gone(struct conn *c)
 	return 0;
 }
 
-/* A Close frame was heard, or is to be sent: lws does the rest of that, and nothing of ours is
- * written any more. */
+/*
+ * A Close frame was received, or has to be sent. lws does the rest of the closing handshake, and
+ * nothing else is written any more.
+ */
 static void end_socket(struct conn *c)
 {
 	if (c->state != CONN_SOCKET)
@@ -211,7 +218,7 @@ static int on_peer_closes(struct conn *c, const void *payload, size_t len)
 	return c->transport->close_allowed(payload, len) ? 0 : -1;
 }
 
-/* lws closes a WebSocket, for a reason of its own or of ours. */
+/* lws closes a WebSocket, by itself or because we asked for it. */
 static int on_socket_closes(struct conn *c)
 {
 	if (c->state == CONN_SOCKET)
@@ -226,7 +233,7 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	struct conn *c = wsi ? conn_of(wsi) : NULL;
 
 	(void)user;
-	if (!c) /* before the adoption is complete, or a wsi of lws's own */
+	if (!c) /* the adoption is not complete, or the wsi belongs to lws */
 		return reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED ? on_adopted(wsi) : 0;
 	switch (reason) {
 	case LWS_CALLBACK_RAW_RX:
@@ -236,7 +243,7 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return on_handshake(c);
-	case LWS_CALLBACK_HTTP: /* no handshake */
+	case LWS_CALLBACK_HTTP: /* the request was no handshake */
 		return -1;
 	case LWS_CALLBACK_ESTABLISHED:
 		c->transport->established(c);

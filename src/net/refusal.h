@@ -1,14 +1,14 @@
 /*
- * A stream that is refused for load, told so that an EventSource comes back: after a 503 or a 429
- * it never does. It gets a 200 instead, with the time after which it tries again and an event that
- * says why, and then the end.
+ * A refusal of a stream because of load, in a form after which an EventSource reconnects; after a
+ * 503 or 429 it never does.  It gets a 200 with the time after which to reconnect and an event with
+ * the reason, and then the response ends.
  *
  *      retry: 9137
  *
  *      event: refused
  *      data: {"code":"overloaded","status":503,"retryAfterMs":9137}
  *
- * One per loop; its thread only.
+ * One per loop, used in its thread only.
  */
 #ifndef JOBLIGHT_NET_REFUSAL_H
 #define JOBLIGHT_NET_REFUSAL_H
@@ -17,13 +17,13 @@
 #include "joblight/core/outcome.h"
 
 #define EVENT_STREAM "text/event-stream; charset=utf-8"
-/* Incremental: RFC 10036. */
+/* `Incremental` is from RFC 10036. */
 #define EVENT_STREAM_HEADERS                                                                       \
 	"Cache-Control: no-store, no-transform\r\n"                                                \
 	"X-Accel-Buffering: no\r\n"                                                                \
 	"Incremental: ?1\r\n"
 
-/* How many were refused lately. */
+/* The number of recent refusals. */
 struct refusals {
 	uint64_t recent; /* halved every REFUSALS_HALVED_MS */
 	uint64_t since;
@@ -36,12 +36,16 @@ struct refusals {
 	4000 /* this many recent refusals double the wait, twice as many triple it */
 #define REFUSALS_LIMIT_MS 120000
 
-/* Counts one more refusal.  Returns the time after which its client may come back, which is random
- * and grows with the number of recent refusals. */
+/*
+ * Counts one more refusal.  Returns the time in ms after which the client may come back.  It is
+ * random, and grows with the number of recent refusals.
+ */
 unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
 
-/* The client understands the event (its Accept header names text/event-stream), and the outcome is
- * 503 or 429. */
+/*
+ * Whether to refuse with the event: `accept` (the Accept header) names text/event-stream, and the
+ * outcome is a 503 or 429.
+ */
 bool refusal_is_event(struct slice accept, enum outcome o);
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms);
 

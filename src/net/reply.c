@@ -13,9 +13,9 @@
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 
-/* Making. */
+/* Creating. */
 
-/* HTTP/1.0 closes unless told otherwise, HTTP/1.1 keeps unless told otherwise. */
+/* HTTP/1.0 closes by default, HTTP/1.1 keeps the connection by default. */
 static const char *connection_line(const struct conn *c)
 {
 	if (c->close_after)
@@ -48,8 +48,10 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 	buf_text(b, "\r\n");
 }
 
-/* Makes the answer with its head, for a body of `len` bytes.  The caller adds the body and sends
- * it. */
+/*
+ * Creates the answer with its head, for a body of `len` bytes.  The caller adds the body and sends
+ * the answer.
+ */
 static struct reply *begin(struct conn *c, int status, const char *title, const char *type,
                            const char *headers, size_t len)
 {
@@ -68,13 +70,13 @@ static bool wants_body(const struct conn *c)
 	return !(c->request && c->request->head);
 }
 
-/* Snapshots are not counted: they have a budget of their own. */
+/* Snapshots are not counted, because they have a limit of their own. */
 static size_t bytes_of_result(const struct read_result *r)
 {
 	return r && !r->snapshot ? r->text.len : 0;
 }
 
-/* What a slow reader keeps in memory. */
+/* Counts the bytes that a slow reader keeps in memory. */
 static void count(struct conn *c, struct reply *r)
 {
 	r->counter = &c->loop->loops->replies;
@@ -83,8 +85,8 @@ static void count(struct conn *c, struct reply *r)
 }
 
 /*
- * Whether an answer that will keep so many bytes may be made.  One write always may, and what
- * answers a write: that has been done.  False: the answer is a 503.
+ * Whether an answer that keeps `len` bytes in memory is allowed.  An answer of one piece always is,
+ * and so is the answer to a write, because the write has been done.  False: the answer is a 503.
  */
 static bool has_room(struct conn *c, size_t len)
 {
@@ -95,7 +97,7 @@ static bool has_room(struct conn *c, size_t len)
 		return true;
 	c->loop->counters.replies_full++;
 	reply_refuse(c, OUTCOME_OVERLOADED,
-	             "too many large answers are on their way; come back in a moment");
+	             "too many large answers are being sent; try again in a moment");
 	return false;
 }
 
@@ -119,7 +121,7 @@ void reply_bytes(struct conn *c, int status, const char *title, const char *type
 void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type,
                          const char *headers, struct slice body)
 {
-	if (body.len <= PIECE_BYTES) { /* one write */
+	if (body.len <= PIECE_BYTES) { /* one piece */
 		reply_bytes(c, status, title, type, headers, body);
 		return;
 	}
@@ -154,7 +156,7 @@ void reply_json_around(struct conn *c, enum outcome o, const char *headers, stru
 	if (wants_body(c)) {
 		buf_char(after, '\n');
 		buf_slice(&r->head, buf_as_slice(before));
-		if (body.len <= PIECE_BYTES) { /* one write */
+		if (body.len <= PIECE_BYTES) { /* one piece */
 			buf_slice(&r->head, body);
 			buf_slice(&r->head, buf_as_slice(after));
 		} else {

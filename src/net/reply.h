@@ -1,17 +1,16 @@
 /*
- * The answer to a request, on its way to the client: a head, then a body of its own, or a shared
- * one.
+ * The answer to a request: a head, then a body that is its own or shared.
  *
- * What is large is written by reference, a piece at a time as the socket takes it: a slow client
- * holds one piece and its socket's buffer, and equal answers are in memory once.  Pieces are small
- * also because of the network: one that filled the whole buffer of the socket would wait for an
- * acknowledgement that the client's system delays by 40 ms, in the hope of a second one.
+ * A large body is written by reference, a piece at a time, when the socket takes more.  So a slow
+ * client keeps one piece and its socket's buffer in memory, and equal answers are in memory once.
+ * Pieces must not fill the whole buffer of the socket: such a piece would wait for an
+ * acknowledgement, which the client's system delays by 40 ms in the hope of more data.
  *
- * What answers keep in memory has a budget (--max-replies, and --max-snapshots for those): a large
- * answer to a GET beyond it is a 503 instead.
+ * The memory of answers is limited (--max-replies, and --max-snapshots for snapshots).  A large
+ * answer to a GET beyond the limit becomes a 503.
  *
- * Each function that begins an answer is called once for a request, in the thread of its loop.
- * `headers`: complete lines with CRLF, or "".  Answers of JSON end in a newline.
+ * Call one of these functions once for each request, in the thread of its loop.  `headers` holds
+ * complete lines with CRLF, or is "".  A newline ends each JSON answer.
  */
 #ifndef JOBLIGHT_NET_REPLY_H
 #define JOBLIGHT_NET_REPLY_H
@@ -23,19 +22,24 @@
 struct conn;
 struct reply;
 
-/* `body` is copied; of lasting bytes it is not: they live as long as the server. */
+/*
+ * `body` is copied. reply_lasting_bytes() does not copy: its body must live as long as the server.
+ */
 void reply_bytes(struct conn *c, int status, const char *title, const char *type,
                  const char *headers, struct slice body);
 void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type,
                          const char *headers, struct slice body);
-/* A head that is complete, and nothing else; it is taken, and emptied. */
+/* Sends a complete head without a body.  Takes and empties `head`. */
 void reply_head_only(struct conn *c, struct buf *head);
 
 void reply_json(struct conn *c, enum outcome o, const char *headers,
-                struct slice body); /* copies it */
+                struct slice body); /* copies the body */
 void reply_json_taken(struct conn *c, enum outcome o, const char *headers,
-                      struct buf *body); /* empties it */
-/* `before`, the JSON of the result, `after`.  The buffers are taken, the result is held. */
+                      struct buf *body); /* takes and empties the body */
+/*
+ * Sends `before`, the JSON of the result, and `after`.  Takes the buffers, and holds a reference to
+ * the result.
+ */
 void reply_json_around(struct conn *c, enum outcome o, const char *headers, struct buf *before,
                        struct read_result *result, struct buf *after);
 void reply_json_shared(struct conn *c, enum outcome o, const char *headers,
@@ -45,6 +49,7 @@ void reply_empty(struct conn *c, enum outcome o, const char *headers);
 void reply_problem(struct conn *c, const struct problem *p, const char *headers);
 void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void reply_result_problem(struct conn *c, const struct read_result *r); /* of a failed read */
+void reply_result_problem(struct conn *c,
+                          const struct read_result *r); /* the problem of a failed read */
 
 #endif

@@ -1,4 +1,4 @@
-/* A reply as it is kept while it is being written: its parts, taken a piece at a time. */
+/* The parts of a reply that is being written, and how they are taken piece by piece. */
 #ifndef JOBLIGHT_NET_REPLY_PARTS_H
 #define JOBLIGHT_NET_REPLY_PARTS_H
 
@@ -6,24 +6,24 @@
 
 #include "reply.h"
 
-#define PIECE_BYTES (16 * 1024) /* of one write */
+#define PIECE_BYTES (16 * 1024) /* maximum of one write */
 
 enum { PART_HEAD, PART_BODY, PART_TAIL, PART_COUNT };
 
 struct reply {
-	struct buf head; /* and what stands in front of the body */
+	struct buf head; /* the head of the response and the start of its body */
 	struct slice body;
 	struct buf tail;
-	struct read_result *result; /* holds `body` */
-	int part;                   /* what is written next, and from where */
+	struct read_result *result; /* keeps `body` valid */
+	int part;                   /* the part that is written next, and the offset in it */
 	size_t offset;
-	atomic_size_t *counter; /* of the bytes of all answers */
-	size_t counted;         /* of this one in it */
+	atomic_size_t *counter; /* bytes of all answers */
+	size_t counted;         /* bytes of this answer in *counter */
 };
 
-/* Takes the next piece; an empty one: all of it was taken. */
+/* Takes the next piece.  An empty piece means that all were taken. */
 struct slice reply_next_piece(struct reply *r);
 bool reply_has_begun(const struct reply *r); /* some of it was written */
-void reply_free(struct reply *r);            /* NULL is fine */
+void reply_free(struct reply *r);            /* NULL is allowed */
 
 #endif

@@ -33,7 +33,7 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 		    (arg.len > len && arg.ptr[len] != '='))
 			continue;
 		*value = (struct slice){ arg.ptr + len, arg.len - len };
-		if (value->len) { /* skips the equals sign */
+		if (value->len) { /* skip the equals sign */
 			value->ptr++;
 			value->len--;
 		}
@@ -54,8 +54,10 @@ static void skip_any(struct slice *text, const char *bytes)
 		skip(text, 1);
 }
 
-/* Takes the next entity tag off the list, without its W/, because the comparison is weak.  False:
- * there is none. */
+/*
+ * Takes the next entity tag of the list, without W/, because the comparison is weak.  False: there
+ * is none.
+ */
 static bool next_tag(struct slice *list, struct slice *tag)
 {
 	skip_any(list, " \t,");

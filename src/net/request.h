@@ -1,8 +1,9 @@
 /*
- * HTTP requests as handlers see them, and the answers they make.
+ * HTTP requests for handlers.
  *
- * A handler is called once, when the body is complete.  It answers with one of the reply functions,
- * now or later (conn_find() by id), exactly once.
+ * A handler is called once, when the body is complete, in the thread of the connection's loop.  It
+ * must answer exactly once, with one of the reply functions (reply.h), now or later (find the
+ * connection by its id with conn_find()).
  */
 #ifndef JOBLIGHT_NET_REQUEST_H
 #define JOBLIGHT_NET_REQUEST_H
@@ -24,8 +25,8 @@ enum method { METHODS(METHOD_ENUM) METHOD_COUNT };
 const char *method_text(enum method m);
 
 /*
- * Headers that are read: HEADER(id, name, whether it is a list; what is no list may be sent once).
- * HOST is the authority of an absolute-form target where there is one.
+ * The headers that are read: HEADER(id, name, is_list).  A header that is no list may be sent only
+ * once.  HOST is the authority of an absolute-form target, if there is one.
  */
 #define HEADERS(X)                                                                                 \
 	X(HOST, "host", false)                                                                     \
@@ -59,14 +60,14 @@ struct request {
 	bool head;
 	bool http_1_0;
 	bool keep_alive;
-	bool chunked;          /* its body is; otherwise it has `length` bytes */
+	bool chunked;          /* the body is chunked; otherwise it has `length` bytes */
 	bool expects_continue; /* the client waits for "100 Continue" before it sends the body */
-	struct buf text;       /* what the slices point into */
-	struct slice path;     /* decoded, but for escaped slashes; without a slash at its end */
+	struct buf text;       /* the slices point into it */
+	struct slice path;     /* decoded, except for escaped slashes; has no slash at its end */
 	struct slice args[REQUEST_ARGS]; /* "name=value", decoded */
 	size_t arg_count;
-	struct slice headers[HEADER_COUNT];  /* ptr NULL: not sent */
-	struct slice params[REQUEST_PARAMS]; /* of the path */
+	struct slice headers[HEADER_COUNT];  /* ptr is NULL if it was not sent */
+	struct slice params[REQUEST_PARAMS]; /* parameters of the path */
 	uint64_t length;
 	struct buf body;
 	const struct route *route;
@@ -74,25 +75,30 @@ struct request {
 
 void request_free(struct request *r);
 
-/* Takes the next member off a comma-separated list, without the space around it. */
+/* Takes the next member of a comma-separated list, without white space around it. */
 bool request_next_word(struct slice *list, struct slice *word);
-/* One of the members of a header that is a list is this word, in any case. */
+/* Whether a list header has this word as a member, ignoring case. */
 bool request_header_has(const struct request *r, enum header h, const char *wanted);
 
-/* The value of a query argument; false: not given. */
+/* Sets *value to a query argument.  False: it is missing. */
 bool request_arg(const struct request *r, const char *name, struct slice *value);
-/* If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of them, or a star). */
+/* Whether If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of tags, or a star). */
 bool request_has_etag(const struct request *r, const char *etag);
-/* A whole number in [min, max]; `default_value` when not given.  False: the problem is set. */
+/*
+ * Sets *value to a whole number in [min, max], or to `default_value` if it is missing.  False:
+ * *problem is set.
+ */
 bool request_number(const struct request *r, const char *name, uint64_t default_value, uint64_t min,
                     uint64_t max, uint64_t *value, struct problem *problem);
 
-/* The value of a Date header (RFC 9110 section 6.6.1), valid until the next call in this thread. */
+/*
+ * The value of the Date header (RFC 9110 section 6.6.1); valid until the next call in this thread.
+ */
 const char *http_date(void);
 
-/* The lines that go with a refusal: RFC 9110 sections 15.5.6 and 15.5.22. */
+/* The header lines that a refusal needs: RFC 9110 sections 15.5.6 and 15.5.22. */
 const char *http_refusal_lines(enum outcome o);
 
-#define RETRY_AFTER "Retry-After: 1\r\n" /* goes with each 503 */
+#define RETRY_AFTER "Retry-After: 1\r\n" /* for each 503 */
 
 #endif

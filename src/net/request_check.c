@@ -5,7 +5,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 
-#define LENGTH_DIGITS 15 /* more is over every limit there could be */
+#define LENGTH_DIGITS 15 /* more digits exceed every possible limit */
 
 static const struct {
 	const char *name;
@@ -64,7 +64,7 @@ bool request_asks_upgrade(const struct request_head *head)
 	return false;
 }
 
-/* Copies after the text; the room was reserved, so slices stay where they are. */
+/* Appends to r->text, where the room was reserved, so that existing slices stay valid. */
 static struct slice keep(struct request *r, struct slice bytes)
 {
 	struct slice s = { r->text.ptr + r->text.len, bytes.len };
@@ -75,7 +75,7 @@ static struct slice keep(struct request *r, struct slice bytes)
 
 /* Headers. */
 
-/* A list may be sent in several lines: `fields` are those after the first. */
+/* A list may be sent in several lines.  `fields` are the lines after the first. */
 static void join_list(struct request *r, enum header h, struct slice fields)
 {
 	struct slice name, value;
@@ -118,8 +118,8 @@ static int hex_value(char c)
 }
 
 /*
- * Decodes what the head's check let through.  A slash that was escaped stays so: it is not one that
- * separates segments, and no path that is known has one inside a segment.
+ * Decodes a path or an argument that the check of the head has accepted.  An escaped slash stays
+ * escaped: it does not separate segments, and no known path has one inside a segment.
  */
 static struct slice decode(struct request *r, struct slice from, bool is_path)
 {
@@ -157,7 +157,7 @@ static bool read_path(struct request *r, struct slice path, const char *free_pat
 	for (size_t i = 0; i < r->path.len && !is_free; i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
 			return problem_set(problem, OUTCOME_BAD_REQUEST,
-			                   "the path holds characters that cannot be in one");
+			                   "the path has characters that are not allowed");
 	if (r->path.len > 1 && r->path.ptr[r->path.len - 1] == '/' &&
 	    r->path.ptr[r->path.len - 2] != '/')
 		r->path.len--;
@@ -190,8 +190,10 @@ static bool read_args(struct request *r, struct slice query, struct problem *pro
 	return true;
 }
 
-/* Takes scheme and authority off a target in absolute form (RFC 9112 section 3.2.2); the authority
- * is the host. */
+/*
+ * Removes scheme and authority from a target in absolute form (RFC 9112 section 3.2.2).  The
+ * authority becomes the host.
+ */
 static bool take_authority(struct request *r, struct slice *target, struct problem *problem)
 {
 	size_t scheme = target->len > 7 && strncasecmp(target->ptr, "http://", 7) == 0    ? 7
@@ -261,7 +263,7 @@ static bool read_coding(struct request *r, struct problem *problem)
 		                   "HTTP/1.0 has no Transfer-Encoding");
 	if (!is_word(r->headers[HEADER_TRANSFER_ENCODING], "chunked"))
 		return problem_set(problem, OUTCOME_BAD_REQUEST,
-		                   "the only Transfer-Encoding taken here is chunked");
+		                   "the only supported Transfer-Encoding is chunked");
 	r->chunked = true;
 	return true;
 }

@@ -37,7 +37,7 @@ static enum method find_method(struct slice name)
 	return METHOD_COUNT;
 }
 
-/* RFC 9112 section 2.2: an empty line before the request line is no request. */
+/* RFC 9112 section 2.2: skip an empty line before the request line. */
 static enum request_head_result skip_empty_line(struct scan *s)
 {
 	if (s->at == s->end || (*s->at == '\r' && s->end - s->at == 1))
@@ -65,7 +65,7 @@ static enum request_head_result check_method(struct scan *s)
 	return HEAD_GOOD;
 }
 
-/* Visible characters; escapes whole, and none of a control character. */
+/* The target has visible characters only; escapes are complete, and none is a control character. */
 static enum request_head_result check_target(struct scan *s)
 {
 	const unsigned char *start = s->at;

@@ -1,14 +1,14 @@
 #include "socket.h"
 
 #include <linux/sockios.h>
-#include <linux/tcp.h> /* the C library's has no tcpi_bytes_acked */
+#include <linux/tcp.h> /* the header of the C library lacks tcpi_bytes_acked */
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define SEND_BUFFER                                                                                \
-	(32 * 1024) /* a stalled reader holds this much of the kernel (which doubles it), not      \
-	               megabytes */
+	(32 *                                                                                      \
+	 1024) /* limits the kernel memory of a stalled reader; the kernel doubles the number */
 #define WIDE_BUFFER (1024 * 1024)
 #define DEAD_PEER_MS 30000 /* a peer that acknowledges nothing for this long is gone */
 

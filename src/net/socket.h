@@ -1,24 +1,31 @@
-/* TCP sockets, beside what libwebsockets does with them. */
+/* Options and states of TCP sockets that libwebsockets does not handle. */
 #ifndef JOBLIGHT_NET_SOCKET_H
 #define JOBLIGHT_NET_SOCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No delay, small send buffer, dead peers found; accepted sockets inherit it from the listening one
- * (tcp(7)). */
+/*
+ * Sets no delay, a small send buffer and the detection of dead peers.  Accepted sockets inherit
+ * these from the listening one (tcp(7)).
+ */
 void socket_tune(int fd);
-/* A large send buffer while a snapshot goes out, or it would wait for an acknowledgement every few
- * KiB. */
-#define SOCKET_WIDE_BYTES (2 * 1024 * 1024) /* what the system takes for a widened one */
+/*
+ * Enlarges the send buffer while a snapshot is written, or shrinks it again.  With the small one
+ * the writer would wait for an acknowledgement every few KiB.
+ */
+#define SOCKET_WIDE_BYTES (2 * 1024 * 1024) /* memory of an enlarged socket */
 void socket_widen(int fd, bool wide);
 /*
- * Whether the peer has taken some of what it still has to take since the last call.  *taken keeps
- * the count between the calls; it begins with 0.
+ * Whether the peer has acknowledged some output since the last call.  *taken keeps the count
+ * between the calls; start with 0.
  */
 bool socket_takes(int fd, uint64_t *taken);
-/* Bytes that the peer has acknowledged so far, and what that count will be when it has acknowledged
- * all that was written so far; 0 when the system does not tell. */
+/*
+ * socket_acknowledged() is the number of bytes that the peer has acknowledged so far,
+ * socket_written() what it will be when all output so far is acknowledged. 0 if the system does not
+ * tell.
+ */
 uint64_t socket_acknowledged(int fd);
 uint64_t socket_written(int fd);
 

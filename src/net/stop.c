@@ -7,7 +7,7 @@
 #include "loop_private.h"
 #include "transport.h"
 
-/* A stream or a poll that is opened later learns of the stop then. */
+/* A stream or poll that opens later is told when it opens. */
 static void close_one(struct conn *c)
 {
 	switch (c->state) {
@@ -17,7 +17,7 @@ static void close_one(struct conn *c)
 		if (c->transport)
 			c->transport->stop(c);
 		return;
-	case CONN_BODY: /* the store takes nothing any more */
+	case CONN_BODY: /* the store takes no more operations */
 		input_refuse(c, &capacity_stopping);
 		return;
 	case CONN_IDLE:
@@ -56,8 +56,10 @@ static void on_drain(uv_timer_t *timer)
 		close_handles(l);
 }
 
-/* Answers are flushed by now; what is still open gets until drain_ms, and no deadline of its own is
- * longer for it. */
+/*
+ * Answers have been flushed.  Connections that are still open get until drain_ms, and no deadline
+ * is later than that.
+ */
 void loop_stop(struct loop *l)
 {
 	l->drain_due = loop_now(l) + l->limits->drain_ms;

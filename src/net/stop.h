@@ -1,4 +1,4 @@
-/* The two steps in which a loop stops, on its own thread: see loops_close(). */
+/* The two steps of stopping a loop, in its own thread: see loops_close(). */
 #ifndef JOBLIGHT_NET_STOP_H
 #define JOBLIGHT_NET_STOP_H
 

@@ -5,7 +5,8 @@
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 
-#define COMMITS_WAITING 1024 /* batches on their way to one loop; the store thread waits beyond */
+#define COMMITS_WAITING                                                                            \
+	1024 /* batches waiting for one loop; when there are more, the store thread waits */
 
 static void wake(void *context)
 {
@@ -16,8 +17,8 @@ void thread_mail_init(struct loop *l)
 {
 	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
 	mailbox_init(&l->reads, SIZE_MAX, wake,
-	             l); /* as many as were asked for, which is bounded */
-	mailbox_init(&l->peers, SIZE_MAX, wake, l); /* as many as channels changed */
+	             l); /* as many as were requested, which is bounded */
+	mailbox_init(&l->peers, SIZE_MAX, wake, l); /* as many as there are changed channels */
 }
 
 void thread_mail_finish(struct loop *l)
@@ -68,7 +69,7 @@ void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 	l->bus->ops->presence(l->bus, l->peer, w);
 }
 
-/* What the bus tells this loop. */
+/* Callbacks of the bus. */
 
 static void hear_commit(void *loop, struct batch *batch, struct op *ops)
 {
@@ -91,7 +92,7 @@ static void hear_word(void *loop, const struct presence_report *w)
 	struct peer_message *n = xcalloc(1, sizeof(*n));
 
 	n->kind = PEER_PRESENCE;
-	n->word = *w;
+	n->report = *w;
 	if (!mailbox_post(&((struct loop *)loop)->peers, &n->mail))
 		free(n);
 }

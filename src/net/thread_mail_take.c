@@ -40,7 +40,7 @@ static void hear_peer(struct loop *l, const struct peer_message *n)
 		attendance_changed(l->attendance, n->job_id);
 		return;
 	case PEER_PRESENCE:
-		hear_presence(l, &n->word);
+		hear_presence(l, &n->report);
 		return;
 	case PEER_LIMITS:
 		limits_take_live(&l->own_limits, n->limits);

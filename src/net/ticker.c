@@ -9,12 +9,12 @@
 #include "socket.h"
 #include "transport.h"
 
-#define TRIM_MS 1000       /* looks this often whether memory can go back */
-#define TRIM_PAUSE_MS 5000 /* and not again for this long when it did */
-#define TRIM_MOVES 500     /* connections that came or left since */
-#define TRIM_SETTLED 50    /* and no more than this at the last look */
+#define TRIM_MS 1000       /* how often to check whether memory can be returned */
+#define TRIM_PAUSE_MS 5000 /* pause after memory was returned */
+#define TRIM_MOVES 500     /* minimum of connections added or removed since then */
+#define TRIM_SETTLED 50    /* maximum of them since the last check */
 
-/* A client that still takes the last bytes of an answer has more time. */
+/* A client that is still taking the last bytes of an answer gets more time. */
 static void closing_expired(struct conn *c)
 {
 	if (conn_takes(c))
@@ -24,7 +24,7 @@ static void closing_expired(struct conn *c)
 		conn_kill(c);
 }
 
-/* The answer before may still be on its way. */
+/* The client may still be taking the previous answer. */
 static void idle_expired(struct conn *c)
 {
 	if (socket_takes(lws_get_socket_fd(c->wsi), &c->taken))
@@ -45,8 +45,8 @@ static size_t distance(size_t a, size_t b)
 }
 
 /*
- * When many connections open or close at once, they leave free memory between what stays.  The
- * system gets it back when no more of them come or go.
+ * Many connections that open or close at once leave unused memory in the heap.  It is returned to
+ * the system when the number of connections is steady again.
  */
 static void trim_memory(struct loop *l)
 {
@@ -81,7 +81,7 @@ static void on_tick(uv_timer_t *timer)
 	trim_memory(l);
 }
 
-/* A quarter of the shortest delay that matters, so that none is late by more. */
+/* A quarter of the shortest timeout, so that none is late by more than that. */
 static uint64_t tick_ms(const struct limits *limits)
 {
 	uint64_t shortest = limits->heartbeat_ms;

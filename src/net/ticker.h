@@ -1,4 +1,4 @@
-/* What a loop does by the clock: deadlines, heartbeats, presence, memory that goes back. */
+/* The periodic work of a loop: deadlines, heartbeats, presence, returning memory. */
 #ifndef JOBLIGHT_NET_TICKER_H
 #define JOBLIGHT_NET_TICKER_H
 
@@ -10,12 +10,12 @@ struct loop;
 
 struct ticker {
 	uv_timer_t timer;
-	size_t seen_count; /* connections at the last look at the memory */
+	size_t seen_count; /* connections at the last check of memory */
 	uint64_t trim_due;
 };
 
 void ticker_start(struct loop *l);
 void ticker_set_period(struct loop *l); /* after its limits changed */
-void ticker_close(struct loop *l);      /* its handle */
+void ticker_close(struct loop *l);      /* closes its handle */
 
 #endif

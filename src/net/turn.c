@@ -10,7 +10,7 @@
 
 static void on_idle(uv_idle_t *idle)
 {
-	(void)idle; /* its being there keeps the loop turning */
+	(void)idle; /* an active idle handle keeps the loop turning */
 }
 
 static void run_requests(struct loop *l)
@@ -26,7 +26,7 @@ static void flush_replies(struct loop *l)
 	list_init(&now);
 	while (!list_empty(&l->turn.replies))
 		list_move(&now, l->turn.replies.next);
-	while (!list_empty(&now)) /* what is left of a large one is for the next turn */
+	while (!list_empty(&now)) /* the rest of a large answer waits for the next turn */
 		conn_flush_reply(container_of(now.next, struct conn, turn));
 }
 
@@ -59,7 +59,7 @@ static void flush_sockets(struct loop *l)
 	list_init(&now);
 	while (!list_empty(&l->turn.sockets))
 		list_move(&now, l->turn.sockets.next);
-	while (!list_empty(&now)) /* what they cause is for the next turn */
+	while (!list_empty(&now)) /* what they cause waits for the next turn */
 		flush_socket(container_of(now.next, struct conn, turn));
 	if (!list_empty(&l->turn.sockets))
 		l->turn.round = true;
@@ -86,7 +86,7 @@ static struct pace_sample take_sample(const struct loop *l)
 		                     stats.writes };
 }
 
-/* A busy loop writes to many watchers at longer intervals, with more events in each write. */
+/* A busy loop writes to many watchers less often, with more events in each write. */
 static void choose_pace(struct loop *l)
 {
 	if (!pace_is_due(&l->turn.pacing, loop_now(l) * 1000))
@@ -108,7 +108,7 @@ void turn_end(struct loop *l)
 		plan_round(l);
 	}
 	bool more = ask_take_reads(l);
-	flush_replies(l); /* of polls that were waiting */
+	flush_replies(l); /* replies of polls that were waiting */
 	if (l->turn.beats)
 		l->turn.beats = hub_tick(l->hub, l->now);
 	flush_sockets(l);
@@ -138,7 +138,7 @@ void turn_init(struct loop *l)
 
 void turn_begin_pacing(struct loop *l)
 {
-	struct pace_sample now = take_sample(l); /* here, because the time is the thread's */
+	struct pace_sample now = take_sample(l); /* here, in the thread whose CPU time counts */
 
 	pace_init(&l->turn.pacing, l->limits->pace_ms, &now);
 	hub_set_pace(l->hub, 0);

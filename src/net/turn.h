@@ -1,6 +1,6 @@
 /*
- * The end of each turn of a loop, outside of every callback of libwebsockets: requests are run,
- * answers written, a round of the hub's deliveries made; again at once while there is more.
+ * The end of a turn of a loop, outside of all callbacks of libwebsockets: runs requests, writes
+ * answers, and makes a round of the hub.  If more is left, the next turn starts at once.
  */
 #ifndef JOBLIGHT_NET_TURN_H
 #define JOBLIGHT_NET_TURN_H
@@ -15,24 +15,26 @@
 struct loop;
 
 struct turn {
-	struct list requests, replies; /* connections with a request to run, an answer to write */
+	struct list requests, replies; /* connections with a request to run or an answer to write */
 	struct list sockets;           /* WebSockets with something to write */
-	struct list left;              /* blocks of memory that are freed when the turn ends */
-	uv_idle_t idle;                /* running: the next turn comes at once */
-	uv_timer_t pace;               /* until the next round of a paced channel */
-	struct pace pacing;            /* of the hub */
+	struct list left;              /* memory blocks to free at the end of the turn */
+	uv_idle_t idle;                /* runs if the next turn must start at once */
+	uv_timer_t pace;               /* runs until the next round of a paced channel */
+	struct pace pacing;            /* state of the hub's pacing */
 	uint64_t ended;                /* when the last turn ended */
-	bool round;                    /* the hub has something to deliver */
+	bool round;                    /* the hub has events to deliver */
 	bool beats;                    /* more heartbeats are due than one turn sends */
 };
 
 void turn_init(struct loop *l);
-void turn_begin_pacing(struct loop *l); /* in the loop's thread */
+void turn_begin_pacing(struct loop *l); /* call it in the loop's thread */
 void turn_end(struct loop *l);
-void turn_close(struct loop *l); /* its handles */
+void turn_close(struct loop *l); /* closes its handles */
 
-/* Frees a block from malloc() at the end of the turn, when no callback is using it; `block` is the
- * first member, which may be in another list until now. */
+/*
+ * Frees a block from malloc() at the end of the turn, when no callback uses it any more.  `block`
+ * is the first member of the block, and may be linked in another list.
+ */
 void turn_free_later(struct loop *l, struct list *block);
 void turn_free_left(struct loop *l);
 

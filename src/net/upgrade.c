@@ -11,8 +11,8 @@ bool upgrade_granted(struct conn *c, const struct request *r, struct problem *pr
 	return c->transport != NULL;
 }
 
-/* The old wsi goes without a word, and its descriptor with it. */
-static void let_go(struct loop *l, struct lws *wsi)
+/* Closes the old wsi and its descriptor without callbacks. */
+static void discard_wsi(struct loop *l, struct lws *wsi)
 {
 	lws_rx_flow_control(wsi, 0);
 	lws_set_opaque_user_data(wsi, NULL);
@@ -20,14 +20,14 @@ static void let_go(struct loop *l, struct lws *wsi)
 	l->kick = true;
 }
 
-/* lws calls back from inside the adoption: lws_events.c binds the two. */
+/* lws calls back during the adoption; lws_events.c then sets c->wsi. */
 static bool adopt(struct conn *c, int fd, struct slice bytes)
 {
 	struct loop *l = c->loop;
 
 	l->adopting = c;
 	lws_adopt_socket_vhost_readbuf(l->vhost, fd, bytes.ptr, bytes.len);
-	bool begun = !l->adopting; /* otherwise lws closed the descriptor */
+	bool begun = !l->adopting; /* if l->adopting is still set, lws has closed the descriptor */
 	l->adopting = NULL;
 	return begun;
 }
@@ -39,14 +39,14 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
 	c->state = CONN_UPGRADE;
 	c->transport->write_handshake(c->request, &bytes);
 	buf_slice(&bytes, rest);
-	bool begun = adopt(c, fd, buf_as_slice(&bytes)); /* which copies them */
+	bool begun = adopt(c, fd, buf_as_slice(&bytes)); /* lws copies the bytes */
 	buf_finish(&bytes);
 	return begun;
 }
 
 /*
- * lws cannot turn a raw connection into one of HTTP, so it adopts a second descriptor of the same
- * socket.  The handshake happens in there.
+ * lws cannot turn a raw connection into an HTTP one, so it adopts a second descriptor of the same
+ * socket, and does the handshake during the adoption.
  */
 bool upgrade_later(struct conn *c, struct slice rest)
 {
@@ -54,10 +54,10 @@ bool upgrade_later(struct conn *c, struct slice rest)
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
-		return false; /* with its input as it was, for whoever refuses the request */
+		return false; /* leaves the input as it was, for the caller's refusal */
 	c->held = false;
 	if (!upgrade_begin(c, fd, rest))
 		return false;
-	let_go(c->loop, old);
+	discard_wsi(c->loop, old);
 	return true;
 }

@@ -112,8 +112,8 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 }
 
 /*
- * The rest is for the kernel's side of the connections, and for the page cache, which the store
- * depends on.
+ * The rest of the memory is for the kernel's side of the connections, and for the page cache, which
+ * the store depends on.
  */
 static void set_memory_defaults(struct limits *limits)
 {

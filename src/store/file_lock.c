@@ -84,7 +84,7 @@ static bool usable(const char *location, char *error, size_t error_len)
 		refuse(location, getpid(), error, error_len);
 	else if (!(file.st_mode &
 	           (S_IWUSR | S_IWGRP |
-	            S_IWOTH))) /* root could write it, but somebody made it read-only on purpose */
+	            S_IWOTH))) /* root could write it, but it was made read-only on purpose */
 		snprintf(error, error_len,
 		         "cannot open %s: the file is read-only; make it writable (chmod u+w)",
 		         location);

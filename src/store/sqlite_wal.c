@@ -10,7 +10,7 @@
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
 	(16 << 20)   /* this much is copied by a separate thread, and no write waits for it */
-#define COPIES_MAX 4 /* in a row; when as much is written meanwhile, the writer waits */
+#define COPIES_MAX 4 /* in a row; if as much is written during them, the writer waits */
 #define TRUNCATE_BYTES                                                                             \
 	(64 << 20) /* above this size the WAL must be restarted from its beginning                 \
 	            */
@@ -47,8 +47,8 @@ void sqlite_forget_places(struct sqlite_session *s)
 }
 
 /*
- * What a WAL without a name holds gets a file again.  Where another program put a file of its own,
- * or there is no space, it is copied into the database, as far as readers allow.
+ * Gives the content of a removed WAL a file again.  If another program put a file there, or the
+ * disk is full, the content is copied into the database, as far as readers allow.
  */
 static void rescue(struct sqlite_session *s)
 {
@@ -221,7 +221,7 @@ enum store_result sqlite_checkpoint(struct store *base)
 		r = take_copy(s, now);
 		if (r != STORE_OK)
 			return r;
-		grown = true; /* for what was written meanwhile, and to restart the WAL */
+		grown = true; /* for what was written since, and to restart the WAL */
 	}
 	if (s->truncate_pause_ms && !large && s->restarted) {
 		s->truncate_pause_ms = 0;

@@ -14,7 +14,7 @@ static struct http_stream *stream_of(struct subscriber *s)
 	return (struct http_stream *)s;
 }
 
-/* HTTP/1.0 knows no chunks: there the stream ends with the connection. */
+/* HTTP/1.0 has no chunks: the end of the connection ends the stream. */
 static void add_response_head(struct buf *out, const struct http_stream_format *f, bool chunked)
 {
 	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
@@ -23,7 +23,7 @@ static void add_response_head(struct buf *out, const struct http_stream_format *
 	buf_text(out, "Connection: close\r\n\r\n");
 }
 
-/* HEAD: the headers, then over. */
+/* Answers a HEAD request with the headers only. */
 static void answer_head(const struct http_stream *s)
 {
 	struct conn *c = s->conn;
@@ -59,8 +59,10 @@ static void begin(struct http_stream *s, const struct subscription_start *o)
 	hub_send(&s->subscriber, &m, o->result);
 }
 
-/* The read was under way when the server was told to stop: a stream that began now would get no
- * goodbye. */
+/*
+ * The server began to stop during the read.  A stream that started now would not be told of the
+ * stop.
+ */
 static void refuse_stopping(const struct http_stream *s)
 {
 	struct problem p = { 0 };
@@ -70,7 +72,7 @@ static void refuse_stopping(const struct http_stream *s)
 	problem_finish(&p);
 }
 
-/* Its client may take long for the answer; meanwhile it takes no place from a stream. */
+/* The client may be slow to take the answer.  Until then, it must not count as a stream. */
 static void not_a_stream(struct http_stream *s)
 {
 	hub_detach(s->conn->loop->hub, &s->subscriber);
@@ -103,7 +105,7 @@ static enum sink stream_write(struct subscriber *s, const char *bytes, size_t le
 	return conn_write(stream_of(s)->conn, bytes, len);
 }
 
-/* One write: a chunk where the stream is chunked, and the last one when it ends here. */
+/* Sends one write: a chunk if the response is chunked, and the last chunk if `last` is set. */
 static enum sink write_bytes(struct http_stream *s, struct buf *out, size_t at, bool last)
 {
 	if (s->subscriber.chunked) {
@@ -159,17 +161,17 @@ static const struct subscriber_ops stream_ops = {
 };
 
 /*
- * Between two messages only, and then as the end of the stream.  Within one there is nothing to
- * say: the stream is cut, and its reader comes back at its old position.
+ * Ends the stream because the server stops.  Within a message nothing can be added: the stream is
+ * cut, and the client reconnects at its old position.
  */
-static void say_goodbye(struct conn *c)
+static void end_for_stop(struct conn *c)
 {
 	struct http_stream *s = c->session;
 	struct buf out = { 0 };
 	size_t at;
 
 	if (c->state != CONN_STREAM)
-		return; /* it learns of the stop when it opens */
+		return; /* told when it opens */
 	at = wrap_begin(&out, 0);
 	s->format->add_stop(s, &out);
 	if (subscriber_in_message(&s->subscriber))
@@ -208,7 +210,7 @@ static bool is_blocked(const struct conn *c)
 static const struct transport http_stream = {
 	.detach = detach,
 	.free = free_session,
-	.stop = say_goodbye,
+	.stop = end_for_stop,
 	.writable = writable,
 	.blocked = is_blocked,
 };

@@ -11,7 +11,7 @@
 #include "wishes.h"
 
 struct poll {
-	struct subscriber subscriber; /* first */
+	struct subscriber subscriber; /* first member */
 	struct conn *conn;
 	char job_id[ID_MAX + 1];
 	struct position asked;
@@ -19,13 +19,13 @@ struct poll {
 	uint64_t limit, wait_s;
 };
 
-/* What an answer is made of. */
+/* The content of an answer. */
 struct update {
 	const char *epoch;
 	enum job_status status;
 	bool deleted;
 	uint64_t cursor, head;
-	bool over; /* the job has ended, or was deleted, and nothing follows the cursor */
+	bool over; /* the job has ended or was deleted, and no event follows the cursor */
 	enum reset_reason reason;
 	bool reset;
 	struct read_result *snapshot;
@@ -52,7 +52,7 @@ static void encode(const struct poll *p, const struct update *u, struct buf *out
 	buf_slice(out, buf_as_slice(&u->events));
 	buf_char(out, ']');
 	if (u->snapshot)
-		json_name(out, "job"); /* it follows */
+		json_name(out, "job"); /* the snapshot follows */
 }
 
 static void encode_end(const struct poll *p, struct buf *out)
@@ -129,10 +129,10 @@ static void add_from_ring(const struct poll *p, struct update *u)
 }
 
 /*
- * What there is at the cursor of an attached poll, which goes on from behind it.  What was read may
- * be newer than the ring.
+ * Collects the events after the cursor of an attached poll, and moves the cursor past them.  The
+ * result of a read may be newer than the ring.
  */
-static struct update look(struct poll *p, const struct subscription_start *o)
+static struct update collect(struct poll *p, const struct subscription_start *o)
 {
 	struct subscriber *s = &p->subscriber;
 	struct update u = {
@@ -153,9 +153,8 @@ static struct update look(struct poll *p, const struct subscription_start *o)
 	return u;
 }
 
-/* The snapshot instead of events: those behind it come with the next poll. */
-static void turn_into_reset(const struct poll *p, struct update *u,
-                            const struct subscription_start *o)
+/* Answers with the snapshot instead of events.  Later events come with the next poll. */
+static void make_reset(const struct poll *p, struct update *u, const struct subscription_start *o)
 {
 	u->reset = true;
 	u->reason = o->reason;
@@ -165,8 +164,10 @@ static void turn_into_reset(const struct poll *p, struct update *u,
 	u->over = subscriber_ended(&p->subscriber) && u->cursor >= u->head;
 }
 
-/* A client with a position in a job that was deleted gets the end of that job; for any other client
- * the job is unknown. */
+/*
+ * A client with a position in a deleted job gets the end of that job.  For any other client the job
+ * is unknown.
+ */
 static void answer_failure(struct poll *p, const struct subscription_start *o)
 {
 	struct update u = { .epoch = p->asked.epoch,
@@ -183,7 +184,7 @@ static void answer_failure(struct poll *p, const struct subscription_start *o)
 
 static void attach(struct poll *p, const struct position *position);
 
-/* Asks for what comes after `seq`. */
+/* Reads the store for the events after `seq`. */
 static void attach_at(struct poll *p, uint64_t seq)
 {
 	struct position here = { .kind = POSITION_CURSOR, .seq = seq };
@@ -195,8 +196,8 @@ static void attach_at(struct poll *p, uint64_t seq)
 	attach(p, &p->asked);
 }
 
-/* Nothing that it wants has happened up to this event. */
-static void wait_behind(struct poll *p, uint64_t seq)
+/* Waits after this event; no event up to it is wanted. */
+static void wait_after(struct poll *p, uint64_t seq)
 {
 	struct conn *c = p->conn;
 
@@ -205,7 +206,7 @@ static void wait_behind(struct poll *p, uint64_t seq)
 		return;
 	}
 	subscriber_skip_to(&p->subscriber, seq);
-	if (list_empty(&c->timer)) /* else it waits already, and has read the store meanwhile */
+	if (list_empty(&c->timer)) /* otherwise it was waiting before it read the store */
 		deadline_set(&c->loop->deadlines.waits[p->wait_s], c,
 		             loop_now(c->loop) + p->wait_s * 1000);
 }
@@ -219,31 +220,33 @@ static void poll_opened(struct subscriber *subscriber, const struct subscription
 		answer_failure(p, o);
 		return;
 	}
-	struct update u = look(p, o);
+	struct update u = collect(p, o);
 	if (o->resume != RESUME_EXACT)
-		turn_into_reset(p, &u, o);
+		make_reset(p, &u, o);
 	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
 	         capacity_count_stream(
-	             c)) { /* where too many wait already, it is answered at once */
-		wait_behind(p, u.cursor);
+	             c)) { /* if too many polls are waiting, it is answered at once */
+		wait_after(p, u.cursor);
 		return;
 	}
 	answer(p, &u);
 }
 
-/* It is answered with what there is. */
+/* Answers with the events that are present. */
 static void answer_now(struct conn *c)
 {
 	struct poll *p = c->session;
 
 	if (!p->subscriber.channel || !p->subscriber.open)
-		return; /* answered, or about to be */
-	struct update u = look(p, NULL);
+		return; /* answered already, or as soon as the read has finished */
+	struct update u = collect(p, NULL);
 	answer(p, &u);
 }
 
-/* Its time is over, the server stops, or its client has said all.  While it reads the store, the
- * answer comes with the end of that. */
+/*
+ * The wait has expired, the server stops, or the client has ended its side.  If a read of the store
+ * is running, the answer follows it.
+ */
 static void wait_is_over(struct conn *c)
 {
 	struct poll *p = c->session;
@@ -252,7 +255,7 @@ static void wait_is_over(struct conn *c)
 	answer_now(c);
 }
 
-/* Something came.  More than the ring holds came at once: then the store has it. */
+/* Events have arrived.  If the ring does not hold all of them, the store is read. */
 static void poll_ready(struct subscriber *s)
 {
 	struct poll *p = poll_of(s);
@@ -270,7 +273,7 @@ static void attach(struct poll *p, const struct position *position)
 	struct attach a = {
 		.job_id = p->job_id,
 		.position = *position,
-		.framing = FRAME_SSE, /* its log is where the JSON is sliced from */
+		.framing = FRAME_SSE, /* the JSON is cut out of this framing */
 		.types = p->wishes.types,
 		.tabs = p->wishes.tabs,
 		.limit = (size_t)p->limit,

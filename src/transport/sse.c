@@ -6,7 +6,7 @@
 #include "http_stream.h"
 
 struct stream {
-	struct http_stream http; /* first */
+	struct http_stream http; /* first member */
 	bool named;
 };
 
@@ -26,7 +26,9 @@ static void add_event_line(const struct http_stream *s, struct buf *out, const c
 		buf_format(out, "event: %s\n", type);
 }
 
-/* Refused for load, an EventSource gets an event, because after a 503 it would never come back. */
+/*
+ * When load is the reason, an EventSource gets an event, because it never reconnects after a 503.
+ */
 static void refuse_with_event(struct conn *c, enum outcome o)
 {
 	struct buf body = { 0 };
@@ -48,7 +50,7 @@ static void refuse_problem(struct conn *c, const struct problem *p)
 		reply_problem(c, p, "");
 }
 
-/* The id stands last: a message that is cut leaves the reader at its old position. */
+/* The id comes last, so a client that gets only a part of the message keeps its old position. */
 static void add_first(const struct http_stream *s, const struct subscription_start *o,
                       struct first_message *m)
 {
@@ -63,8 +65,8 @@ static void add_first(const struct http_stream *s, const struct subscription_sta
 }
 
 /*
- * A filtering reader has passed over events that had an id, and it never saw them: what it gets
- * instead carries the position, or it would come back below it forever.
+ * A client with a type filter skips events without seeing their ids.  Its other messages carry the
+ * position instead; otherwise it would always reconnect at an old one.
  */
 static void end_message(const struct http_stream *s, const char *epoch, uint64_t seq,
                         struct buf *out)
@@ -106,7 +108,7 @@ static const struct http_stream_format sse = {
 	.add_stop = add_stop,
 };
 
-/* The header wins: on a native reconnect the URL still carries the old query. */
+/* The header takes precedence, because an EventSource reconnects with the same URL. */
 static struct position find_position(const struct request *r)
 {
 	struct slice text = r->headers[HEADER_LAST_EVENT_ID];

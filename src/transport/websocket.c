@@ -16,22 +16,28 @@
 
 /* Input. */
 
-/* Whether `count` questions are too many.  When there were too many, half must have come back. */
+/*
+ * Whether `count` outstanding reads or writes are too many.  While input is paused, the limit is
+ * half.
+ */
 static bool is_full(const struct ws *w, uint64_t count, uint64_t max)
 {
 	return count >= max || (w->paused && count > max / 2);
 }
 
-/* For the rest of its message; the time in which it was not read from does not count. */
-static void give_time(struct ws *w)
+/* Gives a message more time; time in which the connection was not read does not count. */
+static void extend_deadline(struct ws *w)
 {
 	struct loop *l = w->conn->loop;
 
 	deadline_set(&l->deadlines.messages, w->conn, loop_now(l) + l->limits->body_timeout_ms);
 }
 
-/* A connection that takes nothing is still read from, because its pings need answers. */
-static void mind_input(struct ws *w)
+/*
+ * Stops and resumes reading.  A connection that takes nothing is still read, because its pings need
+ * answers.
+ */
+static void update_input(struct ws *w)
 {
 	const struct limits *limits = w->conn->loop->limits;
 	bool paused = w->out.len > UNREAD_BYTES || is_full(w, w->pending, limits->pipelined) ||
@@ -43,11 +49,13 @@ static void mind_input(struct ws *w)
 		lws_rx_flow_control(w->conn->wsi, !paused);
 	w->paused = paused;
 	if (w->in_message && !paused)
-		give_time(w);
+		extend_deadline(w);
 }
 
-/* A connection that only watches is parked: the idle poll waits for its input together with that of
- * the streams (idle_poll.h), and the loop reads from it again when there is some. */
+/*
+ * A connection that only watches is parked: idle_poll.h waits for its input, and the loop reads it
+ * again when input arrives.
+ */
 static void set_parked(struct ws *w, bool parked)
 {
 	struct conn *c = w->conn;
@@ -64,7 +72,7 @@ static void set_parked(struct ws *w, bool parked)
 		lws_rx_flow_control(c->wsi, !parked);
 }
 
-/* It has said nothing for a heartbeat but that it lives. */
+/* Whether it has sent nothing but pongs for a heartbeat. */
 static bool only_watches(const struct ws *w)
 {
 	const struct loop *l = w->conn->loop;
@@ -108,9 +116,11 @@ static void close_now(struct ws *w)
 	c->loop->kick = true;
 }
 
-/* The last word before the close of a stop.  A first message that is open and cut has no place for
- * it. */
-static void say_restart(struct ws *w)
+/*
+ * Sends the last message before the close of a stop.  It is left out if a first message is
+ * incomplete.
+ */
+static void send_restart(struct ws *w)
 {
 	struct buf json = { 0 };
 
@@ -133,11 +143,11 @@ static void flush(struct conn *c)
 	struct ws *w = c->session;
 
 	ws_write_out(w);
-	mind_input(w);
+	update_input(w);
 	set_parked(w, only_watches(w));
 	if (may_close(w))
-		say_restart(w);
-	if (may_close(w)) /* the socket took it */
+		send_restart(w);
+	if (may_close(w)) /* the socket took the message */
 		close_now(w);
 }
 
@@ -175,11 +185,11 @@ static void writable(struct conn *c)
 
 /* Reading. */
 
-/* A client that sends a message is not pinged meanwhile. */
+/* While a client sends a message, it gets no pings. */
 static void begin_message(struct ws *w)
 {
 	if (!w->in_message)
-		give_time(w);
+		extend_deadline(w);
 	w->in_message = true;
 }
 
@@ -192,7 +202,9 @@ static void end_message(struct ws *w)
 	w->in_message = false;
 }
 
-/* A socket with subscriptions is closed by the hub; one without must take its answers as well. */
+/*
+ * The hub closes a socket with subscriptions.  A socket without any has to take its answers, too.
+ */
 static bool takes_nothing(const struct ws *w)
 {
 	return w->blocked && !w->count && !conn_takes(w->conn);
@@ -211,14 +223,14 @@ static void message_overdue(struct ws *w)
 		return;
 	}
 	if (w->paused) {
-		give_time(w);
+		extend_deadline(w);
 		return;
 	}
 	end_message(w);
 	ws_close(w, CLOSE_BAD_MESSAGE, "the message was not complete in time");
 }
 
-/* lws gives pieces of a message; its size is known before it is whole. */
+/* lws delivers a message in pieces; its size is known before it is complete. */
 static int receive(struct conn *c, const char *bytes, size_t len)
 {
 	struct ws *w = c->session;
@@ -249,7 +261,7 @@ static int receive(struct conn *c, const char *bytes, size_t len)
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
 	w->in.len = 0;
-	mind_input(w);
+	update_input(w);
 	return 0;
 }
 
@@ -261,8 +273,11 @@ static bool hung_up(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/* A length of 2^63 and more, and a control frame that is too long: both stand in a frame's head. */
-static void find_reason(struct conn *c)
+/*
+ * Sets the close code for a frame that lws rejected: its length is 2^63 or more, or it is a control
+ * frame that is too long.
+ */
+static void set_close_code(struct conn *c)
 {
 	bool of_message = lws_context_refused_length();
 
@@ -283,9 +298,9 @@ static void hear_pong(struct conn *c)
 }
 
 /*
- * A ping may be behind a large message: a client that goes on taking it lives, and has a whole beat
- * for the pong once it has the ping.  What was written after the ping does not count: a process
- * that hangs does not keep its system from acknowledging.
+ * A ping may wait behind a large message.  A client that still takes the message is alive, and has
+ * a whole beat for the pong once its system has the ping.  Bytes written after the ping do not
+ * count, because the system of a process that hangs still acknowledges.
  */
 static bool may_still_answer(struct ws *w)
 {
@@ -297,8 +312,10 @@ static bool may_still_answer(struct ws *w)
 	return w->ping_on_its_way ? w->acknowledged > before : was_on_its_way;
 }
 
-/* Sends a ping with every beat.  A client that has sent nothing since the last one is gone, which
- * shows within two beats of its last message. */
+/*
+ * Sends a ping on every beat.  A client that sends nothing between two pings is gone, so a loss is
+ * noticed within two beats of its last message.
+ */
 static void beat(struct conn *c)
 {
 	struct ws *w = c->session;
@@ -315,7 +332,7 @@ static void beat(struct conn *c)
 	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
 }
 
-/* One timer serves both: while a message is incomplete, its deadline; otherwise the next ping. */
+/* One timer serves as the deadline of an incomplete message, otherwise for the next ping. */
 static void expired(struct conn *c)
 {
 	struct ws *w = c->session;
@@ -357,7 +374,7 @@ static void establish(struct conn *c)
 	list_init(&w->reported);
 	c->session = w;
 	c->state = CONN_SOCKET;
-	lws_set_wsi_user(c->wsi, c); /* without one lws does not tell that it closes */
+	lws_set_wsi_user(c->wsi, c); /* without user data lws does not report that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	deadline_set(&c->loop->deadlines.beats, c,
 	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
@@ -385,7 +402,7 @@ static void free_session(struct conn *c)
 
 static void read_back(struct conn *c)
 {
-	ws_enqueue(c->session); /* it may be read from again */
+	ws_enqueue(c->session); /* it may be read again */
 }
 
 const struct transport websocket = {
@@ -404,5 +421,5 @@ const struct transport websocket = {
 	.answered = ws_answered,
 	.resume_input = resume_input,
 	.close_allowed = ws_close_allowed,
-	.closing = find_reason,
+	.closing = set_close_code,
 };

@@ -1,10 +1,9 @@
 /*
- * WebSocket (RFC 6455): many jobs per connection, both ways.
+ * WebSocket (RFC 6455): many jobs on one connection, in both directions.
  *
- * A subscription is a subscriber of the hub like any other; everything else a connection has to say
- * (acks, errors, pongs) goes through one outgoing buffer with the events, which is written once per
- * turn.  While the client takes nothing, or has too many updates waiting for the store, it is not
- * read from: back pressure instead of memory.
+ * Each subscription is a subscriber of the hub.  All other output (acks, errors, pongs) shares a
+ * buffer with the events, which is written once per turn.  A client that takes nothing, or has too
+ * many operations waiting for the store, is not read.  Runs in the thread of the loop.
  */
 #ifndef JOBLIGHT_TRANSPORT_WEBSOCKET_H
 #define JOBLIGHT_TRANSPORT_WEBSOCKET_H
@@ -13,8 +12,7 @@
 
 extern const struct transport websocket;
 
-/* The request asks for an upgrade that can be followed; otherwise the problem (the answer is 4xx).
- */
+/* Whether the request asks for a valid upgrade.  False: *problem is set (a 4xx). */
 bool ws_upgrade_wanted(const struct request *r, struct problem *problem);
 
 /* Handles a plain GET of the WebSocket's URL, which is refused. */

@@ -2,9 +2,9 @@
 #include "net/lws_context.h"
 #include "websocket_private.h"
 
-#define KEY_DIGITS 22 /* of 16 bytes in base 64 */
+#define KEY_DIGITS 22 /* 16 bytes in base 64 */
 
-/* The client knows the subprotocol, among others. */
+/* Whether the client offers our subprotocol. */
 static bool knows_subprotocol(const struct request *r)
 {
 	struct slice list = r->headers[HEADER_WEBSOCKET_PROTOCOL], word;
@@ -60,7 +60,7 @@ void ws_write_handshake(const struct request *r, struct buf *head)
 	buf_text(head, "\r\n\r\n");
 }
 
-/* A plain GET of the WebSocket's URL. */
+/* Refuses a plain GET of the WebSocket's URL. */
 void ws_not_upgraded(struct conn *c, struct request *r)
 {
 	struct problem p = {
@@ -72,7 +72,10 @@ void ws_not_upgraded(struct conn *c, struct request *r)
 	reply_problem(c, &p, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
 }
 
-/* 1000..1003, 1007..1014 and what applications define; no code at all is allowed too. */
+/*
+ * 1000 to 1003, 1007 to 1014 and the codes of applications.  A close without a code is allowed,
+ * too.
+ */
 static bool close_code_allowed(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||

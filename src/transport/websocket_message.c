@@ -9,7 +9,7 @@
 #include "net/dispatch.h"
 #include "websocket_private.h"
 
-/* What the client hears of its messages. */
+/* Answers. */
 
 static void say_ack(struct ws *w, const struct op *op)
 {
@@ -51,8 +51,10 @@ static struct reported *find_reported(const struct ws *w, const char *job_id, ui
 	return NULL;
 }
 
-/* A connection hears when the first watcher of a job that it reported on comes, or the last one
- * leaves.  The jobs of its last reports are remembered, the newest at the end. */
+/*
+ * A connection is told when a job that it has reported on gets its first watcher or loses the last
+ * one.  The jobs of its last reports are remembered, the newest at the end.
+ */
 static void remember_reported(struct ws *w, const char *job_id)
 {
 	uint64_t count;
@@ -90,7 +92,9 @@ void ws_answered(struct conn *c, struct op *op)
 
 /* Messages. */
 
-/* Refused or not, it goes the way to the store, so that answers come in the order of the messages.
+/*
+ * An op goes through the store even if it was refused, so that answers keep the order of the
+ * messages.
  */
 static void submit(struct ws *w, struct op *op)
 {
@@ -115,18 +119,18 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 	submit(w, op);
 }
 
-/* Presence counts for a job that exists: the store is asked first. */
+/* Presence needs an existing job, so the store is read first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	const struct presence_report *word = data;
+	const struct presence_report *report = data;
 	struct ws *w = c->session;
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, word))
+	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, report))
 		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
 	if (outcome_is_error(p.outcome))
-		ws_say_error(w, NULL, word->job_id, &p);
+		ws_say_error(w, NULL, report->job_id, &p);
 	else
 		w->present = true;
 	ws_enqueue(w);
@@ -135,18 +139,18 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_report word = m->report;
+	struct presence_report report = m->report;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
-		                .detail = "too many readers are waiting" };
+		                .detail = "too many reads are waiting" };
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
-	word.owner = w->conn->id;
-	word.loop = l->peer;
-	if (!word.agent[0]) /* a connection's id is unique in its loop only */
-		snprintf(word.agent, sizeof(word.agent), "agent-%x-%llx", l->peer,
+	report.owner = w->conn->id;
+	report.loop = l->peer;
+	if (!report.agent[0]) /* a connection's id is unique only within its loop */
+		snprintf(report.agent, sizeof(report.agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
-	if (ask_read(w->conn, &q, presence_read, &word, sizeof(word)))
+	if (ask_read(w->conn, &q, presence_read, &report, sizeof(report)))
 		w->pending++;
 	else
 		ws_say_error(w, NULL, m->job_id, &busy);

@@ -1,5 +1,7 @@
-/* The output of a WebSocket.  It is written at the end of the turn, except that of subscribers of
- * the hub. */
+/*
+ * The output of a WebSocket.  It is written at the end of the turn, except for that of hub
+ * subscribers.
+ */
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
@@ -7,7 +9,7 @@
 #include "net/socket.h"
 #include "websocket_private.h"
 
-#define CLOSE_WAIT_MS 2000 /* a close waits this long for a first message to become complete */
+#define CLOSE_WAIT_MS 2000 /* how long a close waits until a first message is complete */
 
 void ws_enqueue(struct ws *w)
 {
@@ -69,10 +71,10 @@ enum sink ws_write_now(struct ws *w, const char *bytes, size_t len)
 	return SINK_BLOCKED;
 }
 
-/* RFC 6455 section 5.4: control frames may stand between the fragments of a message. */
+/* Control frames may be sent between the fragments of a message (RFC 6455 section 5.4). */
 void ws_write_ping(struct ws *w)
 {
-	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not tell of an empty pong */
+	static const char ping[] = { (char)0x89, 1, 'j' }; /* lws does not report an empty pong */
 
 	int fd = lws_get_socket_fd(w->conn->wsi);
 

@@ -1,4 +1,4 @@
-/* A WebSocket as its own files see it. */
+/* The state of a WebSocket, for its own files. */
 #ifndef JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
 #define JOBLIGHT_TRANSPORT_WEBSOCKET_PRIVATE_H
 
@@ -7,7 +7,7 @@
 #include "net/loop_private.h"
 #include "websocket.h"
 
-/* RFC 6455 section 7.4.1, and ours from 4000 on. */
+/* RFC 6455 section 7.4.1; our own codes start at 4000. */
 #define CLOSE_NORMAL 1000
 #define CLOSE_PROTOCOL 1002
 #define CLOSE_BINARY 1003
@@ -17,21 +17,21 @@
 #define CLOSE_BAD_MESSAGE 4400
 #define CLOSE_NO_JOB 4404
 
-/* Of answers that a client has not taken: beyond this it is not read from. */
+/* A client with more unread answers than this is not read. */
 #define UNREAD_BYTES (64 * 1024)
 
 struct subscription {
-	struct list link; /* first; in ws.subscriptions, until turn_free_later() takes it */
+	struct list link; /* first member; in ws.subscriptions, until turn_free_later() takes it */
 	struct subscriber subscriber;
 	struct ws *ws;
-	bool only;    /* named in the URL: without it the connection has no purpose */
-	bool leaving; /* it gets the rest of its first message, and nothing more */
+	bool only;    /* named in the URL; its end closes the connection */
+	bool leaving; /* ends when its first message is complete */
 	char job_id[];
 };
 
-/* A job this connection reported on. */
+/* A job on which this connection has reported. */
 struct reported {
-	struct attendance_want want; /* first */
+	struct attendance_want want; /* first member */
 	struct ws *ws;
 	char job_id[ID_MAX + 1];
 	struct list link;
@@ -40,25 +40,24 @@ struct reported {
 struct ws {
 	struct conn *conn;
 	struct list subscriptions, reported;
-	struct subscription *open; /* its first message has begun and is not complete; NULL: none */
-	unsigned count;            /* of subscriptions, without one that is leaving */
-	unsigned pending;          /* ops on their way to the store */
+	struct subscription *open; /* the one whose first message is incomplete, or NULL */
+	unsigned count;            /* subscriptions, except one that is leaving */
+	unsigned pending;          /* operations and reads that have not returned from the store */
 	struct buf in, out;
-	bool in_message; /* one has begun and is not complete: then its deadline is the connection's
-	                    timer */
+	bool in_message; /* a message is arriving, and the timer is its deadline */
 	bool blocked, paused;
-	bool present;      /* told of an agent */
+	bool present;      /* it has reported an agent */
 	bool parked;       /* it only watches */
-	bool has_spoken;   /* it had more to say than a pong, at `last_heard` */
-	bool ping_pending; /* no sign of life has come since the ping */
+	bool has_spoken;   /* it has sent more than pongs, last at `last_heard` */
+	bool ping_pending; /* nothing has arrived since the ping */
 	bool ping_due;
 	bool told_restart;
-	bool ping_on_its_way;  /* at the last beat the peer's system did not have the ping yet */
+	bool ping_on_its_way;  /* at the last beat, the peer had not acknowledged the ping yet */
 	uint64_t ping_end;     /* socket_written() after the ping */
 	uint64_t acknowledged; /* socket_acknowledged() at the ping or the last beat */
 	uint16_t close_code;
-	uint32_t close_due;  /* then it closes within a message too; the low half of the time */
-	uint32_t last_heard; /* the low half of the time */
+	uint32_t close_due;  /* when it closes even within a message; low half of the time */
+	uint32_t last_heard; /* low half of the time */
 	char *close_reason;
 };
 
@@ -66,30 +65,27 @@ struct ws {
 void ws_write_handshake(const struct request *r, struct buf *head);
 bool ws_close_allowed(const void *payload, size_t len);
 
-/* Output: what is said goes out at the end of the turn, or when the first message that is open is
- * complete. */
-void ws_enqueue(struct ws *w); /* it is flushed at the end of this turn */
+/* Output is written at the end of the turn, or when an incomplete first message is complete. */
+void ws_enqueue(struct ws *w); /* flushes it at the end of this turn */
 void ws_add_frame(struct ws *w, struct slice json);
-void ws_say(struct ws *w, struct buf *json); /* empties it */
+void ws_say(struct ws *w, struct buf *json); /* takes and empties `json` */
 void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
-void ws_write_ping(struct ws *w); /* when one is due */
+void ws_write_ping(struct ws *w); /* if one is due */
 void ws_write_out(struct ws *w);
-/* Closes with a code, and the reason for people. */
+/* Closes with a code and a reason for people. */
 void ws_close(struct ws *w, int code, const char *reason);
-bool ws_close_is_due(
-    const struct ws *w); /* it does not wait for the message that is open any longer */
+bool ws_close_is_due(const struct ws *w); /* whether to close even within a message */
 
 /* Subscriptions. */
-/* `only`: the URL named the job.  A job that is subscribed to already begins anew with what is
- * wanted now. */
+/* `only`: the URL named the job.  A second subscription to a job replaces the first one. */
 void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
-void ws_leave(struct subscription *s); /* at once; its memory goes at the end of the turn */
+void ws_leave(struct subscription *s); /* at once; frees its memory at the end of the turn */
 
 /* Messages. */
 void ws_hear_message(struct ws *w, struct slice text);
-void ws_answered(struct conn *c, struct op *op); /* takes the op */
+void ws_answered(struct conn *c, struct op *op); /* takes `op` */
 void ws_forget_reported(struct reported *r);
 
 #endif

@@ -1,4 +1,4 @@
-/* One job that a WebSocket watches: a subscriber of the hub like any other. */
+/* A subscription of a WebSocket: a subscriber of the hub for one job. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +24,9 @@ static struct subscription *find_subscription(struct ws *w, const char *job_id)
 	return NULL;
 }
 
-/* It may be inside one of its own callbacks: the memory goes at the end of the turn. */
+/*
+ * May be called inside a callback of the subscriber, so its memory is freed at the end of the turn.
+ */
 void ws_leave(struct subscription *s)
 {
 	struct ws *w = s->ws;
@@ -38,7 +40,7 @@ void ws_leave(struct subscription *s)
 	ws_enqueue(w);
 }
 
-/* The subscription ends; a first message that has begun is completed before. */
+/* Ends the subscription after a first message that has begun. */
 static void leave_in_order(struct subscription *s)
 {
 	if (s->ws->open != s) {
@@ -69,7 +71,7 @@ static void subscription_failed(struct subscription *s, const struct subscriptio
 	ws_leave(s);
 }
 
-/* A client that waits for a large message hears before that it is on its way. */
+/* Announces a large message, so that the client knows that it is coming. */
 static void announce(struct ws *w, const char *job_id, size_t bytes)
 {
 	struct buf json = { 0 };
@@ -121,7 +123,7 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 
 static void subscription_stalled(struct subscriber *subscriber)
 {
-	/* A close frame would wait behind what the client does not take. */
+	/* a close frame would wait behind what the client does not take */
 	conn_kill(subscription_of(subscriber)->ws->conn);
 }
 
@@ -130,8 +132,8 @@ static bool subscription_takes(struct subscriber *subscriber)
 	return conn_takes(subscription_of(subscriber)->ws->conn);
 }
 
-/* Straight from the ring when there is nothing else to say. */
-static enum sink put(struct ws *w, const char *bytes, size_t len)
+/* Writes frames of the ring directly if there is no other output. */
+static enum sink write_or_buffer(struct ws *w, const char *bytes, size_t len)
 {
 	if (!w->out.len && w->count == 1)
 		return ws_write_now(w, bytes, len);
@@ -145,9 +147,9 @@ static enum sink put(struct ws *w, const char *bytes, size_t len)
 }
 
 /*
- * Several frames of one job, or a fragment of its first message.  The first fragment fills a write,
- * so it goes out at once, with all that was said before it.  The others go out past w->out, which
- * waits for the end of the message.
+ * Writes several frames of one job, or a fragment of its first message.  The first fragment fills a
+ * whole write, so it goes out at once, after all earlier output.  The other fragments bypass
+ * w->out, which waits for the end of the message.
  */
 static enum sink subscription_write(struct subscriber *subscriber, const char *bytes, size_t len)
 {
@@ -156,9 +158,9 @@ static enum sink subscription_write(struct subscriber *subscriber, const char *b
 	bool continues = w->open == s;
 
 	if (w->close_code && (!continues || ws_close_is_due(w)))
-		return SINK_BLOCKED; /* nothing new is begun */
+		return SINK_BLOCKED; /* no new message is started */
 	w->open = subscriber_in_message(subscriber) ? s : NULL;
-	enum sink sink = continues ? ws_write_now(w, bytes, len) : put(w, bytes, len);
+	enum sink sink = continues ? ws_write_now(w, bytes, len) : write_or_buffer(w, bytes, len);
 	if (s->leaving && w->open != s)
 		ws_leave(s);
 	return sink;
@@ -181,8 +183,7 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 	struct attach a = *wanted;
 	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
 
-	if (s) { /* a second time: it begins anew, at the new position, and is still what the
-		    connection is for */
+	if (s) { /* replaces the old one, at the new position */
 		only = only || s->only;
 		leave_in_order(s);
 	}

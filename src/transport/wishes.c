@@ -1,6 +1,6 @@
 #include "wishes.h"
 
-/* ?types=task_update,presence: only these; everything else that is not one of them is refused. */
+/* ?types=task_update,presence selects types.  A list with an unknown type is refused. */
 static bool read_types(const struct request *r, unsigned *types, struct problem *problem)
 {
 	struct slice list;

@@ -1,6 +1,6 @@
 #include "chore.h"
 
-#define RECENT_MS 100 /* somebody writes for this long after the last write */
+#define RECENT_MS 100 /* clients are likely to write again for this long after a write */
 
 enum store_result chore_transact(struct chores *c, chore_work *work, void *context)
 {

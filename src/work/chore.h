@@ -75,7 +75,7 @@ typedef enum store_result chore_work(struct chores *c, void *context);
 /* Every transaction of a chore: committed when `work` returns STORE_OK, else rolled back. */
 enum store_result chore_transact(struct chores *c, chore_work *work, void *context);
 
-/* Whether somebody has written so recently that more writes are likely to come. */
+/* Whether the last write was so recent that more are likely to come. */
 bool chore_writes_are_recent(const struct chores *c, uint64_t now);
 
 int64_t chore_steady_ms(const struct chores *c); /* see timeline.h */

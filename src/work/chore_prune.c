@@ -1,11 +1,10 @@
 /*
- * Removes what has outlived its time: old idempotency keys, old events of ended jobs, and what is
- * left of deleted jobs.
+ * Removes expired rows: old idempotency keys, old events of ended jobs, and the rows of deleted
+ * jobs.
  *
- * Rows that were written count against those that are to be removed: as long as fewer than
- * OWED_FACTOR times as many have been removed, a step follows each transaction without a pause.  A
- * step takes as long as the usual transaction, so a writer never waits for more than one of its own
- * kind.
+ * Written rows count against removed ones: until OWED_FACTOR times as many have been removed, a
+ * step follows each transaction without a pause.  A step takes as long as the usual transaction, so
+ * a writer never waits for more than one of its own kind.
  */
 #include <inttypes.h>
 #include <stdio.h>

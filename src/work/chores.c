@@ -9,7 +9,7 @@
 #include "joblight/base/xalloc.h"
 
 #define RETRY_MS 1000 /* the pause after a failure */
-#define BUSY_PAUSE 9  /* while somebody writes, the pause is as many times as long as the step */
+#define BUSY_PAUSE 9  /* while clients write, the pause is as many times as long as the step */
 
 static const struct chore *const table[] = {
 	&chore_clock, &chore_file, &chore_silence, &chore_prune, &chore_checkpoint,

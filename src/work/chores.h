@@ -1,13 +1,13 @@
 /*
- * What the store thread does by itself, in bounded steps: it notices tasks that were silent for too
- * long, removes what has outlived its time, and checkpoints.  Each chore is a row of the table in
- * chores.c; chore.h says how to add one.
+ * The periodic work of the store thread, in bounded steps: it finds tasks that were silent for too
+ * long, removes expired rows, and checkpoints.  Each chore is a row of the table in chores.c;
+ * chore.h says how to add one.
  *
- * While nobody writes, a step that leaves work to do is followed by the next one at once.  While
- * somebody writes, chores get a share of the time between two transactions, however busy the thread
- * is: a tenth, or as much as removing needs to keep up with what is written, which is a half at
- * most.  A failure of a chore is logged once, counted, and the chore is tried again a second later;
- * no failure of a chore ends the thread.
+ * If no client writes, a step that leaves work to do is followed by the next one at once.  If
+ * clients write, chores get a share of the time between two transactions, however busy the thread
+ * is: a tenth, or as much as removing needs to keep up with the writes, which is at most a half.  A
+ * failure of a chore is logged once and counted, and the chore is tried again a second later; no
+ * failure of a chore ends the thread.
  *
  * One thread.  Times are monotonic milliseconds.
  */
@@ -28,8 +28,10 @@ struct timeline;
  * if nothing had been saved. */
 void chores_start_timeline(struct store *store, struct timeline *timeline);
 
-/* Commits ops that nobody waits for and publishes their events.  The ops stay the caller's.
- * False: it failed. */
+/*
+ * Commits ops that no client waits for, and publishes their events.  The ops stay the caller's.
+ * False: it failed.
+ */
 typedef bool chores_commit(void *context, struct op *ops);
 
 /* Borrows all arguments for as long as it lives.  The timeline has been started; chores_run() keeps
@@ -51,7 +53,7 @@ void chores_limits_changed(struct chores *c);
  */
 void chores_written(struct chores *c, uint64_t rows, uint64_t took_us);
 
-/* Runs one step of each chore that is due.  `busy`: writes are waiting meanwhile. */
+/* Runs one step of each chore that is due.  `busy`: writes are waiting. */
 void chores_run(struct chores *c, bool busy);
 
 /* Whether the last check found that the store cannot be used any more. */

@@ -106,7 +106,7 @@ static struct read_result *answer_one(struct worker *w, struct turn_answer **ans
 	if (atomic_load(&request->gone))
 		return refusal("nobody waits for this");
 	if (atomic_load(&w->reader->closed))
-		return refusal("the server is stopping; come back in a moment");
+		return refusal("the server is stopping; try again in a moment");
 	struct read_result *result = find_answer(*answers, hash, &request->query);
 	if (!result)
 		result = make_answer(w, answers, hash, &request->query);

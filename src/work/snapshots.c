@@ -17,7 +17,7 @@
 /* The newest snapshot of a job. */
 struct entry {
 	char job_id[ID_MAX + 1];
-	struct snapshot *snapshot; /* referenced by somebody; its unused() removes the entry */
+	struct snapshot *snapshot; /* referenced by others; its unused() removes the entry */
 	uint64_t last_used;        /* when it was last made or found */
 	struct list kept; /* in snapshots.kept while the cache holds a reference; least recently
 	                     used first */

@@ -1,6 +1,6 @@
 /*
- * The cache of snapshots: it finds the newest snapshot of each job as long as somebody holds it,
- * and for some seconds after that, within a budget of bytes.
+ * The cache of snapshots.  It finds the newest snapshot of each job while any reference to it
+ * exists, and for some seconds after that, within a budget of bytes.
  *
  * One lock covers all of it: reader threads search and add, and any thread may release the last
  * reference.

@@ -29,7 +29,7 @@ test('a job one may not see is told', async () => {
 
 for (const [what, answer, words] of [
   ['restarting', problem(503, 'overloaded', 'busy'), 'busy or restarting'],
-  ['behind a gateway that cannot reach it', html(502), 'something in front of it answered'],
+  ['behind a gateway that cannot reach it', html(502), 'a proxy answered'],
 ]) {
   test(`a server that is ${what} is waited for, with a countdown`, async () => {
     const job = await set.server.createJob(CAKE);

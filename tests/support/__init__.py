@@ -1,4 +1,4 @@
-"""What the tests stand on: a real server process, clients that hide nothing, and a checker.
+"""What the tests use: a real server process, clients that hide nothing, and a checker.
 
 Read in this order: wait, wire, reply, server, api, raw, sse, rawjson, poll, ws, watcher, fold,
 history, crowd, load, problem, fixtures.

@@ -1,7 +1,7 @@
 """A small HTTP client on http.client: one kept-alive connection, no retries, no magic.
 
-A request that was lost on the way raises Lost: the caller cannot know whether it was done, and
-that is exactly what the fault tests are about.
+A request whose answer was lost raises Lost: the caller cannot know whether it was done, which is
+what the fault tests are about.
 """
 import http.client
 import json
@@ -85,7 +85,7 @@ class Api:
     def delete(self, path, **headers):
         return self.request("DELETE", path, headers=named(headers))
 
-    # -- the words of the contract --------------------------------------------------------------
+    # -- operations of the contract --------------------------------------------------------------
     def create_job(self, **fields):
         """Creates a job (title "Job", in_progress) and gives its snapshot."""
         reply = self.post("/api/jobs", {"title": "Job", "status": "in_progress", **fields})

@@ -1,4 +1,4 @@
-"""Many SSE streams in one thread: a thousand viewers who come, watch and are sent home.
+"""Many SSE streams in one thread: a thousand viewers connect, watch and are disconnected.
 
 Each viewer is a state machine on a selector. pump() moves all of them until a condition holds.
 """
@@ -57,7 +57,7 @@ class Crowd:
         self.selector.close()
 
     def join(self, address, job, count=1, since=None):
-        """`count` viewers more; they connect during the next pump()."""
+        """Adds `count` viewers, which connect during the next pump()."""
         came = [Viewer(address, job, since) for _ in range(count)]
         for viewer in came:
             self.selector.register(viewer.socket, selectors.EVENT_WRITE, viewer)

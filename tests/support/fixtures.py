@@ -26,7 +26,7 @@ def serve(tmp_path):
         return server.start()
 
     yield start
-    with contextlib.ExitStack() as stack:   # every one is stopped, whatever one of them says
+    with contextlib.ExitStack() as stack:   # all of them are stopped, even if one raises
         for server in started:
             stack.callback(server.stop)
 
@@ -54,9 +54,9 @@ def module_server(tmp_path_factory):
 
 @pytest.fixture
 def server(module_server):
-    """Started by the first test that needs it, and again after a test that brought it down.
+    """The first test that needs it starts it; it is started again after a test that ended it.
 
-    Whoever kills it or makes it hang is the one that fails, and nobody after it.
+    A test that kills it or makes it hang fails, and no later test does.
     """
     if not module_server.alive:
         module_server.start()

@@ -1,4 +1,4 @@
-"""What a job looks like after a row of events: the definition that a snapshot is tested against.
+"""The state of a job after a list of events: the definition that a snapshot is tested against.
 
 This is a second implementation on purpose, written from the contract and not from the server.
 """
@@ -62,7 +62,7 @@ TASK_FIELDS = ("id", "title", "status", "createdAt", "updatedAt", *CLEARABLE)
 
 
 def essence(job):
-    """The fields of a snapshot that a fold can know; tasks in their order."""
+    """The fields of a snapshot that follow from the events; tasks in their order."""
     seen = {name: job[name] for name in JOB_FIELDS if job.get(name) is not None}
     tasks = sorted(job["tasks"], key=lambda task: task["position"])
     seen["tasks"] = [{name: task[name] for name in TASK_FIELDS if task.get(name) is not None}
@@ -72,6 +72,6 @@ def essence(job):
 
 
 def assert_is_fold(snapshot, events):
-    """`snapshot` is what the log up to the snapshot's seq amounts to."""
+    """Asserts that `snapshot` is the result of the log up to its seq."""
     upto = [event for event in events if event["seq"] <= snapshot["seq"]]
     assert essence(snapshot) == essence(fold(upto))

@@ -1,4 +1,4 @@
-"""The polling road: GET /api/jobs/:id/updates, one question at a time."""
+"""Polling: GET /api/jobs/:id/updates, one request at a time."""
 from urllib.parse import quote
 
 from .api import Api

@@ -1,4 +1,4 @@
-"""Libraries that stand between the server and the system's: tests/faults/preload/NAME.c."""
+"""Libraries that replace functions of the system for the server: tests/faults/preload/NAME.c."""
 import os
 import subprocess
 from pathlib import Path

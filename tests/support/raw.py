@@ -1,4 +1,4 @@
-"""Requests made of bytes, for everything a well-behaved client would never send."""
+"""Requests as bytes, for everything that a correct client never sends."""
 from .reply import Reply
 from .wait import Deadline
 from .wire import Closed, Wire
@@ -76,7 +76,7 @@ def ask(address, data, within=10, head=False):
 
 
 def ask_on(raw, data, within=5):
-    """The same on a connection that is there; it is closed afterwards."""
+    """Does the same on an existing connection, and closes it."""
     with raw:
         raw.send(data)
         return raw.response(within)

@@ -24,7 +24,7 @@ HOSTS = ["joblight.test", "a"]
 READY = re.compile(r"^joblight listening on http://([^/]+):(\d+)$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")
-# Freed memory that AddressSanitizer keeps would look like growth to a test that measures it.
+# Freed memory that AddressSanitizer keeps would look like growth in a test that measures memory.
 SETTING = {"ASAN_OPTIONS": "quarantine_size_mb=4", **os.environ}
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -47,14 +47,14 @@ def command(**options):
 
 
 def with_descriptors(count):
-    """What a child does to have so many file descriptors at most; None: nothing."""
+    """Returns what limits a child to `count` file descriptors; None: no limit."""
     limit = (count, count)
     return count and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
 
 
 class Server:
     def __init__(self, folder, descriptors=None, **options):
-        self.descriptors = descriptors      # the most that it may have open; None: as here
+        self.descriptors = descriptors      # its limit; None: the same as here
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"),
@@ -107,14 +107,14 @@ class Server:
         self.bury()
 
     def bury(self):
-        """Makes sure that nothing of it is left, whatever state it is in."""
+        """Ends the process, whatever its state."""
         if self.process:
             self.process.kill()
             self.process.wait()
             self._forget()
 
     def gone(self, within=10):
-        """The exit code of a server that is going away; it has said nothing more on stdout."""
+        """The exit code of a server that stops; it must print nothing more on stdout."""
         try:
             code = self.process.wait(within * SCALE)
         except subprocess.TimeoutExpired:
@@ -163,7 +163,7 @@ class Server:
         assert not REPORT.search(self.log()), f"a report in stderr:\n{self.log()}"
 
     def counted(self):
-        """What a stopped server says it has counted (src/net/counters.def), by name."""
+        """The counters that a stopped server has logged (src/net/counters.def), by name."""
         line = re.search(r'msg=counted (.*)', self.log())
         assert line, f"nothing counted\n{self.log()}"
         return {name: int(count) for name, count in (pair.split("=") for pair in line[1].split())}

@@ -14,7 +14,7 @@ LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class Block:
-    """What stood between two empty lines. `id`, `event`, `retry` are None without their line."""
+    """The lines between two empty ones. `id`, `event`, `retry` are None without their line."""
 
     def __init__(self):
         self.id = None
@@ -86,7 +86,7 @@ class SseParser:
 
 
 class Dechunker:
-    """Takes the chunked coding off, in pieces of any size."""
+    """Decodes the chunked coding, in pieces of any size."""
 
     def __init__(self):
         self.pending = b""

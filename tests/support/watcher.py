@@ -1,15 +1,15 @@
-"""A subscriber of one job, whatever the transport: the same expectations, drivers as rows.
+"""A subscriber of one job over any transport: the same expectations, one row per driver.
 
 A watcher hands out messages in the order the server gave them:
 
     connected  always first. json has resume, reason, epoch, cursor, head, job (the snapshot)
     event      a logged event: seq, json, and `text`, the JSON exactly as it came
-    reset      in mid-stream: this reader could not be continued, json as in connected
+    reset      within a stream: it could not be continued; json as in connected
     heartbeat  of transports that have one, and presence: neither is in the log
     end        the job is over; nothing follows
-    over       instead of connected: the position was at the end of a finished job already
+    over       instead of connected: the position was at the end of an ended job
 
-`position` is the cursor to come back with. To add a transport: a class with the same methods
+`position` is the cursor to reconnect with. To add a transport: a class with the same methods
 and a row in TRANSPORTS; every transcript that takes the `watch` fixture then runs over it.
 """
 from collections import deque
@@ -53,8 +53,7 @@ SMALL_BUFFER = 4096
 class Watcher:
     """What all transports share: a driver gives _more(deadline), which queues messages.
 
-    A `slow` watcher has next to no room in its kernel buffers: what it does not read stays with
-    the server.
+    A `slow` watcher has very small kernel buffers: the server has to keep what it does not read.
     """
 
     transport = None
@@ -182,7 +181,7 @@ class WsWatcher(Watcher):
 
 
 def at_the_end(said):
-    """Connected to a finished job with nothing left to tell: of it only the `end` follows."""
+    """Connected at the end of an ended job: only `end` follows."""
     return (said["resume"] == "exact" and said["status"] in TERMINAL
             and said["cursor"] == cursor_of(said["epoch"], said["head"]))
 
@@ -190,7 +189,7 @@ def at_the_end(said):
 class PollWatcher(Watcher):
     """Long polling: an answer is turned into the messages that a stream would have sent.
 
-    Between two questions nothing is on its way, whether it is slow or not.
+    No data arrives between two requests, even if it is slow.
     """
 
     transport = "polling"
@@ -230,7 +229,7 @@ class PollWatcher(Watcher):
                                                 "status": answer["status"]}))
 
     def _opening(self, answer):
-        """The `connected` (or, later, `reset`) that this answer amounts to."""
+        """The `connected` (or, later, `reset`) that corresponds to this answer."""
         resume = "exact"
         if answer["reset"]:
             resume = "reset" if "reason" in answer.json else "fresh"

@@ -1,7 +1,7 @@
 """A TCP connection with a read buffer and a deadline on every read.
 
 Everything that speaks to the server below the level of http.client uses it: it shows the bytes
-as they came, and it tells an orderly close from a reset.
+as they came, and it distinguishes an orderly close from a reset.
 """
 import socket
 
@@ -76,13 +76,13 @@ class Wire:
         return self._take(count)
 
     def some(self, deadline):
-        """What is there, at least one byte; b"" once the peer has closed."""
+        """The bytes that have arrived, at least one; b"" after the peer has closed."""
         if not self.buffer:
             self.fill(deadline)
         return self._take(len(self.buffer))
 
     def silent_for(self, seconds):
-        """True when nothing came and nothing closed for so long: silence is the subject."""
+        """True if nothing arrives and nothing is closed for this long; for tests of silence."""
         try:
             self.fill(Deadline(seconds, "a byte or the close"))
             return False

@@ -1,7 +1,7 @@
 """A WebSocket on a socket: RFC 6455 as a client speaks it, and as a hostile one does.
 
 What the server sends is read strictly: unmasked, no reserved bits, whole messages, its UTF-8 good.
-Pings are answered as they are read, unless `answer_pings` is off: then the peer is as good as dead.
+Pings are answered as they are read, unless `answer_pings` is off, which simulates a dead peer.
 """
 import base64
 import hashlib
@@ -216,7 +216,7 @@ class WebSocket:
         return self.ask("update", "ack", within, id=key, jobId=job, taskId=task, **fields).json
 
     def answers(self, within=10):
-        """It still works: a ping message is answered. Passes over what was on its way."""
+        """Asserts that a ping message is answered. Skips earlier messages."""
         self.send("ping")
         deadline = Deadline(within, "a pong")
         while (said := self.next(deadline.left(), deadline.what)) is not None:
@@ -241,9 +241,9 @@ class WebSocket:
         return self.pongs[-1]
 
     def closed(self, within=10):
-        """What the server said when it closed: (code, reason), None when it closed without a word.
+        """What the server said when it closed: (code, reason), None without a close frame.
 
-        Everything before is passed over; after the word the connection must end.
+        Earlier messages are skipped; after the close frame the connection must end.
         """
         deadline = Deadline(within, "the server closing")
         while not self.close_frame and self.next(deadline.left(), deadline.what) is not None:

@@ -310,7 +310,7 @@ static void the_fault_is_pointed_at(void **state)
 
 	(void)state;
 	assert_string_equal(json_check(SLICE("{\"a\":1}x"), 32, &at),
-	                    "there is something behind the value");
+	                    "there is more after the value");
 	assert_int_equal(at, 7);
 	assert_string_equal(json_check(SLICE("[1,,2]"), 32, &at), "a value is expected");
 	assert_int_equal(at, 3);

@@ -1,13 +1,13 @@
 /* One connection over one transport: an AbortController with a timer, and what the client knows
  * of it. */
 export class Connection extends AbortController {
-  upAt; // when its first message arrived; undefined until then
+  upAt; // the time of its first message; undefined until then
   checking = false; // the client waits for a sign of life
-  largeUntil = 0; // a large message is on its way, and has to be complete at this time
-  heartbeatMs; // how often it is to be heard from, if that differs from the stream's heartbeat
-  failure; // the error of a connection that gets no answer
-  actualTransport; // the leading tab's, or `poll` where the rung's own would keep a connection open
-  ping; recount; // what can be sent over it, if anything can
+  largeUntil = 0; // when the large message that is arriving has to be complete; 0 if none is
+  heartbeatMs; // its heartbeat, if that is not the one of the stream
+  failure; // the error to report if it gets no answer
+  actualTransport; // that of the leading tab, or `poll` if no more long requests are allowed
+  ping; recount; // functions of transports that can send
   pause; // the timer of a poll between two requests
   #timer;
 
@@ -19,7 +19,7 @@ export class Connection extends AbortController {
     this.startCursor = startCursor;
   }
 
-  /* Replaces the timer. A connection has one: whatever it waits for next. */
+  /* Replaces the timer. A connection waits for one thing at a time. */
   setTimer(ms, act) {
     clearTimeout(this.#timer);
     if (!this.signal.aborted) this.#timer = setTimeout(act, ms);

@@ -18,9 +18,9 @@ import { runSse } from './sse.js';
 import { isActive, isOver } from './status.js';
 import { runWebSocket } from './websocket.js';
 
-const ANSWER_MS = 1500; // a connection without an answer gets a probe beside it
-const SETTLE_MS = 5000; // without a message then it is lost; if it holds longer, it has worked
-const BUSY_MAX = 4; // requests that stay open, of six; further streams ask now and then
+const ANSWER_MS = 1500; // a connection without an answer by then gets a probe beside it
+const SETTLE_MS = 5000; // without a message by then it is lost; one that lasts longer has worked
+const BUSY_MAX = 4; // long requests, of six connections; further streams poll without waiting
 const TRANSPORTS = { ws: runWebSocket, sse: runSse, poll: runPoll };
 
 const busy = new Set(); // connections of this page that keep an HTTP/1.1 connection open
@@ -31,8 +31,8 @@ export class Connector {
   sseRetryMs; // the pause that the server asked for by `retry:`
   liveness = new Liveness(this);
   #probe;
-  #timer; // runs while the next try is waited for
-  #attempt = 0; // connections in a row that delivered nothing
+  #timer; // runs until the next try
+  #attempt = 0; // how many connections in a row delivered nothing
   #pageEvents = new PageEvents(this);
 
   constructor(stream, options, transports) {
@@ -76,7 +76,7 @@ export class Connector {
     this.emit('end', { type: 'end', jobId: this.options.jobId, status });
   }
 
-  /* A failed stream still listens to the page, which can make it start again. */
+  /* A failed stream still listens to page events, which can restart it. */
   #fail() {
     this.disconnect();
     this.setState('failed');
@@ -133,20 +133,20 @@ export class Connector {
     return connection;
   }
 
-  /* One of the connections that stay open may have become free for a stream that polls without
-   * waiting. */
+  /* Called by a stream that polls without waiting: one of the long requests may be allowed now. */
   tryToStay({ rung }) {
     if (busy.size < BUSY_MAX) this.#probe ||= this.#open(rung);
   }
 
-  /* Over HTTP/1.1 a hidden page has no connection, so that it leaves the few that a browser
-   * opens to other tabs. */
+  /* Over HTTP/1.1 a hidden page closes its connection and leaves it to other tabs, because a
+   * browser opens only six to a server. */
   get mustRest() {
     return isHttp1 && this.ladder.transport !== 'ws' && !this.options.tabs?.call
       && globalThis.document?.hidden;
   }
 
-  /* A connection that has no answer in time gets the next rung beside it. `why` makes its error. */
+  /* A connection without an answer in time gets a probe on the next rung beside it. `why` are
+   * the arguments of its error. */
   expectAnswer(connection, ...why) {
     connection.failure = new JobLightError(...why);
     connection.setTimer(ANSWER_MS, () => {
@@ -173,7 +173,7 @@ export class Connector {
     }
   }
 
-  /* Its first message has arrived: the other connection is not needed any more. */
+  /* The first message has arrived, so the other connection is not needed any more. */
   #up(connection) {
     connection.upAt = Date.now();
     if (connection === this.connection) this.#probe?.close();
@@ -212,7 +212,7 @@ export class Connector {
     if (this.stream.error.fatal) this.#fail();
     else if (this.stream.error.ours) this.#connectLater();
     else if (!upAt && this.stream.transport === 'poll') {
-      this.ladder.rung = 0; // polling needs no more than the network, so that is what is missing
+      this.ladder.rung = 0; // polling works on any network, so there is no network
       this.#connectLater();
     } else if (upAt && !this.#losesTooMany()) this.#connectLater();
     else this.#chooseRung(upAt);
@@ -229,8 +229,8 @@ export class Connector {
         ? ', or does not allow the origin of this page' : ''));
   }
 
-  /* A plain request tells whether the transport or the network is at fault, and perhaps what the
-   * server says of it. */
+  /* Sends a plain request. Its result shows whether the transport or the network is at fault,
+   * and the server may explain the failure. */
   async #chooseRung(isCounted) {
     const request = this.connection = new Connection(this.ladder.rung);
     const fault = this.stream.error;
@@ -279,7 +279,7 @@ export class Connector {
     }
   }
 
-  /* A connection that was opened while nobody saw the page has a slower heartbeat. */
+  /* A connection that a hidden page opened has a slower heartbeat. */
   #hastenHeartbeat() {
     if (this.#heartbeatS * 1000 < this.liveness.heartbeatMs) this.recount();
   }
@@ -297,14 +297,14 @@ export class Connector {
     return { ...heartbeat && { heartbeat }, ...this.tabParameters() };
   }
 
-  /* For how many tabs the connection speaks. Who calls options.tabs() tells the server. */
+  /* How many tabs use the connection. Whoever calls options.tabs() tells the server. */
   tabParameters() {
     const tabs = this.options.tabs?.call && this.options.tabs();
     return tabs > 1 && { tabs };
   }
 
-  /* The number of tabs has changed. The server is told over the connection, or by another that
-   * replaces it. */
+  /* The number of tabs has changed. The client tells the server over the connection, or opens
+   * another one with the new number. */
   recount() {
     const { connection } = this;
     if (!connection?.upAt) return;
@@ -312,7 +312,7 @@ export class Connector {
     else if (this.stream.transport === 'sse') this.#probe ||= this.#open(this.ladder.rung);
   }
 
-  /* A short request that works whenever the network does, whatever a proxy does to streams. */
+  /* A short request. It works even if a proxy holds streams back. */
   async requestUpdates({ signal }) {
     const query = this.query(this.job.cursor && { limit: 1 });
     const response = await this.requests.fetch(signal, this.path + '/updates' + query);

@@ -1,5 +1,5 @@
-/* A short text for a name. Within an origin the names of locks are no secret, so that they must
- * not show a token. */
+/* A short digest of a text. The names of locks are visible within the origin, so they must not
+ * contain a token. */
 export const digest = (text) => {
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (let i = 0; i < text.length; i++) {

@@ -16,8 +16,8 @@ export const proxyAnswerError = () =>
   new JobLightError('content_type', 'A proxy answered instead', ANOTHER_RUNG);
 export const holeError = () => new JobLightError('hole', 'The stream skipped an event');
 
-/* An HTTP response that is not a success. Only a problem document with a code comes from the
- * server itself; a proxy between may have sent anything else. */
+/* Makes the error of an unsuccessful response. Only a problem document with a code comes from
+ * the server itself; a proxy may have sent anything else. */
 export const responseError = async (response) => {
   const { status, headers } = response;
   const problem = /^application\/problem\+json/i.test(headers.get('content-type'))

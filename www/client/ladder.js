@@ -1,8 +1,8 @@
 /*
- * Which transport is used. The transports are the rungs of a ladder, the best one first. A rung is
- * left for its own faults only: at once when it cannot work at all, else after three lost
- * connections within a minute. From below, the top rung is tried again every 60 s; the pause
- * doubles, up to an hour, when the top had to be left again.
+ * Chooses the transport. The transports are the rungs of a ladder, the best one first. The client
+ * leaves a rung only for a fault of its transport: at once if it cannot work at all, otherwise
+ * after three lost connections within a minute. On a lower rung it tries the top rung every 60 s.
+ * The pause doubles, up to an hour, each time it has to leave the top again.
  */
 const LOSSES_MAX = 3, LOSSES_MS = 60000;
 const CLIMB_MS = 60000, CLIMB_MAX_MS = 3600000;
@@ -46,22 +46,22 @@ export class Ladder {
     this.#climbed = false;
   }
 
-  /* A connection of another rung was up first. `fault` is what the connection of this rung
-   * suffered from. */
+  /* A connection of another rung was up first. `fault` is the error of the connection of this
+   * rung. */
   moveTo(rung, fault) {
     if (rung > this.rung) this.leave(fault);
     else this.#climbed = rung < this.rung;
   }
 
-  /* A connection of this rung is up, so the faults of the rungs below do not matter any more.
-   * Those that another tab told are kept. */
+  /* A connection of this rung is up, so the faults of lower rungs do not matter any more. Faults
+   * that the leading tab told are kept. */
   stay(rung, faultsAreTold) {
     this.rung = rung;
     if (!faultsAreTold) this.faults = this.faults.slice(0, rung);
   }
 
-  /* Whether it is time to try the top rung beside a connection of this one. If so, the pause
-   * starts again. */
+  /* Whether it is time to try the top rung beside this connection. If so, the pause starts
+   * again. */
   isTimeToClimb(rung) {
     const due = rung && Date.now() - this.#leftAt > this.#climbMs;
     if (due) this.#leftAt = Date.now();

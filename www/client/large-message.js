@@ -1,5 +1,5 @@
-/* A WebSocket shows nothing of a message before all of it has arrived. The server announces a
- * large message. */
+/* The server announces a large message, because a WebSocket delivers nothing of a message before
+ * all of it has arrived. */
 export const STALL_MS = 30000;
 const CHARS_PER_MS = 16; // a slower WebSocket is given up
 

@@ -1,16 +1,16 @@
 /*
- * The one stream of a job in the leading tab. It forwards what it hears to all tabs that want the
- * job, and tells the server how many they are.
+ * The stream of one job in the leading tab. It forwards each message to all tabs that want the job,
+ * and tells the server how many they are.
  */
 import { CONNECTED, COUNT_MS, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
 
-const TABS_MAX = 32; // the server takes no more
-const MISSED_MAX = 2; // a tab that did not answer more heartbeats than these is gone
+const TABS_MAX = 32; // the maximum that the server accepts
+const MISSED_MAX = 2; // a tab that misses more heartbeats than these is gone
 
 export class LeaderStream {
   tabs = new Map(); // tab -> how many heartbeats it has not answered
-  #count = 1; #countSent; // how many tabs there are, and how many the server was told
-  #timer; // until the server is told
+  #count = 1; #countSent; // the number of tabs, and the number that the server was told
+  #timer; // runs until the number is sent
   #sentAt = 0; // when anything was last sent to the tabs
   #mirrorQueued; #interval;
   #heartbeatMs = 30000;
@@ -47,7 +47,7 @@ export class LeaderStream {
     this.#interval = setInterval(() => this.#mirrorIfHeard(), MIRROR_MS);
   }
 
-  /* Something has arrived since this tab sent anything, be it a part of a message. */
+  /* Sends the state if anything, even a part of a message, has arrived since the last send. */
   #mirrorIfHeard() {
     if (Date.now() - this.stream.quietMs > this.#sentAt) this.mirror();
   }
@@ -65,13 +65,13 @@ export class LeaderStream {
     });
   }
 
-  /* Answers a tab that asked. A leader that hears nothing itself may be frozen, so it does not
+  /* Answers a tab that asked. A leader that hears nothing may have been frozen, so it does not
    * answer. */
   answer() {
     const { state, quietMs } = this.stream;
     const waits = CONNECTED.test(state) || state === 'checking';
     if (waits && quietMs > this.#heartbeatMs * 1.2) return;
-    queueMicrotask(() => this.mirror()); // a new socket has no onmessage yet
+    queueMicrotask(() => this.mirror()); // the new socket has no onmessage yet
   }
 
   add(tab) {
@@ -96,7 +96,7 @@ export class LeaderStream {
     this.stream.close();
   }
 
-  /* A tab that crashed or is frozen does not send that it leaves. */
+  /* A tab that crashed or is frozen does not say that it leaves. */
   #prune() {
     for (const [tab, missed] of this.tabs) {
       if (missed < MISSED_MAX) this.tabs.set(tab, missed + 1);
@@ -111,8 +111,8 @@ export class LeaderStream {
     if (count !== this.#countSent) this.#timer = setTimeout(() => this.#sendCount(), COUNT_MS);
   }
 
-  /* A connection that opened meanwhile told the server already; one more would be counted beside
-   * it. */
+  /* A connection that has opened since told the server the number already; another message would
+   * add to it. */
   #sendCount() {
     if (this.#countSent !== this.#count) this.stream.recount();
   }

@@ -1,5 +1,5 @@
 /*
- * Whether a connection is alive. After 1.2 heartbeats of silence the client checks: it sends a ping
+ * Checks whether a connection is alive. After 1.2 heartbeats of silence the client sends a ping
  * over a WebSocket, or one plain request. Without an answer in 4 s, or after 2.5 heartbeats of
  * silence, the connection is lost.
  */
@@ -10,7 +10,7 @@ const CONNECTED = /^(live|polling)$/;
 const LATE = 1.2, LOST = 2.5; // heartbeats
 
 export class Liveness {
-  heardAt; // when the server was last heard from, over whatever connection; 0 after a new start
+  heardAt; // when the server was last heard from, over any connection; 0 after a restart
   heartbeatMs = 30000; // as the server told it
   #connector;
 
@@ -18,7 +18,7 @@ export class Liveness {
     this.#connector = connector;
   }
 
-  /* Bytes arrived, be it a part of a message. */
+  /* Bytes arrived, perhaps only a part of a message. */
   heard(connection) {
     this.heardAt = Date.now();
     if (connection.checking) this.#connector.showConnected(connection);
@@ -39,15 +39,15 @@ export class Liveness {
     else connection.setTimer(heartbeatMs * LATE - quietMs, () => this.check(connection));
   }
 
-  /* No ping overtakes a large message. If it does not arrive in time, another transport may do
-   * better, because it shows the parts of a message. */
+  /* A ping cannot overtake a large message. If the message does not arrive in time, another
+   * transport may do better, because it delivers the parts of a message. */
   awaitLargeMessage(connection, ms) {
     const restMs = connection.largeUntil - Date.now();
     connection.abortAfter(Math.min(ms, restMs), silentError(ANOTHER_RUNG));
   }
 
-  /* A plain request cannot prove that the stream works. But when the server has no event that
-   * the stream has not delivered, then what is shown is current. */
+  /* A plain request does not prove that the stream works. But if the server has no event that
+   * the stream has not delivered, the page is current. */
   async check(connection) {
     if (!connection?.upAt || connection.largeUntil || connection.checking) return;
     connection.checking = true;
@@ -56,7 +56,7 @@ export class Liveness {
     try {
       if (connection.ping) return connection.ping();
       const page = await (await this.#connector.requestUpdates(connection)).json();
-      // The stream has the rest of the 4 s to deliver what the server has.
+      // The stream has the rest of the 4 s to deliver the missing events.
       if (page.terminal || page.head > this.#connector.job.seq) return;
     } catch (err) {
       if (connection.checking && (!err.ours || err.fatal)) return connection.abort(err);

@@ -1,4 +1,4 @@
-/* What the client does with each message of the server, over whatever transport it arrives. */
+/* Handles each message of the server, over any transport. */
 import { JobLightError, refusalError } from './errors.js';
 import { openingMs } from './large-message.js';
 import { isOver } from './status.js';
@@ -47,7 +47,7 @@ export function receive(connector, connection, message, name) {
   }
 }
 
-/* The whole job. What changed since the position that the application had is told as updates,
+/* The whole job. If the application had a position, it gets the changes since then as updates,
  * too. */
 export function receiveSnapshot(connector, { job, cursor, reason }) {
   const before = connector.status;
@@ -67,8 +67,8 @@ export function receiveSnapshot(connector, { job, cursor, reason }) {
   if (isOver(status)) connector.end(status);
 }
 
-/* Another tab has the connection (shared-tabs.js), and this message tells how that connection
- * is. */
+/* Another tab has the connection (shared-tabs.js). This message has the state of that
+ * connection. */
 function followLeader(connector, connection, { state, transport, error, faults, retryInMs }) {
   const { stream, ladder, liveness } = connector;
   const toError = (fields) => fields && new JobLightError(fields.code, fields.message, fields);
@@ -78,7 +78,7 @@ function followLeader(connector, connection, { state, transport, error, faults, 
   if (faults) ladder.faults = faults.map(toError);
   if (connection.upAt) liveness.heard(connection);
   else liveness.awaitFirstMessage(connection);
-  // A message follows that changes the state.
+  // A message that follows changes the state.
   if (state === 'ended') return;
   if (connection.upAt ? state === 'connecting' : CONNECTED.test(state)) return;
   stream.error = toError(error);

@@ -1,5 +1,5 @@
-/* What happens to the page and matters to a stream: it is shown, hidden, kept in a cache, or
- * loses the network. */
+/* Page events that matter to a stream: the page is shown, hidden, or put into the back/forward
+ * cache, or the network changes. */
 import { STALL_MS } from './large-message.js';
 
 const NAMES = ['pagehide', 'pageshow', 'online', 'offline', 'visibilitychange'];
@@ -22,11 +22,11 @@ export class PageEvents {
   #handle = ({ type, persisted }) => {
     const connector = this.#connector;
     const { connection, liveness } = connector;
-    if (type === 'pagehide') connector.disconnect(); // the cache keeps no page with a connection
+    if (type === 'pagehide') connector.disconnect(); // a page with a connection is not cached
     else if (type === 'pageshow') {
       if (persisted && !connection) connector.connect();
     } else if (type === 'offline') {
-      // The server waits as long for a large message to get on.
+      // The server waits as long for progress of a large message.
       if (connection?.largeUntil) liveness.awaitLargeMessage(connection, STALL_MS);
       else liveness.check(connection);
     } else if (type === 'online' || !document.hidden) connector.wake();

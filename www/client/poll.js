@@ -1,15 +1,15 @@
-/* The transport `poll`: one request after the other. Each waits at the server until there is
+/* The transport `poll`: one request after another. The server holds each one until there is
  * something new. */
 import { readBody } from './body.js';
 import { byVisibility, visibilityUnknown } from './environment.js';
 import { proxyAnswerError } from './errors.js';
 import { receive, receiveSnapshot } from './messages.js';
 
-const WAIT_S = 20, VISIBLE_WAIT_S = 10; // how long the server may keep a request
+const WAIT_S = 20, VISIBLE_WAIT_S = 10; // how long the server may hold a request
 const PAUSE_MS = 200;
 
 export async function runPoll(connector, connection) {
-  const isBrief = visibilityUnknown || connection.actualTransport; // it does not wait at the server
+  const isBrief = visibilityUnknown || connection.actualTransport; // the server does not hold it
   for (;;) {
     const wait = connection.upAt && !isBrief
       && (byVisibility(VISIBLE_WAIT_S, WAIT_S) || WAIT_S);

@@ -19,13 +19,13 @@ export class Requests {
     return location && new URL(this.base, location).origin !== location.origin;
   }
 
-  /* The server closed a connection because its credential is not valid any more. */
+  /* The server closed a connection because its credential has expired. */
   expireToken() {
     this.#tokenExpired = true;
   }
 
-  /* `path` follows /api/. `body` makes it a POST, `key` makes the POST idempotent. After a 401
-   * or 403 a token function is asked once for a fresh token. */
+  /* `path` follows /api/. A request with a `body` is a POST, and `key` makes it idempotent.
+   * After a 401 or 403, a token function is asked once for a fresh token. */
   async fetch(signal, path, body, key) {
     const { token, credentials, fetch: get = fetch } = this.#options;
     for (;;) {

@@ -1,7 +1,7 @@
 /*
  * A WebSocket that carries the streams of many jobs, one of each, and the reports and commands of
- * the page. A stream uses a virtual socket as its WebSocket, which JobLight makes and adds here:
- * { jobId, since, heartbeat, tabs, onopen, onmessage, onclose, close, send, recount }.
+ * the page. Each stream uses a virtual socket, which JobLight makes and adds here: { jobId, since,
+ * heartbeat, tabs, onopen, onmessage, onclose, close, send, recount }.
  */
 import { openingMs } from './large-message.js';
 
@@ -11,10 +11,10 @@ export const jsonResponse = (body, status = 200) => new Response(JSON.stringify(
 export class SharedWebSocket {
   sockets = new Map(); // job -> the virtual socket of its stream
   #pinged = new Set(); // sockets that wait for a pong
-  #largeUntil = 0; // a large message is on its way, and has to be complete at this time
+  #largeUntil = 0; // when the large message that is arriving has to be complete; 0 if none is
   #announcement; // the message that announced it
   #unsubscribing = new Map(); // job -> how many unsubscribes the server has not confirmed
-  #writes = new Map(); // key -> a write that waits for its answer
+  #writes = new Map(); // key -> a write that waits for its ack
   #heardAt = Date.now();
   #heartbeatMs = 30000;
   #webSocket; #onClose;
@@ -31,7 +31,7 @@ export class SharedWebSocket {
 
   get isOpen() { return this.#webSocket.readyState === 1; }
 
-  /* A socket that has been silent for long may be dead, so that no stream should use it. */
+  /* A socket that was silent for long may be dead, so no new stream uses it. */
   get isFresh() {
     const now = Date.now();
     return now < this.#largeUntil || now - this.#heardAt < this.#heartbeatMs * 1.5;
@@ -42,7 +42,7 @@ export class SharedWebSocket {
     if (this.isOpen) this.#opened(socket);
   }
 
-  /* One ping is enough for all sockets that want one before its pong. */
+  /* One ping serves all sockets that want one before its pong. */
   ping(socket) {
     if (!this.#pinged.size) this.#send({ type: 'ping' });
     this.#pinged.add(socket);
@@ -59,7 +59,7 @@ export class SharedWebSocket {
     queueMicrotask(() => this.#closeIfUnused()); // a stream that reconnects adds a socket at once
   }
 
-  /* Sends a report or a command. Returns a response as fetch would. */
+  /* Sends a report or a command. Returns a Response, as fetch does. */
   write(frame, signal) {
     return new Promise((resolve, reject) => {
       const settle = (act, what) => {
@@ -82,7 +82,7 @@ export class SharedWebSocket {
   }
 
   #opened(socket) {
-    queueMicrotask(() => { // it may have no onmessage yet
+    queueMicrotask(() => { // the socket may have no onmessage yet
       socket.onopen?.();
       if (Date.now() < this.#largeUntil) this.#deliver([socket], this.#announcement);
     });
@@ -98,9 +98,8 @@ export class SharedWebSocket {
     for (const socket of [...sockets]) socket.onmessage({ data });
   }
 
-  /* Messages that matter to all streams. Nothing overtakes a large message, so no pong arrives
-   * while one is on its way; the message after the announcement proves that the connection
-   * works. */
+  /* Handles messages that matter to all streams. No pong arrives during a large message, because
+   * nothing overtakes it; the message after the announcement proves that the connection works. */
   #receiveForAll(type, message) {
     const alive = this.#largeUntil ? this.sockets.values() : type === 'pong' ? this.#pinged : [];
     this.#largeUntil = type === 'opening' ? Date.now() + openingMs(message.bytes) : 0;
@@ -143,7 +142,7 @@ export class SharedWebSocket {
   #close(event) {
     const sockets = [...this.sockets.values()];
     const webSocket = this.#webSocket;
-    webSocket.onopen = webSocket.onmessage = webSocket.onclose = null; // a close is told once
+    webSocket.onopen = webSocket.onmessage = webSocket.onclose = null; // tell a close only once
     webSocket.close();
     this.#onClose(this);
     this.sockets.clear();

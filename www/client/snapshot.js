@@ -1,5 +1,5 @@
-/* What the application has been told of the job: the position in its log, and each task as it
- * was told last. */
+/* What the application knows about the job: its position in the log, and the last state of each
+ * task. */
 import { holeError } from './errors.js';
 
 const SHOWN = ['status', 'title', 'note', 'progress', 'attempt'];
@@ -7,8 +7,8 @@ const fingerprint = (task) => JSON.stringify(task, SHOWN);
 
 export class KnownJob {
   seq; // of the last event
-  #head; // the newest seq, as the last heartbeat of this connection told it
-  #hole; // the event before which some were missing; the client asks for them once
+  #head; // the last seq of the job, by the last heartbeat of this connection
+  #hole; // the seq after a gap; the client requests the missing events once
   #tasks = new Map(); // task id -> fingerprint
 
   constructor(cursor) {
@@ -20,13 +20,13 @@ export class KnownJob {
     this.#head = 0;
   }
 
-  /* Of two heartbeats the first tells what must have arrived before the second. */
+  /* What a heartbeat announced must have arrived before the next heartbeat. */
   addHeartbeat(head) {
     if (this.#head > this.seq) throw holeError();
     this.#head = head;
   }
 
-  /* Moves the position to an event of the log. */
+  /* Moves the position to a logged event. */
   addEvent(message) {
     const { seq } = message;
     if (seq > this.seq + 1 && seq !== this.#hole) {
@@ -38,8 +38,8 @@ export class KnownJob {
     if (message.type === 'task_update') this.#tasks.set(message.taskId, fingerprint(message));
   }
 
-  /* Takes the whole job, and returns the tasks that changed since the position before; none if
-   * there was none. */
+  /* Takes the whole job. Returns the tasks that changed since the old position; none if there
+   * was no position. */
   replace(job, cursor) {
     const hadPosition = this.cursor;
     this.seq = job.seq;

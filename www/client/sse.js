@@ -1,5 +1,4 @@
-/* The transport `sse`: a response in the event stream format that does not end before the job
- * does. */
+/* The transport `sse`: a response in the event stream format that ends with the job. */
 import { readBody } from './body.js';
 import { ANOTHER_RUNG, JobLightError, proxyAnswerError } from './errors.js';
 import { eventParser } from './event-parser.js';
@@ -19,7 +18,7 @@ export async function runSse(connector, connection) {
   throw new JobLightError('closed', 'The connection broke');
 }
 
-/* 204 means that the job is over, if the server sent it: a proxy may have. */
+/* A 204 means that the job is over, but a proxy may have sent it. */
 async function confirmEnd(connector, connection) {
   const { terminal, status } = await (await connector.requestUpdates(connection)).json();
   if (!terminal) throw proxyAnswerError();

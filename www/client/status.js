@@ -1,9 +1,9 @@
-/* What the status of a job means for its stream. */
+/* The meaning of a job's status for its stream. */
 const OVER = /^(completed|failed|cancelled|deleted)$/;
 const ACTIVE = /^(in_progress|revisions|hardening)$/;
 
-/* Nothing will follow. */
+/* The job has ended, and no event follows. */
 export const isOver = (status) => OVER.test(status);
 
-/* Workers report. The other statuses that are not over wait for this. */
+/* Workers are reporting. With any other status that is not over, the stream waits. */
 export const isActive = (status) => ACTIVE.test(status);

@@ -24,7 +24,7 @@ export class TaskEventStream extends EventTarget {
 
   get faults() { return this.#connector.ladder.faults; }
 
-  /* A WebSocket shows nothing of a large message before all of it has arrived. */
+  /* 0 during a large message, because a WebSocket delivers nothing of it before its end. */
   get quietMs() {
     const { connection, liveness } = this.#connector;
     return connection?.largeUntil ? 0 : Date.now() - liveness.heardAt;
@@ -62,7 +62,7 @@ export class TaskEventStream extends EventTarget {
     return requests.post(path + '/commands', { command, ...more });
   }
 
-  /* The number of tabs that options.tabs returns has changed. */
+  /* Call it when the number of tabs that options.tabs() returns has changed. */
   recount() {
     this.#connector.recount();
   }

@@ -1,19 +1,20 @@
 /*
- * What a stream of a tab uses as its WebSocket. It delivers what the leading tab hears. Where its
- * position is not that of the leader, or an event is missing, it requests the updates between.
+ * What a stream uses as its WebSocket when tabs share a connection. It delivers the messages of the
+ * leading tab. If its position differs from the leader's, or an event is missing, it requests the
+ * updates between.
  */
 import { CONNECTED, MIRROR_MS, seqOf } from './tab-protocol.js';
 
-const PART_MS = 10000; // a page of which nothing arrives for so long is requested again
+const PART_MS = 10000; // a page of updates is requested again if nothing of it arrives for so long
 
 export class TabSocket {
   #tabs; #seq; #cursor; #heartbeatMs;
   #open = false; #ready = false; #syncing = false;
   #abort = new AbortController();
   #pending = [];
-  #lastMirror; // what the leader last told of its connection
-  #mirrorSentAt = 0; // when that was repeated
-  #timer; // until the next part of a page has to arrive
+  #lastMirror; // the last state of the leader's connection
+  #mirrorSentAt = 0; // when it was last repeated
+  #timer; // runs until the next part of a page arrives
 
   constructor(tabs, url) {
     const { searchParams: query } = new URL(url);
@@ -31,7 +32,7 @@ export class TabSocket {
     this.#tabs.removeSocket(this);
   }
 
-  /* The leading tab tells the server what its stream wants. */
+  /* The leading tab tells the server its parameters, so there is nothing to do. */
   recount() {}
 
   /* A stream sends nothing but pings. */
@@ -105,7 +106,7 @@ export class TabSocket {
     }
   }
 
-  /* Requests what is between its own position and that of the leader. */
+  /* Requests the updates between its position and the leader's. */
   async #sync() {
     this.#syncing = true;
     try {
@@ -126,14 +127,14 @@ export class TabSocket {
     this.#timer = setTimeout(() => this.break('The line went quiet'), PART_MS);
   }
 
-  /* A part of a page has arrived: the stream is told, so that it does not take the connection
-   * for dead. */
+  /* A part of a page has arrived. Repeats the last state, so that the stream does not take the
+   * connection for dead. */
   #repeatMirror() {
     this.#awaitPart();
     const now = Date.now();
     if (now - this.#mirrorSentAt < MIRROR_MS) return;
     this.#mirrorSentAt = now;
-    this.#deliver({ ...this.#lastMirror, retryInMs: undefined }); // the stream knows that already
+    this.#deliver({ ...this.#lastMirror, retryInMs: undefined }); // the stream knows that
   }
 
   /* Requests one page of updates. Returns whether there are more. */

@@ -8,7 +8,7 @@ import { LeaderStream } from './leader-stream.js';
 import { TabSocket } from './tab-socket.js';
 import { COUNT_MS, hidden } from './tab-protocol.js';
 
-const ANSWER_MS = 1500; // a leader that does not answer for so long is gone, or frozen
+const ANSWER_MS = 1500; // a leader that does not answer for so long is gone or frozen
 
 const groups = new Map(); // name -> the Tabs of this page
 
@@ -20,7 +20,7 @@ export class Tabs {
   #leaderHeardAt = 0; #leaderHidden = false;
   #name; #ways; #channel; #lockRequest; #release; #timer;
 
-  /** `ways`: open(options) makes a stream of its own, ask(path, signal, onPart) a plain request. */
+  /** `ways`: open(options) makes a stream, ask(path, signal, onPart) sends a plain request. */
   static of(name, ways) {
     if (!groups.has(name)) groups.set(name, new Tabs(name, ways));
     return groups.get(name);
@@ -54,8 +54,8 @@ export class Tabs {
     queueMicrotask(() => this.#closeChannel()); // a stream that reconnects adds a socket at once
   }
 
-  /* Sends the leader a message for a socket: `want` (it is new), `ping` (it wants an answer) or
-   * `here` (it is still there). A leader that does not answer loses the lock. */
+  /* Sends the leader a message of a socket: `want` (it is new), `ping` (it wants an answer) or
+   * `here` (it still exists). A leader that does not answer loses the lock. */
   send({ jobId, cursor }, type) {
     this.#sendToLeader({ type, jobId, cursor });
     if (this.#leads || type === 'here' || this.#timer) return;
@@ -95,7 +95,7 @@ export class Tabs {
     this.#requestLock({ signal: request.signal });
   }
 
-  /* The leader notices that it lost the lock as soon as it runs again. */
+  /* The old leader notices the loss of the lock as soon as it runs again. */
   #stealLock() {
     if (!this.#channel || this.#leads) return;
     this.#lockRequest?.abort();
@@ -127,7 +127,7 @@ export class Tabs {
     for (const { jobId, cursor } of this.#sockets) this.#addRequest({ from, jobId, cursor });
   }
 
-  /* Another tab leads from now on. */
+  /* Another tab has become the leader. */
   #stepDown = () => {
     if (!this.#leads) return;
     this.#stopLeading();
@@ -143,7 +143,7 @@ export class Tabs {
     this.#release();
   }
 
-  /* A visible tab leads, if there is one. */
+  /* If any tab is visible, a visible tab leads. */
   #visibilityChanged = () => {
     if (this.#leads) this.#broadcast({ type: 'leads', hidden: hidden() });
     else this.#claimLock();
@@ -167,7 +167,7 @@ export class Tabs {
     else this.#channel?.postMessage(addressed);
   }
 
-  /* The leader sends to all tabs and to itself. */
+  /* Sends to all tabs, including this one. */
   #broadcast(message) {
     this.#channel?.postMessage({ ...message, from: this.#id });
     this.#deliver(message);

@@ -45,8 +45,8 @@ export async function runWebSocket(connector, connection) {
   });
 }
 
-/* A ticket stands for the token in the URL of the socket. A server without keys has no tickets
- * and needs none. */
+/* Gets a ticket, which takes the place of the token in the URL. A server without keys has no
+ * tickets and needs none. */
 async function buyTicket({ requests, path }, { signal }) {
   try {
     const { ticket } = await (await requests.fetch(signal, path + '/tickets', {})).json();

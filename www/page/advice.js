@@ -1,4 +1,4 @@
-/* What stands in the way of the best transport, and what to tell it. */
+/* Advice to the operator when the page cannot use its best transport. */
 import { $, setText } from './ui.js';
 
 const ADVICE = {
@@ -16,11 +16,12 @@ const NAMES = { ws: 'a WebSocket', sse: 'a stream', poll: 'polling' };
 const PATIENCE_MS = 3000;
 
 let shown;
-let asking; // why sockets are refused: what the server said, once it has
+let asking; // a promise: why WebSockets are refused
 
 /*
- * A refused WebSocket does not tell its reason, and a plain GET is not refused for its origin. A POST there is:
- * that there is no such method is said only to those who may ask.
+ * A browser does not show why a WebSocket was refused, and the server does not check the origin of
+ * a plain GET. It does check that of a POST: only an allowed page gets the answer that the method
+ * does not exist.
  */
 async function askWhy() {
   const asked = { method: 'POST', signal: AbortSignal.timeout(PATIENCE_MS) };
@@ -32,11 +33,11 @@ function explain(codes, transport) {
   shown = codes.length ? { codes, transport } : undefined;
 }
 
-/** What stands between this page and its best transport, as a change of state tells it. */
+/** Takes a change of state of the stream, which has the faults of the better transports. */
 export async function takeObstacle({ faults = [], transport }, up) {
   const codes = [...new Set(faults.map(({ code }) => code))].filter((code) => up && ADVICE[code]);
   if (!codes.includes('refused')) {
-    asking = undefined; // another time it may be another reason
+    asking = undefined; // the next refusal may have another reason
     explain(codes, transport);
     return;
   }

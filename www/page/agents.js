@@ -1,11 +1,11 @@
-/* Who is there: the people who watch, and the workers who told that they are at work. */
+/* Presence: the number of watchers, and the agents that said what they are doing. */
 import { $, setText } from './ui.js';
 
-const MOST = 3;
+const SHOWN_MAX = 3;
 const STATES = { typing: 'is typing in', working: 'is working on', idle: 'is here, at' };
 const ALONE = { typing: 'is typing', working: 'is at work', idle: 'is here' };
 
-/** This page as one of those who may type. */
+/** The agent id of this page. */
 export const me = `guest-${crypto.getRandomValues(new Uint16Array(1))[0].toString(36)}`;
 
 let shown = '';
@@ -41,7 +41,7 @@ export function paintAgents({ agents, watchers, tasks }, up) {
   const look = JSON.stringify(others.map(({ id, state, taskId }) => [id, state, tasks.get(taskId)?.title]));
   if (look === shown) return;
   shown = look;
-  const rest = others.length - MOST;
-  $('agents').replaceChildren(...others.slice(0, MOST).map((agent) => makeAgent(agent, tasks)));
+  const rest = others.length - SHOWN_MAX;
+  $('agents').replaceChildren(...others.slice(0, SHOWN_MAX).map((agent) => makeAgent(agent, tasks)));
   if (rest > 0) $('agents').append(`and ${rest} more`);
 }

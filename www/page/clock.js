@@ -1,26 +1,26 @@
-/* What time it is for the server: this machine's clock may be a day off. */
+/* Estimates the clock of the server. The local clock may be wrong by days. */
 const WRONG_MS = 5000;
 
 let skewMs = 0;
-let least = Infinity;
-let began; // when the page began, by this machine's clock: it changes when the clock is set
+let minDelayMs = Infinity;
+let began; // the start of the page by the local clock; it moves when the clock is set
 
 export const now = () => Date.now() + skewMs;
 
-/** A time of the server that is not in the future, e.g. of the newest row. */
+/** Takes a time of the server that cannot be in the future, e.g. of the newest row. */
 export function notBefore(stamp) {
   if (stamp > now() + WRONG_MS) skewMs = stamp - Date.now();
 }
 
-/** A time of the server from just now. Answers how long ago that was, in ms. */
+/** Takes a time that the server has just sent. Returns its age in ms. */
 export function arrived(stamp, at = Date.now()) {
   const start = at - performance.now();
   if (Math.abs(start - began) > WRONG_MS) {
-    least = Infinity;
+    minDelayMs = Infinity;
     skewMs = 0;
   }
   began = start;
-  least = Math.min(least, at - stamp);
-  if (least < 0 || least > WRONG_MS) skewMs = -least;
+  minDelayMs = Math.min(minDelayMs, at - stamp);
+  if (minDelayMs < 0 || minDelayMs > WRONG_MS) skewMs = -minDelayMs;
   return Math.max(0, at + skewMs - stamp);
 }

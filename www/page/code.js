@@ -1,8 +1,8 @@
-/* What was just done through this page, as a program would do it. */
+/* Shows the last request of this page as code: curl, JavaScript and Python. */
 import { onRequest } from './request.js';
 import { $, copyOnClick, setText, written } from './ui.js';
 
-const CALM_MS = 1500; // a worker is quicker than a reader
+const CALM_MS = 1500; // a worker sends faster than people read
 
 let shown;
 let next;
@@ -55,7 +55,7 @@ function paint() {
   setText($('code'), written(WRITE[tab](shown)));
 }
 
-/* Nobody can read or copy what changes under the pointer. */
+/* The code does not change while the pointer or the focus is on it. */
 const isRead = () => document.querySelector('.code-card:hover, .code-card:focus-within');
 
 function turn() {

@@ -1,19 +1,20 @@
 /*
- * A real cut, below the client, which has to find out by itself: what is open breaks, and for a moment
- * nothing gets through, as if the cable were out. Requests of the page and of its demo worker pass.
- * The cable is that of all the tabs, because another one may have the connection that they share.
+ * Cuts the connection below the client, which has to notice it by itself: open connections break,
+ * and new ones fail for a while, as if the cable were out. Requests of the page and of its demo
+ * worker still work. All tabs are cut together, because another tab may have the connection that
+ * they share.
  */
 const OUT_MS = 2500;
 
-const requests = new Map(); // one for each connection of the client
+const requests = new Map(); // signal of a connection -> the AbortController that cuts it
 const sockets = new Set();
 let timer;
-let tabs; // the others
+let tabs; // the channel to the other tabs
 
 export const isCut = () => timer !== undefined;
 
-/* The client looks for WebSocket when it needs one; it gets one that can break. */
-class Line extends WebSocket {
+/* Replaces WebSocket on this page, so that the client uses sockets that can break. */
+class CuttableWebSocket extends WebSocket {
   #broken = false;
 
   constructor(...about) {
@@ -25,17 +26,17 @@ class Line extends WebSocket {
     }
     this.addEventListener('close', () => sockets.delete(this));
     sockets.add(this);
-    if (isCut()) queueMicrotask(() => this.break()); // before it can open
+    if (isCut()) queueMicrotask(() => this.break()); // before it opens
   }
 
   break() {
     if (this.#broken || this.readyState > WebSocket.OPEN) return;
     this.#broken = true;
     this.close();
-    this.dispatchEvent(new CloseEvent('close', { code: 1006, wasClean: false })); // what a dead line looks like
+    this.dispatchEvent(new CloseEvent('close', { code: 1006, wasClean: false })); // what a lost connection causes
   }
 }
-globalThis.WebSocket = Line;
+globalThis.WebSocket = CuttableWebSocket;
 
 export function fetchThatCanBeCut(url, init) {
   if (isCut()) return Promise.reject(new TypeError('the line is cut'));
@@ -56,7 +57,7 @@ function plugIn() {
   if (!isCut()) return;
   clearTimeout(timer);
   timer = undefined;
-  dispatchEvent(new Event('online')); // as the browser does when the cable is in again
+  dispatchEvent(new Event('online')); // as a browser does when the network is back
 }
 
 function pullOut() {
@@ -76,7 +77,7 @@ export function cut() {
   pullOut();
 }
 
-/* A page with an open channel may not be kept for going back to. */
+/* A browser does not keep a page in its back/forward cache while a channel is open. */
 addEventListener('pageshow', () => {
   tabs = globalThis.BroadcastChannel && new BroadcastChannel('joblight cable');
   tabs?.addEventListener('message', ({ data }) => (data === 'cut' ? pullOut : plugIn)());

@@ -1,4 +1,4 @@
-/* How long an event takes from its commit to the screen: the last forty, and their median. */
+/* The delay of events from commit to screen: the last forty, and their median. */
 import { arrived } from './clock.js';
 import { $, setText } from './ui.js';
 
@@ -25,7 +25,7 @@ function take(taken) {
   setText($('delay'), `${Math.round(sorted[sorted.length >> 1])} ms`);
 }
 
-/** Called within a frame: what it paints is on the screen just after. */
+/** Call it within a frame. It takes the time just after that frame is on the screen. */
 export function paintDelay() {
   if (stamps.length) setTimeout(take, 0, stamps.splice(0));
 }

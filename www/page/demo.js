@@ -1,15 +1,15 @@
 /*
- * A worker that lives in the page. It does what any worker does: it reports over the webhook, says that
- * it is there, listens to what people say, and hands over what it made.
+ * A demo worker that runs in the page. Like any worker it reports over the webhook, announces its
+ * presence, reads commands, and adds a deliverable.
  */
 import { SCENARIOS, pick } from './scenarios.js';
 
-const TOTAL_MS = 16500; // the calls themselves take their time too
+const TOTAL_MS = 16500; // without the time of the requests
 const TICK_MS = 420;
 const LANES = 2;
 const GROUPS = 12;
 const BATCH = 256;
-const HERE_MS = 4000; // presence lasts ten seconds
+const HERE_MS = 4000; // the server forgets presence after ten seconds
 const TYPING_MS = 1100;
 const PLAIN = ['Starting', 'Well under way', 'Almost there'];
 const ANSWERS = ['Yes, chef.', 'Noted.', 'Will do.', 'Good idea.', 'I was about to.'];
@@ -19,7 +19,10 @@ export const WORKER = 'demo-worker';
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const isDone = ({ status }) => ['completed', 'failed', 'cancelled'].includes(status);
 
-/** Many tasks move in at most a dozen groups, so that 20 s are enough for any job. */
+/**
+ * Puts the tasks into at most twelve groups that move together, so that 20 s are enough for any
+ * job.
+ */
 function grouped(tasks) {
   const size = Math.max(1, Math.ceil(tasks.length / GROUPS));
   const groups = [];
@@ -36,28 +39,34 @@ function script(id) {
 }
 
 export class DemoWorker {
-  #say; #comment; #presence; // how it reaches the server
+  #say; #comment; #presence; // the functions that send to the server
   #groups = [];
-  #at; // the group it works on, as the people see it
+  #at; // the group it works on, as presence shows it
   #cancelled = new Set();
   #stopped = false;
-  #busy = 0; // typing answers
+  #busy = 0; // answers that are being typed
 
-  /** Each of the three is an async function: (updates), (text, taskId), (state, taskId). */
+  /**
+   * The parameters are async functions: report(updates), comment(text, taskId), presence(state,
+   * taskId).
+   */
   constructor({ report, comment, presence }) {
     this.#say = report;
     this.#comment = comment;
     this.#presence = presence;
   }
 
-  /** A word from the people who watch. */
+  /** Takes a command of a watcher. */
   hear({ command, taskId, args }) {
     if (command === 'cancel' && taskId) this.#cancelled.add(taskId);
     else if (command === 'cancel') this.#stopped = true;
     else if (command === 'comment' && args?.from !== WORKER) this.#answer(String(args?.text || ''), taskId);
   }
 
-  /** Moves every unfinished task (new ones where there are none) to its end. Answers 'completed' or 'cancelled'. */
+  /**
+   * Works on every unfinished task until its end, on new tasks if the job has none. Returns
+   * 'completed' or 'cancelled'.
+   */
   async run(tasks) {
     let open = tasks.filter((task) => !isDone(task));
     if (!open.length) {
@@ -104,7 +113,7 @@ export class DemoWorker {
     await this.#report(group, { status: 'completed', progress: 100, note: notes.at(-1) });
   }
 
-  /* True when there is nothing left to do in this group. */
+  /* Follows the commands for this group. Returns true when none of its tasks is left. */
   async #obeys(group) {
     const told = this.#stopped ? [...group] : group.filter(({ id }) => this.#cancelled.has(id));
     if (!told.length) return false;
@@ -127,11 +136,11 @@ export class DemoWorker {
     this.#busy--;
     this.#tell();
     const short = text.length > 60 ? `${[...text].slice(0, 60).join('')}…` : text;
-    await this.#comment(`“${short}” ${pick(ANSWERS)}`, taskId).catch(() => {}); // the job may be over by now
+    await this.#comment(`“${short}” ${pick(ANSWERS)}`, taskId).catch(() => {}); // the job may have ended
   }
 
   #tell() {
     const state = this.#busy ? 'typing' : 'working';
-    this.#presence(state, this.#at?.[0]?.id).catch(() => {}); // nobody depends on it
+    this.#presence(state, this.#at?.[0]?.id).catch(() => {}); // a missing presence does no harm
   }
 }

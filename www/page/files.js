@@ -1,4 +1,4 @@
-/* What a job hands over. An address becomes a link only where it is one of the web. */
+/* The deliverables of the job. Only an http or https address becomes a link. */
 import { $, move, plain } from './ui.js';
 
 const shown = new Map();

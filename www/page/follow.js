@@ -1,27 +1,27 @@
 /*
- * What is known of the jobs of the list beyond the list itself. Active jobs on the screen are followed live, from
- * the position of their row on: who is there and what became of the job is shown at once, and whatever else
- * happens makes the list be read again, because only the server knows what it means for all the tasks.
+ * Live updates for the list of jobs. Active jobs on the screen are followed from the cursor of
+ * their row. Presence and changes of the job itself are shown at once. After any other event the
+ * list is read again, because its rows have sums over all tasks that only the server knows.
  */
 import { JobLight } from '../shared-socket.js';
 import { isActive } from './ui.js';
 
-const LIVE_MOST = 100;
+const FOLLOWED_MAX = 100;
 
-/* A WebSocket for all or nothing: six streams would take all the connections a browser gives to one server. */
+/* Only WebSocket: six SSE streams would use all connections that a browser opens to one server. */
 const line = new JobLight({ transports: ['ws'] });
-const followed = new Map(); // id -> { stream, told }: what the stream said since the row
+const followed = new Map(); // id -> { stream, told }: what the stream told since the row was read
 let changed = () => {};
 let moved = () => {};
 
-/** `changed`: there is something new to show. `moved`: the list does not tell all of it any more. */
+/** `changed(id)`: the row has to be painted. `moved()`: the list has to be read again. */
 export function onFollowed(listeners) {
   ({ changed, moved } = listeners);
 }
 
 export const isLive = (id) => followed.get(id)?.stream.state === 'live';
 
-/** What is newer, of each: the row, or what the stream told since. */
+/** The row with what the stream told since, where that is newer. */
 export function newest(job) {
   const { told } = followed.get(job.id) || {};
   if (!told) return job;
@@ -59,14 +59,14 @@ function join({ id, cursor, status, title, updatedAt }) {
   stream.start();
 }
 
-/** Follows those that are on the screen, and lets go of the others. */
+/** Follows the active ones of these jobs, and leaves all others. */
 export function follow(jobs) {
-  const wanted = new Map(jobs.filter(({ status }) => isActive(status)).slice(0, LIVE_MOST).map((job) => [job.id, job]));
+  const wanted = new Map(jobs.filter(({ status }) => isActive(status)).slice(0, FOLLOWED_MAX).map((job) => [job.id, job]));
   for (const id of [...followed.keys()]) if (!wanted.has(id)) leave(id);
   for (const [id, job] of wanted) if (!followed.has(id)) join(job);
 }
 
-/** Nobody looks: the workers may know. */
+/** The page is hidden, so it must not count as a watcher. */
 export function leaveAll() {
   for (const id of [...followed.keys()]) leave(id);
 }

@@ -1,4 +1,4 @@
-/* The head of the page: what the job is called, how far it is, and how long it will take. */
+/* The head of the page: title, progress and remaining time of the job. */
 import { progressOf } from './progress.js';
 import { $, STATUS, ago, isActive, isOver, setPill, setText, span } from './ui.js';
 
@@ -11,7 +11,7 @@ const LONG_TITLE = 80;
 
 let bulb = '';
 
-/* Only what is going on can be foretold: when nothing has come for long, nobody knows. */
+/* Empty when there is too little progress for an estimate, or when nothing has changed for long. */
 function timeLeft(tasks, part, at) {
   let first = Infinity;
   let last = 0;
@@ -39,7 +39,7 @@ function lampOf(status, up) {
   return isActive(status) ? 'dim' : 'off';
 }
 
-/* The tab's own lamp, for those who look at another one. */
+/* The icon of the tab has the colour of the lamp. */
 function paintBulb(lamp) {
   const colours = BULBS[lamp] || BULBS.off;
   if (bulb === colours[0]) return;

@@ -1,4 +1,4 @@
-/* The connection card: what the connection does, in words and numbers. */
+/* The connection card: the state of the connection in words and numbers. */
 import { takeObstacle, paintAdvice } from './advice.js';
 import { isCut } from './cut.js';
 import { keepStamp, paintDelay } from './delay.js';
@@ -9,20 +9,20 @@ const STATES = {
   polling: 'Live by polling', checking: 'Checking…', reconnecting: 'Reconnecting…', ended: 'Finished',
   failed: 'Not live', closed: 'Closed',
 };
-const AGAIN = { reconnecting: 'Reconnect now', failed: 'Try again' }; // on the button
+const AGAIN = { reconnecting: 'Reconnect now', failed: 'Try again' }; // the text of the button
 const TRANSPORTS = { ws: 'WebSocket', sse: 'Server-sent events', poll: 'Polling' };
 const UP = {
   ws: 'One WebSocket, both ways.', sse: 'One answer that never ends.',
   poll: 'One request after another, each waiting for the next event.',
 };
-const BACK_MS = 10000; // so long it is news that the connection is back
+const BACK_MS = 10000; // how long the page says that the connection is back
 const TROUBLES = {
   network: 'The server cannot be reached.',
   held: 'Something in between holds the stream back.',
   content_type: 'Something in between answered for the server.',
   http: 'Something in between answered for the server.',
   refused: 'No WebSocket gets through.',
-  silent: 'The line went quiet.',
+  silent: 'The connection went silent.',
   closed: 'The server closed the connection, perhaps to restart.',
   hole: 'An event was missing, so it was asked for again.',
   behind: 'The stream fell behind.',
@@ -33,7 +33,7 @@ const TROUBLES = {
 
 export const link = {
   state: 'idle', transport: undefined, error: undefined, retryAt: 0, beatS: 30, everLive: false, cursor: '',
-  events: 0, reconnects: 0, lost: 0, repeated: 0, // what the page saw with its own eyes
+  events: 0, reconnects: 0, lost: 0, repeated: 0, // counted by the page itself, not by the client
   lastSeq: 0, replayTo: 0, caughtUp: 0, backAt: 0, trouble: undefined,
 };
 
@@ -92,7 +92,7 @@ function detail() {
     return `${trouble?.words || ''}${left > 0 ? ` Next try in ${left} s.` : ' Trying now.'}`;
   }
   if (state === 'failed') return trouble?.words || '';
-  if (state === 'ended') return 'The job is over, so the connection was let go.';
+  if (state === 'ended') return 'The job is over, so the connection is closed.';
   if (state === 'waiting') return 'Nothing to stream yet. It connects when the job is active.';
   return '';
 }

@@ -1,10 +1,10 @@
-/* A job of many tasks at one glance: a small square for each, in the colour of its status. */
+/* A map of a job with many tasks: a small square for each, in the colour of its status. */
 import { lookOf, showTask } from './tasks.js';
 import { $ } from './ui.js';
 
-const LEAST = 30; // tasks: fewer can be seen without a map
+const TASKS_MIN = 30; // fewer tasks have no map
 const GAP = 3;
-const SIZES = [16, 12, 9, 7, 5]; // the largest that needs no more than this height
+const SIZES = [16, 12, 9, 7, 5]; // sizes of a square; the largest that fits into this height is used
 const MOST_HEIGHT = 170;
 
 const canvas = $('map');
@@ -48,7 +48,7 @@ const place = (i) => [
 ];
 
 export function paintMap(tasks, over) {
-  canvas.hidden = tasks.size < LEAST;
+  canvas.hidden = tasks.size < TASKS_MIN;
   if (canvas.hidden) return;
   colours ||= readColours();
   if (shape?.count !== tasks.size) fit(tasks.size);
@@ -72,7 +72,7 @@ function idAt({ offsetX, offsetY }) {
   return ids[Math.floor(offsetY / step) * shape.columns + Math.min(shape.columns - 1, Math.floor(offsetX / step))];
 }
 
-/** Forgets what it measured: the window or the colours are others now. */
+/** Measures again, after the window or the colour scheme changed. */
 export function refitMap() {
   shape = colours = undefined;
 }

@@ -1,6 +1,6 @@
 /*
- * What is known of a job: the fold of its events. The live page has one, a replay has another. Text is made
- * plain on its way in.
+ * The state of a job, built from its events. The live page has one model, a replay has another. All
+ * text passes plain() on its way in.
  */
 import { isOver, plain } from './ui.js';
 
@@ -10,7 +10,7 @@ export class Model {
   files = new Map();
   agents = [];
   watchers = 0;
-  dirty = new Set(); // ids of tasks whose row is to be painted, or removed
+  dirty = new Set(); // ids of tasks whose row has to be painted or removed
 
   take(event) {
     switch (event.type) {
@@ -29,7 +29,7 @@ export class Model {
   }
 
   #snapshot(job) {
-    this.touchAll(); // what is gone has to go from the screen, too
+    this.touchAll(); // rows of removed tasks have to go
     this.tasks.clear();
     this.files.clear();
     this.job = { ...job, title: plain(job.title) };
@@ -53,7 +53,7 @@ export class Model {
     if (created) this.job = { id: jobId, title: plain(title), createdAt: timestamp };
     for (const task of tasks || []) this.#task({ ...task, taskId: task.id, timestamp });
     if (!this.job) return;
-    if (isOver(status) !== isOver(this.job.status)) this.touchAll(); // tasks look different then
+    if (isOver(status) !== isOver(this.job.status)) this.touchAll(); // the end of the job changes the look of its tasks
     Object.assign(this.job, { status, title: plain(title) ?? this.job.title, updatedAt: timestamp });
     this.job.endedAt = isOver(status) ? this.job.endedAt || timestamp || new Date().toISOString() : undefined;
   }

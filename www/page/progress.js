@@ -1,11 +1,11 @@
-/* How far a job is, from its tasks. */
+/* The progress of a job, computed from its tasks. */
 
 function share({ status, progress }) {
   if (status === 'completed' || status === 'failed') return 1;
   return Math.min(100, Math.max(0, progress || 0)) / 100;
 }
 
-/** A cancelled task counts for nothing, a failed one is over. */
+/** Cancelled tasks are not counted. A failed task counts as done. */
 export function progressOf(tasks) {
   let all = 0;
   let done = 0;

@@ -1,14 +1,14 @@
-/* The raw events, newest first: a window on the last few hundred of them. */
+/* The raw events, newest first: the last few hundred, of which the visible ones are in the page. */
 import { $, copyOnClick, setText, written } from './ui.js';
 
 const KEPT = 1000;
 const ROWS = 100;
 const LONGEST = 400;
-const CALM_MS = 200; // nobody reads faster, and moving all the lines is dear
+const CALM_MS = 200; // faster changes cannot be read, and moving all lines is expensive
 
 const kept = []; // oldest first
 let fresh = []; // not on the screen yet
-let held = 0; // came while it was paused
+let held = 0; // how many arrived while the list was paused
 let paused = false;
 let filter = '';
 let paintedAt = 0;

@@ -1,32 +1,32 @@
-/* What the page reads before it goes live, and what it says when it cannot. */
+/* What the page reads before it starts the stream, and its messages when that fails. */
 import { call } from './request.js';
 import { $, setText } from './ui.js';
 
 export const PENDING_MS = 2000;
 
-const SPOKEN = 200; // events that are looked through for what was said
+const SEARCHED = 200; // how many of the last events are searched for commands
 
-/** Words over everything else on the page; none takes them away. */
+/** Shows a notice at the top of the page; an empty text hides it. */
 export function trouble(text) {
   $('notice').textContent = text;
   $('notice').hidden = !text;
 }
 
-/* There is nothing to show, so the page says what is the matter instead of a title. */
+/* Without a job, the page shows this title. */
 function absent(title) {
   setText($('absent-title'), title);
   $('absent').hidden = !title || !$('hero').hidden;
   if (title && !$('absent').hidden) document.title = `${title} · joblight`;
 }
 
-/* A server that is away comes back, and one should see when it is asked next. */
-function waitAloud(words) {
+/* Shows the error and counts down to the next try. */
+function countDown(words) {
   for (let left = PENDING_MS / 1000; left > 0; left--) {
     setTimeout(() => trouble(`${words} Next try in ${left} s.`), PENDING_MS - left * 1000);
   }
 }
 
-/** The job, or null where there is none for us, or undefined where it cannot be known now. */
+/** Returns the job, null if there is none that we may see, or undefined if the request failed. */
 export async function readJob(api) {
   try {
     const found = await call('GET', api);
@@ -38,18 +38,18 @@ export async function readJob(api) {
     const closed = err.code && (err.status === 401 || err.status === 403);
     if (missing) trouble('There is no such job. It may have been deleted.');
     else if (closed) trouble('You are not allowed to see this job. Ask whoever gave you the link.');
-    else waitAloud(err.message);
+    else countDown(err.message);
     absent(missing ? 'No such job' : closed ? 'Not allowed' : 'One moment');
     return missing || closed ? null : undefined;
   }
 }
 
-/** What was said before this page came, up to `seq`, oldest first. */
+/** Returns the commands up to `seq`, oldest first. */
 export async function readTalk(api, seq) {
   try {
-    const { activity } = await call('GET', `${api}/activity?order=desc&limit=${SPOKEN}`);
+    const { activity } = await call('GET', `${api}/activity?order=desc&limit=${SEARCHED}`);
     return activity.filter((event) => event.type === 'command' && event.seq <= seq).reverse();
   } catch {
-    return []; // nobody depends on it
+    return []; // the page works without them
   }
 }

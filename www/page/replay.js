@@ -1,10 +1,10 @@
-/* A job that is over, once more: its log, event by event, at its own speed or faster. */
+/* Replays the log of an ended job, event by event, at its own speed or faster. */
 import { Model } from './model.js';
 import { call } from './request.js';
 import { $, setText } from './ui.js';
 
 const PAGE = 1000;
-const STEPS = 1000; // of the time bar
+const STEPS = 1000; // positions of the time bar
 
 const clock = (ms) => {
   const s = Math.floor(ms / 1000);
@@ -14,13 +14,13 @@ const clock = (ms) => {
 };
 
 export class Replay {
-  /** The job as it was then; undefined while nothing is replayed. */
+  /** The job at the replayed time; undefined when nothing is replayed. */
   model;
   #api; #changed; #ended;
   #log; #start = 0; #length = 0;
   #at = 0; #next = 0; #playing = false; #tick = 0;
 
-  /** `changed` is called when there is something to paint, `ended` when the last event was played. */
+  /** `changed()`: something has to be painted. `ended()`: the last event was played. */
   constructor({ api, changed, ended }) {
     this.#api = api;
     this.#changed = changed;
@@ -30,7 +30,7 @@ export class Replay {
     $('replay-at').addEventListener('input', () => this.#seek($('replay-at').value / STEPS * this.#length));
   }
 
-  /** What time it was. */
+  /** The time that is replayed. */
   get now() { return this.#start + this.#at; }
 
   async #press() {
@@ -71,7 +71,7 @@ export class Replay {
       button.disabled = true;
       return false;
     }
-    let at = 0; // a clock that was set back does not make a replay go back
+    let at = 0; // a clock that was set back does not turn the replay back
     this.#log = log.map((event) => ({ event, at: at = Math.max(at, Date.parse(event.timestamp)) }));
     this.#start = this.#log[0].at;
     this.#length = Math.max(1, this.#log.at(-1).at - this.#start);
@@ -99,7 +99,7 @@ export class Replay {
 
   #seek(ms) {
     if (!this.model || ms < this.#at) {
-      this.model = new Model(); // backwards is from the beginning: folding is quick
+      this.model = new Model(); // to go back, it starts again from the first event
       this.#next = 0;
     }
     this.#at = ms;

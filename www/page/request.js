@@ -1,13 +1,13 @@
-/* Requests of the page itself, and their failures in words that can be shown. */
+/* Requests of the page, and error messages for people. */
 
 const WORDS = {
   401: 'You are not allowed to do this: the server wants to know who you are.',
   403: 'You are not allowed to do this.',
   413: 'This is too much at once.',
   429: 'Too many requests. Wait a moment.',
-  502: 'The server is away: something in front of it answered.',
+  502: 'The server is away: a proxy answered.',
   503: 'The server is busy or restarting.',
-  504: 'The server is away: something in front of it answered.',
+  504: 'The server is away: a proxy answered.',
 };
 
 const CODES = {
@@ -19,7 +19,7 @@ const CODES = {
 
 const listeners = [];
 
-/** Calls back with { method, path, body } for everything that is changed through this page. */
+/** Calls listener({ method, path, body }) for each write of this page. */
 export const onRequest = (listener) => listeners.push(listener);
 export const tellRequest = (request) => listeners.forEach((listener) => listener(request));
 
@@ -30,7 +30,8 @@ function failure({ status }, { code, detail, title }) {
   return Object.assign(new Error(CODES[code] || WORDS[status] || said), { status, code });
 }
 
-/* A gateway that is there while the server is away says so; everything else is an address that leads elsewhere. */
+/* The answer did not come from joblight. A gateway says with 502 to 504 that the server is away;
+ * after any other status the address is probably wrong. */
 function foreign({ status }, path) {
   const words = status > 500 ? WORDS[status] : undefined;
   const [api] = /^\/[^/]*\//.exec(path);
@@ -41,8 +42,8 @@ function foreign({ status }, path) {
 const isJson = (response) => /[/+]json\b/.test(response.headers.get('content-type'));
 
 /**
- * Throws an Error whose message can be shown; only one with a `code` is an answer of joblight itself. `quiet`: nobody needs to know how
- * it was done.
+ * Throws an Error whose message can be shown. It has a `code` only if joblight itself answered. A
+ * `quiet` write is not told to the listeners of onRequest().
  */
 export async function call(method, path, body, { quiet = false } = {}) {
   const init = { method, headers: {}, cache: 'no-store' };
@@ -60,7 +61,7 @@ export async function call(method, path, body, { quiet = false } = {}) {
   throw failure(response, answer);
 }
 
-/** Does not come to `work` before it is answered; false when the page should give up. */
+/** Repeats `work` until the server answers it. Throws when the server rejects it. */
 export async function patiently(work, { everyMs = 1000 } = {}) {
   for (;;) {
     try {

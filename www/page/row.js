@@ -19,8 +19,8 @@ function makeRow(job) {
   return row;
 }
 
-/* The list page itself watches what it follows: the others are what one wants to know. */
-function crowdOf({ id, watchers = 0, agents = [] }) {
+/* This page is itself one of the watchers of a job that it follows, and is not counted. */
+function presenceOf({ id, watchers = 0, agents = [] }) {
   const others = watchers - (isLive(id) ? 1 : 0);
   const [agent] = agents;
   return [
@@ -31,7 +31,7 @@ function crowdOf({ id, watchers = 0, agents = [] }) {
 
 function wordsOf(job) {
   const { total, completed } = job.taskCounts;
-  return [total && `${completed} of ${total} tasks done`, ...crowdOf(job)].filter(Boolean).join(' · ') || 'no tasks yet';
+  return [total && `${completed} of ${total} tasks done`, ...presenceOf(job)].filter(Boolean).join(' · ') || 'no tasks yet';
 }
 
 const partOf = ({ status, progress }) => (status === 'completed' ? 1 : progress / 100);

@@ -1,4 +1,4 @@
-/* What the demo worker can do, and what it says meanwhile. */
+/* The jobs that the demo worker can do, and its notes. */
 
 export const SCENARIOS = [
   {

@@ -1,4 +1,4 @@
-/* What is said to those who listen instead of looking: the newest, and not all the time. */
+/* Announces the newest change to screen readers, at most once in GAP_MS. */
 import { $ } from './ui.js';
 
 const GAP_MS = 5000;

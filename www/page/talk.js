@@ -1,18 +1,18 @@
-/* The way back: what people say to the workers, and what is said here. Comments and cancels are commands. */
+/* The thread of commands: comments and cancels of watchers, and answers of workers. */
 import { WORKER } from './demo.js';
 import { me } from './agents.js';
 import { call } from './request.js';
 import { $, ago, isOver, move, plain, setText, written } from './ui.js';
 
 const KEPT = 40;
-const SURE_MS = 4000;
+const CONFIRM_MS = 4000;
 const TYPING_MS = 3000;
 
-const mine = new Set(); // seqs of what was said from here
+const mine = new Set(); // seqs of commands that this page sent
 const lines = []; // { seq, at, time }
 let api = '';
 let typedAt = -TYPING_MS;
-let sure;
+let confirmTimer;
 
 function say(text, mood = '') {
   setText($('talk-hint'), text);
@@ -42,7 +42,7 @@ function wordsOf({ command: name, taskId, args = {} }, tasks) {
   return [name, title, Object.keys(args).length ? written(JSON.stringify(args)) : ''].filter(Boolean).join(' ');
 }
 
-/** A command of the log, from wherever. */
+/** Shows a command of the log, whoever sent it. */
 export function takeCommand(event, tasks, at) {
   const from = event.args?.from;
   const li = document.createElement('li');
@@ -88,20 +88,20 @@ async function send(event) {
   if (!await command({ command: 'comment', args: { text } })) $('words').value ||= text;
 }
 
-function calm() {
-  sure = undefined;
+function resetCancel() {
+  confirmTimer = undefined;
   setText($('cancel'), 'Cancel the job');
 }
 
 async function cancel() {
-  if (!sure) {
-    sure = setTimeout(calm, SURE_MS);
+  if (!confirmTimer) {
+    confirmTimer = setTimeout(resetCancel, CONFIRM_MS);
     setText($('cancel'), 'Really cancel it? Press again');
     return;
   }
-  clearTimeout(sure);
-  calm();
-  if (await command({ command: 'cancel' })) say('Said. A worker that listens will stop.');
+  clearTimeout(confirmTimer);
+  resetCancel();
+  if (await command({ command: 'cancel' })) say('Sent. A worker that reads commands will stop.');
 }
 
 export function startTalk(jobApi) {

@@ -1,10 +1,10 @@
-/* The list of tasks: a row for each, touched only where something differs. */
+/* The list of tasks. Only what differs is changed in a row. */
 import { $, STATUS, ago, directionOf, isOver, move, setText } from './ui.js';
 
-const FLASHES = 24; // at a time: more is noise, and work for nothing
+const FLASHES = 24; // at a time; more are distracting and expensive
 const LONG_NOTE = 240;
 const LONG_TITLE = 80;
-const MANY = 30; // rows; from here on the list scrolls in itself
+const MANY = 30; // a list of more rows scrolls by itself
 
 const rows = new Map();
 let flashing = 0;
@@ -17,16 +17,19 @@ function makeRow(task) {
   const part = (selector) => li.querySelector(selector);
   const row = {
     li, icon: part('.icon'), body: part('.body'), name: part('.name'), word: part('.word'), stop: part('.stop'),
-    note: part('.note'), ago: part('.ago'), bar: undefined, more: undefined, // these two when they are needed
+    note: part('.note'), ago: part('.ago'), bar: undefined, more: undefined, // the last two are made when needed
   };
   li.dataset.id = task.id;
-  if (!rows.size) row.stop.tabIndex = 0; // one of them can be reached with Tab, the others with the arrows
+  if (!rows.size) row.stop.tabIndex = 0; // one button can be reached with Tab, the others with the arrow keys
   rows.set(task.id, row);
   $('tasks').append(li);
   return row;
 }
 
-/** The look of a task: its status, or that nobody has heard of it for too long, or that the job ended without it. */
+/**
+ * Returns the look of a task: its status, or `stalled`, or `unfinished` if the job ended without
+ * it.
+ */
 export function lookOf({ status, stalled }, over) {
   if (isOver(status)) return status;
   if (over) return 'unfinished';
@@ -34,7 +37,7 @@ export function lookOf({ status, stalled }, over) {
   return status in STATUS ? status : 'pending';
 }
 
-/** `over`: the job is. `lively`: what changed may flash. */
+/** `over`: the job has ended. `lively`: changes may flash. */
 export function paintTask(id, task, { at, over, lively }) {
   const old = rows.get(id);
   if (!task) {
@@ -69,7 +72,10 @@ export function clearTasks() {
   $('tasks').replaceChildren();
 }
 
-/** A long list scrolls in itself, so that the rest of the page stays within reach; its rows are of one height. */
+/**
+ * A long list scrolls by itself, so that the rest of the page stays within reach. Its rows have one
+ * height.
+ */
 export function paintList(count) {
   const list = $('tasks');
   const many = count > MANY;

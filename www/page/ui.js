@@ -1,4 +1,4 @@
-/* What the pages share: words, times, requests, small motions. Text goes in as text, never as HTML. */
+/* What the pages share: texts, times, animations, copying. Text is set as text, never as HTML. */
 
 export const STATUS = {
   pending: 'Waiting', in_progress: 'In progress', revisions: 'In revision',
@@ -10,32 +10,33 @@ export const isActive = (status) => ['in_progress', 'revisions', 'hardening'].in
 
 const SAID_MS = 1600;
 
-/** The server says in its pages that it is a demonstration: only then is there a worker to be started here. */
+/** Only the pages of a demo server offer the demo worker. */
 export const isDemo = 'demo' in document.documentElement.dataset;
 
 export const $ = (id) => document.getElementById(id);
 
-/** Sets only what differs, so that an update costs no layout where nothing changed. */
+/** Sets only a text that differs, because setting it costs a layout. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-const TURNS = /[\u202a-\u202e\u2066-\u2069]/g; // what turns the direction of text, and what ends that
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g; // bidirectional control characters
 const code = (mark) => mark.charCodeAt(0).toString(16);
 
 /**
- * Text of others, as it can stand beside our own: what forces a direction, and so can make "exe.png" of
- * "gnp.exe", is shown instead of obeyed, and what could end our isolation of it is left out.
+ * Makes foreign text safe beside our own. Overrides of the direction, which can make "exe.png" of
+ * "gnp.exe", are shown as [U+…]. Other marks are removed, because they could end our isolation of
+ * the text.
  */
 export const plain = (text) =>
   text?.replace(TURNS, (mark) => (/[\u202d\u202e]/.test(mark) ? `[U+${code(mark).toUpperCase()}]` : ''));
 
-/** JSON, and the same value in JavaScript and Python, with such marks in their written form. */
+/** JSON, JavaScript or Python source, with these characters as escapes. */
 export const written = (json) => json.replace(TURNS, (mark) => `\\u${code(mark)}`);
 
 const RTL = /^[^\p{L}]*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
-/** The direction in which a row of this title runs. */
+/** The direction of a row with this title. */
 export const directionOf = (title) => (RTL.test(title) ? 'rtl' : 'ltr');
 
 export function setPill(node, status) {
@@ -61,7 +62,7 @@ export function span(ms) {
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-/** Only transform and opacity move, so the compositor can do it alone. */
+/** Animate only transform and opacity, which need no layout and no painting. */
 export function move(node, frames, options) {
   if (!calm.matches && !document.hidden) return node.animate(frames, options);
   return undefined;
@@ -87,7 +88,7 @@ export function burst(host) {
   }
 }
 
-/** navigator.clipboard exists on https and localhost only. */
+/** Needed because navigator.clipboard exists on https and localhost only. */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -104,7 +105,7 @@ export async function copyText(text) {
   }
 }
 
-/** The button copies what `textOf` answers, and says so; where copying is forbidden it selects `node`. */
+/** Makes the button copy what `textOf` returns. If copying is forbidden, it selects `node`. */
 export function copyOnClick(button, textOf, node) {
   const label = button.textContent;
   button.addEventListener('click', async () => {

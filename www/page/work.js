@@ -1,4 +1,4 @@
-/* The first minute of a newcomer: the demo worker, the curl line, the link to share. */
+/* The card for newcomers: the demo worker, the curl line, the link to share. */
 import { TaskEventStream } from '../joblight.js';
 import { DemoWorker, WORKER } from './demo.js';
 import { link } from './link.js';
@@ -14,7 +14,7 @@ const api = `/api/jobs/${name}`;
 const hook = `/api/agent-hooks/task-update/${name}`;
 const hello = { taskId: 'hello', status: 'in_progress', progress: 42, note: 'Hello!' };
 const curl = `curl --json '${JSON.stringify(hello)}' \\\n  ${location.origin}${hook}`;
-const stream = new TaskEventStream({ jobId }); // never started: it only reports
+const stream = new TaskEventStream({ jobId }); // never started; it only reports
 
 let worker;
 
@@ -26,7 +26,7 @@ export function say(text, mood = '') {
   move(hint, [{ transform: 'translateY(6px)', opacity: 0 }, {}], { duration: 350, easing: 'ease-out' });
 }
 
-/* Two workers on one job would undo each other's steps, so a second one is not offered. */
+/* Two workers on one job would undo each other's steps, so only one is offered. */
 function paintDemo(over, agents) {
   const busy = Boolean(worker) || (!over && agents.some(({ id }) => id === WORKER));
   const idle = over ? 'Start demo worker on a fresh job' : 'Start demo worker';
@@ -44,7 +44,7 @@ export function paintWork(status, agents) {
   say(`${seen}The job is over and takes no more updates.`);
 }
 
-/** The demo worker listens as every worker may. */
+/** Passes a command to the demo worker, if one runs here. */
 export const hearCommand = (command) => worker?.hear(command);
 
 async function report(body) {
@@ -78,13 +78,13 @@ async function work() {
 }
 
 export async function startWork() {
-  if (worker || !isDemo) return; // whoever follows a link does not end a real job with it
+  if (worker || !isDemo) return; // a link must not start the demo on a real job
   worker = new DemoWorker({ report, comment, presence });
   $('demo').disabled = true;
   try {
     await work();
   } catch (err) {
-    if (err.code !== 'job_ended') say(err.message, 'bad'); // somebody else ended it: fine
+    if (err.code !== 'job_ended') say(err.message, 'bad'); // anybody may end the job
   }
   worker = undefined;
   $('demo').disabled = false;
@@ -93,7 +93,7 @@ export async function startWork() {
 async function share() {
   const about = { title: document.title, url: location.origin + location.pathname };
   if (navigator.share && matchMedia('(pointer: coarse)').matches) {
-    await navigator.share(about).catch(() => {}); // closed without a choice
+    await navigator.share(about).catch(() => {}); // the user closed the dialog
     return;
   }
   const done = await copyText(about.url);

@@ -1,4 +1,4 @@
-/* The interface over HTTP and WebSocket: what the loops are given to answer requests with. */
+/* The HTTP and WebSocket interface: what the loops need to answer requests. */
 #ifndef JOBLIGHT_API_API_H
 #define JOBLIGHT_API_API_H
 
@@ -9,7 +9,7 @@
 
 struct dispatch;
 
-/* loops_config.context: what the handlers use, borrowed for as long as the loops live. */
+/* The context of the handlers (loops_config.context).  It is borrowed as long as the loops live. */
 struct api {
 	const struct pages *pages;
 	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */

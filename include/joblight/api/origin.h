@@ -1,6 +1,6 @@
 /*
- * Names in Host and origins of pages (RFC 6454): what they may look like, and when two are the
- * same. Any thread; nothing is kept.
+ * Host names, and origins of pages (RFC 6454): their syntax, and when two are the same.  Pure
+ * functions; any thread.
  */
 #ifndef JOBLIGHT_API_ORIGIN_H
 #define JOBLIGHT_API_ORIGIN_H
@@ -9,23 +9,28 @@
 
 #include "joblight/base/slice.h"
 
-/* What a server without keys serves beyond itself; the lists are borrowed. */
+/*
+ * What a server without keys accepts in addition to its own names and pages.  The lists are
+ * borrowed.
+ */
 struct origin_rules {
-	const struct slices *hosts; /* names that a Host may have besides addresses and localhost */
-	const struct slices *origins; /* of other servers' pages that may write */
+	const struct slices *hosts;   /* names that are accepted besides addresses and localhost */
+	const struct slices *origins; /* origins of other servers whose pages may write */
 };
 
 /* A host name without scheme, port or path. */
 bool origin_host_valid(struct slice name);
-/* SCHEME://HOST or SCHEME://HOST:PORT and nothing behind it. */
+/* SCHEME://HOST or SCHEME://HOST:PORT, and nothing after it. */
 bool origin_valid(struct slice origin);
 
-/* An address of any kind, localhost, a name under localhost, or one of `names`; with or without a
- * port. */
+/*
+ * Whether the Host is an address, localhost, a name under localhost, or one of `names`; with or
+ * without a port.
+ */
 bool origin_serves_host(const struct slices *names, struct slice host);
-/* An http or https origin of this Host: the same name and port, as a browser tells them. */
+/* Whether it is an http or https origin with the name and port of this Host. */
 bool origin_is_of_host(struct slice origin, struct slice host);
-/* One of `origins`. */
+/* Whether it is one of `origins`. */
 bool origin_is_listed(const struct slices *origins, struct slice origin);
 
 #endif

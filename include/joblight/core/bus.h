@@ -21,8 +21,8 @@ struct bus_member {
 	void (*commit)(void *loop, struct batch *batch, struct op *ops);
 	/* The member `from` has `count` watchers of the job. */
 	void (*watchers)(void *loop, unsigned from, const char *job_id, unsigned count);
-	/* An agent's word; without an agent: all agents of its owner have gone. */
-	void (*presence)(void *loop, const struct presence_report *word);
+	/* The report of an agent; without an agent: all agents of its owner have gone. */
+	void (*presence)(void *loop, const struct presence_report *report);
 };
 
 struct bus;
@@ -37,7 +37,7 @@ struct bus_ops {
 	void (*publish)(struct bus *b, struct batch *batch, struct op *ops);
 	/* Tell every member but `from`. */
 	void (*watchers)(struct bus *b, unsigned from, const char *job_id, unsigned count);
-	void (*presence)(struct bus *b, unsigned from, const struct presence_report *word);
+	void (*presence)(struct bus *b, unsigned from, const struct presence_report *report);
 };
 
 /* The first member of every backend's own struct. */

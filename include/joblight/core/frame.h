@@ -21,9 +21,9 @@ enum framing {
 size_t frame_prefix(enum framing f, char out[FRAME_PREFIX_MAX], const char *epoch, uint64_t seq,
                     enum event_type type, size_t json_len);
 struct slice frame_suffix(enum framing f);
-/* What each further line of a snapshot begins with; empty: the snapshot stands in one piece. */
+/* The start of each further line of a snapshot; empty if a snapshot is one line. */
 struct slice frame_line(enum framing f);
-/* Each piece of a long message is a fragment: see wrap_fragment(). */
+/* Whether each piece of a long message is a fragment: see wrap_fragment(). */
 bool frame_is_fragmented(enum framing f);
 
 void frame_add(struct buf *out, enum framing f, const char *epoch, uint64_t seq,

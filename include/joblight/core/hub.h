@@ -81,8 +81,10 @@ struct subscriber_ops {
 	bool (*takes)(struct subscriber *s);
 };
 
-/* The options of a subscriber: the period of its heartbeats, and how many browser tabs it stands
- * for. */
+/*
+ * The options of a subscriber: the period of its heartbeats, and the number of browser tabs that it
+ * counts for.
+ */
 #define HEARTBEAT_SECONDS_MIN 5
 #define HEARTBEAT_SECONDS_MAX 60
 #define TABS_MAX 32
@@ -199,9 +201,8 @@ unsigned hub_watchers(const struct hub *h, const char *job_id); /* on this loop 
 void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, unsigned count);
 
 /*
- * The subscriber does not want every type, so its cursor may have skipped events.  Its messages
- * therefore carry the position that they stand for: `cursor` of subscriber_epoch().  This holds
- * after the end too.
+ * Whether the subscriber does not want every type.  Its cursor may then have skipped events, so its
+ * messages carry its position: `cursor` of subscriber_epoch().  This holds after the end too.
  */
 bool subscriber_filters(const struct subscriber *s);
 

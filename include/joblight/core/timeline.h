@@ -33,8 +33,9 @@ struct timeline {
 	int64_t wall_minus_boottime;
 };
 
-/* `saved` is NULL when there is none.  Returns the jump that happened meanwhile, in ms; 0: none
- * was detected. */
+/*
+ * `saved` is NULL if there is none.  Returns the jump since then in ms, or 0 if none was detected.
+ */
 int64_t timeline_start(struct timeline *t, const struct clock_row *saved,
                        const struct clock_reading *now);
 

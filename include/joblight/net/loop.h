@@ -1,6 +1,8 @@
 /*
  * A loop thread: its libuv loop, its libwebsockets context, its listener, its hub and its
- * connections. Loops share nothing; they hear of each other through mailboxes.
+ * connections.  Loops exchange messages through mailboxes.
+ *
+ * The main thread calls these functions, except loop_deliver_read().
  */
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
@@ -25,22 +27,24 @@ struct loops_config {
 
 struct loops;
 
-/* Listens; the strings are borrowed for as long as it lives.  NULL with a message when it cannot.
+/*
+ * Creates the loops and listens.  All that `config` points to is borrowed for as long as they live.
+ * NULL: `error` says why.
  */
 struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len);
 void loops_start(struct loops *l); /* starts the threads */
 unsigned loops_port(const struct loops *l);
 
-/* A reader thread hands back an answered request.  Any thread. */
+/* Delivers a finished read to its loop.  Takes the request.  Any thread. */
 void loop_deliver_read(struct read_request *r);
 
 /* Any thread.  Each loop takes over the LIVE limits between two turns. */
 void loops_set_limits(struct loops *l, const struct limits *limits);
 
 /*
- * Stopping: loops_close() stops accepting and tells every stream to come back later; requests under
- * way are still answered.  When the store has stopped, loops_stop() flushes, ends the threads and
- * waits.
+ * Stopping: loops_close() stops accepting and tells every stream to reconnect later; requests that
+ * have begun are still answered.  When the store has stopped, loops_stop() flushes, ends the
+ * threads and waits.
  */
 void loops_close(struct loops *l);
 void loops_stop(struct loops *l);
