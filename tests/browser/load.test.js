@@ -9,8 +9,9 @@ const SECONDS = process.env.JOBLIGHT_TEST_LONG ? 60 : 15;
 const PER_SECOND = 200;
 const BATCH = 5;
 const WARM_S = 20; // until the bounded log is full, and the engine has compiled what runs all the time
-const FRAME_MS = 200;
-const PAINT_MS = 300;
+const FRAME_TIMES = 3; // the longest frame, in those of a page that does nothing
+const SHORT_FRAME_MS = 50; // a frame shorter than this counts as this: people do not see it
+const PAINT_TIMES = 8; // the first paint, in paints of the same elements by a page that has their text
 const TRIES = 3; // others use this machine, too: the page is as fast as in its best try
 
 const set = stage();
@@ -35,12 +36,36 @@ async function firstPaint(job) {
   }, `/api/jobs/${job.id}`);
 }
 
-test('a thousand tasks are on the screen 300 ms after their snapshot', async () => {
+/** Milliseconds to parse the text of the same elements and to paint them. */
+async function barePaint(job) {
+  const page = await set.open(`/jobs/${job.id}`);
+  await until(page, () => document.getElementById('tasks').childElementCount >= 1000);
+  return page.evaluate(async () => {
+    const list = document.getElementById('tasks');
+    const text = list.innerHTML;
+    const painted = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done, 0)); });
+    list.textContent = '';
+    await painted();
+    const began = performance.now();
+    const copy = list.cloneNode();
+    list.replaceWith(copy);
+    copy.innerHTML = text;
+    await painted();
+    return Math.round(performance.now() - began);
+  });
+}
+
+test(`a thousand tasks are on the screen in ${PAINT_TIMES} times what painting them takes`, async () => {
   const job = await bigJob(set.server);
   const took = [];
-  while (took.length < TRIES && !(Math.min(...took) <= PAINT_MS)) took.push(await firstPaint(job));
-  console.log(`# first paint of 1000 tasks: ${took.join(', ')} ms`);
-  assert.ok(Math.min(...took) <= PAINT_MS, `${took} ms`);
+  const bare = [];
+  const times = () => Math.min(...took) / Math.min(...bare);
+  while (took.length < TRIES && !(times() <= PAINT_TIMES)) {
+    bare.push(await barePaint(job));
+    took.push(await firstPaint(job));
+  }
+  console.log(`# first paint of 1000 tasks: ${took.join(', ')} ms, bare: ${bare.join(', ')} ms`);
+  assert.ok(times() <= PAINT_TIMES, `${took} ms, bare ${bare} ms`);
 });
 
 /** So many updates a second from here, not from the page. */
@@ -107,13 +132,24 @@ async function underLoad() {
   return { rate, longest, grown };
 }
 
+/** The longest frame of a page that does nothing while as much is reported. */
+async function beside() {
+  const job = await set.server.createJob();
+  const page = await set.open('/healthz');
+  await page.evaluate(watchFrames);
+  await report(job, SECONDS / 3);
+  return Math.round(Math.max(...await page.evaluate(() => window.frames)));
+}
+
 test(`${PER_SECOND} updates a second for ${SECONDS} s drop no frame and leave nothing behind`, async () => {
-  let best;
-  for (let i = 0; i < TRIES && !(best?.longest <= FRAME_MS); i++) {
+  let best = Infinity;
+  for (let i = 0; i < TRIES && !(best <= FRAME_TIMES); i++) {
+    const idle = await beside();
     const found = await underLoad();
     assert.ok(found.rate > PER_SECOND * 0.9, `only ${found.rate} updates/s were sent`);
     assert.ok(found.grown <= 10, `the heap grew by ${found.grown} %`);
-    if (!(best?.longest < found.longest)) best = found;
+    best = Math.min(best, found.longest / Math.max(idle, SHORT_FRAME_MS));
+    console.log(`# the longest frame of a page that does nothing: ${idle} ms`);
   }
-  assert.ok(best.longest <= FRAME_MS, `a frame took ${best.longest} ms`);
+  assert.ok(best <= FRAME_TIMES, `a frame took ${best.toFixed(1)} times as long as it may`);
 });
