@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "serve/config.h"
+#include "serve/process.h"
 #include "serve/server.h"
 #include "client.h"
 #include "joblight/base/random.h"
@@ -326,6 +327,8 @@ static int run_demo(struct config *config)
 		return 1;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	if (!process_is_without_hangup())
+		sigaction(SIGHUP, &action, NULL); /* the terminal was closed */
 	if (read_address(out, address, sizeof(address)))
 		work(address, run);
 	if (stopping)
@@ -375,7 +378,7 @@ int verb_demo(int argc, char **argv)
 		config_finish(&config);
 		return 2;
 	}
-	if (strcmp(config.db, "joblight.db") != 0)
+	if (config_gives_db(&config))
 		return run_with(&config);
 	if (!mkdtemp(directory)) {
 		perror("joblight: cannot make a directory for the demo");

@@ -103,6 +103,20 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	mark_count(h, c);
 }
 
+/* The list is in the order of the deadlines: deleted channels and those of a lowered limit are due
+ * before others. */
+static void become_idle(struct hub *h, struct channel *c)
+{
+	struct list *after;
+
+	c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
+	list_remove(&c->idle_link);
+	for (after = h->idle.prev; after != &h->idle; after = after->prev)
+		if (container_of(after, struct channel, idle_link)->idle_due <= c->idle_due)
+			break;
+	list_append(after->next, &c->idle_link);
+}
+
 /*
  * The last subscriber takes the place of the one that leaves.  A round visits from the end to the
  * beginning, so a subscriber that moves down was either visited already (a second visit is
@@ -121,8 +135,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 	s->channel = NULL;
 	mark_count(h, c);
 	if (!c->count) {
-		c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
-		list_move(&h->idle, &c->idle_link);
+		become_idle(h, c);
 	}
 }
 

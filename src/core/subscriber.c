@@ -34,13 +34,28 @@ void subscriber_schedule_heartbeat(struct hub *h, struct subscriber *s)
 	list_move(&h->heartbeats[s->heartbeat_s], &s->heartbeat_link);
 }
 
+/* Of two times of which only the low halves are known. */
+static bool is_later(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+/* The list is in the order of the deadlines; the new one comes last unless the limit was lowered.
+ */
 void hub_block(struct hub *h, struct subscriber *s)
 {
+	struct list *after;
+
 	if (!s->channel)
 		return;
 	s->blocked = true;
 	s->wait_due = (uint32_t)(h->now + h->limits->write_stall_ms);
-	list_move(&h->write_stalls, &s->wait_link);
+	list_remove(&s->wait_link);
+	for (after = h->write_stalls.prev; after != &h->write_stalls; after = after->prev)
+		if (!is_later(container_of(after, struct subscriber, wait_link)->wait_due,
+		              s->wait_due))
+			break;
+	list_append(after->next, &s->wait_link);
 }
 
 /* For polling subscribers. */

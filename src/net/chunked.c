@@ -135,7 +135,7 @@ enum chunked_result chunked_take(struct chunked *c, struct slice *in, struct buf
 			return CHUNKED_DONE;
 		if (is_beside(next) && ++c->beside > max_beside)
 			return CHUNKED_BAD;
-		if (next == DATA && c->left > max_body - out->len)
+		if (next == DATA && (out->len > max_body || c->left > max_body - out->len))
 			return CHUNKED_TOO_LARGE;
 		c->step = next;
 	}

@@ -45,6 +45,7 @@ static void hear_peer(struct loop *l, const struct peer_message *n)
 	case PEER_LIMITS:
 		limits_take_live(&l->own_limits, n->limits);
 		ticker_set_period(l);
+		l->turn.pacing.max_ms = l->limits->pace_ms;
 		return;
 	case PEER_CLOSE:
 		loop_close(l);

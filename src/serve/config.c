@@ -341,6 +341,14 @@ bool config_read_again(struct config *next, const struct config *running, FILE *
 	return set_all(next, errors) && check_texts(next, errors);
 }
 
+bool config_gives_db(const struct config *c)
+{
+	struct config defaults;
+
+	set_defaults(&defaults);
+	return c->db != defaults.db; /* a text that was given is another one, even if it is equal */
+}
+
 void config_finish(struct config *c)
 {
 	for (struct config_text *t = c->texts, *next; t; t = next) {

@@ -41,6 +41,7 @@ struct config {
 /* argv[0] is the verb.  False: a message on `errors` says what is wrong and what to change.
  * config_finish() is needed in both cases. */
 bool config_parse(struct config *c, int argc, char **argv, FILE *errors);
+bool config_gives_db(const struct config *c); /* false: the default */
 void config_finish(struct config *c);
 
 /* Reads everything again into `next`, as config_parse() does. */

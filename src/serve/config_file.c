@@ -1,8 +1,11 @@
 #include "config_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct reading {
 	const char *path;
@@ -57,15 +60,34 @@ static int take_setting(void *context, const char *section, const char *name, co
 	return !r->failed;
 }
 
+/* Opening a FIFO or a device could block, and neither could be read again. */
+static FILE *open_file(const char *path, FILE *errors)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+	const char *cause = NULL;
+
+	if (fd < 0 || fstat(fd, &status))
+		cause = strerror(errno);
+	else if (S_ISDIR(status.st_mode))
+		cause = strerror(EISDIR);
+	else if (!S_ISREG(status.st_mode))
+		cause = "it is not a regular file";
+	if (!cause)
+		return fdopen(fd, "r");
+	fprintf(errors, "joblight: --config %s: %s\n", path, cause);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 bool config_file_read(const char *path, config_file_take *take, void *context, FILE *errors)
 {
 	struct reading r = { .path = path, .errors = errors, .take = take, .context = context };
 
-	r.file = fopen(path, "re");
-	if (!r.file) {
-		fprintf(errors, "joblight: --config %s: %s\n", path, strerror(errno));
+	r.file = open_file(path, errors);
+	if (!r.file)
 		return false;
-	}
 	int bad_line = ini_parse_stream(read_line, &r, take_setting, &r);
 	if (bad_line && !r.failed) {
 		r.line = bad_line;

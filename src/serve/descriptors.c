@@ -7,7 +7,8 @@
 #define DESCRIPTORS_MIN 64       /* with fewer the server does not start */
 #define DESCRIPTORS_WANTED 32768 /* unless --max-connections asks for more or fewer */
 #define DESCRIPTORS_PER_LOOP 12  /* the sockets, pipes and queues of one loop */
-#define DESCRIPTORS_OF_STORE 16  /* an estimate, used before the store is open */
+#define DESCRIPTORS_OF_STORE 16  /* estimates, used before the store is open */
+#define DESCRIPTORS_PER_READER 3
 #define DESCRIPTORS_SPARE                                                                          \
 	12 /* for files that are open briefly, and connections that get a refusal */
 #define CONNECTIONS_MIN 8
@@ -28,21 +29,25 @@ static bool refuse(rlim_t needed, rlim_t given)
  * Takes only as many as the connections need: libwebsockets 4.1 scans a table of as many entries
  * each time it closes a connection, which takes 20 us for 20,000.
  */
-bool descriptors_take(const struct limits *limits, unsigned loops)
+bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers)
 {
-	rlim_t own = DESCRIPTORS_OF_STORE + DESCRIPTORS_SPARE +
-	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	rlim_t own = DESCRIPTORS_OF_STORE + (rlim_t)readers * DESCRIPTORS_PER_READER +
+	             DESCRIPTORS_SPARE + (rlim_t)loops * DESCRIPTORS_PER_LOOP;
 	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1
 	                                    : DESCRIPTORS_WANTED;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return true;
+	if (wanted < own + CONNECTIONS_MIN)
+		wanted = own + CONNECTIONS_MIN;
 	if (wanted < DESCRIPTORS_MIN)
 		wanted = DESCRIPTORS_MIN;
 	files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
-	if (files.rlim_cur < DESCRIPTORS_MIN)
-		return refuse(DESCRIPTORS_MIN, files.rlim_cur);
+	rlim_t needed = own + CONNECTIONS_MIN > DESCRIPTORS_MIN ? own + CONNECTIONS_MIN
+	                                                        : DESCRIPTORS_MIN;
+	if (files.rlim_cur < needed)
+		return refuse(needed, files.rlim_cur);
 	setrlimit(RLIMIT_NOFILE, &files);
 	return true;
 }

@@ -13,7 +13,7 @@
  * Call this first: it raises the limit of the process.  False, after printing a message: there are
  * too few for any server.
  */
-bool descriptors_take(const struct limits *limits, unsigned loops);
+bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers);
 
 /*
  * Call this after the store was opened and before the loops are: it sets limits->connections and

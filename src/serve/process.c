@@ -20,6 +20,13 @@ bool process_open_standard_descriptors(void)
 	return true;
 }
 
+static bool without_hangup;
+
+bool process_is_without_hangup(void)
+{
+	return without_hangup;
+}
+
 void process_ignore_signals(void)
 {
 	static const int ignored[] = {
@@ -28,6 +35,7 @@ void process_ignore_signals(void)
 		SIGUSR1, SIGUSR2, SIGALRM, SIGQUIT, SIGVTALRM, SIGPROF, SIGIO,
 	};
 
+	without_hangup = signal(SIGHUP, SIG_IGN) == SIG_IGN;
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 }

@@ -319,7 +319,7 @@ int server_run(const struct config *config)
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
 	set_memory_defaults(&s->limits);
-	if (!random_check() || !descriptors_take(&s->limits, config->loops) ||
+	if (!random_check() || !descriptors_take(&s->limits, config->loops, config->readers) ||
 	    !check_address(config, host, &port) || !open_pages(s, config) ||
 	    !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
 	    !open_loops(s, config, host, port))

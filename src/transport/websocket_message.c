@@ -64,7 +64,7 @@ static void remember_reported(struct ws *w, const char *job_id)
 		list_move(&w->reported, &r->link);
 		return;
 	}
-	if (count >= w->conn->loop->limits->subscriptions)
+	for (; count >= w->conn->loop->limits->subscriptions; count--)
 		ws_forget_reported(container_of(w->reported.next, struct reported, link));
 	r = xcalloc(1, sizeof(*r));
 	r->ws = w;

@@ -183,16 +183,16 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 	struct attach a = *wanted;
 	struct problem full = { .outcome = OUTCOME_TOO_MANY_SUBSCRIPTIONS };
 
-	if (s) { /* replaces the old one, at the new position */
-		only = only || s->only;
-		leave_in_order(s);
-	}
-	if (w->count >= limits->subscriptions) {
+	if (!s && w->count >= limits->subscriptions) {
 		snprintf(full.detail, sizeof(full.detail),
 		         "a connection may have %llu subscriptions",
 		         (unsigned long long)limits->subscriptions);
 		ws_say_error(w, NULL, job_id, &full);
 		return;
+	}
+	if (s) { /* replaces the old one, at the new position */
+		only = only || s->only;
+		leave_in_order(s);
 	}
 	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
 	s->ws = w;

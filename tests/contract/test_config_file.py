@@ -1,12 +1,17 @@
 """The file of --config: read at the start, and again by SIGHUP."""
+import os
+import select
 import signal
 import subprocess
+from contextlib import closing
 
 import pytest
 
 from support.problem import assert_problem
+from support.raw import Raw, request
 from support.server import SETTING, command, run_to_exit
-from support.wait import SCALE, until
+from support.sse import stream_request
+from support.wait import SCALE, Deadline, until
 from support.ws import WebSocket
 
 WHERE = {"listen": "127.0.0.1:0", "db": ":memory:"}
@@ -208,3 +213,75 @@ def test_a_storm_of_reloads_loses_nothing(serve, client, config):
             server.signal(signal.SIGHUP)
             api.burst(job, 1)
         assert [said["seq"] for said in ws.messages("task_update", 100)] == list(range(2, 102))
+
+
+# -- a limit that is lowered below what exists ---------------------------------------------------------
+
+def test_a_chunked_body_that_is_arriving_obeys_a_lowered_limit(serve, config):
+    server = serve(config=config("max-body = 1048576\n"))
+    with closing(Raw(server.address)) as raw:
+        raw.send(request("POST", "/api/jobs", ["Content-Type: application/json",
+                                               "Transfer-Encoding: chunked"]))
+        raw.send(b"30000\r\n" + b" " * 0x30000 + b"\r\n")
+        config("max-body = 65536\n")
+        reload(server, "changed=max-body")
+        until(lambda: raw_is_over(raw), 5, "the answer")
+        assert raw.response().status == 413
+
+
+def raw_is_over(raw):
+    """Sends another chunk; whether the server has answered."""
+    try:
+        raw.send(b"10\r\n" + b" " * 16 + b"\r\n")
+    except OSError:
+        return True
+    return bool(select.select([raw.socket], [], [], 0.01)[0])
+
+
+def test_a_reader_that_stalls_after_the_limit_was_lowered_is_closed_before_the_others(
+        serve, client, config):
+    server = serve(config=config("stall-ms = 600000\n"), write_bytes=4096)
+    api = client(server)
+    job = api.create_job()["id"]
+    with closing(Raw(server.address, receive_buffer=2048)) as patient:
+        stalls(api, job, patient)
+        before = server.fds()
+        config("stall-ms = 300\n")
+        reload(server, "changed=stall-ms")
+        with closing(Raw(server.address, receive_buffer=2048)) as hasty:
+            stalls(api, job, hasty)
+            server.fds_back_to(before, within=10)
+
+
+def stalls(api, job, raw):
+    """Opens a stream that takes nothing, and makes it stall."""
+    raw.send(stream_request(job))
+    raw.head_of_response(Deadline(10, "the stream"))
+    for _ in range(4):
+        assert api.update(job, [{"taskId": f"t{n}", "note": "n" * 16000} for n in range(16)]).status == 200
+
+
+def test_a_subscription_is_replaced_also_when_there_are_more_than_may_be(serve, client, config):
+    server = serve(config=config("max-subscriptions = 4\n"))
+    api = client(server)
+    jobs = [api.create_job()["id"] for _ in range(4)]
+    with WebSocket(server.address) as ws:
+        for job in jobs:
+            ws.subscribe(job)
+        config("max-subscriptions = 2\n")
+        reload(server, "changed=max-subscriptions")
+        assert ws.subscribe(jobs[0], tabs=2)["job"]["id"] == jobs[0]
+        api.report(jobs[0], "t", note="n")
+        assert ws.message("task_update")["jobId"] == jobs[0]
+        ws.send("subscribe", jobId=api.create_job()["id"])
+        assert ws.message("error")["code"] == "too_many_subscriptions"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_a_file_that_is_not_a_regular_one_is_refused(tmp_path, kind):
+    path = "/dev/null"
+    if kind == "fifo":
+        path = tmp_path / "fifo"
+        os.mkfifo(path)
+    code, _, err = run_to_exit(**{**WHERE, "config": path})
+    assert code == 2 and "is not a regular file" in err

@@ -62,6 +62,35 @@ def demo(tmp_path):
             one.stop()
 
 
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_a_database_with_the_name_of_the_default_is_used(tmp_path, monkeypatch, how):
+    monkeypatch.chdir(tmp_path)
+    if how == "environment":
+        monkeypatch.setitem(SETTING, "JOBLIGHT_DB", "joblight.db")
+    demo = Demo(*(["--db", "joblight.db"] if how == "flag" else []))
+    demo.job()
+    demo.stop()
+    assert (tmp_path / "joblight.db").stat().st_size
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_is_closed_ends_it(tmp_path, ignored):
+    """nohup starts programs with SIGHUP ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        demo = Demo("--db", str(tmp_path / "demo.db"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    demo.process.send_signal(signal.SIGHUP)
+    if ignored:
+        demo.job()
+        demo.stop()
+    else:
+        assert demo.process.wait(15 * SCALE) == 0
+        demo.api.close()
+        demo.process.stdout.close()
+
+
 def test_the_printed_address_leads_to_a_job_at_work(demo):
     it = demo()
     job = it.job()

@@ -36,6 +36,18 @@ def test_e8_more_loops_need_more_descriptors(tmp_path):
     assert code == 1 and out == "" and f"the system gives {LEAST}" in err
 
 
+@pytest.mark.parametrize("readers", [1, 16, 64])
+def test_e8_readers_get_the_descriptors_that_they_need(serve, readers):
+    """--max-connections lowers how many there are, and must leave the store its own."""
+    assert served(serve(max_connections=20, readers=readers).address)
+
+
+def test_e8_more_readers_need_more_descriptors(tmp_path):
+    code, out, err = run_to_exit(descriptors=LEAST, listen="127.0.0.1:0",
+                                 db=str(tmp_path / "j.db"), readers=64)
+    assert code == 1 and out == "" and f"the system gives {LEAST}" in err
+
+
 def served(address):
     """Whether a new connection is answered with 200."""
     try:

@@ -3,7 +3,7 @@
  * over a WebSocket, or one plain request. Without an answer in 4 s, or after 2.5 heartbeats of
  * silence, the connection is lost.
  */
-import { ANOTHER_RUNG, silentError } from './errors.js';
+import { ANOTHER_RUNG, proxyAnswerError, silentError } from './errors.js';
 
 export const CHECK_MS = 4000; // how long a check may take
 const CONNECTED = /^(live|polling)$/;
@@ -56,6 +56,7 @@ export class Liveness {
     try {
       if (connection.ping) return connection.ping();
       const page = await (await this.#connector.requestUpdates(connection)).json();
+      if (!page.epoch) throw proxyAnswerError();
       // The stream has the rest of the 4 s to deliver the missing events.
       if (page.terminal || page.head > this.#connector.job.seq) return;
     } catch (err) {

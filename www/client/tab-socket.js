@@ -3,6 +3,7 @@
  * leading tab. If its position differs from the leader's, or an event is missing, it requests the
  * updates between.
  */
+import { proxyAnswerError } from './errors.js';
 import { CONNECTED, MIRROR_MS, seqOf } from './tab-protocol.js';
 
 const PART_MS = 10000; // a page of updates is requested again if nothing of it arrives for so long
@@ -146,6 +147,7 @@ export class TabSocket {
     const page = await this.#tabs.ask(path, signal, () => this.#repeatMirror());
     const { jobId, epoch, head, job, reason, events, status, terminal, cursor } = page;
     signal.throwIfAborted();
+    if (!epoch) throw proxyAnswerError();
     const from = job ? cursor : this.#cursor;
     if (job || !this.#ready) {
       this.#moveTo(from);

@@ -63,7 +63,7 @@ export class Tabs {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#leaderHeardAt < asked) this.#stealLock();
-    }, ANSWER_MS);
+    }, ANSWER_MS + Math.random() * COUNT_MS); // not all tabs at the same time
   }
 
   // The leader ------------------------------------------------------------------------------------
