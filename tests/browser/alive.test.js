@@ -80,6 +80,19 @@ test('a stream whose server knows of more than came is lost, although requests w
   await eventually('the update is here', () => seen.seqs.length === 1);
 });
 
+test('JSON of somebody else is no answer to the check', async () => {
+  proxy.rewrite = quickBeats;
+  const job = await server.createJob();
+  const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: ['sse'] });
+  await reaches(seen, 'live');
+  proxy.silence();
+  proxy.rule = ({ url }) => (url.includes('/updates') ? { status: 200, headers: { 'content-type': 'application/json' },
+    body: '{"message":"maintenance"}' } : undefined);
+  await reaches(seen, 'reconnecting');
+  assert.deepEqual(seen.states.slice(0, 4), ['connecting', 'live', 'checking', 'reconnecting']);
+  assert.deepEqual(seen.codes, ['content_type']);
+});
+
 test('where the check cannot reach the server either, that is the cause', async () => {
   proxy.rewrite = quickBeats;
   const job = await server.createJob();

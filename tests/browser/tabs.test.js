@@ -378,6 +378,19 @@ for (const name of ['chromium', 'firefox']) {
       await hears(tabs[1], 2);
     });
 
+    const foreign = { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ok"}' };
+    let answered = 0;
+    inTabs('a tab whose first page is JSON of somebody else asks for it again',
+      ({ url }) => (url.includes('/updates?') && !answered++ ? foreign : undefined), async () => {
+        answered = 1;
+        await openTabs(1);
+        answered = 0;
+        await openTabs(1);
+        assert.ok(answered > 1);
+        await tell(job, 2);
+        await hears(tabs[1], 2);
+      });
+
     const away = { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '20' },
       body: JSON.stringify({ code: 'overloaded', status: 503, detail: 'busy' }) };
     inTabs('while the leader waits to try again, no tab says that it checks', noSocket, async () => {
