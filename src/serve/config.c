@@ -18,11 +18,11 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_LIST, 
 struct setting {
 	const char *flag;
 	enum setting_kind kind;
+	bool live;     /* can be changed by reading the file again */
 	size_t offset; /* in struct config */
 	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
 	bool (*check)(struct slice value); /* checks each value of a list */
-	bool live;                         /* can be changed by reading the file again */
 };
 
 struct config_text {
@@ -34,13 +34,13 @@ struct config_text {
 
 static const struct setting settings[] = {
 #define TEXT(field, flag, default_value, argument, help)                                           \
-	{ flag, SETTING_TEXT, AT(field), 0, 0, 0, default_value, argument, help, NULL, false },
+	{ flag, SETTING_TEXT, false, AT(field), 0, 0, 0, default_value, argument, help, NULL },
 #define NUMBER(field, flag, default_value, min, max, help)                                         \
-	{ flag, SETTING_NUMBER, AT(field), default_value, min, max, NULL, "N", help, NULL, false },
+	{ flag, SETTING_NUMBER, false, AT(field), default_value, min, max, NULL, "N", help, NULL },
 #define SWITCH(field, flag, help)                                                                  \
-	{ flag, SETTING_SWITCH, AT(field), 0, 0, 0, NULL, NULL, help, NULL, false },
+	{ flag, SETTING_SWITCH, false, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
 #define LIST(field, flag, argument, check, help)                                                   \
-	{ flag, SETTING_LIST, AT(field), 0, 0, 0, NULL, argument, help, check, false },
+	{ flag, SETTING_LIST, false, AT(field), 0, 0, 0, NULL, argument, help, check },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
@@ -50,8 +50,8 @@ static const struct setting settings[] = {
 #define LIVE true
 #define LIMIT(field, flag, default_value, min, max, when, why)                                     \
 	{                                                                                          \
-		flag, SETTING_LIMIT, AT(limits.field), default_value, min, max, NULL, "N", why,    \
-		NULL, when                                                                         \
+		flag, SETTING_LIMIT, when, AT(limits.field), default_value, min, max, NULL,        \
+		"N",  why,           NULL                                                          \
 	},
 #include "joblight/core/limits.def"
 #undef LIMIT
