@@ -129,7 +129,7 @@ static bool take_nothing(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
-/* Every text is a position: one that cannot be parsed begins with a reset. */
+/* Any string is accepted.  If it cannot be parsed, the subscription starts with a reset. */
 static bool take_since(struct envelope *e, struct message *m)
 {
 	cJSON *value = take(e, "since");

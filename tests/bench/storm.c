@@ -15,9 +15,8 @@
 #define MS 1000000ull
 #define CALM (1500 * MS)
 #define STORM_LIMIT (90000 * MS)
-#define CROWD_NICE                                                                                 \
-	5 /* its machines are elsewhere: it is not to take the core from the run's                 \
-	     publishers */
+/* Runs at low priority, so that it does not take the core from the publishers. */
+#define WATCHERS_NICE 5
 
 /* The two processes' words to each other, one byte each. */
 struct wire {
@@ -111,7 +110,7 @@ static _Noreturn void crowd_run(const struct options *options, struct storm *sto
 {
 	static struct load crowd;
 	struct wire wire;
-	if (nice(CROWD_NICE) == -1)
+	if (nice(WATCHERS_NICE) == -1)
 		perror("loadgen: nice");
 	crowd_create(&crowd, options);
 	wire_open(&wire, &crowd, in, out);

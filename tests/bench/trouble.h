@@ -1,6 +1,6 @@
 /* Connections that misbehave: those that watch and do not read, or are not there any more, and
- * publishers that hang up before their answer. A server owes them nothing but to be rid of them in
- * time, and at no cost to the others.
+ * publishers that hang up before their answer. The server has to close them in time, at no cost to
+ * others.
  *
  *   stalled   never reads again once it is accepted
  *   slow      reads one byte a second
