@@ -154,18 +154,21 @@ static bool hear(struct attendance *c, const struct presence_report *w)
 	return presence_apply(c->presence, w);
 }
 
-bool attendance_hear(struct attendance *c, const struct presence_report *w)
+bool attendance_report(struct attendance *c, const struct presence_report *w,
+                       struct problem *problem)
 {
 	struct presence_report report = *w;
 
 	report.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
 	if (!hear(c, &report))
-		return false;
+		return problem_set(problem, OUTCOME_TOO_MANY_AGENTS,
+		                   "the job has %llu agents already",
+		                   (unsigned long long)c->loop->limits->agents_per_job);
 	thread_mail_post_presence(c->loop, &report);
 	return true;
 }
 
-void attendance_hear_elsewhere(struct attendance *c, const struct presence_report *w)
+void attendance_report_elsewhere(struct attendance *c, const struct presence_report *w)
 {
 	hear(c, w);
 }

@@ -27,7 +27,7 @@ static void take_commits(struct loop *l)
 static void hear_presence(struct loop *l, const struct presence_report *w)
 {
 	if (w->agent[0])
-		attendance_hear_elsewhere(l->attendance, w);
+		attendance_report_elsewhere(l->attendance, w);
 	else
 		attendance_owner_gone_elsewhere(l->attendance, w->loop, w->owner);
 }

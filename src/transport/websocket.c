@@ -362,7 +362,7 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 	request_arg(r, "since", &since);
 	memcpy(job_id, job.ptr, job.len);
 	wanted.position = position_parse(since);
-	ws_subscribe(w, &wanted, true);
+	ws_subscribe(w, &wanted, "", true);
 }
 
 static void establish(struct conn *c)

@@ -119,41 +119,47 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 	submit(w, op);
 }
 
+struct presence {
+	struct presence_report report;
+	char id[KEY_MAX + 1]; /* of the message, "" for none */
+};
+
 /* Presence needs an existing job, so the store is read first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	const struct presence_report *report = data;
+	const struct presence *presence = data;
 	struct ws *w = c->session;
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, report))
-		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
-	if (outcome_is_error(p.outcome))
-		ws_say_error(w, NULL, report->job_id, &p);
-	else
+	if (!outcome_is_error(p.outcome) &&
+	    attendance_report(c->loop->attendance, &presence->report, &p))
 		w->present = true;
+	else
+		ws_say_error(w, presence->id, presence->report.job_id, &p);
 	ws_enqueue(w);
 }
 
 static void hear_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_report report = m->report;
+	struct presence presence = { .report = m->report };
+	struct presence_report *report = &presence.report;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many reads are waiting" };
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
-	report.owner = w->conn->id;
-	report.loop = l->peer;
-	if (!report.agent[0]) /* a connection's id is unique only within its loop */
-		snprintf(report.agent, sizeof(report.agent), "agent-%x-%llx", l->peer,
+	memcpy(presence.id, m->id, sizeof(presence.id));
+	report->owner = w->conn->id;
+	report->loop = l->peer;
+	if (!report->agent[0]) /* a connection's id is unique only within its loop */
+		snprintf(report->agent, sizeof(report->agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
-	if (ask_read(w->conn, &q, presence_read, &report, sizeof(report)))
+	if (ask_read(w->conn, &q, presence_read, &presence, sizeof(presence)))
 		w->pending++;
 	else
-		ws_say_error(w, NULL, m->job_id, &busy);
+		ws_say_error(w, m->id, m->job_id, &busy);
 }
 
 static void hear_subscribe(struct ws *w, const struct message *m)
@@ -166,7 +172,7 @@ static void hear_subscribe(struct ws *w, const struct message *m)
 		.tabs = m->tabs,
 	};
 
-	ws_subscribe(w, &wanted, false);
+	ws_subscribe(w, &wanted, m->id, false);
 }
 
 static void hear_unsubscribe(struct ws *w, const struct message *m)

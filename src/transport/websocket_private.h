@@ -24,9 +24,9 @@ struct subscription {
 	struct list link; /* first member; in ws.subscriptions, until turn_free_later() takes it */
 	struct subscriber subscriber;
 	struct ws *ws;
-	bool only;    /* named in the URL; its end closes the connection */
-	bool leaving; /* ends when its first message is complete */
-	char job_id[];
+	bool only;     /* named in the URL; its end closes the connection */
+	bool leaving;  /* ends when its first message is complete */
+	char job_id[]; /* followed by the id of its message, see message_id() */
 };
 
 /* A job on which this connection has reported. */
@@ -78,8 +78,11 @@ void ws_close(struct ws *w, int code, const char *reason);
 bool ws_close_is_due(const struct ws *w); /* whether to close even within a message */
 
 /* Subscriptions. */
-/* `only`: the URL named the job.  A second subscription to a job replaces the first one. */
-void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
+/*
+ * `id`: of the message, which an `error` sends back ("": none); copied.  `only`: the URL named the
+ * job.  A second subscription to a job replaces the first one.
+ */
+void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
 void ws_leave(struct subscription *s); /* at once; frees its memory at the end of the turn */
 

@@ -14,6 +14,12 @@ static struct subscription *subscription_of(struct subscriber *s)
 	return container_of(s, struct subscription, subscriber);
 }
 
+/* The id of the message that asked for it; "" for none. */
+static const char *message_id(const struct subscription *s)
+{
+	return s->job_id + strlen(s->job_id) + 1;
+}
+
 static struct subscription *find_subscription(struct ws *w, const char *job_id)
 {
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
@@ -65,7 +71,7 @@ static void subscription_failed(struct subscription *s, const struct subscriptio
 	struct problem p = { .outcome = o->outcome };
 
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
-	ws_say_error(w, NULL, s->job_id, &p);
+	ws_say_error(w, message_id(s), s->job_id, &p);
 	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
 		ws_close(w, CLOSE_NO_JOB, "no such job");
 	ws_leave(s);
@@ -175,7 +181,22 @@ static const struct subscriber_ops subscription_ops = {
 	.takes = subscription_takes,
 };
 
-void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
+static struct subscription *create_subscription(struct ws *w, const char *job_id, const char *id,
+                                                bool only)
+{
+	size_t job_len = strlen(job_id) + 1, id_len = strlen(id) + 1;
+	struct subscription *s = xcalloc(1, sizeof(*s) + job_len + id_len);
+
+	s->ws = w;
+	s->only = only;
+	memcpy(s->job_id, job_id, job_len);
+	memcpy(s->job_id + job_len, id, id_len);
+	list_append(&w->subscriptions, &s->link);
+	w->count++;
+	return s;
+}
+
+void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, bool only)
 {
 	const struct limits *limits = w->conn->loop->limits;
 	const char *job_id = wanted->job_id;
@@ -191,15 +212,10 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 		snprintf(full.detail, sizeof(full.detail),
 		         "a connection may have %llu subscriptions",
 		         (unsigned long long)limits->subscriptions);
-		ws_say_error(w, NULL, job_id, &full);
+		ws_say_error(w, id, job_id, &full);
 		return;
 	}
-	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
-	s->ws = w;
-	s->only = only;
-	memcpy(s->job_id, job_id, strlen(job_id) + 1);
-	list_append(&w->subscriptions, &s->link);
-	w->count++;
+	s = create_subscription(w, job_id, id, only);
 	a.job_id = s->job_id;
 	a.asker = w->conn->id;
 	a.blocked = w->blocked;

@@ -173,6 +173,38 @@ def test_the_kinds_and_fields_of_client_messages(server, api):
             ws.ask(kind, ANSWERS[kind], **target, **fields)
 
 
+BATCH = {"updates": [{"taskId": "t1", "status": "in_progress"}]}  # stands for the fields of one update
+
+
+def test_a_field_of_a_client_message_without_a_question_mark_is_needed(server, api):
+    """And one with a question mark is not."""
+    job = api.create_job(tasks=[{"id": "t1"}])["id"]
+    for kind, fields in MESSAGES.items():
+        rows = DOCUMENT.rows(anchor_of(f"Client message {kind}"), "request field")
+        needed = {name for name, row in rows.items() if not row.optional} - {"type"}
+        whole = {"jobId": job, **fields} if "jobId" in rows else dict(fields)
+        with WebSocket(server.address) as ws:
+            if kind == "presence":
+                ws.ask("subscribe", "connected", jobId=job)
+            ws.ask(kind, ANSWERS[kind], **{name: whole[name] for name in needed}, **(BATCH if "updates" in rows else {}))
+            for name in needed:
+                less = {one: value for one, value in whole.items() if one != name}
+                assert ws.ask(kind, "error", **less)["status"] in (400, 422), (kind, name)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_the_id_of_a_client_message_comes_back_in_every_error(server, api, kind):
+    """Of a mistake in the message, and of one that only the store knows."""
+    with WebSocket(server.address) as ws:
+        target = {} if kind == "ping" else {"jobId": "nobody"}
+        mistakes = [{"nope": 1}] if kind in ("ping", "unsubscribe") else [{"nope": 1}, {}]
+        for mistake in mistakes:
+            said = ws.ask(kind, "error", **target, **MESSAGES[kind], **mistake).json
+            assert said.get("id") == MESSAGES[kind]["id"], said
+        said = ws.ask(kind, "error", **target, **{**MESSAGES[kind], "id": "b d"}).json
+        assert said["status"] == 422, "every id is checked"
+
+
 def compare_types(document, api, job):
     problem = api.get(f"/api/jobs/{job}/updates?types=nope").json
     there = set(problem["detail"].split("list of ")[1].split(", "))
