@@ -63,14 +63,7 @@ static void rescue(struct sqlite_session *s)
 		s->rescued = held == copied;
 }
 
-enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
-{
-	if (!s->writer || clock_monotonic_ms() - s->places_checked < PLACES_MS)
-		return STORE_OK;
-	return sqlite_check_places(s);
-}
-
-enum store_result sqlite_check_places(struct sqlite_session *s)
+static enum store_result check_places(struct sqlite_session *s)
 {
 	const char *gone = NULL;
 
@@ -91,6 +84,13 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 	snprintf(s->base.error, sizeof s->base.error, "%s was removed or replaced under the server",
 	         gone);
 	return STORE_BROKEN;
+}
+
+enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
+{
+	if (!s->writer || clock_monotonic_ms() - s->places_checked < PLACES_MS)
+		return STORE_OK;
+	return check_places(s);
 }
 
 /* ---- checkpoints ---- */
@@ -232,7 +232,7 @@ enum store_result sqlite_checkpoint(struct store *base)
 	bool truncate = large && due;
 	if (!due && !grown)
 		return STORE_NONE;
-	if (sqlite_check_places(s) != STORE_OK) /* the next begin() reports it */
+	if (check_places(s) != STORE_OK) /* the next begin() reports it */
 		return STORE_NONE;
 	if (copy_aside(s))
 		return STORE_NONE;
