@@ -122,9 +122,15 @@ struct hub_ops {
 	void (*watchers)(void *context, const char *job_id, unsigned count);
 };
 
+/* The counters of counters.def that the hub owns. */
 struct hub_stats {
-	uint64_t deliveries, writes, refills, resets, stalled, heartbeats;
-	uint64_t cramped; /* how often a ring could not grow because of the limit for all rings */
+#define COUNTER_hub(name) uint64_t name;
+#define COUNTER_own(name)
+#define COUNTER(name, owner, description) COUNTER_##owner(name)
+#include "joblight/core/counters.def"
+#undef COUNTER
+#undef COUNTER_hub
+#undef COUNTER_own
 };
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);
