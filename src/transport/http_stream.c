@@ -48,7 +48,7 @@ static void refuse(const struct http_stream *s, const struct subscription_start 
 static void begin(struct http_stream *s, const struct subscription_start *o)
 {
 	struct conn *c = s->conn;
-	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+	struct first_message m = { 0 };
 
 	if (!o->again) {
 		conn_become_stream(c);

@@ -92,14 +92,13 @@ static void subscription_opened(struct subscriber *subscriber, const struct subs
 {
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
-	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+	struct first_message m = { 0 };
 
 	if (outcome_is_error(o->outcome)) {
 		subscription_failed(s, o);
 		return;
 	}
-	first_message_encode(&m.head, w->conn->loop, o);
-	buf_text(&m.tail, o->snapshot.len ? "}" : "");
+	first_message_encode(&m, w->conn->loop, o);
 	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);
 	hub_send(subscriber, &m, o->result);
@@ -118,13 +117,12 @@ static void subscription_ended(struct subscriber *subscriber, const struct subsc
 
 static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 {
-	struct subscription *s = subscription_of(subscriber);
+	struct ws *w = subscription_of(subscriber)->ws;
 	struct buf json = { 0 };
 
-	heartbeat_encode(&json, s->job_id, head,
-	                 subscriber_filters(subscriber) ? subscriber : NULL);
-	conn_widen(s->ws->conn, 0);
-	ws_say(s->ws, &json);
+	heartbeat_encode(&json, subscriber, head);
+	conn_widen(w->conn, 0);
+	ws_say(w, &json);
 }
 
 static void subscription_stalled(struct subscriber *subscriber)
