@@ -109,9 +109,10 @@ static void submit(struct ws *w, struct op *op)
 	op_free(op);
 }
 
-static void refuse_op(struct ws *w, const struct message *m, const struct problem *p)
+static void refuse_op(struct ws *w, const struct message *m, enum op_kind operation,
+                      const struct problem *p)
 {
-	struct op *op = op_create(OP_TASK_REPORT);
+	struct op *op = op_create(operation);
 
 	memcpy(op->key, m->id, sizeof(op->key));
 	memcpy(op->job_id, m->job_id, sizeof(op->job_id));
@@ -196,10 +197,13 @@ enum refusal { AT_ONCE, IN_ORDER };
 static const struct row {
 	enum access access;
 	enum refusal refusal;
+	enum op_kind operation;                              /* of a write: IN_ORDER needs one */
 	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
 } rows[MESSAGE_KIND_COUNT] = {
 #define MESSAGE(kind, name, take, id, job, access, refusal, function)                              \
-	[MESSAGE_##kind] = { ACCESS_##access, refusal, function },
+	[MESSAGE_##kind] = { ACCESS_##access, refusal, OP_KIND_COUNT, function },
+#define WRITE_MESSAGE(kind, name, access, operation)                                               \
+	[MESSAGE_##kind] = { ACCESS_##access, IN_ORDER, OP_##operation, hear_write },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };
@@ -207,7 +211,7 @@ static const struct row {
 static void refuse(struct ws *w, const struct message *m, const struct problem *p)
 {
 	if (m->kind < MESSAGE_KIND_COUNT && rows[m->kind].refusal == IN_ORDER)
-		refuse_op(w, m, p);
+		refuse_op(w, m, rows[m->kind].operation, p);
 	else
 		ws_say_error(w, m->id, m->job_id, p);
 }
