@@ -62,7 +62,7 @@ static const struct row rows[] = {
 	ROW("after-ms", after_ms, 0, 0, 600000,
 	    "watch the server at rest, after everything is published"),
 	ROW("gone-ms", gone_ms, 0, 0, 600000,
-	    "wait so long for the server to let go of those that do not read"),
+	    "wait so long for the server to close those that do not read"),
 	ROW("storm", storm, 0, 0, 60000,
 	    "connections cut and back at once, on a job of their own (storm.h)"),
 	ROW("storm-fresh", storm_fresh, 0, 0, 1, "1: they come back without a position"),

@@ -141,7 +141,7 @@ static void publisher_read(struct publisher *p)
 {
 	size_t room = p->answer_cap - p->answer_len;
 	bool websocket = p->load->options.publish_ws;
-	char *to = websocket ? stream_inbox(&room) : p->answer + p->answer_len;
+	char *to = websocket ? stream_buffer(&room) : p->answer + p->answer_len;
 	ssize_t n = recv(p->fd, to, room, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;

@@ -42,8 +42,8 @@ struct trouble {
 void trouble_create(struct load *load);
 void trouble_destroy(struct load *load);
 
-/* Bytes of the kernel's that may wait to be read by one of this manner (0: as many as it likes). */
-int trouble_inbox(enum manner manner);
+/* The size of the receive buffer of one of this manner, in bytes (0: the kernel's default). */
+int trouble_receive_bytes(enum manner manner);
 
 /* The server has accepted this one; it starts to misbehave. */
 void trouble_begin(struct subscriber *subscriber);
