@@ -43,7 +43,7 @@ void hub_block(struct hub *h, struct subscriber *s)
 	list_move(&h->write_stalls, &s->wait_link);
 }
 
-/* For polling subscribers. */
+/* The functions of polling subscribers. */
 
 bool subscriber_filters(const struct subscriber *s)
 {

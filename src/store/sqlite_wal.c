@@ -9,8 +9,9 @@
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
-	(16 << 20)   /* this much is copied by a separate thread, and no write waits for it */
-#define COPIES_MAX 4 /* in a row; if as much is written during them, the writer waits */
+	(16 << 20) /* this much is copied by a separate thread, and no write waits for it */
+/* After so many copies in a row during which as much was written, the writer waits. */
+#define COPIES_MAX 4
 #define TRUNCATE_BYTES                                                                             \
 	(64 << 20) /* above this size the WAL must be restarted from its beginning                 \
 	            */

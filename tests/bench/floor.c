@@ -1,4 +1,4 @@
-/* The floor: what delivering costs when a server does nothing else.
+/* The floor: a server that only delivers, to measure what this costs.
  *
  * It keeps N sockets and, at each publish, calls send() on each with prepared bytes. No database,
  * no parsing beyond where a request ends, no rights. Two ways:

@@ -143,7 +143,7 @@ static void read_pair(struct options *options, const char *flag, const char *val
 	refuse(flag, "unknown; try --help");
 }
 
-/* Where a server has one way only, that is the way. */
+/* If a server has only one of the two ways, that one is used. */
 static void choose_ways(struct options *options)
 {
 	const struct peer *peer = options->peer;

@@ -1,4 +1,4 @@
-/* The reading end of a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of
+/* Parses a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of
  * WebSocket frames go in, messages come out. Nothing is copied but the part of a message that a
  * read cut off. */
 #ifndef BENCH_STREAM_H

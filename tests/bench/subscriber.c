@@ -26,7 +26,7 @@ void subscriber_accepted(struct subscriber *s)
 		trouble_begin(s);
 }
 
-/* One that misbehaves may be closed, and has been there all the same. */
+/* One that misbehaves may be closed already; it was open nevertheless. */
 static void subscriber_close(struct subscriber *s, const char *why)
 {
 	bool may = s->manner >= MANNER_STALLED && s->ready;
@@ -86,7 +86,7 @@ static void subscriber_ask(struct subscriber *s)
 	load_rewatch(s->load, s->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &s->source);
 }
 
-/* An idle connection is there to be spoken to now and then. */
+/* An idle connection receives something only now and then. */
 static void hear(struct subscriber *s, uint64_t now)
 {
 	if (s->manner != MANNER_IDLE)

@@ -203,7 +203,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* Appointments, as in an open loop. */
+/* Each has a fixed time, as in an open loop. */
 static uint64_t quitters_turn(struct load *load, uint64_t now)
 {
 	struct trouble *t = load->trouble;
