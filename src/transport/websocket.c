@@ -9,7 +9,7 @@
 #include "net/connection_flow.h"
 #include "net/lws_context.h"
 #include "net/socket.h"
-#include "wishes.h"
+#include "subscribe_options.h"
 #include "websocket_private.h"
 
 #define REASON_MAX 100 /* bytes of a close frame's reason */
@@ -354,7 +354,7 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 
 	if (!r || !request_arg(r, "job", &job))
 		return;
-	if (!id_valid(job) || !wishes_read(r, &wanted, &p)) {
+	if (!id_valid(job) || !subscribe_options_read(r, &wanted, &p)) {
 		ws_close(w, CLOSE_BAD_MESSAGE, p.detail);
 		problem_finish(&p);
 		return;
