@@ -124,9 +124,9 @@ static void send_restart(struct ws *w)
 {
 	struct buf json = { 0 };
 
-	if (w->close_code != CLOSE_RESTART || w->open || w->told_restart)
+	if (w->close_code != CLOSE_RESTART || w->open || w->restart_sent)
 		return;
-	w->told_restart = true;
+	w->restart_sent = true;
 	restart_encode(&json);
 	ws_say(w, &json);
 	ws_write_out(w);

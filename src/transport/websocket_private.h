@@ -51,7 +51,7 @@ struct ws {
 	bool has_spoken;   /* it has sent more than pongs, last at `last_heard` */
 	bool ping_pending; /* nothing has arrived since the ping */
 	bool ping_due;
-	bool told_restart;
+	bool restart_sent;
 	bool ping_on_its_way;  /* at the last beat, the peer had not acknowledged the ping yet */
 	uint64_t ping_end;     /* socket_written() after the ping */
 	uint64_t acknowledged; /* socket_acknowledged() at the ping or the last beat */
