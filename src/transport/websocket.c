@@ -128,7 +128,7 @@ static void send_restart(struct ws *w)
 		return;
 	w->restart_sent = true;
 	restart_encode(&json);
-	ws_say(w, &json);
+	ws_send(w, &json);
 	ws_write_out(w);
 }
 

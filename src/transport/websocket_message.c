@@ -11,12 +11,12 @@
 
 /* Answers. */
 
-static void say_ack(struct ws *w, const struct op *op)
+static void send_ack(struct ws *w, const struct op *op)
 {
 	struct buf json = { 0 };
 
 	answer_encode_ack(&json, op, hub_watchers(w->conn->loop->hub, op->job_id));
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 /* The jobs that it reported on. */
@@ -28,7 +28,7 @@ static void tell_watchers(struct attendance_want *want, const char *job_id, unsi
 
 	buf_format(&json, "{\"type\":\"watchers\",\"jobId\":\"%s\",\"watchers\":%u}", job_id,
 	           watchers);
-	ws_say(r->ws, &json);
+	ws_send(r->ws, &json);
 }
 
 void ws_forget_reported(struct reported *r)
@@ -80,11 +80,11 @@ void ws_answered(struct conn *c, struct op *op)
 
 	w->pending--;
 	if (outcome_is_error(op->problem.outcome)) {
-		ws_say_error(w, op->key, op->job_id, &op->problem);
+		ws_send_error(w, op->key, op->job_id, &op->problem);
 	} else {
 		if (op->kind == OP_TASK_REPORT)
 			remember_reported(w, op->job_id);
-		say_ack(w, op);
+		send_ack(w, op);
 	}
 	op_free(op);
 	ws_enqueue(w);
@@ -105,7 +105,7 @@ static void submit(struct ws *w, struct op *op)
 		w->pending++;
 		return;
 	}
-	ws_say_error(w, op->key, op->job_id, &busy);
+	ws_send_error(w, op->key, op->job_id, &busy);
 	op_free(op);
 }
 
@@ -137,7 +137,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 	    attendance_report(c->loop->attendance, &presence->report, &p))
 		w->present = true;
 	else
-		ws_say_error(w, presence->id, presence->report.job_id, &p);
+		ws_send_error(w, presence->id, presence->report.job_id, &p);
 	ws_enqueue(w);
 }
 
@@ -160,7 +160,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 	if (ask_read(w->conn, &q, presence_read, &presence, sizeof(presence)))
 		w->pending++;
 	else
-		ws_say_error(w, m->id, m->job_id, &busy);
+		ws_send_error(w, m->id, m->job_id, &busy);
 }
 
 static void hear_subscribe(struct ws *w, const struct message *m)
@@ -213,7 +213,7 @@ static void refuse(struct ws *w, const struct message *m, const struct problem *
 	if (m->kind < MESSAGE_KIND_COUNT && rows[m->kind].refusal == IN_ORDER)
 		refuse_op(w, m, rows[m->kind].operation, p);
 	else
-		ws_say_error(w, m->id, m->job_id, p);
+		ws_send_error(w, m->id, m->job_id, p);
 }
 
 static void run(struct ws *w, const struct message *m, struct problem *p)

@@ -68,8 +68,8 @@ bool ws_close_allowed(const void *payload, size_t len);
 /* Output is written at the end of the turn, or when an incomplete first message is complete. */
 void ws_enqueue(struct ws *w); /* flushes it at the end of this turn */
 void ws_add_frame(struct ws *w, struct slice json);
-void ws_say(struct ws *w, struct buf *json); /* takes and empties `json` */
-void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
+void ws_send(struct ws *w, struct buf *json); /* takes and empties `json` */
+void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
 void ws_write_ping(struct ws *w); /* if one is due */
 void ws_write_out(struct ws *w);

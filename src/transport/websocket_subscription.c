@@ -57,12 +57,12 @@ static void leave_in_order(struct subscription *s)
 	s->ws->count--;
 }
 
-static void say_end(struct ws *w, const struct subscription_end *e, bool with_cursor)
+static void send_end(struct ws *w, const struct subscription_end *e, bool with_cursor)
 {
 	struct buf json = { 0 };
 
 	end_encode(&json, e, with_cursor);
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 static void subscription_failed(struct subscription *s, const struct subscription_start *o)
@@ -71,7 +71,7 @@ static void subscription_failed(struct subscription *s, const struct subscriptio
 	struct problem p = { .outcome = o->outcome };
 
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
-	ws_say_error(w, message_id(s), s->job_id, &p);
+	ws_send_error(w, message_id(s), s->job_id, &p);
 	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
 		ws_close(w, CLOSE_NO_JOB, "no such job");
 	ws_leave(s);
@@ -85,7 +85,7 @@ static void announce(struct ws *w, const char *job_id, size_t bytes)
 	if (bytes <= ANNOUNCED_BYTES)
 		return;
 	buf_format(&json, "{\"type\":\"opening\",\"jobId\":\"%s\",\"bytes\":%zu}", job_id, bytes);
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 static void subscription_opened(struct subscriber *subscriber, const struct subscription_start *o)
@@ -109,7 +109,7 @@ static void subscription_ended(struct subscriber *subscriber, const struct subsc
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
 
-	say_end(w, e, subscriber_filters(subscriber));
+	send_end(w, e, subscriber_filters(subscriber));
 	if (s->only && w->count == 1)
 		ws_close(w, CLOSE_NORMAL, "the job is over");
 	ws_leave(s);
@@ -122,7 +122,7 @@ static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 
 	heartbeat_encode(&json, subscriber, head);
 	conn_widen(w->conn, 0);
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 static void subscription_stalled(struct subscriber *subscriber)
@@ -210,7 +210,7 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, boo
 		snprintf(full.detail, sizeof(full.detail),
 		         "a connection may have %llu subscriptions",
 		         (unsigned long long)limits->subscriptions);
-		ws_say_error(w, id, job_id, &full);
+		ws_send_error(w, id, job_id, &full);
 		return;
 	}
 	s = create_subscription(w, job_id, id, only);
@@ -230,7 +230,7 @@ void ws_unsubscribe(struct ws *w, const char *job_id)
 		e.epoch = subscriber_epoch(&s->subscriber);
 		e.seq = s->subscriber.cursor;
 	}
-	say_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
+	send_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
 	if (s)
 		leave_in_order(s);
 }
