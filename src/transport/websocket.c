@@ -257,7 +257,7 @@ static int receive(struct conn *c, const char *bytes, size_t len)
 		return 0;
 	}
 	end_message(w);
-	ws_hear_message(w, buf_as_slice(&w->in));
+	ws_receive_message(w, buf_as_slice(&w->in));
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
 	w->in.len = 0;
@@ -287,7 +287,7 @@ static void set_close_code(struct conn *c)
 	    c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
 }
 
-static void hear_pong(struct conn *c)
+static void receive_pong(struct conn *c)
 {
 	struct ws *w = c->session;
 
@@ -415,7 +415,7 @@ const struct transport websocket = {
 	.write_handshake = ws_write_handshake,
 	.established = establish,
 	.received = receive,
-	.pong = hear_pong,
+	.pong = receive_pong,
 	.flush = flush,
 	.read_back = read_back,
 	.answered = ws_answered,

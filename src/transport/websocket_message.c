@@ -141,7 +141,7 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 	ws_enqueue(w);
 }
 
-static void hear_presence(struct ws *w, const struct message *m)
+static void receive_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
 	struct presence presence = { .report = m->report };
@@ -163,7 +163,7 @@ static void hear_presence(struct ws *w, const struct message *m)
 		ws_send_error(w, m->id, m->job_id, &busy);
 }
 
-static void hear_subscribe(struct ws *w, const struct message *m)
+static void receive_subscribe(struct ws *w, const struct message *m)
 {
 	struct attach wanted = {
 		.job_id = m->job_id,
@@ -176,17 +176,17 @@ static void hear_subscribe(struct ws *w, const struct message *m)
 	ws_subscribe(w, &wanted, m->id, false);
 }
 
-static void hear_unsubscribe(struct ws *w, const struct message *m)
+static void receive_unsubscribe(struct ws *w, const struct message *m)
 {
 	ws_unsubscribe(w, m->job_id);
 }
 
-static void hear_write(struct ws *w, const struct message *m)
+static void receive_write(struct ws *w, const struct message *m)
 {
 	submit(w, m->op);
 }
 
-static void hear_ping(struct ws *w, const struct message *m)
+static void receive_ping(struct ws *w, const struct message *m)
 {
 	(void)m;
 	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
@@ -197,13 +197,13 @@ enum refusal { AT_ONCE, IN_ORDER };
 static const struct row {
 	enum access access;
 	enum refusal refusal;
-	enum op_kind operation;                              /* of a write: IN_ORDER needs one */
-	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
+	enum op_kind operation;                                 /* of a write: IN_ORDER needs one */
+	void (*receive)(struct ws *w, const struct message *m); /* takes m->op */
 } rows[MESSAGE_KIND_COUNT] = {
 #define MESSAGE(kind, name, take, id, job, access, refusal, function)                              \
 	[MESSAGE_##kind] = { ACCESS_##access, refusal, OP_KIND_COUNT, function },
 #define WRITE_MESSAGE(kind, name, access, operation)                                               \
-	[MESSAGE_##kind] = { ACCESS_##access, IN_ORDER, OP_##operation, hear_write },
+	[MESSAGE_##kind] = { ACCESS_##access, IN_ORDER, OP_##operation, receive_write },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };
@@ -219,14 +219,14 @@ static void refuse(struct ws *w, const struct message *m, const struct problem *
 static void run(struct ws *w, const struct message *m, struct problem *p)
 {
 	if (w->conn->loop->dispatch->admits(w->conn, rows[m->kind].access, p)) {
-		rows[m->kind].hear(w, m);
+		rows[m->kind].receive(w, m);
 		return;
 	}
 	op_free(m->op);
 	refuse(w, m, p);
 }
 
-void ws_hear_message(struct ws *w, struct slice text)
+void ws_receive_message(struct ws *w, struct slice text)
 {
 	struct message m;
 	struct problem p = { 0 };

@@ -87,7 +87,7 @@ void ws_unsubscribe(struct ws *w, const char *job_id);
 void ws_leave(struct subscription *s); /* at once; frees its memory at the end of the turn */
 
 /* Messages. */
-void ws_hear_message(struct ws *w, struct slice text);
+void ws_receive_message(struct ws *w, struct slice text);
 void ws_answered(struct conn *c, struct op *op); /* takes `op` */
 void ws_forget_reported(struct reported *r);
 
