@@ -6,7 +6,7 @@
 #include "http_store.h"
 #include "router.h"
 
-static void hear(struct conn *c, struct read_result *job)
+static void take_report(struct conn *c, struct read_result *job)
 {
 	const struct request *r = c->request;
 	struct presence_report report = { 0 };
@@ -31,5 +31,5 @@ void agents_presence(struct conn *c, struct request *r)
 	struct read_query q = { .kind = READ_HEAD };
 
 	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
-	http_read(c, &q, hear);
+	http_read(c, &q, take_report);
 }

@@ -11,7 +11,7 @@
 /* With many watchers, presence is sent less often, so that it costs less than the events. */
 #define WATCHERS_PER_MS 10
 
-/* A job with watchers or agents, or one that connections want to hear of. */
+/* A job with watchers or agents, or one that connections want to be told of. */
 struct attended_job {
 	char job_id[ID_MAX + 1];
 	bool changed;
@@ -148,7 +148,7 @@ void attendance_tick(struct attendance *c, uint64_t now_ms)
 	}
 }
 
-static bool hear(struct attendance *c, const struct presence_report *w)
+static bool take_report(struct attendance *c, const struct presence_report *w)
 {
 	presence_tick(c->presence, loop_now(c->loop));
 	return presence_apply(c->presence, w);
@@ -160,7 +160,7 @@ bool attendance_report(struct attendance *c, const struct presence_report *w,
 	struct presence_report report = *w;
 
 	report.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
-	if (!hear(c, &report))
+	if (!take_report(c, &report))
 		return problem_set(problem, OUTCOME_TOO_MANY_AGENTS,
 		                   "the job has %llu agents already",
 		                   (unsigned long long)c->loop->limits->agents_per_job);
@@ -170,7 +170,7 @@ bool attendance_report(struct attendance *c, const struct presence_report *w,
 
 void attendance_report_elsewhere(struct attendance *c, const struct presence_report *w)
 {
-	hear(c, w);
+	take_report(c, w);
 }
 
 void attendance_owner_gone(struct attendance *c, uint64_t owner)
