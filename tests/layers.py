@@ -5,6 +5,7 @@ Includes and calls go one way, no .c files of a folder call each other in a circ
 they belong, core has no I/O, threads or clock of its own, headers compile alone, and functions and lines stay short.
 """
 import collections
+import fnmatch
 import glob
 import os
 import re
@@ -33,17 +34,31 @@ SEES = {
     "cli": {"cli", "serve", "core", "base"},
 }
 
+WEBSOCKET = "transport/websocket*.c" # of one connection: its input, its timeouts, the close
+
 # Foreign headers that have one home (a layer, or files of one).
 HOMES = {
-    r"libwebsockets\.h|lws": {"net"},
+    r"libwebsockets\.h": {"net", WEBSOCKET},
     r"uv(/.*)?\.h": {"net"},
     r"sqlite3(ext)?\.h": {"store"},
     r"cjson/.*": {"core/decode_tree.h"},
     r"openssl/.*": {"base/digest.c"},
     r"curl/.*": {"cli"},
+    r"ini\.h": {"serve"},
     r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},
     r"time\.h|sys/time\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
     r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
+}
+
+# The same for the functions of these libraries, which can be called through a header of ours that includes theirs.
+FUNCTIONS = {
+    r"lws_\w+": {"net", WEBSOCKET},
+    r"uv_now|uv_async_send": {"net", "transport"}, # inline functions of net/loop_private.h
+    r"uv_\w+": {"net"},
+    r"sqlite3_\w+": {"store"},
+    r"cJSON_\w+": {"core/decode*.c", "core/message.c"},
+    r"curl_\w+": {"cli"},
+    r"ini_\w+": {"serve"},
 }
 
 # What core must be given instead of asking for it.
@@ -64,9 +79,9 @@ def fault(path, line, text):
     faults.append(f"{path}:{line}: {text}")
 
 
-def sources():
-    """Every file of ours, as (path from the root, text)."""
-    for top in ("include/joblight", "src"):
+def sources(*tops):
+    """Every C file below these folders, as (path from the root, text)."""
+    for top in tops:
         for folder, _, names in os.walk(os.path.join(ROOT, top)):
             for name in sorted(names):
                 if name.endswith((".c", ".h", ".def")):
@@ -101,7 +116,7 @@ def check_includes(files):
         for match in INCLUDE.finditer(text):
             line, name = line_of(text, match.start()), match.group(2)
             if match.group(1) == "<":
-                check_foreign(path, line, layer, inside, name)
+                check_foreign(path, line, inside, name)
                 continue
             target = ours(path, name)
             if not target:
@@ -115,10 +130,21 @@ def check_includes(files):
     check_cycles(edges)
 
 
-def check_foreign(path, line, layer, inside, name):
+def is_home(inside, homes):
+    return inside.split("/")[0] in homes or any(fnmatch.fnmatchcase(inside, home) for home in homes)
+
+
+def check_foreign(path, line, inside, name):
     for pattern, homes in HOMES.items():
-        if re.fullmatch(pattern, name) and layer not in homes and inside not in homes:
+        if re.fullmatch(pattern, name) and not is_home(inside, homes):
             fault(path, line, f"<{name}> belongs to {', '.join(sorted(homes))}")
+
+
+def check_functions_of_libraries(file, symbols):
+    for symbol in sorted(symbols):
+        homes = next((homes for pattern, homes in FUNCTIONS.items() if re.fullmatch(pattern, symbol)), None)
+        if homes and not is_home(file, homes):
+            fault("src/" + file, 1, f"{symbol}() belongs to {', '.join(sorted(homes))}")
 
 
 def check_cycles(edges):
@@ -162,6 +188,7 @@ def check_calls(nm, build):
     inside = collections.defaultdict(lambda: collections.defaultdict(set))
     for file, symbols in sorted(uses.items()):
         layer = file.split("/")[0]
+        check_functions_of_libraries(file, symbols)
         for symbol in sorted(symbols & defines.keys()):
             target = defines[symbol]
             if target.split("/")[0] not in SEES[layer]:
@@ -251,10 +278,12 @@ def check_headers(compiler, files):
 
 
 def check_format():
-    """Every file is as clang-format of Debian 12 writes it; other versions write it otherwise."""
-    program = shutil.which("clang-format")
+    """Every file is as clang-format 14 (of Debian 12) writes it; other versions write it otherwise."""
+    program = shutil.which("clang-format-14") or shutil.which("clang-format")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout if program else ""
     if "version 14." not in version:
+        fault(".clang-format", 1, f"needs clang-format 14, and this is {version.strip() or 'not there'}: script/test unit "
+                                  "installs it on Debian 12")
         return
     listed = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, capture_output=True, text=True, check=False)
     names = listed.stdout.split()
@@ -269,19 +298,20 @@ def check_format():
 
 
 def main():
-    files = list(sources())
+    files, tests = list(sources("include/joblight", "src")), list(sources("tests/unit", "tests/bench"))
     check_format()
     check_includes(files)
     for path, text in files:
         check_own_header_first(path, text)
-        check_lines(path, text)
-        check_functions(path, text)
         if home(path)[0] == "core":
             check_core(path, text)
+    for path, text in files + tests:
+        check_lines(path, text)
+        check_functions(path, text)
     headers = check_headers(sys.argv[1] if len(sys.argv) > 1 else "cc", files)
     if len(sys.argv) > 3:
         check_calls(sys.argv[2], sys.argv[3])
-    print("\n".join(faults + [f"{len(files)} files, {headers} headers, {len(faults)} faults"]))
+    print("\n".join(faults + [f"{len(files) + len(tests)} files, {headers} headers, {len(faults)} faults"]))
     return 1 if faults else 0
 
 

@@ -9,10 +9,13 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOPS = ("src", "include", "docs", "www", "README.md", "CONTRIBUTING.md", "SECURITY.md")
-ENDS = (".c", ".h", ".def", ".sql", ".md", ".js", ".ts", ".html")
+TOPS = ("src", "include", "docs", "www", "tests", "script", "README.md", "CONTRIBUTING.md", "SECURITY.md",
+        "CHANGELOG.md")
+ENDS = (".c", ".h", ".def", ".sql", ".md", ".js", ".jsx", ".ts", ".html", ".py", ".sh")
+NOT_OURS = ("node_modules", "dist", "__pycache__")
 
-# A word in any case, as a word of text or as a part of a name (crowd_tick, inboxSize).
+# A word in any case, in the singular or the plural, as words of text, also over the end of a line, or as a part of a
+# name (crowd_tick, isCrowd, inboxSize).
 GONE = {
     "crowd": "paced channel, or attendance",
     "audience": "remote watchers",
@@ -40,7 +43,15 @@ GONE = {
 TWICE = {r"struct slot\b": "struct ring_slot or struct conn_slot", r"enum kind\b": "an enum with a longer name",
          r"struct log\b": "struct frame_log"}
 
-WORD = {word: re.compile(rf"(?<![A-Za-z])(?i:{word})(?![a-z-])") for word in GONE}
+GAP = r"\s+(?:(?:\*|#|//)\s*)?" # between two words, which may be on two lines of a comment
+
+
+def pattern_of(word):
+    text, capital = GAP.join(word.split()), GAP.join((word[0].upper() + word[1:]).split())
+    return re.compile(rf"(?:(?<![A-Za-z])(?i:{text})|(?<=[a-z]){capital})(?:e?s)?(?![a-z-])")
+
+
+WORD = {word: pattern_of(word) for word in GONE}
 NAME = {name: re.compile(name) for name in TWICE}
 
 
@@ -50,23 +61,24 @@ def files():
         if os.path.isfile(path):
             yield path
         for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if name != "node_modules"]
+            folders[:] = [name for name in folders if name not in NOT_OURS]
             for name in sorted(names):
-                if name.endswith(ENDS):
-                    yield os.path.join(folder, name)
+                file = os.path.join(folder, name)
+                if (name.endswith(ENDS) or (top == "script" and "." not in name)) and file != os.path.abspath(__file__):
+                    yield file
 
 
 def found(text):
     """(line, word, what to write) of each."""
-    for number, line in enumerate(text.split("\n"), 1):
-        for rules, words in ((WORD, GONE), (NAME, TWICE)):
-            for word, pattern in rules.items():
-                if pattern.search(line):
-                    yield number, word, words[word]
+    for rules, words in ((WORD, GONE), (NAME, TWICE)):
+        for word, pattern in rules.items():
+            for match in pattern.finditer(text):
+                yield text.count("\n", 0, match.start()) + 1, word, words[word]
 
 
 def main():
-    samples = {"a crowd of them": 1, "crowd_tick(c)": 1, "crowdOf(job)": 1, "no words": 0, "struct slot s": 1, "crowded": 0}
+    samples = {"a crowd of them": 1, "crowds": 1, "crowd_tick(c)": 1, "crowdOf(job)": 1, "isCrowd": 1, "paneCrowd(x)": 1,
+               "CROWD_NICE": 1, "for\n\t * ever": 1, "for\never": 1, "no words": 0, "struct slot s": 1, "crowded": 0}
     for text, count in samples.items():
         assert len(list(found(text))) == count, f"the check itself is wrong about {text!r}"
     faults = checked = 0

@@ -41,13 +41,20 @@ export type JobStatus = 'pending' | 'in_progress' | 'revisions' | 'hardening'
   | 'completed' | 'failed' | 'cancelled';
 export type TaskStatus = 'pending' | 'in_progress' | 'blocked' | 'completed' | 'failed' | 'cancelled';
 
-export interface Task {
+export interface TaskState {
   id: string;
   title: string;
   status: TaskStatus;
   note?: string;
   progress?: number;
   attempt?: number;
+  /** The silence limit of this task; 0: none. Absent: that of the job. */
+  heartbeatTimeoutMs?: number;
+  /** The task is in progress, and has been silent for longer than its limit. */
+  stalled?: true;
+}
+
+export interface Task extends TaskState {
   position: number;
   createdAt: string;
   updatedAt: string;
@@ -55,16 +62,26 @@ export interface Task {
   endedAt?: string;
 }
 
+export interface JobDeliverable {
+  id: string;
+  title: string;
+  url?: string;
+  mediaType?: string;
+  createdAt: string;
+}
+
 export interface Job {
   id: string;
   title: string;
   status: JobStatus;
   metadata: Record<string, unknown>;
+  /** The silence limit of its tasks that have none of their own. Absent: none. */
+  heartbeatTimeoutMs?: number;
   createdAt: string;
   updatedAt: string;
   endedAt?: string;
   tasks: Task[];
-  deliverables: Record<string, unknown>[];
+  deliverables: JobDeliverable[];
   seq: number;
   epoch: string;
   cursor: string;
@@ -85,6 +102,9 @@ export interface TaskUpdate extends Logged {
   note?: string;
   progress?: number;
   attempt?: number;
+  heartbeatTimeoutMs?: number;
+  /** The server has noticed that the task is silent; the next update clears it. */
+  stalled?: true;
   snapshot?: true;
 }
 
@@ -93,8 +113,9 @@ export interface JobUpdate extends Logged {
   status: JobStatus;
   title: string;
   metadata?: Record<string, unknown>;
+  heartbeatTimeoutMs?: number;
   created?: true;
-  tasks?: Pick<Task, 'id' | 'title' | 'status'>[];
+  tasks?: TaskState[];
   snapshot?: true;
 }
 
@@ -102,7 +123,7 @@ export interface Deliverable extends Logged {
   type: 'deliverable';
   deliverableId: string;
   title: string;
-  url: string;
+  url?: string;
   mediaType?: string;
 }
 
@@ -110,15 +131,20 @@ export interface Command extends Logged {
   type: 'command';
   command: string;
   taskId?: string;
-  args?: Record<string, unknown>;
-  actor?: string;
+  args: Record<string, unknown>;
+}
+
+export interface Agent {
+  id: string;
+  state: string;
+  taskId?: string;
 }
 
 export interface Presence {
   type: 'presence';
   jobId: string;
   watchers: number;
-  agents: { id: string; state: string; taskId?: string }[];
+  agents: Agent[];
   seq?: undefined;
 }
 
@@ -198,6 +224,8 @@ export interface Update {
   note?: string | null;
   progress?: number | null;
   attempt?: number;
+  /** The silence limit; 0 and null switch it off. */
+  heartbeatTimeoutMs?: number | null;
 }
 
 export interface Receipt {
@@ -284,6 +312,11 @@ export class TaskEventStream extends EventTarget {
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions): void;
 }
+
+/** Whether a job, or a task, of this status has ended; `deleted` is the end of a job, too. */
+export function isOver(status: string | undefined): boolean;
+/** Whether workers report on a job of this status. A stream waits while a job that is not over is not active. */
+export function isActive(status: string | undefined): boolean;
 
 /** Parses the event stream format of WHATWG HTML: call the result with bytes. Throws for an event over maxChars. */
 export function eventParser(onEvent: (data: string, type: string, id: string) => void,

@@ -4,4 +4,5 @@ export { backoffMs } from './client/backoff.js';
 export { JobLightError } from './client/errors.js';
 export { eventParser } from './client/event-parser.js';
 export { openingMs } from './client/large-message.js';
+export { isActive, isOver } from './client/status.js';
 export { TaskEventStream } from './client/stream.js';

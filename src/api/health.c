@@ -1,7 +1,7 @@
 /* GET /healthz. */
 #include "router.h"
 
-void operate_healthz(struct conn *c, struct request *r)
+void health_get(struct conn *c, struct request *r)
 {
 	(void)r;
 	reply_json(c, OUTCOME_OK, "Cache-Control: no-store\r\n", SLICE("{\"status\":\"ok\"}"));

@@ -1,6 +1,6 @@
 #include "origin_check.h"
 
-#define SHOWN 80 /* maximum of bytes of a name in a message */
+#define SHOWN 80 /* a message shows at most so much of a name, in bytes */
 
 static int shown(struct slice s)
 {

@@ -6,7 +6,7 @@
 #include "http_store.h"
 #include "router.h"
 
-static void hear(struct conn *c, struct read_result *job)
+static void take_report(struct conn *c, struct read_result *job)
 {
 	const struct request *r = c->request;
 	struct presence_report report = { 0 };
@@ -16,11 +16,7 @@ static void hear(struct conn *c, struct read_result *job)
 	(void)job; /* the job exists */
 	memcpy(report.job_id, r->params[0].ptr, r->params[0].len);
 	bool ok = presence_decode(c->loop->limits, buf_as_slice(&r->body), &report, &problem);
-	if (ok && !attendance_hear(c->loop->attendance, &report))
-		ok = problem_set(&problem, OUTCOME_TOO_MANY_AGENTS,
-		                 "the job has %llu agents already",
-		                 (unsigned long long)c->loop->limits->agents_per_job);
-	if (ok) {
+	if (ok && attendance_report(c->loop->attendance, &report, &problem)) {
 		snprintf(answer, sizeof(answer), "{\"ok\":true,\"watchers\":%u}",
 		         hub_watchers(c->loop->hub, report.job_id));
 		reply_json(c, OUTCOME_OK, "", slice_of(answer));
@@ -35,5 +31,5 @@ void agents_presence(struct conn *c, struct request *r)
 	struct read_query q = { .kind = READ_HEAD };
 
 	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
-	http_read(c, &q, hear);
+	http_read(c, &q, take_report);
 }

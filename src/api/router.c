@@ -1,7 +1,6 @@
 #include "router.h"
 
-#include <strings.h>
-
+#include "body_type.h"
 #include "write.h"
 
 static const struct route routes[] = {
@@ -100,29 +99,9 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem)
 	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
 }
 
-/* Compares the media type without its parameters (RFC 9110 section 8.3.1). */
-static bool type_is(struct slice header, const char *type)
-{
-	size_t len = strlen(type);
-
-	return header.len >= len && strncasecmp(header.ptr, type, len) == 0 &&
-	       (header.len == len || header.ptr[len] == ';' || header.ptr[len] == ' ' ||
-	        header.ptr[len] == '\t');
-}
-
-static bool takes_body(const struct request *r)
-{
-	struct slice type = r->headers[HEADER_CONTENT_TYPE];
-
-	if (r->route->body == BODY_NONE || type_is(type, "application/json"))
-		return true;
-	return r->route->body == BODY_JSON_OR_FORM &&
-	       type_is(type, "application/x-www-form-urlencoded");
-}
-
 void router_dispatch(struct conn *c, struct request *r)
 {
-	if (takes_body(r))
+	if (body_type_is_allowed(r))
 		r->route->handle(c, r);
 	else
 		reply_refuse(

@@ -1,19 +1,10 @@
 #include "write.h"
 
-#include <strings.h>
-
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
+#include "body_type.h"
 #include "http_store.h"
 #include "router.h"
-
-static bool is_form(const struct request *r)
-{
-	struct slice type = r->headers[HEADER_CONTENT_TYPE];
-
-	return r->route->body == BODY_JSON_OR_FORM && type.len > 12 &&
-	       strncasecmp(type.ptr, "application/x", 13) == 0;
-}
 
 static bool decode(struct conn *c, const struct request *r, struct op *op, struct problem *problem)
 {
@@ -21,7 +12,8 @@ static bool decode(struct conn *c, const struct request *r, struct op *op, struc
 
 	if (r->route->body == BODY_NONE)
 		return true;
-	return (is_form(r) ? decode_form : decode_json)(c->loop->limits, body, op, problem);
+	return (body_type_is_form(r) ? decode_form : decode_json)(c->loop->limits, body, op,
+	                                                          problem);
 }
 
 void write_run(struct conn *c, struct request *r)

@@ -348,7 +348,7 @@ static int run_with(struct config *config)
 	return status;
 }
 
-/* As if `--db FILE` had been given. */
+/* Does what the flag `--db FILE` does. */
 static int run_on(char *db, int argc, char **argv)
 {
 	struct config config;

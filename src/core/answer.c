@@ -11,8 +11,11 @@ static const bool has_watchers[OP_KIND_COUNT] = {
 #undef OP
 };
 
-/* Appends an object with more members before its closing brace.  Joblight 0.1 stored answers
- * without the closing brace. */
+/*
+ * Appends an object with more members before its closing brace.  An answer that was stored before
+ * the release of 0.1.0, in a database of schema version 1 or an early one of version 2, has no
+ * closing brace; it is repeated until its key expires.
+ */
 static void add_object(struct buf *out, struct slice object, const char *members)
 {
 	if (object.len && object.ptr[object.len - 1] == '}')

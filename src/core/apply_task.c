@@ -71,7 +71,7 @@ struct task_state *apply_new_task(struct engine *e, struct job_state *job,
 	return working_set_keep_task(&e->rows, job, &row);
 }
 
-/* Checks: all checks of an op come before its first change. */
+/* An operation makes all its checks before its first change. */
 
 static bool stale(struct op *op, size_t index, const struct task_change *change, int64_t current)
 {
@@ -106,7 +106,7 @@ struct new_task {
 	UT_hash_handle hh;
 };
 
-/* Those of the op that is checked. */
+/* The new tasks of the operation that is being checked. */
 struct new_tasks {
 	struct new_task *all; /* NULL: none */
 	size_t count;

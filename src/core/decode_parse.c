@@ -5,7 +5,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 
-/* Duplicate names, anywhere in the tree. */
+/* Finds names that occur twice in an object, at any depth. */
 
 static int compare_names(const void *a, const void *b)
 {

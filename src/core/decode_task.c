@@ -97,7 +97,7 @@ static const struct field report_fields[] = {
 	{ 0 },
 };
 
-/* The same without the first: the path has the id of the task. */
+/* The same fields without the first one (the id), because the path has the id of the task. */
 static const struct field *const put_fields = report_fields + 1;
 
 static bool take_one_task(struct decoder *d, const cJSON *item, const struct field *fields)

@@ -27,7 +27,7 @@ static size_t put_ws_header(char *out, unsigned first_byte, size_t payload)
 	return 2 + width;
 }
 
-/* Of a whole message. */
+/* Writes the header of a message that is one frame. */
 static size_t put_ws_message_header(char out[FRAME_PREFIX_MAX], size_t payload)
 {
 	return put_ws_header(out, WS_FIN | WS_TEXT, payload);

@@ -128,7 +128,7 @@ static int hex_value(unsigned char c)
 	return -1;
 }
 
-/* Four hex digits; -1 when they are not. */
+/* Returns the value of four hex digits, or -1 when there are not four. */
 static int take_hex4(struct lexer *x)
 {
 	int value = 0;

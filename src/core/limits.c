@@ -13,4 +13,6 @@ void limits_take_live(struct limits *own, const struct limits *next)
 #define LIMIT(field, flag, default_value, min, max, when, why) TAKE_##when(field)
 #include "joblight/core/limits.def"
 #undef LIMIT
+#undef TAKE_START
+#undef TAKE_LIVE
 }

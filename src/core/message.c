@@ -23,9 +23,12 @@ static const struct {
 	const char *name;
 	bool (*take)(struct envelope *e, struct message *m);
 	bool needs_id, needs_job;
+	enum op_kind operation; /* OP_KIND_COUNT: none */
 } kinds[MESSAGE_KIND_COUNT] = {
 #define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
-	[MESSAGE_##kind] = { name, take, id, job },
+	[MESSAGE_##kind] = { name, take, id, job, OP_KIND_COUNT },
+#define WRITE_MESSAGE(kind, name, access, operation)                                               \
+	[MESSAGE_##kind] = { name, take_write, true, true, OP_##operation },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };
@@ -48,7 +51,7 @@ static cJSON *take(struct envelope *e, const char *name)
 	return cJSON_DetachItemFromObjectCaseSensitive(e->root, name);
 }
 
-/* Takes a string of at most `max` bytes into `out`.  *given tells whether it was there. */
+/* Takes a string of at most `max` bytes into `out`.  *given says whether it was there. */
 static bool take_string(struct envelope *e, const char *name, char *out, size_t max, bool *given)
 {
 	cJSON *value = take(e, name);
@@ -129,7 +132,7 @@ static bool take_nothing(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
-/* Every text is a position: one that cannot be parsed begins with a reset. */
+/* Any string is accepted.  If it cannot be parsed, the subscription starts with a reset. */
 static bool take_since(struct envelope *e, struct message *m)
 {
 	cJSON *value = take(e, "since");
@@ -174,16 +177,19 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
-/* A batch is in `updates`; a single update is in the message itself. */
-static bool take_update(struct envelope *e, struct message *m)
+/* The body of the operation is in the message itself.  A batch of updates is in `updates`. */
+static bool take_write(struct envelope *e, struct message *m)
 {
-	cJSON *many = cJSON_GetObjectItemCaseSensitive(e->root, "updates");
+	enum op_kind operation = kinds[m->kind].operation;
+	cJSON *many = operation == OP_TASK_REPORT
+	                  ? cJSON_GetObjectItemCaseSensitive(e->root, "updates")
+	                  : NULL;
 
-	m->op = op_create(m->kind == MESSAGE_COMMAND ? OP_COMMAND : OP_TASK_REPORT);
+	m->op = op_create(operation);
 	memcpy(m->op->job_id, m->job_id, sizeof(m->op->job_id));
 	memcpy(m->op->key, m->id, sizeof(m->op->key));
-	const cJSON *value = many && m->kind == MESSAGE_UPDATE ? many : e->root;
-	if (many && value == many && (!cJSON_IsArray(many) || many->next || many->prev != many))
+	const cJSON *value = many ? many : e->root;
+	if (many && (!cJSON_IsArray(many) || many->next || many->prev != many))
 		return refuse(e, OUTCOME_INVALID_FIELD, "updates",
 		              "must be an array, without the fields of an update");
 	cJSON *document = e->root;

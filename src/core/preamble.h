@@ -16,7 +16,7 @@ void preamble_drop(struct subscriber *s);            /* does nothing when there 
 /* Sends the result's events after the message.  Takes a reference.  NULL changes nothing. */
 void preamble_hold(struct preamble *o, struct read_result *result);
 
-/* As hub_send(). */
+/* Does what hub_send() describes. */
 void preamble_send(struct preamble *o, struct first_message *m, struct read_result *result);
 
 /* One write. */

@@ -16,7 +16,8 @@ void result_deliverable(struct op *op, const struct job_state *job,
                         const struct deliverable_row *deliverable);
 /* One item of a report: the position after it. */
 void result_report(struct op *op, const struct job_state *job);
-/* Of an op that added one event, the job's last, and made nothing else: 201 and its position. */
+/* Answers an op that added one event, the job's last, and made nothing else: 201 and its position.
+ */
 void result_event(struct op *op, const struct job_state *job);
 
 #endif

@@ -58,7 +58,7 @@ void hub_block(struct hub *h, struct subscriber *s)
 	list_append(after->next, &s->wait_link);
 }
 
-/* For polling subscribers. */
+/* The functions of polling subscribers. */
 
 bool subscriber_filters(const struct subscriber *s)
 {

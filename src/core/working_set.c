@@ -39,7 +39,7 @@ void working_set_drop_job(struct working_set *w, struct job_state *job)
 
 	HASH_ITER(hh, job->tasks, task, next)
 		drop_task(w, job, task);
-	/* What is in the table has its neighbours. */
+	/* The analyser does not know that an item of the table has valid links. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	HASH_DEL(w->jobs, job);
 	list_remove(&job->link);

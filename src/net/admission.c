@@ -12,7 +12,7 @@
 #include "refusal.h"
 
 #define LINGER_MS 1000                 /* time for a rejected client to read the answer */
-#define LINGER_BYTES (8 * 1024 * 1024) /* maximum of bytes that it may still send */
+#define LINGER_BYTES (8 * 1024 * 1024) /* it may still send so much at most */
 
 struct pending {
 	struct admission *admission;

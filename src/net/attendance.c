@@ -11,7 +11,7 @@
 /* With many watchers, presence is sent less often, so that it costs less than the events. */
 #define WATCHERS_PER_MS 10
 
-/* A job with watchers or agents, or one that connections want to hear of. */
+/* A job with watchers or agents, or one that connections want to be told of. */
 struct attended_job {
 	char job_id[ID_MAX + 1];
 	bool changed;
@@ -150,26 +150,29 @@ void attendance_tick(struct attendance *c, uint64_t now_ms)
 	}
 }
 
-static bool hear(struct attendance *c, const struct presence_report *w)
+static bool take_report(struct attendance *c, const struct presence_report *w)
 {
 	presence_tick(c->presence, loop_now(c->loop));
 	return presence_apply(c->presence, w);
 }
 
-bool attendance_hear(struct attendance *c, const struct presence_report *w)
+bool attendance_report(struct attendance *c, const struct presence_report *w,
+                       struct problem *problem)
 {
 	struct presence_report report = *w;
 
 	report.due_ms = loop_now(c->loop) + c->loop->limits->presence_ms;
-	if (!hear(c, &report))
-		return false;
+	if (!take_report(c, &report))
+		return problem_set(problem, OUTCOME_TOO_MANY_AGENTS,
+		                   "the job has %llu agents already",
+		                   (unsigned long long)c->loop->limits->agents_per_job);
 	thread_mail_post_presence(c->loop, &report);
 	return true;
 }
 
-void attendance_hear_elsewhere(struct attendance *c, const struct presence_report *w)
+void attendance_report_elsewhere(struct attendance *c, const struct presence_report *w)
 {
-	hear(c, w);
+	take_report(c, w);
 }
 
 void attendance_owner_gone(struct attendance *c, uint64_t owner)

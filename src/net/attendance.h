@@ -7,6 +7,7 @@
 #define JOBLIGHT_NET_ATTENDANCE_H
 
 #include "joblight/base/list.h"
+#include "joblight/core/outcome.h"
 #include "joblight/core/presence.h"
 
 struct attendance;
@@ -21,11 +22,13 @@ void attendance_tick(struct attendance *c, uint64_t now_ms);
 
 /*
  * Takes the report of an agent from a client of this loop, and tells the other loops.  The report
- * is valid for --presence-ms; due_ms is set here.  False: the job has too many agents.
+ * is valid for --presence-ms; due_ms is set here.  False: the job has too many agents, and
+ * *problem says so.
  */
-bool attendance_hear(struct attendance *c, const struct presence_report *w);
+bool attendance_report(struct attendance *c, const struct presence_report *w,
+                       struct problem *problem);
 /* Takes a report that another loop has received. */
-void attendance_hear_elsewhere(struct attendance *c, const struct presence_report *w);
+void attendance_report_elsewhere(struct attendance *c, const struct presence_report *w);
 /* The connection has closed: removes its agents. */
 void attendance_owner_gone(struct attendance *c, uint64_t owner);
 void attendance_owner_gone_elsewhere(struct attendance *c, unsigned loop, uint64_t owner);

@@ -7,7 +7,7 @@
 #include "loop_private.h"
 #include "reply_parts.h"
 
-#define TURN_BYTES (1024 * 1024) /* maximum of bytes written in one turn */
+#define TURN_BYTES (1024 * 1024) /* at most so much is written in one turn */
 
 void conn_run_request(struct conn *c)
 {

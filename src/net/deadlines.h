@@ -8,7 +8,7 @@
 
 #include "connection.h"
 
-#define WAIT_SECONDS_MAX 600
+#define WAIT_SECONDS_MAX 600 /* at least the maximum of --poll-wait-ms */
 
 struct deadlines {
 	struct list heads, bodies;               /* requests that are arriving */

@@ -22,7 +22,13 @@
 
 /* The counters of counters.def that the loop owns. */
 struct counters {
-	uint64_t broken, silent, full, streams_full, short_of_memory, replies_full, busy, refused;
+#define COUNTER_hub(name)
+#define COUNTER_own(name) uint64_t name;
+#define COUNTER(name, owner, description) COUNTER_##owner(name)
+#include "joblight/core/counters.def"
+#undef COUNTER
+#undef COUNTER_hub
+#undef COUNTER_own
 };
 
 struct loops {

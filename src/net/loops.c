@@ -71,26 +71,28 @@ void loops_stop(struct loops *l)
 
 static void log_counters(const struct loops *l)
 {
-#define COUNTER(name, whose, what) uint64_t name = 0;
-#include "counters.def"
+#define COUNTER(name, owner, description) uint64_t name = 0;
+#include "joblight/core/counters.def"
 #undef COUNTER
 	for (unsigned i = 0; i < l->count; i++) {
 		struct hub_stats hub = hub_stats(l->items[i].hub);
 		const struct counters *own = &l->items[i].counters;
-#define COUNTER(name, whose, what) name += COUNTER_##whose(name);
+#define COUNTER(name, owner, description) name += COUNTER_##owner(name);
 #define COUNTER_hub(name) hub.name
 #define COUNTER_own(name) own->name
-#include "counters.def"
+#include "joblight/core/counters.def"
 #undef COUNTER
+#undef COUNTER_hub
+#undef COUNTER_own
 	}
-#define COUNTER(name, whose, what)                                                                 \
+#define COUNTER(name, owner, description)                                                          \
 	char name##_text[24];                                                                      \
 	snprintf(name##_text, sizeof(name##_text), "%" PRIu64, name);
-#include "counters.def"
+#include "joblight/core/counters.def"
 #undef COUNTER
-#define COUNTER(name, whose, what) #name, name##_text,
+#define COUNTER(name, owner, description) #name, name##_text,
 	log_event(LOG_LEVEL_INFO, "counted",
-#include "counters.def"
+#include "joblight/core/counters.def"
 	          (char *)0);
 #undef COUNTER
 }

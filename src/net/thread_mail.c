@@ -71,7 +71,7 @@ void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 
 /* Callbacks of the bus. */
 
-static void hear_commit(void *loop, struct batch *batch, struct op *ops)
+static void receive_commit(void *loop, struct batch *batch, struct op *ops)
 {
 	struct commit *commit = xcalloc(1, sizeof(*commit));
 
@@ -82,12 +82,12 @@ static void hear_commit(void *loop, struct batch *batch, struct op *ops)
 	mailbox_post_wait(&((struct loop *)loop)->commits, &commit->mail);
 }
 
-static void hear_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
+static void receive_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
 {
 	thread_mail_post_peer(loop, PEER_WATCHERS, job_id, from, count);
 }
 
-static void hear_word(void *loop, const struct presence_report *w)
+static void receive_report(void *loop, const struct presence_report *w)
 {
 	struct peer_message *n = xcalloc(1, sizeof(*n));
 
@@ -99,7 +99,7 @@ static void hear_word(void *loop, const struct presence_report *w)
 
 void thread_mail_join(struct loop *l)
 {
-	struct bus_member member = { l, hear_commit, hear_watchers, hear_word };
+	struct bus_member member = { l, receive_commit, receive_watchers, receive_report };
 
 	l->peer = l->bus->ops->join(l->bus, &member);
 }

@@ -24,15 +24,15 @@ static void take_commits(struct loop *l)
 	}
 }
 
-static void hear_presence(struct loop *l, const struct presence_report *w)
+static void receive_presence(struct loop *l, const struct presence_report *w)
 {
 	if (w->agent[0])
-		attendance_hear_elsewhere(l->attendance, w);
+		attendance_report_elsewhere(l->attendance, w);
 	else
 		attendance_owner_gone_elsewhere(l->attendance, w->loop, w->owner);
 }
 
-static void hear_peer(struct loop *l, const struct peer_message *n)
+static void receive_peer(struct loop *l, const struct peer_message *n)
 {
 	switch (n->kind) {
 	case PEER_WATCHERS:
@@ -40,7 +40,7 @@ static void hear_peer(struct loop *l, const struct peer_message *n)
 		attendance_changed(l->attendance, n->job_id);
 		return;
 	case PEER_PRESENCE:
-		hear_presence(l, &n->report);
+		receive_presence(l, &n->report);
 		return;
 	case PEER_LIMITS:
 		limits_take_live(&l->own_limits, n->limits);
@@ -60,7 +60,7 @@ static void take_peer_messages(struct loop *l)
 	for (struct mail *m = mailbox_take(&l->peers), *next; m; m = next) {
 		struct peer_message *n = container_of(m, struct peer_message, mail);
 		next = m->next;
-		hear_peer(l, n);
+		receive_peer(l, n);
 		free(n->limits);
 		free(n);
 	}

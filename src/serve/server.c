@@ -13,6 +13,7 @@
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
 #include "joblight/base/random.h"
+#include "joblight/base/xalloc.h"
 #include "joblight/bus/buses.h"
 #include "joblight/net/loop.h"
 #include "joblight/api/api.h"
@@ -21,7 +22,6 @@
 #include "joblight/work/writer.h"
 
 #define HOST_MAX 256
-#define READERS_MAX 64 /* the maximum in config.def */
 #define LARGE_BLOCK (1024 * 1024)
 
 struct server {
@@ -35,7 +35,7 @@ struct server {
 	struct bus *bus;
 	struct loops *loops;
 	struct service service;
-	struct store *sessions[READERS_MAX]; /* owned by the reader once it has started */
+	struct store **sessions; /* one for each reader, which owns it once it has started */
 	unsigned readers;
 };
 
@@ -142,6 +142,7 @@ static bool open_store(struct server *s, const struct config *c)
 		fprintf(stderr, "joblight: %s\n", error);
 		return false;
 	}
+	s->sessions = xcalloc(c->readers, sizeof(*s->sessions));
 	for (s->readers = 0; s->readers < c->readers; s->readers++) {
 		s->sessions[s->readers] = database_reader(s->database);
 		if (!s->sessions[s->readers]) {
@@ -288,6 +289,7 @@ static void stop(struct server *s)
 	loops_free(s->loops);
 	writer_free(s->writer);
 	reader_free(s->reader);
+	free(s->sessions);
 	database_close(s->database);
 	pages_free(s->pages);
 	log_info("stopped");

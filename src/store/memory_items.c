@@ -130,7 +130,7 @@ static void step_undo(struct memory *m, struct step *step)
 	row_free(item->kind, item->row);
 	item_set(m, item, step->old);
 	if (!item->row) { /* the step had made the item */
-		/* What is in the table has its neighbours. */
+		/* The analyser does not know that an item of the table has valid links. */
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		HASH_DEL(m->items, item);
 		item_free(m, item);

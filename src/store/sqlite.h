@@ -78,11 +78,10 @@ int sqlite_note_places(struct sqlite_session *s, const char *path);
 void sqlite_forget_places(struct sqlite_session *s);
 /*
  * Call it between transactions.  BROKEN when the database or a side file is not where it was: data
- * written to a file without a name is lost with the process.  Readers always get OK.
+ * written to a file without a name is lost with the process.  OK without checking if it was
+ * checked a moment ago.  Readers always get OK.
  */
-enum store_result sqlite_check_places(struct sqlite_session *s);
-enum store_result sqlite_check_places_sometimes(
-    struct sqlite_session *s); /* OK without checking if it was checked a moment ago */
+enum store_result sqlite_check_places_sometimes(struct sqlite_session *s);
 enum store_result sqlite_checkpoint(struct store *s);
 void sqlite_last_checkpoint(struct sqlite_session *s); /* call it before closing */
 

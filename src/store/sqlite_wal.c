@@ -9,8 +9,9 @@
 
 #define CHECKPOINT_BYTES (8 << 20) /* growth of the WAL that is worth a checkpoint */
 #define COPY_BYTES                                                                                 \
-	(16 << 20)   /* this much is copied by a separate thread, and no write waits for it */
-#define COPIES_MAX 4 /* in a row; if as much is written during them, the writer waits */
+	(16 << 20) /* this much is copied by a separate thread, and no write waits for it */
+/* After so many copies in a row during which as much was written, the writer waits. */
+#define COPIES_MAX 4
 #define TRUNCATE_BYTES                                                                             \
 	(64 << 20) /* above this size the WAL must be restarted from its beginning                 \
 	            */
@@ -63,14 +64,7 @@ static void rescue(struct sqlite_session *s)
 		s->rescued = held == copied;
 }
 
-enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
-{
-	if (!s->writer || clock_monotonic_ms() - s->places_checked < PLACES_MS)
-		return STORE_OK;
-	return sqlite_check_places(s);
-}
-
-enum store_result sqlite_check_places(struct sqlite_session *s)
+static enum store_result check_places(struct sqlite_session *s)
 {
 	const char *gone = NULL;
 
@@ -91,6 +85,13 @@ enum store_result sqlite_check_places(struct sqlite_session *s)
 	snprintf(s->base.error, sizeof s->base.error, "%s was removed or replaced under the server",
 	         gone);
 	return STORE_BROKEN;
+}
+
+enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
+{
+	if (!s->writer || clock_monotonic_ms() - s->places_checked < PLACES_MS)
+		return STORE_OK;
+	return check_places(s);
 }
 
 /* ---- checkpoints ---- */
@@ -232,7 +233,7 @@ enum store_result sqlite_checkpoint(struct store *base)
 	bool truncate = large && due;
 	if (!due && !grown)
 		return STORE_NONE;
-	if (sqlite_check_places(s) != STORE_OK) /* the next begin() reports it */
+	if (check_places(s) != STORE_OK) /* the next begin() reports it */
 		return STORE_NONE;
 	if (copy_aside(s))
 		return STORE_NONE;

@@ -20,7 +20,7 @@ static void add_number(struct buf *out, const char *name, uint64_t value)
 	buf_u64(out, value);
 }
 
-void first_message_encode(struct buf *out, const struct loop *l, const struct subscription_start *o)
+static void add_head(struct buf *out, const struct loop *l, const struct subscription_start *o)
 {
 	buf_text(out, o->again ? "{\"type\":\"reset\"" : "{\"type\":\"connected\"");
 	json_text(out, "jobId", o->job_id);
@@ -38,10 +38,17 @@ void first_message_encode(struct buf *out, const struct loop *l, const struct su
 	add_number(out, "watchers", o->watchers);
 	json_name(out, "agents");
 	attendance_agents(l->attendance, o->job_id, out);
+}
+
+void first_message_encode(struct first_message *m, const struct loop *l,
+                          const struct subscription_start *o)
+{
+	add_head(&m->head, l, o);
+	m->snapshot = o->snapshot;
+	m->rows_at = o->rows_at;
 	if (o->snapshot.len)
-		json_name(out, "job");
-	else
-		buf_char(out, '}');
+		json_name(&m->head, "job");
+	buf_char(o->snapshot.len ? &m->tail : &m->head, '}');
 }
 
 static void add_cursor(struct buf *out, const char *epoch, uint64_t seq)
@@ -68,17 +75,16 @@ void restart_encode(struct buf *out)
 	buf_format(out, "{\"type\":\"restart\",\"retryMs\":%u}", reconnect_delay_ms());
 }
 
-void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
-                      const struct subscriber *filtered)
+void heartbeat_encode(struct buf *out, const struct subscriber *s, uint64_t head)
 {
 	buf_char(out, '{');
-	if (job_id) {
+	if (s) {
 		json_text(out, "type", "heartbeat");
-		json_text(out, "jobId", job_id);
+		json_text(out, "jobId", subscriber_job_id(s));
 	}
 	add_number(out, "head", head);
-	if (filtered)
-		add_cursor(out, subscriber_epoch(filtered), filtered->cursor);
+	if (s && subscriber_filters(s))
+		add_cursor(out, subscriber_epoch(s), s->cursor);
 	json_name(out, "timestamp");
 	json_time(out, clock_wall_ms());
 	buf_char(out, '}');

@@ -10,10 +10,10 @@
 struct loop;
 
 /*
- * Encodes the whole message.  If there is a snapshot, encodes only what precedes it; the snapshot
- * and "}" follow.
+ * Adds the JSON of the message to `m`: all of it to the head, or, if there is a snapshot, what
+ * precedes it to the head and what follows it to the tail.  Sets the snapshot of `m`, too.
  */
-void first_message_encode(struct buf *out, const struct loop *l,
+void first_message_encode(struct first_message *m, const struct loop *l,
                           const struct subscription_start *o);
 void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor);
 /* A random delay in milliseconds before clients reconnect, so that they do not all come at once. */
@@ -21,10 +21,9 @@ unsigned reconnect_delay_ms(void);
 /* The last message before the server stops, with such a delay. */
 void restart_encode(struct buf *out);
 /*
- * Without `job_id` (NULL), for a connection with one job only, the message has no type, because SSE
- * names it by its event.  With `filtered`, it has the cursor of that subscriber.
+ * Encodes a heartbeat of the subscriber: with a cursor if it has a type filter.  NULL: without
+ * type, job and cursor, because SSE has them in other lines.
  */
-void heartbeat_encode(struct buf *out, const char *job_id, uint64_t head,
-                      const struct subscriber *filtered);
+void heartbeat_encode(struct buf *out, const struct subscriber *s, uint64_t head);
 
 #endif

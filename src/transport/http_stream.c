@@ -7,7 +7,7 @@
 #include "net/connection_flow.h"
 #include "net/loop_private.h"
 #include "net/transport.h"
-#include "wishes.h"
+#include "subscribe_options.h"
 
 static struct http_stream *stream_of(struct subscriber *s)
 {
@@ -48,7 +48,7 @@ static void refuse(const struct http_stream *s, const struct subscription_start 
 static void begin(struct http_stream *s, const struct subscription_start *o)
 {
 	struct conn *c = s->conn;
-	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+	struct first_message m = { 0 };
 
 	if (!o->again) {
 		conn_become_stream(c);
@@ -224,7 +224,7 @@ void http_stream_open(struct conn *c, const struct request *r, struct http_strea
 	s->conn = c;
 	s->format = format;
 	s->head = r->head;
-	if (!wishes_read(r, a, &problem) || !capacity_takes_stream(c, &problem)) {
+	if (!subscribe_options_read(r, a, &problem) || !capacity_takes_stream(c, &problem)) {
 		free(s);
 		format->refuse(c, &problem);
 		return;

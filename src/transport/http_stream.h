@@ -23,7 +23,7 @@ struct http_stream_format {
 	const char *headers; /* headers of the response: complete lines with CRLF */
 	/* Answers a request that does not become a stream. */
 	void (*refuse)(struct conn *c, const struct problem *p);
-	/* Encodes what precedes and follows the snapshot of the first message, or of a reset. */
+	/* Encodes the first message, or a reset, by first_message_encode(). */
 	void (*add_first)(const struct http_stream *s, const struct subscription_start *o,
 	                  struct first_message *m);
 	void (*add_heartbeat)(const struct http_stream *s, uint64_t head, struct buf *out);

@@ -8,14 +8,14 @@
 #include "net/capacity.h"
 #include "net/loop_private.h"
 #include "net/transport.h"
-#include "wishes.h"
+#include "subscribe_options.h"
 
 struct poll {
 	struct subscriber subscriber; /* first member */
 	struct conn *conn;
 	char job_id[ID_MAX + 1];
 	struct position asked;
-	struct attach wishes; /* types and tabs */
+	struct attach options; /* types and tabs */
 	uint64_t limit, wait_s;
 };
 
@@ -274,8 +274,8 @@ static void attach(struct poll *p, const struct position *position)
 		.job_id = p->job_id,
 		.position = *position,
 		.framing = FRAME_SSE, /* the JSON is cut out of this framing */
-		.types = p->wishes.types,
-		.tabs = p->wishes.tabs,
+		.types = p->options.types,
+		.tabs = p->options.tabs,
 		.limit = (size_t)p->limit,
 	};
 
@@ -308,9 +308,9 @@ void updates_poll(struct conn *c, struct request *r)
 	struct problem problem = { 0 };
 	struct slice since = { 0 };
 	uint64_t limit, wait_s;
-	struct attach wishes;
+	struct attach options;
 
-	if (!wishes_read(r, &wishes, &problem) ||
+	if (!subscribe_options_read(r, &options, &problem) ||
 	    !request_number(r, "limit", limits->poll_events, 1, limits->poll_events, &limit,
 	                    &problem) ||
 	    !request_number(r, "wait", 0, 0, limits->poll_wait_ms / 1000, &wait_s, &problem)) {
@@ -321,7 +321,7 @@ void updates_poll(struct conn *c, struct request *r)
 	struct poll *p = xcalloc(1, sizeof(*p));
 	p->conn = c;
 	p->asked = position_parse_time(since);
-	p->wishes = wishes;
+	p->options = options;
 	p->limit = limit;
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);

@@ -58,8 +58,8 @@ static void add_first(const struct http_stream *s, const struct subscription_sta
 		add_retry(&m->head);
 	add_event_line(s, &m->head, o->again ? "reset" : "connected");
 	buf_text(&m->head, "data: ");
-	first_message_encode(&m->head, s->conn->loop, o);
-	buf_text(&m->tail, o->snapshot.len ? "}\nid: " : "\nid: ");
+	first_message_encode(m, s->conn->loop, o);
+	buf_text(&m->tail, "\nid: ");
 	cursor_add(&m->tail, o->epoch, o->start);
 	buf_text(&m->tail, "\n\n");
 }
@@ -89,7 +89,7 @@ static void add_end(const struct http_stream *s, const struct subscription_end *
 static void add_heartbeat(const struct http_stream *s, uint64_t head, struct buf *out)
 {
 	buf_text(out, "event: heartbeat\ndata: ");
-	heartbeat_encode(out, NULL, head, NULL);
+	heartbeat_encode(out, NULL, head);
 	end_message(s, subscriber_epoch(&s->subscriber), s->subscriber.cursor, out);
 }
 

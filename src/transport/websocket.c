@@ -9,7 +9,7 @@
 #include "net/connection_flow.h"
 #include "net/lws_context.h"
 #include "net/socket.h"
-#include "wishes.h"
+#include "subscribe_options.h"
 #include "websocket_private.h"
 
 #define REASON_MAX 100 /* bytes of a close frame's reason */
@@ -124,11 +124,11 @@ static void send_restart(struct ws *w)
 {
 	struct buf json = { 0 };
 
-	if (w->close_code != CLOSE_RESTART || w->open || w->told_restart)
+	if (w->close_code != CLOSE_RESTART || w->open || w->restart_sent)
 		return;
-	w->told_restart = true;
+	w->restart_sent = true;
 	restart_encode(&json);
-	ws_say(w, &json);
+	ws_send(w, &json);
 	ws_write_out(w);
 }
 
@@ -257,7 +257,7 @@ static int receive(struct conn *c, const char *bytes, size_t len)
 		return 0;
 	}
 	end_message(w);
-	ws_hear_message(w, buf_as_slice(&w->in));
+	ws_receive_message(w, buf_as_slice(&w->in));
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
 	w->in.len = 0;
@@ -287,7 +287,7 @@ static void set_close_code(struct conn *c)
 	    c->wsi, (enum lws_close_status)(of_message ? CLOSE_TOO_BIG : CLOSE_PROTOCOL), NULL, 0);
 }
 
-static void hear_pong(struct conn *c)
+static void receive_pong(struct conn *c)
 {
 	struct ws *w = c->session;
 
@@ -354,7 +354,7 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 
 	if (!r || !request_arg(r, "job", &job))
 		return;
-	if (!id_valid(job) || !wishes_read(r, &wanted, &p)) {
+	if (!id_valid(job) || !subscribe_options_read(r, &wanted, &p)) {
 		ws_close(w, CLOSE_BAD_MESSAGE, p.detail);
 		problem_finish(&p);
 		return;
@@ -362,7 +362,7 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 	request_arg(r, "since", &since);
 	memcpy(job_id, job.ptr, job.len);
 	wanted.position = position_parse(since);
-	ws_subscribe(w, &wanted, true);
+	ws_subscribe(w, &wanted, "", true);
 }
 
 static void establish(struct conn *c)
@@ -415,7 +415,7 @@ const struct transport websocket = {
 	.write_handshake = ws_write_handshake,
 	.established = establish,
 	.received = receive,
-	.pong = hear_pong,
+	.pong = receive_pong,
 	.flush = flush,
 	.read_back = read_back,
 	.answered = ws_answered,

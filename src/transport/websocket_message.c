@@ -11,12 +11,12 @@
 
 /* Answers. */
 
-static void say_ack(struct ws *w, const struct op *op)
+static void send_ack(struct ws *w, const struct op *op)
 {
 	struct buf json = { 0 };
 
 	answer_encode_ack(&json, op, hub_watchers(w->conn->loop->hub, op->job_id));
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 /* The jobs that it reported on. */
@@ -28,7 +28,7 @@ static void tell_watchers(struct attendance_want *want, const char *job_id, unsi
 
 	buf_format(&json, "{\"type\":\"watchers\",\"jobId\":\"%s\",\"watchers\":%u}", job_id,
 	           watchers);
-	ws_say(r->ws, &json);
+	ws_send(r->ws, &json);
 }
 
 void ws_forget_reported(struct reported *r)
@@ -80,11 +80,11 @@ void ws_answered(struct conn *c, struct op *op)
 
 	w->pending--;
 	if (outcome_is_error(op->problem.outcome)) {
-		ws_say_error(w, op->key, op->job_id, &op->problem);
+		ws_send_error(w, op->key, op->job_id, &op->problem);
 	} else {
 		if (op->kind == OP_TASK_REPORT)
 			remember_reported(w, op->job_id);
-		say_ack(w, op);
+		send_ack(w, op);
 	}
 	op_free(op);
 	ws_enqueue(w);
@@ -105,13 +105,14 @@ static void submit(struct ws *w, struct op *op)
 		w->pending++;
 		return;
 	}
-	ws_say_error(w, op->key, op->job_id, &busy);
+	ws_send_error(w, op->key, op->job_id, &busy);
 	op_free(op);
 }
 
-static void refuse_op(struct ws *w, const struct message *m, const struct problem *p)
+static void refuse_op(struct ws *w, const struct message *m, enum op_kind operation,
+                      const struct problem *p)
 {
-	struct op *op = op_create(OP_TASK_REPORT);
+	struct op *op = op_create(operation);
 
 	memcpy(op->key, m->id, sizeof(op->key));
 	memcpy(op->job_id, m->job_id, sizeof(op->job_id));
@@ -119,44 +120,50 @@ static void refuse_op(struct ws *w, const struct message *m, const struct proble
 	submit(w, op);
 }
 
+struct presence {
+	struct presence_report report;
+	char id[KEY_MAX + 1]; /* of the message, "" for none */
+};
+
 /* Presence needs an existing job, so the store is read first. */
 static void presence_read(struct conn *c, struct read_result *job, const void *data)
 {
-	const struct presence_report *report = data;
+	const struct presence *presence = data;
 	struct ws *w = c->session;
 	struct problem p = job->problem;
 
 	w->pending--;
-	if (!outcome_is_error(p.outcome) && !attendance_hear(c->loop->attendance, report))
-		problem_set(&p, OUTCOME_TOO_MANY_AGENTS, "the job has too many agents");
-	if (outcome_is_error(p.outcome))
-		ws_say_error(w, NULL, report->job_id, &p);
-	else
+	if (!outcome_is_error(p.outcome) &&
+	    attendance_report(c->loop->attendance, &presence->report, &p))
 		w->present = true;
+	else
+		ws_send_error(w, presence->id, presence->report.job_id, &p);
 	ws_enqueue(w);
 }
 
-static void hear_presence(struct ws *w, const struct message *m)
+static void receive_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
-	struct presence_report report = m->report;
+	struct presence presence = { .report = m->report };
+	struct presence_report *report = &presence.report;
 	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many reads are waiting" };
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
-	report.owner = w->conn->id;
-	report.loop = l->peer;
-	if (!report.agent[0]) /* a connection's id is unique only within its loop */
-		snprintf(report.agent, sizeof(report.agent), "agent-%x-%llx", l->peer,
+	memcpy(presence.id, m->id, sizeof(presence.id));
+	report->owner = w->conn->id;
+	report->loop = l->peer;
+	if (!report->agent[0]) /* a connection's id is unique only within its loop */
+		snprintf(report->agent, sizeof(report->agent), "agent-%x-%llx", l->peer,
 		         (unsigned long long)w->conn->id);
-	if (ask_read(w->conn, &q, presence_read, &report, sizeof(report)))
+	if (ask_read(w->conn, &q, presence_read, &presence, sizeof(presence)))
 		w->pending++;
 	else
-		ws_say_error(w, NULL, m->job_id, &busy);
+		ws_send_error(w, m->id, m->job_id, &busy);
 }
 
-static void hear_subscribe(struct ws *w, const struct message *m)
+static void receive_subscribe(struct ws *w, const struct message *m)
 {
 	struct attach wanted = {
 		.job_id = m->job_id,
@@ -166,20 +173,20 @@ static void hear_subscribe(struct ws *w, const struct message *m)
 		.tabs = m->tabs,
 	};
 
-	ws_subscribe(w, &wanted, false);
+	ws_subscribe(w, &wanted, m->id, false);
 }
 
-static void hear_unsubscribe(struct ws *w, const struct message *m)
+static void receive_unsubscribe(struct ws *w, const struct message *m)
 {
 	ws_unsubscribe(w, m->job_id);
 }
 
-static void hear_write(struct ws *w, const struct message *m)
+static void receive_write(struct ws *w, const struct message *m)
 {
 	submit(w, m->op);
 }
 
-static void hear_ping(struct ws *w, const struct message *m)
+static void receive_ping(struct ws *w, const struct message *m)
 {
 	(void)m;
 	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
@@ -190,10 +197,13 @@ enum refusal { AT_ONCE, IN_ORDER };
 static const struct row {
 	enum access access;
 	enum refusal refusal;
-	void (*hear)(struct ws *w, const struct message *m); /* takes m->op */
+	enum op_kind operation;                                 /* of a write: IN_ORDER needs one */
+	void (*receive)(struct ws *w, const struct message *m); /* takes m->op */
 } rows[MESSAGE_KIND_COUNT] = {
 #define MESSAGE(kind, name, take, id, job, access, refusal, function)                              \
-	[MESSAGE_##kind] = { ACCESS_##access, refusal, function },
+	[MESSAGE_##kind] = { ACCESS_##access, refusal, OP_KIND_COUNT, function },
+#define WRITE_MESSAGE(kind, name, access, operation)                                               \
+	[MESSAGE_##kind] = { ACCESS_##access, IN_ORDER, OP_##operation, receive_write },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };
@@ -201,22 +211,22 @@ static const struct row {
 static void refuse(struct ws *w, const struct message *m, const struct problem *p)
 {
 	if (m->kind < MESSAGE_KIND_COUNT && rows[m->kind].refusal == IN_ORDER)
-		refuse_op(w, m, p);
+		refuse_op(w, m, rows[m->kind].operation, p);
 	else
-		ws_say_error(w, m->id, m->job_id, p);
+		ws_send_error(w, m->id, m->job_id, p);
 }
 
 static void run(struct ws *w, const struct message *m, struct problem *p)
 {
 	if (w->conn->loop->dispatch->admits(w->conn, rows[m->kind].access, p)) {
-		rows[m->kind].hear(w, m);
+		rows[m->kind].receive(w, m);
 		return;
 	}
 	op_free(m->op);
 	refuse(w, m, p);
 }
 
-void ws_hear_message(struct ws *w, struct slice text)
+void ws_receive_message(struct ws *w, struct slice text)
 {
 	struct message m;
 	struct problem p = { 0 };

@@ -23,7 +23,7 @@ void ws_add_frame(struct ws *w, struct slice json)
 	ws_enqueue(w);
 }
 
-void ws_say(struct ws *w, struct buf *json)
+void ws_send(struct ws *w, struct buf *json)
 {
 	ws_add_frame(w, buf_as_slice(json));
 	buf_finish(json);
@@ -39,7 +39,7 @@ static bool retryable(enum outcome o)
 	return outcome_status(o) >= 500;
 }
 
-void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
+void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
 {
 	struct buf json = { 0 };
 
@@ -50,7 +50,7 @@ void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct
 	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
 	json_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
 	buf_format(&json, ",\"retryable\":%s}", retryable(p->outcome) ? "true" : "false");
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 /* Writing. */

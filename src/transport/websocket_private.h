@@ -24,9 +24,9 @@ struct subscription {
 	struct list link; /* first member; in ws.subscriptions, until turn_free_later() takes it */
 	struct subscriber subscriber;
 	struct ws *ws;
-	bool only;    /* named in the URL; its end closes the connection */
-	bool leaving; /* ends when its first message is complete */
-	char job_id[];
+	bool only;     /* named in the URL; its end closes the connection */
+	bool leaving;  /* ends when its first message is complete */
+	char job_id[]; /* followed by the id of its message, see message_id() */
 };
 
 /* A job on which this connection has reported. */
@@ -51,7 +51,7 @@ struct ws {
 	bool has_spoken;   /* it has sent more than pongs, last at `last_heard` */
 	bool ping_pending; /* nothing has arrived since the ping */
 	bool ping_due;
-	bool told_restart;
+	bool restart_sent;
 	bool ping_on_its_way;  /* at the last beat, the peer had not acknowledged the ping yet */
 	uint64_t ping_end;     /* socket_written() after the ping */
 	uint64_t acknowledged; /* socket_acknowledged() at the ping or the last beat */
@@ -68,8 +68,8 @@ bool ws_close_allowed(const void *payload, size_t len);
 /* Output is written at the end of the turn, or when an incomplete first message is complete. */
 void ws_enqueue(struct ws *w); /* flushes it at the end of this turn */
 void ws_add_frame(struct ws *w, struct slice json);
-void ws_say(struct ws *w, struct buf *json); /* takes and empties `json` */
-void ws_say_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
+void ws_send(struct ws *w, struct buf *json); /* takes and empties `json` */
+void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
 void ws_write_ping(struct ws *w); /* if one is due */
 void ws_write_out(struct ws *w);
@@ -78,13 +78,16 @@ void ws_close(struct ws *w, int code, const char *reason);
 bool ws_close_is_due(const struct ws *w); /* whether to close even within a message */
 
 /* Subscriptions. */
-/* `only`: the URL named the job.  A second subscription to a job replaces the first one. */
-void ws_subscribe(struct ws *w, const struct attach *wanted, bool only);
+/*
+ * `id`: of the message, which an `error` sends back ("": none); copied.  `only`: the URL named the
+ * job.  A second subscription to a job replaces the first one.
+ */
+void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
 void ws_leave(struct subscription *s); /* at once; frees its memory at the end of the turn */
 
 /* Messages. */
-void ws_hear_message(struct ws *w, struct slice text);
+void ws_receive_message(struct ws *w, struct slice text);
 void ws_answered(struct conn *c, struct op *op); /* takes `op` */
 void ws_forget_reported(struct reported *r);
 

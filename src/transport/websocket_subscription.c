@@ -14,6 +14,12 @@ static struct subscription *subscription_of(struct subscriber *s)
 	return container_of(s, struct subscription, subscriber);
 }
 
+/* The id of the message that asked for it; "" for none. */
+static const char *message_id(const struct subscription *s)
+{
+	return s->job_id + strlen(s->job_id) + 1;
+}
+
 static struct subscription *find_subscription(struct ws *w, const char *job_id)
 {
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = at->next) {
@@ -51,12 +57,12 @@ static void leave_in_order(struct subscription *s)
 	s->ws->count--;
 }
 
-static void say_end(struct ws *w, const struct subscription_end *e, bool with_cursor)
+static void send_end(struct ws *w, const struct subscription_end *e, bool with_cursor)
 {
 	struct buf json = { 0 };
 
 	end_encode(&json, e, with_cursor);
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 static void subscription_failed(struct subscription *s, const struct subscription_start *o)
@@ -65,7 +71,7 @@ static void subscription_failed(struct subscription *s, const struct subscriptio
 	struct problem p = { .outcome = o->outcome };
 
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail);
-	ws_say_error(w, NULL, s->job_id, &p);
+	ws_send_error(w, message_id(s), s->job_id, &p);
 	if (s->only && o->outcome == OUTCOME_NOT_FOUND)
 		ws_close(w, CLOSE_NO_JOB, "no such job");
 	ws_leave(s);
@@ -79,21 +85,20 @@ static void announce(struct ws *w, const char *job_id, size_t bytes)
 	if (bytes <= ANNOUNCED_BYTES)
 		return;
 	buf_format(&json, "{\"type\":\"opening\",\"jobId\":\"%s\",\"bytes\":%zu}", job_id, bytes);
-	ws_say(w, &json);
+	ws_send(w, &json);
 }
 
 static void subscription_opened(struct subscriber *subscriber, const struct subscription_start *o)
 {
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
-	struct first_message m = { .snapshot = o->snapshot, .rows_at = o->rows_at };
+	struct first_message m = { 0 };
 
 	if (outcome_is_error(o->outcome)) {
 		subscription_failed(s, o);
 		return;
 	}
-	first_message_encode(&m.head, w->conn->loop, o);
-	buf_text(&m.tail, o->snapshot.len ? "}" : "");
+	first_message_encode(&m, w->conn->loop, o);
 	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);
 	hub_send(subscriber, &m, o->result);
@@ -104,7 +109,7 @@ static void subscription_ended(struct subscriber *subscriber, const struct subsc
 	struct subscription *s = subscription_of(subscriber);
 	struct ws *w = s->ws;
 
-	say_end(w, e, subscriber_filters(subscriber));
+	send_end(w, e, subscriber_filters(subscriber));
 	if (s->only && w->count == 1)
 		ws_close(w, CLOSE_NORMAL, "the job is over");
 	ws_leave(s);
@@ -112,13 +117,12 @@ static void subscription_ended(struct subscriber *subscriber, const struct subsc
 
 static void subscription_heartbeat(struct subscriber *subscriber, uint64_t head)
 {
-	struct subscription *s = subscription_of(subscriber);
+	struct ws *w = subscription_of(subscriber)->ws;
 	struct buf json = { 0 };
 
-	heartbeat_encode(&json, s->job_id, head,
-	                 subscriber_filters(subscriber) ? subscriber : NULL);
-	conn_widen(s->ws->conn, 0);
-	ws_say(s->ws, &json);
+	heartbeat_encode(&json, subscriber, head);
+	conn_widen(w->conn, 0);
+	ws_send(w, &json);
 }
 
 static void subscription_stalled(struct subscriber *subscriber)
@@ -175,7 +179,22 @@ static const struct subscriber_ops subscription_ops = {
 	.takes = subscription_takes,
 };
 
-void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
+static struct subscription *create_subscription(struct ws *w, const char *job_id, const char *id,
+                                                bool only)
+{
+	size_t job_len = strlen(job_id) + 1, id_len = strlen(id) + 1;
+	struct subscription *s = xcalloc(1, sizeof(*s) + job_len + id_len);
+
+	s->ws = w;
+	s->only = only;
+	memcpy(s->job_id, job_id, job_len);
+	memcpy(s->job_id + job_len, id, id_len);
+	list_append(&w->subscriptions, &s->link);
+	w->count++;
+	return s;
+}
+
+void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, bool only)
 {
 	const struct limits *limits = w->conn->loop->limits;
 	const char *job_id = wanted->job_id;
@@ -187,19 +206,14 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, bool only)
 		snprintf(full.detail, sizeof(full.detail),
 		         "a connection may have %llu subscriptions",
 		         (unsigned long long)limits->subscriptions);
-		ws_say_error(w, NULL, job_id, &full);
+		ws_send_error(w, id, job_id, &full);
 		return;
 	}
 	if (s) { /* replaces the old one, at the new position */
 		only = only || s->only;
 		leave_in_order(s);
 	}
-	s = xcalloc(1, sizeof(*s) + strlen(job_id) + 1);
-	s->ws = w;
-	s->only = only;
-	memcpy(s->job_id, job_id, strlen(job_id) + 1);
-	list_append(&w->subscriptions, &s->link);
-	w->count++;
+	s = create_subscription(w, job_id, id, only);
 	a.job_id = s->job_id;
 	a.asker = w->conn->id;
 	a.blocked = w->blocked;
@@ -216,7 +230,7 @@ void ws_unsubscribe(struct ws *w, const char *job_id)
 		e.epoch = subscriber_epoch(&s->subscriber);
 		e.seq = s->subscriber.cursor;
 	}
-	say_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
+	send_end(w, &e, e.epoch && subscriber_filters(&s->subscriber));
 	if (s)
 		leave_in_order(s);
 }

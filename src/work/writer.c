@@ -148,7 +148,7 @@ static struct batch *commit(struct writer *w, struct op *ops)
 	return batch;
 }
 
-/* Commit, then broadcast, then answer. */
+/* Commits the ops, and then publishes their events with the answers. */
 static void commit_and_answer(struct writer *w, struct op *ops)
 {
 	struct batch *batch = commit(w, ops);

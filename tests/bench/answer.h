@@ -1,4 +1,4 @@
-/* What comes back to a publisher: HTTP answers, WebSocket acks, NATS's +OK. */
+/* Parses the answers to a publisher: HTTP answers, WebSocket acks, NATS's +OK. */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
 

@@ -1,9 +1,9 @@
-/* Every event that reaches a subscriber is held against what must come next there.
+/* Compares every event that reaches a subscriber with the one that must come next.
  *
- * Two rulers are laid on each connection. The lane: one publisher's counter, which every server
- * carries (it is in the note) and which must run 1, 2, 3 … The seq: the job's total order, where
- * the server numbers its events. A fault shows on both as a rule, so the verdict of a run is the
- * worse of the two and not their sum. */
+ * Each connection has two checks. The lane: the counter of one publisher, which every server sends
+ * (it is in the note) and which must run 1, 2, 3 … The seq: the total order of the job, if the
+ * server numbers its events. Most faults show in both, so the verdict of a run is the worse of the
+ * two and not their sum. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 
@@ -28,8 +28,8 @@ struct track {
 
 struct check;
 
-/* Subscriber i watches job i % (jobs) unless told otherwise by check_event's `job`; publisher p
- * writes to job p % jobs. */
+/* Subscriber i watches job i % jobs, unless check_event() gets another job; publisher p writes to
+ * job p % jobs. */
 struct check *check_create(uint32_t subscribers, uint32_t publishers, uint32_t jobs);
 void check_destroy(struct check *check);
 
@@ -46,7 +46,7 @@ void check_fold(struct check *check, uint32_t subscriber, uint32_t job, const st
 void check_event(struct check *check, uint32_t subscriber, uint32_t job, uint64_t seq,
                  const struct stamp *stamp);
 
-/* A numbered event that is nobody's update (a job_update): only the total order knows it. */
+/* Checks a numbered event that no publisher made (a job_update): only the total order has it. */
 void check_other(struct check *check, uint32_t subscriber, uint64_t seq);
 
 /* After the last event: what each publisher had committed and this subscriber has not seen is lost.

@@ -1,4 +1,4 @@
-/* The floor: what delivering costs when a server does nothing else.
+/* The floor: a server that only delivers, to measure what this costs.
  *
  * It keeps N sockets and, at each publish, calls send() on each with prepared bytes. No database,
  * no parsing beyond where a request ends, no rights. Two ways:
@@ -38,7 +38,7 @@ enum framing { SSE, WS, FRAMINGS };
 
 /* What was published, as it goes over the wire. Mapped twice in a row, so that any stretch of it is
  * contiguous. */
-struct log {
+struct wire_log {
 	char *bytes;
 	uint64_t end;
 };
@@ -55,7 +55,7 @@ struct conn {
 };
 
 struct channel {
-	struct log log[FRAMINGS];
+	struct wire_log log[FRAMINGS];
 	struct conn **conns[FRAMINGS];
 	uint32_t count[FRAMINGS], room[FRAMINGS];
 	uint64_t seq;
@@ -74,7 +74,7 @@ static _Noreturn void give_up(const char *what)
 	exit(1);
 }
 
-static void log_open(struct log *log)
+static void log_open(struct wire_log *log)
 {
 	int fd = memfd_create("floor", MFD_CLOEXEC);
 	char *both = mmap(NULL, 2 * (size_t)LOG_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -89,7 +89,7 @@ static void log_open(struct log *log)
 	log->bytes = both;
 }
 
-static char *log_at(const struct log *log, uint64_t position)
+static char *log_at(const struct wire_log *log, uint64_t position)
 {
 	return log->bytes + position % LOG_SIZE;
 }
@@ -145,7 +145,7 @@ static void conn_close(struct conn *conn)
 /* Everything it has not got, in one send. What the socket does not take waits for EPOLLOUT. */
 static void conn_flush(struct conn *conn)
 {
-	const struct log *log = &channels[conn->channel].log[conn->framing];
+	const struct wire_log *log = &channels[conn->channel].log[conn->framing];
 	size_t pending = (size_t)(log->end - conn->cursor);
 	if (pending > LOG_SIZE) {
 		fprintf(stderr, "floor: a reader is too far behind\n");
@@ -169,7 +169,7 @@ static void channel_flush(struct channel *channel)
 				conn_flush(channel->conns[framing][i]);
 }
 
-static void log_append(struct log *log, const char *head, size_t head_len, const char *json,
+static void log_append(struct wire_log *log, const char *head, size_t head_len, const char *json,
                        size_t len, const char *tail)
 {
 	if (!log->bytes)

@@ -45,7 +45,7 @@ static inline uint64_t event_seq(const char *data, size_t len)
 	return found ? number_at(found + 6, data + len) : 0;
 }
 
-/* It has all that was there when it came back. */
+/* The subscriber has all that the job had when it reconnected. */
 static void catch_up(struct subscriber *s, uint64_t seq)
 {
 	struct load *load = s->load;
@@ -78,7 +78,7 @@ static void take_update(struct subscriber *s, const char *data, size_t len)
 	load->seen.deliveries++;
 }
 
-/* What a snapshot holds of each writer's last update is where its lane goes on. */
+/* The lane of each writer continues after its last update in the snapshot. */
 static void take_snapshot(struct subscriber *s, const char *data, size_t len)
 {
 	struct stamp stamp;

@@ -1,4 +1,4 @@
-/* What a subscriber hears: messages are understood, and events given to the check. */
+/* Parses the messages that a subscriber receives, and gives the events to the check. */
 #ifndef BENCH_HEARING_H
 #define BENCH_HEARING_H
 
@@ -6,7 +6,7 @@
 
 #include "stream.h"
 
-/* A sink's message; the owner is a struct subscriber. */
+/* The function of a sink; the owner is a struct subscriber. */
 void hearing_message(void *owner, enum message kind, const char *data, size_t len);
 
 #endif

@@ -31,7 +31,7 @@ struct counters {
 	uint64_t deliveries; /* events that reached a subscriber */
 };
 
-/* How subscribers come: for the first time, with the position they had, or back without it. */
+/* How subscribers connect: for the first time, again with their position, or again without it. */
 enum coming { COMING_FIRST, COMING_RESUME, COMING_FRESH };
 
 struct load {
@@ -45,10 +45,10 @@ struct load {
 	uint64_t subscriber_count;
 	uint64_t opened, ready;
 	uint64_t heartbeats;
-	uint64_t silence_ns; /* the longest time an idle connection heard nothing */
+	uint64_t silence_ns; /* the longest time in which an idle connection received nothing */
 	uint64_t read_ns;    /* when the bytes being looked at were read */
 	enum coming coming;
-	uint64_t caught_up; /* of those that came back, and have all they missed */
+	uint64_t caught_up; /* subscribers that reconnected and have all they missed */
 	char epoch[64];     /* of the job: the cursor's first half */
 
 	struct publisher *publishers;
@@ -56,8 +56,8 @@ struct load {
 	uint64_t idle_publishers;
 	uint64_t posts_left;
 	bool publishing;
-	uint64_t publish_since; /* the time from which an open loop counts its
-	                           appointments */
+	uint64_t publish_since; /* the time from which an open loop counts the
+	                           times of its posts */
 
 	struct trouble *trouble;
 	struct storm *storm;
@@ -73,7 +73,7 @@ struct load {
 	double measured_s, own_cpu_s;
 };
 
-/* Counts an error; the first few are told on stderr. */
+/* Counts an error; prints the first few on stderr. */
 void load_error(struct load *load, const char *what, uint64_t which);
 
 /* Makes the connection part of the loop. */
@@ -89,11 +89,11 @@ void load_run_for(struct load *load, uint64_t ns);
 void load_connect(struct load *load);
 void load_connect_publishers(struct load *load);
 
-/* Everything published has to arrive: stops publishing and waits as long as something still does.
- */
+/* Stops publishing, and waits until everything that was published has arrived, or nothing more
+ * arrives. */
 void load_drain(struct load *load);
 
-/* The server's use; nothing when the run was not told its process. Exits when it is gone. */
+/* Reads the CPU and memory of the server; zeros without --pid. Exits when the process is gone. */
 void load_usage(const struct load *load, struct usage *usage);
 
 /* The id of the index'th job of this run; the idle connections' job is number options.jobs. */

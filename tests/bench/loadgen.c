@@ -128,7 +128,7 @@ void load_connect(struct load *load)
 	load->setup_cpu_s = after.cpu_s - load->fresh.cpu_s;
 }
 
-/* Leaves the server alone for so long; what it does meanwhile, it does for nobody. */
+/* Sends nothing for so long; the CPU that the server uses meanwhile serves no client. */
 static void watch_rest(struct load *load, uint64_t ms, double *seconds, double *cpu_s)
 {
 	struct usage before = { 0 }, after = { 0 };
@@ -207,7 +207,7 @@ static void measure(struct load *load)
 	load->measured.deliveries = load->seen.deliveries - before.deliveries;
 }
 
-/* After the last update: the server has nothing to do but to see who is not there. */
+/* Runs after the last update: the server only has to notice which clients are gone. */
 static void watch_after(struct load *load)
 {
 	const struct trouble *trouble = load->trouble;

@@ -40,7 +40,7 @@ static void bind_source(int fd, uint64_t which)
 		give_up("bind");
 }
 
-int net_connect(const struct options *options, uint64_t index, int inbox)
+int net_connect(const struct options *options, uint64_t index, int receive_bytes)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -48,8 +48,8 @@ int net_connect(const struct options *options, uint64_t index, int inbox)
 	bind_source(fd, index % options->sources);
 	int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (inbox)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &inbox, sizeof(inbox));
+	if (receive_bytes)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
 	struct sockaddr_in address = server_address(options);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) && errno != EINPROGRESS)
 		give_up("connect");

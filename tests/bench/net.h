@@ -7,10 +7,10 @@
 
 struct options;
 
-/* Starts a non-blocking connect from the index'th source address; `inbox` bytes of the kernel's
- * wait to be read (0: as it likes). Returns the socket; exits when none can be had, because a
- * measurement with fewer connections than asked for is worth nothing. */
-int net_connect(const struct options *options, uint64_t index, int inbox);
+/* Starts a non-blocking connect from the index'th source address, with a receive buffer of
+ * `receive_bytes` in the kernel (0: of its default size). Returns the socket; exits when there is
+ * none, because a measurement with fewer connections than asked for is worth nothing. */
+int net_connect(const struct options *options, uint64_t index, int receive_bytes);
 
 /* One blocking exchange on a connection of its own: sends, returns the status of the answer (0:
  * none within 10 s). */

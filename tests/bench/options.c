@@ -62,7 +62,7 @@ static const struct row rows[] = {
 	ROW("after-ms", after_ms, 0, 0, 600000,
 	    "watch the server at rest, after everything is published"),
 	ROW("gone-ms", gone_ms, 0, 0, 600000,
-	    "wait so long for the server to let go of those that do not read"),
+	    "wait so long for the server to close those that do not read"),
 	ROW("storm", storm, 0, 0, 60000,
 	    "connections cut and back at once, on a job of their own (storm.h)"),
 	ROW("storm-fresh", storm_fresh, 0, 0, 1, "1: they come back without a position"),
@@ -143,7 +143,7 @@ static void read_pair(struct options *options, const char *flag, const char *val
 	refuse(flag, "unknown; try --help");
 }
 
-/* Where a server has one way only, that is the way. */
+/* If a server has only one of the two ways, that one is used. */
 static void choose_ways(struct options *options)
 {
 	const struct peer *peer = options->peer;

@@ -7,10 +7,10 @@
 
 struct peer {
 	const char *name;
-	const char *sse_path;     /* NULL, here and below: it has no such thing */
-	const char *ws_path;      /* who watches over WebSocket */
-	const char *post_path;    /* who publishes over HTTP */
-	const char *ws_post_path; /* who publishes over WebSocket */
+	const char *sse_path;     /* NULL, here and below: it has none */
+	const char *ws_path;      /* for watching over WebSocket */
+	const char *post_path;    /* for publishing over HTTP */
+	const char *ws_post_path; /* for publishing over WebSocket */
 	bool has_jobs;            /* jobs are created with POST /api/jobs before anything else */
 	bool says_connected;      /* the first message is `connected`; otherwise the head
 	                             means ready */

@@ -76,9 +76,8 @@ static void publisher_post(struct publisher *p, uint64_t due_ns)
 		load->posts_left--;
 }
 
-/* In an open loop the p'th publisher's n'th post has its appointment, and is stamped with it even
- * when it is made late: a server that stalls may not hide the wait of those that queue behind it.
- */
+/* In an open loop the p'th publisher's n'th post has a fixed time, and is stamped with it even when
+ * it is made late; otherwise a server that stalls would hide the wait of the posts behind it. */
 static uint64_t publisher_due(const struct publisher *p)
 {
 	const struct options *o = &p->load->options;
@@ -97,8 +96,8 @@ static bool window_open(const struct load *load)
 	       load->seen.updates * watchers;
 }
 
-/* Posts what it may, in one piece. Returns the time it has to wait for, 0 if it is not time that
- * holds it up. */
+/* Posts what it may, in one write. Returns the time of its next post; 0: it does not wait for a
+ * time. */
 static uint64_t publisher_fill(struct publisher *p)
 {
 	struct load *load = p->load;
@@ -132,7 +131,7 @@ void publisher_answered(struct publisher *p, bool accepted)
 		load->seen.answers++;
 		load->seen.updates += batch;
 	} else if (!p->flying) {
-		/* Refused means wholly absent: the same counters go into the next post. */
+		/* Nothing of a refused post is stored, so the next one has the same counters. */
 		p->counter -= batch;
 	}
 }
@@ -141,7 +140,7 @@ static void publisher_read(struct publisher *p)
 {
 	size_t room = p->answer_cap - p->answer_len;
 	bool websocket = p->load->options.publish_ws;
-	char *to = websocket ? stream_inbox(&room) : p->answer + p->answer_len;
+	char *to = websocket ? stream_buffer(&room) : p->answer + p->answer_len;
 	ssize_t n = recv(p->fd, to, room, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;

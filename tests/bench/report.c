@@ -80,7 +80,7 @@ static void put_connections(const struct load *load)
 	put("heartbeats", (double)load->heartbeats, 0);
 }
 
-/* Nothing where there is nothing: `never` may not look like a small number. */
+/* Prints null for `never`, which must not look like a small number. */
 static void put_gone(const struct trouble *t, const char *name, enum manner manner)
 {
 	double seconds = trouble_gone_s(t, manner);

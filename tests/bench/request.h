@@ -1,5 +1,5 @@
-/* What a publisher sends: prepared once, then only counters, times, the key and the job change in
- * place. */
+/* The request of a publisher. It is prepared once; then only the counters, times, key and job are
+ * changed in place. */
 #ifndef BENCH_REQUEST_H
 #define BENCH_REQUEST_H
 
@@ -23,11 +23,11 @@ struct request {
 void request_init(struct request *request, const struct load *load, uint32_t publisher);
 void request_finish(struct request *request);
 
-/* The batch's updates get the counters from stamp->counter on. */
+/* Gives the updates of the batch the counters from stamp->counter on. */
 void request_stamp(struct request *request, const struct stamp *stamp);
 
-/* Creates the run's jobs, with a task for each publisher: the origin's servers only update. Exits
- * when the server refuses. */
+/* Creates the jobs of the run, with a task for each publisher, because some servers only update.
+ * Exits when the server refuses. */
 void request_create_jobs(const struct load *load);
 
 #endif

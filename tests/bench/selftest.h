@@ -1,5 +1,4 @@
-/* The checker checked: streams with known faults go through the whole reading end, and every fault
- * must be counted. */
+/* Tests the checker: streams with known faults are parsed, and every fault must be counted. */
 #ifndef BENCH_SELFTEST_H
 #define BENCH_SELFTEST_H
 
@@ -10,6 +9,6 @@ bool selftest_run(void);
 
 /* Its parts that have files of their own. */
 bool selftest_returns(void); /* connections cut and brought back */
-bool selftest_acks(void);    /* what publishers hear over WebSocket */
+bool selftest_acks(void);    /* what publishers receive over WebSocket */
 
 #endif

@@ -1,4 +1,4 @@
-/* The stamp: what a publisher writes into an update's note and every reader finds again.
+/* The stamp that a publisher writes into the note of an update, and that every reader finds again.
  *
  *   ~jl~ JJJJ PPPP CCCCCCCC TTTTTTTTTTTTTTTT      (without the spaces, lower-case hex)
  *

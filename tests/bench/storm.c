@@ -15,9 +15,8 @@
 #define MS 1000000ull
 #define CALM (1500 * MS)
 #define STORM_LIMIT (90000 * MS)
-#define CROWD_NICE                                                                                 \
-	5 /* its machines are elsewhere: it is not to take the core from the run's                 \
-	     publishers */
+/* Runs at low priority, so that it does not take the core from the publishers. */
+#define WATCHERS_NICE 5
 
 /* The two processes' words to each other, one byte each. */
 struct wire {
@@ -62,76 +61,78 @@ static void wire_wait(struct wire *wire, char word)
 	}
 }
 
-/* --- the crowd --- */
+/* --- the watchers --- */
 
-static void crowd_create(struct load *crowd, const struct options *options)
+static void watchers_create(struct load *watchers, const struct options *options)
 {
-	struct options *o = &crowd->options;
+	struct options *o = &watchers->options;
 	*o = *options;
 	o->subscribers = o->storm;
 	o->publishers = o->jobs = o->batch = o->depth = 1;
 	o->idle = o->stalled = o->slow = o->half = o->vanished = o->quitters = o->rate = o->window =
 	    0;
 	o->pid = 0;
-	crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
-	snprintf(crowd->run, sizeof(crowd->run), "s%d", (int)getpid());
-	crowd->check = check_create((uint32_t)o->storm, 1, 1);
-	request_create_jobs(crowd);
-	publishers_create(crowd);
-	subscribers_create(crowd);
-	load_connect(crowd);
-	load_connect_publishers(crowd);
+	watchers->epoll = epoll_create1(EPOLL_CLOEXEC);
+	snprintf(watchers->run, sizeof(watchers->run), "s%d", (int)getpid());
+	watchers->check = check_create((uint32_t)o->storm, 1, 1);
+	request_create_jobs(watchers);
+	publishers_create(watchers);
+	subscribers_create(watchers);
+	load_connect(watchers);
+	load_connect_publishers(watchers);
 }
 
-static void crowd_publish(struct load *crowd, uint64_t posts)
+static void watchers_publish(struct load *watchers, uint64_t posts)
 {
 	if (!posts)
 		return;
-	publishers_start(crowd, posts);
-	while (crowd->posts_left && !crowd->errors)
-		load_turn(crowd, clock_ns() + 100 * MS);
-	load_drain(crowd);
+	publishers_start(watchers, posts);
+	while (watchers->posts_left && !watchers->errors)
+		load_turn(watchers, clock_ns() + 100 * MS);
+	load_drain(watchers);
 }
 
-static void crowd_return(struct load *crowd)
+static void watchers_return(struct load *watchers)
 {
 	uint64_t end = clock_ns() + STORM_LIMIT;
-	crowd->options.rate = crowd->options.storm_rate;
-	publishers_start(crowd, 0);
-	while (crowd->caught_up < crowd->subscriber_count && !crowd->errors && clock_ns() < end) {
-		subscribers_open(crowd);
-		load_turn(crowd, clock_ns() + 100 * MS);
+	watchers->options.rate = watchers->options.storm_rate;
+	publishers_start(watchers, 0);
+	while (watchers->caught_up < watchers->subscriber_count && !watchers->errors &&
+	       clock_ns() < end) {
+		subscribers_open(watchers);
+		load_turn(watchers, clock_ns() + 100 * MS);
 	}
-	if (crowd->caught_up < crowd->subscriber_count)
-		load_error(crowd, "have not got what they missed:",
-		           crowd->subscriber_count - crowd->caught_up);
+	if (watchers->caught_up < watchers->subscriber_count)
+		load_error(watchers, "have not got what they missed:",
+		           watchers->subscriber_count - watchers->caught_up);
 }
 
-static _Noreturn void crowd_run(const struct options *options, struct storm *storm, int in, int out)
+static _Noreturn void watchers_run(const struct options *options, struct storm *storm, int in,
+                                   int out)
 {
-	static struct load crowd;
+	static struct load watchers;
 	struct wire wire;
-	if (nice(CROWD_NICE) == -1)
+	if (nice(WATCHERS_NICE) == -1)
 		perror("loadgen: nice");
-	crowd_create(&crowd, options);
-	wire_open(&wire, &crowd, in, out);
-	crowd_publish(&crowd, options->storm_before);
+	watchers_create(&watchers, options);
+	wire_open(&wire, &watchers, in, out);
+	watchers_publish(&watchers, options->storm_before);
 	wire_say(&wire, READY);
 	wire_wait(&wire, GO);
-	subscribers_cut(&crowd, options->storm_fresh ? COMING_FRESH : COMING_RESUME);
-	crowd_publish(&crowd, options->storm_missed);
+	subscribers_cut(&watchers, options->storm_fresh ? COMING_FRESH : COMING_RESUME);
+	watchers_publish(&watchers, options->storm_missed);
 	wire_say(&wire, COMING);
-	uint64_t seen = crowd.seen.deliveries;
-	crowd_return(&crowd);
+	uint64_t seen = watchers.seen.deliveries;
+	watchers_return(&watchers);
 	wire_say(&wire, BACK);
-	storm->deliveries = crowd.seen.deliveries - seen;
-	storm->back = crowd.caught_up;
-	storm->resume = crowd.resume;
+	storm->deliveries = watchers.seen.deliveries - seen;
+	storm->back = watchers.caught_up;
+	storm->resume = watchers.resume;
 	wire_wait(&wire, END);
-	load_drain(&crowd);
-	subscribers_end(&crowd);
-	storm->errors = crowd.errors;
-	storm->verdict = check_verdict(crowd.check);
+	load_drain(&watchers);
+	subscribers_end(&watchers);
+	storm->errors = watchers.errors;
+	storm->verdict = check_verdict(watchers.check);
 	wire_say(&wire, END);
 	exit(0);
 }
@@ -151,7 +152,7 @@ static double watch_calm(struct load *load)
 	return (after.cpu_s - before.cpu_s) / ((double)(clock_ns() - begin) / 1e9);
 }
 
-/* The server's CPU seconds until the crowd says `word`. */
+/* The server's CPU seconds until the watchers send `word`. */
 static double watch_until(struct load *load, struct wire *wire, char word, double *seconds)
 {
 	struct usage before = { 0 }, after = { 0 };
@@ -175,35 +176,35 @@ static void watch_storm(struct load *load, struct wire *wire, double calm)
 	storm->answer = load->answer;
 }
 
-static pid_t fork_crowd(struct load *load, struct wire *wire)
+static pid_t fork_watchers(struct load *load, struct wire *wire)
 {
 	int there[2], back[2];
 	fflush(stdout);
 	if (pipe(there) || pipe(back))
 		abort();
-	pid_t crowd = fork();
-	if (crowd < 0)
+	pid_t watchers = fork();
+	if (watchers < 0)
 		abort();
-	if (!crowd) {
+	if (!watchers) {
 		close(there[1]);
 		close(back[0]);
-		crowd_run(&load->options, load->storm, there[0], back[1]);
+		watchers_run(&load->options, load->storm, there[0], back[1]);
 	}
 	close(there[0]);
 	close(back[1]);
 	wire_open(wire, load, back[0], there[1]);
-	return crowd;
+	return watchers;
 }
 
 void storm_run(struct load *load)
 {
 	struct wire wire;
-	/* Shared with the crowd's process. */
+	/* Shared with the process of the watchers. */
 	load->storm = mmap(NULL, sizeof(struct storm), PROT_READ | PROT_WRITE,
 	                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (load->storm == MAP_FAILED)
 		abort();
-	pid_t crowd = fork_crowd(load, &wire);
+	pid_t watchers = fork_watchers(load, &wire);
 	wire_wait(&wire, READY);
 	publishers_start(load, 0);
 	load_run_for(load, load->options.warm_ms * MS);
@@ -215,7 +216,7 @@ void storm_run(struct load *load)
 	load_drain(load);
 	wire_say(&wire, END);
 	wire_wait(&wire, END);
-	waitpid(crowd, NULL, 0);
+	waitpid(watchers, NULL, 0);
 	close(wire.in);
 	close(wire.out);
 }

@@ -1,16 +1,16 @@
-/* A storm: a crowd that watches one job is cut off at once and comes back at once, while it and
- * other jobs are published to.
+/* A storm: the watchers of one job are cut off at once and reconnect at once, while updates of it
+ * and of other jobs are published.
  *
- *   the run                                      the crowd
- *   waits                                        connects, sees some updates
+ *   the run                                      the watchers
+ *   waits                                        connect, see some updates
  *   publishes alone, for comparison      <------ ready
- *   go --------------------------------------->  is cut, misses some updates
- *   reads the server's CPU time          <------ comes back, with the position it had or without
- *   reads it again, publishes on         <------ has all it missed
- *   end -------------------------------------->  gets the rest, judges
+ *   go --------------------------------------->  are cut, miss some updates
+ *   reads the server's CPU time          <------ reconnect, with their position or without
+ *   reads it again, publishes on         <------ have all they missed
+ *   end -------------------------------------->  get the rest, are judged
  *
- * The crowd is a load of its own, in a process of its own: what the run's publishers and idle
- * connections see meanwhile is the price others pay, and it must not be the generator's. */
+ * The watchers are a load of their own, in a process of their own: the run measures what its
+ * publishers and idle connections see meanwhile, and must not measure the generator. */
 #ifndef BENCH_STORM_H
 #define BENCH_STORM_H
 
@@ -18,7 +18,7 @@
 #include "load.h"
 
 struct storm {
-	double seconds;    /* from the first connect until the last one has all it missed */
+	double seconds;    /* from the first connect until the last one has all that it missed */
 	double cpu_s;      /* of the server in that time */
 	double cut_cpu_s;  /* of the server from the cut to the first connect, without what others
 	                      publish */
@@ -26,7 +26,7 @@ struct storm {
 	struct histogram calm;   /* answers to the others' publishers before the cut */
 	struct histogram answer; /* and from the cut until everybody is back */
 
-	/* Written by the crowd. */
+	/* Written by the process of the watchers. */
 	uint64_t back;       /* connections that have all they missed */
 	uint64_t deliveries; /* events they got while they came back */
 	uint64_t errors;

@@ -259,11 +259,11 @@ static void keep(struct stream *s, const char *rest, size_t len)
 	s->carry_len = (uint32_t)len;
 }
 
-char *stream_inbox(size_t *size)
+char *stream_buffer(size_t *size)
 {
-	static char inbox[STREAM_ROOM + 256 * 1024];
-	*size = sizeof(inbox) - STREAM_ROOM;
-	return inbox + STREAM_ROOM;
+	static char buffer[STREAM_ROOM + 256 * 1024];
+	*size = sizeof(buffer) - STREAM_ROOM;
+	return buffer + STREAM_ROOM;
 }
 
 /* Takes what frames the bytes out of them, where a frame may end inside a message. */

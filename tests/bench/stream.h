@@ -1,4 +1,4 @@
-/* The reading end of a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of
+/* Parses a stream: bytes of an HTTP answer (whole or chunked, server-sent events) or of
  * WebSocket frames go in, messages come out. Nothing is copied but the part of a message that a
  * read cut off. */
 #ifndef BENCH_STREAM_H
@@ -45,9 +45,9 @@ struct stream {
 void stream_init(struct stream *stream);
 void stream_finish(struct stream *stream);
 
-/* One inbox for all connections, because each keeps only what a read cut off: `size` bytes to read
+/* One buffer for all connections, because each keeps only what a read cut off: `size` bytes to read
  * into, with STREAM_ROOM in front. */
-char *stream_inbox(size_t *size);
+char *stream_buffer(size_t *size);
 
 /* `bytes` has STREAM_ROOM writable bytes in front of it and is changed. False: stream->bad is set.
  */

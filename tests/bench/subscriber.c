@@ -26,7 +26,7 @@ void subscriber_accepted(struct subscriber *s)
 		trouble_begin(s);
 }
 
-/* One that misbehaves may be closed, and has been there all the same. */
+/* One that misbehaves may be closed already; it was open nevertheless. */
 static void subscriber_close(struct subscriber *s, const char *why)
 {
 	bool may = s->manner >= MANNER_STALLED && s->ready;
@@ -86,7 +86,7 @@ static void subscriber_ask(struct subscriber *s)
 	load_rewatch(s->load, s->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &s->source);
 }
 
-/* An idle connection is there to be spoken to now and then. */
+/* An idle connection receives something only now and then. */
 static void hear(struct subscriber *s, uint64_t now)
 {
 	if (s->manner != MANNER_IDLE)
@@ -120,10 +120,10 @@ void subscriber_take(struct subscriber *s, char *bytes, size_t len)
 static void subscriber_read(struct subscriber *s, bool hung_up)
 {
 	size_t room;
-	char *inbox = stream_inbox(&room);
+	char *buffer = stream_buffer(&room);
 	ssize_t n;
 	do {
-		n = recv(s->fd, inbox, room, 0);
+		n = recv(s->fd, buffer, room, 0);
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0)
@@ -131,7 +131,7 @@ static void subscriber_read(struct subscriber *s, bool hung_up)
 		s->load->read_ns = clock_ns();
 		hear(s, s->load->read_ns);
 		if (n > 0)
-			subscriber_take(s, inbox, (size_t)n);
+			subscriber_take(s, buffer, (size_t)n);
 	} while (s->fd >= 0 && (hung_up || (size_t)n == room));
 }
 
@@ -201,7 +201,8 @@ void subscribers_open(struct load *load)
 	while (load->opened < load->subscriber_count &&
 	       load->opened < load->ready + load->errors + load->options.width) {
 		struct subscriber *s = &load->subscribers[load->opened];
-		s->fd = net_connect(&load->options, load->opened++, trouble_inbox(s->manner));
+		s->fd = net_connect(&load->options, load->opened++,
+		                    trouble_receive_bytes(s->manner));
 		if (load->coming != COMING_FIRST)
 			s->since_ns = clock_ns();
 		load_watch(load, s->fd, EPOLLOUT, &s->source);

@@ -15,7 +15,7 @@
 
 #define SECOND 1000000000ull
 #define LOOK_EVERY (SECOND / 4)
-#define SMALL_INBOX 4096
+#define SMALL_BUFFER 4096
 
 struct quitter {
 	struct source source;
@@ -24,9 +24,9 @@ struct quitter {
 	bool resets;
 };
 
-int trouble_inbox(enum manner manner)
+int trouble_receive_bytes(enum manner manner)
 {
-	return manner == MANNER_STALLED || manner == MANNER_SLOW ? SMALL_INBOX : 0;
+	return manner == MANNER_STALLED || manner == MANNER_SLOW ? SMALL_BUFFER : 0;
 }
 
 /* The kernel asks the filter about every packet before TCP sees it: nothing is acknowledged,
@@ -203,7 +203,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* Appointments, as in an open loop. */
+/* Each has a fixed time, as in an open loop. */
 static uint64_t quitters_turn(struct load *load, uint64_t now)
 {
 	struct trouble *t = load->trouble;

@@ -1,6 +1,6 @@
 /* Connections that misbehave: those that watch and do not read, or are not there any more, and
- * publishers that hang up before their answer. A server owes them nothing but to be rid of them in
- * time, and at no cost to the others.
+ * publishers that hang up before their answer. The server has to close them in time, at no cost to
+ * others.
  *
  *   stalled   never reads again once it is accepted
  *   slow      reads one byte a second
@@ -28,12 +28,12 @@ struct trouble {
 	uint64_t since_ns; /* the beginning of the trouble */
 	uint64_t
 	    gone_ns[MANNERS]; /* when the server had closed the last of this manner; 0: not yet */
-	bool seen[MANNERS];   /* open, in the kernel's table: who was never there cannot be gone */
-	uint64_t hung_up;     /* half-closed ones that saw the server's end */
+	bool seen[MANNERS];   /* was open in the kernel's table at some time */
+	uint64_t hung_up;     /* half-closed connections that the server closed */
 	uint64_t look_ns;     /* when to look next */
 	uint64_t byte_ns;     /* when the slow ones read next */
 	uint64_t quit_due;    /* posts that quitters should have made */
-	uint64_t quits;       /* and have */
+	uint64_t quits;       /* posts that they have made */
 	bool quitting;
 	char *post;
 	int post_len;
@@ -42,14 +42,14 @@ struct trouble {
 void trouble_create(struct load *load);
 void trouble_destroy(struct load *load);
 
-/* Bytes of the kernel's that may wait to be read by one of this manner (0: as many as it likes). */
-int trouble_inbox(enum manner manner);
+/* The size of the receive buffer of one of this manner, in bytes (0: the kernel's default). */
+int trouble_receive_bytes(enum manner manner);
 
 /* The server has accepted this one; it starts to misbehave. */
 void trouble_begin(struct subscriber *subscriber);
 
-/* All connections are open: from here on it is watched when the server closes which, and quitters
- * quit until trouble_calm. */
+/* All connections are open: from now on the run notes when the server closes which, and quitters
+ * quit until trouble_calm(). */
 void trouble_start(struct load *load);
 void trouble_calm(struct load *load);
 

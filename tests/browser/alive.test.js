@@ -1,4 +1,4 @@
-/* "Live" is said of what is alive: silence is checked, and a large message that comes slowly is no silence. */
+/* A stream is `live` only while data arrives; silence is checked, and a slow large message is no silence. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, mock, test } from 'node:test';
 import { follower, range, reaches } from './support/follow.js';

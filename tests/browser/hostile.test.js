@@ -69,7 +69,7 @@ test('a skipped event is asked for again from the position, not passed over', as
   assert.ok(codes.includes('hole'));
 });
 
-test('a server that insists on its hole does not make the client ask for ever', async () => {
+test('a server that insists on its hole does not make the client ask without end', async () => {
   const { seqs, served } = await serve((out, since) => out.write(connected(since) + update(2) + update(5)));
   await eventually('both', () => seqs.length >= 2);
   assert.deepEqual(seqs, [2, 5]);

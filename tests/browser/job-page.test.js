@@ -263,7 +263,7 @@ test('a deliverable with a hostile address is not a link', async () => {
   assert.deepEqual(links, ['https://example.org/report.pdf']);
 });
 
-test('the end of the job is shown, the connection let go, and nothing is asked after it', async () => {
+test('the end of the job is shown, the connection closed, and nothing is requested after it', async () => {
   const job = await server.createJob();
   const page = await open(`/jobs/${job.id}`, { through: proxy });
   await isLive(page);

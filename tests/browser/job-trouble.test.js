@@ -201,7 +201,7 @@ test('back and forward lead to the list and to the job, live again', async () =>
   assert.deepEqual([await textOf(page, '#lost'), await textOf(page, '#repeated')], ['0', '0']);
 });
 
-test('the title of a tab in the background tells how far the job is, and that it is done', async () => {
+test('the title of a tab in the background shows how far the job is, and that it is done', async () => {
   const job = await set.server.createJob(CAKE);
   const page = await set.openJob(job);
   const other = await set.open('/');

@@ -152,7 +152,7 @@ test('a list that nobody looks at watches nothing', async () => {
   await eventually('the list watches it', async () => await watchers() === 1);
   const cover = await openPage(chromium.browser, 'about:blank');
   await cover.bringToFront();
-  await eventually('it lets go', async () => await watchers() === 0);
+  await eventually('it closes the connection', async () => await watchers() === 0);
   await page.bringToFront();
   await eventually('it watches again', async () => await watchers() === 1);
   await cover.close();

@@ -116,7 +116,7 @@ test('no answer in 1.5 s starts the next transport beside it, and the first that
   assert.ok(took >= 1400 && took < 5000, `${took} ms`);
   assert.equal(seen.stream.transport, 'sse');
   assert.deepEqual(seen.stream.faults.map(({ code }) => code), ['refused']);
-  await eventually('the other is let go', () => !proxy.open('/api/ws').length);
+  await eventually('the other is closed', () => !proxy.open('/api/ws').length);
 });
 
 test('the top that had to be left again is tried again later each time', async () => {

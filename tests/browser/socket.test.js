@@ -213,7 +213,7 @@ test('from below, the top is tried again after a minute, and takes over without 
   await updates(10);
   assert.deepEqual((await seen()).seqs, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   assert.deepEqual(await page.evaluate(() => window.stream.faults), []);
-  await eventually('the stream below is let go', () => !proxy.open('task-events').length);
+  await eventually('the stream below is closed', () => !proxy.open('task-events').length);
 });
 
 const REFUSALS = [
@@ -423,7 +423,7 @@ for (const garbage of GARBAGE) {
 test('what is no event of this job is passed over', async () => {
   sockets.script = (socket) => {
     socket.say(connected());
-    for (const what of ['42', '"x"', '[]', '{}', '{"type":"news"}']) socket.raw(what);
+    for (const text of ['42', '"x"', '[]', '{}', '{"type":"news"}']) socket.raw(text);
     socket.say({ ...update(2), jobId: 'another' });
     socket.say({ type: 'news', jobId: 'j' });
     socket.say(update(2));

@@ -270,7 +270,7 @@ for (const name of ['chromium', 'firefox']) {
     }, job.id, transports);
 
     for (const way of ['sse', 'poll', 'ws']) {
-      const does = way === 'ws' ? 'keeps' : 'lets go of';
+      const does = way === 'ws' ? 'keeps' : 'closes';
       inTabs(`a hidden page that cannot share ${does} its connection (${way}), and misses nothing`, () => undefined,
         async () => {
           const tab = await openTab();
@@ -280,7 +280,7 @@ for (const name of ['chromium', 'firefox']) {
           await see(tab, true);
           const open = () => proxy.open('/api/').length;
           if (way === 'ws') assert.equal(open(), 1);
-          else await eventually('it is let go', () => open() === 0);
+          else await eventually('it is closed', () => open() === 0);
           await tell(job, 3);
           await see(tab, false);
           await hears(tab, 3);
@@ -299,7 +299,7 @@ for (const name of ['chromium', 'firefox']) {
         await follow(tab, job.id);
         await isLive(tab);
         await see(tab, true);
-        await eventually('it is let go', () => streams().length === 0);
+        await eventually('it is closed', () => streams().length === 0);
       }
     });
 
@@ -348,7 +348,7 @@ for (const name of ['chromium', 'firefox']) {
     });
 
     if (name === 'chromium') { // no other can be told to crash
-      inTabs('the job of a tab that crashed is let go, and that of a tab that is there is not', noSocket, async () => {
+      inTabs('the job of a tab that crashed is closed, and that of a tab that is there is not', noSocket, async () => {
         const [gone, kept] = [await server.createJob(), await server.createJob()];
         await openTabs(1, { heartbeat: 5 });
         for (const { id } of [gone, kept]) await follow(await openTab(), id, { heartbeat: 5 });

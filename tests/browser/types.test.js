@@ -37,7 +37,7 @@ function compile(text) {
 }
 
 const GOOD = `
-import { TaskEventStream, JobLightError, backoffMs, eventParser } from 'joblight';
+import { TaskEventStream, JobLightError, backoffMs, eventParser, isActive, isOver } from 'joblight';
 import type { StreamEvent, TaskUpdate, Transport } from 'joblight';
 import { JobLight } from 'joblight/shared-socket';
 import { TaskEventStreamElement } from 'joblight/element';
@@ -56,6 +56,7 @@ stream.addEventListener('deliverable', ({ detail }) => console.log(detail.url));
 stream.addEventListener('heartbeat', ({ detail }) => console.log(detail.head), { once: true });
 stream.addEventListener('anything', (event) => console.log(event.type));
 stream.jobStatus = 'completed';
+const over: boolean = isOver(stream.jobStatus) || !isActive('pending');
 const words: string | undefined = stream.error?.message;
 const transport: Transport | undefined = stream.transport;
 TaskEventStream.ladder = ['poll'];
@@ -64,7 +65,7 @@ function told(event: StreamEvent): string {
   switch (event.type) {
     case 'task_update': return event.taskId;
     case 'job_update': return event.status;
-    case 'deliverable': return event.url;
+    case 'deliverable': return event.url ?? event.mediaType ?? '';
     case 'command': return event.command;
     case 'presence': return String(event.watchers);
     case 'snapshot': return event.job.title;
@@ -94,7 +95,7 @@ console.log(element.stream?.cursor, element instanceof TaskEventStreamElement);
 
 const feed = eventParser((data, type, id) => console.log(data, type, id), (ms) => console.log(ms));
 feed(new Uint8Array(3));
-console.log(one, many, words, transport, shared, backoffMs(3));
+console.log(one, many, over, words, transport, shared, backoffMs(3));
 `;
 
 test('a program that uses all of it compiles', () => {

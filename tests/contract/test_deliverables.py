@@ -1,4 +1,4 @@
-"""Deliverables: what a job hands over. Added, listed, in the snapshot, seen by every subscriber."""
+"""Deliverables, the results of a job. Added, listed, in the snapshot, seen by every subscriber."""
 import re
 import uuid
 

@@ -114,7 +114,7 @@ def test_a_key_holds_across_kill_9(serve):
 def test_one_key_fifty_times_in_parallel_is_one_event(server, api, job):
     def send(_):
         with Api(server.address) as own:
-            return own.update(job, UPDATE, Idempotency_Key="crowd")
+            return own.update(job, UPDATE, Idempotency_Key="shared")
 
     replies = together(50, send)
     assert {(reply.status, reply.body) for reply in replies} == {(200, replies[0].body)}

@@ -389,7 +389,7 @@ def test_a_snapshot_from_before_the_end_is_not_the_end(api, client, server):
 
 
 def test_the_end_is_told_to_one_who_has_its_cursor(poll, api, snapshot):
-    """304 would leave it asking for ever: it cannot know yet that nothing follows."""
+    """After a 304 it would poll without end: it cannot know yet that nothing follows."""
     end = api.finish(snapshot["id"])["cursor"]
     for _ in range(2):
         answer = poll(snapshot["id"]).ask(end, If_None_Match=f'"{end}"')

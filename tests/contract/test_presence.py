@@ -198,8 +198,9 @@ def test_the_number_of_agents_of_a_job_is_limited(serve, client, socket):
     assert_problem(refused, refused.status, "too_many_agents")
     assert 400 <= refused.status < 500
     ws = socket(on=server)
-    said = ws.ask("presence", "error", jobId=job, state="x", agent="a4")
-    assert said["code"] == "too_many_agents"
+    said = ws.ask("presence", "error", id="p1", jobId=job, state="x", agent="a4").json
+    assert (said["code"], said["id"]) == ("too_many_agents", "p1")
+    assert said["detail"] == refused.json["detail"], "it is the same problem on both"
     assert here(api, job, "a1", "idle").status == 200, "one who is there may go on"
     here(api, job, "a1", "")
     assert here(api, job, "a3").status == 200

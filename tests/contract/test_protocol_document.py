@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from support.api import Api, hook
-from support.document import Comparison, Document, anchor_of
+from support.document import Comparison, Document, Row, anchor_of
 from support.poll import Poller
 from support.raw import ask
 from support.reply import parse_json
@@ -67,13 +67,48 @@ def compare_close_codes(document):
     return differences("close code", used | {"1007"}, told)
 
 
+CLIENT_TYPES = {  # an interface of www/joblight.d.ts: the table that it repeats
+    "TaskState": "the-task-state-object", "Task": "the-task-object", "Job": "the-snapshot-object",
+    "JobDeliverable": "the-deliverable-object", "Agent": "the-agent-object",
+}
+
+
+def members(text, name):
+    """{member?} of an interface and of those that it extends, except what only the client knows."""
+    parent, body = re.search(rf"^(?:export )?interface {name}(?: extends (\w+))? {{\n(.*?)^}}", text, re.M | re.S).groups()
+    own = {member + mark for member, mark, type_ in re.findall(r"^  (\w+)(\??): (.*);$", body, re.M)
+           if member != "snapshot" and type_ != "undefined"}
+    return own | (members(text, parent) if parent else set())
+
+
+def compare_client_types(document):
+    """Those of the objects, of every event, and of a report."""
+    text, faults = (ROOT / "www/joblight.d.ts").read_text(), []
+    tables = {name: document.rows(anchor, "field") for name, anchor in CLIENT_TYPES.items()}
+    events = {type_: name for name, type_ in re.findall(
+        r"^export interface (\w+)(?: extends \w+)? {\n  type: '(\w+)';", text, re.M)}
+    for title in document.headings("Event "):
+        type_ = title.split("`")[1]
+        if type_ in events:
+            tables[events[type_]] = document.rows(anchor_of(title), "field")
+        else:
+            faults.append(f"event {type_} has no type in www/joblight.d.ts")
+    tables["Update"] = {"taskId": Row("taskId", False, "id", "")} | {
+        name: row for name, row in document.rows("task-fields", "request field").items() if name != "taskId"}
+    for name, rows in tables.items():
+        told = {row.name + "?" * row.optional for row in rows.values()}
+        faults += differences(f"{name}:", members(text, name), told)
+    return faults
+
+
 def compare_query(document):
     there = set(re.findall(r'\brequest_(?:arg|number)\(\w+, "(\w+)"', source("*.c")))
     told = {name for anchor in document.sections for name in document.rows(anchor, "query")}
     return differences("query argument", there, told)
 
 
-@pytest.mark.parametrize("compare", [compare_routes, compare_errors, compare_close_codes, compare_query])
+@pytest.mark.parametrize("compare", [compare_routes, compare_errors, compare_close_codes, compare_query,
+                                     compare_client_types])
 def test_the_tables_of_the_source_are_those_of_the_document(compare):
     assert not compare(DOCUMENT)
 
@@ -171,6 +206,38 @@ def test_the_kinds_and_fields_of_client_messages(server, api):
             if kind == "presence":
                 ws.ask("subscribe", "connected", jobId=job)
             ws.ask(kind, ANSWERS[kind], **target, **fields)
+
+
+BATCH = {"updates": [{"taskId": "t1", "status": "in_progress"}]}  # stands for the fields of one update
+
+
+def test_a_field_of_a_client_message_without_a_question_mark_is_needed(server, api):
+    """And one with a question mark is not."""
+    job = api.create_job(tasks=[{"id": "t1"}])["id"]
+    for kind, fields in MESSAGES.items():
+        rows = DOCUMENT.rows(anchor_of(f"Client message {kind}"), "request field")
+        needed = {name for name, row in rows.items() if not row.optional} - {"type"}
+        whole = {"jobId": job, **fields} if "jobId" in rows else dict(fields)
+        with WebSocket(server.address) as ws:
+            if kind == "presence":
+                ws.ask("subscribe", "connected", jobId=job)
+            ws.ask(kind, ANSWERS[kind], **{name: whole[name] for name in needed}, **(BATCH if "updates" in rows else {}))
+            for name in needed:
+                less = {one: value for one, value in whole.items() if one != name}
+                assert ws.ask(kind, "error", **less)["status"] in (400, 422), (kind, name)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_the_id_of_a_client_message_comes_back_in_every_error(server, api, kind):
+    """Of a mistake in the message, and of one that only the store knows."""
+    with WebSocket(server.address) as ws:
+        target = {} if kind == "ping" else {"jobId": "nobody"}
+        mistakes = [{"nope": 1}] if kind in ("ping", "unsubscribe") else [{"nope": 1}, {}]
+        for mistake in mistakes:
+            said = ws.ask(kind, "error", **target, **MESSAGES[kind], **mistake).json
+            assert said.get("id") == MESSAGES[kind]["id"], said
+        said = ws.ask(kind, "error", **target, **{**MESSAGES[kind], "id": "b d"}).json
+        assert said["status"] == 422, "every id is checked"
 
 
 def compare_types(document, api, job):
@@ -444,6 +511,8 @@ def changed(old, new):
     (compare_errors, "| `job_ended` | 409 |", "| `job_ended` | 410 |", "`job_ended` 410 is documented"),
     (compare_close_codes, "| `1013` |", "| `1014` |", "1013 is missing"),
     (compare_close_codes, "| `1013` |", "| `1014` |", "1014 is documented"),
+    (compare_client_types, "| `mediaType`? | string | type and", "| `mediaType` | string | type and",
+     "JobDeliverable: mediaType? is missing"),
     (compare_query, "| `pageToken` |", "| `page` |", "pageToken is missing"),
     (compare_query, "| `pageToken` |", "| `page` |", "page is documented"),
     (compare_message_fields, "| `tabs`? | integer | 1 to 32 |", "", "field tabs of a client's message is missing"),

@@ -458,6 +458,12 @@ def test_their_map_has_every_folder_of_the_source(name):
     assert {path.name for path in (ROOT / "src").iterdir() if path.is_dir()} <= mapped
 
 
+def test_every_counter_is_described():
+    rows = re.findall(r'^COUNTER\((\w+), \w+, "([^"]+)"\)', (ROOT / "include/joblight/core/counters.def").read_text(), re.M)
+    text = (ROOT / "docs/capacity.md").read_text().split("\n## The counters\n")[1].split("\n## ")[0]
+    assert rows and re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.M) == rows
+
+
 def figures():
     """(scenario, figure) -> what joblight has, of the table between the marks of script/bench."""
     text = (ROOT / "docs/figures.md").read_text()

@@ -240,7 +240,7 @@ def test_time_that_passes_while_the_server_is_down_counts(serve, client, watch_o
     word = client(server).report(job, "t1", status="in_progress", **{FIELD: LONG})
     server.kill9()
     down = time.monotonic()
-    until(lambda: time.monotonic() - down > LONG / 1000, 10, "the timeout passing")
+    until(lambda: time.monotonic() - down > LONG / 1000, 10, "the end of the timeout")
     server.start()
     watcher = watch_on(server, job, word["cursor"])
     assert watcher.connected()["resume"] == "exact"

@@ -216,8 +216,8 @@ def test_the_id_of_a_first_message_stands_behind_its_data(server, api, job):
 # -- cut off --------------------------------------------------------------------------------------
 
 def test_a_stop_leaves_slow_readers_of_a_snapshot_at_their_old_position(serve, client):
-    """Each has read some of it when the server stops, and reads what is left: no goodbye stands
-    inside a message, and who has no whole snapshot has no position."""
+    """Each has read some of it when the server stops, and reads what is left: no last message
+    comes inside another, and a reader without a whole snapshot has no position."""
     server = serve()
     api = client(server)
     job = large_job(api, 160, 16000)
@@ -250,13 +250,13 @@ def check_cut(chunked, data):
         data, whole = unchunk(data)
     parser = SseParser()
     blocks = parser.feed(data)
-    assert all(map(is_whole, blocks)), "a goodbye that ends half a message"
+    assert all(map(is_whole, blocks)), "a last message that ends half a message"
     kinds = [type_of(block) for block in blocks]
     if "connected" in kinds:
         assert parser.last_id and whole and blocks[-1].retry is not None
         return False
     assert parser.last_id == "" and kinds == [None], kinds
-    assert data.count(b"retry: ") == 1, "a goodbye inside a message"
+    assert data.count(b"retry: ") == 1, "a last message inside a message"
     assert not (chunked and whole), "the last chunk after half a message"
     return True
 

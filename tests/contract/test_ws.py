@@ -217,8 +217,9 @@ def test_the_257th_subscription_is_refused_and_the_others_go_on(ws, api):
     jobs = [api.create_job()["id"] for _ in range(257)]
     ws.send_many([{"type": "subscribe", "jobId": job} for job in jobs[:256]])
     ws.messages("connected", 256)
-    said = ws.ask("subscribe", "error", jobId=jobs[256]).json
+    said = ws.ask("subscribe", "error", id="k" * 255, jobId=jobs[256]).json
     assert said["jobId"] == jobs[256] and said["code"] == "too_many_subscriptions"
+    assert said["id"] == "k" * 255
     assert ws.subscribe(jobs[0])["resume"] == "fresh", "it has that one already"
     api.report(jobs[255], "t")
     assert ws.message("task_update")["jobId"] == jobs[255]

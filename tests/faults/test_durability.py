@@ -9,7 +9,7 @@ from support.server import SETTING
 
 @pytest.fixture
 def serve_counted(serve, tmp_path, monkeypatch):
-    """serve_counted(**options): a server, and a function that tells how often it has synced."""
+    """serve_counted(**options): a server, and a function that returns how often it has synced."""
     counter = tmp_path / "syncs"
     monkeypatch.setitem(SETTING, "LD_PRELOAD", str(compiled("counting_syncs", tmp_path)))
     monkeypatch.setitem(SETTING, "JOBLIGHT_TEST_SYNCS", str(counter))

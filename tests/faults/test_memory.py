@@ -1,7 +1,7 @@
 """Memory that has an end: new streams are refused in words, and nobody who watches is disturbed."""
 import pytest
 
-from support.crowd import Crowd
+from support.viewers import Viewers
 from support.problem import assert_problem
 from support.raw import Raw, ask, request
 from support.sse import stream_request
@@ -40,22 +40,22 @@ def test_with_memory_left_streams_are_taken(serve, client):
     assert is_taken(server, job)
 
 
-def test_a_crowd_fills_the_memory_and_what_it_leaves_serves_others(serve, client):
+def test_many_viewers_fill_the_memory_and_what_it_leaves_serves_others(serve, client):
     most = (serve().rss_kib() + 4096) * 1024
     server = serve(max_memory=most, loops=1)
     api = client(server)
     job = api.create_job()["id"]
-    with Crowd() as crowd:
+    with Viewers() as viewers:
         taken, refused = [], []
         while not refused:
-            came = crowd.join(server.address, job, 250)
-            crowd.pump(lambda: all_told(came), 30 * SCALE, "250 answers")
+            came = viewers.join(server.address, job, 250)
+            viewers.pump(lambda: all_told(came), 30 * SCALE, "250 answers")
             for viewer in came:
                 (refused if viewer.blocks[1].event == "refused" else taken).append(viewer)
             assert len(taken) < 15000, "the limit does nothing"
         assert len(taken) > 250
         api.report(job, "t", note="for those who are in")
-        crowd.pump(lambda: all(viewer.of_type("task_update") for viewer in taken), 30 * SCALE,
+        viewers.pump(lambda: all(viewer.of_type("task_update") for viewer in taken), 30 * SCALE,
                    "everybody's event")
         for viewer in taken:
             viewer.socket.shutdown(2)
@@ -63,9 +63,9 @@ def test_a_crowd_fills_the_memory_and_what_it_leaves_serves_others(serve, client
 
 
 def is_taken(server, job):
-    with Crowd() as crowd:
-        one = crowd.join(server.address, job)
-        crowd.pump(lambda: all_told(one), 10 * SCALE, "an answer")
+    with Viewers() as viewers:
+        one = viewers.join(server.address, job)
+        viewers.pump(lambda: all_told(one), 10 * SCALE, "an answer")
         return one[0].blocks[1].event != "refused"
 
 

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from support.api import Api
-from support.crowd import Crowd
+from support.viewers import Viewers
 from support.load import Crew
 from support.poll import path_of
 from support.problem import assert_problem
@@ -255,22 +255,22 @@ def terminal_events(viewer):
 
 def test_d7_everyone_gets_the_end_once_and_nobody_loops(server, api, snapshot):
     job = snapshot["id"]
-    with Crowd() as crowd:
-        watching = crowd.join(server.address, job, VIEWERS)
-        crowd.pump(lambda: all(viewer.of_type("connected") for viewer in watching), 60,
+    with Viewers() as viewers:
+        watching = viewers.join(server.address, job, VIEWERS)
+        viewers.pump(lambda: all(viewer.of_type("connected") for viewer in watching), 60,
                    "everyone connected")
-        arriving = crowd.join(server.address, job, VIEWERS)
-        crowd.pump(lambda: sum(viewer.status is not None for viewer in arriving) > VIEWERS // 10,
+        arriving = viewers.join(server.address, job, VIEWERS)
+        viewers.pump(lambda: sum(viewer.status is not None for viewer in arriving) > VIEWERS // 10,
                    60, "the first who arrive")
         api.finish(job)
-        crowd.pump(crowd.all_over, 60, "every stream ended by the server")
+        viewers.pump(viewers.all_over, 60, "every stream ended by the server")
         for viewer in watching:
             assert len(terminal_events(viewer)) == 1
-        for viewer in crowd.viewers:
+        for viewer in viewers.all:
             assert saw_the_end_once(viewer), viewer.blocks
-        back = [crowd.join(server.address, job, since=viewer.last_id)[0]
-                for viewer in crowd.viewers[::10]]
-        crowd.pump(lambda: all(viewer.status for viewer in back), 60, "those who came back")
+        back = [viewers.join(server.address, job, since=viewer.last_id)[0]
+                for viewer in viewers.all[::10]]
+        viewers.pump(lambda: all(viewer.status for viewer in back), 60, "those who came back")
         assert {viewer.status for viewer in back} == {204}
 
 

@@ -792,10 +792,10 @@ def test_c8_a_client_that_never_reads_its_answers_is_read_no_further(serve, clie
     api = client(server)
     job, other = api.create_job()["id"], api.create_job()["id"]
     api.burst(job, 256)
-    deaf = socket(on=server, receive_buffer=4096)
+    unread = socket(on=server, receive_buffer=4096)
     data = b"".join(frame_of(TEXT, compact(update("i" * 200 + str(i), job))) for i in range(20_000))
     before = server.rss_kib()
-    pump = Pump(deaf, data)
+    pump = Pump(unread, data)
     seq, still = 0, 0
     while still < 20:       # until it takes no more
         pump.push()
@@ -809,7 +809,7 @@ def test_c8_a_client_that_never_reads_its_answers_is_read_no_further(serve, clie
         assert ws.update("k", other)["seq"]
     for i in range(20_000):
         pump.push()
-        assert deaf.message("ack")["id"] == "i" * 200 + str(i)
+        assert unread.message("ack")["id"] == "i" * 200 + str(i)
     assert api.job(job)["seq"] == 257 + 20_000
 
 
@@ -819,8 +819,8 @@ def test_c8_a_client_that_takes_no_answers_is_closed(serve, socket, count, last)
     """It watches nothing, so that it is no stalled watcher; 5000 answers are more than the sockets hold."""
     server = serve(stall_ms=500, heartbeat_ms=300, body_timeout_ms=400)
     before = server.fds()
-    deaf = socket(on=server, receive_buffer=4096)
-    pump = Pump(deaf, frame_of(TEXT, b'{"type":"ping"}') * count + last)
+    unread = socket(on=server, receive_buffer=4096)
+    pump = Pump(unread, frame_of(TEXT, b'{"type":"ping"}') * count + last)
     deadline = Deadline(15, "the connection being closed")
     while server.fds() > before:
         deadline.left()
@@ -834,8 +834,8 @@ def test_c8_one_who_watches_many_jobs_and_never_reads_costs_little(serve, client
     server = serve(stall_ms=1000)
     api = client(server)
     jobs = [api.create_job()["id"] for _ in range(50)]
-    deaf = socket(on=server, receive_buffer=4096)
-    deaf.send_many([{"type": "subscribe", "jobId": job} for job in jobs])
+    unread = socket(on=server, receive_buffer=4096)
+    unread.send_many([{"type": "subscribe", "jobId": job} for job in jobs])
     until(lambda: api.report(jobs[-1], "t")["watchers"] == 1, 5, "the last subscription")
     before, fds = server.rss_kib(), server.fds()
     for _ in range(5):
@@ -857,11 +857,11 @@ def test_c8_a_flood_of_subscribes_is_no_danger(server, socket, api, snapshot):
 def test_c8_a_thousand_sockets_come_and_go(server):
     before = server.fds()
     for _ in range(10):
-        crowd = [WebSocket(server.address) for _ in range(100)]
-        assert all(ws.answers() for ws in crowd)
-        for i, ws in enumerate(crowd):
+        sockets = [WebSocket(server.address) for _ in range(100)]
+        assert all(ws.answers() for ws in sockets)
+        for i, ws in enumerate(sockets):
             (ws.close, ws.raw.hang_up, ws.send_close)[i % 3]()
-        for ws in crowd:
+        for ws in sockets:
             ws.close()
     server.fds_back_to(before, within=5)
 

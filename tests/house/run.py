@@ -5,7 +5,7 @@ Each *.patch beside this file adds one more of something to the tree. It begins 
 and with lines that name everything that it touches beside its new files:
 
     Row: FILE               a table; the patch only adds to it, and each group of lines is a place
-    Document: FILE          of docs/; it is one place
+    Document: FILE          of docs/, or the types of the client; it is one place
     Test: FILE              of tests/; it is no place
     Tested by: SUITE FILE
     Places: N               there are no more than so many
@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent))
 from patched_tree import (PASSED, SUITES, Trouble, apply, build, chosen,  # noqa: E402
                           copy_tree, must)
 
-KINDS = {"Row": r".*\.def", "Document": r"docs/.*", "Test": r"tests/.*"}
+KINDS = {"Row": r".*\.def", "Document": r"docs/.*|www/joblight\.d\.ts", "Test": r"tests/.*"}
 WHOLE_FILES = ("unit", "contract", "faults")     # suites that run a whole file
 NEW = r"(src|include|tests)/.*"
 

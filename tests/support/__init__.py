@@ -1,7 +1,7 @@
 """What the tests use: a real server process, clients that hide nothing, and a checker.
 
 Read in this order: wait, wire, reply, server, api, raw, sse, rawjson, poll, ws, watcher, fold,
-history, crowd, load, problem, fixtures.
+history, viewers, load, problem, fixtures.
 Only Python's standard library, no timing assumptions: every wait has a deadline and names what
 it waits for.
 """

@@ -163,7 +163,7 @@ class Server:
         assert not REPORT.search(self.log()), f"a report in stderr:\n{self.log()}"
 
     def counted(self):
-        """The counters that a stopped server has logged (src/net/counters.def), by name."""
+        """The counters that a stopped server has logged (include/joblight/core/counters.def), by name."""
         line = re.search(r'msg=counted (.*)', self.log())
         assert line, f"nothing counted\n{self.log()}"
         return {name: int(count) for name, count in (pair.split("=") for pair in line[1].split())}

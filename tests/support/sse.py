@@ -166,7 +166,7 @@ class SseStream:
         self.blocks.extend(self.parser.feed(text))
 
     def message(self, kind=None, within=10):
-        """The next block with data, or the next of one type, passing over the others."""
+        """The next block with data, or the next of one type, skipping the others."""
         deadline = Deadline(within, f"a {kind or 'message'} on the stream")
         while True:
             block = self.block(deadline.left(), deadline.what)

@@ -110,13 +110,13 @@ class Watcher:
 
     def _pass_heartbeats(self, kind, within):
         deadline = Deadline(within, kind or "an event or the end")
-        while (message := self.next(deadline.left(), deadline.what)).kind in PASSING:
+        while (message := self.next(deadline.left(), deadline.what)).kind in UNLOGGED:
             pass
         assert kind in (None, message.kind), f"wanted {kind}, got {message}"
         return message
 
 
-PASSING = ("heartbeat", "presence")  # not logged: they may come between any two events
+UNLOGGED = ("heartbeat", "presence")  # not logged: they may come between any two events
 
 
 class SseWatcher(Watcher):

@@ -185,7 +185,7 @@ class WebSocket:
             self.close_frame = code, frame.payload[2:].decode("utf-8")
 
     def message(self, kind=None, within=10):
-        """The next message of one type (or a tuple of them), passing over what comes unasked.
+        """The next message of one type (or a tuple of them), skipping what comes unasked.
 
         Without a type: the next that did not come unasked.
         """

@@ -50,7 +50,7 @@ static void an_array_is_answered_by_an_array(void **state)
 	answers(op, "[{\"seq\":1,\"watchers\":3}]");
 }
 
-/* Version 0.1 stored answers without their closing brace. */
+/* Before the release of 0.1.0, answers were stored without their closing brace. */
 static void an_answer_stored_by_an_older_version_is_whole(void **state)
 {
 	(void)state;

@@ -71,7 +71,7 @@ static void say(struct pretended *p, enum access access, const char *message)
 	p->conn.state = CONN_SOCKET;
 	p->ws.conn = &p->conn;
 	p->conn.session = &p->ws;
-	ws_hear_message(&p->ws, slice_of(message));
+	ws_receive_message(&p->ws, slice_of(message));
 }
 
 static bool is_answered_with(enum access access, const char *message, const char *answer)

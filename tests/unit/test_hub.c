@@ -898,7 +898,7 @@ static void a_round_has_an_end(void **state)
 	}
 }
 
-static void a_crowd_is_written_to_at_a_pace(void **state)
+static void many_watchers_are_written_to_at_a_pace(void **state)
 {
 	struct bench *b = *state;
 	struct watcher w = { 0 }, v = { 0 };
@@ -922,7 +922,7 @@ static void a_crowd_is_written_to_at_a_pace(void **state)
 	assert_true(hub_round_due(b->hub) == UINT64_MAX);
 	leave(&v);
 	publish_many(b, A, 9, 9);
-	told(&w, "9 "); /* one is no crowd */
+	told(&w, "9 "); /* one watcher is not paced */
 	leave(&w);
 }
 
@@ -936,7 +936,7 @@ static uint64_t pause_after(struct bench *b, uint64_t from, uint64_t to)
 	return hub_round_due(b->hub) - b->now;
 }
 
-static void a_crowd_that_gets_very_much_is_written_to_half_as_often(void **state)
+static void many_watchers_that_get_very_much_are_written_to_half_as_often(void **state)
 {
 	struct bench *b = *state;
 	struct watcher w = { 0 }, v = { 0 };
@@ -1147,9 +1147,9 @@ int main(void)
 		HUB_TEST(watchers_of_a_deleted_job_do_not_count_for_the_next),
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),
-		HUB_TEST(a_crowd_is_written_to_at_a_pace),
+		HUB_TEST(many_watchers_are_written_to_at_a_pace),
 		HUB_TEST(without_a_pause_everything_goes_at_once),
-		HUB_TEST(a_crowd_that_gets_very_much_is_written_to_half_as_often),
+		HUB_TEST(many_watchers_that_get_very_much_are_written_to_half_as_often),
 		HUB_TEST(a_heartbeat_says_the_head),
 		HUB_TEST(each_has_the_heartbeat_it_asked_for),
 		HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),

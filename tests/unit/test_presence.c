@@ -114,7 +114,7 @@ static void words_end_in_time_in_whatever_order_they_come(void **state)
 	agents_are(b, "j", "[]");
 }
 
-static void an_empty_state_is_a_goodbye(void **state)
+static void an_empty_state_ends_the_presence(void **state)
 {
 	struct bench *b = *state;
 
@@ -184,7 +184,7 @@ int main(void)
 		PRESENCE_TEST(agents_are_listed_in_the_order_they_came),
 		PRESENCE_TEST(the_same_word_again_changes_nothing_but_its_time),
 		PRESENCE_TEST(words_end_in_time_in_whatever_order_they_come),
-		PRESENCE_TEST(an_empty_state_is_a_goodbye),
+		PRESENCE_TEST(an_empty_state_ends_the_presence),
 		PRESENCE_TEST(a_job_has_so_many_agents),
 		PRESENCE_TEST(agents_go_with_the_connection_that_told_of_them),
 		PRESENCE_TEST(the_last_word_says_who_the_owner_is),

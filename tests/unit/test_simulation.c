@@ -157,8 +157,8 @@ static void random_step(struct simulation *s)
 	}
 }
 
-/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes but a
- * crowd's pace. */
+/* Rest: nothing fails any more, and everything that is on its way arrives.  No time passes except
+ * the pauses of paced channels. */
 
 static bool settle_clients(struct simulation *s)
 {
@@ -293,7 +293,7 @@ static void come_back(struct simulation *s)
 		}
 		settle(s);
 	}
-	promise(!away, "somebody comes back for ever");
+	promise(!away, "a client reconnects without end");
 	check_at_rest(s, false);
 	check_watchers(s);
 }

@@ -2,7 +2,7 @@
  * The stream of one job in the leading tab. It forwards each message to all tabs that want the job,
  * and tells the server how many they are.
  */
-import { CONNECTED, COUNT_MS, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
+import { COUNT_MS, CURRENT, MIRROR_MS, hidden, seqOf } from './tab-protocol.js';
 
 const TABS_MAX = 32; // the maximum that the server accepts
 const MISSED_MAX = 2; // a tab that misses more heartbeats than these is gone
@@ -69,7 +69,7 @@ export class LeaderStream {
    * answer. */
   answer() {
     const { state, quietMs } = this.stream;
-    const waits = CONNECTED.test(state) || state === 'checking';
+    const waits = CURRENT.test(state) || state === 'checking';
     if (waits && quietMs > this.#heartbeatMs * 1.2) return;
     queueMicrotask(() => this.mirror()); // the new socket has no onmessage yet
   }

@@ -4,9 +4,9 @@
  * silence, the connection is lost.
  */
 import { ANOTHER_RUNG, proxyAnswerError, silentError } from './errors.js';
+import { isConnected } from './status.js';
 
 export const CHECK_MS = 4000; // how long a check may take
-const CONNECTED = /^(live|polling)$/;
 const LATE = 1.2, LOST = 2.5; // heartbeats
 
 export class Liveness {
@@ -52,7 +52,7 @@ export class Liveness {
     if (!connection?.upAt || connection.largeUntil || connection.checking) return;
     connection.checking = true;
     connection.abortAfter(CHECK_MS, silentError());
-    if (CONNECTED.test(this.#connector.stream.state)) this.#connector.setState('checking');
+    if (isConnected(this.#connector.stream.state)) this.#connector.setState('checking');
     try {
       if (connection.ping) return connection.ping();
       const page = await (await this.#connector.requestUpdates(connection)).json();

@@ -1,9 +1,7 @@
 /* Handles each message of the server, over any transport. */
 import { JobLightError, refusalError } from './errors.js';
 import { openingMs } from './large-message.js';
-import { isOver } from './status.js';
-
-const CONNECTED = /^(live|polling)$/;
+import { isConnected, isOver } from './status.js';
 
 /* `name` is the event name of an SSE message that has no type of its own. Throws when the
  * connection has to end. */
@@ -80,7 +78,7 @@ function followLeader(connector, connection, { state, transport, error, faults, 
   else liveness.awaitFirstMessage(connection);
   // A message that follows changes the state.
   if (state === 'ended') return;
-  if (connection.upAt ? state === 'connecting' : CONNECTED.test(state)) return;
+  if (connection.upAt ? state === 'connecting' : isConnected(state)) return;
   stream.error = toError(error);
   const moved = state === stream.state && transport !== stream.transport;
   stream.transport = transport;

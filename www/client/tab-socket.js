@@ -4,7 +4,7 @@
  * updates between.
  */
 import { proxyAnswerError } from './errors.js';
-import { CONNECTED, MIRROR_MS, seqOf } from './tab-protocol.js';
+import { CURRENT, MIRROR_MS, seqOf } from './tab-protocol.js';
 
 const PART_MS = 10000; // a page of updates is requested again if nothing of it arrives for so long
 
@@ -65,7 +65,7 @@ export class TabSocket {
     this.#heartbeatMs = status.heartbeatMs;
     this.#lastMirror = { type: 'mirror', ...status };
     this.#deliver(this.#lastMirror);
-    if (!CONNECTED.test(status.state) || this.#syncing) return;
+    if (!CURRENT.test(status.state) || this.#syncing) return;
     if (!this.#ready && status.cursor && status.cursor === this.#cursor) this.#begin(status);
     else if (!this.#ready || seqOf(status.cursor) > this.#seq) this.#sync();
   }

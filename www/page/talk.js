@@ -68,7 +68,7 @@ export function takeCommand(event, tasks, at) {
 export function paintTalk(status, at) {
   const over = isOver(status);
   for (const id of ['words', 'send', 'cancel']) $(id).disabled = over;
-  if (over && !$('talk-hint').textContent) say('The job is over: nobody listens any more.');
+  if (over && !$('talk-hint').textContent) say('The job has ended, so no worker reads messages any more.');
   for (const { at: then, time } of lines) setText(time, ago(then, at));
 }
 

@@ -1,12 +1,11 @@
 /* What the pages share: texts, times, animations, copying. Text is set as text, never as HTML. */
+export { isActive, isOver } from '../joblight.js';
 
 export const STATUS = {
   pending: 'Waiting', in_progress: 'In progress', revisions: 'In revision',
   hardening: 'Hardening', blocked: 'Blocked', completed: 'Completed',
   failed: 'Failed', cancelled: 'Cancelled', deleted: 'Deleted',
 };
-export const isOver = (status) => ['completed', 'failed', 'cancelled', 'deleted'].includes(status);
-export const isActive = (status) => ['in_progress', 'revisions', 'hardening'].includes(status);
 
 const SAID_MS = 1600;
 

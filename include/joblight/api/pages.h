@@ -5,7 +5,7 @@
 
 #include "joblight/base/slice.h"
 
-/* The same file in one encoding. */
+/* One encoding of a file: as it is, or compressed. */
 struct page_body {
 	struct slice bytes; /* ptr NULL: there is none in this encoding */
 	char etag[40];      /* with its quotes */

@@ -34,7 +34,7 @@ static inline bool slice_is(struct slice s, const char *text)
 	return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
 }
 
-/* Without the spaces and tabs at both ends. */
+/* Returns the part without the spaces and tabs at both ends. */
 static inline struct slice slice_trimmed(struct slice s)
 {
 	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))

@@ -122,9 +122,15 @@ struct hub_ops {
 	void (*watchers)(void *context, const char *job_id, unsigned count);
 };
 
+/* The counters of counters.def that the hub owns. */
 struct hub_stats {
-	uint64_t deliveries, writes, refills, resets, stalled, heartbeats;
-	uint64_t cramped; /* how often a ring could not grow because of the limit for all rings */
+#define COUNTER_hub(name) uint64_t name;
+#define COUNTER_own(name)
+#define COUNTER(name, owner, description) COUNTER_##owner(name)
+#include "joblight/core/counters.def"
+#undef COUNTER
+#undef COUNTER_hub
+#undef COUNTER_own
 };
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);
@@ -206,7 +212,7 @@ void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, u
  */
 bool subscriber_filters(const struct subscriber *s);
 
-/* For polling subscribers, inside opened() and ready(). */
+/* Polling subscribers call these inside opened() and ready(). */
 uint64_t subscriber_head(const struct subscriber *s);
 /* The job has ended and the head is its end, or it was deleted. */
 bool subscriber_ended(const struct subscriber *s);
@@ -215,7 +221,7 @@ bool subscriber_deleted(const struct subscriber *s);
 bool subscriber_reaches(const struct subscriber *s);
 bool subscriber_wants(const struct subscriber *s, enum event_type type);
 void subscriber_skip_to(struct subscriber *s, uint64_t seq); /* moves the cursor to this event */
-/* Of an event that the ring holds. */
+/* The type and the JSON of an event that the ring holds. */
 enum event_type subscriber_type(const struct subscriber *s, uint64_t seq);
 struct slice subscriber_json(const struct subscriber *s, uint64_t seq);
 enum job_status subscriber_status(const struct subscriber *s);

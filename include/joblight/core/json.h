@@ -26,7 +26,7 @@ bool json_member(struct slice object, const char *name, struct slice *value);
 /* Copies a checked text without the white space between its tokens. */
 void json_minify(struct buf *out, struct slice text);
 
-/* With quotes, escaped; the bytes must be UTF-8. */
+/* Appends the text as a JSON string: in quotes and escaped.  The bytes must be UTF-8. */
 void json_string(struct buf *out, struct slice text);
 void json_number(struct buf *out, double value);  /* finite; integers without a point */
 void json_time(struct buf *out, int64_t wall_ms); /* RFC 3339, with quotes */

@@ -1,7 +1,8 @@
 /*
- * All limits as one plain struct.  Each thread has its own, which its objects point to and nobody
- * else writes: when the configuration is reloaded, the thread is sent the new limits and takes over
- * the LIVE ones between two turns.
+ * All limits as one plain struct.  Each loop and the store thread have their own, which their
+ * objects point to and nobody else writes: when the configuration is reloaded, the thread is sent
+ * the new limits and takes over the LIVE ones between two turns.  The reader threads have none: a
+ * read carries its limits.
  */
 #ifndef JOBLIGHT_CORE_LIMITS_H
 #define JOBLIGHT_CORE_LIMITS_H

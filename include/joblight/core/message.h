@@ -1,10 +1,6 @@
 /*
- * The messages of WebSocket clients: one JSON object per text message, with a `type`.
- *
- *   subscribe {jobId, since?, types?, heartbeat?, tabs?}    unsubscribe {jobId}    ping {}
- *   update {id, jobId, taskId, …}  or  update {id, jobId, updates: […]}   the webhook's fields
- *   command {id, jobId, command, taskId?, args?}
- *   presence {jobId, state, taskId?, agent?}
+ * The messages of WebSocket clients: one JSON object per text message, with a `type`.  They are
+ * the rows of messages.def; docs/protocol.md has their members.
  */
 #ifndef JOBLIGHT_CORE_MESSAGE_H
 #define JOBLIGHT_CORE_MESSAGE_H
@@ -29,7 +25,7 @@ struct message {
 	unsigned types;                /* TYPE_BITs of type_filter.h */
 	uint8_t heartbeat_s, tabs;     /* as in struct attach; 0 when not given */
 	struct presence_report report; /* agent "" when none was given */
-	struct op *op;                 /* of an update or command; the caller owns it */
+	struct op *op;                 /* of a write; the caller owns it */
 	bool unreadable;               /* on failure: the kind could not be read */
 };
 

@@ -39,7 +39,7 @@ export class Line {
     for (const { client } of this.#pairs) client.resetAndDestroy();
   }
 
-  /** Not a byte and not a word about it passes; connections of this time stay dead for ever. */
+  /** No byte passes, and no end of a connection; connections of this time stay dead. */
   die() {
     this.#dead = true;
     for (const pair of this.#pairs) this.#bury(pair);

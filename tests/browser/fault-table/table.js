@@ -15,7 +15,7 @@ import { Line } from './line.js';
 export const EVENTS = 40;
 const BEFORE = 10, DURING = 10;
 const SETTLE_MS = 10000; // from the end of the fault to the last events
-const DEAF_MS = 8000; // who has heard nothing until then is not going to
+const HELLO_MS = 8000; // a page that has received nothing by then receives nothing
 const PATIENCE_MS = 15000; // for the last events; beyond it they are lost
 const AFTER_END_MS = 8000;
 
@@ -138,7 +138,7 @@ export class Bench {
   /** Says hello until the page has heard it: then it is subscribed. */
   #begin(page, id) {
     const heard = () => page.evaluate(() => window.hello);
-    const end = Date.now() + DEAF_MS;
+    const end = Date.now() + HELLO_MS;
     return eventually('it hears', async () => {
       await this.#server.report(id, { taskId: 'hello', progress: 1 });
       return Date.now() > end || heard();

@@ -66,7 +66,7 @@ static bool wire_starts_with(const struct client *c, const struct buf *frame)
 	return c->wire.len >= frame->len && !memcmp(c->wire.ptr, frame->ptr, frame->len);
 }
 
-enum frame_kind { OPENING, EVENT, PASSING };
+enum frame_kind { OPENING, EVENT, UNLOGGED };
 
 /* What must come now.  A ephemeral message may come between any two frames, and replaces the one
  * before. */
@@ -82,7 +82,7 @@ static enum frame_kind next_frame(const struct client *c, struct buf *out)
 	if (c->passed) {
 		add_ephemeral(c, out);
 		if (wire_starts_with(c, out))
-			return PASSING;
+			return UNLOGGED;
 		out->len = 0;
 	}
 	promise(seq <= c->life->head, "client %u: something behind the last event, %llu: %.*s",

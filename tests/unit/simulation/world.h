@@ -88,7 +88,7 @@ bool world_can_deliver(const struct node *n);
 void world_deliver(struct node *n);
 void world_answer(struct world *w);    /* some question, and those that are equal to it */
 bool world_hand_back(struct world *w); /* some answer; false: there is none */
-/* Lets the time pass until a crowd's next round. */
+/* Lets the time pass until the next round of a paced channel. */
 void world_keep_pace(struct node *n);
 bool world_round(struct node *n); /* false: none was asked for */
 void world_tick(struct node *n);

@@ -1,4 +1,4 @@
-#include "wishes.h"
+#include "subscribe_options.h"
 
 /* ?types=task_update,presence selects types.  A list with an unknown type is refused. */
 static bool read_types(const struct request *r, unsigned *types, struct problem *problem)
@@ -13,7 +13,7 @@ static bool read_types(const struct request *r, unsigned *types, struct problem 
 	                   event_type_all());
 }
 
-bool wishes_read(const struct request *r, struct attach *a, struct problem *problem)
+bool subscribe_options_read(const struct request *r, struct attach *a, struct problem *problem)
 {
 	uint64_t seconds, tabs;
 

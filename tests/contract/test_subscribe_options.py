@@ -1,4 +1,4 @@
-"""What a subscriber may ask for: the period of its heartbeats, and for how many tabs it speaks."""
+"""The options of a subscription: the period of its heartbeats, and the number of its tabs."""
 import pytest
 
 from support.problem import assert_problem
@@ -50,7 +50,7 @@ def test_connected_says_the_period_in_force(stream, socket, job, seconds):
     assert [one["heartbeatMs"] for one in said] == [seconds * 1000] * 3
 
 
-def test_without_a_wish_it_is_the_servers(serve, client, stream, socket):
+def test_without_the_option_it_is_the_servers(serve, client, stream, socket):
     server = serve(heartbeat_ms=7000)
     job = client(server).create_job()["id"]
     ws = socket(on=server, job=job)

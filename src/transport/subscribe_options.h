@@ -1,6 +1,6 @@
 /* The options of a subscription in the URL of a stream, on SSE and WebSocket. */
-#ifndef JOBLIGHT_TRANSPORT_WISHES_H
-#define JOBLIGHT_TRANSPORT_WISHES_H
+#ifndef JOBLIGHT_TRANSPORT_SUBSCRIBE_OPTIONS_H
+#define JOBLIGHT_TRANSPORT_SUBSCRIBE_OPTIONS_H
 
 #include "net/request.h"
 #include "joblight/core/hub.h"
@@ -9,6 +9,6 @@
  * Reads types=, heartbeat= and tabs= into the same fields of `a`.  False: *problem is set, and `a`
  * must not be used.
  */
-bool wishes_read(const struct request *r, struct attach *a, struct problem *problem);
+bool subscribe_options_read(const struct request *r, struct attach *a, struct problem *problem);
 
 #endif

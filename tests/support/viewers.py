@@ -43,16 +43,16 @@ class Viewer:
         self.blocks += self.parser.feed(self.decode(data))
 
 
-class Crowd:
+class Viewers:
     def __init__(self):
         self.selector = selectors.DefaultSelector()
-        self.viewers = []
+        self.all = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for viewer in self.viewers:
+        for viewer in self.all:
             viewer.socket.close()
         self.selector.close()
 
@@ -61,7 +61,7 @@ class Crowd:
         came = [Viewer(address, job, since) for _ in range(count)]
         for viewer in came:
             self.selector.register(viewer.socket, selectors.EVENT_WRITE, viewer)
-        self.viewers += came
+        self.all += came
         return came
 
     def pump(self, condition, within, what):
@@ -102,4 +102,4 @@ class Crowd:
         viewer.socket.close()
 
     def all_over(self):
-        return all(viewer.over for viewer in self.viewers)
+        return all(viewer.over for viewer in self.all)
