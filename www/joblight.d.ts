@@ -132,6 +132,8 @@ export interface Command extends Logged {
   command: string;
   taskId?: string;
   args: Record<string, unknown>;
+  /** The name of the access key that sent it, or its id; absent without a key. */
+  actor?: string;
 }
 
 export interface Agent {

@@ -7,10 +7,10 @@
 #include "router.h"
 #include "transport/websocket.h"
 
-/* The access that a request without a route needs.  One that only reads gets a 404. */
-static enum access access_of_method(enum method m)
+/* The rights of which a request without a route needs one.  One that only reads gets a 404. */
+static enum right rights_of_method(enum method m)
 {
-	return m == METHOD_GET || m == METHOD_OPTIONS ? ACCESS_READ : ACCESS_WRITE;
+	return m == METHOD_GET || m == METHOD_OPTIONS ? RIGHT_NONE : RIGHT_ALL & ~RIGHT_WATCH;
 }
 
 static void refuse(struct conn *c, const struct problem *problem, struct buf *allow)
@@ -28,10 +28,10 @@ static void run(struct conn *c, struct request *r)
 	struct problem missing = { 0 }, closed = { 0 };
 	struct buf allow = { 0 };
 	bool found = router_find(r, &allow, &missing);
-	enum access need = r->route ? r->route->access : access_of_method(r->method);
+	enum right need = r->route ? r->route->rights : rights_of_method(r->method);
 
-	if (!gate_enter(c, r, &closed) || !gate_admits(c, need, &closed))
-		reply_problem(c, &closed, "");
+	if (!gate_enter(c, r, &closed) || !gate_admits_request(c, r, need, &closed))
+		reply_problem(c, &closed, http_refusal_lines(closed.outcome));
 	else if (found)
 		router_dispatch(c, r);
 	else
@@ -45,7 +45,7 @@ static void run(struct conn *c, struct request *r)
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
-	if (!gate_enter(c, r, problem) || !gate_admits(c, ACCESS_ALL, problem))
+	if (!gate_enter(c, r, problem) || !gate_admits_socket(c, problem))
 		return NULL;
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");

@@ -1,19 +1,30 @@
 /*
- * Access control for routes and WebSocket messages.  The access of a client is determined for each
- * request and kept in its connection; the rows of routes.def and messages.def name what they need.
- * Runs in the thread of the connection's loop.
+ * Access control for routes and WebSocket messages.
+ *
+ * A server without access keys trusts whoever can reach it: the origin of a request decides
+ * (origin_check.h).  With keys, a client has the rights of the key that it sends in
+ * `Authorization: Bearer`, over the jobs of that key; nobody learns whether another job exists.
+ * They are determined for each request, and kept in its connection for the WebSocket that it may
+ * become.
  */
 #ifndef JOBLIGHT_API_GATE_H
 #define JOBLIGHT_API_GATE_H
 
 #include "net/connection.h"
 
-/*
- * Sets c->access for this request, and for the WebSocket that it may become.  False: *problem is
- * set.
- */
+/* Sets c->rights and c->credential.  False: *problem is set. */
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem);
-/* Whether the connection has the access `need`.  False: *problem is set. */
-bool gate_admits(const struct conn *c, enum access need, struct problem *problem);
+/*
+ * Whether the client has one of the rights `need`.  Conceals the job's id (or NULL) when the client
+ * may not know of that job.  False: *problem is set.
+ */
+bool gate_admits(const struct conn *c, enum right need, char *job_id, struct problem *problem);
+/* The same for the job in the path of a request. */
+bool gate_admits_request(const struct conn *c, struct request *r, enum right need,
+                         struct problem *problem);
+/* What depends on the body: the id of a new job, and what a key that only creates may change. */
+bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *problem);
+/* Whether the client may open a WebSocket at all. */
+bool gate_admits_socket(const struct conn *c, struct problem *problem);
 
 #endif

@@ -34,16 +34,16 @@ static bool is_of_this_server(const struct request *r)
 	return !origin.len || origin_is_of_host(origin, r->headers[HEADER_HOST]);
 }
 
-bool origin_access(const struct origin_rules *rules, const struct request *r, enum access *access,
+bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
                    struct problem *problem)
 {
-	*access = ACCESS_NONE;
+	*rights = RIGHT_NONE;
 	if (!check_host(rules, r, problem))
 		return false;
 	bool trusted = is_of_this_server(r) ||
 	               origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
-	*access = trusted ? ACCESS_ALL
-	                  : ACCESS_READ; /* a browser hides the answers from a foreign page */
+	/* a browser hides the answers from a foreign page */
+	*rights = trusted ? RIGHT_ALL : RIGHT_WATCH;
 	return true;
 }
 

@@ -7,15 +7,15 @@
 #ifndef JOBLIGHT_API_ORIGIN_CHECK_H
 #define JOBLIGHT_API_ORIGIN_CHECK_H
 
-#include "net/access.h"
+#include "joblight/core/right.h"
 #include "net/request.h"
 #include "joblight/api/origin.h"
 
 /*
- * Sets *access to what the sender of this request may do.  False: *problem is 421 host_not_served,
+ * Sets *rights to what the sender of this request may do.  False: *problem is 421 host_not_served,
  * and says what to change.
  */
-bool origin_access(const struct origin_rules *rules, const struct request *r, enum access *access,
+bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
                    struct problem *problem);
 
 /*

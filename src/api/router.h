@@ -2,7 +2,7 @@
 #ifndef JOBLIGHT_API_ROUTER_H
 #define JOBLIGHT_API_ROUTER_H
 
-#include "net/access.h"
+#include "joblight/core/right.h"
 #include "net/request.h"
 
 /* The kinds of body that a route accepts. */
@@ -10,8 +10,8 @@ enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_FORM };
 
 struct route {
 	enum method method;
-	const char *path;   /* segments; ":name" matches one segment */
-	enum access access; /* the access that a connection needs */
+	const char *path;  /* segments; ":name" matches one segment */
+	enum right rights; /* the client needs one of them, or none */
 	enum body_kind body;
 	void (*handle)(struct conn *c, struct request *r);
 	enum op_kind operation; /* for a WRITE_ROUTE */
@@ -26,9 +26,9 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 /* Checks the type of the body, and calls the function of the route. */
 void router_dispatch(struct conn *c, struct request *r);
 
-#define ROUTE(method, path, access, body, function)                                                \
+#define ROUTE(method, path, rights, body, function)                                                \
 	void function(struct conn *c, struct request *r);
-#define WRITE_ROUTE(method, path, body, operation)
+#define WRITE_ROUTE(method, path, rights, body, operation)
 #include "routes.def"
 #undef ROUTE
 #undef WRITE_ROUTE

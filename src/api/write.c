@@ -3,6 +3,7 @@
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
 #include "body_type.h"
+#include "gate.h"
 #include "http_store.h"
 #include "router.h"
 
@@ -29,6 +30,7 @@ void write_run(struct conn *c, struct request *r)
 		id_copy(op->task_id, r->params[1]);
 		op->tasks->id = slice_of(op->task_id);
 	}
+	ok = ok && gate_admits_op(c, op, &problem);
 	if (ok) {
 		http_submit(c, op);
 	} else {

@@ -1,10 +1,16 @@
 #include "joblight/base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
 {
 	SHA256((const unsigned char *)bytes.ptr, bytes.len, out);
+}
+
+bool digest_equal(const uint8_t a[DIGEST_LEN], const uint8_t b[DIGEST_LEN])
+{
+	return CRYPTO_memcmp(a, b, DIGEST_LEN) == 0;
 }
 
 void digest_hex(const uint8_t *bytes, size_t len, char *out)

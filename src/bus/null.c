@@ -59,7 +59,7 @@ static void publish(struct bus *base, struct batch *batch, struct op *ops)
 {
 	const struct null_bus *b = (const struct null_bus *)base;
 
-	if (batch && !batch->count)
+	if (batch && !batch->count && !batch->keyring)
 		batch = NULL;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct bus_member *member = &b->members[i];

@@ -38,6 +38,7 @@ static const struct verb {
 	{ "serve", verb_serve, "run the server" },
 	{ "demo", verb_demo,
 	  "run a server and a worker with a job, and print the address to open" },
+	{ "key", verb_key, "make, list and revoke access keys" },
 	{ "version", verb_version, "print the version" },
 };
 

@@ -3,5 +3,6 @@
 #define JOBLIGHT_CLI_VERBS_H
 
 int verb_demo(int argc, char **argv);
+int verb_key(int argc, char **argv);
 
 #endif

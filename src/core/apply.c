@@ -30,7 +30,7 @@ struct job_state *apply_find_open_job(struct engine *e, struct op *op)
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
 
 	if (!job) {
-		problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"", op->job_id);
+		problem_no_job(&op->problem, op->job_id);
 		return NULL;
 	}
 	if (job_status_terminal(job->row.status)) {

@@ -143,9 +143,7 @@ bool apply_job_delete(struct engine *e, struct op *op)
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
 
 	if (!job)
-		return e->rows.failure ? false
-		                       : problem_set(&op->problem, OUTCOME_NOT_FOUND,
-		                                     "there is no job \"%s\"", op->job_id);
+		return e->rows.failure ? false : problem_no_job(&op->problem, op->job_id);
 	if (store_failed(e, e->store->ops->job_delete(e->store, &job->row)) ||
 	    !remember_deleted(e, &job->row))
 		return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/keyring.h"
 
 struct batch *batch_create(void)
 {
@@ -22,6 +23,7 @@ void batch_release(struct batch *b)
 	if (!b || atomic_fetch_sub_explicit(&b->references, 1, memory_order_acq_rel) != 1)
 		return;
 	free(b->events);
+	keyring_release(b->keyring);
 	buf_finish(&b->text);
 	free(b);
 }

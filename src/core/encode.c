@@ -120,6 +120,8 @@ void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t t
 		json_text(out, "taskId", command->task_id);
 	json_name(out, "args");
 	buf_slice(out, command->args);
+	if (command->actor)
+		json_text(out, "actor", command->actor);
 	encode_event_end(out, time);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/keyring.h"
 #include "apply.h"
 #include "idempotency.h"
 
@@ -30,7 +31,13 @@ void engine_free(struct engine *e)
 		return;
 	working_set_finish(&e->rows);
 	batch_release(e->batch);
+	credential_release(e->first_key);
 	free(e);
+}
+
+void engine_set_first_key(struct engine *e, struct credential *key)
+{
+	e->first_key = credential_hold(key);
 }
 
 enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
@@ -83,6 +90,9 @@ enum store_result engine_commit(struct engine *e, struct batch **batch)
 	enum store_result r = working_set_flush(&e->rows);
 
 	*batch = NULL;
+	/* A revocation that was answered is in force, so the keys are read before the commit. */
+	if (r == STORE_OK && e->batch->keys_changed)
+		r = keyring_load(e->store, e->first_key, &e->batch->keyring);
 	if (r == STORE_OK)
 		r = e->store->ops->commit(e->store);
 	if (r != STORE_OK) {

@@ -12,8 +12,9 @@ struct engine {
 	struct working_set rows;
 	struct batch *batch;
 	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
-	bool keys_expire;    /* in this transaction */
-	uint64_t probe;      /* number of the current check, see struct task_state */
+	struct credential *first_key; /* of --key-file, or NULL */
+	bool keys_expire;             /* in this transaction */
+	uint64_t probe;               /* number of the current check, see struct task_state */
 };
 
 /* Records a failure of the store in the working set; STORE_NONE is not a failure. */

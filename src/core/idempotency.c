@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "joblight/core/right.h"
+
 static const enum key_scope scopes[OP_KIND_COUNT] = {
 #define OP(kind, apply, decode, scope, watchers) [OP_##kind] = scope,
 #include "joblight/core/ops.def"
@@ -64,8 +66,11 @@ bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX 
 	const struct job_state *job;
 
 	switch (scopes[op->kind]) {
-	case SCOPE_SERVER:
-		scope[0] = '\0';
+	case SCOPE_NONE:
+		return false;
+	case SCOPE_SERVER: /* no id begins with @ */
+		snprintf(scope, ID_MAX + 1, "%s%s", op->by ? "@" : "",
+		         op->by ? op->by->key.id : "");
 		return true;
 	case SCOPE_JOB_ID:
 		memcpy(scope, op->job_id, sizeof(op->job_id));

@@ -11,7 +11,7 @@
  * Where the keys of an operation belong (the last column of ops.def).  A deletion takes the keys of
  * its job with it, so its own key belongs to the job's id instead.
  */
-enum key_scope { SCOPE_SERVER, SCOPE_JOB_ID, SCOPE_JOB };
+enum key_scope { SCOPE_NONE, SCOPE_SERVER, SCOPE_JOB_ID, SCOPE_JOB };
 
 /* False: there is no such job, so there is nothing to keep the answer with. */
 bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1]);

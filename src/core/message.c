@@ -7,14 +7,14 @@
 
 #define KIND_MAX 15 /* bytes of a kind's name */
 
-#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
+#define MESSAGE(kind, name, take, id, job, rights, refusal, handle)                                \
 	_Static_assert(sizeof(name) <= KIND_MAX + 1, "KIND_MAX has room for " name);
 #include "joblight/core/messages.def"
 #undef MESSAGE
 
 struct envelope;
 
-#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
+#define MESSAGE(kind, name, take, id, job, rights, refusal, handle)                                \
 	static bool take(struct envelope *e, struct message *m);
 #include "joblight/core/messages.def"
 #undef MESSAGE
@@ -25,9 +25,9 @@ static const struct {
 	bool needs_id, needs_job;
 	enum op_kind operation; /* OP_KIND_COUNT: none */
 } kinds[MESSAGE_KIND_COUNT] = {
-#define MESSAGE(kind, name, take, id, job, access, refusal, handle)                                \
+#define MESSAGE(kind, name, take, id, job, rights, refusal, handle)                                \
 	[MESSAGE_##kind] = { name, take, id, job, OP_KIND_COUNT },
-#define WRITE_MESSAGE(kind, name, access, operation)                                               \
+#define WRITE_MESSAGE(kind, name, rights, operation)                                               \
 	[MESSAGE_##kind] = { name, take_write, true, true, OP_##operation },
 #include "joblight/core/messages.def"
 #undef MESSAGE

@@ -1,5 +1,7 @@
 #include "joblight/core/model.h"
 
+#include <stdio.h>
+
 #include <stdlib.h>
 
 struct status {
@@ -90,6 +92,12 @@ bool id_valid(struct slice id)
 			return false;
 	}
 	return true;
+}
+
+void id_reveal(char out[ID_MAX + 1], const char *id)
+{
+	snprintf(out, ID_MAX + 1, "%s", id);
+	out[0] = (char)(out[0] & 0x7f);
 }
 
 bool key_valid(struct slice key)

@@ -4,6 +4,7 @@
 
 #include "joblight/base/digest.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/core/right.h"
 
 struct op *op_create(enum op_kind kind)
 {
@@ -20,6 +21,8 @@ void op_free(struct op *op)
 	if (op->document)
 		op->document_free(op->document);
 	free(op->tasks);
+	access_key_row_finish(&op->access_key);
+	credential_release(op->by);
 	buf_finish(&op->metadata);
 	buf_finish(&op->payload);
 	buf_finish(&op->body);

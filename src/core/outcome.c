@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "joblight/core/json.h"
+#include "joblight/core/model.h"
 
 static const struct {
 	int status;
@@ -77,4 +78,12 @@ void problem_finish(struct problem *p)
 {
 	buf_finish(&p->errors);
 	p->error_count = 0;
+}
+
+bool problem_no_job(struct problem *p, const char *job_id)
+{
+	char id[ID_MAX + 1];
+
+	id_reveal(id, job_id);
+	return problem_set(p, OUTCOME_NOT_FOUND, "there is no job \"%s\"", id);
 }

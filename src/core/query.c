@@ -5,6 +5,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/encode.h"
 #include "joblight/core/json.h"
+#include "joblight/core/right.h"
 
 struct query_run {
 	struct store *store;
@@ -14,6 +15,7 @@ struct query_run {
 	struct read_result *result;
 	size_t rows;
 	int64_t last_key; /* of the last job listed */
+	char last_id[ID_MAX + 1];
 	uint64_t last_seq;
 	bool more;
 	struct part tasks, deliverables; /* of a snapshot being made */
@@ -26,7 +28,8 @@ bool read_query_equal(const struct read_query *a, const struct read_query *b)
 	       strcmp(a->position.epoch, b->position.epoch) == 0 &&
 	       a->position.seq == b->position.seq && a->position.time == b->position.time &&
 	       a->from == b->from && a->descending == b->descending && a->status == b->status &&
-	       a->below == b->below && a->limit == b->limit && a->bytes == b->bytes;
+	       a->below == b->below && a->limit == b->limit && a->bytes == b->bytes &&
+	       a->viewer == b->viewer;
 }
 
 /* FNV-1a over the fields in which queries differ. */
@@ -414,6 +417,8 @@ static bool visit_job(void *context, const struct job_row *row)
 	struct query_run *x = context;
 	struct task_counts counts;
 
+	if (x->query->viewer && !credential_covers(x->query->viewer, row->id))
+		return true;
 	if (page_is_full(x, strlen(row->metadata)))
 		return false;
 	if (!count_tasks(x, row, &counts))
@@ -427,21 +432,46 @@ static bool visit_job(void *context, const struct job_row *row)
 	buf_char(x->text, '}');
 	note_row(x->result, start, strlen(row->id));
 	x->last_key = row->key;
+	memcpy(x->last_id, row->id, sizeof(x->last_id));
 	return true;
+}
+
+/* The key of a job tells how many jobs there are, so the token of a viewer is an id that it sees.
+ */
+static bool find_start(struct query_run *x, int64_t *below)
+{
+	struct job_row job = { 0 };
+
+	*below = x->query->below;
+	if (!x->query->job_id[0])
+		return true;
+	enum store_result r = x->store->ops->job_get(x->store, x->query->job_id, &job);
+	if (r == STORE_OK)
+		*below = job.key;
+	job_row_finish(&job);
+	if (!ok(x, r))
+		return false;
+	return r == STORE_OK || problem_set(&x->result->problem, OUTCOME_BAD_REQUEST,
+	                                    "the job of pageToken is gone; begin again");
 }
 
 static void read_jobs(struct query_run *x)
 {
 	const struct read_query *q = x->query;
 	struct buf *text = x->text;
+	size_t limit = q->viewer ? SIZE_MAX : q->limit + 1;
+	int64_t below;
 
+	if (!find_start(x, &below))
+		return;
 	buf_text(text, "{\"jobs\":[");
-	if (!ok(x,
-	        x->store->ops->jobs(x->store, q->status, q->below, q->limit + 1, visit_job, x)) ||
+	if (!ok(x, x->store->ops->jobs(x->store, q->status, below, limit, visit_job, x)) ||
 	    outcome_is_error(x->result->problem.outcome))
 		return;
 	buf_char(text, ']');
-	if (x->more)
+	if (x->more && q->viewer)
+		buf_format(text, ",\"nextPageToken\":\"%s\"", x->last_id);
+	else if (x->more)
 		buf_format(text, ",\"nextPageToken\":\"%lld\"", (long long)x->last_key);
 	buf_char(text, '}');
 }
@@ -481,8 +511,7 @@ static void read_of_job(struct query_run *x)
 		x->result->deleted = was_deleted(x);
 		if (outcome_is_error(x->result->problem.outcome))
 			return;
-		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "there is no job \"%s\"",
-		            x->query->job_id);
+		problem_no_job(&x->result->problem, x->query->job_id);
 		return;
 	}
 	memcpy(x->result->epoch, job.epoch, sizeof(job.epoch));

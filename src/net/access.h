@@ -1,7 +1,23 @@
-/* Access rights as bits: what a request or a WebSocket message needs, and what a connection has. */
+/*
+ * What the clients of a loop may do: each connection has the rights of its last request, or of its
+ * WebSocket, and the credential that gave them.  The loop's thread only.
+ */
 #ifndef JOBLIGHT_NET_ACCESS_H
 #define JOBLIGHT_NET_ACCESS_H
 
-enum access { ACCESS_NONE = 0, ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_ALL = 3 };
+#include "joblight/core/keyring.h"
+
+struct conn;
+struct loop;
+
+/* Holds the credential (NULL: none) for as long as the connection has it. */
+void access_grant(struct conn *c, struct credential *credential, enum right rights);
+/*
+ * Takes over a keyring.  Streams and WebSockets whose key is not in force any more end; the others
+ * continue with the key as it is now.
+ */
+void access_take_keyring(struct loop *l, struct keyring *ring);
+/* Once in a while: ends streams and WebSockets whose key has expired. */
+void access_tick(struct loop *l);
 
 #endif

@@ -14,6 +14,7 @@ bool ask_write(struct conn *c, struct op *op)
 
 	op->loop = l;
 	op->reply_to = c->id;
+	op->by = credential_hold(c->credential);
 	if (l->service->submit(l->service->context, op))
 		return true;
 	l->counters.busy++;
@@ -51,6 +52,12 @@ static void set_reading(struct conn *c, struct read_request *r)
 		c->reading = r;
 }
 
+static void free_read(struct conn_read *q)
+{
+	credential_release(q->request.query.viewer);
+	free(q);
+}
+
 static void conn_read_done(struct read_request *request)
 {
 	struct conn_read *q = (struct conn_read *)request;
@@ -61,7 +68,7 @@ static void conn_read_done(struct read_request *request)
 		q->answer(c, request->result, q->data);
 	}
 	read_result_release(request->result);
-	free(q);
+	free_read(q);
 }
 
 bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer, const void *data,
@@ -71,6 +78,7 @@ bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer
 	struct conn_read *q = xcalloc(1, sizeof(*q) + len);
 
 	q->request.query = *query;
+	credential_hold(query->viewer);
 	q->request.loop = l;
 	q->request.done = conn_read_done;
 	atomic_init(&q->request.gone, false);
@@ -82,7 +90,7 @@ bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer
 	if (l->service->read(l->service->context, &q->request))
 		return true;
 	set_reading(c, NULL);
-	free(q);
+	free_read(q);
 	l->counters.busy++;
 	return false;
 }

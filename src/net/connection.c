@@ -47,6 +47,7 @@ void conn_destroy(struct conn *c)
 	conn_release(c);
 	connection_table_remove(&c->loop->conns, c->id);
 	capacity_leave(c->loop);
+	credential_release(c->credential);
 	if (c->wsi)
 		lws_set_opaque_user_data(c->wsi, NULL);
 	free(c);

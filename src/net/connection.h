@@ -46,14 +46,14 @@ struct conn {
 	uint64_t id; /* unique in its loop and never reused; other threads name a connection by loop
 	                and id */
 	enum conn_state state;
-	bool close_after;   /* close after the answer */
-	enum access access; /* the rights of its request or WebSocket: see dispatch.admits */
-	bool counted;       /* counts as a stream: see capacity.h */
-	bool wide;          /* its send buffer is enlarged for now */
-	bool may_widen;     /* the buffer may be enlarged, because much output is coming */
-	uint32_t flowed;    /* bytes of that output that the socket took */
-	bool held;          /* does not poll for input (rx flow control) */
-	uint32_t reads;     /* reads of its subscriptions that have not returned yet */
+	bool close_after;  /* close after the answer */
+	enum right rights; /* of its request or WebSocket: see dispatch.admits */
+	bool counted;      /* counts as a stream: see capacity.h */
+	bool wide;         /* its send buffer is enlarged for now */
+	bool may_widen;    /* the buffer may be enlarged, because much output is coming */
+	uint32_t flowed;   /* bytes of that output that the socket took */
+	bool held;         /* does not poll for input (rx flow control) */
+	uint32_t reads;    /* reads of its subscriptions that have not returned yet */
 	struct read_request
 	    *reading;   /* the read of its request that has not returned yet, or NULL */
 	bool ended;     /* the client has ended its side */
@@ -66,6 +66,7 @@ struct conn {
 	struct list turn;      /* link in a list of loop->turn, for the end of this turn */
 	struct list timer;     /* link in the list of its deadline */
 	uint64_t due;
+	struct credential *credential;     /* that gave the rights, or NULL */
 	const struct transport *transport; /* of a stream, a WebSocket or a poll, otherwise NULL */
 	void *session;                     /* state of the transport, or NULL */
 	uint64_t taken;                    /* bytes that the peer has acknowledged */

@@ -25,10 +25,11 @@ struct dispatch {
 	const struct transport *(*upgrade)(struct conn *c, const struct request *r,
 	                                   struct problem *problem);
 	/*
-	 * Whether the client of this connection has the access `need`.  False: *problem says why
-	 * not.
+	 * Whether the client of this connection has one of the rights `need`.  A job id (or NULL)
+	 * that it may not know of is concealed: see model.h.  False: *problem says why not.
 	 */
-	bool (*admits)(const struct conn *c, enum access need, struct problem *problem);
+	bool (*admits)(const struct conn *c, enum right need, char *job_id,
+	               struct problem *problem);
 };
 
 #endif

@@ -134,6 +134,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		.dispatch = all->config.dispatch,
 		.loops = all,
 		.bus = all->config.bus,
+		.keyring = keyring_hold(all->config.keyring),
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
@@ -160,6 +161,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
+	keyring_release(l->keyring);
 	attendance_free(l->attendance);
 	admission_finish(&l->admission);
 	idle_poll_finish(&l->idle_poll);

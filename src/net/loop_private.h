@@ -72,6 +72,8 @@ struct loop {
 	struct attendance *attendance;
 	struct connection_table conns;
 	struct deadlines deadlines;
+	struct keyring *keyring; /* NULL: there are no keys */
+	uint64_t keys_due;       /* when expired credentials are looked for again */
 	struct turn turn;
 	struct ticker ticker;
 	uint64_t now;       /* time of the last tick */

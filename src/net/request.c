@@ -125,6 +125,8 @@ const char *http_refusal_lines(enum outcome o)
 {
 	if (o == OUTCOME_METHOD_NOT_ALLOWED)
 		return "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+	if (o == OUTCOME_UNAUTHORIZED)
+		return "WWW-Authenticate: Bearer\r\n";
 	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 	                                     : "";
 }

@@ -41,6 +41,7 @@ const char *method_text(enum method m);
 	X(IF_NONE_MATCH, "if-none-match", true)                                                    \
 	X(ACCEPT, "accept", true)                                                                  \
 	X(ACCEPT_ENCODING, "accept-encoding", true)                                                \
+	X(AUTHORIZATION, "authorization", false)                                                   \
 	X(ORIGIN, "origin", false)                                                                 \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \

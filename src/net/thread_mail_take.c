@@ -15,6 +15,8 @@ static void take_commits(struct loop *l)
 		next = m->next;
 		if (commit->batch)
 			hub_publish(l->hub, commit->batch);
+		if (commit->batch && commit->batch->keyring)
+			access_take_keyring(l, commit->batch->keyring);
 		for (struct op *op = commit->ops, *after; op; op = after) {
 			after = (struct op *)op->mail.next;
 			ask_answered(l, op);

@@ -78,6 +78,7 @@ static void on_tick(uv_timer_t *timer)
 	deadlines_expire(&l->deadlines, l->now, &actions);
 	l->turn.beats = hub_tick(l->hub, l->now);
 	attendance_tick(l->attendance, l->now);
+	access_tick(l);
 	trim_memory(l);
 }
 

@@ -17,6 +17,9 @@ struct transport {
 	void (*free)(struct conn *c);   /* frees c->session; outside of callbacks of the hub */
 	void (*stop)(struct conn *c);   /* the server stops: tell the client, if possible */
 
+	/* The credential is not in force any more: ends it.  NULL: the connection is closed. */
+	void (*expelled)(struct conn *c);
+
 	/* A deadline that the transport set with deadline_set() has expired. */
 	void (*expired)(struct conn *c);
 	/*

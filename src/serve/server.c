@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "first_key.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
@@ -32,6 +33,8 @@ struct server {
 	struct reader *reader;
 	struct pages *pages;
 	struct api api;
+	struct credential *first_key; /* of --key-file, or NULL */
+	struct keyring *keyring;      /* as it was at the start */
 	struct bus *bus;
 	struct loops *loops;
 	struct service service;
@@ -95,14 +98,21 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 		        c->listen);
 		return false;
 	}
-	if (is_loopback(host))
+	return true;
+}
+
+/* Without keys, whoever reaches the server may do everything. */
+static bool check_reach(const struct server *s, const struct config *c, const char *host)
+{
+	if (is_loopback(host) || !keyring_is_open(s->keyring))
 		return true;
 	if (!c->insecure) {
 		fprintf(
 		    stderr,
 		    "joblight: %s is not a loopback address and there are no keys: anybody who can "
 		    "reach it could write.\n"
-		    "Listen on 127.0.0.1 behind a proxy, or pass --insecure\n",
+		    "Make a key with `joblight key create`, listen on 127.0.0.1, or pass "
+		    "--insecure\n",
 		    host);
 		return false;
 	}
@@ -153,10 +163,22 @@ static bool open_store(struct server *s, const struct config *c)
 	return true;
 }
 
+static bool read_keys(struct server *s, const struct config *c)
+{
+	if (c->key_file && !(s->first_key = first_key_read(c->key_file)))
+		return false;
+	if (keyring_read(s->sessions[0], s->first_key, &s->keyring) == STORE_OK)
+		return true;
+	fprintf(stderr, "joblight: the keys in %s cannot be read: %s\n", c->db,
+	        store_error(s->sessions[0]));
+	return false;
+}
+
 /* The loops exist by now, because the writer may publish at once; they are started last. */
 static void start_threads(struct server *s)
 {
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
+	writer_set_first_key(s->writer, s->first_key);
 	s->reader = reader_start(s->sessions, s->readers, &s->limits, loop_deliver_read);
 	loops_start(s->loops);
 }
@@ -180,6 +202,7 @@ static bool open_loops(struct server *s, const struct config *c, const char *hos
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
 		                       .bus = s->bus,
+		                       .keyring = s->keyring,
 		                       .host = host,
 		                       .port = port,
 		                       .count = c->loops,
@@ -292,6 +315,8 @@ static void stop(struct server *s)
 	free(s->sessions);
 	database_close(s->database);
 	pages_free(s->pages);
+	keyring_release(s->keyring);
+	credential_release(s->first_key);
 	log_info("stopped");
 }
 
@@ -323,8 +348,8 @@ int server_run(const struct config *config)
 	set_memory_defaults(&s->limits);
 	if (!random_check() || !descriptors_take(&s->limits, config->loops, config->readers) ||
 	    !check_address(config, host, &port) || !open_pages(s, config) ||
-	    !open_store(s, config) || !descriptors_share(&s->limits, config->loops) ||
-	    !open_loops(s, config, host, port))
+	    !open_store(s, config) || !read_keys(s, config) || !check_reach(s, config, host) ||
+	    !descriptors_share(&s->limits, config->loops) || !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);
 	announce(s, config, host);

@@ -119,6 +119,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	(void)error_len;
 	lock_init(&m->lock);
 	list_init(&m->answers);
+	list_init(&m->access_keys);
 	list_init(&m->deleted);
 	list_init(&m->with_deadline);
 	list_init(&m->steps);

@@ -20,7 +20,7 @@
 
 #include "joblight/base/hash.h"
 
-enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER };
+enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER, ITEM_ACCESS_KEY };
 
 struct name {
 	size_t len;
@@ -59,7 +59,7 @@ struct memory {
 	struct item *items;
 	struct job **jobs; /* by key - 1 */
 	size_t job_count, job_room;
-	struct list answers;
+	struct list answers, access_keys;
 	struct list deleted;                  /* deleted jobs of which some rows are left */
 	struct clock_row clock, clock_before; /* clock_before: the value that a rollback restores */
 	struct list with_deadline;

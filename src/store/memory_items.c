@@ -17,6 +17,8 @@ static void row_free(enum item_kind kind, void *row)
 		deliverable_row_finish(row);
 	else if (row && kind == ITEM_ANSWER)
 		free(((struct idempotency_row *)row)->body);
+	else if (row && kind == ITEM_ACCESS_KEY)
+		access_key_row_finish(row);
 	free(row); /* the JSON of an event is in the same allocation */
 }
 

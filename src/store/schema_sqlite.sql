@@ -1,4 +1,4 @@
--- The tables of a joblight database, schema version 2 (sqlite.h has the number).
+-- The tables of a joblight database, schema version 3 (sqlite.h has the number).
 --
 -- Statuses and event types are the numbers of model.h.  Times are Unix milliseconds; 0 means "not yet".
 -- The rows of a job refer to its `key`, which increases with each new job and is never reused, so that rows
@@ -97,6 +97,18 @@ CREATE TABLE idempotency (
 ) STRICT;
 
 CREATE INDEX idempotency_by_time ON idempotency (time);
+
+-- What clients may do: rights are the bits of right.h, jobs are patterns of ids, separated by spaces.
+CREATE TABLE access_keys (
+	id TEXT NOT NULL UNIQUE,
+	hash BLOB NOT NULL,        -- SHA-256 of the whole key
+	rights INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	jobs TEXT NOT NULL,
+	created INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	revoked INTEGER NOT NULL
+) STRICT;
 
 -- One row: the readings of the clocks when they were last compared; see timeline.h.
 CREATE TABLE clock (

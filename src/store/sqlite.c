@@ -301,14 +301,26 @@ static const char from_version_1[] =
     "NOT NULL) STRICT;"
     "UPDATE idempotency SET scope = (SELECT '#' || key FROM jobs WHERE id = scope) "
     "WHERE scope IN (SELECT id FROM jobs);"
-    "PRAGMA user_version=2; COMMIT";
+    "PRAGMA user_version=2";
 
-static int upgrade(sqlite3 *db)
+/* Version 2 had no access keys. */
+static const char from_version_2[] =
+    "CREATE TABLE access_keys (id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, rights INTEGER NOT "
+    "NULL, name TEXT NOT NULL, jobs TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT "
+    "NULL, revoked INTEGER NOT NULL) STRICT;"
+    "PRAGMA user_version=3";
+
+static const char *const upgrades[] = { from_version_1, from_version_2 };
+
+/* All steps are one transaction. */
+static int upgrade(sqlite3 *db, int version)
 {
 	int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
+	for (; code == SQLITE_OK && version < SQLITE_SCHEMA_VERSION; version++)
+		code = sqlite3_exec(db, upgrades[version - 1], NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, from_version_1, NULL, NULL, NULL);
+		code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		log_info("the database was made by an earlier joblight and is brought up to date");
 	return code;
@@ -337,8 +349,8 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 	sqlite_watch_wal(s);
 	if (code == SQLITE_OK && !found.objects)
 		code = create_schema(s->db);
-	else if (code == SQLITE_OK && found.version == 1)
-		code = upgrade(s->db);
+	else if (code == SQLITE_OK && found.version < SQLITE_SCHEMA_VERSION)
+		code = upgrade(s->db, found.version);
 	if (code == SQLITE_OK)
 		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
 	if (code == SQLITE_OK)

@@ -519,6 +519,58 @@ enum store_result sqlite_idempotency_put(struct store *base, const struct idempo
 	return sqlite_run(s, st);
 }
 
+/* ---- access keys ---- */
+
+enum store_result sqlite_access_key_put(struct store *base, const struct access_key_row *row)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = s->statements[STATEMENT_ACCESS_KEY_PUT];
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, row->id);
+	sqlite3_bind_blob(st, 2, row->hash, DIGEST_LEN, SQLITE_STATIC);
+	bind_number(st, 3, row->rights);
+	bind_text(st, 4, row->name);
+	bind_text(st, 5, row->jobs);
+	bind_number(st, 6, row->created);
+	bind_number(st, 7, row->expires);
+	bind_number(st, 8, row->revoked);
+	return sqlite_run(s, st);
+}
+
+static bool access_key_from(sqlite3_stmt *st, struct access_key_row *row)
+{
+	*row = (struct access_key_row){
+		.rights = (uint32_t)sqlite3_column_int64(st, 2),
+		.name = (char *)(uintptr_t)sqlite3_column_text(st, 3),
+		.jobs = (char *)(uintptr_t)sqlite3_column_text(st, 4),
+		.created = sqlite3_column_int64(st, 5),
+		.expires = sqlite3_column_int64(st, 6),
+		.revoked = sqlite3_column_int64(st, 7),
+	};
+	if (sqlite3_column_bytes(st, 0) != ACCESS_KEY_ID_LEN ||
+	    sqlite3_column_bytes(st, 1) != DIGEST_LEN || !row->name || !row->jobs)
+		return false;
+	copy_at(st, 0, row->id, sizeof row->id);
+	memcpy(row->hash, sqlite3_column_blob(st, 1), DIGEST_LEN);
+	return true;
+}
+
+enum store_result sqlite_access_keys(struct store *base, access_key_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	struct walk walk = { .st = s->statements[STATEMENT_ACCESS_KEYS] };
+	struct access_key_row row;
+
+	if (s->failed)
+		return s->failed;
+	while (walk_step(&walk) && walk_takes(&walk, access_key_from(walk.st, &row)) &&
+	       visit(context, &row))
+		;
+	return walk_end(s, &walk);
+}
+
 /* ---- the clock ---- */
 
 enum store_result sqlite_clock_get(struct store *base, struct clock_row *row)

@@ -10,6 +10,7 @@
 	"title, note"
 #define DELIVERABLE_COLUMNS "id, created, title, url, media_type"
 #define EVENT_COLUMNS "seq, type, time, json"
+#define ACCESS_KEY_COLUMNS "id, hash, rights, name, jobs, created, expires, revoked"
 #define ANSWER_COLUMNS "scope, key, fingerprint, time, outcome, seq_first, seq_last, epoch, body"
 
 #define STATEMENT(name, sql) sql,

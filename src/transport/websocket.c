@@ -7,6 +7,7 @@
 #include "joblight/base/xalloc.h"
 #include "first_message.h"
 #include "net/connection_flow.h"
+#include "net/dispatch.h"
 #include "net/lws_context.h"
 #include "net/socket.h"
 #include "subscribe_options.h"
@@ -362,6 +363,11 @@ static void subscribe_from_url(struct ws *w, const struct request *r)
 	request_arg(r, "since", &since);
 	memcpy(job_id, job.ptr, job.len);
 	wanted.position = position_parse(since);
+	if (!w->conn->loop->dispatch->admits(w->conn, RIGHT_WATCH, job_id, &p)) {
+		ws_close(w, CLOSE_UNAUTHORIZED, "the key may not watch");
+		problem_finish(&p);
+		return;
+	}
 	ws_subscribe(w, &wanted, "", true);
 }
 
@@ -405,9 +411,26 @@ static void read_back(struct conn *c)
 	ws_enqueue(c->session); /* it may be read again */
 }
 
+static void expelled(struct conn *c)
+{
+	struct ws *w = c->session;
+
+	if (!w) {
+		conn_close(c);
+		return;
+	}
+	ws_leave_all(w);
+	while (!list_empty(&w->reported))
+		ws_forget_reported(container_of(w->reported.next, struct reported, link));
+	w->out.len = 0;
+	ws_close(w, CLOSE_UNAUTHORIZED, "the key is not in force any more");
+	w->close_due = (uint32_t)loop_now(c->loop); /* within a message, too */
+}
+
 const struct transport websocket = {
 	.detach = detach,
 	.free = free_session,
+	.expelled = expelled,
 	.stop = close_for_stop,
 	.expired = expired,
 	.writable = writable,

@@ -195,15 +195,15 @@ static void receive_ping(struct ws *w, const struct message *m)
 enum refusal { AT_ONCE, IN_ORDER };
 
 static const struct row {
-	enum access access;
+	enum right rights; /* the client needs one of them, or none */
 	enum refusal refusal;
 	enum op_kind operation;                                 /* of a write: IN_ORDER needs one */
 	void (*receive)(struct ws *w, const struct message *m); /* takes m->op */
 } rows[MESSAGE_KIND_COUNT] = {
-#define MESSAGE(kind, name, take, id, job, access, refusal, function)                              \
-	[MESSAGE_##kind] = { ACCESS_##access, refusal, OP_KIND_COUNT, function },
-#define WRITE_MESSAGE(kind, name, access, operation)                                               \
-	[MESSAGE_##kind] = { ACCESS_##access, IN_ORDER, OP_##operation, receive_write },
+#define MESSAGE(kind, name, take, id, job, rights, refusal, function)                              \
+	[MESSAGE_##kind] = { RIGHT_##rights, refusal, OP_KIND_COUNT, function },
+#define WRITE_MESSAGE(kind, name, rights, operation)                                               \
+	[MESSAGE_##kind] = { RIGHT_##rights, IN_ORDER, OP_##operation, receive_write },
 #include "joblight/core/messages.def"
 #undef MESSAGE
 };
@@ -216,10 +216,21 @@ static void refuse(struct ws *w, const struct message *m, const struct problem *
 		ws_send_error(w, m->id, m->job_id, p);
 }
 
-static void run(struct ws *w, const struct message *m, struct problem *p)
+/* The id of the job may be concealed: then all parts of the message have it so. */
+static void conceal(struct message *m)
 {
-	if (w->conn->loop->dispatch->admits(w->conn, rows[m->kind].access, p)) {
-		rows[m->kind].receive(w, m);
+	memcpy(m->report.job_id, m->job_id, sizeof(m->job_id));
+	if (m->op)
+		memcpy(m->op->job_id, m->job_id, sizeof(m->job_id));
+}
+
+static void run(struct ws *w, struct message *m, struct problem *p)
+{
+	const struct row *row = &rows[m->kind];
+
+	if (w->conn->loop->dispatch->admits(w->conn, row->rights, m->job_id, p)) {
+		conceal(m);
+		row->receive(w, m);
 		return;
 	}
 	op_free(m->op);

@@ -42,10 +42,12 @@ static bool retryable(enum outcome o)
 void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
 {
 	struct buf json = { 0 };
+	char shown[ID_MAX + 1];
 
+	id_reveal(shown, job_id ? job_id : "");
 	buf_text(&json, "{\"type\":\"error\"");
 	json_text(&json, "id", text_or_none(id));
-	json_text(&json, "jobId", text_or_none(job_id));
+	json_text(&json, "jobId", text_or_none(shown));
 	json_text(&json, "code", outcome_code(p->outcome));
 	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
 	json_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));

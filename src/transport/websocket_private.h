@@ -14,6 +14,7 @@
 #define CLOSE_TOO_BIG 1009
 #define CLOSE_RESTART 1012
 #define CLOSE_OVERLOADED 1013
+#define CLOSE_UNAUTHORIZED 4001
 #define CLOSE_BAD_MESSAGE 4400
 #define CLOSE_NO_JOB 4404
 
@@ -84,6 +85,7 @@ bool ws_close_is_due(const struct ws *w); /* whether to close even within a mess
  */
 void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, bool only);
 void ws_unsubscribe(struct ws *w, const char *job_id);
+void ws_leave_all(struct ws *w);       /* at once, in the middle of a message too */
 void ws_leave(struct subscription *s); /* at once; frees its memory at the end of the turn */
 
 /* Messages. */

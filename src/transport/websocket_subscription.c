@@ -47,6 +47,12 @@ void ws_leave(struct subscription *s)
 }
 
 /* Ends the subscription after a first message that has begun. */
+void ws_leave_all(struct ws *w)
+{
+	while (!list_empty(&w->subscriptions))
+		ws_leave(container_of(w->subscriptions.next, struct subscription, link));
+}
+
 static void leave_in_order(struct subscription *s)
 {
 	if (s->ws->open != s) {
@@ -224,7 +230,10 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, boo
 void ws_unsubscribe(struct ws *w, const char *job_id)
 {
 	struct subscription *s = find_subscription(w, job_id);
-	struct subscription_end e = { .job_id = job_id, .status = "unsubscribed" };
+	char shown[ID_MAX + 1];
+	struct subscription_end e = { .job_id = shown, .status = "unsubscribed" };
+
+	id_reveal(shown, job_id);
 
 	if (s && s->subscriber.open) {
 		e.epoch = subscriber_epoch(&s->subscriber);

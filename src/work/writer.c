@@ -254,6 +254,11 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	return w;
 }
 
+void writer_set_first_key(struct writer *w, struct credential *key)
+{
+	engine_set_first_key(w->engine, key);
+}
+
 bool writer_submit(struct writer *w, struct op *op)
 {
 	return mailbox_post(&w->queue, &op->mail);

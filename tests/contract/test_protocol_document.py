@@ -107,7 +107,17 @@ def compare_query(document):
     return differences("query argument", there, told)
 
 
-@pytest.mark.parametrize("compare", [compare_routes, compare_errors, compare_close_codes, compare_query,
+def compare_rights(document):
+    """The rights that a route needs."""
+    rows = re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "(/api/[^"]+)", ([^,]+),', source("routes.def"), re.M)
+    there = {f"{method} {path}: {', '.join(re.findall('[a-z]+', rights.lower().replace('right_', '')))}"
+             for method, path, rights in rows}
+    told = {f"{route.strip('`')}: {', '.join(re.findall('`([a-z]+)`', needs.split(';')[0]))}"
+            for route, needs in document.table("keys-and-rights", "route")}
+    return differences("right", there, told)
+
+
+@pytest.mark.parametrize("compare", [compare_routes, compare_rights, compare_errors, compare_close_codes, compare_query,
                                      compare_client_types])
 def test_the_tables_of_the_source_are_those_of_the_document(compare):
     assert not compare(DOCUMENT)
@@ -432,6 +442,23 @@ def be_refused(t, server):
     t.add("message-refused", parse_json(data))
 
 
+def manage_keys(t, server):
+    """What a server with keys says; the first one closes it."""
+    with Api(server.address) as api:
+        made = api.post("/api/keys", {"scope": ["admin", "create", "control", "watch"]})
+        key = t.reply(made, "POST /api/keys", 201)
+        t.problem(api.get("/api/keys"))
+        mine = {"Authorization": f"Bearer {key['key']}"}
+        other = t.reply(api.post("/api/keys", {"name": "n", "scope": ["watch"], "jobs": ["a-*"],
+                                               "expiresIn": 3600}, **mine), "POST /api/keys", 201)
+        t.problem(api.post("/api/jobs", {"title": "T"}, Authorization=f"Bearer {other['key']}"))
+        api.delete(f"/api/keys/{other['id']}", **mine)
+        t.reply(api.get("/api/keys", **mine), "GET /api/keys", 200)
+        api.post("/api/jobs", {"title": "T", "id": "a-1"}, **mine)
+        api.post("/api/jobs/a-1/commands", {"command": "cancel"}, **mine)
+        t.reply(api.get("/api/jobs/a-1/activity", **mine), "GET /api/jobs/:job/activity", 200)
+
+
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory):
     """What a server sends on every route and over every transport."""
@@ -439,8 +466,8 @@ def traffic(tmp_path_factory):
     servers = [Server(folder / name, **flags) for name, flags in (
         ("first", {"min_heartbeat_timeout_ms": 1}),
         ("short", {"ring_events": 8, "retention_events": 5, "retention_ms": 1000}),
-        ("full", {"max_memory": 1}))]
-    first, short, full = (server.start() for server in servers)
+        ("full", {"max_memory": 1}), ("keyed", {}))]
+    first, short, full, keyed = (server.start() for server in servers)
     with Api(first.address) as api:
         created = api.post("/api/jobs", {"title": "One", "status": "in_progress", "metadata": {"a": 1},
                                          "heartbeatTimeoutMs": 86400000, "tasks": [FULL_TASK]})
@@ -451,6 +478,8 @@ def traffic(tmp_path_factory):
         hear_the_server_stop(t, first, api)
     fall_behind(t, short)
     be_refused(t, full)
+    manage_keys(t, keyed)
+    keyed.stop()
     short.stop()
     full.stop()
     return t
@@ -473,19 +502,28 @@ def test_the_head_of_a_stream_is_the_one_that_is_shown(server, job):
         assert [f"{name}: {value}" for name, value in stream.headers if name != "Date"] == told
 
 
+def make_the_first_key(api):
+    """It ends what was opened without one."""
+    assert api.post("/api/keys", {"scope": ["admin"]}).status == 201
+
+
 CAUSES = {  # what ends a connection of this job with which code; 1012 and 1013 need a server in trouble
     "1000": lambda ws, api, job: api.finish(job),
     "1002": lambda ws, api, job: ws.send_frame(3, b"x"),
     "1003": lambda ws, api, job: ws.send_frame(BINARY_FRAME, b"x"),
     "1007": lambda ws, api, job: ws.send_text(b"\xff"),
     "1009": lambda ws, api, job: ws.send_text(b" " * 65537),
+    "4001": lambda ws, api, job: make_the_first_key(api),
     "4400": lambda ws, api, job: ws.send_text(b"{"),
     "4404": lambda ws, api, job: None,
 }
 
 
 @pytest.mark.parametrize("code", CAUSES)
-def test_a_close_code_has_its_cause(server, api, job, code):
+def test_a_close_code_has_its_cause(serve, client, code):
+    server = serve()
+    api = client(server)
+    job = api.create_job()["id"]
     path = path_of(job="nobody" if code == "4404" else job)
     with WebSocket(server.address, path) as ws:
         CAUSES[code](ws, api, job)

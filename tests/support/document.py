@@ -119,6 +119,7 @@ PLAIN = {
     "boolean": lambda v: isinstance(v, bool),
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
+    "array of string": lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
 }
 
 

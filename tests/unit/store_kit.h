@@ -72,6 +72,35 @@ static inline void bench_remove(struct bench *b)
 	assert_int_equal(system(command), 0);
 }
 
+/* Of the store under test; NULL: a file of its own. */
+static const char *store_location __attribute__((unused));
+
+static inline int bench_setup(void **state)
+{
+	struct bench *b = xcalloc(1, sizeof *b);
+
+	bench_directory(b);
+	if (store_location)
+		snprintf(b->location, sizeof b->location, "%s", store_location);
+	else
+		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
+	bench_open(b);
+	*state = b;
+	return 0;
+}
+
+static inline int bench_teardown(void **state)
+{
+	struct bench *b = *state;
+
+	bench_close(b);
+	bench_remove(b);
+	free(b);
+	return 0;
+}
+
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
+
 static inline struct job_row a_job(const char *id)
 {
 	struct job_row row = {

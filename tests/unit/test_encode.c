@@ -181,15 +181,17 @@ static void a_deliverable_is_the_contracts(void **state)
 
 static void a_command_is_the_contracts(void **state)
 {
-	struct command c = { SLICE("cancel"), "t3", SLICE("{\"force\":true}") };
+	struct command c = { SLICE("cancel"), "t3", SLICE("{\"force\":true}"), "ann" };
 	struct buf out = { 0 };
 
 	(void)state;
 	encode_command(&out, "j1", 45, T, &c);
 	written(&out, "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\","
 	              "\"taskId\":\"t3\","
-	              "\"args\":{\"force\":true},\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
+	              "\"args\":{\"force\":true},\"actor\":\"ann\",\"timestamp\":\"2026-02-05T19:"
+	              "00:00.000Z\"}");
 	c.task_id = "";
+	c.actor = NULL;
 	c.args = SLICE("{}");
 	encode_command(&out, "j1", 45, T, &c);
 	written(

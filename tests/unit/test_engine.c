@@ -3,6 +3,7 @@
 #include "store_kit.h"
 
 #include "faulty_store.h"
+#include "joblight/core/keyring.h"
 #include "kit.h"
 #include "joblight/base/clock.h"
 #include "joblight/core/decode.h"
@@ -1090,6 +1091,36 @@ static void what_is_kept_in_memory_changes_nothing(void **state)
 
 #define ENGINE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* An answer that a key was made or revoked comes with the keyring that says so, or not at all. */
+static void keys_change_only_with_the_keyring_that_the_loops_get(void **state)
+{
+	struct engine_bench *b = *state;
+	struct op *revoke = op_create(OP_KEY_REVOKE);
+	const struct credential *key;
+
+	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"admin\"]}");
+	assert_non_null(b->batch->keyring);
+	const char *text = b->op->body.ptr + strlen("{\"key\":\"");
+	key = keyring_find(b->batch->keyring, (struct slice){ text, ACCESS_KEY_LEN }, b->now);
+	assert_non_null(key);
+	memcpy(revoke->access_key.id, key->key.id, sizeof(key->key.id));
+	for (unsigned long call = 1; call <= 5; call++) { /* begin, find, put, keyring, commit */
+		b->store.calls = 0;
+		b->store.fails_at = call;
+		b->store.how = STORE_BUSY;
+		assert_int_equal(transact(b, &revoke, 1), STORE_BUSY);
+		assert_null(b->batch);
+	}
+	b->store.fails_at = 0;
+	assert_int_equal(transact(b, &revoke, 1), STORE_OK);
+	assert_int_equal(revoke->problem.outcome, OUTCOME_NO_CONTENT);
+	key = keyring_get(b->batch->keyring, revoke->access_key.id);
+	assert_true(key && key->key.revoked);
+	op_free(revoke);
+	says(b, "created", OP_JOB_CREATE, "", "{\"title\":\"T\"}");
+	assert_null(b->batch->keyring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1130,6 +1161,7 @@ int main(void)
 		ENGINE_TEST(a_command_is_logged_and_changes_nothing),
 		ENGINE_TEST(a_task_that_is_silent_for_too_long_is_said_to_be),
 		ENGINE_TEST(a_job_says_how_long_its_tasks_may_be_silent),
+		ENGINE_TEST(keys_change_only_with_the_keyring_that_the_loops_get),
 		TEST(a_store_that_fails_leaves_no_trace),
 		TEST(what_is_kept_in_memory_changes_nothing),
 	};

@@ -9,14 +9,15 @@
 static void a_connection_does_what_it_may(void **state)
 {
 	struct problem p = { 0 };
-	struct conn c = { .access = ACCESS_READ };
+	struct loop l = { 0 };
+	struct conn c = { .loop = &l, .rights = RIGHT_WATCH };
 
 	(void)state;
-	assert_true(gate_admits(&c, ACCESS_NONE, &p));
-	assert_true(gate_admits(&c, ACCESS_READ, &p));
-	c.access = ACCESS_ALL;
-	assert_true(gate_admits(&c, ACCESS_WRITE, &p));
-	assert_true(gate_admits(&c, ACCESS_ALL, &p));
+	assert_true(gate_admits(&c, RIGHT_NONE, NULL, &p));
+	assert_true(gate_admits(&c, RIGHT_WATCH, NULL, &p));
+	c.rights = RIGHT_ALL;
+	assert_true(gate_admits(&c, RIGHT_REPORT, NULL, &p));
+	assert_true(gate_admits(&c, RIGHT_ALL, NULL, &p));
 	assert_int_equal(p.outcome, OUTCOME_OK);
 }
 
@@ -24,15 +25,16 @@ static void a_reader_may_not_write_with_or_without_a_request(void **state)
 {
 	struct problem p = { 0 }, later = { 0 };
 	struct request r = { 0 };
-	struct conn c = { .access = ACCESS_READ, .request = &r };
+	struct loop l = { 0 };
+	struct conn c = { .loop = &l, .rights = RIGHT_WATCH, .request = &r };
 
 	(void)state;
 	r.headers[HEADER_ORIGIN] = SLICE("https://elsewhere.example");
-	assert_false(gate_admits(&c, ACCESS_WRITE, &p));
+	assert_false(gate_admits(&c, RIGHT_REPORT, NULL, &p));
 	assert_int_equal(p.outcome, OUTCOME_FORBIDDEN_ORIGIN);
 	assert_non_null(strstr(p.detail, "https://elsewhere.example"));
 	c.request = NULL; /* a message of a WebSocket */
-	assert_false(gate_admits(&c, ACCESS_ALL, &later));
+	assert_false(gate_admits(&c, RIGHT_CONTROL, NULL, &later));
 	assert_int_equal(later.outcome, OUTCOME_FORBIDDEN_ORIGIN);
 }
 
@@ -54,7 +56,7 @@ static bool keep_outcome(void *context, struct op *op)
 	return true;
 }
 
-static void say(struct pretended *p, enum access access, const char *message)
+static void say(struct pretended *p, enum right rights, const char *message)
 {
 	*p = (struct pretended){ .limits = limits_default,
 		                 .service = { p, keep_outcome, NULL },
@@ -67,18 +69,18 @@ static void say(struct pretended *p, enum access access, const char *message)
 	list_init(&p->ws.subscriptions);
 	list_init(&p->ws.reported);
 	p->conn.loop = &p->loop;
-	p->conn.access = access;
+	p->conn.rights = rights;
 	p->conn.state = CONN_SOCKET;
 	p->ws.conn = &p->conn;
 	p->conn.session = &p->ws;
 	ws_receive_message(&p->ws, slice_of(message));
 }
 
-static bool is_answered_with(enum access access, const char *message, const char *answer)
+static bool is_answered_with(enum right rights, const char *message, const char *answer)
 {
 	static struct pretended p;
 
-	say(&p, access, message);
+	say(&p, rights, message);
 	bool found = memmem(p.ws.out.ptr, p.ws.out.len, answer, strlen(answer)) != NULL;
 	buf_finish(&p.ws.out);
 	return found;
@@ -89,13 +91,13 @@ static void messages_without_their_access_are_refused(void **state)
 	static const char refused[] = "\"code\":\"forbidden_origin\"";
 
 	(void)state;
-	assert_true(is_answered_with(ACCESS_NONE, "{\"type\":\"ping\"}", "\"pong\""));
+	assert_true(is_answered_with(RIGHT_NONE, "{\"type\":\"ping\"}", "\"pong\""));
 	assert_true(
-	    is_answered_with(ACCESS_NONE, "{\"type\":\"subscribe\",\"jobId\":\"j\"}", refused));
+	    is_answered_with(RIGHT_NONE, "{\"type\":\"subscribe\",\"jobId\":\"j\"}", refused));
 	assert_true(
-	    is_answered_with(ACCESS_NONE, "{\"type\":\"unsubscribe\",\"jobId\":\"j\"}", refused));
+	    is_answered_with(RIGHT_NONE, "{\"type\":\"unsubscribe\",\"jobId\":\"j\"}", refused));
 	assert_true(is_answered_with(
-	    ACCESS_READ, "{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"online\"}", refused));
+	    RIGHT_WATCH, "{\"type\":\"presence\",\"jobId\":\"j\",\"state\":\"online\"}", refused));
 }
 
 /* Its answer keeps its place among those of the updates before it. */
@@ -104,7 +106,7 @@ static void an_update_without_its_access_is_refused_by_way_of_the_store(void **s
 	static struct pretended p;
 
 	(void)state;
-	say(&p, ACCESS_READ,
+	say(&p, RIGHT_WATCH,
 	    "{\"type\":\"command\",\"id\":\"1\",\"jobId\":\"j\",\"command\":\"cancel\"}");
 	assert_int_equal(p.ws.pending, 1);
 	assert_int_equal(p.written, OUTCOME_FORBIDDEN_ORIGIN);

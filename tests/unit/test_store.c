@@ -7,32 +7,6 @@
 
 #include "store_kit.h"
 
-static const char *location; /* of the store under test; NULL: a file of its own */
-
-static int setup(void **state)
-{
-	struct bench *b = xcalloc(1, sizeof *b);
-
-	bench_directory(b);
-	if (location)
-		snprintf(b->location, sizeof b->location, "%s", location);
-	else
-		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
-	bench_open(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bench *b = *state;
-
-	bench_close(b);
-	bench_remove(b);
-	free(b);
-	return 0;
-}
-
 /* ---- rows ---- */
 
 static void job_comes_back_with_every_field(void **state)
@@ -1022,45 +996,43 @@ static void closing_a_session_rolls_back(void **state)
 	OK(b->writer->ops->commit(b->writer));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 static const struct CMUnitTest promises[] = {
-	TEST(job_comes_back_with_every_field),
-	TEST(job_is_changed_in_every_field),
-	TEST(task_comes_back_with_every_field),
-	TEST(task_without_note_progress_attempt_and_heartbeat_stays_without),
-	TEST(tasks_are_counted),
-	TEST(tasks_are_listed_by_position_whatever_the_order_of_writing),
-	TEST(silent_tasks_are_found_when_their_time_has_come),
-	TEST(a_task_that_is_not_waited_for_any_more_is_not_found),
-	TEST(deliverables_keep_their_order_when_changed),
-	TEST(deliverable_is_found_by_its_id),
-	TEST(event_comes_back_with_the_same_bytes),
-	TEST(what_is_not_there_is_none),
-	TEST(events_are_walked_both_ways_within_limits),
-	TEST(jobs_are_listed_newest_first_and_by_status),
-	TEST(job_moves_between_the_lists_of_its_status),
-	TEST(rollback_leaves_nothing_behind),
-	TEST(transaction_that_failed_cannot_be_committed),
-	TEST(key_is_never_used_again),
-	TEST(delete_removes_everything_of_the_job_and_nothing_else),
-	TEST(job_made_again_under_its_id_starts_empty),
-	TEST(answer_is_remembered_until_it_expires),
-	TEST(answer_may_be_replaced_and_empty),
-	TEST(prune_takes_bounded_steps_and_raises_first),
-	TEST(prune_keeps_the_newest_of_a_long_log),
-	TEST(prune_never_touches_a_job_that_goes_on),
-	TEST(prune_counts_keys_and_events_in_one_budget),
-	TEST(readers_see_whole_transactions_while_the_writer_commits),
-	TEST(closing_a_session_rolls_back),
+	STORE_TEST(job_comes_back_with_every_field),
+	STORE_TEST(job_is_changed_in_every_field),
+	STORE_TEST(task_comes_back_with_every_field),
+	STORE_TEST(task_without_note_progress_attempt_and_heartbeat_stays_without),
+	STORE_TEST(tasks_are_counted),
+	STORE_TEST(tasks_are_listed_by_position_whatever_the_order_of_writing),
+	STORE_TEST(silent_tasks_are_found_when_their_time_has_come),
+	STORE_TEST(a_task_that_is_not_waited_for_any_more_is_not_found),
+	STORE_TEST(deliverables_keep_their_order_when_changed),
+	STORE_TEST(deliverable_is_found_by_its_id),
+	STORE_TEST(event_comes_back_with_the_same_bytes),
+	STORE_TEST(what_is_not_there_is_none),
+	STORE_TEST(events_are_walked_both_ways_within_limits),
+	STORE_TEST(jobs_are_listed_newest_first_and_by_status),
+	STORE_TEST(job_moves_between_the_lists_of_its_status),
+	STORE_TEST(rollback_leaves_nothing_behind),
+	STORE_TEST(transaction_that_failed_cannot_be_committed),
+	STORE_TEST(key_is_never_used_again),
+	STORE_TEST(delete_removes_everything_of_the_job_and_nothing_else),
+	STORE_TEST(job_made_again_under_its_id_starts_empty),
+	STORE_TEST(answer_is_remembered_until_it_expires),
+	STORE_TEST(answer_may_be_replaced_and_empty),
+	STORE_TEST(prune_takes_bounded_steps_and_raises_first),
+	STORE_TEST(prune_keeps_the_newest_of_a_long_log),
+	STORE_TEST(prune_never_touches_a_job_that_goes_on),
+	STORE_TEST(prune_counts_keys_and_events_in_one_budget),
+	STORE_TEST(readers_see_whole_transactions_while_the_writer_commits),
+	STORE_TEST(closing_a_session_rolls_back),
 };
 
 int main(void)
 {
 	int failed;
 
-	location = ":memory:";
+	store_location = ":memory:";
 	failed = cmocka_run_group_tests_name("memory", promises, NULL, NULL);
-	location = NULL;
+	store_location = NULL;
 	return failed + cmocka_run_group_tests_name("sqlite", promises, NULL, NULL);
 }

@@ -312,7 +312,8 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	OK(b->writer->ops->idempotency_put(b->writer, &answer));
 	OK(b->writer->ops->commit(b->writer));
 	bench_close(b);
-	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; PRAGMA user_version=1");
+	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; DROP TABLE access_keys; "
+	                 "PRAGMA user_version=1");
 	bench_open(b);
 	job_scope(key, answer.scope);
 	OK(b->writer->ops->begin(b->writer));
@@ -322,8 +323,29 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	job_row_finish(&row);
 	free(out.body);
 	bench_close(b);
-	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 2);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 3);
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
+}
+
+/* A database of version 2 has no table of access keys. */
+static void database_of_version_2_is_brought_up_to_date(void **state)
+{
+	struct bench *b = *state;
+	struct access_key_row key = { .id = "aaaaaaaaaaaa", .rights = 1 };
+	char nothing[] = "", all[] = "*";
+
+	key.name = nothing;
+	key.jobs = all;
+	bench_open(b);
+	bench_close(b);
+	sql(b->location, "DROP TABLE access_keys; PRAGMA user_version=2");
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->access_key_put(b->writer, &key));
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 3);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM access_keys"), 1);
 }
 
 static void a_full_commit_is_synced(void **state)
@@ -660,10 +682,10 @@ static void newer_schema_is_refused(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location, "PRAGMA user_version = 1000");
-	refused(b->location, "its schema version is 1000 and this joblight knows up to 2");
+	refused(b->location, "its schema version is 1000 and this joblight knows up to 3");
 	sql(b->location, "PRAGMA user_version = 0");
 	refused(b->location, "schema version 0 is unknown");
-	sql(b->location, "PRAGMA user_version = 2");
+	sql(b->location, "PRAGMA user_version = 3");
 	bench_open(b);
 	bench_close(b);
 }
@@ -1205,6 +1227,7 @@ int main(void)
 		TEST(key_is_never_used_again_after_opening_again),
 		TEST(rows_of_a_deleted_job_are_removed_by_the_next_start_too),
 		TEST(database_of_version_1_is_brought_up_to_date),
+		TEST(database_of_version_2_is_brought_up_to_date),
 		TEST(a_full_commit_is_synced),
 		TEST(every_file_is_for_its_owner_and_group_only),
 		TEST(killed_process_leaves_what_it_committed_and_no_more),

@@ -2,6 +2,7 @@
 #ifndef JOBLIGHT_BASE_DIGEST_H
 #define JOBLIGHT_BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "joblight/base/slice.h"
@@ -9,6 +10,7 @@
 #define DIGEST_LEN 32
 
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN]);
-void digest_hex(const uint8_t *bytes, size_t len, char *out); /* 2 * len + 1 bytes */
+bool digest_equal(const uint8_t a[DIGEST_LEN], const uint8_t b[DIGEST_LEN]); /* in constant time */
+void digest_hex(const uint8_t *bytes, size_t len, char *out);                /* 2 * len + 1 bytes */
 
 #endif

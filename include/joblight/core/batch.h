@@ -19,11 +19,15 @@ struct event {
 	size_t title_at, title_len; /* the job's title, in job_update events only */
 };
 
+struct keyring;
+
 struct batch {
 	atomic_uint references;
 	struct event *events;
 	size_t count, cap;
 	struct buf text;
+	bool keys_changed;       /* access keys were made or revoked */
+	struct keyring *keyring; /* with them; NULL: not changed */
 };
 
 struct batch *batch_create(void); /* with one reference */

@@ -25,6 +25,7 @@ struct command {
 	struct slice name;
 	const char *task_id; /* "": the whole job */
 	struct slice args;   /* a JSON object */
+	const char *actor;   /* who sent it; NULL: not known */
 };
 
 void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,

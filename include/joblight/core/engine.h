@@ -28,6 +28,10 @@ typedef void entropy_fn(void *out, size_t len);
 struct engine *engine_create(struct store *store, const struct limits *limits, entropy_fn *entropy);
 void engine_free(struct engine *e);
 
+/* A key that the database does not have, for the keyrings of the batches (batch.h).  Before the
+ * first transaction. */
+void engine_set_first_key(struct engine *e, struct credential *key);
+
 /*
  * Begins a transaction.  `wall_ms` is the time that its events carry, and `steady_ms` (timeline.h)
  * measures silence.  `keys_expire` tells that the wall clock is trusted, so that old idempotency

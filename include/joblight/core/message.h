@@ -11,7 +11,7 @@
 #include "joblight/core/presence.h"
 
 enum message_kind {
-#define MESSAGE(kind, name, take, id, job, access, refusal, handle) MESSAGE_##kind,
+#define MESSAGE(kind, name, take, id, job, rights, refusal, handle) MESSAGE_##kind,
 #include "joblight/core/messages.def"
 #undef MESSAGE
 	MESSAGE_KIND_COUNT

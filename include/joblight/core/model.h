@@ -54,6 +54,16 @@ const char *task_status_all(void);
 
 /* 1 to 128 characters of [A-Za-z0-9._~-], the first one alphanumeric. */
 bool id_valid(struct slice id);
+/*
+ * The id of a job that a client may not know of is concealed: no job has such an id, so everything
+ * that follows is what happens to the id of a job that does not exist.  id_reveal() copies the id
+ * as the client wrote it, for messages; it also takes ids that are not concealed.
+ */
+static inline void id_conceal(char *id)
+{
+	id[0] = (char)(id[0] | 0x80);
+}
+void id_reveal(char out[ID_MAX + 1], const char *id);
 /* 1 to KEY_MAX visible ASCII characters: an idempotency key. */
 bool key_valid(struct slice key);
 /* A valid id, with a NUL after it. */

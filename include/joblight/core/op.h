@@ -4,8 +4,11 @@
 #define JOBLIGHT_CORE_OP_H
 
 #include "joblight/base/mailbox.h"
+#include "joblight/core/access_key.h"
 #include "joblight/core/model.h"
 #include "joblight/core/outcome.h"
+
+struct credential;
 
 enum op_kind {
 #define OP(kind, apply, decode, scope, watchers) OP_##kind,
@@ -57,6 +60,10 @@ struct op {
 	struct task_change *tasks;
 	size_t task_count;
 	bool batch; /* the request was an array, and so is the answer */
+
+	struct access_key_row access_key; /* of KEY_CREATE and KEY_REVOKE, in which its strings are
+	                                     owned; `expires` is a duration, 0 forever */
+	struct credential *by;            /* the credential of its client, held; NULL: none */
 
 	char key[KEY_MAX + 1]; /* idempotency key, "" for none */
 

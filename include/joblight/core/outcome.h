@@ -41,6 +41,8 @@ static inline bool problem_full(const struct problem *p)
 /* Sets outcome and detail.  Returns false, so that a check can end with `return problem_set(…)`. */
 bool problem_set(struct problem *p, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* 404; the id may be concealed, see model.h.  Returns false. */
+bool problem_no_job(struct problem *p, const char *job_id);
 /* Adds one field to an INVALID_FIELD or UNKNOWN_FIELD problem.  Returns false like problem_set().
  */
 bool problem_field(struct problem *p, enum outcome o, const char *field, const char *message);

@@ -26,6 +26,8 @@ enum read_kind {
 	READ_ACTIVITY,     /* {"activity":[…],"nextAfter"?} */
 };
 
+struct credential;
+
 struct read_query {
 	enum read_kind kind;
 	char job_id[ID_MAX + 1];
@@ -37,6 +39,8 @@ struct read_query {
 	size_t limit;             /* rows or events */
 	size_t bytes; /* of events or rows, but always at least one of them; 0: no limit (JOBS,
 	                 ACTIVITY) */
+	struct credential *viewer; /* JOBS: lists what it covers, after job_id if that is set; NULL:
+	                              all.  Borrowed */
 };
 
 /* A range of a text. */

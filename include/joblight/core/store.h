@@ -30,6 +30,7 @@
 #include <stdio.h>
 
 #include "joblight/base/digest.h"
+#include "joblight/core/access_key.h"
 #include "joblight/core/model.h"
 
 enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BUSY, STORE_BROKEN };
@@ -83,6 +84,7 @@ typedef bool job_visit(void *context, const struct job_row *row);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
 typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
+typedef bool access_key_visit(void *context, const struct access_key_row *row);
 typedef bool event_visit(void *context, const struct event_row *row);
 
 /* Removes the parentheses around a list of parameters or arguments in store_ops.def. */

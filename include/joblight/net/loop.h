@@ -13,6 +13,7 @@
 
 struct loop;
 struct dispatch;
+struct keyring;
 
 struct loops_config {
 	const struct limits *limits;
@@ -21,6 +22,7 @@ struct loops_config {
 	const char *host;                /* address or name to listen on */
 	unsigned port;                   /* 0: any free one */
 	unsigned count;                  /* loops */
+	struct keyring *keyring;         /* at the start; held by each loop.  NULL: no keys */
 	const struct dispatch *dispatch; /* answers requests */
 	const void *context;             /* what its functions use */
 };

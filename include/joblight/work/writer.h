@@ -10,6 +10,7 @@
 #define JOBLIGHT_WORK_WRITER_H
 
 #include "joblight/core/batch.h"
+#include "joblight/core/keyring.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/op.h"
 #include "joblight/core/store.h"
@@ -26,6 +27,12 @@ typedef void writer_deliver(void *context, struct batch *batch, struct op *ops);
 /* The limits are copied. */
 struct writer *writer_start(struct store *store, const struct limits *limits,
                             writer_deliver *deliver, void *context);
+
+/*
+ * A key that the database does not have, for the keyrings that the writer sends with its batches.
+ * Before the first op.
+ */
+void writer_set_first_key(struct writer *w, struct credential *key);
 
 /* Any thread.  False: too many ops are waiting, or it is stopping; the op stays the caller's. */
 bool writer_submit(struct writer *w, struct op *op);

@@ -1,0 +1,98 @@
+#include "apply.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
+#include "joblight/core/json.h"
+#include "joblight/core/right.h"
+
+static bool put(struct engine *e, const struct access_key_row *row)
+{
+	if (store_failed(e, e->store->ops->access_key_put(e->store, row)))
+		return false;
+	e->batch->keys_changed = true;
+	return true;
+}
+
+static bool visit_any(void *context, const struct access_key_row *row)
+{
+	(void)context;
+	(void)row;
+	return false;
+}
+
+/* The first key closes the server: without such a key nobody could make another one. */
+static bool check_first(struct engine *e, struct op *op)
+{
+	const struct access_key_row *row = &op->access_key;
+	enum store_result r = e->store->ops->access_keys(e->store, visit_any, NULL);
+
+	if (store_failed(e, r))
+		return false;
+	if (r != STORE_NONE || e->first_key ||
+	    ((row->rights & RIGHT_ADMIN) && !row->expires && access_key_covers(row, "*")))
+		return true;
+	return problem_field(&op->problem, OUTCOME_INVALID_FIELD, "scope",
+	                     "the first key must have admin, for all jobs and without an end, or "
+	                     "nobody could make another one");
+}
+
+/* The answer is the only place where the text of the key is shown. */
+bool apply_key_create(struct engine *e, struct op *op)
+{
+	struct access_key_row *row = &op->access_key;
+	char text[ACCESS_KEY_LEN + 1];
+
+	if (!check_first(e, op))
+		return false;
+	row->created = e->now;
+	if (row->expires)
+		row->expires += e->now;
+	access_key_generate(row, e->entropy, text);
+	if (!put(e, row))
+		return false;
+	buf_text(&op->body, "{\"key\":\"");
+	buf_text(&op->body, text);
+	buf_text(&op->body, "\",");
+	access_key_encode(&op->body, row);
+	buf_text(&op->body, "}\n");
+	op->problem.outcome = OUTCOME_CREATED;
+	return true;
+}
+
+struct search {
+	const char *id;
+	struct access_key_row found;
+};
+
+static bool visit(void *context, const struct access_key_row *row)
+{
+	struct search *s = context;
+
+	if (strcmp(row->id, s->id) != 0)
+		return true;
+	s->found = *row;
+	s->found.name = xstrdup(row->name);
+	s->found.jobs = xstrdup(row->jobs);
+	return false;
+}
+
+bool apply_key_revoke(struct engine *e, struct op *op)
+{
+	struct search s = { .id = op->access_key.id };
+
+	if (store_failed(e, e->store->ops->access_keys(e->store, visit, &s)))
+		return false;
+	if (e->first_key && strcmp(e->first_key->key.id, s.id) == 0)
+		return problem_set(&op->problem, OUTCOME_FORBIDDEN,
+		                   "this is the key of --key-file: take it out of there");
+	if (!s.found.id[0])
+		return problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no key \"%s\"", s.id);
+	if (!s.found.revoked)
+		s.found.revoked = e->now;
+	bool ok = put(e, &s.found);
+	access_key_row_finish(&s.found);
+	if (ok)
+		op->problem.outcome = OUTCOME_NO_CONTENT;
+	return ok;
+}

@@ -1,0 +1,121 @@
+#include "joblight/core/keyring.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/hash.h"
+#include "joblight/base/xalloc.h"
+
+struct entry {
+	struct credential *credential;
+	UT_hash_handle hh;
+};
+
+struct keyring {
+	atomic_uint references;
+	struct entry *entries; /* by id */
+};
+
+static void add(struct keyring *ring, struct credential *c)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	e->credential = c;
+	HASH_ADD_KEYPTR(hh, ring->entries, c->key.id, ACCESS_KEY_ID_LEN, e);
+}
+
+static bool add_row(void *context, const struct access_key_row *row)
+{
+	struct access_key_row copy = *row;
+
+	copy.name = xstrdup(row->name);
+	copy.jobs = xstrdup(row->jobs);
+	add(context, credential_create(&copy));
+	return true;
+}
+
+enum store_result keyring_load(struct store *store, struct credential *first, struct keyring **ring)
+{
+	struct keyring *made = xcalloc(1, sizeof(*made));
+	enum store_result r;
+
+	atomic_init(&made->references, 1);
+	r = store->ops->access_keys(store, add_row, made);
+	if (r != STORE_OK && r != STORE_NONE) {
+		keyring_release(made);
+		return r;
+	}
+	if (first && !keyring_get(made, first->key.id))
+		add(made, credential_hold(first));
+	*ring = made;
+	return STORE_OK;
+}
+
+enum store_result keyring_read(struct store *store, struct credential *first, struct keyring **ring)
+{
+	enum store_result r = store->ops->begin(store);
+
+	if (r != STORE_OK)
+		return r;
+	r = keyring_load(store, first, ring);
+	store->ops->rollback(store);
+	return r;
+}
+
+struct keyring *keyring_hold(struct keyring *ring)
+{
+	if (ring)
+		atomic_fetch_add_explicit(&ring->references, 1, memory_order_relaxed);
+	return ring;
+}
+
+void keyring_release(struct keyring *ring)
+{
+	struct entry *e, *next;
+
+	if (!ring || atomic_fetch_sub_explicit(&ring->references, 1, memory_order_acq_rel) != 1)
+		return;
+	HASH_ITER(hh, ring->entries, e, next) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+		HASH_DEL(ring->entries, e);
+		credential_release(e->credential);
+		free(e);
+	}
+	free(ring);
+}
+
+bool keyring_is_open(const struct keyring *ring)
+{
+	return !ring || !ring->entries;
+}
+
+void keyring_each(const struct keyring *ring,
+                  void (*visit)(void *context, const struct credential *c), void *context)
+{
+	if (!ring)
+		return;
+	for (const struct entry *e = ring->entries; e; e = e->hh.next)
+		visit(context, e->credential);
+}
+
+struct credential *keyring_get(const struct keyring *ring, const char *id)
+{
+	struct entry *e = NULL;
+
+	if (ring)
+		HASH_FIND(hh, ring->entries, id, ACCESS_KEY_ID_LEN, e);
+	return e ? e->credential : NULL;
+}
+
+struct credential *keyring_find(const struct keyring *ring, struct slice key, int64_t wall_ms)
+{
+	static const uint8_t nobody[DIGEST_LEN];
+	uint8_t hash[DIGEST_LEN];
+	struct slice id;
+
+	if (!access_key_parse(key, &id))
+		return NULL;
+	access_key_hash(key, hash);
+	struct credential *c = keyring_get(ring, id.ptr);
+	bool same = digest_equal(hash, c ? c->key.hash : nobody);
+	return c && same && !credential_is_over(c, wall_ms) ? c : NULL;
+}

@@ -1,0 +1,575 @@
+"""Access keys: who may do what, once there is a key."""
+import http.client
+import json
+import re
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support.api import Api
+from support.problem import assert_problem
+from support.server import BINARY, run_to_exit
+from support.sse import SseStream
+from support.wait import SCALE, until
+from support.ws import WebSocket, path_of
+
+RIGHTS = ("watch", "report", "create", "control", "admin")
+FORM = re.compile(r"jl_([0-9A-Za-z]{12})_[0-9A-Za-z]{43}")
+OWN, OTHERS, NOBODYS = "own-1", "others-1", "own-2"
+UPDATE = {"taskId": "t", "note": "n"}
+PRESENCE = {"agent": "a", "state": "online"}
+
+# Every row of routes.def that needs a right: (method, path, body, the rights of which one is needed).
+ROUTES = [
+    ("GET", "/api/jobs/{job}", None, {"watch"}),
+    ("PATCH", "/api/jobs/{job}", {"title": "T"}, {"control"}),
+    ("PATCH", "/api/jobs/{job}", {"status": "completed"}, {"control", "create"}),
+    ("DELETE", "/api/jobs/{job}", None, {"admin"}),
+    ("GET", "/api/jobs/{job}/tasks", None, {"watch"}),
+    ("POST", "/api/jobs/{job}/tasks", {"title": "T"}, {"report"}),
+    ("PUT", "/api/jobs/{job}/tasks/t", {"title": "T"}, {"report"}),
+    ("GET", "/api/jobs/{job}/deliverables", None, {"watch"}),
+    ("POST", "/api/jobs/{job}/deliverables", {"title": "D", "url": "https://e.example/x"}, {"report"}),
+    ("POST", "/api/jobs/{job}/commands", {"command": "cancel"}, {"control"}),
+    ("GET", "/api/jobs/{job}/activity", None, {"watch"}),
+    ("HEAD", "/api/jobs/{job}/task-events", None, {"watch"}),
+    ("GET", "/api/jobs/{job}/updates", None, {"watch"}),
+    ("POST", "/api/jobs/{job}/presence", PRESENCE, {"report"}),
+    ("POST", "/api/agent-hooks/task-update/{job}", UPDATE, {"report"}),
+]
+# What a client may send over a WebSocket: (message, the right, what comes back when it may).
+MESSAGES = [
+    ({"type": "subscribe"}, "watch", "connected"),
+    ({"type": "update", "id": "1", **UPDATE}, "report", "ack"),
+    ({"type": "command", "id": "2", "command": "cancel"}, "control", "ack"),
+    ({"type": "presence", "agent": "a", "state": "online", "id": "3"}, "report", None),
+]
+
+
+def joblight_key(*arguments, status=0):
+    """`joblight key …`: its standard output, or what it says on standard error when it fails."""
+    done = subprocess.run([BINARY, "key", *(word if isinstance(word, bytes) else str(word) for word in arguments)], stdin=subprocess.DEVNULL,
+                          capture_output=True, check=False, timeout=10 * SCALE)
+    assert done.returncode == status, done
+    return (done.stdout if status == 0 else done.stderr).decode(errors="replace").strip()
+
+
+@pytest.fixture
+def db(tmp_path):
+    return tmp_path / "keys.db"
+
+
+@pytest.fixture
+def make(db):
+    """make(scope, jobs): a key in the database, made before the server starts."""
+    return lambda scope, jobs="*", *more: joblight_key(
+        "create", "--scope", scope, "--jobs", jobs, "--db", db, *more)
+
+
+@pytest.fixture
+def root(make):
+    """A key for everything."""
+    return make(",".join(RIGHTS))
+
+
+class Keyed(Api):
+    """A client that sends a key with every request."""
+
+    def __init__(self, address, key):
+        super().__init__(address)
+        self.key = key
+
+    def request(self, method, path, body=None, headers=None):
+        authorization = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return super().request(method, path, body, {**authorization, **(headers or {})})
+
+
+@pytest.fixture
+def client():
+    opened = []
+
+    def connect(server, key=None):
+        opened.append(Keyed(server.address, key))
+        return opened[-1]
+    yield connect
+    for one in opened:
+        one.close()
+
+
+def bearer(key):
+    return (f"Authorization: Bearer {key}",)
+
+
+# -- joblight key --------------------------------------------------------------------------------------
+
+def test_a_key_is_printed_once_and_its_digest_is_stored(db, make):
+    key = make("watch,report", "render-*,own-1", "--name", "ci", "--expires", "90d")
+    assert FORM.fullmatch(key)
+    [row] = [json.loads(line) for line in joblight_key("list", "--db", db).splitlines()]
+    assert row["id"] == FORM.fullmatch(key)[1]
+    assert (row["name"], row["scope"], row["jobs"]) == ("ci", ["watch", "report"], ["render-*", "own-1"])
+    assert row["createdAt"] < row["expiresAt"] and "revokedAt" not in row
+    secret = key.rsplit("_", 1)[1].encode()
+    for file in db.parent.iterdir():
+        assert secret not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (("create",), "--scope is missing"), (("create", "--scope", "reed"), "watch, report, create"),
+    (("create", "--scope", "watch", "--jobs", ""), "--jobs"),
+    (("create", "--scope", "watch", "--jobs", "a b*c/"), "--jobs"),
+    (("create", "--scope", "watch", "--expires", "90"), "such as 90d"),
+    (("create", "--scope", "watch", "--expires", "0d"), "such as 90d"),
+    (("create", "--scope", "watch", "--name", "n" * 129), "128"),
+    (("create", "--scope", "watch", "--name", b"\xff"), "UTF-8"),
+    (("create", "--scope", "watch", "--db", ":memory:"), "file"), (("list", "--db", ":memory:"), "file"),
+    (("revoke",), "id of a key"), (("revoke", "short"), "id of a key"), (("frobnicate",), "usage"), ((), "usage")])
+def test_a_mistake_is_named(arguments, says):
+    assert says in joblight_key(*arguments, status=2)
+
+
+def test_a_name_of_128_bytes_is_taken(db):
+    joblight_key("create", "--scope", "watch", "--name", "n" * 128, "--db", db)
+
+
+def test_a_database_that_a_server_uses_is_left_alone(serve, db, root):
+    serve(db=db)
+    assert str(db) in joblight_key("list", "--db", db, status=1)
+
+
+@pytest.mark.parametrize("what", [("list",), ("revoke", "A" * 12)])
+def test_a_database_that_does_not_exist_is_not_made(db, what):
+    assert "No such file" in joblight_key(*what, "--db", db, status=1)
+    assert not db.exists()
+
+
+def test_a_key_that_cannot_be_printed_is_named(db):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BINARY, "key", "create", "--scope", "watch", "--db", db], stdout=full,
+                              stderr=subprocess.PIPE, check=False, timeout=10 * SCALE)
+    [row] = [json.loads(line) for line in joblight_key("list", "--db", db).splitlines()]
+    assert done.returncode == 1 and f"revoke {row['id']}" in done.stderr.decode()
+
+
+def test_an_unknown_key_cannot_be_revoked(db, root):
+    assert "there is no key" in joblight_key("revoke", "A" * 12, "--db", db, status=1)
+
+
+# -- who may do what -----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A database with a key for each right over own-*."""
+    db = tmp_path_factory.mktemp("rights") / "k.db"
+    keys = {right: joblight_key("create", "--scope", right, "--jobs", "own-*", "--db", db)
+            for right in RIGHTS}
+    keys["root"] = joblight_key("create", "--scope", ",".join(RIGHTS), "--db", db)
+    return db, keys
+
+
+@pytest.fixture
+def rights(kept, serve, client):
+    """(server, keys by right); the jobs OWN and OTHERS exist anew."""
+    db, keys = kept
+    server = serve(db=db)
+    everything = client(server, keys["root"])
+    for job in (OWN, OTHERS, NOBODYS):
+        everything.delete(f"/api/jobs/{job}")
+    for job in (OWN, OTHERS):
+        everything.create_job(id=job)
+    return server, keys
+
+
+def test_every_route_with_a_right_stands_in_the_table():
+    rows = re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "(/api/[^"]*)", (\w+)',
+                      (Path(__file__).parents[2] / "src/api/routes.def").read_text(), re.M)
+    table = {(method.replace("HEAD", "GET"), path.replace("{job}", ":job").replace("/tasks/t", "/tasks/:task"))
+             for method, path, _, _ in ROUTES}
+    elsewhere = {("GET", "/api/jobs"), ("POST", "/api/jobs"), ("GET", "/api/ws"), ("GET", "/api/keys"),
+                 ("POST", "/api/keys"), ("DELETE", "/api/keys/:key")}    # below
+    assert {(method, path) for method, path, _ in rows} == table | elsewhere
+    assert all(right != "NONE" for _, _, right in rows)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_right_opens_its_routes_and_no_other(rights, client, right):
+    server, keys = rights
+    api, everything = client(server, keys[right]), client(server, keys["root"])
+    for method, path, body, needs in ROUTES:
+        if not everything.get(f"/api/jobs/{OWN}").json.get("status") == "in_progress":
+            everything.delete(f"/api/jobs/{OWN}")
+            everything.create_job(id=OWN)
+        reply = api.request(method, path.format(job=OWN), body)
+        what = f"{right}: {method} {path} {body}: {reply}"
+        if right in needs:
+            assert reply.status < 300, what
+        else:
+            assert reply.status == 403, what
+            if method != "HEAD":
+                assert_problem(reply, 403, "forbidden")
+        if everything.get(f"/api/jobs/{OWN}").status == 404:
+            everything.create_job(id=OWN)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_job_of_others_is_like_one_that_does_not_exist(rights, client, right):
+    server, keys = rights
+    api = client(server, keys[right])
+    for method, path, body, needs in ROUTES:
+        if right not in needs:
+            continue
+        others = api.request(method, path.format(job=OTHERS), body)
+        nobodys = api.request(method, path.format(job=NOBODYS), body)
+        assert others.status == nobodys.status == 404, (method, path)
+        assert others.body.replace(OTHERS.encode(), b"ID") == nobodys.body.replace(NOBODYS.encode(), b"ID")
+        assert [name for name, _ in others.headers] == [name for name, _ in nobodys.headers]
+    assert client(server, keys["root"]).job(OTHERS)["seq"] == 1
+
+
+def test_without_a_key_everything_but_health_and_pages_is_401(rights, client):
+    server, keys = rights
+    wrong = keys["watch"][:-1] + ("0" if keys["watch"][-1] != "0" else "1")
+    for key in (None, "", "x", wrong, keys["watch"][:-1], keys["watch"] + "0", "jl_" + "0" * 56,
+                keys["watch"].lower(), "jl_" + "A" * 65536):
+        if key and len(key) > 8000:
+            continue        # a head that is too large: tests/faults
+        api = client(server, key)
+        for method, path, body, _ in ROUTES + [("GET", "/api/jobs", None, ()), ("GET", "/api/keys", None, ()),
+                                               ("POST", "/api/jobs", {"title": "T"}, ())]:
+            reply = api.request(method, path.format(job=OWN), body)
+            assert reply.status == 401, (key, method, path)
+            assert dict(reply.headers)["WWW-Authenticate"] == "Bearer"
+        assert api.get("/healthz").status == 200
+        assert api.get("/").status == 200
+
+
+@pytest.mark.parametrize("header", ["bearer {}", "BEARER  {} ", "Bearer {}"])
+def test_the_scheme_is_taken_in_any_case(rights, header):
+    server, keys = rights
+    with Api(server.address) as api:
+        assert api.get("/api/jobs", Authorization=header.format(keys["watch"])).status == 200
+
+
+@pytest.mark.parametrize("header", ["Basic {}", "{}", "Bearer{}", "Bearer", "Token {}"])
+def test_another_scheme_is_no_key(rights, header):
+    server, keys = rights
+    with Api(server.address) as api:
+        assert api.get("/api/jobs", Authorization=header.format(keys["watch"])).status == 401
+
+
+@pytest.mark.parametrize("right", [None, *RIGHTS])
+def test_a_page_of_a_job_tells_nothing(rights, client, right):
+    server, keys = rights
+    pages = [client(server, keys.get(right)).get(f"/jobs/{job}") for job in (OWN, OTHERS, NOBODYS)]
+    assert {page.status for page in pages} == {200}
+    assert len({page.body for page in pages}) == 1
+
+
+def test_a_list_has_only_what_may_be_watched(rights, client):
+    server, keys = rights
+    everything = client(server, keys["root"])
+    for n in range(30):
+        everything.create_job(id=f"{'own' if n % 3 == 0 else 'x'}-{100 + n}")
+
+    def listed(api, query=""):
+        ids, token = [], ""
+        while token is not None:
+            page = api.get(f"/api/jobs?limit=4{token}").json
+            ids += [job["id"] for job in page["jobs"]]
+            assert len(page["jobs"]) <= 4
+            token = f"&pageToken={page['nextPageToken']}" if "nextPageToken" in page else None
+        return ids
+    own = listed(client(server, keys["watch"]))
+    assert len(own) == len(set(own)) == 11 and all(job.startswith("own-") for job in own)
+    assert len(listed(everything)) >= 32
+
+
+def test_the_token_of_a_list_tells_nothing_of_other_jobs(rights, client):
+    """It is an id that its reader sees, and not the number of a job."""
+    server, keys = rights
+    everything, api = client(server, keys["root"]), client(server, keys["watch"])
+    for name in ("own-31", "x-32", "own-33"):
+        everything.create_job(id=name)
+    tokens = []
+    for status in ("pending", "in_progress"):
+        everything.patch("/api/jobs/x-32", {"status": status})
+        tokens.append(api.get("/api/jobs?limit=1").json["nextPageToken"])
+    assert tokens == ["own-33"] * 2
+    assert api.get("/api/jobs?limit=1&pageToken=own-33").json["jobs"][0]["id"] == "own-31"
+    answers = [api.get(f"/api/jobs?pageToken={token}") for token in (OTHERS, NOBODYS, "never-was", "5")]
+    for reply in answers:
+        assert_problem(reply, 400, "bad_request")
+    assert len({reply.body for reply in answers}) == 1
+    for token in ("", "a/b", "-1"):
+        assert api.get(f"/api/jobs?pageToken={token}").status == 400
+    for name in ("own-31", "x-32", "own-33"):
+        everything.delete(f"/api/jobs/{name}")
+
+
+def test_keys_are_managed_with_a_key_for_all_jobs(rights, client):
+    server, keys = rights
+    api = client(server, keys["admin"])      # over own-*
+    for method, path, body in (("GET", "/api/keys", None), ("POST", "/api/keys", {"scope": ["watch"]}),
+                               ("DELETE", f"/api/keys/{admin_id(keys['root'])}", None)):
+        assert_problem(api.request(method, path, body), 403, "forbidden")
+
+
+def test_a_creator_makes_jobs_of_its_pattern_only(rights, client):
+    server, keys = rights
+    api = client(server, keys["create"])
+    assert api.post("/api/jobs", {"title": "T", "id": "own-9"}).status == 201
+    for body in ({"id": OTHERS}, {"id": "elsewhere"}, {"id": "xown-1"}, {}):
+        problem = assert_problem(api.post("/api/jobs", {"title": "T", **body}), 403, "forbidden")
+        assert "own-*" in problem["detail"]
+    client(server, keys["root"]).delete("/api/jobs/own-9")
+
+
+def test_an_idempotency_key_of_another_client_tells_nothing(rights, client, serve):
+    server, keys = rights
+    everything, creator = client(server, keys["root"]), client(server, keys["create"])
+    secret = everything.post("/api/jobs", {"title": "Secret", "id": "own-7"}, Idempotency_Key="k")
+    assert secret.status == 201
+    reply = creator.post("/api/jobs", {"title": "Secret", "id": "own-7"}, Idempotency_Key="k")
+    assert_problem(reply, 409, "job_exists")
+    assert "Idempotency-Replayed" not in dict(reply.headers)
+    again = everything.post("/api/jobs", {"title": "Secret", "id": "own-7"}, Idempotency_Key="k")
+    assert again.status == 201 and dict(again.headers)["Idempotency-Replayed"] == "true"
+
+
+# -- over a WebSocket ----------------------------------------------------------------------------------
+
+def test_a_websocket_needs_a_key(rights):
+    server, keys = rights
+    with WebSocket(server.address, headers=bearer(keys["watch"])) as ws:
+        assert ws.subscribe(OWN)["job"]["id"] == OWN
+    with pytest.raises(Exception, match="401"):
+        WebSocket(server.address)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_right_opens_its_messages_and_no_other(rights, right):
+    server, keys = rights
+    with WebSocket(server.address, headers=bearer(keys[right])) as ws:
+        for message, needs, answer in MESSAGES:
+            for job in (OWN, OTHERS, NOBODYS):
+                ws.send_many([{**message, "jobId": job, **({"id": f"{message['id']}{job}"} if "id" in message else {})}])
+                if right != needs:
+                    said = ws.message("error")
+                    assert (said["status"], said["code"], said["jobId"]) == (403, "forbidden", job)
+                elif job == OWN:
+                    if answer:
+                        assert ws.message(answer).type == answer
+                else:
+                    said = ws.message("error")
+                    assert (said["status"], said["code"], said["jobId"]) == (404, "not_found", job)
+                    assert job in said["detail"]
+        assert ws.answers()
+
+
+def test_unsubscribing_from_a_job_of_others_is_like_from_one_that_does_not_exist(rights):
+    server, keys = rights
+    with WebSocket(server.address, headers=bearer(keys["watch"])) as ws:
+        said = []
+        for job in (OTHERS, NOBODYS):
+            ws.send("unsubscribe", jobId=job)
+            said.append(ws.message("end").json)
+    assert [one.pop("jobId") for one in said] == [OTHERS, NOBODYS]
+    assert said[0] == said[1]
+
+
+def test_a_job_of_others_in_the_url_closes_the_socket(rights):
+    server, keys = rights
+    codes = []
+    for job in (OTHERS, NOBODYS):
+        with WebSocket(server.address, path_of(job=job), headers=bearer(keys["watch"])) as ws:
+            codes.append(ws.close_code())
+    assert codes == [4404, 4404]
+
+
+@pytest.mark.parametrize("name", ["ann \"the boss\"", ""])
+def test_a_command_has_the_name_of_its_key(serve, client, db, root, make, name):
+    key = make("control", "*", "--name", name)
+    server = serve(db=db)
+    everything = client(server, root)
+    job = everything.create_job()["id"]
+    with WebSocket(server.address, headers=bearer(key)) as ws:
+        ws.send("command", id="1", jobId=job, command="pause")
+        ws.message("ack")
+    assert client(server, key).post(f"/api/jobs/{job}/commands", {"command": "cancel"}).status == 201
+    events = everything.activity(job)[1:]
+    assert [(event["command"], event["actor"]) for event in events] == [
+        ("pause", name or admin_id(key)), ("cancel", name or admin_id(key))]
+
+
+def test_without_keys_a_command_has_no_actor(server, client, job):
+    api = client(server)
+    assert api.post(f"/api/jobs/{job}/commands", {"command": "cancel"}).status == 201
+    assert "actor" not in api.activity(job)[-1]
+
+
+# -- the end of a key ----------------------------------------------------------------------------------
+
+def admin_id(key):
+    return FORM.fullmatch(key)[1]
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+def test_a_revoked_key_ends_its_streams_and_no_other(serve, client, db, root, make, loops):
+    watch, other = make("watch"), make("watch")
+    server = serve(db=db, loops=loops)
+    everything = client(server, root)
+    job = everything.create_job()["id"]
+    streams = [SseStream(server.address, job, headers=bearer(key)) for key in (watch, other)]
+    sockets = [WebSocket(server.address, path_of(job=job), headers=bearer(key)) for key in (watch, other)]
+    for stream in streams:
+        stream.message("connected")
+    for ws in sockets:
+        ws.message("connected")
+    assert everything.delete(f"/api/keys/{admin_id(watch)}").status == 204
+    assert sockets[0].close_code(within=1 * SCALE) == 4001
+    while streams[0].block(within=1 * SCALE):     # until it ends
+        pass
+    assert client(server, watch).get(f"/api/jobs/{job}").status == 401
+    everything.report(job, "t", note="n")
+    assert sockets[1].message("task_update")["seq"] == 2
+    assert streams[1].message("task_update").json["seq"] == 2
+    for one in (*streams, *sockets):
+        one.close()
+    assert everything.delete(f"/api/keys/{admin_id(watch)}").status == 204     # again
+    row = next(row for row in everything.get("/api/keys").json["keys"] if row["id"] == admin_id(watch))
+    assert row["revokedAt"]
+
+
+def test_a_key_that_expires_ends_its_streams(serve, client, db, root, make):
+    key = make("watch", "*", "--expires", "1d")
+    with sqlite3.connect(db) as connection:     # the shortest time that can be asked for is a minute
+        connection.execute("UPDATE access_keys SET expires = ? WHERE id = ?",
+                           (int((time.time() + 3 * SCALE) * 1000), admin_id(key)))
+    connection.close()
+    server = serve(db=db)
+    job = client(server, root).create_job()["id"]
+    with SseStream(server.address, job, headers=bearer(key)) as stream, \
+            WebSocket(server.address, path_of(job=job), headers=bearer(key)) as ws, \
+            SseStream(server.address, job, headers=bearer(root)) as other:
+        for one in (stream, ws, other):
+            one.message("connected")
+        assert ws.close_code(within=10 * SCALE) == 4001
+        while stream.block(within=5):
+            pass
+        assert client(server, key).get("/api/jobs").status == 401
+        client(server, root).report(job, "t", note="n")
+        assert other.message("task_update")
+
+
+def test_a_waiting_poll_ends_with_its_key(serve, client, db, root, make):
+    server = serve(db=db)
+    everything = client(server, root)
+    job, key = everything.create_job(), make_over_http(everything)
+    waiting = client(server, key["key"])
+    waiting.connection.request("GET", f"/api/jobs/{job['id']}/updates?since={job['cursor']}&wait=30", None,
+                               {"Authorization": f"Bearer {key['key']}"})
+    until(lambda: [one for one in everything.get("/api/jobs").json["jobs"] if one["watchers"]], 5, "the poll")
+    assert everything.delete(f"/api/keys/{key['id']}").status == 204
+    with pytest.raises((OSError, http.client.HTTPException)):
+        waiting.connection.getresponse()
+
+
+def make_over_http(everything):
+    return everything.post("/api/keys", {"scope": ["watch"]}).json
+
+
+def test_a_key_lives_for_a_minute_at_least_and_ten_years_at_most(serve, client, db, root):
+    everything = client(serve(db=db), root)
+    for seconds in (60, 316224000):
+        made = everything.post("/api/keys", {"scope": ["watch"], "jobs": ["a"], "expiresIn": seconds}).json
+        assert made["jobs"] == ["a"] and made["expiresAt"] > made["createdAt"]
+
+
+def test_keys_are_made_and_listed_over_http(serve, client, db, root):
+    server = serve(db=db)
+    everything = client(server, root)
+    made = everything.post("/api/keys", {"name": "n", "scope": ["report", "watch"], "jobs": ["a", "b-*"]},
+                           Idempotency_Key="k").json
+    again = everything.post("/api/keys", {"name": "n", "scope": ["report", "watch"], "jobs": ["a", "b-*"]},
+                            Idempotency_Key="k").json
+    assert made["key"] != again["key"]      # the answer is not remembered: it has a secret
+    listed = everything.get("/api/keys").json["keys"]
+    assert [row["id"] for row in listed] == [admin_id(root), made["id"], again["id"]]
+    assert all("key" not in row and "hash" not in row for row in listed)
+    secret = made["key"].rsplit("_", 1)[1].encode()
+    for file in db.parent.glob("keys.db*"):
+        assert secret not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"scope": []}, {"scope": "watch"}, {"scope": ["reed"]}, {"scope": [1]}, {"scope": ["watch"], "jobs": []},
+    {"scope": ["watch"], "jobs": ["a b"]}, {"scope": ["watch"], "jobs": ["/"]},
+    {"scope": ["watch"], "jobs": ["a" * 100 + str(n) for n in range(30)]},
+    {"scope": ["watch"], "expiresIn": 59}, {"scope": ["watch"], "expiresIn": 316224001},
+    {"scope": ["watch"], "expiresIn": "1"}, {"scope": ["watch"], "name": "n" * 129}, {"scope": ["watch"], "x": 1}])
+def test_a_key_that_is_not_described_well_is_refused(serve, client, db, root, body):
+    reply = client(serve(db=db), root).post("/api/keys", body)
+    assert reply.status == 422, reply
+
+
+def test_the_first_key_closes_an_open_server(serve, client):
+    server = serve()
+    anyone = client(server)
+    job = anyone.create_job()["id"]
+    with WebSocket(server.address, path_of(job=job)) as ws:
+        ws.message("connected")
+        key = anyone.post("/api/keys", {"scope": list(RIGHTS)}).json["key"]
+        assert anyone.get("/api/jobs").status == 401
+        assert client(server, key).get("/api/jobs").status == 200
+        assert ws.close_code() == 4001      # it was opened without a key
+
+
+@pytest.mark.parametrize("body", [{"scope": ["watch"]}, {"scope": ["admin"], "jobs": ["a"]},
+                                  {"scope": ["admin"], "expiresIn": 60}])
+def test_the_first_key_must_be_able_to_make_others(serve, client, body):
+    anyone = client(serve())
+    assert_problem(anyone.post("/api/keys", body), 422, "invalid_field")
+    assert anyone.get("/api/jobs").status == 200
+    assert anyone.post("/api/keys", {"scope": ["admin"]}).status == 201
+
+
+def test_a_key_file_has_every_right(serve, client, tmp_path):
+    path = tmp_path / "first"
+    path.write_text(joblight_key("generate") + "\n")
+    server = serve(key_file=path)
+    assert client(server).get("/api/jobs").status == 401
+    api = client(server, path.read_text().strip())
+    assert api.create_job()
+    made = api.post("/api/keys", {"scope": ["watch"]})
+    assert made.status == 201
+    assert api.get("/api/jobs").status == 200       # it is still in force after the keys changed
+    assert client(server, made.json["key"]).get("/api/jobs").status == 200
+    keys = api.get("/api/keys").json["keys"]
+    assert [row["name"] for row in keys] == ["", "--key-file"]
+    problem = assert_problem(api.delete(f"/api/keys/{keys[1]['id']}"), 403, "forbidden")
+    assert "--key-file" in problem["detail"]
+    assert "others than its owner" in server.log()      # it is readable for all
+
+
+def test_a_key_file_of_its_owner_alone_is_no_warning(serve, tmp_path):
+    path = tmp_path / "first"
+    path.write_text(joblight_key("generate"))
+    path.chmod(0o600)
+    assert "others than" not in serve(key_file=path).log()
+
+
+@pytest.mark.parametrize("text", ["", "x", "jl_" + "a" * 56, None])
+def test_a_key_file_that_is_none_stops_the_start(tmp_path, text):
+    path = tmp_path / "first"
+    if text is not None:
+        path.write_text(text)
+    code, _, err = run_to_exit(key_file=path, listen="127.0.0.1:0", db=":memory:")
+    assert code == 1 and "--key-file" in err and str(path) in err
+
+
+def test_with_a_key_another_address_needs_no_insecure(serve, client, db, root):
+    server = serve(db=db, listen="0.0.0.0:0")
+    assert "insecure" not in server.log()
