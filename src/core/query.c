@@ -436,8 +436,7 @@ static bool visit_job(void *context, const struct job_row *row)
 	return true;
 }
 
-/* The key of a job tells how many jobs there are, so the token of a viewer is an id that it sees.
- */
+/* Keys count all jobs, so the token of a viewer is not a key but an id that it sees. */
 static bool find_start(struct query_run *x, int64_t *below)
 {
 	struct job_row job = { 0 };
