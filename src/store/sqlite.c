@@ -65,20 +65,26 @@ static void configure(void)
 
 /* ---- transactions ---- */
 
-static enum store_result run(struct sqlite_session *s, enum statement which)
+static enum store_result run(struct sqlite_session *s, const struct sql *which)
 {
-	return sqlite_run(s, s->statements[which]);
+	return sqlite_run(s, sqlite_statement(s, which));
 }
+
+SQL(sql_rollback, "ROLLBACK");
 
 static void session_rollback(struct store *base)
 {
 	struct sqlite_session *s = (struct sqlite_session *)base;
 
 	if (!sqlite3_get_autocommit(s->db)) /* SQLite may have rolled back by itself */
-		run(s, STATEMENT_ROLLBACK);
+		run(s, &sql_rollback);
 	s->open = false;
 	s->failed = STORE_OK;
 }
+
+SQL(sql_begin_writing, "BEGIN IMMEDIATE");
+SQL(sql_begin_reading, "BEGIN");
+SQL(sql_snapshot, "SELECT 1 FROM jobs LIMIT 1");
 
 static enum store_result session_begin(struct store *base)
 {
@@ -90,9 +96,9 @@ static enum store_result session_begin(struct store *base)
 	if (r != STORE_OK)
 		return r;
 	errno = 0;
-	r = run(s, s->writer ? STATEMENT_BEGIN_WRITING : STATEMENT_BEGIN_READING);
+	r = run(s, s->writer ? &sql_begin_writing : &sql_begin_reading);
 	if (r == STORE_OK && !s->writer)
-		r = run(s, STATEMENT_SNAPSHOT); /* BEGIN alone would take the snapshot with the
+		r = run(s, &sql_snapshot); /* BEGIN alone would take the snapshot with the
 		                                   first read */
 	if (r != STORE_OK)
 		session_rollback(base);
@@ -100,6 +106,8 @@ static enum store_result session_begin(struct store *base)
 		s->open = true;
 	return r;
 }
+
+SQL(sql_commit, "COMMIT");
 
 static enum store_result session_commit(struct store *base)
 {
@@ -109,7 +117,7 @@ static enum store_result session_commit(struct store *base)
 	assert(s->open);
 	if (s->failed)
 		return s->failed;
-	r = run(s, STATEMENT_COMMIT);
+	r = run(s, &sql_commit);
 	if (r == STORE_OK)
 		r = sqlite_check_places_sometimes(
 		    s); /* a commit into a removed file is not durable */

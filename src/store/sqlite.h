@@ -1,8 +1,7 @@
 /*
  * The private header of the SQLite store.  sqlite.c opens, begins and commits; sqlite_wal.c
- * checkpoints; sqlite_error.c translates result codes; sqlite_statements.def lists the statements,
- * sqlite_statement.c prepares and steps them; sqlite_rows.c and sqlite_prune.c hold the operations
- * on rows.
+ * checkpoints; sqlite_error.c translates result codes; sqlite_statement.c prepares and steps the
+ * statements; sqlite_rows.c and sqlite_prune.c hold the operations on rows, with their statements.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
@@ -21,17 +20,22 @@
 	                     */
 #define SQLITE_SIDE_FILES 2 /* the files that SQLite keeps next to the database */
 
-#define STATEMENT(name, sql) STATEMENT_##name,
-enum statement {
-#include "sqlite_statements.def"
-	STATEMENT_COUNT
+/*
+ * A statement: SQL(name, text) stands before the function that uses it.  The linker collects all of
+ * them, and a session prepares them when it opens, in the main thread.
+ */
+struct sql {
+	const char *text;
+	unsigned index; /* in the statements of every session */
 };
-#undef STATEMENT
+#define SQL(name, sql_text)                                                                        \
+	static struct sql name = { .text = sql_text };                                             \
+	static struct sql *const name##_entry __attribute__((section("sqlite_sql"), used)) = &name
 
 struct sqlite_session {
 	struct store base;
 	sqlite3 *db;
-	sqlite3_stmt *statements[STATEMENT_COUNT];
+	sqlite3_stmt **statements;
 	bool writer;
 	const struct file_place *place; /* writer only: the database; borrowed */
 	struct file_place
@@ -100,6 +104,11 @@ enum store_result sqlite_walked(struct sqlite_session *s, sqlite3_stmt *st, int 
                                 bool intact);
 /* Records a failure that SQLite did not detect, with one of SQLite's codes. */
 enum store_result sqlite_spoil(struct sqlite_session *s, int code, const char *doing);
+
+static inline sqlite3_stmt *sqlite_statement(const struct sqlite_session *s, const struct sql *sql)
+{
+	return s->statements[sql->index];
+}
 
 static inline struct sqlite_session *sqlite_session(struct store *s)
 {

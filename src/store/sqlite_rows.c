@@ -6,6 +6,23 @@
 #include "joblight/base/xalloc.h"
 #include "sqlite.h"
 
+/*
+ * Parameters are numbered in the order of the columns here, after the key of the table, so that
+ * inserts and updates bind in the same way.
+ */
+#define JOB_COLUMNS                                                                                \
+	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, "         \
+	"updated, ended, "                                                                         \
+	"title, metadata"
+#define TASK_COLUMNS                                                                               \
+	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, "      \
+	"updated, started, ended, "                                                                \
+	"title, note"
+#define DELIVERABLE_COLUMNS "id, created, title, url, media_type"
+#define EVENT_COLUMNS "seq, type, time, json"
+#define ACCESS_KEY_COLUMNS "id, hash, rights, name, jobs, created, expires, revoked"
+#define ANSWER_COLUMNS "scope, key, fingerprint, time, outcome, seq_first, seq_last, epoch, body"
+
 static char *text_at(sqlite3_stmt *st, int at) /* valid until the next step */
 {
 	return (char *)sqlite3_column_text(st, at);
@@ -79,10 +96,12 @@ static bool job_from(sqlite3_stmt *st, struct job_row *row)
 	return status >= 0 && status < JOB_STATUS_COUNT && row->title && row->metadata;
 }
 
+SQL(sql_job_get, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?1");
+
 enum store_result sqlite_job_get(struct store *base, const char *id, struct job_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_JOB_GET];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_job_get);
 	bool intact = true;
 	int code;
 
@@ -113,9 +132,14 @@ static void bind_job(sqlite3_stmt *st, const struct job_row *row)
 	bind_text(st, 14, row->metadata);
 }
 
+SQL(sql_job_insert,
+    "INSERT INTO jobs (id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, "
+    "created, updated, ended, title, metadata) "
+    "VALUES (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)");
+
 static enum store_result job_insert(struct sqlite_session *s, struct job_row *row)
 {
-	sqlite3_stmt *st = s->statements[STATEMENT_JOB_INSERT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_job_insert);
 	enum store_result r;
 
 	bind_text(st, 2, row->id);
@@ -126,10 +150,10 @@ static enum store_result job_insert(struct sqlite_session *s, struct job_row *ro
 	return r;
 }
 
-static enum store_result job_update(struct sqlite_session *s, enum statement which,
+static enum store_result job_update(struct sqlite_session *s, const struct sql *which,
                                     const struct job_row *row)
 {
-	sqlite3_stmt *st = s->statements[which];
+	sqlite3_stmt *st = sqlite_statement(s, which);
 	enum store_result r;
 
 	bind_number(st, 1, row->key);
@@ -137,6 +161,17 @@ static enum store_result job_update(struct sqlite_session *s, enum statement whi
 	r = sqlite_run(s, st);
 	return r == STORE_OK && !sqlite3_changes(s->db) ? STORE_NONE : r;
 }
+
+/*
+ * The usual update, which does not change indexed columns and therefore writes one row of one tree.
+ */
+SQL(sql_job_touch, "UPDATE jobs SET epoch=?3, seq=?5, first=?6, tasks=?7, deliverables=?8, "
+                   "heartbeat_ms=?9, created=?10, updated=?11, title=?13, metadata=?14 "
+                   "WHERE key=?1 AND status=?4 AND ended=?12");
+SQL(sql_job_move,
+    "UPDATE jobs SET epoch=?3, status=?4, seq=?5, first=?6, tasks=?7, deliverables=?8, "
+    "heartbeat_ms=?9, created=?10, updated=?11, ended=?12, title=?13, metadata=?14 "
+    "WHERE key=?1");
 
 enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 {
@@ -147,15 +182,19 @@ enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 		return s->failed;
 	if (!row->key)
 		return job_insert(s, row);
-	r = job_update(s, STATEMENT_JOB_TOUCH, row);
-	return r == STORE_NONE ? job_update(s, STATEMENT_JOB_MOVE, row) : r;
+	r = job_update(s, &sql_job_touch, row);
+	return r == STORE_NONE ? job_update(s, &sql_job_move, row) : r;
 }
 
-static enum store_result run_with_key(struct sqlite_session *s, enum statement which, int64_t key)
+static enum store_result run_with_key(struct sqlite_session *s, const struct sql *which,
+                                      int64_t key)
 {
-	bind_number(s->statements[which], 1, key);
-	return sqlite_run(s, s->statements[which]);
+	bind_number(sqlite_statement(s, which), 1, key);
+	return sqlite_run(s, sqlite_statement(s, which));
 }
+
+SQL(sql_job_delete, "DELETE FROM jobs WHERE key = ?1");
+SQL(sql_job_doom, "INSERT INTO deleted_jobs (key) VALUES (?1)");
 
 /*
  * Deletes only the row of the job: sqlite_prune() removes the others step by step, and they cannot
@@ -168,17 +207,21 @@ enum store_result sqlite_job_delete(struct store *base, const struct job_row *ro
 
 	if (s->failed)
 		return s->failed;
-	r = run_with_key(s, STATEMENT_JOB_DELETE, row->key);
+	r = run_with_key(s, &sql_job_delete, row->key);
 	if (r == STORE_OK && !sqlite3_changes(s->db))
 		return STORE_NONE;
-	return r == STORE_OK ? run_with_key(s, STATEMENT_JOB_DOOM, row->key) : r;
+	return r == STORE_OK ? run_with_key(s, &sql_job_doom, row->key) : r;
 }
+
+SQL(sql_jobs, "SELECT " JOB_COLUMNS " FROM jobs WHERE key < ?1 ORDER BY key DESC LIMIT ?2");
+SQL(sql_jobs_with, "SELECT " JOB_COLUMNS " FROM jobs WHERE key < ?1 AND status = ?3 "
+                   "ORDER BY key DESC LIMIT ?2");
 
 enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key, size_t limit,
                               job_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[status < 0 ? STATEMENT_JOBS : STATEMENT_JOBS_WITH];
+	sqlite3_stmt *st = sqlite_statement(s, status < 0 ? &sql_jobs : &sql_jobs_with);
 	struct walk walk = { .st = st };
 	struct job_row row;
 
@@ -234,11 +277,13 @@ static bool task_from(sqlite3_stmt *st, struct task_row *row)
 	return status >= 0 && status < TASK_STATUS_COUNT && row->title;
 }
 
+SQL(sql_task_get, "SELECT " TASK_COLUMNS " FROM tasks WHERE job = ?1 AND id = ?2");
+
 enum store_result sqlite_task_get(struct store *base, int64_t job, const char *id,
                                   struct task_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_TASK_GET];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_task_get);
 	bool intact = true;
 	int code;
 
@@ -254,10 +299,16 @@ enum store_result sqlite_task_get(struct store *base, int64_t job, const char *i
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
+SQL(sql_task_put, "INSERT INTO tasks (job, " TASK_COLUMNS ") "
+                  "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) "
+                  "ON CONFLICT (job, position) DO UPDATE SET status=?4, progress=?5, "
+                  "attempt=?6, heartbeat_ms=?7, stalled=?8, stall_at=?9, created=?10, "
+                  "updated=?11, started=?12, ended=?13, title=?14, note=?15 WHERE id = ?3");
+
 enum store_result sqlite_task_put(struct store *base, int64_t job, const struct task_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_TASK_PUT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_task_put);
 	enum store_result r;
 
 	if (s->failed)
@@ -283,10 +334,12 @@ enum store_result sqlite_task_put(struct store *base, int64_t job, const struct 
 	return r;
 }
 
+SQL(sql_tasks, "SELECT " TASK_COLUMNS " FROM tasks WHERE job = ?1 ORDER BY position");
+
 enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_TASKS];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_tasks);
 	struct walk walk = { .st = st };
 	struct task_row row;
 
@@ -298,12 +351,17 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 	return walk_end(s, &walk);
 }
 
+SQL(sql_task_counts,
+    "SELECT count(*), total(status = ?2), total(status = ?3), total(status = ?4), "
+    "total(status = ?5), total(CASE WHEN status IN (?2, ?3) THEN 100 WHEN status = ?5 THEN 0 "
+    "ELSE ifnull(progress, 0) END) FROM tasks WHERE job = ?1");
+
 enum store_result sqlite_task_counts(struct store *base, int64_t job, struct task_counts *counts)
 {
 	static const enum task_status statuses[] = { TASK_COMPLETED, TASK_FAILED, TASK_IN_PROGRESS,
 		                                     TASK_CANCELLED };
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_TASK_COUNTS];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_task_counts);
 	int code;
 
 	if (s->failed)
@@ -324,11 +382,15 @@ enum store_result sqlite_task_counts(struct store *base, int64_t job, struct tas
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
+SQL(sql_overdue_tasks,
+    "SELECT jobs.id, tasks.id FROM tasks CROSS JOIN jobs ON jobs.key = tasks.job "
+    "WHERE stall_at > 0 AND stall_at <= ?1 LIMIT ?2");
+
 enum store_result sqlite_overdue_tasks(struct store *base, int64_t now, size_t limit,
                                        overdue_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_OVERDUE_TASKS];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_overdue_tasks);
 	struct walk walk = { .st = st };
 
 	if (s->failed)
@@ -341,13 +403,17 @@ enum store_result sqlite_overdue_tasks(struct store *base, int64_t now, size_t l
 	return walk_end(s, &walk);
 }
 
+SQL(sql_deliverable_put, "INSERT INTO deliverables (job, " DELIVERABLE_COLUMNS ") "
+                         "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (job, id) DO UPDATE "
+                         "SET created=?3, title=?4, url=?5, media_type=?6");
+
 /* ---- deliverables ---- */
 
 enum store_result sqlite_deliverable_put(struct store *base, int64_t job,
                                          const struct deliverable_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLE_PUT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_deliverable_put);
 
 	if (s->failed)
 		return s->failed;
@@ -372,11 +438,14 @@ static bool deliverable_from(sqlite3_stmt *st, struct deliverable_row *row)
 	return row->title;
 }
 
+SQL(sql_deliverable_get,
+    "SELECT " DELIVERABLE_COLUMNS " FROM deliverables WHERE job = ?1 AND id = ?2");
+
 enum store_result sqlite_deliverable_get(struct store *base, int64_t job, const char *id,
                                          struct deliverable_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLE_GET];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_deliverable_get);
 	bool intact = true;
 	int code;
 
@@ -393,11 +462,14 @@ enum store_result sqlite_deliverable_get(struct store *base, int64_t job, const 
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
+SQL(sql_deliverables, "SELECT " DELIVERABLE_COLUMNS " FROM deliverables WHERE job = ?1 "
+                      "ORDER BY number");
+
 enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverable_visit *visit,
                                       void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_DELIVERABLES];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_deliverables);
 	struct walk walk = { .st = st };
 	struct deliverable_row row;
 
@@ -410,12 +482,14 @@ enum store_result sqlite_deliverables(struct store *base, int64_t job, deliverab
 	return walk_end(s, &walk);
 }
 
+SQL(sql_event_add, "INSERT INTO job_activity (job, " EVENT_COLUMNS ") VALUES (?1,?2,?3,?4,?5)");
+
 /* ---- events ---- */
 
 enum store_result sqlite_event_add(struct store *base, int64_t job, const struct event_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_EVENT_ADD];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_event_add);
 
 	if (s->failed)
 		return s->failed;
@@ -442,11 +516,16 @@ static bool event_from(sqlite3_stmt *st, struct event_row *row)
 	return type >= 0 && type < EVENT_LOGGED_COUNT && row->json.ptr;
 }
 
+SQL(sql_events_up, "SELECT " EVENT_COLUMNS " FROM job_activity WHERE job = ?1 AND seq > ?2 "
+                   "ORDER BY seq LIMIT ?3");
+SQL(sql_events_down, "SELECT " EVENT_COLUMNS " FROM job_activity WHERE job = ?1 AND seq < ?2 "
+                     "ORDER BY seq DESC LIMIT ?3");
+
 enum store_result sqlite_events(struct store *base, int64_t job, uint64_t from, bool descending,
                                 size_t limit, event_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[descending ? STATEMENT_EVENTS_DOWN : STATEMENT_EVENTS_UP];
+	sqlite3_stmt *st = sqlite_statement(s, descending ? &sql_events_down : &sql_events_up);
 	struct walk walk = { .st = st };
 	struct event_row row;
 
@@ -482,11 +561,13 @@ static bool answer_from(sqlite3_stmt *st, struct idempotency_row *row)
 	return true;
 }
 
+SQL(sql_answer_get, "SELECT " ANSWER_COLUMNS " FROM idempotency WHERE scope = ?1 AND key = ?2");
+
 enum store_result sqlite_idempotency_get(struct store *base, const char *scope, const char *key,
                                          struct idempotency_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_ANSWER_GET];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_answer_get);
 	bool intact = true;
 	int code;
 
@@ -500,10 +581,13 @@ enum store_result sqlite_idempotency_get(struct store *base, const char *scope, 
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
+SQL(sql_answer_put, "INSERT OR REPLACE INTO idempotency (" ANSWER_COLUMNS ") "
+                    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)");
+
 enum store_result sqlite_idempotency_put(struct store *base, const struct idempotency_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_ANSWER_PUT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_answer_put);
 
 	if (s->failed)
 		return s->failed;
@@ -519,12 +603,17 @@ enum store_result sqlite_idempotency_put(struct store *base, const struct idempo
 	return sqlite_run(s, st);
 }
 
+SQL(sql_access_key_put,
+    "INSERT INTO access_keys (" ACCESS_KEY_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8) "
+    "ON CONFLICT (id) DO UPDATE SET rights = ?3, name = ?4, jobs = ?5, expires = ?7, "
+    "revoked = ?8");
+
 /* ---- access keys ---- */
 
 enum store_result sqlite_access_key_put(struct store *base, const struct access_key_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_ACCESS_KEY_PUT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_access_key_put);
 
 	if (s->failed)
 		return s->failed;
@@ -557,10 +646,12 @@ static bool access_key_from(sqlite3_stmt *st, struct access_key_row *row)
 	return true;
 }
 
+SQL(sql_access_keys, "SELECT " ACCESS_KEY_COLUMNS " FROM access_keys ORDER BY rowid");
+
 enum store_result sqlite_access_keys(struct store *base, access_key_visit *visit, void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	struct walk walk = { .st = s->statements[STATEMENT_ACCESS_KEYS] };
+	struct walk walk = { .st = sqlite_statement(s, &sql_access_keys) };
 	struct access_key_row row;
 
 	if (s->failed)
@@ -571,12 +662,14 @@ enum store_result sqlite_access_keys(struct store *base, access_key_visit *visit
 	return walk_end(s, &walk);
 }
 
+SQL(sql_clock_get, "SELECT boot, monotonic, boottime, wall, steady, trusted FROM clock");
+
 /* ---- the clock ---- */
 
 enum store_result sqlite_clock_get(struct store *base, struct clock_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_CLOCK_GET];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_clock_get);
 	int code;
 
 	if (s->failed)
@@ -595,10 +688,12 @@ enum store_result sqlite_clock_get(struct store *base, struct clock_row *row)
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
+SQL(sql_clock_put, "INSERT OR REPLACE INTO clock VALUES (1,?1,?2,?3,?4,?5,?6)");
+
 enum store_result sqlite_clock_put(struct store *base, const struct clock_row *row)
 {
 	struct sqlite_session *s = sqlite_session(base);
-	sqlite3_stmt *st = s->statements[STATEMENT_CLOCK_PUT];
+	sqlite3_stmt *st = sqlite_statement(s, &sql_clock_put);
 
 	if (s->failed)
 		return s->failed;

@@ -1,40 +1,37 @@
 #include "sqlite.h"
 
-#define JOB_COLUMNS                                                                                \
-	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, "         \
-	"updated, ended, "                                                                         \
-	"title, metadata"
-#define TASK_COLUMNS                                                                               \
-	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, "      \
-	"updated, started, ended, "                                                                \
-	"title, note"
-#define DELIVERABLE_COLUMNS "id, created, title, url, media_type"
-#define EVENT_COLUMNS "seq, type, time, json"
-#define ACCESS_KEY_COLUMNS "id, hash, rights, name, jobs, created, expires, revoked"
-#define ANSWER_COLUMNS "scope, key, fingerprint, time, outcome, seq_first, seq_last, epoch, body"
+#include <stdlib.h>
 
-#define STATEMENT(name, sql) sql,
-static const char *const texts[] = {
-#include "sqlite_statements.def"
-};
-#undef STATEMENT
+#include "joblight/base/xalloc.h"
+
+/* The linker names the ends of a section whose name is a C identifier. */
+extern struct sql *const __start_sqlite_sql[], *const __stop_sqlite_sql[];
+
+static unsigned count_statements(void)
+{
+	return (unsigned)(__stop_sqlite_sql - __start_sqlite_sql);
+}
 
 int sqlite_statements_prepare(struct sqlite_session *s)
 {
+	unsigned count = count_statements();
 	int code = SQLITE_OK;
 
-	for (int i = 0; i < STATEMENT_COUNT && code == SQLITE_OK; i++)
-		code = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-		                          &s->statements[i], NULL);
+	s->statements = xcalloc(count, sizeof(*s->statements));
+	for (unsigned i = 0; i < count && code == SQLITE_OK; i++) {
+		__start_sqlite_sql[i]->index = i;
+		code = sqlite3_prepare_v3(s->db, __start_sqlite_sql[i]->text, -1,
+		                          SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+	}
 	return code;
 }
 
 void sqlite_statements_finish(struct sqlite_session *s)
 {
-	for (int i = 0; i < STATEMENT_COUNT; i++) {
+	for (unsigned i = 0; s->statements && i < count_statements(); i++)
 		sqlite3_finalize(s->statements[i]);
-		s->statements[i] = NULL;
-	}
+	free(s->statements);
+	s->statements = NULL;
 }
 
 enum store_result sqlite_spoil(struct sqlite_session *s, int code, const char *doing)
