@@ -39,6 +39,7 @@ static bool take_scope(struct decoder *d, const cJSON *value, void *target)
 
 static bool take_jobs(struct decoder *d, const cJSON *value, void *target)
 {
+	const char *name = value->string;
 	struct buf jobs = { 0 };
 	const cJSON *item;
 	bool ok = cJSON_IsArray(value) && value->child;
@@ -54,7 +55,7 @@ static bool take_jobs(struct decoder *d, const cJSON *value, void *target)
 	if (ok)
 		((struct access_key_row *)target)->jobs = xstrdup(buf_string(&jobs));
 	buf_finish(&jobs);
-	return ok || decode_refuse_value(d, value->string,
+	return ok || decode_refuse_value(d, name,
 	                                 "must be an array of job ids, in which * stands for any "
 	                                 "characters; 2048 bytes at most");
 }

@@ -11,7 +11,7 @@ from support.problem import assert_problem
 from support.raw import Raw, request
 from support.server import SETTING, command, run_to_exit
 from support.sse import stream_request
-from support.wait import SCALE, Deadline, until
+from support.wait import SCALE, Deadline, happens, until
 from support.ws import WebSocket
 
 WHERE = {"listen": "127.0.0.1:0", "db": ":memory:"}
@@ -133,7 +133,7 @@ def test_a_limit_is_changed_without_touching_a_connection(serve, client, config,
         config("max-note = 32\nmax-message = 4096\n")
         log = reload(server, "read again")
         assert "changed=max-note,max-message" in log and "WARN" not in log.upper()
-        until(lambda: largest_note(api) == 32, 5, "the loops having taken it")
+        assert happens(lambda: largest_note(api) == 32, 5)
         ws.send("update", id="k", jobId=job, taskId="t", title="T" * 400)
         assert ws.message("ack")["id"] == "k"
 
@@ -225,7 +225,7 @@ def test_a_chunked_body_that_is_arriving_obeys_a_lowered_limit(serve, config):
         raw.send(b"30000\r\n" + b" " * 0x30000 + b"\r\n")
         config("max-body = 65536\n")
         reload(server, "changed=max-body")
-        until(lambda: raw_is_over(raw), 5, "the answer")
+        assert happens(lambda: raw_is_over(raw), 5)
         assert raw.response().status == 413
 
 

@@ -9,7 +9,7 @@ from support.load import Crew
 from support.poll import path_of as poll_path
 from support.problem import assert_problem
 from support.sse import SseStream
-from support.wait import Deadline, until
+from support.wait import Deadline, happens, until
 from support.ws import WebSocket, path_of
 
 PACE_MS = 250
@@ -490,7 +490,7 @@ def test_a_viewer_behind_a_dead_peer_is_gone_within_two_heartbeats(
     with WebSocket(server.address, path_of(job=job), answer_pings=False) as dead:
         dead.message("connected")
         exactly(api, job, 1)
-        until(is_gone, 2.5 * heartbeat_s, "the dead peer being gone")
+        assert happens(is_gone, 2.5 * heartbeat_s)
 
 
 def test_a_viewer_who_answers_pings_stays(serve, client, socket):

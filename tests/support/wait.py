@@ -43,6 +43,15 @@ def until(condition, within, what):
     return value
 
 
+def happens(condition, within, what="it"):
+    """Whether the condition comes true in this time."""
+    try:
+        until(condition, within, what)
+    except TimedOut:
+        return False
+    return True
+
+
 def readable(source, deadline):
     """Returns when `source` can be read without blocking."""
     poller = select.poll()
