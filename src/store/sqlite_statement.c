@@ -9,7 +9,7 @@ extern struct sql *const __start_sqlite_sql[], *const __stop_sqlite_sql[];
 
 static unsigned count_statements(void)
 {
-	/* cppcheck-suppress comparePointers: the linker puts both around one section */
+	/* cppcheck-suppress comparePointers ; the linker puts both around one section */
 	return (unsigned)(__stop_sqlite_sql - __start_sqlite_sql);
 }
 
