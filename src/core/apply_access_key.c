@@ -1,10 +1,6 @@
 #include "apply.h"
 
-#include <stdlib.h>
-
-#include "joblight/base/xalloc.h"
-#include "joblight/core/json.h"
-#include "joblight/core/right.h"
+#include "joblight/core/keyring.h"
 
 static bool put(struct engine *e, const struct access_key_row *row)
 {
@@ -60,38 +56,24 @@ bool apply_key_create(struct engine *e, struct op *op)
 	return true;
 }
 
-struct search {
-	const char *id;
-	struct access_key_row found;
-};
-
-static bool visit(void *context, const struct access_key_row *row)
-{
-	struct search *s = context;
-
-	if (strcmp(row->id, s->id) != 0)
-		return true;
-	s->found = *row;
-	s->found.name = xstrdup(row->name);
-	s->found.jobs = xstrdup(row->jobs);
-	return false;
-}
-
 bool apply_key_revoke(struct engine *e, struct op *op)
 {
-	struct search s = { .id = op->access_key.id };
+	const char *id = op->access_key.id;
+	struct access_key_row row = { 0 };
+	enum store_result r;
 
-	if (store_failed(e, e->store->ops->access_keys(e->store, visit, &s)))
-		return false;
-	if (e->first_key && strcmp(e->first_key->key.id, s.id) == 0)
+	if (e->first_key && strcmp(e->first_key->key.id, id) == 0)
 		return problem_set(&op->problem, OUTCOME_FORBIDDEN,
 		                   "this is the key of --key-file: take it out of there");
-	if (!s.found.id[0])
-		return problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no key \"%s\"", s.id);
-	if (!s.found.revoked)
-		s.found.revoked = e->now;
-	bool ok = put(e, &s.found);
-	access_key_row_finish(&s.found);
+	r = access_key_find(e->store, id, &row);
+	if (store_failed(e, r))
+		return false;
+	if (r == STORE_NONE)
+		return problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no key \"%s\"", id);
+	if (!row.revoked)
+		row.revoked = e->now;
+	bool ok = put(e, &row);
+	access_key_row_finish(&row);
 	if (ok)
 		op->problem.outcome = OUTCOME_NO_CONTENT;
 	return ok;

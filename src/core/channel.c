@@ -134,9 +134,8 @@ void channel_leave(struct hub *h, struct subscriber *s)
 		c->visit = c->count;
 	s->channel = NULL;
 	mark_count(h, c);
-	if (!c->count) {
+	if (!c->count)
 		become_idle(h, c);
-	}
 }
 
 #define MANY_EVENTS 32 /* events per watcher in one round that double the pause */

@@ -23,14 +23,44 @@ static void add(struct keyring *ring, struct credential *c)
 	HASH_ADD_KEYPTR(hh, ring->entries, c->key.id, ACCESS_KEY_ID_LEN, e);
 }
 
+static void copy_row(struct access_key_row *to, const struct access_key_row *from)
+{
+	*to = *from;
+	to->name = xstrdup(from->name);
+	to->jobs = xstrdup(from->jobs);
+}
+
 static bool add_row(void *context, const struct access_key_row *row)
 {
-	struct access_key_row copy = *row;
+	struct access_key_row copy;
 
-	copy.name = xstrdup(row->name);
-	copy.jobs = xstrdup(row->jobs);
+	copy_row(&copy, row);
 	add(context, credential_create(&copy));
 	return true;
+}
+
+struct search {
+	const char *id;
+	struct access_key_row *found;
+	bool done;
+};
+
+static bool compare_row(void *context, const struct access_key_row *row)
+{
+	struct search *s = context;
+
+	s->done = strcmp(row->id, s->id) == 0;
+	if (s->done)
+		copy_row(s->found, row);
+	return !s->done;
+}
+
+enum store_result access_key_find(struct store *store, const char *id, struct access_key_row *row)
+{
+	struct search s = { .id = id, .found = row };
+	enum store_result r = store->ops->access_keys(store, compare_row, &s);
+
+	return r == STORE_OK && !s.done ? STORE_NONE : r;
 }
 
 enum store_result keyring_load(struct store *store, struct credential *first, struct keyring **ring)
@@ -95,6 +125,18 @@ void keyring_each(const struct keyring *ring,
 		return;
 	for (const struct entry *e = ring->entries; e; e = e->hh.next)
 		visit(context, e->credential);
+}
+
+int64_t keyring_next_end(const struct keyring *ring, int64_t wall_ms)
+{
+	int64_t next = INT64_MAX;
+
+	for (const struct entry *e = ring ? ring->entries : NULL; e; e = e->hh.next) {
+		int64_t end = e->credential->key.expires;
+		if (end > wall_ms && end < next)
+			next = end;
+	}
+	return next;
 }
 
 struct credential *keyring_get(const struct keyring *ring, const char *id)

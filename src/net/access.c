@@ -4,8 +4,6 @@
 #include "loop_private.h"
 #include "transport.h"
 
-#define LOOK_MS 500 /* how often expired credentials are looked for */
-
 void access_grant(struct conn *c, struct credential *credential, enum right rights)
 {
 	credential_hold(credential);
@@ -46,13 +44,16 @@ void access_take_keyring(struct loop *l, struct keyring *ring)
 	keyring_hold(ring);
 	keyring_release(l->keyring);
 	l->keyring = ring;
+	l->next_key_end = 0;
 	connection_table_each(&l->conns, renew);
 }
 
 void access_tick(struct loop *l)
 {
-	if (keyring_is_open(l->keyring) || l->now < l->keys_due)
+	int64_t now = clock_wall_ms();
+
+	if (keyring_is_open(l->keyring) || now < l->next_key_end)
 		return;
-	l->keys_due = l->now + LOOK_MS;
+	l->next_key_end = keyring_next_end(l->keyring, now);
 	connection_table_each(&l->conns, check_connection);
 }

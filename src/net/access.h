@@ -17,7 +17,8 @@ void access_grant(struct conn *c, struct credential *credential, enum right righ
  * continue with the key as it is now.
  */
 void access_take_keyring(struct loop *l, struct keyring *ring);
-/* Once in a while: ends streams and WebSockets whose key has expired. */
+/* Each tick: ends streams and WebSockets whose key has expired.  Looks at the connections only when
+ * a key has. */
 void access_tick(struct loop *l);
 
 #endif

@@ -73,7 +73,7 @@ struct loop {
 	struct connection_table conns;
 	struct deadlines deadlines;
 	struct keyring *keyring; /* NULL: there are no keys */
-	uint64_t keys_due;       /* when expired credentials are looked for again */
+	int64_t next_key_end;    /* wall time at which a key expires; 0: to be found out */
 	struct turn turn;
 	struct ticker ticker;
 	uint64_t now;       /* time of the last tick */

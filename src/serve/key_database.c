@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "joblight/base/clock.h"
-#include "joblight/base/xalloc.h"
+#include "joblight/core/keyring.h"
 #include "joblight/store/backend.h"
 
 typedef enum store_result transaction(struct store *s, void *context);
@@ -73,44 +73,26 @@ bool key_database_list(const char *db, access_key_visit *visit, void *context)
 	return exists(db) && run(db, list, &w);
 }
 
-struct search {
-	const char *id;
-	struct access_key_row found;
-};
-
-static bool find(void *context, const struct access_key_row *row)
+static enum store_result revoke_row(struct store *s, void *id)
 {
-	struct search *q = context;
+	struct access_key_row row = { 0 };
+	enum store_result r = access_key_find(s, id, &row);
 
-	if (strcmp(row->id, q->id) != 0)
-		return true;
-	q->found = *row;
-	q->found.name = xstrdup(row->name);
-	q->found.jobs = xstrdup(row->jobs);
-	return false;
-}
-
-static enum store_result revoke_row(struct store *s, void *context)
-{
-	struct search *q = context;
-	enum store_result r = s->ops->access_keys(s, find, q);
-
-	if ((r == STORE_OK || r == STORE_NONE) && !q->found.name) {
-		fprintf(stderr, "joblight: there is no key %s\n", q->id);
-		return STORE_NONE;
-	}
+	if (r == STORE_NONE)
+		fprintf(stderr, "joblight: there is no key %s\n", (const char *)id);
 	if (r != STORE_OK)
 		return r;
-	if (!q->found.revoked)
-		q->found.revoked = clock_wall_ms();
-	return s->ops->access_key_put(s, &q->found);
+	if (!row.revoked)
+		row.revoked = clock_wall_ms();
+	r = s->ops->access_key_put(s, &row);
+	access_key_row_finish(&row);
+	return r;
 }
 
 bool key_database_revoke(const char *db, const char *id)
 {
-	struct search q = { .id = id };
-	bool ok = exists(db) && run(db, revoke_row, &q);
+	char copy[ACCESS_KEY_ID_LEN + 1];
 
-	access_key_row_finish(&q.found);
-	return ok;
+	snprintf(copy, sizeof(copy), "%s", id);
+	return exists(db) && run(db, revoke_row, copy);
 }

@@ -20,6 +20,8 @@ enum store_result keyring_load(struct store *store, struct credential *first,
                                struct keyring **ring);
 enum store_result keyring_read(struct store *store, struct credential *first,
                                struct keyring **ring);
+/* Finds the row of a key by its id, within the open transaction.  The caller owns its strings. */
+enum store_result access_key_find(struct store *store, const char *id, struct access_key_row *row);
 struct keyring *keyring_hold(struct keyring *ring); /* NULL is ignored */
 void keyring_release(struct keyring *ring);         /* NULL is ignored */
 
@@ -33,6 +35,8 @@ struct credential *keyring_find(const struct keyring *ring, struct slice key, in
 /* Calls `visit` for each credential, also those that are over, the oldest first. */
 void keyring_each(const struct keyring *ring,
                   void (*visit)(void *context, const struct credential *c), void *context);
+/* The first end of a key after `wall_ms`; INT64_MAX: none has an end. */
+int64_t keyring_next_end(const struct keyring *ring, int64_t wall_ms);
 /* The credential with this id, also one that is over; NULL: none. */
 struct credential *keyring_get(const struct keyring *ring, const char *id);
 
