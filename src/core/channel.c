@@ -103,18 +103,18 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	mark_count(h, c);
 }
 
+static bool is_idle_later(const struct list *a, const struct list *b)
+{
+	return container_of(a, struct channel, idle_link)->idle_due >
+	       container_of(b, struct channel, idle_link)->idle_due;
+}
+
 /* The list is in the order of the deadlines: deleted channels and those of a lowered limit are due
  * before others. */
 static void become_idle(struct hub *h, struct channel *c)
 {
-	struct list *after;
-
 	c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
-	list_remove(&c->idle_link);
-	for (after = h->idle.prev; after != &h->idle; after = after->prev)
-		if (container_of(after, struct channel, idle_link)->idle_due <= c->idle_due)
-			break;
-	list_append(after->next, &c->idle_link);
+	list_move_sorted(&h->idle, &c->idle_link, is_idle_later);
 }
 
 /*

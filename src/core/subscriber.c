@@ -35,27 +35,21 @@ void subscriber_schedule_heartbeat(struct hub *h, struct subscriber *s)
 }
 
 /* Of two times of which only the low halves are known. */
-static bool is_later(uint32_t a, uint32_t b)
+static bool is_later(const struct list *a, const struct list *b)
 {
-	return (int32_t)(a - b) > 0;
+	return (int32_t)(container_of(a, struct subscriber, wait_link)->wait_due -
+	                 container_of(b, struct subscriber, wait_link)->wait_due) > 0;
 }
 
 /* The list is in the order of the deadlines; the new one comes last unless the limit was lowered.
  */
 void hub_block(struct hub *h, struct subscriber *s)
 {
-	struct list *after;
-
 	if (!s->channel)
 		return;
 	s->blocked = true;
 	s->wait_due = (uint32_t)(h->now + h->limits->write_stall_ms);
-	list_remove(&s->wait_link);
-	for (after = h->write_stalls.prev; after != &h->write_stalls; after = after->prev)
-		if (!is_later(container_of(after, struct subscriber, wait_link)->wait_due,
-		              s->wait_due))
-			break;
-	list_append(after->next, &s->wait_link);
+	list_move_sorted(&h->write_stalls, &s->wait_link, is_later);
 }
 
 /* The functions of polling subscribers. */

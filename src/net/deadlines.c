@@ -25,16 +25,15 @@ void deadlines_init(struct deadlines *d)
 		list_init(&d->waits[i]);
 }
 
+static bool is_later(const struct list *a, const struct list *b)
+{
+	return container_of(a, struct conn, timer)->due > container_of(b, struct conn, timer)->due;
+}
+
 void deadline_set(struct list *deadlines, struct conn *c, uint64_t due)
 {
-	struct list *after;
-
 	c->due = due;
-	list_remove(&c->timer);
-	for (after = deadlines->prev; after != deadlines; after = after->prev)
-		if (container_of(after, struct conn, timer)->due <= due)
-			break;
-	list_append(after->next, &c->timer);
+	list_move_sorted(deadlines, &c->timer, is_later);
 }
 
 void deadline_clear(struct conn *c)

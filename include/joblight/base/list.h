@@ -45,4 +45,17 @@ static inline void list_move(struct list *head, struct list *node)
 	list_append(head, node);
 }
 
+/* Moves the node into a sorted list, after its equals.  Looks from the end, where it mostly
+ * belongs. */
+static inline void list_move_sorted(struct list *head, struct list *node,
+                                    bool (*is_later)(const struct list *a, const struct list *b))
+{
+	struct list *after;
+
+	list_remove(node);
+	for (after = head->prev; after != head && is_later(after, node); after = after->prev)
+		;
+	list_append(after->next, node);
+}
+
 #endif
