@@ -1,7 +1,8 @@
 /*
  * The private header of the SQLite store.  sqlite.c opens, begins and commits; sqlite_wal.c
  * checkpoints; sqlite_error.c translates result codes; sqlite_statement.c prepares and steps the
- * statements; sqlite_rows.c and sqlite_prune.c hold the operations on rows, with their statements.
+ * statements; sqlite_rows.c (jobs), sqlite_server.c and sqlite_prune.c hold the operations on rows,
+ * with their statements.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
