@@ -42,7 +42,7 @@ HOMES = {
     r"uv(/.*)?\.h": {"net"},
     r"sqlite3(ext)?\.h": {"store"},
     r"cjson/.*": {"core/decode_tree.h"},
-    r"openssl/.*": {"base/digest.c"},
+    r"openssl/.*": {"base/digest.c", "base/jws.c"},
     r"curl/.*": {"cli"},
     r"ini\.h": {"serve"},
     r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},
@@ -56,7 +56,7 @@ FUNCTIONS = {
     r"uv_now|uv_async_send": {"net", "transport"}, # inline functions of net/loop_private.h
     r"uv_\w+": {"net"},
     r"sqlite3_\w+": {"store"},
-    r"cJSON_\w+": {"core/decode*.c", "core/message.c"},
+    r"cJSON_\w+": {"core/decode*.c", "core/message.c", "core/jwt*.c"},
     r"curl_\w+": {"cli"},
     r"ini_\w+": {"serve"},
 }

@@ -1,7 +1,7 @@
 #include "apply.h"
 
 #include "joblight/core/encode.h"
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 #include "result.h"
 #include "event_log.h"
 

@@ -35,7 +35,7 @@ bool decode_json(const struct limits *limits, struct slice body, struct op *op,
 {
 	if (body.len >= 3 && memcmp(body.ptr, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
 		body = (struct slice){ body.ptr + 3, body.len - 3 };
-	cJSON *root = decode_parse(limits, body, problem);
+	cJSON *root = decode_parse((unsigned)limits->json_depth, body, problem);
 
 	return root && decode_tree(limits, body, root, root, op, problem);
 }

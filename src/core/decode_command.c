@@ -1,15 +1,12 @@
 #include "decode_fields.h"
 
-#define COMMAND_MAX 64
-
 static bool take_command_name(struct decoder *d, const cJSON *value, void *target)
 {
 	struct slice *command = &((struct op *)target)->command;
 	const char *text = cJSON_IsString(value) ? value->valuestring : "";
 
 	*command = slice_of(text);
-	if (command->len && command->len <= COMMAND_MAX &&
-	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == command->len)
+	if (command_name_valid(*command))
 		return true;
 	return decode_refuse_value(d, value->string, "must be 1 to 64 of a-z 0-9 _ . -");
 }

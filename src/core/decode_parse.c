@@ -56,10 +56,10 @@ bool decode_refuse_memory(struct problem *problem)
 	                   "the server is out of memory; try again in a moment");
 }
 
-cJSON *decode_parse(const struct limits *limits, struct slice text, struct problem *problem)
+cJSON *decode_parse(unsigned depth, struct slice text, struct problem *problem)
 {
 	size_t at;
-	const char *fault = json_check(text, (unsigned)limits->json_depth, &at);
+	const char *fault = json_check(text, depth, &at);
 
 	may_malloc_has_failed();
 	cJSON *root = fault ? NULL : cJSON_ParseWithLength(text.ptr, text.len);

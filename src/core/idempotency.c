@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 
 static const enum key_scope scopes[OP_KIND_COUNT] = {
 #define OP(kind, apply, decode, scope, watchers) [OP_##kind] = scope,
@@ -70,7 +70,7 @@ bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX 
 		return false;
 	case SCOPE_SERVER: /* no id begins with @ */
 		snprintf(scope, ID_MAX + 1, "%s%s", op->by ? "@" : "",
-		         op->by ? op->by->key.id : "");
+		         op->by ? op->by->identity : "");
 		return true;
 	case SCOPE_JOB_ID:
 		memcpy(scope, op->job_id, sizeof(op->job_id));

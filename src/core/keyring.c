@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "joblight/base/base64url.h"
 #include "joblight/base/hash.h"
 #include "joblight/base/xalloc.h"
 
@@ -10,9 +11,16 @@ struct entry {
 	UT_hash_handle hh;
 };
 
+struct revoked {
+	char token_id[TOKEN_ID_LEN + 1];
+	UT_hash_handle hh;
+};
+
 struct keyring {
 	atomic_uint references;
 	struct entry *entries; /* by id */
+	struct revoked *revoked;
+	struct signing_key_row signing_key; /* without an id: there is none */
 };
 
 static void add(struct keyring *ring, struct credential *c)
@@ -36,6 +44,16 @@ static bool add_row(void *context, const struct access_key_row *row)
 
 	copy_row(&copy, row);
 	add(context, credential_create(&copy));
+	return true;
+}
+
+static bool add_revoked(void *context, const struct revoked_token_row *row)
+{
+	struct keyring *ring = context;
+	struct revoked *r = xcalloc(1, sizeof(*r));
+
+	memcpy(r->token_id, row->id, sizeof(r->token_id));
+	HASH_ADD_KEYPTR(hh, ring->revoked, r->token_id, TOKEN_ID_LEN, r);
 	return true;
 }
 
@@ -63,6 +81,11 @@ enum store_result access_key_find(struct store *store, const char *id, struct ac
 	return r == STORE_OK && !s.done ? STORE_NONE : r;
 }
 
+static bool found_or_none(enum store_result r)
+{
+	return r == STORE_OK || r == STORE_NONE;
+}
+
 enum store_result keyring_load(struct store *store, struct credential *first, struct keyring **ring)
 {
 	struct keyring *made = xcalloc(1, sizeof(*made));
@@ -70,7 +93,11 @@ enum store_result keyring_load(struct store *store, struct credential *first, st
 
 	atomic_init(&made->references, 1);
 	r = store->ops->access_keys(store, add_row, made);
-	if (r != STORE_OK && r != STORE_NONE) {
+	if (found_or_none(r))
+		r = store->ops->revoked_tokens(store, add_revoked, made);
+	if (found_or_none(r))
+		r = store->ops->signing_key_get(store, &made->signing_key);
+	if (!found_or_none(r)) {
 		keyring_release(made);
 		return r;
 	}
@@ -88,6 +115,31 @@ enum store_result keyring_read(struct store *store, struct credential *first, st
 		return r;
 	r = keyring_load(store, first, ring);
 	store->ops->rollback(store);
+	return r;
+}
+
+enum store_result keyring_prepare(struct store *store, access_key_entropy *entropy)
+{
+	struct signing_key_row key = { 0 };
+	uint8_t id[SIGNING_KEY_ID_LEN / 4 * 3];
+	struct buf text = { 0 };
+	enum store_result r = store->ops->begin(store);
+
+	if (r != STORE_OK)
+		return r;
+	r = store->ops->signing_key_get(store, &key);
+	if (r == STORE_NONE) {
+		entropy(id, sizeof(id));
+		base64url_encode(&text, (struct slice){ (const char *)id, sizeof(id) });
+		memcpy(key.id, text.ptr, SIGNING_KEY_ID_LEN);
+		entropy(key.secret, sizeof(key.secret));
+		r = store->ops->signing_key_put(store, &key);
+	}
+	if (r == STORE_OK)
+		r = store->ops->commit(store);
+	if (r != STORE_OK)
+		store->ops->rollback(store);
+	buf_finish(&text);
 	return r;
 }
 
@@ -110,6 +162,13 @@ void keyring_release(struct keyring *ring)
 		credential_release(e->credential);
 		free(e);
 	}
+	struct revoked *revoked, *after;
+	HASH_ITER(hh, ring->revoked, revoked, after) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+		HASH_DEL(ring->revoked, revoked);
+		free(revoked);
+	}
+	explicit_bzero(&ring->signing_key, sizeof(ring->signing_key));
 	free(ring);
 }
 
@@ -146,6 +205,20 @@ struct credential *keyring_get(const struct keyring *ring, const char *id)
 	if (ring)
 		HASH_FIND(hh, ring->entries, id, ACCESS_KEY_ID_LEN, e);
 	return e ? e->credential : NULL;
+}
+
+const struct signing_key_row *keyring_signing_key(const struct keyring *ring)
+{
+	return ring && ring->signing_key.id[0] ? &ring->signing_key : NULL;
+}
+
+bool keyring_has_revoked(const struct keyring *ring, const char *token_id)
+{
+	struct revoked *r = NULL;
+
+	if (ring && token_id[0])
+		HASH_FIND(hh, ring->revoked, token_id, TOKEN_ID_LEN, r);
+	return r != NULL;
 }
 
 struct credential *keyring_find(const struct keyring *ring, struct slice key, int64_t wall_ms)

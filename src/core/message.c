@@ -232,7 +232,7 @@ static bool take_message(struct envelope *e, struct message *m)
 
 static bool open_envelope(struct envelope *e)
 {
-	e->root = decode_parse(e->limits, e->text, e->problem);
+	e->root = decode_parse((unsigned)e->limits->json_depth, e->text, e->problem);
 	if (!e->root)
 		return false;
 	return cJSON_IsObject(e->root) ||

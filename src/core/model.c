@@ -100,6 +100,16 @@ void id_reveal(char out[ID_MAX + 1], const char *id)
 	out[0] = (char)(out[0] & 0x7f);
 }
 
+bool command_name_valid(struct slice name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+	for (size_t i = 0; i < name.len; i++)
+		if (!name.ptr[i] || !strchr(allowed, name.ptr[i]))
+			return false;
+	return name.len && name.len <= 64;
+}
+
 bool key_valid(struct slice key)
 {
 	if (!key.len || key.len > KEY_MAX)

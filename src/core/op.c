@@ -4,7 +4,7 @@
 
 #include "joblight/base/digest.h"
 #include "joblight/base/xalloc.h"
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 
 struct op *op_create(enum op_kind kind)
 {

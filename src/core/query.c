@@ -5,7 +5,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/encode.h"
 #include "joblight/core/json.h"
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 
 struct query_run {
 	struct store *store;

@@ -1,9 +1,7 @@
 #include "joblight/core/right.h"
 
 #include <fnmatch.h>
-#include <stdlib.h>
 
-#include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "joblight/core/model.h"
 
@@ -100,31 +98,6 @@ bool job_pattern_valid(struct slice pattern)
 	return id_valid((struct slice){ text, pattern.len });
 }
 
-struct credential *credential_create(struct access_key_row *key)
-{
-	struct credential *c = xcalloc(1, sizeof(*c));
-
-	atomic_init(&c->references, 1);
-	c->key = *key;
-	*key = (struct access_key_row){ 0 };
-	return c;
-}
-
-struct credential *credential_hold(struct credential *c)
-{
-	if (c)
-		atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
-	return c;
-}
-
-void credential_release(struct credential *c)
-{
-	if (!c || atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) != 1)
-		return;
-	access_key_row_finish(&c->key);
-	free(c);
-}
-
 bool access_key_covers(const struct access_key_row *row, const char *job_id)
 {
 	char pattern[ID_MAX + 1];
@@ -141,9 +114,4 @@ bool access_key_covers(const struct access_key_row *row, const char *job_id)
 		at += *at == ' ';
 	}
 	return false;
-}
-
-bool credential_is_over(const struct credential *c, int64_t wall_ms)
-{
-	return c->key.revoked || (c->key.expires && c->key.expires <= wall_ms);
 }

@@ -2,7 +2,7 @@
 #ifndef JOBLIGHT_SERVE_FIRST_KEY_H
 #define JOBLIGHT_SERVE_FIRST_KEY_H
 
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 
 /*
  * Reads the file, which has the key alone.  The key has all rights over all jobs.  NULL: a message

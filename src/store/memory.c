@@ -23,8 +23,10 @@ static enum store_result session_begin(struct store *base)
 
 static void session_end(struct session *s)
 {
-	if (s->writer)
+	if (s->writer) {
 		s->memory->clock_before = s->memory->clock;
+		s->memory->signing_key_before = s->memory->signing_key;
+	}
 	s->open = false;
 	s->failed = STORE_OK;
 	pthread_rwlock_unlock(&s->memory->lock);
@@ -51,6 +53,7 @@ static void session_rollback(struct store *base)
 	if (s->writer) {
 		steps_undo(s->memory);
 		s->memory->clock = s->memory->clock_before;
+		s->memory->signing_key = s->memory->signing_key_before;
 	}
 	session_end(s);
 }
@@ -120,6 +123,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	lock_init(&m->lock);
 	list_init(&m->answers);
 	list_init(&m->access_keys);
+	list_init(&m->revoked_tokens);
 	list_init(&m->deleted);
 	list_init(&m->with_deadline);
 	list_init(&m->steps);

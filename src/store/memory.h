@@ -1,6 +1,7 @@
 /*
  * The private header of the memory store: memory_items.c has the items and the steps of a
- * transaction, memory.c the sessions and the backend, memory_rows.c the operations on rows.
+ * transaction, memory.c the sessions and the backend, memory_rows.c the operations on the rows of jobs, and
+ * memory_server.c those on the rows of the server itself.
  *
  * A row is an item with a name in one hash table.  An item is also in the list of its group (the
  * tasks, deliverables and events of a job; all answers).  Rows are never changed in place: a put
@@ -20,7 +21,7 @@
 
 #include "joblight/base/hash.h"
 
-enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER, ITEM_ACCESS_KEY };
+enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER, ITEM_ACCESS_KEY, ITEM_REVOKED_TOKEN };
 
 struct name {
 	size_t len;
@@ -59,9 +60,10 @@ struct memory {
 	struct item *items;
 	struct job **jobs; /* by key - 1 */
 	size_t job_count, job_room;
-	struct list answers, access_keys;
+	struct list answers, access_keys, revoked_tokens;
 	struct list deleted;                  /* deleted jobs of which some rows are left */
 	struct clock_row clock, clock_before; /* clock_before: the value that a rollback restores */
+	struct signing_key_row signing_key, signing_key_before; /* likewise */
 	struct list with_deadline;
 	struct list steps;
 };
@@ -86,6 +88,8 @@ static inline struct memory *memory_of(struct store *s)
 	return memory_session(s)->memory;
 }
 
+/* The name of a row with this id; `job`: its key, or 0. */
+struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len);
 struct item *item_find(struct memory *m, const struct name *name);
 /* Makes a new item at the end of the group (NULL: of no group).  It has no row until one is put. */
 struct item *item_new(struct memory *m, enum item_kind kind, const struct name *name,

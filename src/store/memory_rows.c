@@ -25,7 +25,7 @@ static void name_add(struct name *n, const void *bytes, size_t len)
 	n->len += len;
 }
 
-static struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len)
+struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len)
 {
 	struct name n = { 1, { (char)kind } };
 
@@ -526,50 +526,5 @@ enum store_result memory_prunable(struct store *base, int64_t keys_before, int64
 		else if (row && row->ended && row->seq - row->first >= max)
 			*rows += row->seq - row->first + 1 - max;
 	}
-	return STORE_OK;
-}
-
-/* ---- access keys ---- */
-
-enum store_result memory_access_key_put(struct store *base, const struct access_key_row *row)
-{
-	struct memory *m = memory_of(base);
-	struct name name = name_of(ITEM_ACCESS_KEY, 0, row->id, ACCESS_KEY_ID_LEN);
-	struct access_key_row *copy = xmalloc(sizeof *copy);
-
-	*copy = *row;
-	copy->name = own(row->name);
-	copy->jobs = own(row->jobs);
-	item_put(m, ITEM_ACCESS_KEY, &name, &m->access_keys, copy);
-	return STORE_OK;
-}
-
-enum store_result memory_access_keys(struct store *base, access_key_visit *visit, void *context)
-{
-	struct memory *m = memory_of(base);
-	bool any = false;
-
-	for (struct list *node = m->access_keys.next; node != &m->access_keys; node = node->next) {
-		const struct access_key_row *row = container_of(node, struct item, in_order)->row;
-		if (!row)
-			continue;
-		any = true;
-		if (!visit(context, row))
-			break;
-	}
-	return any ? STORE_OK : STORE_NONE;
-}
-
-/* ---- the clock ---- */
-
-enum store_result memory_clock_get(struct store *base, struct clock_row *row)
-{
-	*row = memory_of(base)->clock;
-	return row->boot[0] ? STORE_OK : STORE_NONE;
-}
-
-enum store_result memory_clock_put(struct store *base, const struct clock_row *row)
-{
-	memory_of(base)->clock = *row;
 	return STORE_OK;
 }

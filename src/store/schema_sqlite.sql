@@ -1,4 +1,4 @@
--- The tables of a joblight database, schema version 3 (sqlite.h has the number).
+-- The tables of a joblight database, schema version 4 (sqlite.h has the number).
 --
 -- Statuses and event types are the numbers of model.h.  Times are Unix milliseconds; 0 means "not yet".
 -- The rows of a job refer to its `key`, which increases with each new job and is never reused, so that rows
@@ -109,6 +109,19 @@ CREATE TABLE access_keys (
 	expires INTEGER NOT NULL,
 	revoked INTEGER NOT NULL
 ) STRICT;
+
+-- One row: the secret that signs the tokens of this server.
+CREATE TABLE signing_key (
+	one INTEGER PRIMARY KEY CHECK (one = 1),
+	id TEXT NOT NULL,
+	secret BLOB NOT NULL
+) STRICT;
+
+-- Tokens that were revoked, or used up, before their end.
+CREATE TABLE revoked_tokens (
+	id TEXT PRIMARY KEY,
+	expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- One row: the readings of the clocks when they were last compared; see timeline.h.
 CREATE TABLE clock (

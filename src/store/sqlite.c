@@ -318,7 +318,15 @@ static const char from_version_2[] =
     "NULL, revoked INTEGER NOT NULL) STRICT;"
     "PRAGMA user_version=3";
 
-static const char *const upgrades[] = { from_version_1, from_version_2 };
+/* Version 3 had no tokens. */
+static const char from_version_3[] =
+    "CREATE TABLE signing_key (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, secret "
+    "BLOB NOT NULL) STRICT;"
+    "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT "
+    "ROWID;"
+    "PRAGMA user_version=4";
+
+static const char *const upgrades[] = { from_version_1, from_version_2, from_version_3 };
 
 /* All steps are one transaction. */
 static int upgrade(sqlite3 *db, int version)

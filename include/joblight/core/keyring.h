@@ -1,12 +1,12 @@
 /*
- * The keys that are in force, as every loop has them.  A keyring is immutable and shared by
+ * The keys that are in force, and what verifies tokens, as every loop has them.  A keyring is immutable and shared by
  * reference count; when a key is made or revoked, the store thread makes a new keyring and sends it
  * to the loops with the commit.
  */
 #ifndef JOBLIGHT_CORE_KEYRING_H
 #define JOBLIGHT_CORE_KEYRING_H
 
-#include "joblight/core/right.h"
+#include "joblight/core/credential.h"
 #include "joblight/core/store.h"
 
 struct keyring;
@@ -20,6 +20,11 @@ enum store_result keyring_load(struct store *store, struct credential *first,
                                struct keyring **ring);
 enum store_result keyring_read(struct store *store, struct credential *first,
                                struct keyring **ring);
+/*
+ * Makes the key that signs tokens, unless the database has one.  `store` is a writing session
+ * without an open transaction.
+ */
+enum store_result keyring_prepare(struct store *store, access_key_entropy *entropy);
 /* Finds the row of a key by its id, within the open transaction.  The caller owns its strings. */
 enum store_result access_key_find(struct store *store, const char *id, struct access_key_row *row);
 struct keyring *keyring_hold(struct keyring *ring); /* NULL is ignored */
@@ -35,6 +40,10 @@ struct credential *keyring_find(const struct keyring *ring, struct slice key, in
 /* Calls `visit` for each credential, also those that are over, the oldest first. */
 void keyring_each(const struct keyring *ring,
                   void (*visit)(void *context, const struct credential *c), void *context);
+/* The key that signs tokens; NULL: there is none yet.  It belongs to the keyring. */
+const struct signing_key_row *keyring_signing_key(const struct keyring *ring);
+/* Whether the token with this id was revoked; never for "". */
+bool keyring_has_revoked(const struct keyring *ring, const char *token_id);
 /* The first end of a key after `wall_ms`; INT64_MAX: none has an end. */
 int64_t keyring_next_end(const struct keyring *ring, int64_t wall_ms);
 /* The credential with this id, also one that is over; NULL: none. */

@@ -64,6 +64,8 @@ static inline void id_conceal(char *id)
 	id[0] = (char)(id[0] | 0x80);
 }
 void id_reveal(char out[ID_MAX + 1], const char *id);
+/* 1 to 64 characters of [a-z0-9_.-]: the name of a command. */
+bool command_name_valid(struct slice name);
 /* 1 to KEY_MAX visible ASCII characters: an idempotency key. */
 bool key_valid(struct slice key);
 /* A valid id, with a NUL after it. */

@@ -32,6 +32,7 @@
 #include "joblight/base/digest.h"
 #include "joblight/core/access_key.h"
 #include "joblight/core/model.h"
+#include "joblight/core/token_row.h"
 
 enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BUSY, STORE_BROKEN };
 
@@ -85,6 +86,7 @@ typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
 typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
 typedef bool access_key_visit(void *context, const struct access_key_row *row);
+typedef bool revoked_token_visit(void *context, const struct revoked_token_row *row);
 typedef bool event_visit(void *context, const struct event_row *row);
 
 /* Removes the parentheses around a list of parameters or arguments in store_ops.def. */
