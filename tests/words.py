@@ -18,7 +18,6 @@ NOT_OURS = ("node_modules", "dist", "__pycache__")
 # name (crowd_tick, isCrowd, inboxSize).
 GONE = {
     "crowd": "paced channel, or attendance",
-    "audience": "remote watchers",
     "doorstep": "admission",
     "guest": "pending connection",
     "hangups": "idle poll",

@@ -2,7 +2,7 @@
 #include "net/dispatch.h"
 
 #include "gate.h"
-#include "http_store.h"
+#include "write.h"
 #include "net/capacity.h"
 #include "router.h"
 #include "transport/websocket.h"
@@ -45,7 +45,7 @@ static void run(struct conn *c, struct request *r)
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
-	if (!gate_enter(c, r, problem) || !gate_admits_socket(c, problem))
+	if (!gate_enter(c, r, problem) || !gate_admits_socket(c, r, problem))
 		return NULL;
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
@@ -58,7 +58,8 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 const struct dispatch api_dispatch = {
 	.free_path = "/jobs/", /* a mistyped job id gets the page that says "not found" */
 	.run = run,
-	.answered = http_answered,
+	.answered = write_answered,
 	.upgrade = upgrade,
 	.admits = gate_admits,
+	.admits_op = gate_admits_op,
 };

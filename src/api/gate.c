@@ -3,51 +3,89 @@
 #include <strings.h>
 
 #include "context.h"
-#include "joblight/base/clock.h"
 #include "net/access.h"
 #include "origin_check.h"
 #include "router.h"
+#include "session.h"
+#include "ticket.h"
 
 #define RIGHT_WRITE (RIGHT_ALL & ~RIGHT_WATCH)
 
-static bool is_open(const struct conn *c)
+/* RFC 6750 section 2.1; the scheme in any case (RFC 9110 section 11.1). */
+static bool bearer_of(const struct request *r, struct slice *text)
 {
-	return keyring_is_open(c->loop->keyring);
+	struct slice header = r->headers[HEADER_AUTHORIZATION];
+
+	if (header.len < 7 || strncasecmp(header.ptr, "Bearer ", 7) != 0)
+		return false;
+	*text = slice_trimmed((struct slice){ header.ptr + 7, header.len - 7 });
+	return true;
 }
 
-/* RFC 6750 section 2.1; the scheme in any case (RFC 9110 section 11.1). */
-static struct slice bearer_of(const struct request *r)
+/*
+ * The first that the request has: a header, which other pages cannot make a browser send; a ticket,
+ * where one opens a stream; a cookie.
+ */
+static struct credential *find(struct conn *c, const struct request *r, enum access_source *source,
+                               const char **fault)
 {
-	struct slice text = r->headers[HEADER_AUTHORIZATION];
+	struct slice text;
 
-	if (text.len < 7 || strncasecmp(text.ptr, "Bearer ", 7) != 0)
-		return (struct slice){ 0 };
-	return slice_trimmed((struct slice){ text.ptr + 7, text.len - 7 });
+	*source = ACCESS_HEADER;
+	if (bearer_of(r, &text))
+		return access_find(c->loop, text, fault);
+	*source = ACCESS_TICKET;
+	if (ticket_of(r, &text))
+		return ticket_use(c, r, text, fault);
+	*source = ACCESS_COOKIE;
+	return session_find(c, r, fault);
 }
 
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem)
 {
+	const struct origin_rules *rules = &api_of(c)->origin_rules;
 	enum right rights = RIGHT_NONE;
+	const char *fault = NULL;
+	enum access_source source;
 
-	if (is_open(c)) {
-		bool ok = origin_rights(&api_of(c)->origin_rules, r, &rights, problem);
+	c->source = ACCESS_NONE;
+	c->continues = false;
+	c->fault = NULL;
+	if (access_is_open(c->loop)) {
+		bool ok = origin_rights(rules, r, &rights, problem);
 		access_grant(c, NULL, rights);
 		return ok;
 	}
-	struct credential *found = keyring_find(c->loop->keyring, bearer_of(r), clock_wall_ms());
-	access_grant(c, found, found ? credential_rights(found) : RIGHT_NONE);
+	struct credential *found = find(c, r, &source, &fault);
+	if (found)
+		rights = credential_rights(found);
+	/* a page of another origin may make the browser send the cookie, but not read the answer */
+	if (source == ACCESS_COOKIE && !origin_is_trusted(rules, r))
+		rights &= RIGHT_WATCH;
+	access_grant(c, found, rights);
+	c->source = found ? source : ACCESS_NONE;
+	c->fault = fault;
+	credential_release(found);
 	return true;
+}
+
+static bool refuse_missing(const struct conn *c, struct problem *problem)
+{
+	return problem_set(problem, OUTCOME_UNAUTHORIZED, "%s%s%s%s", c->fault ? "the token: " : "",
+	                   c->fault ? c->fault : "", c->fault ? "; " : "",
+	                   "send a key or token that is in force: Authorization: Bearer jl_…");
 }
 
 static bool refuse(const struct conn *c, enum right need, struct problem *problem)
 {
 	struct buf names = { 0 };
 
-	if (is_open(c))
+	if (access_is_open(c->loop))
 		return origin_forbidden(c->request, problem);
 	if (!c->credential)
-		return problem_set(problem, OUTCOME_UNAUTHORIZED,
-		                   "send a key that is in force: Authorization: Bearer jl_…");
+		return refuse_missing(c, problem);
+	if (c->source == ACCESS_COOKIE && (credential_rights(c->credential) & need))
+		return origin_forbidden(c->request, problem);
 	right_describe(&names, need);
 	problem_set(problem, OUTCOME_FORBIDDEN, "the key has no right to do this: it needs %s",
 	            buf_string(&names));
@@ -59,14 +97,14 @@ bool gate_admits(const struct conn *c, enum right need, char *job_id, struct pro
 {
 	if (need && !(need & c->rights))
 		return refuse(c, need, problem);
-	if (job_id && job_id[0] && !is_open(c) &&
+	if (job_id && job_id[0] && !access_is_open(c->loop) &&
 	    !(c->credential && credential_covers(c->credential, job_id)))
 		id_conceal(job_id);
 	return true;
 }
 
 /* Keys give rights over any job, so they are managed with a key for all jobs. */
-static bool is_for_all_jobs(const struct conn *c, struct problem *problem)
+static bool covers_all(const struct conn *c, struct problem *problem)
 {
 	return !c->credential || credential_covers(c->credential, "*") ||
 	       problem_set(problem, OUTCOME_FORBIDDEN, "keys are managed with a key for all jobs");
@@ -75,11 +113,12 @@ static bool is_for_all_jobs(const struct conn *c, struct problem *problem)
 bool gate_admits_request(const struct conn *c, struct request *r, enum right need,
                          struct problem *problem)
 {
+	enum route_over over = r->route ? r->route->over : OVER_ANY;
 	char job_id[ID_MAX + 1] = "";
 
-	if (r->route && r->route->rights == RIGHT_ADMIN && !strstr(r->route->path, "/:job"))
-		return gate_admits(c, need, NULL, problem) && is_for_all_jobs(c, problem);
-	if (r->route && strstr(r->route->path, "/:job") && r->params[0].len <= ID_MAX)
+	if (over == OVER_ALL)
+		return gate_admits(c, need, NULL, problem) && covers_all(c, problem);
+	if (over == OVER_JOB && r->params[0].len <= ID_MAX)
 		id_copy(job_id, r->params[0]);
 	if (!gate_admits(c, need, job_id, problem))
 		return false;
@@ -100,6 +139,12 @@ bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *p
 
 	if (!k)
 		return true;
+	if (op->kind == OP_COMMAND && !credential_may_command(k, op->command))
+		return problem_set(problem, OUTCOME_FORBIDDEN,
+		                   "the token may send only these commands: %s", k->commands);
+	if (op->kind == OP_JOB_PATCH && k->commands)
+		return problem_set(problem, OUTCOME_FORBIDDEN,
+		                   "the token may only send commands: %s", k->commands);
 	if (op->kind == OP_JOB_PATCH && !(c->rights & RIGHT_CONTROL) && !only_ends(op))
 		return problem_set(problem, OUTCOME_FORBIDDEN,
 		                   "the key may only end the job: it needs control to change it");
@@ -110,7 +155,9 @@ bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *p
 	return true;
 }
 
-bool gate_admits_socket(const struct conn *c, struct problem *problem)
+bool gate_admits_socket(const struct conn *c, const struct request *r, struct problem *problem)
 {
-	return (c->credential || (RIGHT_WRITE & c->rights)) || refuse(c, RIGHT_WATCH, problem);
+	if (c->source == ACCESS_COOKIE && !origin_is_trusted(&api_of(c)->origin_rules, r))
+		return origin_forbidden(r, problem);
+	return c->credential || (RIGHT_WRITE & c->rights) || refuse(c, RIGHT_WATCH, problem);
 }

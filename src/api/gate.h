@@ -3,7 +3,8 @@
  *
  * A server without access keys trusts whoever can reach it: the origin of a request decides
  * (origin_check.h).  With keys, a client has the rights of the key that it sends in
- * `Authorization: Bearer`, over the jobs of that key; nobody learns whether another job exists.
+ * `Authorization: Bearer`, over the jobs of that key; nobody learns whether another job exists.  A
+ * token, the cookie of a session, or the ticket of a stream takes the place of the key.
  * They are determined for each request, and kept in its connection for the WebSocket that it may
  * become.
  */
@@ -22,9 +23,10 @@ bool gate_admits(const struct conn *c, enum right need, char *job_id, struct pro
 /* The same for the job in the path of a request. */
 bool gate_admits_request(const struct conn *c, struct request *r, enum right need,
                          struct problem *problem);
-/* What depends on the body: the id of a new job, and what a key that only creates may change. */
+/* What depends on the members of the operation: the id of a new job, the name of a command, and
+ * what a key that only creates may change. */
 bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *problem);
 /* Whether the client may open a WebSocket at all. */
-bool gate_admits_socket(const struct conn *c, struct problem *problem);
+bool gate_admits_socket(const struct conn *c, const struct request *r, struct problem *problem);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "joblight/core/answer.h"
 #include "net/ask.h"
 #include "net/loop_private.h"
 
@@ -30,34 +29,6 @@ void http_submit(struct conn *c, struct op *op)
 	op_free(op);
 	reply_refuse(c, OUTCOME_OVERLOADED,
 	             "too many writes are waiting; repeat this one in a moment");
-}
-
-static void add_location(const struct op *op, struct buf *lines)
-{
-	buf_text(lines, "Location: /api/jobs/");
-	buf_slice(lines, answer_job_id(op));
-	buf_text(lines, "\r\n");
-}
-
-void http_answered(struct conn *c, struct op *op)
-{
-	struct buf body = { 0 }, lines = { 0 };
-
-	if (op->replayed)
-		buf_text(&lines, "Idempotency-Replayed: true\r\n");
-	if (outcome_is_error(op->problem.outcome)) {
-		reply_problem(c, &op->problem, buf_string(&lines));
-	} else if (op->problem.outcome == OUTCOME_NO_CONTENT) {
-		reply_empty(c, op->problem.outcome, buf_string(&lines));
-	} else {
-		if (op->kind == OP_JOB_CREATE)
-			add_location(op, &lines);
-		answer_encode(&body, op, hub_watchers(c->loop->hub, op->job_id));
-		reply_json_taken(c, op->problem.outcome, buf_string(&lines), &body);
-	}
-	buf_finish(&lines);
-	buf_finish(&body);
-	op_free(op);
 }
 
 /* Reads. */

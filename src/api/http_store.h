@@ -4,9 +4,8 @@
 
 #include "net/request.h"
 
-/* Submits an operation.  Its answer becomes the answer of the request.  Takes `op`. */
+/* Submits an operation; write_answered() answers the request.  Takes `op`. */
 void http_submit(struct conn *c, struct op *op);
-void http_answered(struct conn *c, struct op *op); /* dispatch.answered */
 
 /*
  * Reads the store.  `answer` is called if the connection still waits and the read did not fail;

@@ -100,6 +100,22 @@ bool origin_serves_host(const struct slices *names, struct slice host)
 	return false;
 }
 
+/* 127.0.0.0/8 is loopback: RFC 6890 section 2.2.2. */
+static bool is_loopback_v4(struct slice name)
+{
+	return is_address(AF_INET, name) && name.len > 4 && memcmp(name.ptr, "127.", 4) == 0;
+}
+
+bool origin_host_is_loopback(struct slice host)
+{
+	struct authority a;
+
+	if (!host.len || !split(host, &a))
+		return false;
+	struct slice name = without_dot(a.host);
+	return is_localhost(name) || is_loopback_v4(name) || slice_is(name, "[::1]");
+}
+
 static bool split_origin(struct slice origin, struct slice *scheme, struct authority *a)
 {
 	const char *at = origin.len ? memmem(origin.ptr, origin.len, "://", 3) : NULL;

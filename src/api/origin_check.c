@@ -34,16 +34,19 @@ static bool is_of_this_server(const struct request *r)
 	return !origin.len || origin_is_of_host(origin, r->headers[HEADER_HOST]);
 }
 
+bool origin_is_trusted(const struct origin_rules *rules, const struct request *r)
+{
+	return is_of_this_server(r) || origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
+}
+
 bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
                    struct problem *problem)
 {
 	*rights = RIGHT_NONE;
 	if (!check_host(rules, r, problem))
 		return false;
-	bool trusted = is_of_this_server(r) ||
-	               origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
 	/* a browser hides the answers from a foreign page */
-	*rights = trusted ? RIGHT_ALL : RIGHT_WATCH;
+	*rights = origin_is_trusted(rules, r) ? RIGHT_ALL : RIGHT_WATCH;
 	return true;
 }
 

@@ -18,6 +18,9 @@
 bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
                    struct problem *problem);
 
+/* Whether no page sent it, or a page of this server or of a listed origin. */
+bool origin_is_trusted(const struct origin_rules *rules, const struct request *r);
+
 /*
  * Sets the problem 403 forbidden_origin, which says what to change.  Returns false.  `r` may be
  * NULL.

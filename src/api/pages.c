@@ -266,7 +266,7 @@ void pages_job(struct conn *c, struct request *r)
 {
 	struct read_query q = { .kind = READ_ACTIVITY, .from = INT64_MAX, .limit = 1 };
 
-	if (!keyring_is_open(c->loop->keyring)) {
+	if (!access_is_open(c->loop)) {
 		/* nobody learns here whether the job exists */
 		serve(c, OUTCOME_OK, SLICE("job.html"));
 		return;
@@ -297,6 +297,12 @@ void pages_demo(struct conn *c, struct request *r)
 	             : "Location: /\r\nCache-Control: no-store\r\n",
 	         run);
 	reply_bytes(c, 302, "Found", NULL, headers, (struct slice){ 0 });
+}
+
+void pages_login(struct conn *c, struct request *r)
+{
+	(void)r;
+	serve(c, OUTCOME_OK, SLICE("login.html"));
 }
 
 void pages_file(struct conn *c, struct request *r)

@@ -4,10 +4,10 @@
 #include "write.h"
 
 static const struct route routes[] = {
-#define ROUTE(method, path, rights, body, function)                                                \
-	{ METHOD_##method, path, RIGHT_##rights, body, function, OP_KIND_COUNT },
-#define WRITE_ROUTE(method, path, rights, body, operation)                                         \
-	{ METHOD_##method, path, RIGHT_##rights, body, write_run, OP_##operation },
+#define ROUTE(method, path, rights, over, body, function)                                          \
+	{ METHOD_##method, path, RIGHT_##rights, OVER_##over, body, function, OP_KIND_COUNT },
+#define WRITE_ROUTE(method, path, rights, over, body, operation)                                   \
+	{ METHOD_##method, path, RIGHT_##rights, OVER_##over, body, write_run, OP_##operation },
 #include "routes.def"
 #undef ROUTE
 #undef WRITE_ROUTE

@@ -6,12 +6,16 @@
 #include "net/request.h"
 
 /* The kinds of body that a route accepts. */
+/* Which jobs the rights must be over: see routes.def. */
+enum route_over { OVER_ANY, OVER_JOB, OVER_ALL };
+
 enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_FORM };
 
 struct route {
 	enum method method;
 	const char *path;  /* segments; ":name" matches one segment */
 	enum right rights; /* the client needs one of them, or none */
+	enum route_over over;
 	enum body_kind body;
 	void (*handle)(struct conn *c, struct request *r);
 	enum op_kind operation; /* for a WRITE_ROUTE */
@@ -26,9 +30,9 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 /* Checks the type of the body, and calls the function of the route. */
 void router_dispatch(struct conn *c, struct request *r);
 
-#define ROUTE(method, path, rights, body, function)                                                \
+#define ROUTE(method, path, rights, over, body, function)                                          \
 	void function(struct conn *c, struct request *r);
-#define WRITE_ROUTE(method, path, rights, body, operation)
+#define WRITE_ROUTE(method, path, rights, over, body, operation)
 #include "routes.def"
 #undef ROUTE
 #undef WRITE_ROUTE

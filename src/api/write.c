@@ -1,11 +1,14 @@
 #include "write.h"
 
+#include "joblight/core/answer.h"
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
 #include "body_type.h"
 #include "gate.h"
 #include "http_store.h"
 #include "router.h"
+#include "session.h"
+#include "tokens.h"
 
 static bool decode(struct conn *c, const struct request *r, struct op *op, struct problem *problem)
 {
@@ -30,7 +33,8 @@ void write_run(struct conn *c, struct request *r)
 		id_copy(op->task_id, r->params[1]);
 		op->tasks->id = slice_of(op->task_id);
 	}
-	ok = ok && gate_admits_op(c, op, &problem);
+	ok = ok && gate_admits_op(c, op, &problem) &&
+	     (op->kind != OP_JOB_CREATE || tokens_check_new_job(c, r, &problem));
 	if (ok) {
 		http_submit(c, op);
 	} else {
@@ -38,4 +42,40 @@ void write_run(struct conn *c, struct request *r)
 		reply_problem(c, &problem, "");
 	}
 	problem_finish(&problem);
+}
+
+/* ---- answers ---- */
+
+static void add_location(const struct op *op, struct buf *lines)
+{
+	buf_text(lines, "Location: /api/jobs/");
+	buf_slice(lines, answer_job_id(op));
+	buf_text(lines, "\r\n");
+}
+
+void write_answered(struct conn *c, struct op *op)
+{
+	struct buf body = { 0 }, lines = { 0 };
+
+	if (op->kind == OP_SESSION_END || op->kind == OP_CODE_USE) {
+		session_answered(c, op);
+		return;
+	}
+	if (op->replayed)
+		buf_text(&lines, "Idempotency-Replayed: true\r\n");
+	if (outcome_is_error(op->problem.outcome)) {
+		reply_problem(c, &op->problem, buf_string(&lines));
+	} else if (op->problem.outcome == OUTCOME_NO_CONTENT) {
+		reply_empty(c, op->problem.outcome, buf_string(&lines));
+	} else {
+		if (op->kind == OP_JOB_CREATE)
+			add_location(op, &lines);
+		answer_encode(&body, op, hub_watchers(c->loop->hub, op->job_id));
+		if (op->kind == OP_JOB_CREATE && tokens_add_to_new_job(c, answer_job_id(op), &body))
+			buf_text(&lines, "Cache-Control: no-store\r\n");
+		reply_json_taken(c, op->problem.outcome, buf_string(&lines), &body);
+	}
+	buf_finish(&lines);
+	buf_finish(&body);
+	op_free(op);
 }

@@ -6,8 +6,8 @@
 
 #include "joblight/core/decode.h"
 
-/* Parses and checks the text: at most `depth` levels, no duplicate names.  NULL: the problem is set.  The caller
- * frees the tree with cJSON_Delete(). */
+/* Parses and checks the text: at most `depth` levels, no duplicate names.  NULL: the problem is
+ * set.  The caller frees the tree with cJSON_Delete(). */
 cJSON *decode_parse(unsigned depth, struct slice text, struct problem *problem);
 
 /* Decodes `value` into the op, which takes over `document` (the tree that holds it).  `text` is

@@ -27,7 +27,7 @@ struct credential *credential_narrow(const struct credential *maker, enum right 
 	row.name = xstrdup(credential_name(maker));
 	row.jobs = xstrdup(job_id ? job_id : maker->key.jobs);
 	row.rights &= rights;
-	row.expires = !end || (expires && expires < end) ? expires : end;
+	row.expires = !end || (expires && expires < end) ? expires / 1000 * 1000 : end;
 	struct credential *c = credential_create(&row);
 	c->kind = maker->kind == CREDENTIAL_KEY ? CREDENTIAL_TOKEN : maker->kind;
 	memcpy(c->identity, maker->identity, sizeof(c->identity));
@@ -94,6 +94,8 @@ static void encode_claims(struct buf *out, const struct token *t)
 	buf_format(out, ",\"who\":\"%s\"", c->identity);
 	add_member(out, "key", c->key.id);
 	add_member(out, "parent", c->token_id);
+	if (t->kind == TOKEN_TICKET)
+		buf_format(out, ",\"run\":%llu", (unsigned long long)t->run);
 	if (t->kind == TOKEN_TICKET && c->key.expires)
 		buf_format(out, ",\"until\":%lld", (long long)c->key.expires / 1000);
 	add_signer(out, c);
@@ -177,8 +179,7 @@ static struct credential *take_credential(const struct jwt *jwt, enum token_kind
 	c->commands = commands ? jwt_commands(commands) : NULL;
 	copy_text(jwt->claims, "parent", c->token_id, sizeof(c->token_id));
 	ok = ok && copy_text(jwt->claims, "who", c->identity, sizeof(c->identity)) &&
-	     (!commands || c->commands) &&
-	     (c->key.id[0] ? true : take_signer(jwt->claims, c));
+	     (!commands || c->commands) && (c->key.id[0] ? true : take_signer(jwt->claims, c));
 	if (ok)
 		return c;
 	credential_release(c);
@@ -190,13 +191,25 @@ static bool take_token(const struct jwt *jwt, enum token_kind kind, struct token
 	t->kind = kind;
 	t->credential = NULL;
 	if (!copy_text(jwt->claims, "jti", t->id, sizeof(t->id)) ||
-	    !jwt_time(jwt->claims, "iat", &t->issued) ||
-	    !jwt_time(jwt->claims, "exp", &t->expires))
+	    !jwt_time(jwt->claims, "iat", &t->issued) || !jwt_time(jwt->claims, "exp", &t->expires))
 		return false;
+	const cJSON *run = cJSON_GetObjectItemCaseSensitive(jwt->claims, "run");
+	t->run = cJSON_IsNumber(run) ? (uint64_t)run->valuedouble : 0;
 	t->credential = take_credential(jwt, kind);
 	if (t->credential && kind != TOKEN_TICKET)
 		memcpy(t->credential->token_id, t->id, sizeof(t->id));
 	return t->credential != NULL;
+}
+
+bool token_is_own(struct slice text)
+{
+	const char *fault, *type;
+	struct jwt jwt;
+	bool own = jwt_parse(text, &jwt, &fault) && (type = jwt_string(jwt.header, "typ")) &&
+	           strncmp(type, "joblight", 8) == 0;
+
+	jwt_finish(&jwt);
+	return own;
 }
 
 bool token_is_backed(const struct keyring *ring, const struct credential *c, int64_t wall_ms)

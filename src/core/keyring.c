@@ -186,18 +186,6 @@ void keyring_each(const struct keyring *ring,
 		visit(context, e->credential);
 }
 
-int64_t keyring_next_end(const struct keyring *ring, int64_t wall_ms)
-{
-	int64_t next = INT64_MAX;
-
-	for (const struct entry *e = ring ? ring->entries : NULL; e; e = e->hh.next) {
-		int64_t end = e->credential->key.expires;
-		if (end > wall_ms && end < next)
-			next = end;
-	}
-	return next;
-}
-
 struct credential *keyring_get(const struct keyring *ring, const char *id)
 {
 	struct entry *e = NULL;

@@ -1,8 +1,10 @@
 #include "joblight/core/message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "decode_tree.h"
+#include "joblight/base/xalloc.h"
 #include "joblight/core/hub.h"
 
 #define KIND_MAX 15 /* bytes of a kind's name */
@@ -197,6 +199,18 @@ static bool take_write(struct envelope *e, struct message *m)
 	return decode_tree(e->limits, e->text, document, value, m->op, e->problem);
 }
 
+static bool take_token(struct envelope *e, struct message *m)
+{
+	cJSON *value = take(e, "token");
+	bool ok = cJSON_IsString(value) && value->valuestring[0];
+
+	if (ok)
+		m->token = xstrdup(value->valuestring);
+	cJSON_Delete(value);
+	return (ok || refuse(e, OUTCOME_INVALID_FIELD, "token", "must be a key or a token")) &&
+	       nothing_left(e);
+}
+
 static bool take_report(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
 	bool given;
@@ -250,7 +264,9 @@ bool message_decode(const struct limits *limits, struct slice text, struct messa
 	if (ok)
 		return true;
 	op_free(m->op);
+	free(m->token);
 	m->op = NULL;
+	m->token = NULL;
 	return false;
 }
 

@@ -46,7 +46,9 @@ struct conn {
 	uint64_t id; /* unique in its loop and never reused; other threads name a connection by loop
 	                and id */
 	enum conn_state state;
-	bool close_after;  /* close after the answer */
+	bool close_after; /* close after the answer */
+	bool continues;   /* its stream is continued with a ticket */
+	enum access_source source;
 	enum right rights; /* of its request or WebSocket: see dispatch.admits */
 	bool counted;      /* counts as a stream: see capacity.h */
 	bool wide;         /* its send buffer is enlarged for now */
@@ -66,12 +68,21 @@ struct conn {
 	struct list turn;      /* link in a list of loop->turn, for the end of this turn */
 	struct list timer;     /* link in the list of its deadline */
 	uint64_t due;
-	struct credential *credential;     /* that gave the rights, or NULL */
+	struct credential *credential; /* that gave the rights, or NULL */
+	const char *fault; /* why its credential is not in force; NULL: it is, or there is none */
 	const struct transport *transport; /* of a stream, a WebSocket or a poll, otherwise NULL */
 	void *session;                     /* state of the transport, or NULL */
 	uint64_t taken;                    /* bytes that the peer has acknowledged */
 	uint64_t took;                     /* the loop's time when `taken` last changed */
 };
+
+/* Whether the request came by https.  Not yet: the server speaks http only. */
+static inline bool conn_is_https(const struct conn *c, const struct request *r)
+{
+	(void)c;
+	(void)r;
+	return false;
+}
 
 /* Closes after all buffered output has been sent. */
 void conn_close(struct conn *c);

@@ -30,6 +30,8 @@ struct dispatch {
 	 */
 	bool (*admits)(const struct conn *c, enum right need, char *job_id,
 	               struct problem *problem);
+	/* What depends on the members of the operation. */
+	bool (*admits_op)(const struct conn *c, const struct op *op, struct problem *problem);
 };
 
 #endif

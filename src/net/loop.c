@@ -135,6 +135,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		.loops = all,
 		.bus = all->config.bus,
 		.keyring = keyring_hold(all->config.keyring),
+		.issuer = issuer_hold(all->config.issuer),
+		.next_end = INT64_MAX,
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
@@ -161,7 +163,9 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 void loop_finish(struct loop *l)
 {
 	hub_free(l->hub);
+	credential_cache_clear(&l->credentials);
 	keyring_release(l->keyring);
+	issuer_release(l->issuer);
 	attendance_free(l->attendance);
 	admission_finish(&l->admission);
 	idle_poll_finish(&l->idle_poll);

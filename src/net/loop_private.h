@@ -16,8 +16,10 @@
 #include "joblight/base/memory.h"
 #include "joblight/net/loop.h"
 #include "listener.h"
+#include "credential_cache.h"
 #include "refusal.h"
 #include "ticker.h"
+#include "tickets.h"
 #include "turn.h"
 
 /* The counters of counters.def that the loop owns. */
@@ -39,6 +41,7 @@ struct loops {
 	atomic_size_t streams; /* the connections that capacity_count_stream() counted */
 	atomic_size_t wide;    /* bytes of enlarged socket buffers */
 	atomic_size_t replies; /* bytes of the answers that are being written, except snapshots */
+	struct tickets *tickets;
 	struct memory_gauge memory;
 	struct loop *items;
 };
@@ -73,7 +76,9 @@ struct loop {
 	struct connection_table conns;
 	struct deadlines deadlines;
 	struct keyring *keyring; /* NULL: there are no keys */
-	int64_t next_key_end;    /* wall time at which a key expires; 0: to be found out */
+	struct issuer *issuer;   /* NULL: no tokens of others are accepted */
+	struct credential_cache credentials;
+	int64_t next_end; /* wall time at which the credential of a connection may expire */
 	struct turn turn;
 	struct ticker ticker;
 	uint64_t now;       /* time of the last tick */

@@ -20,6 +20,7 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->port = config->port;
 	all->count = config->count;
 	all->memory.max_bytes = config->limits->memory_bytes;
+	all->tickets = tickets_create();
 	all->items = xcalloc(config->count, sizeof(*all->items));
 	lws_context_set_log();
 	for (unsigned i = 0; i < all->count; i++) {
@@ -53,6 +54,12 @@ void loops_set_limits(struct loops *l, const struct limits *limits)
 {
 	for (unsigned i = 0; i < l->count; i++)
 		thread_mail_post_limits(&l->items[i], limits);
+}
+
+void loops_set_issuer(struct loops *l, struct issuer *issuer)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		thread_mail_post_issuer(&l->items[i], issuer);
 }
 
 void loops_close(struct loops *l)
@@ -104,6 +111,7 @@ void loops_free(struct loops *l)
 	log_counters(l);
 	for (unsigned i = 0; i < l->count; i++)
 		loop_finish(&l->items[i]);
+	tickets_free(l->tickets);
 	free(l->items);
 	free(l);
 }

@@ -42,6 +42,7 @@ const char *method_text(enum method m);
 	X(ACCEPT, "accept", true)                                                                  \
 	X(ACCEPT_ENCODING, "accept-encoding", true)                                                \
 	X(AUTHORIZATION, "authorization", false)                                                   \
+	X(COOKIE, "cookie", false)                                                                 \
 	X(ORIGIN, "origin", false)                                                                 \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \

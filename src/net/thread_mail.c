@@ -64,6 +64,18 @@ void thread_mail_post_limits(struct loop *l, const struct limits *limits)
 	free(n);
 }
 
+void thread_mail_post_issuer(struct loop *l, struct issuer *issuer)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_ISSUER;
+	n->issuer = issuer_hold(issuer);
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	issuer_release(n->issuer);
+	free(n);
+}
+
 void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 {
 	l->bus->ops->presence(l->bus, l->peer, w);

@@ -15,7 +15,7 @@
 
 struct loop;
 
-enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_LIMITS, PEER_CLOSE, PEER_STOP };
+enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_LIMITS, PEER_ISSUER, PEER_CLOSE, PEER_STOP };
 
 /* A committed batch, and the operations of this loop that were committed with it. */
 struct commit {
@@ -32,6 +32,7 @@ struct peer_message {
 	unsigned who, count;
 	struct presence_report report;
 	struct limits *limits; /* of PEER_LIMITS; freed with the message */
+	struct issuer *issuer; /* of PEER_ISSUER; a reference of the message */
 };
 
 void thread_mail_init(struct loop *l); /* call it before the first post */
@@ -47,6 +48,9 @@ void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_
 
 /* Any thread.  The loop takes over the LIVE limits. */
 void thread_mail_post_limits(struct loop *l, const struct limits *limits);
+
+/* Any thread.  The loop takes over the issuer. */
+void thread_mail_post_issuer(struct loop *l, struct issuer *issuer);
 
 /*
  * Any loop's thread.  Sends the report of an agent to the other loops.  A report without an agent

@@ -49,6 +49,9 @@ static void receive_peer(struct loop *l, const struct peer_message *n)
 		ticker_set_period(l);
 		l->turn.pacing.max_ms = l->limits->pace_ms;
 		return;
+	case PEER_ISSUER:
+		access_take_issuer(l, n->issuer);
+		return;
 	case PEER_CLOSE:
 		loop_close(l);
 		return;
@@ -64,6 +67,7 @@ static void take_peer_messages(struct loop *l)
 		next = m->next;
 		receive_peer(l, n);
 		free(n->limits);
+		issuer_release(n->issuer);
 		free(n);
 	}
 }

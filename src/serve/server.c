@@ -10,6 +10,7 @@
 
 #include "descriptors.h"
 #include "first_key.h"
+#include "issuer_file.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
@@ -35,6 +36,7 @@ struct server {
 	struct api api;
 	struct credential *first_key; /* of --key-file, or NULL */
 	struct keyring *keyring;      /* as it was at the start */
+	struct issuer *issuer;        /* of --jwt-keys, or NULL */
 	struct bus *bus;
 	struct loops *loops;
 	struct service service;
@@ -104,7 +106,7 @@ static bool check_address(const struct config *c, char host[HOST_MAX], unsigned 
 /* Without keys, whoever reaches the server may do everything. */
 static bool check_reach(const struct server *s, const struct config *c, const char *host)
 {
-	if (is_loopback(host) || !keyring_is_open(s->keyring))
+	if (is_loopback(host) || !keyring_is_open(s->keyring) || s->issuer)
 		return true;
 	if (!c->insecure) {
 		fprintf(
@@ -167,11 +169,41 @@ static bool read_keys(struct server *s, const struct config *c)
 {
 	if (c->key_file && !(s->first_key = first_key_read(c->key_file)))
 		return false;
-	if (keyring_read(s->sessions[0], s->first_key, &s->keyring) == STORE_OK)
+	struct store *writer = database_writer(s->database);
+	if (keyring_prepare(writer, random_bytes) == STORE_OK &&
+	    keyring_read(writer, s->first_key, &s->keyring) == STORE_OK)
 		return true;
 	fprintf(stderr, "joblight: the keys in %s cannot be read: %s\n", c->db,
-	        store_error(s->sessions[0]));
+	        store_error(writer));
 	return false;
+}
+
+static bool read_issuer(struct server *s, const struct config *c)
+{
+	char error[512];
+
+	if (issuer_file_read(c, &s->issuer, error, sizeof(error)))
+		return true;
+	fprintf(stderr, "joblight: %s\n", error);
+	return false;
+}
+
+/* A file with a mistake changes nothing. */
+static void reload_issuer(struct server *s)
+{
+	struct issuer *next;
+	char error[512];
+
+	if (!s->config.jwt_keys)
+		return;
+	if (!issuer_file_read(&s->config, &next, error, sizeof(error))) {
+		log_error("the keys of tokens were not changed", "cause", error);
+		return;
+	}
+	loops_set_issuer(s->loops, next);
+	issuer_release(s->issuer);
+	s->issuer = next;
+	log_info("the keys of tokens were read again", "file", s->config.jwt_keys);
 }
 
 /* The loops exist by now, because the writer may publish at once; they are started last. */
@@ -203,6 +235,7 @@ static bool open_loops(struct server *s, const struct config *c, const char *hos
 		                       .service = &s->service,
 		                       .bus = s->bus,
 		                       .keyring = s->keyring,
+		                       .issuer = s->issuer,
 		                       .host = host,
 		                       .port = port,
 		                       .count = c->loops,
@@ -294,8 +327,10 @@ static void wait_for_signal(struct server *s, const sigset_t *signals)
 	int number;
 	pthread_t thread;
 
-	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+	while (sigwait(signals, &number) == 0 && number == SIGHUP) {
 		reload(s);
+		reload_issuer(s);
+	}
 	log_info("stopping", "signal", strsignal(number));
 	second = (struct second_signal){ *signals, clock_monotonic_ms() };
 	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
@@ -316,6 +351,7 @@ static void stop(struct server *s)
 	database_close(s->database);
 	pages_free(s->pages);
 	keyring_release(s->keyring);
+	issuer_release(s->issuer);
 	credential_release(s->first_key);
 	log_info("stopped");
 }
@@ -348,8 +384,9 @@ int server_run(const struct config *config)
 	set_memory_defaults(&s->limits);
 	if (!random_check() || !descriptors_take(&s->limits, config->loops, config->readers) ||
 	    !check_address(config, host, &port) || !open_pages(s, config) ||
-	    !open_store(s, config) || !read_keys(s, config) || !check_reach(s, config, host) ||
-	    !descriptors_share(&s->limits, config->loops) || !open_loops(s, config, host, port))
+	    !open_store(s, config) || !read_keys(s, config) || !read_issuer(s, config) ||
+	    !check_reach(s, config, host) || !descriptors_share(&s->limits, config->loops) ||
+	    !open_loops(s, config, host, port))
 		return 1;
 	start_threads(s);
 	announce(s, config, host);

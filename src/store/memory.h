@@ -1,7 +1,7 @@
 /*
  * The private header of the memory store: memory_items.c has the items and the steps of a
- * transaction, memory.c the sessions and the backend, memory_rows.c the operations on the rows of jobs, and
- * memory_server.c those on the rows of the server itself.
+ * transaction, memory.c the sessions and the backend, memory_rows.c the operations on the rows of
+ * jobs, and memory_server.c those on the rows of the server itself.
  *
  * A row is an item with a name in one hash table.  An item is also in the list of its group (the
  * tasks, deliverables and events of a job; all answers).  Rows are never changed in place: a put
@@ -21,7 +21,15 @@
 
 #include "joblight/base/hash.h"
 
-enum item_kind { ITEM_JOB, ITEM_TASK, ITEM_DELIVERABLE, ITEM_EVENT, ITEM_ANSWER, ITEM_ACCESS_KEY, ITEM_REVOKED_TOKEN };
+enum item_kind {
+	ITEM_JOB,
+	ITEM_TASK,
+	ITEM_DELIVERABLE,
+	ITEM_EVENT,
+	ITEM_ANSWER,
+	ITEM_ACCESS_KEY,
+	ITEM_REVOKED_TOKEN
+};
 
 struct name {
 	size_t len;

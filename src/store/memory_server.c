@@ -82,7 +82,8 @@ enum store_result memory_revoked_tokens(struct store *base, revoked_token_visit 
 
 	for (struct list *node = m->revoked_tokens.next; node != &m->revoked_tokens;
 	     node = node->next) {
-		const struct revoked_token_row *row = container_of(node, struct item, in_order)->row;
+		const struct revoked_token_row *row =
+		    container_of(node, struct item, in_order)->row;
 		if (!row)
 			continue;
 		any = true;

@@ -72,6 +72,25 @@ static void refuse_stopping(const struct http_stream *s)
 	problem_finish(&p);
 }
 
+/*
+ * A ticket that has opened a stream continues only that one: the position must be in the job's log,
+ * whose epoch nobody else knows.
+ */
+static bool may_continue(const struct conn *c, const struct subscription_start *o)
+{
+	struct position p = position_parse(c->request->headers[HEADER_LAST_EVENT_ID]);
+
+	return !c->continues || (p.kind == POSITION_CURSOR && strcmp(p.epoch, o->epoch) == 0);
+}
+
+static void refuse_to_continue(const struct http_stream *s)
+{
+	struct problem p = { .outcome = OUTCOME_UNAUTHORIZED,
+		             .detail = "this ticket opened another stream" };
+
+	s->format->refuse(s->conn, &p);
+}
+
 /* The client may be slow to take the answer.  Until then, it must not count as a stream. */
 static void not_a_stream(struct http_stream *s)
 {
@@ -90,6 +109,11 @@ static void stream_opened(struct subscriber *subscriber, const struct subscripti
 			answer_head(s);
 		else
 			refuse(s, o);
+		return;
+	}
+	if (!o->again && !may_continue(c, o)) {
+		not_a_stream(s);
+		refuse_to_continue(s);
 		return;
 	}
 	if (c->loop->stopping) {

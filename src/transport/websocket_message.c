@@ -192,6 +192,70 @@ static void receive_ping(struct ws *w, const struct message *m)
 	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
 }
 
+/* Whether the client may still watch the job of a subscription, after its credential changed. */
+static bool may_watch(const struct ws *w, const char *job_id)
+{
+	char id[ID_MAX + 1];
+	struct problem p = { 0 };
+
+	memcpy(id, job_id, strlen(job_id) + 1);
+	bool ok = w->conn->loop->dispatch->admits(w->conn, RIGHT_WATCH, id, &p) &&
+	          id[0] == job_id[0];
+	problem_finish(&p);
+	return ok;
+}
+
+static void end_what_is_not_covered(struct ws *w)
+{
+	struct list *next;
+
+	for (struct list *at = w->reported.next; at != &w->reported; at = next) {
+		struct reported *r = container_of(at, struct reported, link);
+		next = at->next;
+		if (!credential_covers(w->conn->credential, r->job_id))
+			ws_forget_reported(r);
+	}
+	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = next) {
+		struct subscription *s = container_of(at, struct subscription, link);
+		struct problem p = { 0 };
+		next = at->next;
+		if (may_watch(w, s->job_id))
+			continue;
+		problem_set(&p, OUTCOME_FORBIDDEN, "the new token is not for this job");
+		ws_unsubscribe(w, s->job_id);
+		ws_send_error(w, "", s->job_id, &p);
+	}
+}
+
+/* Renews the credential in place: what goes on is not interrupted. */
+static void receive_token(struct ws *w, const struct message *m)
+{
+	struct conn *c = w->conn;
+	struct problem p = { 0 };
+	struct buf json = { 0 };
+	const char *fault = NULL;
+	struct credential *k = access_is_open(c->loop)
+	                           ? NULL
+	                           : access_find(c->loop, slice_of(m->token), &fault);
+
+	if (!k && !access_is_open(c->loop)) {
+		problem_set(&p, OUTCOME_UNAUTHORIZED, "the token is not in force: %s",
+		            fault ? fault : "no such key");
+		ws_send_error(w, m->id, "", &p);
+		return;
+	}
+	if (k) {
+		c->source = ACCESS_HEADER;
+		access_grant(c, k, credential_rights(k));
+		credential_release(k);
+		end_what_is_not_covered(w);
+	}
+	buf_text(&json, "{\"type\":\"ack\",\"id\":");
+	json_string(&json, slice_of(m->id));
+	buf_char(&json, '}');
+	ws_send(w, &json);
+}
+
 enum refusal { AT_ONCE, IN_ORDER };
 
 static const struct row {
@@ -228,7 +292,10 @@ static void run(struct ws *w, struct message *m, struct problem *p)
 {
 	const struct row *row = &rows[m->kind];
 
-	if (w->conn->loop->dispatch->admits(w->conn, row->rights, m->job_id, p)) {
+	const struct dispatch *d = w->conn->loop->dispatch;
+
+	if (d->admits(w->conn, row->rights, m->job_id, p) &&
+	    (!m->op || d->admits_op(w->conn, m->op, p))) {
 		conceal(m);
 		row->receive(w, m);
 		return;
@@ -242,9 +309,10 @@ void ws_receive_message(struct ws *w, struct slice text)
 	struct message m;
 	struct problem p = { 0 };
 
-	if (message_decode(w->conn->loop->limits, text, &m, &p))
+	if (message_decode(w->conn->loop->limits, text, &m, &p)) {
 		run(w, &m, &p);
-	else if (m.unreadable)
+		free(m.token);
+	} else if (m.unreadable)
 		ws_close(w,
 		         p.outcome == OUTCOME_OUT_OF_MEMORY ? CLOSE_OVERLOADED : CLOSE_BAD_MESSAGE,
 		         p.detail);

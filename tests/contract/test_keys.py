@@ -39,6 +39,9 @@ ROUTES = [
     ("GET", "/api/jobs/{job}/updates", None, {"watch"}),
     ("POST", "/api/jobs/{job}/presence", PRESENCE, {"report"}),
     ("POST", "/api/agent-hooks/task-update/{job}", UPDATE, {"report"}),
+    ("POST", "/api/jobs/{job}/tickets", None, {"watch", "report"}),
+    ("POST", "/api/jobs/{job}/tokens", {"scope": ["control"]}, {"control"}),
+    ("POST", "/api/jobs/{job}/tokens", {"scope": ["watch"]}, {"create"}),
 ]
 # What a client may send over a WebSocket: (message, the right, what comes back when it may).
 MESSAGES = [
@@ -189,7 +192,8 @@ def test_every_route_with_a_right_stands_in_the_table():
     table = {(method.replace("HEAD", "GET"), path.replace("{job}", ":job").replace("/tasks/t", "/tasks/:task"))
              for method, path, _, _ in ROUTES}
     elsewhere = {("GET", "/api/jobs"), ("POST", "/api/jobs"), ("GET", "/api/ws"), ("GET", "/api/keys"),
-                 ("POST", "/api/keys"), ("DELETE", "/api/keys/:key")}    # below
+                 ("POST", "/api/keys"), ("DELETE", "/api/keys/:key"),
+                 ("GET", "/api/session"), ("POST", "/api/login-codes")}    # below, and test_sessions.py
     assert {(method, path) for method, path, _ in rows} == table | elsewhere
     assert all(right != "NONE" for _, _, right in rows)
 

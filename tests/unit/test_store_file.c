@@ -313,6 +313,7 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	OK(b->writer->ops->commit(b->writer));
 	bench_close(b);
 	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; DROP TABLE access_keys; "
+	                 "DROP TABLE signing_key; DROP TABLE revoked_tokens; "
 	                 "PRAGMA user_version=1");
 	bench_open(b);
 	job_scope(key, answer.scope);
@@ -323,7 +324,7 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	job_row_finish(&row);
 	free(out.body);
 	bench_close(b);
-	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 3);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
 }
 
@@ -338,14 +339,36 @@ static void database_of_version_2_is_brought_up_to_date(void **state)
 	key.jobs = all;
 	bench_open(b);
 	bench_close(b);
-	sql(b->location, "DROP TABLE access_keys; PRAGMA user_version=2");
+	sql(b->location, "DROP TABLE access_keys; DROP TABLE signing_key; DROP TABLE "
+	                 "revoked_tokens; PRAGMA user_version=2");
 	bench_open(b);
 	OK(b->writer->ops->begin(b->writer));
 	OK(b->writer->ops->access_key_put(b->writer, &key));
 	OK(b->writer->ops->commit(b->writer));
 	bench_close(b);
-	assert_int_equal(number_in(b->location, "PRAGMA user_version"), 3);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM access_keys"), 1);
+}
+
+/* A database of version 3 has no tables of tokens. */
+static void database_of_version_3_is_brought_up_to_date(void **state)
+{
+	struct bench *b = *state;
+	struct signing_key_row key = { .id = "aaaaaaaa" };
+	struct revoked_token_row revoked = { .id = "aaaaaaaaaaaaaaaaaaaaaa", .expires = 1 };
+
+	bench_open(b);
+	bench_close(b);
+	sql(b->location,
+	    "DROP TABLE signing_key; DROP TABLE revoked_tokens; PRAGMA user_version=3");
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->signing_key_put(b->writer, &key));
+	OK(b->writer->ops->revoked_token_put(b->writer, &revoked));
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
+	assert_int_equal(number_in(b->location, "SELECT count(*) FROM revoked_tokens"), 1);
 }
 
 static void a_full_commit_is_synced(void **state)
@@ -682,10 +705,10 @@ static void newer_schema_is_refused(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location, "PRAGMA user_version = 1000");
-	refused(b->location, "its schema version is 1000 and this joblight knows up to 3");
+	refused(b->location, "its schema version is 1000 and this joblight knows up to 4");
 	sql(b->location, "PRAGMA user_version = 0");
 	refused(b->location, "schema version 0 is unknown");
-	sql(b->location, "PRAGMA user_version = 3");
+	sql(b->location, "PRAGMA user_version = 4");
 	bench_open(b);
 	bench_close(b);
 }
@@ -714,6 +737,13 @@ static void damaged_row_breaks_the_read_and_nothing_else(void **state)
 	bench_close(b);
 }
 
+static void damage_page(FILE *file, int number)
+{
+	fseek(file, (number - 1) * 4096L, SEEK_SET);
+	for (int at = 0; at < 4096; at += 4)
+		fputs("\xde\xad\xbe\xef", file);
+}
+
 static void damaged_pages_are_an_error_and_not_a_crash(void **state)
 {
 	struct bench *b = *state;
@@ -723,10 +753,14 @@ static void damaged_pages_are_an_error_and_not_a_crash(void **state)
 	bench_open(b);
 	fill(b->writer);
 	bench_close(b);
-	file = fopen(b->location, "r+"); /* the schema on page one stays */
-	fseek(file, 4096, SEEK_SET);
-	for (off_t at = 4096; at < size_of(b, "jobs.db"); at += 4)
-		fputs("\xde\xad\xbe\xef", file);
+	/* the pages of the schema stay */
+	int table = number_in(b->location,
+	                      "SELECT rootpage FROM sqlite_schema WHERE name = 'jobs'");
+	int index = number_in(b->location, "SELECT rootpage FROM sqlite_schema WHERE name = "
+	                                   "'sqlite_autoindex_jobs_1'");
+	file = fopen(b->location, "r+");
+	damage_page(file, table);
+	damage_page(file, index);
 	fclose(file);
 	b->db = open_or_fail(b->location);
 	b->writer = database_writer(b->db);
@@ -1231,6 +1265,7 @@ int main(void)
 		TEST(rows_of_a_deleted_job_are_removed_by_the_next_start_too),
 		TEST(database_of_version_1_is_brought_up_to_date),
 		TEST(database_of_version_2_is_brought_up_to_date),
+		TEST(database_of_version_3_is_brought_up_to_date),
 		TEST(a_full_commit_is_synced),
 		TEST(every_file_is_for_its_owner_and_group_only),
 		TEST(killed_process_leaves_what_it_committed_and_no_more),

@@ -28,6 +28,8 @@ bool origin_valid(struct slice origin);
  * without a port.
  */
 bool origin_serves_host(const struct slices *names, struct slice host);
+/* Whether the Host is a loopback address, localhost, or a name under localhost. */
+bool origin_host_is_loopback(struct slice host);
 /* Whether it is an http or https origin with the name and port of this Host. */
 bool origin_is_of_host(struct slice origin, struct slice host);
 /* Whether it is one of `origins`. */

@@ -26,7 +26,7 @@ struct batch {
 	struct event *events;
 	size_t count, cap;
 	struct buf text;
-	bool keys_changed;       /* access keys were made or revoked */
+	bool keys_changed;       /* access keys were made, or keys or tokens revoked */
 	struct keyring *keyring; /* with them; NULL: not changed */
 };
 

@@ -13,9 +13,9 @@
 #include "joblight/core/right.h"
 #include "joblight/core/token_row.h"
 
-#define IDENTITY_MAX 40    /* bytes */
-#define COMMANDS_MAX 1024  /* bytes of all commands of a token */
-#define SUBJECT_MAX 128    /* bytes */
+#define IDENTITY_MAX 40   /* bytes */
+#define COMMANDS_MAX 1024 /* bytes of all commands of a token */
+#define SUBJECT_MAX 128   /* bytes */
 
 enum credential_kind {
 	CREDENTIAL_KEY,
@@ -32,7 +32,7 @@ struct credential {
 	 * It has no white space. */
 	char identity[IDENTITY_MAX + 1];
 	char token_id[TOKEN_ID_LEN + 1]; /* "": not a token that can be revoked */
-	char *commands;                  /* it may send only these, separated by spaces; NULL: any */
+	char *commands; /* it may send only these, separated by spaces; NULL: any */
 	uint8_t signer[DIGEST_LEN];
 };
 

@@ -1,7 +1,7 @@
 /*
- * The keys that are in force, and what verifies tokens, as every loop has them.  A keyring is immutable and shared by
- * reference count; when a key is made or revoked, the store thread makes a new keyring and sends it
- * to the loops with the commit.
+ * The keys that are in force, and what verifies tokens, as every loop has them.  A keyring is
+ * immutable and shared by reference count; when a key is made or revoked, the store thread makes a
+ * new keyring and sends it to the loops with the commit.
  */
 #ifndef JOBLIGHT_CORE_KEYRING_H
 #define JOBLIGHT_CORE_KEYRING_H
@@ -44,8 +44,6 @@ void keyring_each(const struct keyring *ring,
 const struct signing_key_row *keyring_signing_key(const struct keyring *ring);
 /* Whether the token with this id was revoked; never for "". */
 bool keyring_has_revoked(const struct keyring *ring, const char *token_id);
-/* The first end of a key after `wall_ms`; INT64_MAX: none has an end. */
-int64_t keyring_next_end(const struct keyring *ring, int64_t wall_ms);
 /* The credential with this id, also one that is over; NULL: none. */
 struct credential *keyring_get(const struct keyring *ring, const char *id);
 

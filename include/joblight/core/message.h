@@ -26,11 +26,12 @@ struct message {
 	uint8_t heartbeat_s, tabs;     /* as in struct attach; 0 when not given */
 	struct presence_report report; /* agent "" when none was given */
 	struct op *op;                 /* of a write; the caller owns it */
+	char *token;                   /* of TOKEN; the caller frees it */
 	bool unreadable;               /* on failure: the kind could not be read */
 };
 
 /* False: the problem is set, `id`, `job_id` and `kind` are set as far as they could be read, and
- * `op` is NULL. */
+ * `op` and `token` are NULL. */
 bool message_decode(const struct limits *limits, struct slice text, struct message *m,
                     struct problem *problem);
 

@@ -7,6 +7,7 @@
 #include "joblight/core/access_key.h"
 #include "joblight/core/model.h"
 #include "joblight/core/outcome.h"
+#include "joblight/core/token_row.h"
 
 struct credential;
 
@@ -63,6 +64,7 @@ struct op {
 
 	struct access_key_row access_key; /* of KEY_CREATE and KEY_REVOKE, in which its strings are
 	                                     owned; `expires` is a duration, 0 forever */
+	struct revoked_token_row token;   /* of SESSION_END and CODE_USE */
 	struct credential *by;            /* the credential of its client, held; NULL: none */
 
 	char key[KEY_MAX + 1]; /* idempotency key, "" for none */

@@ -22,6 +22,7 @@ struct token {
 	enum token_kind kind;
 	char id[TOKEN_ID_LEN + 1];
 	int64_t issued, expires; /* Unix milliseconds, whole seconds */
+	uint64_t run;            /* of a ticket: the process that made it */
 	/*
 	 * What its holder may do.  Its own end is that of the token; for a ticket, that of the
 	 * credential it was made with, until which the stream may be continued.  Owned.
@@ -49,6 +50,9 @@ void token_encode(struct buf *out, const struct token *t, const struct keyring *
  */
 bool token_decode(const struct keyring *ring, enum token_kind kind, struct slice text,
                   int64_t wall_ms, struct token *t, const char **fault);
+
+/* Whether its type is one of those above; it may have been forged. */
+bool token_is_own(struct slice text);
 
 /*
  * Whether the key of a token is in force and the token was not revoked; of a credential of another

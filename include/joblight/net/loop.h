@@ -14,6 +14,7 @@
 struct loop;
 struct dispatch;
 struct keyring;
+struct issuer;
 
 struct loops_config {
 	const struct limits *limits;
@@ -23,6 +24,7 @@ struct loops_config {
 	unsigned port;                   /* 0: any free one */
 	unsigned count;                  /* loops */
 	struct keyring *keyring;         /* at the start; held by each loop.  NULL: no keys */
+	struct issuer *issuer;           /* likewise; NULL: no tokens of others are accepted */
 	const struct dispatch *dispatch; /* answers requests */
 	const void *context;             /* what its functions use */
 };
@@ -42,6 +44,9 @@ void loop_deliver_read(struct read_request *r);
 
 /* Any thread.  Each loop takes over the LIVE limits between two turns. */
 void loops_set_limits(struct loops *l, const struct limits *limits);
+
+/* Any thread.  Each loop holds the issuer, and ends what its keys do not verify any more. */
+void loops_set_issuer(struct loops *l, struct issuer *issuer);
 
 /*
  * Stopping: loops_close() stops accepting and tells every stream to reconnect later; requests that

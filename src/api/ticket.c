@@ -1,0 +1,72 @@
+#include "ticket.h"
+
+#include <stdio.h>
+
+#include "access_grants.h"
+#include "http_store.h"
+#include "joblight/base/clock.h"
+#include "joblight/base/random.h"
+#include "joblight/core/json.h"
+#include "net/loop_private.h"
+#include "router.h"
+
+static bool opens_stream(const struct request *r)
+{
+	return (r->route && r->route->handle == stream_open) || slice_is(r->path, "/api/ws");
+}
+
+bool ticket_of(const struct request *r, struct slice *text)
+{
+	return opens_stream(r) && request_arg(r, "ticket", text);
+}
+
+struct credential *ticket_use(struct conn *c, const struct request *r, struct slice text,
+                              const char **fault)
+{
+	struct tickets *tickets = c->loop->loops->tickets;
+	int64_t now = clock_wall_ms();
+	bool continues = r->headers[HEADER_LAST_EVENT_ID].len > 0;
+	struct token t;
+
+	if (!token_decode(c->loop->keyring, TOKEN_TICKET, text, now, &t, fault))
+		return NULL;
+	c->continues = continues;
+	*fault = continues ? "this ticket has not opened a stream"
+	                   : "this ticket was used, or has expired";
+	if (access_is_backed(c->loop, t.credential) &&
+	    (continues ? tickets_continue(tickets, &t) : tickets_open(tickets, &t, now)))
+		return t.credential;
+	credential_release(t.credential);
+	return NULL;
+}
+
+static void answer(struct conn *c, struct read_result *job)
+{
+	int64_t now = clock_wall_ms();
+	struct buf body = { 0 };
+	char job_id[ID_MAX + 1];
+
+	(void)job; /* it exists */
+	id_copy(job_id, c->request->params[0]);
+	struct token t = { .kind = TOKEN_TICKET,
+		           .issued = now,
+		           .expires = now + TICKET_MS,
+		           .run = tickets_run(c->loop->loops->tickets),
+		           .credential = grant_part(c, RIGHT_ALL, job_id, 0) };
+	token_identify(&t, random_bytes);
+	buf_text(&body, "{\"ticket\":\"");
+	token_encode(&body, &t, c->loop->keyring);
+	buf_text(&body, "\",\"expiresAt\":");
+	json_time(&body, t.expires);
+	buf_char(&body, '}');
+	credential_release(t.credential);
+	reply_json_taken(c, OUTCOME_CREATED, "Cache-Control: no-store\r\n", &body);
+}
+
+void tickets_issue(struct conn *c, struct request *r)
+{
+	struct read_query q = { .kind = READ_HEAD };
+
+	id_copy(q.job_id, r->params[0]);
+	http_read(c, &q, answer);
+}

@@ -1,0 +1,20 @@
+/*
+ * Tickets for EventSource and WebSocket, which cannot send headers: `?ticket=` in the URL of one
+ * stream.
+ */
+#ifndef JOBLIGHT_API_TICKET_H
+#define JOBLIGHT_API_TICKET_H
+
+#include "joblight/core/credential.h"
+#include "net/request.h"
+
+/* Whether the request opens a stream with a ticket. */
+bool ticket_of(const struct request *r, struct slice *text);
+/*
+ * The credential of a ticket that opens its stream now, or that continues it with Last-Event-ID.
+ * NULL: *fault says why not.  The caller gets a reference.
+ */
+struct credential *ticket_use(struct conn *c, const struct request *r, struct slice text,
+                              const char **fault);
+
+#endif
