@@ -41,7 +41,7 @@ HOMES = {
     r"libwebsockets\.h": {"net", WEBSOCKET},
     r"uv(/.*)?\.h": {"net"},
     r"sqlite3(ext)?\.h": {"store"},
-    r"cjson/.*": {"core/decode_tree.h"},
+    r"cjson/.*": {"core/decode_tree.h", "cli"},
     r"openssl/.*": {"base/digest.c", "base/jws.c"},
     r"curl/.*": {"cli"},
     r"ini\.h": {"serve"},
@@ -56,7 +56,7 @@ FUNCTIONS = {
     r"uv_now|uv_async_send": {"net", "transport"}, # inline functions of net/loop_private.h
     r"uv_\w+": {"net"},
     r"sqlite3_\w+": {"store"},
-    r"cJSON_\w+": {"core/decode*.c", "core/message.c", "core/jwt*.c"},
+    r"cJSON_\w+": {"core/decode*.c", "core/message.c", "core/jwt*.c", "cli"},
     r"curl_\w+": {"cli"},
     r"ini_\w+": {"serve"},
 }

@@ -6,7 +6,8 @@
 
 struct client;
 
-struct client *client_create(const char *base_url);
+/* `key` is sent with each request; NULL: none.  NULL, after a message: libcurl cannot be loaded. */
+struct client *client_create(const char *base_url, const char *key);
 void client_free(struct client *c); /* NULL is fine */
 
 /*
@@ -15,5 +16,7 @@ void client_free(struct client *c); /* NULL is fine */
  */
 int client_send(struct client *c, const char *method, const char *path, const char *json,
                 struct buf *answer);
+/* Why the last request got no answer; "" when it got one. */
+const char *client_error(const struct client *c);
 
 #endif

@@ -240,8 +240,8 @@ static void finish_job(struct current_job *s)
  */
 static void work(const char *address, atomic_uint *run)
 {
-	struct client *c = client_create(address);
-	unsigned number = begin_job(c, 1), next;
+	struct client *c = client_create(address, NULL);
+	unsigned number = c ? begin_job(c, 1) : 0, next;
 
 	atomic_store(run, number);
 	if (number)

@@ -1,6 +1,6 @@
 /*
- * `joblight key`: access keys in a database that no server uses at the moment.  A running server is
- * asked over HTTP: GET and POST /api/keys, DELETE /api/keys/ID.
+ * `joblight key`: the access keys of a running server, which is asked over HTTP, or those in a
+ * database that no server uses at the moment.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -12,6 +12,8 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "joblight/core/right.h"
+#include "key_remote.h"
+#include "remote.h"
 #include "serve/key_database.h"
 #include "verbs.h"
 
@@ -19,7 +21,7 @@
 #define DAYS_MAX 3660
 
 struct request {
-	const char *db, *name;
+	const char *db, *url; /* one of them is NULL */
 	struct access_key_row row;
 };
 
@@ -27,14 +29,16 @@ static int usage(FILE *out, int status)
 {
 	fputs("usage: joblight key create --scope SCOPE [--jobs PATTERNS] [--name NAME] [--expires "
 	      "DAYSd]\n"
-	      "                           [ --db FILE ]\n"
-	      "       joblight key list [ --db FILE ]\n"
-	      "       joblight key revoke ID [ --db FILE ]\n"
+	      "                           [--url URL | --db FILE]\n"
+	      "       joblight key list [--url URL | --db FILE]\n"
+	      "       joblight key revoke ID [--url URL | --db FILE]\n"
 	      "       joblight key generate\n\n"
 	      "  SCOPE      one or more of watch, report, create, control, admin, separated by "
 	      "commas\n"
 	      "  PATTERNS   ids of jobs, separated by commas; * stands for any characters (*)\n"
-	      "  FILE       the database, which no server may use meanwhile (joblight.db)\n\n"
+	      "  URL        the server to ask, with the key in JOBLIGHT_KEY (JOBLIGHT_URL)\n"
+	      "  FILE       without a server: the database, which no server may use meanwhile\n"
+	      "             (joblight.db)\n\n"
 	      "create prints the key, which cannot be shown again.  generate prints a key for\n"
 	      "`joblight serve --key-file`, without a database.\n",
 	      out);
@@ -99,7 +103,7 @@ static bool take_expires(struct request *q, const char *value)
 
 	if (strcmp(end, "d") != 0 || days < 1 || days > DAYS_MAX)
 		return fail("--expires", value, "it takes a number of days, such as 90d");
-	q->row.expires = clock_wall_ms() + days * DAY_MS;
+	q->row.expires = days * DAY_MS;
 	return true;
 }
 
@@ -122,12 +126,18 @@ static bool take_db(struct request *q, const char *value)
 	return true;
 }
 
+static bool take_url(struct request *q, const char *value)
+{
+	q->url = value;
+	return true;
+}
+
 static const struct {
 	const char *flag;
 	bool (*take)(struct request *q, const char *value);
 } flags[] = {
 	{ "scope", take_scope }, { "jobs", take_jobs }, { "expires", take_expires },
-	{ "name", take_name },   { "db", take_db },
+	{ "name", take_name },   { "db", take_db },     { "url", take_url },
 };
 
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
@@ -155,7 +165,11 @@ static int create(struct request *q)
 		fputs("joblight: --scope is missing\n", stderr);
 		return 2;
 	}
+	if (q->url)
+		return key_remote_create(q->url, &q->row);
 	q->row.created = clock_wall_ms();
+	if (q->row.expires)
+		q->row.expires += q->row.created;
 	access_key_generate(&q->row, random_bytes, text);
 	if (!key_database_put(q->db, &q->row))
 		return 1;
@@ -180,9 +194,23 @@ static bool print_row(void *context, const struct access_key_row *row)
 	return true;
 }
 
+static int list(const struct request *q)
+{
+	if (q->url)
+		return key_remote_list(q->url);
+	return key_database_list(q->db, print_row, NULL) ? 0 : 1;
+}
+
+static bool is_id(const char *id)
+{
+	return id && strlen(id) == ACCESS_KEY_ID_LEN && !strpbrk(id, "/?#%");
+}
+
 static int revoke(const struct request *q, const char *id)
 {
-	if (id && strlen(id) == ACCESS_KEY_ID_LEN)
+	if (is_id(id) && q->url)
+		return key_remote_revoke(q->url, id);
+	if (is_id(id))
 		return key_database_revoke(q->db, id) ? 0 : 1;
 	fputs("joblight: revoke takes the id of a key, which `joblight key list` shows\n", stderr);
 	return 2;
@@ -198,6 +226,18 @@ static int generate(void)
 	return 0;
 }
 
+/* --db names a database, everything else a server; without either it is the default database. */
+static bool choose_place(struct request *q)
+{
+	if (q->db && q->url)
+		return fail("--url", q->url, "it cannot be used with --db");
+	if (!q->db)
+		q->url = remote_url(q->url);
+	if (!q->url && !q->db)
+		q->db = "joblight.db";
+	return true;
+}
+
 static int run(struct request *q, const char *what, int argc, char **argv)
 {
 	const char *id = optind < argc ? argv[optind] : NULL;
@@ -209,20 +249,20 @@ static int run(struct request *q, const char *what, int argc, char **argv)
 	if (strcmp(what, "create") == 0)
 		return create(q);
 	if (strcmp(what, "list") == 0)
-		return key_database_list(q->db, print_row, NULL) ? 0 : 1;
+		return list(q);
 	return strcmp(what, "generate") == 0 ? generate() : usage(stderr, 2);
 }
 
 int verb_key(int argc, char **argv)
 {
-	struct request q = { .db = "joblight.db" };
+	struct request q = { 0 };
 	int status = 2;
 
 	if (argc < 2 || strcmp(argv[1], "--help") == 0)
 		return usage(argc < 2 ? stderr : stdout, argc < 2 ? 2 : 0);
 	q.row.name = xstrdup("");
 	q.row.jobs = xstrdup("*");
-	if (take_flags(&q, argc - 1, argv + 1))
+	if (take_flags(&q, argc - 1, argv + 1) && choose_place(&q))
 		status = run(&q, argv[1], argc - 1, argv + 1);
 	access_key_row_finish(&q.row);
 	return status;

@@ -39,6 +39,7 @@ static const struct verb {
 	{ "demo", verb_demo,
 	  "run a server and a worker with a job, and print the address to open" },
 	{ "key", verb_key, "make, list and revoke access keys" },
+	{ "login-link", verb_login_link, "print a link that logs in a browser" },
 	{ "version", verb_version, "print the version" },
 };
 

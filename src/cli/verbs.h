@@ -4,5 +4,6 @@
 
 int verb_demo(int argc, char **argv);
 int verb_key(int argc, char **argv);
+int verb_login_link(int argc, char **argv);
 
 #endif
