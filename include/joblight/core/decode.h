@@ -1,5 +1,6 @@
 /*
- * Decodes request bodies into operations.  Tokens (token.h) and the command line are the only other users of cJSON.
+ * Decodes request bodies into operations.  Tokens (token.h) and the command line are the only other
+ * users of cJSON.
  *
  * Decoding is strict: an unknown field is a 422 (it is usually a typing error), a duplicate one is
  * a 400, and every refusal names the field and says what to change.  On failure the op is unchanged
