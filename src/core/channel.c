@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "viewers.h"
 
 struct channel *channel_find(const struct hub *h, const char *job_id)
 {
@@ -89,7 +90,28 @@ void hub_set_remote_watchers(struct hub *h, const char *job_id, unsigned loop, u
 	remote_watchers_set(h->remote_watchers, job_id, loop, count);
 }
 
-void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
+static void count_in(struct channel *c, struct subscriber *s, const char *identity)
+{
+	bool is_new;
+
+	if (identity) {
+		s->viewer = viewers_join(&c->viewers, identity, &is_new);
+		c->watchers += is_new;
+	} else {
+		c->watchers += s->tabs;
+	}
+}
+
+static void count_out(struct channel *c, struct subscriber *s)
+{
+	if (s->viewer)
+		c->watchers -= viewers_leave(&c->viewers, s->viewer);
+	else
+		c->watchers -= s->tabs;
+	s->viewer = NULL;
+}
+
+void channel_join(struct hub *h, struct channel *c, struct subscriber *s, const char *identity)
 {
 	if (c->count == c->cap) {
 		c->cap = c->cap ? c->cap * 2 : 4;
@@ -98,7 +120,7 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s)
 	s->channel = c;
 	s->index = c->count;
 	c->subscribers[c->count++] = s;
-	c->watchers += s->tabs;
+	count_in(c, s, identity);
 	list_remove(&c->idle_link);
 	mark_count(h, c);
 }
@@ -129,7 +151,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 
 	c->subscribers[s->index] = last;
 	last->index = s->index;
-	c->watchers -= s->tabs;
+	count_out(c, s);
 	if (c->visit > c->count)
 		c->visit = c->count;
 	s->channel = NULL;

@@ -27,9 +27,10 @@ struct channel {
 	uint64_t state_seq; /* the event that title and status come from */
 	struct subscriber **subscribers;
 	uint32_t count, cap;
-	uint32_t watchers; /* sum of the subscribers' tabs */
-	uint32_t visit;    /* subscribers below this index are still to be visited in this round */
-	bool again;        /* marked again during a round */
+	uint32_t watchers; /* the distinct viewers, and the tabs of the other subscribers */
+	struct viewer *viewers;
+	uint32_t visit; /* subscribers below this index are still to be visited in this round */
+	bool again;     /* marked again during a round */
 	uint64_t paced_until; /* the next round begins no earlier when the channel is paced */
 	uint64_t round_head;  /* the head when the last round began */
 	unsigned announced_watchers; /* number of watchers that was last announced */
@@ -88,7 +89,8 @@ uint64_t channel_head(const struct channel *c);
 /* Announces the watchers of every channel whose count changed. */
 void channels_announce_counts(struct hub *h);
 
-void channel_join(struct hub *h, struct channel *c, struct subscriber *s);
+/* `identity`: as in struct attach. */
+void channel_join(struct hub *h, struct channel *c, struct subscriber *s, const char *identity);
 void channel_leave(struct hub *h, struct subscriber *s);
 
 /* Marks the channel for delivery: a round visits its subscribers, now or at the end of its

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/credential.h"
 #include "preamble.h"
+#include "viewers.h"
 
 #define RETRY_MS 250             /* delay before a failed refill is repeated */
 #define POLL_BYTES (1024 * 1024) /* a poll reads everything at once, a stream reads in steps */
@@ -156,6 +158,12 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 		.heartbeat_s = s->heartbeat_s,
 		.tabs = s->tabs,
 	};
+	char identity[IDENTITY_MAX + 1];
+
+	if (s->viewer) {
+		memcpy(identity, viewer_identity(s->viewer), sizeof(identity));
+		a.identity = identity;
+	}
 
 	hub_detach(h, s);
 	hub_attach(h, s, s->ops, &a);
@@ -272,7 +280,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 	};
 	list_init(&s->heartbeat_link);
 	list_init(&s->wait_link);
-	channel_join(h, c, s);
+	channel_join(h, c, s, a->identity);
 	if (a->blocked)
 		hub_block(h, s);
 	if (c->ring)

@@ -50,6 +50,11 @@ struct credential *access_find(struct loop *l, struct slice text, const char **f
 
 /* ---- granting ---- */
 
+const char *access_identity(const struct conn *c)
+{
+	return c->credential ? c->credential->identity : NULL;
+}
+
 void access_grant(struct conn *c, struct credential *credential, enum right rights)
 {
 	credential_hold(credential);

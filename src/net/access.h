@@ -25,6 +25,9 @@ struct credential *access_find(struct loop *l, struct slice text, const char **f
 /* Whether the key that made a credential, or that signed it, is in force. */
 bool access_is_backed(const struct loop *l, struct credential *c);
 
+/* Who the client is, for struct attach; NULL: nobody knows. */
+const char *access_identity(const struct conn *c);
+
 /* Holds the credential (NULL: none) for as long as the connection has it. */
 void access_grant(struct conn *c, struct credential *credential, enum right rights);
 /*

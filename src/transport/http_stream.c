@@ -256,6 +256,7 @@ void http_stream_open(struct conn *c, const struct request *r, struct http_strea
 	id_copy(job_id, r->params[0]);
 	a->job_id = job_id;
 	a->chunked = !r->http_1_0;
+	a->identity = access_identity(c);
 	conn_expect_stream(c);
 	c->transport = &http_stream;
 	c->session = s;

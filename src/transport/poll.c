@@ -276,6 +276,7 @@ static void attach(struct poll *p, const struct position *position)
 		.framing = FRAME_SSE, /* the JSON is cut out of this framing */
 		.types = p->options.types,
 		.tabs = p->options.tabs,
+		.identity = access_identity(p->conn),
 		.limit = (size_t)p->limit,
 	};
 

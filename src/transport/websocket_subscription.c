@@ -224,6 +224,7 @@ void ws_subscribe(struct ws *w, const struct attach *wanted, const char *id, boo
 	a.asker = w->conn->id;
 	a.blocked = w->blocked;
 	a.framing = FRAME_WS;
+	a.identity = access_identity(w->conn);
 	hub_attach(w->conn->loop->hub, &s->subscriber, &subscription_ops, &a);
 }
 

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -587,3 +588,14 @@ def test_a_key_file_that_is_none_stops_the_start(tmp_path, text):
 def test_with_a_key_another_address_needs_no_insecure(serve, client, db, root):
     server = serve(db=db, listen="0.0.0.0:0")
     assert "insecure" not in server.log()
+
+
+def test_one_key_is_one_watcher_however_often_it_watches(make, root, db, serve, client):
+    server = serve(db=db)
+    api, other = client(server, root), make_over_http(client(server, root))["key"]
+    job = api.create_job()["id"]
+    with ExitStack() as open_:
+        for key, count in ((root, 1), (root, 1), (other, 2), (other, 2)):
+            open_.enter_context(SseStream(server.address, job, headers=bearer(key))).connected()
+            until(lambda count=count: api.report(job, "t")["watchers"] == count, 5, f"{count} watchers")
+    until(lambda: api.report(job, "t")["watchers"] == 0, 5, "nobody watching")

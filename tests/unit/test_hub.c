@@ -313,6 +313,16 @@ static void watch_with(struct bench *b, struct watcher *w, uint8_t heartbeat_s, 
 	w->story.len = 0;
 }
 
+static void watch_of(struct bench *b, struct watcher *w, const char *identity, uint8_t tabs)
+{
+	struct attach a = { .position = position_parse(SLICE(A ".5")),
+		            .tabs = tabs,
+		            .identity = identity };
+
+	watch_as(b, w, &stream, a);
+	w->story.len = 0;
+}
+
 static void leave(struct watcher *w)
 {
 	hub_detach(w->bench->hub, &w->subscriber);
@@ -829,6 +839,30 @@ static void who_speaks_for_several_tabs_counts_as_so_many(void **state)
 	assert_string_equal(b->told, "j:1 j:33 j:3 j:0 ");
 }
 
+static void one_client_is_one_watcher_however_often_it_watches(void **state)
+{
+	struct bench *b = *state;
+	struct watcher anybody = { 0 }, ann[3] = { 0 }, bob = { 0 };
+
+	watch_from(b, &anybody, 5);
+	for (int i = 0; i < 3; i++)
+		watch_of(b, &ann[i], "ann", 4);
+	assert_int_equal(hub_watchers(b->hub, "j"), 2);
+	watch_of(b, &bob, "bob", 1);
+	assert_int_equal(hub_watchers(b->hub, "j"), 3);
+	leave(&ann[0]);
+	leave(&ann[2]);
+	assert_int_equal(hub_watchers(b->hub, "j"), 3);
+	leave(&ann[1]);
+	assert_int_equal(hub_watchers(b->hub, "j"), 2);
+	watch_of(b, &ann[1], "ann", 4);
+	assert_int_equal(hub_watchers(b->hub, "j"), 3);
+	leave(&ann[1]);
+	leave(&bob);
+	leave(&anybody);
+	assert_int_equal(hub_watchers(b->hub, "j"), 0);
+}
+
 static void watchers_of_a_deleted_job_do_not_count_for_the_next(void **state)
 {
 	struct bench *b = *state;
@@ -1144,6 +1178,7 @@ int main(void)
 		HUB_TEST(an_answer_that_was_overtaken_ends_nobody),
 		HUB_TEST(others_are_told_how_many_watch),
 		HUB_TEST(who_speaks_for_several_tabs_counts_as_so_many),
+		HUB_TEST(one_client_is_one_watcher_however_often_it_watches),
 		HUB_TEST(watchers_of_a_deleted_job_do_not_count_for_the_next),
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),

@@ -31,6 +31,7 @@
 struct hub;
 struct channel;
 struct subscriber;
+struct viewer;
 
 /* How a subscription begins, or begins again after a reset. */
 struct subscription_start {
@@ -100,8 +101,9 @@ struct subscriber {
 	uint16_t types;     /* TYPE_BITs */
 	uint8_t framing;
 	bool open, blocked, chunked;
-	uint8_t heartbeat_s;              /* 0: the server's default period */
-	uint8_t tabs;                     /* it counts as this many watchers */
+	uint8_t heartbeat_s;   /* 0: the server's default period */
+	uint8_t tabs;          /* it counts as this many watchers, unless it has a viewer */
+	struct viewer *viewer; /* NULL: it has no identity */
 	uint32_t heartbeat_due, wait_due; /* the low half of the time, because there are tens of
 	                                     thousands of subscribers */
 	struct list heartbeat_link, wait_link;
@@ -147,6 +149,9 @@ struct attach {
 	bool blocked;        /* the connection takes nothing now, as after hub_block() */
 	uint8_t heartbeat_s; /* HEARTBEAT_SECONDS_MIN to MAX; 0: the server's default period */
 	uint8_t tabs;        /* 1 to TABS_MAX; 0 counts as 1 */
+	/* Who it is: the subscribers of one client count as one watcher.  NULL: it counts as its
+	 * tabs. */
+	const char *identity;
 };
 
 /* Attaches a subscriber.  The hub answers with opened(), at once or later. */
