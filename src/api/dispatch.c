@@ -4,6 +4,7 @@
 #include "gate.h"
 #include "write.h"
 #include "net/capacity.h"
+#include "net/quota.h"
 #include "router.h"
 #include "transport/websocket.h"
 
@@ -23,6 +24,13 @@ static void refuse(struct conn *c, const struct problem *problem, struct buf *al
 	buf_finish(&lines);
 }
 
+/* What the client may do, and whether its limits allow the request. */
+static bool enter(struct conn *c, const struct request *r, struct problem *problem)
+{
+	return quota_takes_request(c, r, problem) && gate_enter(c, r, problem) &&
+	       quota_takes_key(c, problem);
+}
+
 static void run(struct conn *c, struct request *r)
 {
 	struct problem missing = { 0 }, closed = { 0 };
@@ -30,8 +38,8 @@ static void run(struct conn *c, struct request *r)
 	bool found = router_find(r, &allow, &missing);
 	enum right need = r->route ? r->route->rights : rights_of_method(r->method);
 
-	if (!gate_enter(c, r, &closed) || !gate_admits_request(c, r, need, &closed))
-		reply_problem(c, &closed, http_refusal_lines(closed.outcome));
+	if (!enter(c, r, &closed) || !gate_admits_request(c, r, need, &closed))
+		reply_stream_problem(c, &closed);
 	else if (found)
 		router_dispatch(c, r);
 	else
@@ -45,7 +53,7 @@ static void run(struct conn *c, struct request *r)
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
-	if (!gate_enter(c, r, problem) || !gate_admits_socket(c, r, problem))
+	if (!enter(c, r, problem) || !gate_admits_socket(c, r, problem))
 		return NULL;
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");

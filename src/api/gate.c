@@ -4,6 +4,7 @@
 
 #include "context.h"
 #include "net/access.h"
+#include "net/quota.h"
 #include "origin_check.h"
 #include "router.h"
 #include "session.h"
@@ -66,7 +67,7 @@ bool gate_enter(struct conn *c, const struct request *r, struct problem *problem
 	c->source = found ? source : ACCESS_NONE;
 	c->fault = fault;
 	credential_release(found);
-	return true;
+	return found || !r->headers[HEADER_AUTHORIZATION].len || quota_takes_wrong_key(c, problem);
 }
 
 static bool refuse_missing(const struct conn *c, struct problem *problem)

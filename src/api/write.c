@@ -3,6 +3,7 @@
 #include "joblight/core/answer.h"
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
+#include "net/quota.h"
 #include "body_type.h"
 #include "gate.h"
 #include "http_store.h"
@@ -34,7 +35,8 @@ void write_run(struct conn *c, struct request *r)
 		op->tasks->id = slice_of(op->task_id);
 	}
 	ok = ok && gate_admits_op(c, op, &problem) &&
-	     (op->kind != OP_JOB_CREATE || tokens_check_new_job(c, r, &problem));
+	     (op->kind != OP_JOB_CREATE || tokens_check_new_job(c, r, &problem)) &&
+	     quota_takes_updates(c, op_updates(op), &problem);
 	if (ok) {
 		http_submit(c, op);
 	} else {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy_header.h"
 #include "request_head.h"
 #include "request.h"
 #include "joblight/base/xalloc.h"
@@ -17,21 +18,17 @@
 struct pending {
 	struct admission *admission;
 	uv_poll_t poll;
-	int fd;
+	struct arrival arrival;
 	bool refused;
-	const struct problem
-	    *full; /* the problem to reject it with, whatever it requests; NULL if it may enter */
 	size_t seen, drained;
 	uint64_t due;
 	struct list link;
 };
 
 void admission_init(struct admission *d, uv_loop_t *loop, const struct limits *limits,
-                    void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context)
+                    void *context)
 {
-	*d = (struct admission){
-		.loop = loop, .limits = limits, .enter = enter, .gone = gone, .context = context
-	};
+	*d = (struct admission){ .loop = loop, .limits = limits, .context = context };
 	d->peek_size = (size_t)(limits->url_bytes + limits->header_bytes + 64);
 	d->peek = xmalloc(d->peek_size);
 	list_init(&d->pending);
@@ -47,19 +44,26 @@ static void free_pending(uv_handle_t *handle)
 	free(handle->data);
 }
 
-/* Removes the pending connection.  The caller owns the returned descriptor. */
-static int remove_pending(struct pending *g)
+/* Removes the pending connection.  The caller owns what is returned. */
+static struct arrival remove_pending(struct pending *g)
 {
 	list_remove(&g->link);
 	uv_poll_stop(&g->poll);
 	uv_close((uv_handle_t *)&g->poll, free_pending);
-	return g->fd;
+	return g->arrival;
+}
+
+static void close_arrival(struct admission *d, const struct arrival *a)
+{
+	close(a->fd);
+	d->gone(d->context, a);
 }
 
 static void drop(struct pending *g)
 {
-	close(remove_pending(g));
-	g->admission->gone(g->admission->context);
+	struct arrival a = remove_pending(g);
+
+	close_arrival(g->admission, &a);
 }
 
 /* Sends the first bytes on a fresh socket, so they fit into its buffer.  Empties `body`. */
@@ -82,12 +86,12 @@ static void send_answer(int fd, const char *status, const char *type, const char
 static void send_refusal(int fd, const struct problem *p)
 {
 	struct buf body = { 0 };
-	char status[64], headers[128];
+	char status[64], headers[128], retry[HTTP_RETRY_MAX];
 
 	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome),
 	         outcome_title(p->outcome));
-	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome),
-	         outcome_status(p->outcome) == 503 ? RETRY_AFTER : "");
+	http_retry_after(p, retry);
+	snprintf(headers, sizeof(headers), "%s%s", http_refusal_lines(p->outcome), retry);
 	problem_encode(p, &body);
 	buf_char(&body, '\n');
 	send_answer(fd, status, "application/problem+json", headers, &body);
@@ -111,31 +115,87 @@ static void expect_more_than(int fd, size_t bytes)
 }
 
 /*
- * Parses the bytes that have arrived, and sets *seen to their number.  Returns REFUSED without a
- * problem if the client has gone: the end of its input also wakes poll, with nothing new to read.
+ * Looks at the bytes that have arrived; *seen is how many were there the last time.  False: none
+ * are new, or, if *gone is set, the client has gone: the end of its input also wakes poll.
  */
-static enum request_head_result peek_head(struct admission *d, int fd, size_t *seen,
-                                          struct problem *problem)
+static bool peek(struct admission *d, int fd, size_t *seen, bool *gone)
 {
 	ssize_t n = recv(fd, d->peek, d->peek_size, MSG_PEEK | MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return HEAD_INCOMPLETE;
-	if (n <= 0 || (size_t)n == *seen)
-		return HEAD_REFUSED;
+	*gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	        (n > 0 && (size_t)n == *seen);
+	if (n <= 0 || *gone)
+		return false;
 	*seen = (size_t)n;
-	struct request_head head;
-	enum request_head_result h = request_head_parse((struct slice){ d->peek, (size_t)n },
-	                                                d->limits, &head, problem);
-	if (h == HEAD_INCOMPLETE)
-		expect_more_than(fd, (size_t)n);
-	return h;
+	return true;
 }
 
-/* Lets the connection enter.  The bytes that were looked at are still unread. */
-static void enter(struct admission *d, int fd, size_t seen)
+/* What becomes of a connection after its next bytes. */
+enum step { STEP_WAIT, STEP_ENTER, STEP_REJECT, STEP_REFUSE, STEP_DROP };
+
+/* Takes the PROXY header.  WAIT: it is not complete.  ENTER: it was taken. */
+static enum step take_header(struct admission *d, struct arrival *a, size_t *seen,
+                             struct problem *problem)
 {
-	d->enter(d->context, fd, (struct slice){ d->peek, seen });
+	struct proxy_header header;
+	bool gone;
+
+	if (!peek(d, a->fd, seen, &gone))
+		return gone ? STEP_DROP : STEP_WAIT;
+	switch (proxy_header_parse((struct slice){ d->peek, *seen }, &header)) {
+	case PROXY_HEADER_INCOMPLETE:
+		expect_more_than(a->fd, *seen);
+		return STEP_WAIT;
+	case PROXY_HEADER_BAD:
+		problem_set(problem, OUTCOME_BAD_REQUEST,
+		            "a connection of this proxy must begin with a PROXY protocol header");
+		return STEP_REFUSE;
+	case PROXY_HEADER_GOOD:
+		break;
+	}
+	if (recv(a->fd, d->peek, header.len, MSG_DONTWAIT) != (ssize_t)header.len)
+		return STEP_DROP;
+	expect_more_than(a->fd, 0);
+	a->header_due = false;
+	*seen = 0;
+	if (header.source.family != ADDRESS_UNKNOWN)
+		a->peer = header.source;
+	return STEP_ENTER;
+}
+
+/* Parses the head of the first request, which stays unread. */
+static enum step read_head(struct admission *d, const struct arrival *a, size_t *seen,
+                           struct problem *problem)
+{
+	struct request_head head;
+	bool gone;
+
+	if (!peek(d, a->fd, seen, &gone))
+		return gone ? STEP_DROP : STEP_WAIT;
+	switch (request_head_parse((struct slice){ d->peek, *seen }, d->limits, &head, problem)) {
+	case HEAD_INCOMPLETE:
+		expect_more_than(a->fd, *seen);
+		return STEP_WAIT;
+	case HEAD_REFUSED:
+		return STEP_REFUSE;
+	case HEAD_GOOD:
+		break;
+	}
+	return a->full ? STEP_REJECT : STEP_ENTER;
+}
+
+static enum step advance(struct admission *d, struct arrival *a, size_t *seen,
+                         struct problem *problem)
+{
+	if (a->header_due) {
+		enum step s = take_header(d, a, seen, problem);
+		if (s != STEP_ENTER)
+			return s;
+	}
+	if (!a->counted && !d->count(d->context, a))
+		return STEP_DROP;
+	a->counted = true;
+	return read_head(d, a, seen, problem);
 }
 
 /*
@@ -147,7 +207,7 @@ static void drain(struct pending *g)
 	struct admission *d = g->admission;
 	ssize_t n;
 
-	while ((n = recv(g->fd, d->peek, d->peek_size, MSG_DONTWAIT)) > 0) {
+	while ((n = recv(g->arrival.fd, d->peek, d->peek_size, MSG_DONTWAIT)) > 0) {
 		g->drained += (size_t)n;
 		if (g->drained > LINGER_BYTES)
 			break;
@@ -158,7 +218,7 @@ static void drain(struct pending *g)
 
 static void linger(struct pending *g)
 {
-	expect_more_than(g->fd, 0);
+	expect_more_than(g->arrival.fd, 0);
 	g->refused = true;
 	g->due = uv_now(g->admission->loop) + LINGER_MS;
 	drain(g);
@@ -166,11 +226,7 @@ static void linger(struct pending *g)
 
 static void refuse(struct pending *g, const struct problem *p)
 {
-	if (p->outcome == OUTCOME_OK) {
-		drop(g);
-		return;
-	}
-	send_refusal(g->fd, p);
+	send_refusal(g->arrival.fd, p);
 	linger(g);
 }
 
@@ -196,12 +252,46 @@ static struct slice find_accept(const struct pending *g)
 static void reject(struct pending *g)
 {
 	struct admission *d = g->admission;
+	const struct problem *full = g->arrival.full;
 
-	if (refusal_is_event(find_accept(g), g->full->outcome))
-		send_event(g->fd, g->full->outcome, d->refused(d->context));
+	if (refusal_is_event(find_accept(g), full->outcome))
+		send_event(g->arrival.fd, full->outcome, d->refused(d->context));
 	else
-		send_refusal(g->fd, g->full);
+		send_refusal(g->arrival.fd, full);
 	linger(g);
+}
+
+/* Lets the connection enter.  The bytes that were looked at are still unread. */
+static void enter(struct admission *d, const struct arrival *a, size_t seen)
+{
+	d->enter(d->context, a, (struct slice){ d->peek, seen });
+}
+
+static void enter_pending(struct pending *g)
+{
+	struct arrival a = remove_pending(g);
+
+	expect_more_than(a.fd, 0); /* until now poll waited for more bytes */
+	enter(g->admission, &a, g->seen);
+}
+
+static void settle(struct pending *g, enum step step, const struct problem *problem)
+{
+	switch (step) {
+	case STEP_WAIT:
+		return;
+	case STEP_ENTER:
+		enter_pending(g);
+		return;
+	case STEP_REJECT:
+		reject(g);
+		return;
+	case STEP_REFUSE:
+		refuse(g, problem);
+		return;
+	case STEP_DROP:
+		drop(g);
+	}
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -215,58 +305,56 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	else if (g->refused)
 		drain(g);
 	else
-		switch (peek_head(g->admission, g->fd, &g->seen, &problem)) {
-		case HEAD_INCOMPLETE:
-			break;
-		case HEAD_GOOD:
-			if (g->full) {
-				reject(g);
-				break;
-			}
-			expect_more_than(g->fd, 0); /* until now poll waited for more bytes */
-			enter(g->admission, remove_pending(g), g->seen);
-			break;
-		case HEAD_REFUSED:
-			refuse(g, &problem);
-		}
+		settle(g, advance(g->admission, &g->arrival, &g->seen, &problem), &problem);
 }
 
-static struct pending *stay(struct admission *d, int fd)
+static struct pending *stay(struct admission *d, const struct arrival *a)
 {
 	struct pending *g = xcalloc(1, sizeof(*g));
 
 	g->admission = d;
-	g->fd = fd;
-	g->due = uv_now(d->loop) + d->limits->header_timeout_ms;
-	uv_poll_init(d->loop, &g->poll, fd);
+	g->arrival = *a;
+	g->due = uv_now(d->loop) + (a->full ? LINGER_MS : d->limits->header_timeout_ms);
+	uv_poll_init(d->loop, &g->poll, a->fd);
 	g->poll.data = g;
 	list_append(&d->pending, &g->link);
 	uv_poll_start(&g->poll, UV_READABLE, on_readable);
 	return g;
 }
 
+static struct arrival arrival_of(const struct admission *d, int fd)
+{
+	struct arrival a = { .fd = fd, .peer = client_address_of_socket(fd) };
+
+	a.header_due = d->proxies && trusted_proxies_have(d->proxies, &a.peer);
+	return a;
+}
+
 void admission_arrive(struct admission *d, int fd)
 {
+	struct arrival a = arrival_of(d, fd);
 	struct problem problem = { 0 };
 	size_t seen = 0;
-	enum request_head_result h = peek_head(d, fd, &seen, &problem);
+	enum step step = advance(d, &a, &seen, &problem);
 
-	if (h == HEAD_GOOD) {
-		enter(d, fd, seen);
-		return;
+	if (step == STEP_ENTER) {
+		enter(d, &a, seen);
+	} else if (step == STEP_DROP) {
+		close_arrival(d, &a);
+	} else {
+		struct pending *g = stay(d, &a);
+		g->seen = seen;
+		settle(g, step, &problem);
 	}
-	struct pending *g = stay(d, fd);
-	g->seen = seen;
-	if (h == HEAD_REFUSED)
-		refuse(g, &problem);
 }
 
 void admission_reject(struct admission *d, int fd, const struct problem *problem)
 {
-	struct pending *g = stay(d, fd);
+	struct arrival a = arrival_of(d, fd);
 
-	g->full = problem;
-	g->due = uv_now(d->loop) + LINGER_MS;
+	a.full = problem;
+	a.counted = true; /* not for its client, who gets nothing */
+	stay(d, &a);
 }
 
 void admission_tick(struct admission *d, uint64_t now_ms)
@@ -282,7 +370,7 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 		if (g->refused)
 			drop(g);
 		else
-			refuse(g, g->full ? g->full : &late);
+			refuse(g, g->arrival.full ? g->arrival.full : &late);
 	}
 }
 

@@ -1,8 +1,9 @@
 /*
- * Connections before libwebsockets gets them.  Looks at the head of the first request with MSG_PEEK
- * (request_head.h).  A connection with a good head is passed on with its bytes unread; one with a
- * bad head is answered here.  Most heads are complete when the connection is accepted, so most
- * connections are passed on at once.
+ * Connections before libwebsockets gets them.  Takes the PROXY header of a trusted proxy
+ * (proxy_header.h), and counts the connection for its client.  Looks at the head of the first
+ * request with MSG_PEEK (request_head.h).  A connection with a good head is passed on with its
+ * bytes unread; one with a bad head is answered here.  Most heads are complete when the connection
+ * is accepted, so most connections are passed on at once.
  *
  * Runs in the thread of the loop.
  */
@@ -14,13 +15,31 @@
 #include "joblight/base/list.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/outcome.h"
+#include "joblight/net/client_address.h"
+
+struct client;
+
+/* A connection that was accepted. */
+struct arrival {
+	int fd;
+	struct client_address peer; /* the proxy until its header was taken, then its client */
+	struct client *origin;      /* counts the connection, held: see quota.h */
+	bool header_due;            /* a PROXY header comes first */
+	bool counted;
+	const struct problem *full; /* the problem to reject it with, whatever it requests; NULL if
+	                               it may enter */
+};
 
 struct admission {
 	uv_loop_t *loop;
 	const struct limits *limits;
+	const struct trusted_proxies *proxies; /* that send a PROXY header; NULL: none */
 	/* Takes the descriptor.  `seen` is still unread there, and begins with a good head. */
-	void (*enter)(void *context, int fd, struct slice seen);
-	void (*gone)(void *context); /* A connection that arrived was closed before it entered. */
+	void (*enter)(void *context, const struct arrival *a, struct slice seen);
+	/* Counts it for its client, and sets a->origin and a->full.  False: close it. */
+	bool (*count)(void *context, struct arrival *a);
+	/* A connection that arrived was closed before it entered. */
+	void (*gone)(void *context, const struct arrival *a);
 	unsigned (*refused)(
 	    void *context); /* A stream is rejected with an event (refusal.h).  Returns the time in
 	                       ms after which it may come back. */
@@ -30,8 +49,9 @@ struct admission {
 	size_t peek_size;
 };
 
+/* The caller sets the callbacks, and `proxies`, afterwards. */
 void admission_init(struct admission *d, uv_loop_t *loop, const struct limits *limits,
-                    void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
+                    void *context);
 void admission_finish(struct admission *d);
 void admission_arrive(struct admission *d, int fd); /* takes the descriptor */
 /* Takes the descriptor, and answers its first request with `problem`, which has to stay valid. */

@@ -1,6 +1,7 @@
 #include "capacity.h"
 
 #include "loop_private.h"
+#include "quota.h"
 
 #define ANSWERED_MAX                                                                               \
 	64 /* connections over the limit that get an answer; further ones are closed without one   \
@@ -35,24 +36,30 @@ void capacity_leave(struct loop *l)
 	atomic_fetch_sub(&l->loops->connections, 1);
 }
 
-bool capacity_count_stream(struct conn *c)
+enum stream_room capacity_count_stream(struct conn *c, struct problem *problem)
 {
 	struct loops *loops = c->loop->loops;
 
 	if (c->counted)
-		return true;
+		return STREAM_COUNTED;
 	if (atomic_fetch_add(&loops->streams, 1) >= c->loop->limits->streams) {
 		atomic_fetch_sub(&loops->streams, 1);
-		return false;
+		return STREAMS_FULL;
+	}
+	if (!quota_count_stream(c, problem)) {
+		atomic_fetch_sub(&loops->streams, 1);
+		return STREAMS_OF_CLIENT_FULL;
 	}
 	c->counted = true;
-	return true;
+	return STREAM_COUNTED;
 }
 
 void capacity_uncount_stream(struct conn *c)
 {
-	if (c->counted)
-		atomic_fetch_sub(&c->loop->loops->streams, 1);
+	if (!c->counted)
+		return;
+	atomic_fetch_sub(&c->loop->loops->streams, 1);
+	quota_uncount_stream(c);
 	c->counted = false;
 }
 
@@ -68,8 +75,9 @@ bool capacity_takes_stream(struct conn *c, struct problem *problem)
 		return problem_set(problem, OUTCOME_OVERLOADED,
 		                   "the server's memory is full; try again later");
 	}
-	if (capacity_count_stream(c))
-		return true;
+	enum stream_room room = capacity_count_stream(c, problem);
+	if (room != STREAMS_FULL)
+		return room == STREAM_COUNTED;
 	l->counters.streams_full++;
 	return problem_set(problem, OUTCOME_OVERLOADED,
 	                   "the server has the maximum number of streams; try again in a moment");

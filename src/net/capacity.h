@@ -22,9 +22,11 @@ void capacity_leave(struct loop *l); /* once for each capacity_enter() */
 bool capacity_takes_stream(struct conn *c, struct problem *problem);
 /*
  * Counts a connection that stays open for long (a stream, a WebSocket, a waiting poll); once, if
- * called twice.  False: there are too many.  The limit keeps connections free for requests.
+ * called twice.  Otherwise there are too many, of all clients or of this one; only for the latter
+ * *problem is set.  The limits keep connections free for requests.
  */
-bool capacity_count_stream(struct conn *c);
+enum stream_room { STREAM_COUNTED, STREAMS_FULL, STREAMS_OF_CLIENT_FULL };
+enum stream_room capacity_count_stream(struct conn *c, struct problem *problem);
 void capacity_uncount_stream(struct conn *c); /* calling it twice is harmless */
 
 /* The answer to requests that arrive while the server stops. */

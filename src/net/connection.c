@@ -6,6 +6,7 @@
 #include "connection_flow.h"
 #include "deadlines.h"
 #include "loop_private.h"
+#include "quota.h"
 #include "reply_parts.h"
 #include "transport.h"
 
@@ -47,6 +48,7 @@ void conn_destroy(struct conn *c)
 	conn_release(c);
 	connection_table_remove(&c->loop->conns, c->id);
 	capacity_leave(c->loop);
+	quota_finish(c);
 	credential_release(c->credential);
 	if (c->wsi)
 		lws_set_opaque_user_data(c->wsi, NULL);

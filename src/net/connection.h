@@ -26,6 +26,7 @@
 
 #include "access.h"
 #include "chunked.h"
+#include "clients.h"
 #include "request.h"
 #include "joblight/core/hub.h"
 
@@ -70,6 +71,13 @@ struct conn {
 	uint64_t due;
 	struct credential *credential; /* that gave the rights, or NULL */
 	const char *fault; /* why its credential is not in force; NULL: it is, or there is none */
+	struct client_address peer;        /* where the connection comes from */
+	struct client_address address;     /* of the client of its last request: see quota.h */
+	struct client *origin;             /* counts the connection, held; NULL: not limited */
+	struct client *by_address;         /* limits its requests by their address, held, or NULL */
+	struct client *by_key;             /* limits them by their access key, held, or NULL */
+	uint32_t refusals;                 /* requests in a row that were refused */
+	bool writes;                       /* its request counts as updates */
 	const struct transport *transport; /* of a stream, a WebSocket or a poll, otherwise NULL */
 	void *session;                     /* state of the transport, or NULL */
 	uint64_t taken;                    /* bytes that the peer has acknowledged */

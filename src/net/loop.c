@@ -9,6 +9,7 @@
 #include "loop_private.h"
 #include "lws_context.h"
 #include "lws_events.h"
+#include "quota.h"
 #include "thread_mail.h"
 #include "thread_mail_take.h"
 
@@ -22,14 +23,23 @@ static unsigned on_refused(void *context)
 	return refusals_wait_ms(&l->refusals, loop_now(l));
 }
 
-static void on_entered(void *context, int fd, struct slice seen)
+static void on_entered(void *context, const struct arrival *a, struct slice seen)
 {
-	conn_adopt(context, fd, seen);
+	conn_adopt(context, a, seen);
 }
 
-static void on_left(void *context)
+static void on_left(void *context, const struct arrival *a)
 {
+	quota_leave(context, a->origin);
 	capacity_leave(context);
+}
+
+static bool on_counted(void *context, struct arrival *a)
+{
+	enum quota_verdict v = quota_arrive(context, &a->peer, &a->origin);
+
+	a->full = v == QUOTA_FULL ? &quota_connections_full : a->full;
+	return v != QUOTA_EXCESS;
 }
 
 static void on_accepted(void *context, int fd)
@@ -123,6 +133,19 @@ void *loop_run(void *context)
 	return NULL;
 }
 
+static void start_admission(struct loop *l)
+{
+	struct admission *d = &l->admission;
+
+	admission_init(d, &l->uv, l->limits, l);
+	d->enter = on_entered;
+	d->count = on_counted;
+	d->gone = on_left;
+	d->refused = on_refused;
+	if (l->loops->config.proxy_protocol)
+		d->proxies = &l->loops->proxies;
+}
+
 bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
 {
 	struct loop *l = &all->items[index];
@@ -154,8 +177,7 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		         "libwebsockets cannot start; is libwebsockets-evlib-uv installed?");
 		return false;
 	}
-	admission_init(&l->admission, &l->uv, l->limits, on_entered, on_left, l);
-	l->admission.refused = on_refused;
+	start_admission(l);
 	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
 }

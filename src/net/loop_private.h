@@ -12,6 +12,7 @@
 #include "deadlines.h"
 #include "attendance.h"
 #include "admission.h"
+#include "clients.h"
 #include "idle_poll.h"
 #include "joblight/base/memory.h"
 #include "joblight/net/loop.h"
@@ -43,6 +44,9 @@ struct loops {
 	atomic_size_t replies; /* bytes of the answers that are being written, except snapshots */
 	struct tickets *tickets;
 	struct memory_gauge memory;
+	struct trusted_proxies proxies;
+	struct clients *clients; /* each by itself */
+	struct client everyone;  /* all clients together: only its buckets are used */
 	struct loop *items;
 };
 

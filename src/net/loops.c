@@ -21,6 +21,8 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	all->count = config->count;
 	all->memory.max_bytes = config->limits->memory_bytes;
 	all->tickets = tickets_create();
+	trusted_proxies_parse(config->trusted_proxies, &all->proxies);
+	all->clients = clients_create();
 	all->items = xcalloc(config->count, sizeof(*all->items));
 	lws_context_set_log();
 	for (unsigned i = 0; i < all->count; i++) {
@@ -112,6 +114,7 @@ void loops_free(struct loops *l)
 	for (unsigned i = 0; i < l->count; i++)
 		loop_finish(&l->items[i]);
 	tickets_free(l->tickets);
+	clients_free(l->clients);
 	free(l->items);
 	free(l);
 }

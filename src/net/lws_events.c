@@ -11,6 +11,7 @@
 #include "input.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
+#include "quota.h"
 #include "reply_parts.h"
 #include "request_check.h"
 #include "upgrade.h"
@@ -20,21 +21,19 @@ static struct conn *conn_of(struct lws *wsi)
 	return lws_get_opaque_user_data(wsi);
 }
 
-/* Returns the length of the head if it is a valid WebSocket request, otherwise 0. */
-static size_t begins_with_upgrade(struct conn *c, struct slice seen)
+/*
+ * Returns the length of the head if it is a WebSocket request that was granted, otherwise 0.  When
+ * it was refused, *problem is set.
+ */
+static size_t begins_with_upgrade(struct conn *c, struct slice seen, struct problem *problem)
 {
 	struct request_head head;
-	struct problem p = { 0 };
 
-	if (request_head_parse(seen, c->loop->limits, &head, &p) != HEAD_GOOD ||
+	if (request_head_parse(seen, c->loop->limits, &head, problem) != HEAD_GOOD ||
 	    !request_asks_upgrade(&head))
 		return 0;
-	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, &p);
-	if (c->request && upgrade_granted(c, c->request, &p))
-		return head.len;
-	request_free(c->request); /* input.c parses it again and refuses it */
-	c->request = NULL;
-	return 0;
+	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, problem);
+	return c->request && upgrade_granted(c, c->request, problem) ? head.len : 0;
 }
 
 static struct lws *adopt_raw(struct loop *l, int fd)
@@ -64,18 +63,24 @@ static bool begin(struct conn *c, int fd, struct slice seen)
 {
 	if (!read_seen(fd, seen))
 		return false;
-	size_t head = begins_with_upgrade(c, seen);
+	struct problem problem = { 0 };
+	size_t head = begins_with_upgrade(c, seen, &problem);
 	if (head)
 		return upgrade_begin(c, fd, (struct slice){ seen.ptr + head, seen.len - head });
 	c->wsi = adopt_raw(c->loop, fd);
 	if (!c->wsi)
 		return false;
 	lws_set_opaque_user_data(c->wsi, c);
-	input_receive(c, seen);
+	if (outcome_is_error(problem.outcome)) {
+		input_refuse(c, &problem);
+		problem_finish(&problem);
+	} else {
+		input_receive(c, seen);
+	}
 	return true;
 }
 
-void conn_adopt(struct loop *l, int fd, struct slice seen)
+void conn_adopt(struct loop *l, const struct arrival *a, struct slice seen)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
@@ -83,8 +88,9 @@ void conn_adopt(struct loop *l, int fd, struct slice seen)
 	list_init(&c->turn);
 	list_init(&c->timer);
 	c->state = CONN_IDLE;
+	quota_adopt(c, &a->peer, a->origin);
 	c->id = connection_table_add(&l->conns, c);
-	if (!begin(c, fd, seen))
+	if (!begin(c, a->fd, seen))
 		conn_destroy(c);
 }
 

@@ -2,12 +2,14 @@
 #ifndef JOBLIGHT_NET_LWS_EVENTS_H
 #define JOBLIGHT_NET_LWS_EVENTS_H
 
+#include "admission.h"
 #include "connection.h"
 
 #define LWS_RAW_PROTOCOL "joblight raw" /* for connections that we parse; see lws_context.c */
 
-/* Takes an accepted socket.  `seen` is still unread there, and begins with a good head. */
-void conn_adopt(struct loop *l, int fd, struct slice seen);
+/* Takes an accepted socket, and its origin.  `seen` is still unread there, and begins with a good
+ * head. */
+void conn_adopt(struct loop *l, const struct arrival *a, struct slice seen);
 /* The peer of this stream has hung up: see idle_poll.h. */
 void conn_hung_up(void *loop, uint64_t id);
 

@@ -1,6 +1,6 @@
 /*
- * A refusal of a stream because of load, in a form after which an EventSource reconnects; after a
- * 503 it never does.  It gets a 200 with the time after which to reconnect and an event with
+ * A refusal of a stream because of load or rate, in a form after which an EventSource reconnects;
+ * after a 503 or 429 it never does.  It gets a 200 with the time after which to reconnect and an event with
  * the reason, and then the response ends.
  *
  *      retry: 9137
@@ -44,7 +44,7 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
 
 /*
  * Whether to refuse with the event: `accept` (the Accept header) names text/event-stream, and the
- * outcome is a 503.
+ * outcome is a 503 or 429.
  */
 bool refusal_is_event(struct slice accept, enum outcome o);
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms);

@@ -8,6 +8,7 @@
 #include "joblight/base/xalloc.h"
 #include "connection_flow.h"
 #include "loop_private.h"
+#include "quota.h"
 #include "reply_parts.h"
 
 #define JSON_TYPE "application/json"
@@ -44,8 +45,21 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 		buf_u64(b, len);
 	}
 	buf_text(b, connection_line(c));
+	quota_add_fields(c, b);
 	buf_text(b, headers);
 	buf_text(b, "\r\n");
+}
+
+/* A client that is refused again and again has to connect again. */
+static void count_refusals(struct conn *c, int status)
+{
+	uint64_t max = c->loop->limits->refusals;
+
+	c->refusals = status >= 400 && status < 500 ? c->refusals + 1 : 0;
+	if (!max || c->refusals < max || c->close_after)
+		return;
+	c->close_after = true;
+	c->loop->counters.refused_in_a_row++;
 }
 
 /*
@@ -59,6 +73,7 @@ static struct reply *begin(struct conn *c, int status, const char *title, const 
 
 	if (c->loop->stopping || (c->request && !c->request->keep_alive))
 		c->close_after = true;
+	count_refusals(c, status);
 	reply_free(c->reply);
 	c->reply = r;
 	add_head(c, &r->head, status, title, type, headers, len);
@@ -225,14 +240,41 @@ void reply_empty(struct conn *c, enum outcome o, const char *headers)
 void reply_problem(struct conn *c, const struct problem *p, const char *headers)
 {
 	struct buf body = { 0 }, lines = { 0 };
+	char retry[HTTP_RETRY_MAX];
 
 	problem_encode(p, &body);
 	buf_text(&lines, headers);
-	if (outcome_status(p->outcome) == 503)
-		buf_text(&lines, RETRY_AFTER);
+	http_retry_after(p, retry);
+	buf_text(&lines, retry);
 	reply_text(c, p->outcome, PROBLEM_TYPE, buf_string(&lines), buf_as_slice(&body));
 	buf_finish(&lines);
 	buf_finish(&body);
+}
+
+/*
+ * When load or rate is the reason, an EventSource gets an event, because it never reconnects after
+ * a 503 or 429.
+ */
+static void refuse_with_event(struct conn *c, const struct problem *p)
+{
+	unsigned wait_ms = refusals_wait_ms(&c->loop->refusals, loop_now(c->loop));
+	struct buf body = { 0 };
+
+	refusal_encode(&body, p->outcome, wait_ms > p->wait_ms ? wait_ms : p->wait_ms);
+	c->loop->counters.refused++;
+	c->close_after = true;
+	reply_bytes(c, 200, "OK", EVENT_STREAM, EVENT_STREAM_HEADERS, buf_as_slice(&body));
+	buf_finish(&body);
+}
+
+void reply_stream_problem(struct conn *c, const struct problem *p)
+{
+	const struct request *r = c->request;
+
+	if (!r->head && refusal_is_event(r->headers[HEADER_ACCEPT], p->outcome))
+		refuse_with_event(c, p);
+	else
+		reply_problem(c, p, http_refusal_lines(p->outcome));
 }
 
 void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)

@@ -47,6 +47,8 @@ void reply_json_shared(struct conn *c, enum outcome o, const char *headers,
 
 void reply_empty(struct conn *c, enum outcome o, const char *headers);
 void reply_problem(struct conn *c, const struct problem *p, const char *headers);
+/* Refuses a request for a stream, in the way of refusal.h when the client is an EventSource. */
+void reply_stream_problem(struct conn *c, const struct problem *p);
 void reply_refuse(struct conn *c, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void reply_result_problem(struct conn *c,

@@ -130,3 +130,12 @@ const char *http_refusal_lines(enum outcome o)
 	return o == OUTCOME_UPGRADE_REQUIRED ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 	                                     : "";
 }
+
+void http_retry_after(const struct problem *p, char line[HTTP_RETRY_MAX])
+{
+	unsigned s = (p->wait_ms + 999) / 1000;
+
+	line[0] = '\0';
+	if (outcome_status(p->outcome) == 503 || outcome_status(p->outcome) == 429)
+		snprintf(line, HTTP_RETRY_MAX, "Retry-After: %u\r\n", s ? s : 1);
+}

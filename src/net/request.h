@@ -43,6 +43,7 @@ const char *method_text(enum method m);
 	X(ACCEPT_ENCODING, "accept-encoding", true)                                                \
 	X(AUTHORIZATION, "authorization", false)                                                   \
 	X(COOKIE, "cookie", false)                                                                 \
+	X(X_FORWARDED_FOR, "x-forwarded-for", true)                                                \
 	X(ORIGIN, "origin", false)                                                                 \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \
@@ -101,6 +102,8 @@ const char *http_date(void);
 /* The header lines that a refusal needs: RFC 9110 sections 15.5.6 and 15.5.22. */
 const char *http_refusal_lines(enum outcome o);
 
-#define RETRY_AFTER "Retry-After: 1\r\n" /* for each 503 */
+/* Sets `line` to the Retry-After line of a 503 or 429, otherwise to "". */
+#define HTTP_RETRY_MAX 48
+void http_retry_after(const struct problem *p, char line[HTTP_RETRY_MAX]);
 
 #endif

@@ -79,6 +79,7 @@ static void on_tick(uv_timer_t *timer)
 	l->turn.beats = hub_tick(l->hub, l->now);
 	attendance_tick(l->attendance, l->now);
 	access_tick(l);
+	clients_tick(l->loops->clients, l->now);
 	trim_memory(l);
 }
 

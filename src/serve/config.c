@@ -11,6 +11,7 @@
 #include "environment.h"
 #include "joblight/api/origin.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/net/client_address.h"
 #include "name_distance.h"
 
 enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_LIST, SETTING_LIMIT };

@@ -239,6 +239,8 @@ static bool open_loops(struct server *s, const struct config *c, const char *hos
 		                       .host = host,
 		                       .port = port,
 		                       .count = c->loops,
+		                       .trusted_proxies = &c->trusted_proxies,
+		                       .proxy_protocol = c->proxy_protocol,
 		                       .dispatch = &api_dispatch,
 		                       .context = &s->api };
 	char error[512];

@@ -221,11 +221,12 @@ static void poll_opened(struct subscriber *subscriber, const struct subscription
 		return;
 	}
 	struct update u = collect(p, o);
+	struct problem full = { 0 };
 	if (o->resume != RESUME_EXACT)
 		make_reset(p, &u, o);
 	else if (!u.events.len && !u.over && p->wait_s && !c->loop->stopping && !c->ended &&
-	         capacity_count_stream(
-	             c)) { /* if too many polls are waiting, it is answered at once */
+	         capacity_count_stream(c, &full) == STREAM_COUNTED) {
+		/* if too many polls are waiting, it is answered at once */
 		wait_after(p, u.cursor);
 		return;
 	}

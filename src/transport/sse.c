@@ -26,30 +26,6 @@ static void add_event_line(const struct http_stream *s, struct buf *out, const c
 		buf_format(out, "event: %s\n", type);
 }
 
-/*
- * When load is the reason, an EventSource gets an event, because it never reconnects after a 503.
- */
-static void refuse_with_event(struct conn *c, enum outcome o)
-{
-	struct buf body = { 0 };
-
-	refusal_encode(&body, o, refusals_wait_ms(&c->loop->refusals, loop_now(c->loop)));
-	c->loop->counters.refused++;
-	c->close_after = true;
-	reply_bytes(c, 200, "OK", EVENT_STREAM, EVENT_STREAM_HEADERS, buf_as_slice(&body));
-	buf_finish(&body);
-}
-
-static void refuse_problem(struct conn *c, const struct problem *p)
-{
-	const struct request *r = c->request;
-
-	if (!r->head && refusal_is_event(r->headers[HEADER_ACCEPT], p->outcome))
-		refuse_with_event(c, p->outcome);
-	else
-		reply_problem(c, p, "");
-}
-
 /* The id comes last, so a client that gets only a part of the message keeps its old position. */
 static void add_first(const struct http_stream *s, const struct subscription_start *o,
                       struct first_message *m)
@@ -101,7 +77,7 @@ static void add_stop(const struct http_stream *s, struct buf *out)
 
 static const struct http_stream_format sse = {
 	.headers = "Content-Type: " EVENT_STREAM "\r\n" EVENT_STREAM_HEADERS,
-	.refuse = refuse_problem,
+	.refuse = reply_stream_problem,
 	.add_first = add_first,
 	.add_heartbeat = add_heartbeat,
 	.add_end = add_end,

@@ -7,6 +7,7 @@
 #include "joblight/core/json.h"
 #include "net/ask.h"
 #include "net/dispatch.h"
+#include "net/quota.h"
 #include "websocket_private.h"
 
 /* Answers. */
@@ -15,6 +16,7 @@ static void send_ack(struct ws *w, const struct op *op)
 {
 	struct buf json = { 0 };
 
+	ws_accepted(w);
 	answer_encode_ack(&json, op, hub_watchers(w->conn->loop->hub, op->job_id));
 	ws_send(w, &json);
 }
@@ -117,6 +119,7 @@ static void refuse_op(struct ws *w, const struct message *m, enum op_kind operat
 	memcpy(op->key, m->id, sizeof(op->key));
 	memcpy(op->job_id, m->job_id, sizeof(op->job_id));
 	problem_set(&op->problem, p->outcome, "%s", p->detail);
+	op->problem.wait_ms = p->wait_ms;
 	submit(w, op);
 }
 
@@ -288,6 +291,12 @@ static void conceal(struct message *m)
 		memcpy(m->op->job_id, m->job_id, sizeof(m->job_id));
 }
 
+/* A write counts as its updates, another message as a request. */
+static bool is_within_limits(struct conn *c, const struct message *m, struct problem *p)
+{
+	return m->op ? quota_takes_updates(c, op_updates(m->op), p) : quota_takes_message(c, p);
+}
+
 static void run(struct ws *w, struct message *m, struct problem *p)
 {
 	const struct row *row = &rows[m->kind];
@@ -295,7 +304,7 @@ static void run(struct ws *w, struct message *m, struct problem *p)
 	const struct dispatch *d = w->conn->loop->dispatch;
 
 	if (d->admits(w->conn, row->rights, m->job_id, p) &&
-	    (!m->op || d->admits_op(w->conn, m->op, p))) {
+	    (!m->op || d->admits_op(w->conn, m->op, p)) && is_within_limits(w->conn, m, p)) {
 		conceal(m);
 		row->receive(w, m);
 		return;

@@ -36,7 +36,23 @@ static const char *text_or_none(const char *text)
 
 static bool retryable(enum outcome o)
 {
-	return outcome_status(o) >= 500;
+	return outcome_status(o) >= 500 || outcome_status(o) == 429;
+}
+
+void ws_accepted(struct ws *w)
+{
+	w->refusals = 0;
+}
+
+static void count_refusals(struct ws *w, enum outcome o)
+{
+	struct loop *l = w->conn->loop;
+
+	w->refusals = outcome_status(o) < 500 ? w->refusals + 1 : 0;
+	if (!l->limits->refusals || w->refusals < l->limits->refusals || w->close_code)
+		return;
+	l->counters.refused_in_a_row++;
+	ws_close(w, CLOSE_RATE_LIMITED, "too many refused messages in a row");
 }
 
 void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p)
@@ -51,8 +67,12 @@ void ws_send_error(struct ws *w, const char *id, const char *job_id, const struc
 	json_text(&json, "code", outcome_code(p->outcome));
 	buf_format(&json, ",\"status\":%d", outcome_status(p->outcome));
 	json_text(&json, "detail", p->detail[0] ? p->detail : outcome_title(p->outcome));
-	buf_format(&json, ",\"retryable\":%s}", retryable(p->outcome) ? "true" : "false");
+	buf_format(&json, ",\"retryable\":%s", retryable(p->outcome) ? "true" : "false");
+	if (p->wait_ms)
+		buf_format(&json, ",\"retryAfterMs\":%u", p->wait_ms);
+	buf_char(&json, '}');
 	ws_send(w, &json);
+	count_refusals(w, p->outcome);
 }
 
 /* Writing. */

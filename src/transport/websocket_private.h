@@ -15,6 +15,7 @@
 #define CLOSE_RESTART 1012
 #define CLOSE_OVERLOADED 1013
 #define CLOSE_UNAUTHORIZED 4001
+#define CLOSE_RATE_LIMITED 4029
 #define CLOSE_BAD_MESSAGE 4400
 #define CLOSE_NO_JOB 4404
 
@@ -56,6 +57,7 @@ struct ws {
 	bool ping_on_its_way;  /* at the last beat, the peer had not acknowledged the ping yet */
 	uint64_t ping_end;     /* socket_written() after the ping */
 	uint64_t acknowledged; /* socket_acknowledged() at the ping or the last beat */
+	uint32_t refusals;     /* messages in a row that were refused */
 	uint16_t close_code;
 	uint32_t close_due;  /* when it closes even within a message; low half of the time */
 	uint32_t last_heard; /* low half of the time */
@@ -70,6 +72,8 @@ bool ws_close_allowed(const void *payload, size_t len);
 void ws_enqueue(struct ws *w); /* flushes it at the end of this turn */
 void ws_add_frame(struct ws *w, struct slice json);
 void ws_send(struct ws *w, struct buf *json); /* takes and empties `json` */
+/* A message that was not refused. */
+void ws_accepted(struct ws *w);
 void ws_send_error(struct ws *w, const char *id, const char *job_id, const struct problem *p);
 enum sink ws_write_now(struct ws *w, const char *bytes, size_t len);
 void ws_write_ping(struct ws *w); /* if one is due */

@@ -104,6 +104,7 @@ static void subscription_opened(struct subscriber *subscriber, const struct subs
 		subscription_failed(s, o);
 		return;
 	}
+	ws_accepted(w);
 	first_message_encode(&m, w->conn->loop, o);
 	announce(w, s->job_id, m.head.len + m.snapshot.len + m.tail.len);
 	conn_widen(w->conn, o->snapshot.len);

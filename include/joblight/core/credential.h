@@ -55,6 +55,12 @@ static inline const char *credential_name(const struct credential *c)
 	return c->key.name[0] ? c->key.name : c->key.id[0] ? c->key.id : c->identity;
 }
 
+/* The id of the access key that is behind it; of a token of another issuer, its identity. */
+static inline const char *credential_owner(const struct credential *c)
+{
+	return c->key.id[0] ? c->key.id : c->identity;
+}
+
 static inline bool credential_covers(const struct credential *c, const char *job_id)
 {
 	return access_key_covers(&c->key, job_id);

@@ -89,6 +89,12 @@ struct op {
 struct op *op_create(enum op_kind kind);
 void op_free(struct op *op); /* NULL is ignored */
 
+/* How many updates it counts as: each task of a batch is one. */
+static inline size_t op_updates(const struct op *op)
+{
+	return op->task_count > 1 ? op->task_count : 1;
+}
+
 /* SHA-256 of everything that the op asks for.  It does not depend on the transport or notation. */
 void op_fingerprint(const struct op *op, uint8_t out[32]);
 

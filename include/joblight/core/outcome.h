@@ -29,6 +29,7 @@ struct problem {
 	char detail[240];
 	struct buf errors;
 	unsigned error_count;
+	unsigned wait_ms; /* of RATE_LIMITED: after this time it may be repeated */
 };
 
 #define PROBLEM_ERRORS 16 /* more would not help the client */

@@ -7,6 +7,7 @@
 #ifndef JOBLIGHT_NET_LOOP_H
 #define JOBLIGHT_NET_LOOP_H
 
+#include "joblight/base/slice.h"
 #include "joblight/core/bus.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/service.h"
@@ -25,6 +26,8 @@ struct loops_config {
 	unsigned count;                  /* loops */
 	struct keyring *keyring;         /* at the start; held by each loop.  NULL: no keys */
 	struct issuer *issuer;           /* likewise; NULL: no tokens of others are accepted */
+	const struct slices *trusted_proxies; /* valid: see client_address.h */
+	bool proxy_protocol; /* they begin with a PROXY header */
 	const struct dispatch *dispatch; /* answers requests */
 	const void *context;             /* what its functions use */
 };
