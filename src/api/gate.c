@@ -128,12 +128,6 @@ bool gate_admits_request(const struct conn *c, struct request *r, enum right nee
 	return true;
 }
 
-static bool only_ends(const struct op *op)
-{
-	return op->has_status && job_status_terminal(op->status) && !op->has_title &&
-	       !op->has_metadata && !op->has_silence;
-}
-
 bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *problem)
 {
 	const struct credential *k = c->credential;
@@ -146,7 +140,7 @@ bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *p
 	if (op->kind == OP_JOB_PATCH && k->commands)
 		return problem_set(problem, OUTCOME_FORBIDDEN,
 		                   "the token may only send commands: %s", k->commands);
-	if (op->kind == OP_JOB_PATCH && !(c->rights & RIGHT_CONTROL) && !only_ends(op))
+	if (op->kind == OP_JOB_PATCH && !(c->rights & RIGHT_CONTROL) && !op_ends_job(op))
 		return problem_set(problem, OUTCOME_FORBIDDEN,
 		                   "the key may only end the job: it needs control to change it");
 	/* A generated id is as good as any: only a key for all jobs matches it. */

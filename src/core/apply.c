@@ -25,6 +25,20 @@ void apply_set_id(struct engine *e, char out[ID_MAX + 1], struct slice given, in
 	}
 }
 
+/* A job that is full can still be ended, or it would stay open. */
+static bool may_grow(const struct engine *e, struct op *op, const struct job_state *job)
+{
+	uint64_t max = e->limits->job_bytes;
+
+	if (!max || job->row.bytes < max || op_ends_job(op))
+		return true;
+	return problem_set(
+	    &op->problem, OUTCOME_JOB_FULL,
+	    "the job has %llu bytes of events, which is the limit: end it and create "
+	    "another one",
+	    (unsigned long long)job->row.bytes);
+}
+
 struct job_state *apply_find_open_job(struct engine *e, struct op *op)
 {
 	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
@@ -39,7 +53,7 @@ struct job_state *apply_find_open_job(struct engine *e, struct op *op)
 		            job_status_text(job->row.status));
 		return NULL;
 	}
-	return job;
+	return may_grow(e, op, job) ? job : NULL;
 }
 
 bool apply_finds_task(struct engine *e, struct op *op, struct job_state *job)

@@ -15,7 +15,7 @@
 #include "joblight/core/ops.def"
 #undef OP
 
-/* NULL: there is no such job, it has ended, or the store failed. */
+/* NULL: there is no such job, it has ended or is full, or the store failed. */
 struct job_state *apply_find_open_job(struct engine *e, struct op *op);
 /* False: the op is about a task (op->task_id) that the job does not have, or the store failed. */
 bool apply_finds_task(struct engine *e, struct op *op, struct job_state *job);

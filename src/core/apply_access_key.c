@@ -10,21 +10,35 @@ static bool put(struct engine *e, const struct access_key_row *row)
 	return true;
 }
 
-static bool visit_any(void *context, const struct access_key_row *row)
+struct key_count {
+	int64_t now;
+	uint64_t in_force;
+};
+
+static bool count_key(void *context, const struct access_key_row *row)
 {
-	(void)context;
-	(void)row;
-	return false;
+	struct key_count *c = context;
+
+	c->in_force += !row->revoked && (!row->expires || row->expires > c->now);
+	return true;
 }
 
-/* The first key closes the server: without such a key nobody could make another one. */
-static bool check_first(struct engine *e, struct op *op)
+/*
+ * The first key closes the server: without such a key nobody could make another one.  Every loop
+ * has all keys in memory, so there is a limit.
+ */
+static bool check_others(struct engine *e, struct op *op)
 {
 	const struct access_key_row *row = &op->access_key;
-	enum store_result r = e->store->ops->access_keys(e->store, visit_any, NULL);
+	struct key_count count = { .now = e->now };
+	enum store_result r = e->store->ops->access_keys(e->store, count_key, &count);
 
 	if (store_failed(e, r))
 		return false;
+	if (count.in_force >= e->limits->access_keys)
+		return problem_set(&op->problem, OUTCOME_TOO_MANY_KEYS,
+		                   "there are %llu keys in force, which is the limit: revoke some",
+		                   (unsigned long long)count.in_force);
 	if (r != STORE_NONE || e->first_key ||
 	    ((row->rights & RIGHT_ADMIN) && !row->expires && access_key_covers(row, "*")))
 		return true;
@@ -39,7 +53,7 @@ bool apply_key_create(struct engine *e, struct op *op)
 	struct access_key_row *row = &op->access_key;
 	char text[ACCESS_KEY_LEN + 1];
 
-	if (!check_first(e, op))
+	if (!check_others(e, op))
 		return false;
 	row->created = e->now;
 	if (row->expires)

@@ -5,6 +5,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/encode.h"
+#include "joblight/core/right.h"
 #include "result.h"
 #include "event_log.h"
 #include "silence.h"
@@ -36,6 +37,33 @@ static void new_job_row(struct engine *e, const struct op *op, struct job_row *r
 		row->silence_ms = op->silence_ms;
 	if (job_status_terminal(row->status))
 		row->ended = e->now;
+	if (op->by)
+		snprintf(row->creator, sizeof(row->creator), "%s", credential_owner(op->by));
+}
+
+/*
+ * Whether the key of the operation may have one more open job.  Jobs that ended in this transaction
+ * are not written yet, so they are written before the limit is believed.
+ */
+static bool check_open_jobs(struct engine *e, struct op *op)
+{
+	uint64_t max = e->limits->jobs_per_key, count = 0;
+
+	if (!max || !op->by)
+		return true;
+	const char *key = credential_owner(op->by);
+	enum store_result r = e->store->ops->open_jobs(e->store, key, max, &count);
+	if (r == STORE_OK && count >= max) {
+		r = working_set_flush(&e->rows);
+		if (r == STORE_OK)
+			r = e->store->ops->open_jobs(e->store, key, max, &count);
+	}
+	if (store_failed(e, r))
+		return false;
+	return count < max ||
+	       problem_set(&op->problem, OUTCOME_TOO_MANY_JOBS,
+	                   "the key has %llu jobs that have not ended, which is the limit",
+	                   (unsigned long long)max);
 }
 
 /* Adds the tasks of a new job.  False: an id is given twice, and the caller drops the job. */
@@ -73,7 +101,7 @@ bool apply_job_create(struct engine *e, struct op *op)
 	if (op->job_id[0] && working_set_find_job(&e->rows, op->job_id))
 		return problem_set(&op->problem, OUTCOME_JOB_EXISTS,
 		                   "there is a job \"%s\" already", op->job_id);
-	if (e->rows.failure)
+	if (e->rows.failure || !check_open_jobs(e, op))
 		return false;
 	new_job_row(e, op, &row);
 	struct job_state *job = working_set_keep_job(&e->rows, &row);

@@ -21,6 +21,7 @@ bool event_log_end(struct engine *e, struct job_state *job, struct event *event)
 {
 	event->json_len = e->batch->text.len - event->json_at;
 	event->job_status = job->row.status;
+	job->row.bytes += event->json_len;
 	struct event_row row = {
 		.seq = event->seq,
 		.type = event->type,

@@ -142,6 +142,21 @@ enum store_result memory_jobs(struct store *base, int status, int64_t below_key,
 	return rows ? STORE_OK : STORE_NONE;
 }
 
+enum store_result memory_open_jobs(struct store *base, const char *creator, uint64_t limit,
+                                   uint64_t *count)
+{
+	struct memory *m = memory_of(base);
+
+	*count = 0;
+	for (size_t i = 0; i < m->job_count && *count < limit; i++) {
+		const struct job *job = job_at(m, (int64_t)i + 1);
+		const struct job_row *row = job ? job->item.row : NULL;
+		if (row && creator[0] && !row->ended && strcmp(row->creator, creator) == 0)
+			++*count;
+	}
+	return STORE_OK;
+}
+
 /* ---- tasks ---- */
 
 static void task_copy(struct task_row *to, const struct task_row *from)

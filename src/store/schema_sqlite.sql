@@ -19,11 +19,16 @@ CREATE TABLE jobs (
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	ended INTEGER NOT NULL,
+	bytes INTEGER NOT NULL,    -- of all its events, pruned ones included
+	creator TEXT NOT NULL,     -- the id of the access key that created it; '' for none
 	title TEXT NOT NULL,
 	metadata TEXT NOT NULL     -- JSON object
 ) STRICT;
 
 CREATE INDEX jobs_by_status ON jobs (status, key);
+
+-- For the limit of jobs of a key.
+CREATE INDEX jobs_open_by_creator ON jobs (creator) WHERE ended = 0 AND creator <> '';
 
 -- For the pruner: ended jobs that hold more than their last event, by age and by length.
 CREATE INDEX jobs_prunable_by_end ON jobs (ended) WHERE ended > 0 AND first < seq;

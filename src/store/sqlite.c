@@ -326,7 +326,20 @@ static const char from_version_3[] =
     "ROWID;"
     "PRAGMA user_version=4";
 
-static const char *const upgrades[] = { from_version_1, from_version_2, from_version_3 };
+/*
+ * Version 4 knew neither the creator of a job nor the bytes of its events.  The events of ended
+ * jobs are not counted, because nothing is added to them.
+ */
+static const char from_version_4[] =
+    "ALTER TABLE jobs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN creator TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX jobs_open_by_creator ON jobs (creator) WHERE ended = 0 AND creator <> '';"
+    "UPDATE jobs SET bytes = (SELECT ifnull(sum(length(CAST(json AS BLOB))), 0) FROM job_activity "
+    "WHERE job = jobs.key) WHERE ended = 0;"
+    "PRAGMA user_version=5";
+
+static const char *const upgrades[] = { from_version_1, from_version_2, from_version_3,
+	                                 from_version_4 };
 
 /* All steps are one transaction. */
 static int upgrade(sqlite3 *db, int version)

@@ -12,7 +12,7 @@
 #define JOB_COLUMNS                                                                                \
 	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, "         \
 	"updated, ended, "                                                                         \
-	"title, metadata"
+	"title, metadata, bytes, creator"
 #define TASK_COLUMNS                                                                               \
 	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, "      \
 	"updated, started, ended, "                                                                \
@@ -40,7 +40,9 @@ static bool job_from(sqlite3_stmt *st, struct job_row *row)
 		.ended = sqlite3_column_int64(st, 11),
 		.title = text_at(st, 12),
 		.metadata = text_at(st, 13),
+		.bytes = (uint64_t)sqlite3_column_int64(st, 14),
 	};
+	copy_at(st, 15, row->creator, sizeof row->creator);
 	copy_at(st, 1, row->id, sizeof row->id);
 	copy_at(st, 2, row->epoch, sizeof row->epoch);
 	return status >= 0 && status < JOB_STATUS_COUNT && row->title && row->metadata;
@@ -80,12 +82,13 @@ static void bind_job(sqlite3_stmt *st, const struct job_row *row)
 	bind_number(st, 12, row->ended);
 	bind_text(st, 13, row->title);
 	bind_text(st, 14, row->metadata);
+	bind_u64(st, 15, row->bytes);
 }
 
 SQL(sql_job_insert,
     "INSERT INTO jobs (id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, "
-    "created, updated, ended, title, metadata) "
-    "VALUES (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)");
+    "created, updated, ended, title, metadata, bytes, creator) "
+    "VALUES (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
 
 static enum store_result job_insert(struct sqlite_session *s, struct job_row *row)
 {
@@ -94,6 +97,7 @@ static enum store_result job_insert(struct sqlite_session *s, struct job_row *ro
 
 	bind_text(st, 2, row->id);
 	bind_job(st, row);
+	bind_text(st, 16, row->creator); /* never changes */
 	r = sqlite_run(s, st);
 	if (r == STORE_OK)
 		row->key = sqlite3_last_insert_rowid(s->db);
@@ -116,12 +120,12 @@ static enum store_result job_update(struct sqlite_session *s, const struct sql *
  * The usual update, which does not change indexed columns and therefore writes one row of one tree.
  */
 SQL(sql_job_touch, "UPDATE jobs SET epoch=?3, seq=?5, first=?6, tasks=?7, deliverables=?8, "
-                   "heartbeat_ms=?9, created=?10, updated=?11, title=?13, metadata=?14 "
+                   "heartbeat_ms=?9, created=?10, updated=?11, title=?13, metadata=?14, bytes=?15 "
                    "WHERE key=?1 AND status=?4 AND ended=?12");
 SQL(sql_job_move,
     "UPDATE jobs SET epoch=?3, status=?4, seq=?5, first=?6, tasks=?7, deliverables=?8, "
-    "heartbeat_ms=?9, created=?10, updated=?11, ended=?12, title=?13, metadata=?14 "
-    "WHERE key=?1");
+    "heartbeat_ms=?9, created=?10, updated=?11, ended=?12, title=?13, metadata=?14, "
+    "bytes=?15 WHERE key=?1");
 
 enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 {
@@ -184,6 +188,26 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 	while (walk_step(&walk) && walk_takes(&walk, job_from(st, &row)) && visit(context, &row))
 		;
 	return walk_end(s, &walk);
+}
+
+SQL(sql_open_jobs, "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE creator = ?1 AND creator <> '' "
+                   "AND ended = 0 LIMIT ?2)");
+
+enum store_result sqlite_open_jobs(struct store *base, const char *creator, uint64_t limit,
+                                   uint64_t *count)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	sqlite3_stmt *st = sqlite_statement(s, &sql_open_jobs);
+	int code;
+
+	if (s->failed)
+		return s->failed;
+	bind_text(st, 1, creator);
+	bind_u64(st, 2, limit);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*count = (uint64_t)sqlite3_column_int64(st, 0);
+	return sqlite_walked(s, st, code, code == SQLITE_ROW, true);
 }
 
 /* ---- tasks ---- */

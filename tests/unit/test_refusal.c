@@ -79,9 +79,10 @@ static void only_a_client_that_names_the_type_is_told_by_an_event(void **state)
 	assert_false(is_event("xtext/event-stream", OUTCOME_OVERLOADED));
 }
 
-static void only_load_is_told_by_an_event(void **state)
+static void only_load_and_rate_are_told_by_an_event(void **state)
 {
 	(void)state;
+	assert_true(is_event("text/event-stream", OUTCOME_RATE_LIMITED));
 	assert_false(is_event("text/event-stream", OUTCOME_NOT_FOUND));
 	assert_false(is_event("text/event-stream", OUTCOME_BAD_REQUEST));
 	assert_false(is_event("text/event-stream", OUTCOME_OK));
@@ -107,7 +108,7 @@ int main(void)
 		TEST(the_more_are_refused_the_longer_they_wait),
 		TEST(the_wait_becomes_short_again),
 		TEST(only_a_client_that_names_the_type_is_told_by_an_event),
-		TEST(only_load_is_told_by_an_event),
+		TEST(only_load_and_rate_are_told_by_an_event),
 		TEST(the_event_says_when_to_come_back),
 	};
 

@@ -295,6 +295,10 @@ static void rows_of_a_deleted_job_are_removed_by_the_next_start_too(void **state
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM deleted_jobs"), 0);
 }
 
+#define BEFORE_VERSION_5                                                                           \
+	"DROP INDEX jobs_open_by_creator; ALTER TABLE jobs DROP COLUMN creator; "                  \
+	"ALTER TABLE jobs DROP COLUMN bytes; "
+
 /*
  * A database of version 1: keys have the id of the job as their scope, and the newer tables are
  * missing.
@@ -314,7 +318,7 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	bench_close(b);
 	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; DROP TABLE access_keys; "
 	                 "DROP TABLE signing_key; DROP TABLE revoked_tokens; "
-	                 "PRAGMA user_version=1");
+	                 BEFORE_VERSION_5 "PRAGMA user_version=1");
 	bench_open(b);
 	job_scope(key, answer.scope);
 	OK(b->writer->ops->begin(b->writer));
@@ -340,7 +344,7 @@ static void database_of_version_2_is_brought_up_to_date(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location, "DROP TABLE access_keys; DROP TABLE signing_key; DROP TABLE "
-	                 "revoked_tokens; PRAGMA user_version=2");
+	                 "revoked_tokens; " BEFORE_VERSION_5 "PRAGMA user_version=2");
 	bench_open(b);
 	OK(b->writer->ops->begin(b->writer));
 	OK(b->writer->ops->access_key_put(b->writer, &key));
@@ -360,7 +364,7 @@ static void database_of_version_3_is_brought_up_to_date(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location,
-	    "DROP TABLE signing_key; DROP TABLE revoked_tokens; PRAGMA user_version=3");
+	    "DROP TABLE signing_key; DROP TABLE revoked_tokens; " BEFORE_VERSION_5 "PRAGMA user_version=3");
 	bench_open(b);
 	OK(b->writer->ops->begin(b->writer));
 	OK(b->writer->ops->signing_key_put(b->writer, &key));
@@ -369,6 +373,33 @@ static void database_of_version_3_is_brought_up_to_date(void **state)
 	bench_close(b);
 	assert_int_equal(number_in(b->location, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
 	assert_int_equal(number_in(b->location, "SELECT count(*) FROM revoked_tokens"), 1);
+}
+
+/* Version 4 had neither the bytes nor the creator of a job. */
+static void database_of_version_4_is_brought_up_to_date(void **state)
+{
+	struct bench *b = *state;
+	struct job_row open = { 0 }, ended = { 0 };
+
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	job_with_events(b->writer, "open", 3, 0);
+	job_with_events(b->writer, "ended", 3, 1);
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	sql(b->location, BEFORE_VERSION_5 "PRAGMA user_version=4");
+	bench_open(b);
+	OK(b->writer->ops->begin(b->writer));
+	OK(b->writer->ops->job_get(b->writer, "open", &open));
+	OK(b->writer->ops->job_get(b->writer, "ended", &ended));
+	OK(b->writer->ops->commit(b->writer));
+	bench_close(b);
+	assert_int_equal(number_in(b->location, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
+	assert_int_equal(open.bytes, 3 * strlen("{\"type\":\"task_update\"}"));
+	assert_string_equal(open.creator, "");
+	assert_int_equal(ended.bytes, 0);
+	job_row_finish(&open);
+	job_row_finish(&ended);
 }
 
 static void a_full_commit_is_synced(void **state)

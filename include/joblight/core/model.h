@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "joblight/base/slice.h"
+#include "joblight/core/access_key.h"
 
 #define ID_MAX 128   /* bytes of a job's or task's id */
 #define EPOCH_LEN 10 /* 50 random bits in base 32 */
@@ -111,6 +112,8 @@ struct job_row {
 	uint32_t deliverables;
 	int64_t silence_ms; /* silence limit of its tasks that have none of their own; 0: none */
 	int64_t created, updated, ended;
+	uint64_t bytes; /* of all its events; those of an ended job may be pruned */
+	char creator[ACCESS_KEY_ID_LEN + 1]; /* the access key that created it; "": none */
 };
 
 struct task_row {

@@ -95,6 +95,13 @@ static inline size_t op_updates(const struct op *op)
 	return op->task_count > 1 ? op->task_count : 1;
 }
 
+/* Whether it ends its job and changes nothing else of it. */
+static inline bool op_ends_job(const struct op *op)
+{
+	return op->kind == OP_JOB_PATCH && op->has_status && job_status_terminal(op->status) &&
+	       !op->has_title && !op->has_metadata && !op->has_silence;
+}
+
 /* SHA-256 of everything that the op asks for.  It does not depend on the transport or notation. */
 void op_fingerprint(const struct op *op, uint8_t out[32]);
 
