@@ -19,7 +19,8 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
 
 bool refusal_is_event(struct slice accept, enum outcome o)
 {
-	return (outcome_status(o) == 503 || outcome_status(o) == 429) && accept_names(accept, "text/event-stream");
+	return (outcome_status(o) == 503 || outcome_status(o) == 429) &&
+	       accept_names(accept, "text/event-stream");
 }
 
 void refusal_encode(struct buf *out, enum outcome o, unsigned wait_ms)

@@ -1,7 +1,7 @@
 /*
  * A refusal of a stream because of load or rate, in a form after which an EventSource reconnects;
- * after a 503 or 429 it never does.  It gets a 200 with the time after which to reconnect and an event with
- * the reason, and then the response ends.
+ * after a 503 or 429 it never does.  It gets a 200 with the time after which to reconnect and an
+ * event with the reason, and then the response ends.
  *
  *      retry: 9137
  *

@@ -1,4 +1,4 @@
--- The tables of a joblight database, schema version 4 (sqlite.h has the number).
+-- The tables of a joblight database, schema version 5 (sqlite.h has the number).
 --
 -- Statuses and event types are the numbers of model.h.  Times are Unix milliseconds; 0 means "not yet".
 -- The rows of a job refer to its `key`, which increases with each new job and is never reused, so that rows

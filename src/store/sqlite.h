@@ -15,7 +15,7 @@
 #include "wal_copy.h"
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
-#define SQLITE_SCHEMA_VERSION 4
+#define SQLITE_SCHEMA_VERSION 5
 #define SQLITE_WRITER_WAIT_MS                                                                      \
 	250                 /* how long to wait for other programs that write into the file        \
 	                     */

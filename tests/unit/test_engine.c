@@ -1121,6 +1121,148 @@ static void keys_change_only_with_the_keyring_that_the_loops_get(void **state)
 	assert_null(b->batch->keyring);
 }
 
+/* Limits of a job, of a key, of the keys. */
+
+static uint64_t bytes_of(struct engine_bench *b, const char *id)
+{
+	struct job_row row = { 0 };
+
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->job_get(b->reader, id, &row));
+	OK(b->reader->ops->commit(b->reader));
+	job_row_finish(&row);
+	return row.bytes;
+}
+
+static bool add_bytes(void *context, const struct event_row *row)
+{
+	*(uint64_t *)context += row->json.len;
+	return true;
+}
+
+static void the_bytes_of_a_job_are_those_of_its_events(void **state)
+{
+	struct engine_bench *b = *state;
+	struct job_row row = { 0 };
+	uint64_t bytes = 0;
+
+	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"\u00e9\",\"metadata\":{\"k\":1}}");
+	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\",\"note\":\"\u20ac\"}");
+	says(b, "created", OP_DELIVERABLE, "j",
+	     "{\"title\":\"D\",\"url\":\"https://e.example/x\"}");
+	OK(b->reader->ops->begin(b->reader));
+	OK(b->reader->ops->job_get(b->reader, "j", &row));
+	OK(b->reader->ops->events(b->reader, row.key, 0, false, 99, add_bytes, &bytes));
+	OK(b->reader->ops->commit(b->reader));
+	assert_int_equal(row.bytes, bytes);
+	assert_true(bytes > 0);
+	job_row_finish(&row);
+}
+
+static void a_full_job_can_only_be_ended(void **state)
+{
+	struct engine_bench *b = *state;
+
+	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	b->limits.job_bytes = bytes_of(b, "j") + 1;
+	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+	b->limits.job_bytes = bytes_of(b, "j");
+	says(b, "job_full", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+	says(b, "job_full", OP_TASK_PUT, "j", "{\"status\":\"completed\"}");
+	says(b, "job_full", OP_DELIVERABLE, "j",
+	     "{\"title\":\"D\",\"url\":\"https://e.example/x\"}");
+	says(b, "job_full", OP_COMMAND, "j", "{\"command\":\"cancel\"}");
+	says(b, "job_full", OP_JOB_PATCH, "j", "{\"title\":\"U\"}");
+	says(b, "job_full", OP_JOB_PATCH, "j", "{\"status\":\"revisions\"}");
+	says(b, "job_full", OP_JOB_PATCH, "j", "{\"status\":\"failed\",\"title\":\"U\"}");
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"failed\"}");
+	says(b, "job_ended", OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
+	says(b, "created", OP_JOB_CREATE, "another", "{\"title\":\"T\"}");
+}
+
+static struct op *by(struct op *op, struct credential *key)
+{
+	op->by = credential_hold(key);
+	return op;
+}
+
+static struct credential *a_credential(const char *id)
+{
+	struct access_key_row row = { .rights = RIGHT_ALL,
+		                      .name = xstrdup(""),
+		                      .jobs = xstrdup("*") };
+
+	snprintf(row.id, sizeof(row.id), "%s", id);
+	return credential_create(&row);
+}
+
+static void creates(struct engine_bench *b, const char *code, const char *job,
+                    struct credential *key)
+{
+	ask(b, by(an_op(b, OP_JOB_CREATE, job, "{\"title\":\"T\"}"), key));
+	assert_string_equal(outcome_code(b->op->problem.outcome), code);
+}
+
+static void a_key_has_so_many_open_jobs(void **state)
+{
+	struct engine_bench *b = *state;
+	struct credential *key = a_credential("aaaaaaaaaaaa"),
+	                  *other = a_credential("bbbbbbbbbbbb");
+
+	creates(b, "created", "before", key); /* counts too when the limit is set later */
+	b->limits.jobs_per_key = 2;
+	creates(b, "created", "j1", key);
+	creates(b, "too_many_jobs", "j2", key);
+	creates(b, "created", "j3", other);
+	creates(b, "created", "j4", NULL);
+	says(b, "ok", OP_JOB_PATCH, "j1", "{\"status\":\"completed\"}");
+	creates(b, "created", "j2", key);
+	creates(b, "too_many_jobs", "j5", key);
+	says(b, "no_content", OP_JOB_DELETE, "before", "");
+	creates(b, "created", "j5", key);
+	credential_release(key);
+	credential_release(other);
+}
+
+static void a_job_that_ends_in_the_same_transaction_makes_room(void **state)
+{
+	struct engine_bench *b = *state;
+	struct credential *key = a_credential("aaaaaaaaaaaa");
+	struct op *ops[3];
+
+	b->limits.jobs_per_key = 1;
+	creates(b, "created", "j1", key);
+	ops[0] = an_op(b, OP_JOB_PATCH, "j1", "{\"status\":\"completed\"}");
+	ops[1] = by(an_op(b, OP_JOB_CREATE, "j2", "{\"title\":\"T\"}"), key);
+	ops[2] = by(an_op(b, OP_JOB_CREATE, "j3", "{\"title\":\"T\"}"), key);
+	assert_int_equal(transact(b, ops, 3), STORE_OK);
+	assert_int_equal(ops[1]->problem.outcome, OUTCOME_CREATED);
+	assert_int_equal(ops[2]->problem.outcome, OUTCOME_TOO_MANY_JOBS);
+	for (int i = 0; i < 3; i++)
+		op_free(ops[i]);
+	credential_release(key);
+}
+
+static void there_are_so_many_keys_in_force(void **state)
+{
+	struct engine_bench *b = *state;
+	struct op *revoke = op_create(OP_KEY_REVOKE);
+
+	b->limits.access_keys = 2;
+	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"admin\"]}");
+	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"],\"expiresIn\":3600}");
+	says(b, "too_many_keys", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
+	b->now += 3600 * 1000 - 1;
+	says(b, "too_many_keys", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
+	b->now += 1; /* one has expired */
+	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
+	memcpy(revoke->access_key.id, b->op->body.ptr + strlen("{\"key\":\"jl_"),
+	       ACCESS_KEY_ID_LEN);
+	says(b, "too_many_keys", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
+	ask(b, revoke);
+	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1161,6 +1303,11 @@ int main(void)
 		ENGINE_TEST(a_command_is_logged_and_changes_nothing),
 		ENGINE_TEST(a_task_that_is_silent_for_too_long_is_said_to_be),
 		ENGINE_TEST(a_job_says_how_long_its_tasks_may_be_silent),
+		ENGINE_TEST(the_bytes_of_a_job_are_those_of_its_events),
+		ENGINE_TEST(a_full_job_can_only_be_ended),
+		ENGINE_TEST(a_key_has_so_many_open_jobs),
+		ENGINE_TEST(a_job_that_ends_in_the_same_transaction_makes_room),
+		ENGINE_TEST(there_are_so_many_keys_in_force),
 		ENGINE_TEST(keys_change_only_with_the_keyring_that_the_loops_get),
 		TEST(a_store_that_fails_leaves_no_trace),
 		TEST(what_is_kept_in_memory_changes_nothing),

@@ -4,8 +4,9 @@
 #include "net/proxy_header.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
-#define V4 "\xc0\x00\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb" /* 192.0.2.1, its port, the target   \
-	                                                       */
+#define V4                                                                                         \
+	"\xc0\x00\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb" /* 192.0.2.1, its port, the target      \
+	                                                    */
 #define V6                                                                                         \
 	"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x08"     \
 	"\xdc\x04\x01\xbb"

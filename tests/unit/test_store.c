@@ -27,6 +27,8 @@ static void job_comes_back_with_every_field(void **state)
 		.created = 1770318000000,
 		.updated = 1770318000001,
 		.ended = 0,
+		.bytes = 1ULL << 50,
+		.creator = "aaaaaaaaaaaa",
 	};
 	struct job_row out = { 0 };
 
@@ -38,6 +40,8 @@ static void job_comes_back_with_every_field(void **state)
 	OK(b->reader->ops->begin(b->reader));
 	OK(b->reader->ops->job_get(b->reader, "j-1", &out));
 	OK(b->reader->ops->commit(b->reader));
+	assert_int_equal(out.bytes, in.bytes);
+	assert_string_equal(out.creator, "aaaaaaaaaaaa");
 	assert_int_equal(out.key, in.key);
 	assert_string_equal(out.id, in.id);
 	assert_string_equal(out.epoch, in.epoch);
@@ -73,6 +77,7 @@ static void job_is_changed_in_every_field(void **state)
 	row.created = 10;
 	row.updated = 11;
 	row.ended = 12;
+	row.bytes = 13;
 	snprintf(row.epoch, sizeof row.epoch, "aaaaaaaaaa");
 	OK(w->ops->job_put(w, &row));
 	OK(w->ops->job_get(w, "j", &out));
@@ -81,6 +86,7 @@ static void job_is_changed_in_every_field(void **state)
 	assert_string_equal(out.metadata, "{\"b\":2}");
 	assert_string_equal(out.epoch, "aaaaaaaaaa");
 	assert_int_equal(out.status, JOB_FAILED);
+	assert_int_equal(out.bytes, 13);
 	assert_true(out.seq == 9 && out.first == 3 && out.tasks == 2 && out.deliverables == 4);
 	assert_int_equal(out.silence_ms, 5);
 	assert_true(out.created == 10 && out.updated == 11 && out.ended == 12);
@@ -984,6 +990,51 @@ static void readers_see_whole_transactions_while_the_writer_commits(void **state
 	assert_int_equal(watching.torn, 0);
 }
 
+static void put_job_of(struct store *w, const char *id, const char *creator, int64_t ended)
+{
+	struct job_row row = a_job(id);
+
+	snprintf(row.creator, sizeof row.creator, "%s", creator);
+	row.ended = ended;
+	OK(w->ops->job_put(w, &row));
+}
+
+static uint64_t open_jobs(struct store *s, const char *creator, uint64_t limit)
+{
+	uint64_t count = UINT64_MAX;
+
+	OK(s->ops->open_jobs(s, creator, limit, &count));
+	return count;
+}
+
+static void open_jobs_are_counted_by_creator(void **state)
+{
+	struct store *w = ((struct bench *)*state)->writer;
+	struct job_row row = { 0 };
+
+	OK(w->ops->begin(w));
+	assert_int_equal(open_jobs(w, "aaaaaaaaaaaa", 9), 0);
+	put_job_of(w, "a1", "aaaaaaaaaaaa", 0);
+	put_job_of(w, "a2", "aaaaaaaaaaaa", 0);
+	put_job_of(w, "a3", "aaaaaaaaaaaa", 5);
+	put_job_of(w, "b1", "bbbbbbbbbbbb", 0);
+	put_job_of(w, "n1", "", 0);
+	assert_int_equal(open_jobs(w, "aaaaaaaaaaaa", 9), 2);
+	assert_int_equal(open_jobs(w, "aaaaaaaaaaaa", 1), 1);
+	assert_int_equal(open_jobs(w, "bbbbbbbbbbbb", 9), 1);
+	assert_int_equal(open_jobs(w, "", 9), 0);
+	OK(w->ops->job_get(w, "a1", &row));
+	row.ended = 7;
+	OK(w->ops->job_put(w, &row));
+	assert_int_equal(open_jobs(w, "aaaaaaaaaaaa", 9), 1);
+	job_row_finish(&row);
+	OK(w->ops->job_get(w, "a2", &row));
+	OK(w->ops->job_delete(w, &row));
+	assert_int_equal(open_jobs(w, "aaaaaaaaaaaa", 9), 0);
+	job_row_finish(&row);
+	OK(w->ops->commit(w));
+}
+
 static void closing_a_session_rolls_back(void **state)
 {
 	struct bench *b = *state;
@@ -1024,6 +1075,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(prune_never_touches_a_job_that_goes_on),
 	STORE_TEST(prune_counts_keys_and_events_in_one_budget),
 	STORE_TEST(readers_see_whole_transactions_while_the_writer_commits),
+	STORE_TEST(open_jobs_are_counted_by_creator),
 	STORE_TEST(closing_a_session_rolls_back),
 };
 

@@ -736,10 +736,10 @@ static void newer_schema_is_refused(void **state)
 	bench_open(b);
 	bench_close(b);
 	sql(b->location, "PRAGMA user_version = 1000");
-	refused(b->location, "its schema version is 1000 and this joblight knows up to 4");
+	refused(b->location, "its schema version is 1000 and this joblight knows up to 5");
 	sql(b->location, "PRAGMA user_version = 0");
 	refused(b->location, "schema version 0 is unknown");
-	sql(b->location, "PRAGMA user_version = 4");
+	sql(b->location, "PRAGMA user_version = 5");
 	bench_open(b);
 	bench_close(b);
 }
@@ -779,7 +779,6 @@ static void damaged_pages_are_an_error_and_not_a_crash(void **state)
 {
 	struct bench *b = *state;
 	struct job_row row;
-	FILE *file;
 
 	bench_open(b);
 	fill(b->writer);
@@ -1297,6 +1296,7 @@ int main(void)
 		TEST(database_of_version_1_is_brought_up_to_date),
 		TEST(database_of_version_2_is_brought_up_to_date),
 		TEST(database_of_version_3_is_brought_up_to_date),
+		TEST(database_of_version_4_is_brought_up_to_date),
 		TEST(a_full_commit_is_synced),
 		TEST(every_file_is_for_its_owner_and_group_only),
 		TEST(killed_process_leaves_what_it_committed_and_no_more),
