@@ -10,7 +10,17 @@
 	(32 *                                                                                      \
 	 1024) /* limits the kernel memory of a stalled reader; the kernel doubles the number */
 #define WIDE_BUFFER (1024 * 1024)
+/*
+ * So many bytes that are not on their way yet make poll wait, and a write stops there: a client
+ * that takes nothing holds this, not the whole buffer.
+ */
+#define UNSENT_BYTES (16 * 1024)
 #define DEAD_PEER_MS 30000 /* a peer that acknowledges nothing for this long is gone */
+
+static void limit_unsent(int fd, int bytes)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
 
 void socket_tune(int fd)
 {
@@ -19,6 +29,7 @@ void socket_tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	limit_unsent(fd, UNSENT_BYTES);
 }
 
 void socket_widen(int fd, bool wide)
@@ -26,6 +37,7 @@ void socket_widen(int fd, bool wide)
 	int buffer = wide ? WIDE_BUFFER : SEND_BUFFER;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	limit_unsent(fd, wide ? WIDE_BUFFER : UNSENT_BYTES);
 }
 
 static bool read_info(int fd, struct tcp_info *info)

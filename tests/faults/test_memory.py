@@ -1,4 +1,7 @@
 """Memory that has an end: new streams are refused in words, and nobody who watches is disturbed."""
+import re
+import subprocess
+
 import pytest
 
 from support.viewers import Viewers
@@ -190,3 +193,32 @@ def test_readers_that_take_their_answers_never_meet_the_budget(serve, client):
             assert len(api.get(path).body) > PAGE * 0.9
     server.stop()
     assert server.counted()["replies_full"] == 0
+
+
+KERNEL_MEMORY = re.compile(r"skmem:\(r(\d+),rb\d+,t\d+,tb\d+,f(\d+),w(\d+),")
+
+
+def socket_memory(server):
+    """The bytes that the kernel holds for each connection of the server."""
+    said = subprocess.run(["ss", "-tmnH", "sport", "=", f":{server.port}"], capture_output=True, text=True,
+                          check=True, timeout=30 * SCALE).stdout
+    return [sum(map(int, found)) for found in KERNEL_MEMORY.findall(said)]
+
+
+def test_a_reader_that_takes_nothing_holds_at_most_64_kb(serve, client):
+    """In the kernel and in the process together; `ss` shows the kernel's side."""
+    server, count = serve(stall_ms=60000), 200
+    api = client(server)
+    job = api.create_job()["id"]
+    readers = [Raw(server.address, receive_buffer=4096) for _ in range(count)]
+    for reader in readers:
+        reader.send(stream_request(job))
+    for reader in readers:
+        reader.head_of_response(Deadline(10, "a stream"))
+    before = server.rss_kib()
+    api.burst(job, 600, note="n" * 1000)
+    until(lambda: min(socket_memory(server)[-count:]) > 8192, 20, "all of them being full")
+    held = max(socket_memory(server)) + (server.rss_kib() - before) * 1024 / count
+    for reader in readers:
+        reader.close()
+    assert held <= 64000
