@@ -122,6 +122,11 @@ void conn_become_stream(struct conn *c)
 
 void conn_reply_ready(struct conn *c)
 {
+	uint64_t delay = quota_delay_ms(c);
+
 	deadline_clear(c);
-	list_move(&c->loop->turn.replies, &c->turn);
+	if (delay && !c->loop->stopping)
+		deadline_set(&c->loop->deadlines.delays, c, loop_now(c->loop) + delay);
+	else
+		list_move(&c->loop->turn.replies, &c->turn);
 }

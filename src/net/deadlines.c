@@ -19,6 +19,7 @@ void deadlines_init(struct deadlines *d)
 	list_init(&d->bodies);
 	list_init(&d->idles);
 	list_init(&d->closings);
+	list_init(&d->delays);
 	list_init(&d->messages);
 	list_init(&d->beats);
 	for (size_t i = 0; i <= WAIT_SECONDS_MAX; i++)
@@ -58,6 +59,7 @@ void deadlines_expire(struct deadlines *d, uint64_t now, const struct deadline_a
 	expire(&d->bodies, now, actions->late);
 	expire(&d->idles, now, actions->idle);
 	expire(&d->closings, now, actions->closing);
+	expire(&d->delays, now, actions->delayed);
 	expire(&d->messages, now, actions->transport);
 	expire(&d->beats, now, actions->transport);
 	for (size_t i = 1; i <= WAIT_SECONDS_MAX; i++)

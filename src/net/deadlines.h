@@ -14,6 +14,7 @@ struct deadlines {
 	struct list heads, bodies;               /* requests that are arriving */
 	struct list idles;                       /* idle keep-alive connections */
 	struct list closings;                    /* the last bytes of an answer */
+	struct list delays;                      /* answers that are held back: see quota.h */
 	struct list messages;                    /* WebSockets with an incomplete message */
 	struct list beats;                       /* WebSockets, by their next ping */
 	struct list waits[WAIT_SECONDS_MAX + 1]; /* long polls, by their wait in seconds */
@@ -24,6 +25,7 @@ struct deadline_actions {
 	void (*late)(struct conn *c); /* heads, bodies */
 	void (*idle)(struct conn *c);
 	void (*closing)(struct conn *c);
+	void (*delayed)(struct conn *c);
 	void (*transport)(struct conn *c); /* messages, beats, waits */
 };
 

@@ -260,6 +260,33 @@ void quota_uncount_stream(struct conn *c)
 	remove_stream(c->by_key);
 }
 
+/* Refusals. */
+
+#define DELAY_MS 100
+
+bool quota_is_refusal(int status)
+{
+	return status == 401 || status == 403 || status == 404 || status == 421 || status == 429;
+}
+
+void quota_count_answer(struct conn *c, int status)
+{
+	uint64_t max = c->loop->limits->refusals;
+
+	c->refusals = quota_is_refusal(status) ? c->refusals + 1 : 0;
+	if (!max || c->refusals < max || c->close_after)
+		return;
+	c->close_after = true;
+	c->loop->counters.refused_in_a_row++;
+}
+
+uint64_t quota_delay_ms(const struct conn *c)
+{
+	uint64_t max = c->loop->limits->refusals;
+
+	return max && c->refusals > max / 2 && !c->close_after ? DELAY_MS : 0;
+}
+
 /* The fields of answers. */
 
 static uint64_t seconds(uint64_t ms)

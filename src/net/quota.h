@@ -55,6 +55,17 @@ bool quota_count_stream(struct conn *c, struct problem *problem);
 void quota_uncount_stream(struct conn *c);
 
 /*
+ * Counts the requests in a row that were refused: the client may not do this, or not so often, or
+ * what it asks for is not there.  After --max-refusals of them the connection closes with its
+ * answer. From half of them on, answers are delayed, so that who sends as fast as it is answered
+ * takes little from others.
+ */
+bool quota_is_refusal(int status);
+void quota_count_answer(struct conn *c, int status);
+/* How long the answer that was just counted is to be held back; 0: not at all. */
+uint64_t quota_delay_ms(const struct conn *c);
+
+/*
  * Adds the lines of RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11) for
  * the limits that the request counted against.
  */

@@ -50,18 +50,6 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 	buf_text(b, "\r\n");
 }
 
-/* A client that is refused again and again has to connect again. */
-static void count_refusals(struct conn *c, int status)
-{
-	uint64_t max = c->loop->limits->refusals;
-
-	c->refusals = status >= 400 && status < 500 ? c->refusals + 1 : 0;
-	if (!max || c->refusals < max || c->close_after)
-		return;
-	c->close_after = true;
-	c->loop->counters.refused_in_a_row++;
-}
-
 /*
  * Creates the answer with its head, for a body of `len` bytes.  The caller adds the body and sends
  * the answer.
@@ -73,7 +61,7 @@ static struct reply *begin(struct conn *c, int status, const char *title, const 
 
 	if (c->loop->stopping || (c->request && !c->request->keep_alive))
 		c->close_after = true;
-	count_refusals(c, status);
+	quota_count_answer(c, status);
 	reply_free(c->reply);
 	c->reply = r;
 	add_head(c, &r->head, status, title, type, headers, len);

@@ -34,6 +34,11 @@ static void idle_expired(struct conn *c)
 		conn_close(c);
 }
 
+static void delay_expired(struct conn *c)
+{
+	list_move(&c->loop->turn.replies, &c->turn);
+}
+
 static void transport_expired(struct conn *c)
 {
 	c->transport->expired(c);
@@ -66,6 +71,7 @@ static const struct deadline_actions actions = {
 	.late = input_late,
 	.idle = idle_expired,
 	.closing = closing_expired,
+	.delayed = delay_expired,
 	.transport = transport_expired,
 };
 

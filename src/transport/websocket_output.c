@@ -6,6 +6,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
+#include "net/quota.h"
 #include "net/socket.h"
 #include "websocket_private.h"
 
@@ -48,7 +49,7 @@ static void count_refusals(struct ws *w, enum outcome o)
 {
 	struct loop *l = w->conn->loop;
 
-	w->refusals = outcome_status(o) < 500 ? w->refusals + 1 : 0;
+	w->refusals = quota_is_refusal(outcome_status(o)) ? w->refusals + 1 : 0;
 	if (!l->limits->refusals || w->refusals < l->limits->refusals || w->close_code)
 		return;
 	l->counters.refused_in_a_row++;

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import ageing
+import attacked
 import servers
 import slowing
 import table
@@ -99,7 +100,8 @@ def run_load(start, _folder, load):
         return load(server)
 
 
-COURSES = {"load": run_load, "start": ageing.run_start, "slowed": slowing.run_slowed}
+COURSES = {"load": run_load, "start": ageing.run_start, "slowed": slowing.run_slowed,
+           "attacked": attacked.course(servers.BUILD / "attacker")}
 
 
 def run_once(row, name, timing):

@@ -43,7 +43,7 @@ def judge(bar, ours, medians, figure):
     if ours is None or not theirs or theirs == NEVER:
         return f"{bar.text()} not measured", not bar.goal
     value = (ours - bar.plus) / theirs if bar.against else rounded(ours, figure)
-    if bar.holds(value):
+    if bar.holds(value) or (bar.or_plus and ours - theirs <= bar.or_plus):
         return f"{bar.text()} ✓", False
     word = "missed" if bar.goal else "**MISSED**"
     return f"{bar.text()} {word}", not bar.goal

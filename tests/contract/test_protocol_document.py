@@ -442,6 +442,13 @@ def be_refused(t, server):
     t.add("message-refused", parse_json(data))
 
 
+def exceed_a_rate(t, server):
+    with WebSocket(server.address) as ws:
+        ws.send_many([{"type": "command", "id": str(i), "jobId": "nobody", "command": "c"} for i in range(5)])
+        for _ in range(5):
+            t.message(ws.message("error").json)
+
+
 def manage_keys(t, server):
     """What a server with keys says; the first one closes it."""
     with Api(server.address) as api:
@@ -466,8 +473,8 @@ def traffic(tmp_path_factory):
     servers = [Server(folder / name, **flags) for name, flags in (
         ("first", {"min_heartbeat_timeout_ms": 1}),
         ("short", {"ring_events": 8, "retention_events": 5, "retention_ms": 1000}),
-        ("full", {"max_memory": 1}), ("keyed", {}))]
-    first, short, full, keyed = (server.start() for server in servers)
+        ("full", {"max_memory": 1}), ("keyed", {}), ("limited", {"all_updates": 1, "rate_window_ms": 1000}))]
+    first, short, full, keyed, limited = (server.start() for server in servers)
     with Api(first.address) as api:
         created = api.post("/api/jobs", {"title": "One", "status": "in_progress", "metadata": {"a": 1},
                                          "heartbeatTimeoutMs": 86400000, "tasks": [FULL_TASK]})
@@ -479,6 +486,8 @@ def traffic(tmp_path_factory):
     fall_behind(t, short)
     be_refused(t, full)
     manage_keys(t, keyed)
+    exceed_a_rate(t, limited)
+    limited.stop()
     keyed.stop()
     short.stop()
     full.stop()
@@ -514,6 +523,8 @@ CAUSES = {  # what ends a connection of this job with which code; 1012 and 1013 
     "1007": lambda ws, api, job: ws.send_text(b"\xff"),
     "1009": lambda ws, api, job: ws.send_text(b" " * 65537),
     "4001": lambda ws, api, job: make_the_first_key(api),
+    "4029": lambda ws, api, job: ws.send_many(
+        [{"type": "subscribe", "jobId": f"nobody{i}"} for i in range(50)]),
     "4400": lambda ws, api, job: ws.send_text(b"{"),
     "4404": lambda ws, api, job: None,
 }

@@ -417,12 +417,56 @@ def test_after_50_refusals_in_a_row_a_connection_is_closed(server):
     assert [reply.header("Connection") for reply in replies] == [None] * 49 + ["close"]
 
 
-def test_a_request_that_is_not_refused_starts_the_count_again(server):
+def test_a_request_that_is_not_refused_starts_the_count_again(serve):
+    server = serve(max_refusals=4)
     with Raw(server.address) as raw:
-        assert statuses(raw, NOTHING, 49) == [404] * 49
-        assert statuses(raw, health(), 1) == [200]
-        assert statuses(raw, NOTHING, 49) == [404] * 49
-        assert statuses(raw, health(), 1) == [200]
+        for _ in range(3):
+            assert statuses(raw, NOTHING, 3) == [404] * 3
+            assert statuses(raw, health(), 1) == [200]
+
+
+def test_what_is_wrong_with_a_request_is_no_refusal(serve):
+    server = serve(max_refusals=2)
+    with Raw(server.address) as raw:
+        assert statuses(raw, json_post("/api/jobs", b"{"), 10) == [400] * 10
+        assert statuses(raw, json_post("/api/jobs", b'{"title":1}'), 10) == [422] * 10
+
+
+def test_from_half_of_them_on_answers_are_slow_and_only_there(serve):
+    server = serve(max_refusals=20)
+    with Raw(server.address) as raw, Raw(server.address) as other:
+        def took(data, count):
+            began = time.monotonic()
+            statuses(raw, data, count)
+            return time.monotonic() - began
+        took(NOTHING, 10)
+        assert took(NOTHING, 3) > 0.3
+        raw.send(NOTHING)
+        assert statuses(other, health(), 1) == [200], "another connection does not wait"
+        assert raw.response().status == 404
+        raw.send(health() + NOTHING * 10)
+        assert raw.response().status == 200
+        assert [raw.response().status for _ in range(10)] == [404] * 10
+
+
+def test_a_client_that_has_ended_its_side_gets_its_slow_answer(serve):
+    server = serve(max_refusals=4)
+    with Raw(server.address) as raw:
+        assert statuses(raw, NOTHING, 2) == [404] * 2
+        raw.send(NOTHING)
+        raw.half_close()
+        assert raw.response().status == 404
+
+
+def test_a_stop_does_not_wait_for_slow_answers(serve):
+    server = serve(max_refusals=1000)
+    with Raw(server.address) as raw:
+        assert statuses(raw, NOTHING, 500) == [404] * 500
+        raw.send(NOTHING * 100)
+        assert raw.response().status == 404
+        server.stop()
+        answers = raw.answers_until_close()
+    assert {answer.status for answer in answers} <= {404}
 
 
 @pytest.mark.parametrize("max_refusals, closes", [(2, True), (0, False)])
