@@ -10,6 +10,7 @@
 #include "joblight/core/json.h"
 #include "joblight/core/token_request.h"
 #include "net/loop_private.h"
+#include "net/quota.h"
 #include "origin_check.h"
 #include "router.h"
 
@@ -116,10 +117,15 @@ static void login_with_key(struct conn *c, const char *text)
 	const struct credential *key = keyring_find(c->loop->keyring, slice_of(text),
 	                                            clock_wall_ms());
 
-	if (key)
+	struct problem problem = { .outcome = OUTCOME_UNAUTHORIZED,
+		                   .detail = "this key is not in force" };
+
+	if (key) {
 		begin(c, key);
-	else
-		reply_refuse(c, OUTCOME_UNAUTHORIZED, "this key is not in force");
+		return;
+	}
+	quota_takes_wrong_key(c, &problem);
+	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
 }
 
 /* The code is used up before the session begins, so that it begins only one. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/credential.h"
 #include "joblight/core/encode.h"
-#include "joblight/core/right.h"
 #include "result.h"
 #include "event_log.h"
 #include "silence.h"

@@ -317,8 +317,8 @@ static void database_of_version_1_is_brought_up_to_date(void **state)
 	OK(b->writer->ops->commit(b->writer));
 	bench_close(b);
 	sql(b->location, "DROP TABLE deleted_jobs; DROP TABLE clock; DROP TABLE access_keys; "
-	                 "DROP TABLE signing_key; DROP TABLE revoked_tokens; "
-	                 BEFORE_VERSION_5 "PRAGMA user_version=1");
+	                 "DROP TABLE signing_key; DROP TABLE revoked_tokens; " BEFORE_VERSION_5
+	                 "PRAGMA user_version=1");
 	bench_open(b);
 	job_scope(key, answer.scope);
 	OK(b->writer->ops->begin(b->writer));
@@ -363,8 +363,8 @@ static void database_of_version_3_is_brought_up_to_date(void **state)
 
 	bench_open(b);
 	bench_close(b);
-	sql(b->location,
-	    "DROP TABLE signing_key; DROP TABLE revoked_tokens; " BEFORE_VERSION_5 "PRAGMA user_version=3");
+	sql(b->location, "DROP TABLE signing_key; DROP TABLE revoked_tokens; " BEFORE_VERSION_5
+	                 "PRAGMA user_version=3");
 	bench_open(b);
 	OK(b->writer->ops->begin(b->writer));
 	OK(b->writer->ops->signing_key_put(b->writer, &key));
@@ -779,6 +779,7 @@ static void damaged_pages_are_an_error_and_not_a_crash(void **state)
 {
 	struct bench *b = *state;
 	struct job_row row;
+	FILE *file;
 
 	bench_open(b);
 	fill(b->writer);

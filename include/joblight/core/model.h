@@ -14,10 +14,10 @@
 
 #include "joblight/base/slice.h"
 
-#define ID_MAX 128   /* bytes of a job's or task's id */
+#define ID_MAX 128     /* bytes of a job's or task's id */
 #define CREATOR_MAX 40 /* bytes of an access key's id, or of the identity of a token */
-#define EPOCH_LEN 10 /* 50 random bits in base 32 */
-#define KEY_MAX 255  /* bytes of an idempotency key */
+#define EPOCH_LEN 10   /* 50 random bits in base 32 */
+#define KEY_MAX 255    /* bytes of an idempotency key */
 
 #define JOB_STATUSES(X)                                                                            \
 	X(PENDING, "pending", false)                                                               \
@@ -112,7 +112,7 @@ struct job_row {
 	uint32_t deliverables;
 	int64_t silence_ms; /* silence limit of its tasks that have none of their own; 0: none */
 	int64_t created, updated, ended;
-	uint64_t bytes; /* of all its events; those of an ended job may be pruned */
+	uint64_t bytes;                /* of all its events; those of an ended job may be pruned */
 	char creator[CREATOR_MAX + 1]; /* the access key that created it; "": none */
 };
 

@@ -20,16 +20,16 @@ struct issuer;
 struct loops_config {
 	const struct limits *limits;
 	const struct service *service;
-	struct bus *bus;                 /* every loop joins it */
-	const char *host;                /* address or name to listen on */
-	unsigned port;                   /* 0: any free one */
-	unsigned count;                  /* loops */
-	struct keyring *keyring;         /* at the start; held by each loop.  NULL: no keys */
-	struct issuer *issuer;           /* likewise; NULL: no tokens of others are accepted */
+	struct bus *bus;                      /* every loop joins it */
+	const char *host;                     /* address or name to listen on */
+	unsigned port;                        /* 0: any free one */
+	unsigned count;                       /* loops */
+	struct keyring *keyring;              /* at the start; held by each loop.  NULL: no keys */
+	struct issuer *issuer;                /* likewise; NULL: no tokens of others are accepted */
 	const struct slices *trusted_proxies; /* valid: see client_address.h */
-	bool proxy_protocol; /* they begin with a PROXY header */
-	const struct dispatch *dispatch; /* answers requests */
-	const void *context;             /* what its functions use */
+	bool proxy_protocol;                  /* they begin with a PROXY header */
+	const struct dispatch *dispatch;      /* answers requests */
+	const void *context;                  /* what its functions use */
 };
 
 struct loops;
