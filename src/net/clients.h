@@ -1,7 +1,7 @@
 /*
  * What the limits count for each client: one entry for each address (an IPv6 network of 64 bits)
- * and one for each access key or token, with the connections and streams that are open, and the buckets of
- * its rates.
+ * and one for each access key or token, with the connections and streams that are open, and the
+ * buckets of its rates.
  *
  * All loops share one table, because the kernel gives the connections of one client to any of them:
  * a limit that were divided among the loops would be too low for a client with one connection, and
@@ -22,7 +22,7 @@
 
 #define CLIENTS_IDLE_MAX 16384
 #define CLIENTS_IDLE_MS 120000 /* longer than most windows */
-#define CLIENT_NAME_MAX 40 /* at least IDENTITY_MAX */
+#define CLIENT_NAME_MAX 40     /* at least IDENTITY_MAX */
 
 /* The key of an entry: an address, or the identity of a credential. */
 struct client_name {

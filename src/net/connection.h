@@ -73,6 +73,7 @@ struct conn {
 	const char *fault; /* why its credential is not in force; NULL: it is, or there is none */
 	struct client_address peer;        /* where the connection comes from */
 	struct client_address address;     /* of the client of its last request: see quota.h */
+	bool is_proxy;                     /* its peer is trusted: see client_address.h */
 	struct client *origin;             /* counts the connection, held; NULL: not limited */
 	struct client *by_address;         /* limits its requests by their address, held, or NULL */
 	struct client *by_key;             /* limits them by their access key, held, or NULL */

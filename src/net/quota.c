@@ -34,10 +34,9 @@ static bool refuse(struct problem *problem, uint64_t wait_ms, const char *who, c
 
 static struct client *hold_address(struct loop *l, const struct client_address *a)
 {
-	struct client_name name = client_name_of_address(a);
-
 	if (a->family != ADDRESS_IP || client_address_is_loopback(a))
 		return NULL;
+	struct client_name name = client_name_of_address(a);
 	return clients_hold(l->loops->clients, &name, loop_now(l));
 }
 
@@ -73,13 +72,17 @@ void quota_leave(struct loop *l, struct client *origin)
 void quota_adopt(struct conn *c, const struct client_address *peer, struct client *origin)
 {
 	c->peer = c->address = *peer;
+	c->is_proxy = trusted_proxies_have(&c->loop->loops->proxies, peer);
 	c->origin = origin;
+	if (!c->is_proxy)
+		c->by_address = hold_address(c->loop, peer);
 }
 
 static void forget_key(struct conn *c)
 {
-	if (c->by_key)
-		atomic_fetch_sub_explicit(&c->by_key->connections, 1, memory_order_relaxed);
+	if (!c->by_key)
+		return;
+	atomic_fetch_sub_explicit(&c->by_key->connections, 1, memory_order_relaxed);
 	release(c, &c->by_key);
 }
 
@@ -93,8 +96,11 @@ void quota_finish(struct conn *c)
 
 /* Who sends a request. */
 
+/* Only a proxy sends requests of several clients. */
 static void find_address(struct conn *c, const struct request *r)
 {
+	if (!c->is_proxy)
+		return;
 	struct client_address now = client_address_forwarded(&c->loop->loops->proxies, &c->peer,
 	                                                     r->headers[HEADER_X_FORWARDED_FOR]);
 
@@ -131,12 +137,22 @@ static void find_key(struct conn *c)
 
 enum scope { SCOPE_ADDRESS, SCOPE_KEY, SCOPE_ALL, SCOPE_COUNT };
 
+#define AT(field) offsetof(struct limits, field)
+
 static const struct {
-	const char *who, *requests, *updates; /* as a message and as the fields call them */
+	const char *who;      /* in a message */
+	const char *names[2]; /* in the fields: of requests, of updates */
+	size_t limits[2];     /* where they are in struct limits */
 } scopes[SCOPE_COUNT] = {
-	[SCOPE_ADDRESS] = { "this address sends", "address", "address-updates" },
-	[SCOPE_KEY] = { "this key sends", "key", "key-updates" },
-	[SCOPE_ALL] = { "all clients together send", "all", "all-updates" },
+	[SCOPE_ADDRESS] = { "this address sends",
+	                    { "address", "address-updates" },
+	                    { AT(address_requests), AT(address_updates) } },
+	[SCOPE_KEY] = { "this key sends",
+	                { "key", "key-updates" },
+	                { AT(key_requests), AT(key_updates) } },
+	[SCOPE_ALL] = { "all clients together send",
+	                { "all", "all-updates" },
+	                { AT(all_requests), AT(all_updates) } },
 };
 
 /* NULL: the connection has no limits of this scope. */
@@ -147,25 +163,22 @@ static struct client *client_of(const struct conn *c, enum scope s)
 	                          : &c->loop->loops->everyone;
 }
 
-static struct rate rate_of(const struct conn *c, enum scope s, bool updates)
+/* In each second; 0: there is no such limit. */
+static uint64_t limit_of(const struct conn *c, enum scope s, bool updates)
 {
-	const struct limits *l = c->loop->limits;
-	const uint64_t counts[SCOPE_COUNT][2] = {
-		[SCOPE_ADDRESS] = { l->address_requests, l->address_updates },
-		[SCOPE_KEY] = { l->key_requests, l->key_updates },
-		[SCOPE_ALL] = { l->all_requests, l->all_updates },
-	};
+	const char *limits = (const char *)c->loop->limits;
 
-	return client_of(c, s) ? per_second(c, counts[s][updates]) : (struct rate){ 0 };
+	return *(const uint64_t *)(const void *)(limits + scopes[s].limits[updates]);
 }
 
 static bool take(struct conn *c, enum scope s, bool updates, size_t count, struct problem *problem)
 {
-	struct rate rate = rate_of(c, s, updates);
-	struct client *client = client_of(c, s);
+	uint64_t limit = limit_of(c, s, updates);
+	struct client *client = limit ? client_of(c, s) : NULL;
 
-	if (!rate.quota)
+	if (!client)
 		return true;
+	struct rate rate = per_second(c, limit);
 	uint64_t wait = bucket_take(updates ? &client->updates : &client->requests, &rate, count,
 	                            loop_now(c->loop));
 	if (!wait)
@@ -303,12 +316,13 @@ static int add_all(const struct conn *c, struct buf *head,
 	for (int i = 0; i < 2 * SCOPE_COUNT; i++) {
 		bool updates = i >= SCOPE_COUNT;
 		enum scope s = (enum scope)(i % SCOPE_COUNT);
-		struct rate rate = rate_of(c, s, updates);
-		if (!rate.quota || (updates && !c->writes))
+		uint64_t limit = limit_of(c, s, updates);
+		struct client *client = limit ? client_of(c, s) : NULL;
+		if (!client || (updates && !c->writes))
 			continue;
-		struct client *client = client_of(c, s);
+		struct rate rate = per_second(c, limit);
 		buf_text(head, count++ ? ", \"" : "\"");
-		buf_text(head, updates ? scopes[s].updates : scopes[s].requests);
+		buf_text(head, scopes[s].names[updates]);
 		add(head, updates ? &client->updates : &client->requests, &rate, loop_now(c->loop));
 	}
 	return count;

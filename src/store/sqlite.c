@@ -339,7 +339,7 @@ static const char from_version_4[] =
     "PRAGMA user_version=5";
 
 static const char *const upgrades[] = { from_version_1, from_version_2, from_version_3,
-	                                 from_version_4 };
+	                                from_version_4 };
 
 /* All steps are one transaction. */
 static int upgrade(sqlite3 *db, int version)
