@@ -4,6 +4,10 @@
  * bad head is answered here.  Most heads are complete when the connection is accepted, so most
  * connections are passed on at once.
  *
+ * TLS cannot be looked at without reading it, and a Unix socket cannot wait for more bytes than
+ * those that were looked at; the heads of both are read.  The handshake of TLS has the deadline of
+ * the head.
+ *
  * Runs in the thread of the loop.
  */
 #ifndef JOBLIGHT_NET_ADMISSION_H
@@ -11,31 +15,46 @@
 
 #include <uv.h>
 
+#include "certificates.h"
 #include "joblight/base/list.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/outcome.h"
+#include "joblight/net/listen.h"
+
+struct tls;
+
+/* A connection as it was accepted. */
+struct arrival {
+	int fd;
+	const struct listen *listen; /* where it was accepted */
+	struct tls *tls;             /* NULL: it does not speak TLS */
+	bool consumed; /* the head that was looked at has been read; otherwise it is still unread */
+};
 
 struct admission {
 	uv_loop_t *loop;
 	const struct limits *limits;
-	/* Takes the descriptor.  `seen` is still unread there, and begins with a good head. */
-	void (*enter)(void *context, int fd, struct slice seen);
+	/* Takes the descriptor and arrival->tls.  `seen` begins with a good head. */
+	void (*enter)(void *context, const struct arrival *arrival, struct slice seen);
 	void (*gone)(void *context); /* A connection that arrived was closed before it entered. */
 	unsigned (*refused)(
 	    void *context); /* A stream is rejected with an event (refusal.h).  Returns the time in
 	                       ms after which it may come back. */
 	void *context;
+	struct certificates *const *certificates; /* of connections that speak TLS */
+	struct buf *sealed;                       /* see tls.h */
 	struct list pending;
 	char *peek; /* one buffer for all connections */
 	size_t peek_size;
 };
 
 void admission_init(struct admission *d, uv_loop_t *loop, const struct limits *limits,
-                    void (*enter)(void *, int, struct slice), void (*gone)(void *), void *context);
+                    void (*enter)(void *, const struct arrival *, struct slice),
+                    void (*gone)(void *), void *context);
 void admission_finish(struct admission *d);
-void admission_arrive(struct admission *d, int fd); /* takes the descriptor */
+void admission_arrive(struct admission *d, const struct arrival *a); /* takes the descriptor */
 /* Takes the descriptor, and answers its first request with `problem`, which has to stay valid. */
-void admission_reject(struct admission *d, int fd, const struct problem *problem);
+void admission_reject(struct admission *d, const struct arrival *a, const struct problem *problem);
 void admission_tick(struct admission *d, uint64_t now_ms); /* closes those that are late */
 void admission_close(struct admission *d);                 /* closes all */
 

@@ -1,11 +1,13 @@
 #include "joblight/net/loop.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "ask.h"
 #include "capacity.h"
 #include "joblight/base/log.h"
+#include "joblight/base/xalloc.h"
 #include "loop_private.h"
 #include "lws_context.h"
 #include "lws_events.h"
@@ -22,9 +24,9 @@ static unsigned on_refused(void *context)
 	return refusals_wait_ms(&l->refusals, loop_now(l));
 }
 
-static void on_entered(void *context, int fd, struct slice seen)
+static void on_entered(void *context, const struct arrival *arrival, struct slice seen)
 {
-	conn_adopt(context, fd, seen);
+	conn_adopt(context, arrival, seen);
 }
 
 static void on_left(void *context)
@@ -32,20 +34,21 @@ static void on_left(void *context)
 	capacity_leave(context);
 }
 
-static void on_accepted(void *context, int fd)
+static void on_accepted(void *context, const struct listen *listen, int fd)
 {
 	static const struct problem full = {
 		.outcome = OUTCOME_OVERLOADED,
 		.detail = "the server has the maximum number of connections; try again in a moment",
 	};
 	struct loop *l = context;
+	struct arrival arrival = { .fd = fd, .listen = listen };
 
 	switch (capacity_enter(l)) {
 	case CAPACITY_FREE:
-		admission_arrive(&l->admission, fd);
+		admission_arrive(&l->admission, &arrival);
 		return;
 	case CAPACITY_FULL:
-		admission_reject(&l->admission, fd, &full);
+		admission_reject(&l->admission, &arrival, &full);
 		return;
 	case CAPACITY_EXCESS:
 		close(fd);
@@ -123,7 +126,7 @@ void *loop_run(void *context)
 	return NULL;
 }
 
-bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
+bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
 {
 	struct loop *l = &all->items[index];
 
@@ -137,6 +140,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		.keyring = keyring_hold(all->config.keyring),
 		.issuer = issuer_hold(all->config.issuer),
 		.next_end = INT64_MAX,
+		.certificates = certificates_hold(all->config.certificates),
+		.listeners = xcalloc(all->bound_count, sizeof(*l->listeners)),
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
@@ -156,8 +161,15 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 	}
 	admission_init(&l->admission, &l->uv, l->limits, on_entered, on_left, l);
 	l->admission.refused = on_refused;
-	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
+	l->admission.certificates = &l->certificates;
+	l->admission.sealed = &l->sealed;
 	return true;
+}
+
+void loop_listen(struct loop *l, unsigned index, int fd)
+{
+	listener_start(&l->listeners[index], &l->uv, fd, &l->loops->bound[index].listen,
+	               on_accepted, l);
 }
 
 void loop_finish(struct loop *l)
@@ -166,6 +178,9 @@ void loop_finish(struct loop *l)
 	credential_cache_clear(&l->credentials);
 	keyring_release(l->keyring);
 	issuer_release(l->issuer);
+	certificates_release(l->certificates);
+	buf_finish(&l->sealed);
+	free(l->listeners);
 	attendance_free(l->attendance);
 	admission_finish(&l->admission);
 	idle_poll_finish(&l->idle_poll);
