@@ -68,9 +68,10 @@ int bind_unix(struct bound *b, char *error, size_t error_len)
 {
 	struct sockaddr_un address = address_of(b);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool bound = fd >= 0 && bind_path(fd, &address);
 
-	socket_tune(fd);
+	if (fd >= 0)
+		socket_tune(fd);
+	bool bound = fd >= 0 && bind_path(fd, &address);
 	if (bound && publish(fd, b))
 		return fd;
 	snprintf(error, error_len, "cannot listen on unix:%s: %s", b->listen.path,
