@@ -191,7 +191,8 @@ static bool open_sealed(struct pending *g, struct slice bytes, struct problem *p
 		input = tls_read(g->arrival.tls, g->read.ptr + g->read.len, TLS_RECORD_BYTES, &len);
 		g->read.len += len;
 	} while (input == TLS_OPENED);
-	return input == TLS_MORE;
+	g->arrival.ended = input == TLS_ENDED;
+	return input != TLS_BROKEN;
 }
 
 /* The size of one read is limited, and so is that of a head, so g->read is, too. */
@@ -210,8 +211,10 @@ static enum request_head_result read_head(struct pending *g, struct problem *pro
 		buf_slice(&g->read, bytes);
 	else if (!open_sealed(g, bytes, problem))
 		return HEAD_REFUSED;
-	return g->read.len ? request_head_parse(buf_as_slice(&g->read), d->limits, &head, problem)
-	                   : HEAD_INCOMPLETE;
+	enum request_head_result result = HEAD_INCOMPLETE;
+	if (g->read.len)
+		result = request_head_parse(buf_as_slice(&g->read), d->limits, &head, problem);
+	return result == HEAD_INCOMPLETE && g->arrival.ended ? HEAD_REFUSED : result;
 }
 
 /* The bytes that begin with the head. */

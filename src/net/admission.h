@@ -29,6 +29,7 @@ struct arrival {
 	const struct listen *listen; /* where it was accepted */
 	struct tls *tls;             /* NULL: it does not speak TLS */
 	bool consumed; /* the head that was looked at has been read; otherwise it is still unread */
+	bool ended;    /* the client has ended its side of TLS after it */
 };
 
 struct admission {

@@ -47,7 +47,8 @@ static const char *cause_of(const char *otherwise)
 {
 	unsigned long code = ERR_peek_last_error();
 
-	if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+	if (!code || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
+	    (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE))
 		return otherwise;
 	if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
 		return "the key is encrypted; store it without a passphrase";

@@ -14,11 +14,7 @@ static bool take(struct conn *c, struct slice bytes)
 	return c->framed ? c->transport->take(c, bytes) : input_receive(c, bytes);
 }
 
-/*
- * The client has ended its side of TLS.  Like a client that has ended its side of the socket, it
- * may still wait for an answer (lws_events.c); its socket is still open, so the connection goes on.
- */
-static bool keep_ended(struct conn *c)
+bool conn_receive_end(struct conn *c)
 {
 	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed))
 		return false;
@@ -46,7 +42,7 @@ static bool receive_sealed(struct conn *c, struct slice bytes)
 				lws_callback_on_writable(c->wsi);
 			return true;
 		case TLS_ENDED:
-			return keep_ended(c);
+			return conn_receive_end(c);
 		case TLS_BROKEN:
 			return false;
 		}

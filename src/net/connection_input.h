@@ -8,6 +8,13 @@
 bool conn_receive(struct conn *c, struct slice bytes);
 
 /*
+ * The client has ended its side of TLS.  Like a client that has ended its side of the socket, it
+ * may still wait for an answer (lws_events.c); its socket is still open, so the connection goes on.
+ * False: close the connection.
+ */
+bool conn_receive_end(struct conn *c);
+
+/*
  * Input has arrived on a stream that speaks TLS.  True: it was a record of the protocol itself, and
  * the stream goes on.  False: the client has gone, or has sent what nobody asked for.
  */

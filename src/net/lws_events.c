@@ -78,6 +78,8 @@ static bool begin(struct conn *c, const struct arrival *arrival, struct slice se
 	input_receive(c, seen);
 	if (c->tls && tls_unsent(c->tls)) /* of the handshake */
 		lws_callback_on_writable(c->wsi);
+	if (arrival->ended && !conn_receive_end(c))
+		conn_close(c);
 	return true;
 }
 
