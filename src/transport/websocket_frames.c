@@ -2,6 +2,7 @@
 
 #include "joblight/core/json.h"
 #include "net/deadlines.h"
+#include "net/input.h"
 
 #define CLOSE_FRAME 0x88
 #define PONG_FRAME 0x8a
@@ -95,12 +96,21 @@ static bool receive_control(struct ws *w, const struct frame_piece *piece,
 
 /* Input. */
 
-/* The rest of the input says nothing, because the frames are lost. */
+/*
+ * The rest of the input says nothing, because the frames are lost.  It is read and ignored, so that
+ * the client gets the close frame.
+ */
 static bool fail(struct ws *w, unsigned code)
 {
-	w->framing->deaf = true;
-	if (w->conn->state == CONN_SOCKET)
-		ws_frames_close(w, code, SLICE(""));
+	struct conn *c = w->conn;
+
+	w->framing->lost = true;
+	if (c->state != CONN_SOCKET)
+		return false;
+	write_close(w, code, SLICE(""));
+	conn_detach(c);
+	c->framed = false;
+	input_linger(c);
 	return true;
 }
 
@@ -134,9 +144,9 @@ bool ws_frames_take(struct ws *w, struct slice bytes, const struct frames_owner 
 		buf_slice(&w->framing->rest, bytes);
 		return true;
 	}
-	while (bytes.len && ok && !w->paused && !w->framing->deaf)
+	while (bytes.len && ok && !w->paused && !w->framing->lost)
 		ok = read_next(w, &bytes, owner);
-	if (ok && bytes.len && !w->framing->deaf)
+	if (ok && bytes.len && !w->framing->lost)
 		buf_slice(&w->framing->rest, bytes);
 	return ok;
 }

@@ -64,7 +64,7 @@ def start(tmp_path):
         server.stop()
 
 
-def passing(family=socket.AF_INET, address=("127.0.0.1", 0)):
+def listening_socket(family=socket.AF_INET, address=("127.0.0.1", 0)):
     sock = socket.socket(family)
     sock.bind(address)
     sock.listen(16)
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_socket_is_not_removed(path, kind):
 
 
 def test_no_file_is_left_when_a_later_address_cannot_be_bound(path):
-    with passing() as taken:
+    with listening_socket() as taken:
         port = taken.getsockname()[1]
         code, _, err = run_to_exit(listen=[f"unix:{path}", f"127.0.0.1:{port}"], db=":memory:")
     assert code == 1 and "Address already in use" in err
@@ -254,7 +254,7 @@ def test_no_file_is_left_when_a_later_address_cannot_be_bound(path):
 # -- systemd ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("loops", [1, 2])
 def test_passed_sockets_are_served_and_nothing_else(start, path, loops):
-    tcp, unix = passing(), passing(socket.AF_UNIX, path)
+    tcp, unix = listening_socket(), listening_socket(socket.AF_UNIX, path)
     server = start(listen=None, passed=[tcp, unix], loops=loops)
     assert server.listening == [tcp.getsockname(), path]
     for _ in range(6):
@@ -264,20 +264,20 @@ def test_passed_sockets_are_served_and_nothing_else(start, path, loops):
 
 
 def test_passed_sockets_may_be_served_beside_others(start):
-    tcp = passing()
+    tcp = listening_socket()
     server = start(listen=["127.0.0.1:0", "systemd,operators"], passed=[tcp])
     assert [status_at(at) for at in server.listening] == [200, 200]
     assert server.listening[1] == tcp.getsockname()
 
 
 def test_children_do_not_inherit_them(start):
-    server = start(listen=None, passed=[passing()])
+    server = start(listen=None, passed=[listening_socket()])
     flags = open(f"/proc/{server.process.pid}/fdinfo/3", encoding="ascii").read()
     assert int(re.search(r"flags:\s+(\d+)", flags).group(1), 8) & os.O_CLOEXEC
 
 
 def test_a_passed_socket_must_be_loopback_when_there_are_no_keys(tmp_path):
-    server = Server(tmp_path, listen=None, passed=[passing(address=("0.0.0.0", 0))])
+    server = Server(tmp_path, listen=None, passed=[listening_socket(address=("0.0.0.0", 0))])
     with pytest.raises(AssertionError, match="is not a loopback address"):
         server.start()
     server._forget()
@@ -298,7 +298,7 @@ def test_sockets_of_another_process_are_not_ours(serve, monkeypatch):
 
 
 def test_a_stop_is_in_time_while_a_passed_socket_is_idle(start):
-    server = start(listen=None, passed=[passing()])
+    server = start(listen=None, passed=[listening_socket()])
     began = time.monotonic()
     server.signal(signal.SIGTERM)
     assert server.gone() == 0 and time.monotonic() - began < 5

@@ -393,7 +393,7 @@ def test_a_stalled_reader_is_closed_and_keeps_no_memory(secure):
             stream.close()
 
 
-def test_a_stop_says_goodbye_to_everyone(secure):
+def test_a_stop_tells_every_stream(secure):
     server = secure()
     with Api(server.address) as api:
         job = api.create_job()["id"]
