@@ -128,13 +128,14 @@ static enum frame_result read_control(struct frame_reader *r, struct slice *inpu
 enum frame_result frame_read(struct frame_reader *r, struct slice *input, char room[PIECE_ROOM],
                              struct frame_piece *piece)
 {
-	enum frame_result head = r->in_payload ? FRAME_PIECE : read_head(r, input);
+	bool is_new = !r->in_payload;
+	enum frame_result head = is_new ? read_head(r, input) : FRAME_PIECE;
 
 	if (head != FRAME_PIECE)
 		return head;
 	if (is_control(opcode_of(r)))
 		return read_control(r, input, piece);
-	if (r->left && !input->len)
+	if (r->left && !input->len && !is_new) /* the length is told as soon as it is known */
 		return FRAME_MORE;
 	size_t len = take_payload(r, input, room, PIECE_ROOM);
 	*piece = (struct frame_piece){ .opcode = r->message,

@@ -39,7 +39,7 @@ struct frame_reader {
 
 enum frame_result {
 	FRAME_MORE,    /* all bytes were taken */
-	FRAME_PIECE,   /* a piece of a message */
+	FRAME_PIECE,   /* a piece of a message; empty if only its length has arrived */
 	FRAME_CONTROL, /* a whole control frame */
 	FRAME_BAD,     /* close with 1002; the reader cannot go on */
 	FRAME_TOO_LONG /* the length is 2^63 or more: close with 1009 */

@@ -108,21 +108,12 @@ static void detach(struct conn *c)
 	list_remove(&c->turn);
 }
 
-static void close_framed(struct ws *w)
-{
-	ws_frames_close(w, w->close_code, slice_of(w->close_reason));
-	w->paused = false; /* the close frame of the client is awaited */
-	lws_rx_flow_control(w->conn->wsi, 1);
-	if (!ws_frames_resume(w, &frames_owner))
-		conn_kill(w->conn);
-}
-
 static void close_now(struct ws *w)
 {
 	struct conn *c = w->conn;
 
 	if (w->framing) {
-		close_framed(w);
+		ws_frames_close(w, w->close_code, slice_of(w->close_reason));
 		return;
 	}
 	size_t len = strlen(w->close_reason);

@@ -1,7 +1,6 @@
 #include "websocket_frames.h"
 
 #include "joblight/core/json.h"
-#include "net/deadlines.h"
 #include "net/input.h"
 
 #define CLOSE_FRAME 0x88
@@ -37,9 +36,10 @@ void ws_frames_close(struct ws *w, unsigned code, struct slice reason)
 	struct conn *c = w->conn;
 
 	write_close(w, code, reason);
-	conn_detach(c); /* nothing else is written */
-	deadline_set(&c->loop->deadlines.closings, c,
-	             loop_now(c->loop) + c->loop->limits->write_stall_ms);
+	conn_detach(c);
+	c->framed = false;
+	lws_rx_flow_control(c->wsi, 1); /* it may have been paused */
+	input_linger(c);
 }
 
 /* The client has sent a close frame, as the first one or as the answer. */
@@ -47,8 +47,6 @@ static bool receive_close(struct ws *w, struct slice payload)
 {
 	struct conn *c = w->conn;
 
-	if (c->state == CONN_CLOSING)
-		return false;
 	if (w->blocked)
 		c->loop->counters.broken++;
 	if (!ws_close_allowed(payload.ptr, payload.len) ||
@@ -83,10 +81,10 @@ void ws_frames_write_pong(struct ws *w)
 static bool receive_control(struct ws *w, const struct frame_piece *piece,
                             const struct frames_owner *owner)
 {
-	if (piece->opcode == OPCODE_CLOSE)
-		return receive_close(w, piece->bytes);
 	if (w->conn->state != CONN_SOCKET)
 		return true;
+	if (piece->opcode == OPCODE_CLOSE)
+		return receive_close(w, piece->bytes);
 	if (piece->opcode == OPCODE_PING)
 		receive_ping(w, piece->bytes);
 	else
@@ -96,24 +94,6 @@ static bool receive_control(struct ws *w, const struct frame_piece *piece,
 
 /* Input. */
 
-/*
- * The rest of the input says nothing, because the frames are lost.  It is read and ignored, so that
- * the client gets the close frame.
- */
-static bool fail(struct ws *w, unsigned code)
-{
-	struct conn *c = w->conn;
-
-	w->framing->lost = true;
-	if (c->state != CONN_SOCKET)
-		return false;
-	write_close(w, code, SLICE(""));
-	conn_detach(c);
-	c->framed = false;
-	input_linger(c);
-	return true;
-}
-
 static bool read_next(struct ws *w, struct slice *bytes, const struct frames_owner *owner)
 {
 	char room[PIECE_ROOM];
@@ -121,15 +101,16 @@ static bool read_next(struct ws *w, struct slice *bytes, const struct frames_own
 
 	switch (frame_read(&w->framing->reader, bytes, room, &piece)) {
 	case FRAME_PIECE:
-		if (w->conn->state == CONN_SOCKET)
-			owner->piece(w, &piece);
+		owner->piece(w, &piece);
 		return true;
 	case FRAME_CONTROL:
 		return receive_control(w, &piece, owner);
 	case FRAME_BAD:
-		return fail(w, CLOSE_PROTOCOL);
+		ws_frames_close(w, CLOSE_PROTOCOL, SLICE(""));
+		return true;
 	case FRAME_TOO_LONG:
-		return fail(w, CLOSE_TOO_BIG);
+		ws_frames_close(w, CLOSE_TOO_BIG, SLICE(""));
+		return true;
 	default:
 		return true;
 	}
@@ -144,9 +125,9 @@ bool ws_frames_take(struct ws *w, struct slice bytes, const struct frames_owner 
 		buf_slice(&w->framing->rest, bytes);
 		return true;
 	}
-	while (bytes.len && ok && !w->paused && !w->framing->lost)
+	while (bytes.len && ok && !w->paused && w->conn->state == CONN_SOCKET)
 		ok = read_next(w, &bytes, owner);
-	if (ok && bytes.len && !w->framing->lost)
+	if (ok && bytes.len && w->conn->state == CONN_SOCKET)
 		buf_slice(&w->framing->rest, bytes);
 	return ok;
 }
@@ -155,7 +136,7 @@ bool ws_frames_resume(struct ws *w, const struct frames_owner *owner)
 {
 	struct buf rest = w->framing->rest;
 
-	if (!rest.len || w->paused)
+	if (!rest.len || w->paused || w->conn->state != CONN_SOCKET)
 		return true;
 	w->framing->rest = (struct buf){ 0 };
 	bool ok = ws_frames_take(w, buf_as_slice(&rest), owner);

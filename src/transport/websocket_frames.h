@@ -19,7 +19,10 @@ bool ws_frames_take(struct ws *w, struct slice bytes, const struct frames_owner 
 bool ws_frames_resume(struct ws *w, const struct frames_owner *owner);
 
 void ws_frames_write_pong(struct ws *w); /* if one is due */
-/* Sends the close frame, and waits for that of the client. */
+/*
+ * Sends the close frame, and ends our side of the connection.  What the client still sends, such as
+ * its close frame, is read and ignored until it ends its side, too.
+ */
 void ws_frames_close(struct ws *w, unsigned code, struct slice reason);
 
 #endif

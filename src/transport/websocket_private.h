@@ -44,7 +44,6 @@ struct reported {
 struct ws_framing {
 	struct frame_reader reader;
 	struct buf rest; /* input that arrived before reading was paused */
-	bool lost;       /* the frames are lost */
 	bool pong_due;
 	uint8_t pong_len;
 	char pong[CONTROL_BYTES];
