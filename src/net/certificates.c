@@ -18,8 +18,15 @@
 
 #define FILE_MAX (1024 * 1024)
 
-/* Those with forward secrecy and authenticated encryption; TLS 1.3 has no others. */
-#define CIPHERS_OF_TLS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+/*
+ * Those with forward secrecy and authenticated encryption, the cheapest first; TLS 1.3 has no
+ * others.
+ */
+#define CIPHERS_OF_TLS_1_2                                                                         \
+	"ECDHE+AESGCM+AES128:ECDHE+AESGCM+AES256:ECDHE-ECDSA-CHACHA20-POLY1305:"                   \
+	"ECDHE-RSA-CHACHA20-POLY1305"
+#define CIPHERS_OF_TLS_1_3                                                                         \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 struct certificates {
 	atomic_uint holders;
@@ -222,7 +229,8 @@ static SSL_CTX *make_context(struct certificates *c)
 	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
-	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_OF_TLS_1_2) == 1)
+	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_OF_TLS_1_2) == 1 &&
+	    SSL_CTX_set_ciphersuites(ctx, CIPHERS_OF_TLS_1_3) == 1)
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

@@ -147,7 +147,6 @@ bool tls_write(struct tls *t, const char *bytes, size_t len)
 {
 	for (size_t done = 0; done < len && !t->broken;) {
 		size_t left = len - done;
-		ERR_clear_error();
 		int n = SSL_write(t->ssl, bytes + done, left < INT_MAX ? (int)left : INT_MAX);
 		if (n <= 0)
 			t->broken = true;

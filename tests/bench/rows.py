@@ -246,7 +246,7 @@ TLS = (
     with_tls("busy-10000", "10,000 idle and 10 watchers at 1000 updates/s",
              "--subscribers 10 --idle 10000 --publishers 32 --rate 1000", deliveries(PLAIN),
              latency("publish to delivery p99, ms", "delivery_us.p99", 2)),
-    with_tls("answers-32", "webhook, 32 workers", "--publishers 32", Figure(ANSWERS, "answers_per_s", bars=(PLAIN,)),
+    with_tls("answers-32", "webhook, 32 workers", "--publishers 32", Figure("committed answers per server-CPU-second", "answers_per_cpu_s", bars=(PLAIN,)),
              latency("answer p50, ms", "answer_us.p50")),
 )
 
