@@ -6,7 +6,8 @@ cd "$root"
 build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
   libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev libinih-dev)
 test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-websockets sqlite3 curl chromium firefox-esr procps
-  iproute2 ca-certificates)
+  iproute2 ca-certificates openssl)
+proxy_packages=(nginx caddy haproxy) # programs in front of a server, which the tests start themselves
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -22,6 +23,22 @@ need_packages() {
   say "installing ${missing[*]}"
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Installs servers without starting them: Debian starts a service when it installs one.
+need_servers() {
+  local policy=/usr/sbin/policy-rc.d own='' program found=yes
+  for program in "$@"; do
+    dpkg-query -W -f '${Status}' "$program" 2>/dev/null | grep -q 'ok installed' || found=
+  done
+  [ -z "$found" ] || return 0
+  if [ ! -e $policy ]; then
+    own=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod +x $policy
+  fi
+  need_packages "$@"
+  [ -z "$own" ] || as_root rm $policy
 }
 
 node_major() { node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true; }

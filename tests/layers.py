@@ -42,7 +42,7 @@ HOMES = {
     r"uv(/.*)?\.h": {"net"},
     r"sqlite3(ext)?\.h": {"store"},
     r"cjson/.*": {"core/decode_tree.h", "cli"},
-    r"openssl/.*": {"base/digest.c", "base/jws.c"},
+    r"openssl/.*": {"base/digest.c", "base/jws.c", "net/tls.c", "net/certificates.c"},
     r"curl/.*": {"cli"},
     r"ini\.h": {"serve"},
     r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},

@@ -53,7 +53,7 @@ bool gate_enter(struct conn *c, const struct request *r, struct problem *problem
 	c->continues = false;
 	c->fault = NULL;
 	if (access_is_open(c->loop)) {
-		bool ok = origin_rights(rules, r, &rights, problem);
+		bool ok = origin_rights(rules, r, listen_is_unix(c->listen), &rights, problem);
 		access_grant(c, NULL, rights);
 		return ok;
 	}

@@ -39,11 +39,11 @@ bool origin_is_trusted(const struct origin_rules *rules, const struct request *r
 	return is_of_this_server(r) || origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
 }
 
-bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
-                   struct problem *problem)
+bool origin_rights(const struct origin_rules *rules, const struct request *r, bool any_host,
+                   enum right *rights, struct problem *problem)
 {
 	*rights = RIGHT_NONE;
-	if (!check_host(rules, r, problem))
+	if (!any_host && !check_host(rules, r, problem))
 		return false;
 	/* a browser hides the answers from a foreign page */
 	*rights = origin_is_trusted(rules, r) ? RIGHT_ALL : RIGHT_WATCH;

@@ -15,8 +15,8 @@
  * Sets *rights to what the sender of this request may do.  False: *problem is 421 host_not_served,
  * and says what to change.
  */
-bool origin_rights(const struct origin_rules *rules, const struct request *r, enum right *rights,
-                   struct problem *problem);
+bool origin_rights(const struct origin_rules *rules, const struct request *r, bool any_host,
+                   enum right *rights, struct problem *problem);
 
 /* Whether no page sent it, or a page of this server or of a listed origin. */
 bool origin_is_trusted(const struct origin_rules *rules, const struct request *r);

@@ -8,6 +8,7 @@
 #include "loop_private.h"
 #include "quota.h"
 #include "reply_parts.h"
+#include "tls.h"
 #include "transport.h"
 
 /* Life. */
@@ -50,6 +51,7 @@ void conn_destroy(struct conn *c)
 	capacity_leave(c->loop);
 	quota_finish(c);
 	credential_release(c->credential);
+	tls_free(c->tls);
 	if (c->wsi)
 		lws_set_opaque_user_data(c->wsi, NULL);
 	free(c);
@@ -64,7 +66,10 @@ void conn_close(struct conn *c)
 	conn_detach(c);
 	if (is_socket)
 		c->transport->resume_input(c);
-	if (lws_partial_buffered(c->wsi)) {
+	c->framed = false; /* nothing more is taken */
+	if (c->tls)
+		tls_end(c->tls);
+	if (conn_is_partial(c)) {
 		if (!is_socket)
 			conn_hold_input(c);
 		lws_callback_on_writable(c->wsi);
@@ -85,17 +90,27 @@ void conn_kill(struct conn *c)
 
 /* Output. */
 
+bool conn_is_partial(const struct conn *c)
+{
+	return c->tls ? tls_unsent(c->tls) > 0 : lws_partial_buffered(c->wsi);
+}
+
+static bool write_bytes(struct conn *c, const char *bytes, size_t len)
+{
+	if (c->tls)
+		return tls_write(c->tls, bytes, len);
+	/* lws neither changes these bytes nor writes before them, so they may be shared */
+	return lws_write(c->wsi, (unsigned char *)(uintptr_t)bytes, len, LWS_WRITE_HTTP) >= 0;
+}
+
 enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 {
-	/* lws neither changes these bytes nor writes before them, so they may be shared */
-	int n = lws_write(c->wsi, (unsigned char *)(uintptr_t)bytes, len, LWS_WRITE_HTTP);
-
-	if (n < 0) {
+	if (!write_bytes(c, bytes, len)) {
 		conn_kill(c);
 		return SINK_BLOCKED;
 	}
 	conn_note_flow(c, len);
-	if (!lws_partial_buffered(c->wsi))
+	if (!conn_is_partial(c))
 		return SINK_OPEN;
 	if (c->state != CONN_SOCKET)
 		conn_hold_input(c);

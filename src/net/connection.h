@@ -16,6 +16,8 @@
  * Input that arrives in BUSY is kept, so pipelined requests are answered in order.  Requests run,
  * and answers are written, at the end of a turn of the loop, outside of all callbacks of lws.
  *
+ * With TLS, lws only polls the socket and reads it; tls.h writes to it, for WebSockets, too.
+ *
  * While output waits, lws keeps polling a raw socket for input, but does not read it.  The
  * connection therefore stops polling for input (conn_hold_input()); otherwise the loop would spin.
  */
@@ -29,6 +31,7 @@
 #include "clients.h"
 #include "request.h"
 #include "joblight/core/hub.h"
+#include "joblight/net/listen.h"
 
 enum conn_state {
 	CONN_IDLE,
@@ -41,9 +44,13 @@ enum conn_state {
 	CONN_CLOSING
 };
 
+struct tls;
+
 struct conn {
 	struct loop *loop;
 	struct lws *wsi;
+	struct tls *tls;             /* NULL: it does not speak TLS */
+	const struct listen *listen; /* where it was accepted */
 	uint64_t id; /* unique in its loop and never reused; other threads name a connection by loop
 	                and id */
 	enum conn_state state;
@@ -60,6 +67,7 @@ struct conn {
 	struct read_request
 	    *reading;   /* the read of its request that has not returned yet, or NULL */
 	bool ended;     /* the client has ended its side */
+	bool framed;    /* a WebSocket whose frames the transport reads: see upgrade.h */
 	bool has_begun; /* part of the next request's head has arrived */
 	struct request *request;
 	struct buf in;         /* input that is not parsed yet */
@@ -105,6 +113,8 @@ void conn_expect_stream(struct conn *c);
 /* Frees the request.  From now on the transport writes with conn_write(). */
 void conn_become_stream(struct conn *c);
 enum sink conn_write(struct conn *c, const char *bytes, size_t len);
+/* Output that conn_write() was given has not reached the socket yet. */
+bool conn_is_partial(const struct conn *c);
 /* Detaches and frees the session of the transport. */
 void conn_release(struct conn *c);
 

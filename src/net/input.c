@@ -8,6 +8,7 @@
 #include "deadlines.h"
 #include "dispatch.h"
 #include "request_check.h"
+#include "tls.h"
 #include "loop_private.h"
 #include "upgrade.h"
 
@@ -37,7 +38,9 @@ void input_late(struct conn *c)
 void input_linger(struct conn *c)
 {
 	c->state = CONN_DRAIN;
-	if (lws_partial_buffered(c->wsi)) { /* called again when the buffered output is written */
+	if (c->tls && !conn_is_partial(c))
+		tls_end(c->tls);
+	if (conn_is_partial(c)) { /* called again when the buffered output is written */
 		conn_hold_input(c);
 		deadline_set(&c->loop->deadlines.closings, c,
 		             loop_now(c->loop) + c->loop->limits->write_stall_ms);
@@ -123,7 +126,8 @@ static void begin_upgrade(struct conn *c, struct slice rest)
 	struct problem p = { .outcome = OUTCOME_OVERLOADED,
 		             .detail = "the server has no descriptor left" };
 
-	if (upgrade_granted(c, c->request, &p) && upgrade_later(c, rest))
+	if (upgrade_granted(c, c->request, &p) &&
+	    (c->tls ? upgrade_framed(c, rest) : upgrade_later(c, rest)))
 		return;
 	capacity_uncount_stream(c);
 	input_refuse(c, &p); /* conn_release() clears c->transport */

@@ -1,11 +1,13 @@
 #include "joblight/net/loop.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "ask.h"
 #include "capacity.h"
 #include "joblight/base/log.h"
+#include "joblight/base/xalloc.h"
 #include "loop_private.h"
 #include "lws_context.h"
 #include "lws_events.h"
@@ -42,7 +44,7 @@ static bool on_counted(void *context, struct arrival *a)
 	return v != QUOTA_EXCESS;
 }
 
-static void on_accepted(void *context, int fd)
+static void on_accepted(void *context, const struct listen *listen, int fd)
 {
 	static const struct problem full = {
 		.outcome = OUTCOME_OVERLOADED,
@@ -52,10 +54,10 @@ static void on_accepted(void *context, int fd)
 
 	switch (capacity_enter(l)) {
 	case CAPACITY_FREE:
-		admission_arrive(&l->admission, fd);
+		admission_arrive(&l->admission, fd, listen);
 		return;
 	case CAPACITY_FULL:
-		admission_reject(&l->admission, fd, &full);
+		admission_reject(&l->admission, fd, listen, &full);
 		return;
 	case CAPACITY_EXCESS:
 		close(fd);
@@ -142,11 +144,13 @@ static void start_admission(struct loop *l)
 	d->count = on_counted;
 	d->gone = on_left;
 	d->refused = on_refused;
+	d->certificates = &l->certificates;
+	d->sealed = &l->sealed;
 	if (l->loops->config.proxy_protocol)
 		d->proxies = &l->loops->proxies;
 }
 
-bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len)
+bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
 {
 	struct loop *l = &all->items[index];
 
@@ -160,6 +164,8 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		.keyring = keyring_hold(all->config.keyring),
 		.issuer = issuer_hold(all->config.issuer),
 		.next_end = INT64_MAX,
+		.certificates = certificates_hold(all->config.certificates),
+		.listeners = xcalloc(all->bound_count, sizeof(*l->listeners)),
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
@@ -178,8 +184,13 @@ bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t er
 		return false;
 	}
 	start_admission(l);
-	listener_start(&l->listener, &l->uv, fd, on_accepted, l);
 	return true;
+}
+
+void loop_listen(struct loop *l, unsigned index, int fd)
+{
+	listener_start(&l->listeners[index], &l->uv, fd, &l->loops->bound[index].listen,
+	               on_accepted, l);
 }
 
 void loop_finish(struct loop *l)
@@ -188,6 +199,9 @@ void loop_finish(struct loop *l)
 	credential_cache_clear(&l->credentials);
 	keyring_release(l->keyring);
 	issuer_release(l->issuer);
+	certificates_release(l->certificates);
+	buf_finish(&l->sealed);
+	free(l->listeners);
 	attendance_free(l->attendance);
 	admission_finish(&l->admission);
 	idle_poll_finish(&l->idle_poll);

@@ -12,6 +12,8 @@
 #include "deadlines.h"
 #include "attendance.h"
 #include "admission.h"
+#include "bind.h"
+#include "certificates.h"
 #include "clients.h"
 #include "idle_poll.h"
 #include "joblight/base/memory.h"
@@ -36,7 +38,9 @@ struct counters {
 
 struct loops {
 	struct loops_config config;
-	unsigned port, count;
+	unsigned count;
+	struct bound *bound; /* where they listen */
+	unsigned bound_count;
 	/* Sums over all loops. */
 	atomic_size_t connections;
 	atomic_size_t streams; /* the connections that capacity_count_stream() counted */
@@ -65,8 +69,8 @@ struct loop {
 	uv_timer_t drain;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
-	struct conn *adopting; /* the connection for which lws is adopting a WebSocket now */
-	struct listener listener;
+	struct conn *adopting;      /* the connection for which lws is adopting a WebSocket now */
+	struct listener *listeners; /* one for each of loops->bound */
 	struct admission admission;
 	struct idle_poll idle_poll;
 	pthread_t thread;
@@ -83,6 +87,8 @@ struct loop {
 	struct issuer *issuer;   /* NULL: no tokens of others are accepted */
 	struct credential_cache credentials;
 	int64_t next_end; /* wall time at which the credential of a connection may expire */
+	struct certificates *certificates; /* for new connections; NULL: no listener speaks TLS */
+	struct buf sealed; /* room for the output of one call of tls.h; empty between calls */
 	struct turn turn;
 	struct ticker ticker;
 	uint64_t now;       /* time of the last tick */
@@ -116,8 +122,10 @@ static inline void loop_hurry(struct loop *l)
 		uv_async_send(&l->async);
 }
 
-/* Initializes all->items[index], which listens on `fd`.  False: `error` says why. */
-bool loop_init(struct loops *all, unsigned index, int fd, char *error, size_t error_len);
+/* Initializes all->items[index].  False: `error` says why. */
+bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len);
+/* Starts the listener `index`.  Takes the listening descriptor. */
+void loop_listen(struct loop *l, unsigned index, int fd);
 void *loop_run(void *loop); /* the thread function; returns when the loop has stopped */
 void loop_finish(struct loop *l);
 

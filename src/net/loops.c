@@ -12,27 +12,45 @@
 #include "loop_private.h"
 #include "lws_context.h"
 
+static bool listen_on_all(struct loops *all, unsigned index, char *error, size_t error_len)
+{
+	for (unsigned i = 0; i < all->bound_count; i++) {
+		int fd = bound_socket(&all->bound[i], index, all->count, error, error_len);
+		if (fd < 0)
+			return false;
+		loop_listen(&all->items[index], i, fd);
+	}
+	return true;
+}
+
+static void finish_bound(struct loops *l)
+{
+	for (unsigned i = 0; i < l->bound_count; i++)
+		bound_finish(&l->bound[i]);
+}
+
 struct loops *loops_create(const struct loops_config *config, char *error, size_t error_len)
 {
 	struct loops *all = xcalloc(1, sizeof(*all));
 
 	all->config = *config;
-	all->port = config->port;
 	all->count = config->count;
+	all->bound_count = config->listen_count;
+	all->bound = xcalloc(config->listen_count, sizeof(*all->bound));
+	for (unsigned i = 0; i < all->bound_count; i++)
+		all->bound[i] = (struct bound){ .listen = config->listens[i], .shared = -1 };
 	all->memory.max_bytes = config->limits->memory_bytes;
 	all->tickets = tickets_create();
 	trusted_proxies_parse(config->trusted_proxies, &all->proxies);
 	all->clients = clients_create();
 	all->items = xcalloc(config->count, sizeof(*all->items));
 	lws_context_set_log();
-	for (unsigned i = 0; i < all->count; i++) {
-		enum sharing sharing = all->count == 1 ? SHARE_NOT
-		                       : i == 0        ? SHARE_FIRST
-		                                       : SHARE_NEXT;
-		int fd = listener_bind(config->host, &all->port, sharing, error, error_len);
-		if (fd < 0 || !loop_init(all, i, fd, error, error_len))
+	for (unsigned i = 0; i < all->count; i++)
+		if (!loop_init(all, i, error, error_len) ||
+		    !listen_on_all(all, i, error, error_len)) {
+			finish_bound(all);
 			return NULL; /* the process exits */
-	}
+		}
 	return all;
 }
 
@@ -47,9 +65,9 @@ void loops_start(struct loops *l)
 	}
 }
 
-unsigned loops_port(const struct loops *l)
+const struct listen *loops_listen(const struct loops *l, unsigned index)
 {
-	return l->port;
+	return &l->bound[index].listen;
 }
 
 void loops_set_limits(struct loops *l, const struct limits *limits)
@@ -64,8 +82,15 @@ void loops_set_issuer(struct loops *l, struct issuer *issuer)
 		thread_mail_post_issuer(&l->items[i], issuer);
 }
 
+void loops_set_certificates(struct loops *l, struct certificates *certificates)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		thread_mail_post_certificates(&l->items[i], certificates);
+}
+
 void loops_close(struct loops *l)
 {
+	finish_bound(l);
 	for (unsigned i = 0; i < l->count; i++)
 		thread_mail_post_peer(&l->items[i], PEER_CLOSE, NULL, 0, 0);
 }
@@ -116,5 +141,6 @@ void loops_free(struct loops *l)
 	tickets_free(l->tickets);
 	clients_free(l->clients);
 	free(l->items);
+	free(l->bound);
 	free(l);
 }

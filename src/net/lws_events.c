@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "connection_flow.h"
+#include "connection_input.h"
 #include "deadlines.h"
 #include "dispatch.h"
 #include "input.h"
@@ -14,6 +15,7 @@
 #include "quota.h"
 #include "reply_parts.h"
 #include "request_check.h"
+#include "tls.h"
 #include "upgrade.h"
 
 static struct conn *conn_of(struct lws *wsi)
@@ -59,12 +61,14 @@ static bool read_seen(int fd, struct slice seen)
 }
 
 /* False: the descriptor is closed, and the connection has no wsi. */
-static bool begin(struct conn *c, int fd, struct slice seen)
+static bool begin(struct conn *c, const struct arrival *arrival, struct slice seen)
 {
-	if (!read_seen(fd, seen))
+	int fd = arrival->fd;
+
+	if (!arrival->consumed && !read_seen(fd, seen))
 		return false;
 	struct problem problem = { 0 };
-	size_t head = begins_with_upgrade(c, seen, &problem);
+	size_t head = c->tls ? 0 : begins_with_upgrade(c, seen, &problem);
 	if (head)
 		return upgrade_begin(c, fd, (struct slice){ seen.ptr + head, seen.len - head });
 	c->wsi = adopt_raw(c->loop, fd);
@@ -77,20 +81,26 @@ static bool begin(struct conn *c, int fd, struct slice seen)
 	} else {
 		input_receive(c, seen);
 	}
+	if (c->tls && tls_unsent(c->tls)) /* of the handshake */
+		lws_callback_on_writable(c->wsi);
+	if (arrival->ended && !conn_receive_end(c))
+		conn_close(c);
 	return true;
 }
 
-void conn_adopt(struct loop *l, const struct arrival *a, struct slice seen)
+void conn_adopt(struct loop *l, const struct arrival *arrival, struct slice seen)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->loop = l;
+	c->tls = arrival->tls;
+	c->listen = arrival->listen;
 	list_init(&c->turn);
 	list_init(&c->timer);
 	c->state = CONN_IDLE;
-	quota_adopt(c, &a->peer, a->origin);
+	quota_adopt(c, &arrival->peer, arrival->origin);
 	c->id = connection_table_add(&l->conns, c);
-	if (!begin(c, a->fd, seen))
+	if (!begin(c, arrival, seen))
 		conn_destroy(c);
 }
 
@@ -130,7 +140,7 @@ static bool keep_half_closed(struct conn *c)
 	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed) ||
 	    (c->reply && reply_has_begun(c->reply)))
 		return false; /* the old wsi may have buffered some of an answer that has begun */
-	if (is_reset(lws_get_socket_fd(old)))
+	if (is_reset(lws_get_socket_fd(old)) || (c->tls && tls_is_broken(c->tls)))
 		return false;
 	int fd = fcntl(lws_get_socket_fd(old), F_DUPFD_CLOEXEC, 0);
 	struct lws *wsi = fd < 0 ? NULL : adopt_raw(c->loop, fd);
@@ -139,6 +149,8 @@ static bool keep_half_closed(struct conn *c)
 	lws_set_opaque_user_data(old, NULL);
 	lws_set_opaque_user_data(wsi, c);
 	c->wsi = wsi;
+	if (c->tls)
+		tls_set_descriptor(c->tls, fd);
 	c->ended = true;
 	c->held = false;
 	conn_hold_input(c);
@@ -153,6 +165,8 @@ void conn_hung_up(void *context, uint64_t id)
 
 	if (!c)
 		return;
+	if (c->state == CONN_STREAM && c->tls && conn_receive_on_stream(c))
+		return;
 	if (c->state == CONN_STREAM)
 		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 	else if (c->state == CONN_SOCKET)
@@ -162,13 +176,25 @@ void conn_hung_up(void *context, uint64_t id)
 		                 lws_get_socket_fd(c->wsi)); /* lws reads the input up to its end */
 }
 
+/* Sends output that tls.h has kept.  False: the connection is broken. */
+static bool flush_sealed(struct conn *c)
+{
+	if (!tls_flush(c->tls))
+		return false;
+	if (tls_unsent(c->tls))
+		lws_callback_on_writable(c->wsi);
+	return true;
+}
+
 static int on_writable(struct conn *c)
 {
+	if (c->tls && !flush_sealed(c))
+		return -1;
 	if (c->state == CONN_CLOSING)
-		return lws_partial_buffered(c->wsi) ? 0 : -1;
-	if (c->state == CONN_STREAM)
+		return conn_is_partial(c) || c->framed ? 0 : -1;
+	if (c->state == CONN_STREAM || c->state == CONN_SOCKET)
 		c->transport->writable(c);
-	if (lws_partial_buffered(c->wsi))
+	if (conn_is_partial(c))
 		return 0;
 	if (c->reply)
 		list_move(&c->loop->turn.replies, &c->turn);
@@ -243,7 +269,7 @@ int conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED ? on_adopted(wsi) : 0;
 	switch (reason) {
 	case LWS_CALLBACK_RAW_RX:
-		return input_receive(c, (struct slice){ in, len }) ? 0 : -1;
+		return conn_receive(c, (struct slice){ in, len }) ? 0 : -1;
 	case LWS_CALLBACK_RAW_WRITEABLE:
 		return on_writable(c);
 	case LWS_CALLBACK_FILTER_HTTP_CONNECTION:

@@ -7,9 +7,8 @@
 
 #define LWS_RAW_PROTOCOL "joblight raw" /* for connections that we parse; see lws_context.c */
 
-/* Takes an accepted socket, and its origin.  `seen` is still unread there, and begins with a good
- * head. */
-void conn_adopt(struct loop *l, const struct arrival *a, struct slice seen);
+/* Takes a connection that may enter, and its origin; `seen` begins with a good head. */
+void conn_adopt(struct loop *l, const struct arrival *arrival, struct slice seen);
 /* The peer of this stream has hung up: see idle_poll.h. */
 void conn_hung_up(void *loop, uint64_t id);
 

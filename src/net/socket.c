@@ -47,11 +47,29 @@ static bool read_info(int fd, struct tcp_info *info)
 	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len);
 }
 
+static uint64_t queued_bytes(int fd)
+{
+	int queued = 0;
+
+	return ioctl(fd, SIOCOUTQ, &queued) || queued < 0 ? 0 : (uint64_t)queued;
+}
+
+/* Of a Unix socket only the bytes are known that the peer has not read yet. */
+static bool local_takes(int fd, uint64_t *taken)
+{
+	uint64_t queued = queued_bytes(fd), before = *taken;
+
+	*taken = queued;
+	return queued && queued != before;
+}
+
 bool socket_takes(int fd, uint64_t *taken)
 {
 	struct tcp_info info = { 0 };
 
-	if (!read_info(fd, &info) || (!info.tcpi_unacked && !info.tcpi_notsent_bytes))
+	if (!read_info(fd, &info))
+		return local_takes(fd, taken);
+	if (!info.tcpi_unacked && !info.tcpi_notsent_bytes)
 		return false;
 	bool more = info.tcpi_bytes_acked != *taken;
 	*taken = info.tcpi_bytes_acked;

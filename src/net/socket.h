@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SOCKET_BACKLOG 4096 /* of listening sockets; the system lowers it to its limit */
+
 /*
  * Sets no delay, a small send buffer and the detection of dead peers.  Accepted sockets inherit
  * these from the listening one (tcp(7)).

@@ -31,7 +31,8 @@ static void close_one(struct conn *c)
 void loop_close(struct loop *l)
 {
 	l->stopping = true;
-	listener_close(&l->listener);
+	for (unsigned i = 0; i < l->loops->bound_count; i++)
+		listener_close(&l->listeners[i]);
 	admission_close(&l->admission);
 	deadlines_shorten(&l->deadlines.bodies, loop_now(l) + deadline_body_ms(l));
 	connection_table_each(&l->conns, close_one);

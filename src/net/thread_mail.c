@@ -76,6 +76,18 @@ void thread_mail_post_issuer(struct loop *l, struct issuer *issuer)
 	free(n);
 }
 
+void thread_mail_post_certificates(struct loop *l, struct certificates *certificates)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_CERTIFICATES;
+	n->certificates = certificates_hold(certificates);
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	certificates_release(n->certificates);
+	free(n);
+}
+
 void thread_mail_post_presence(struct loop *l, const struct presence_report *w)
 {
 	l->bus->ops->presence(l->bus, l->peer, w);

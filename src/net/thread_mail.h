@@ -13,9 +13,18 @@
 #include "joblight/core/op.h"
 #include "joblight/core/presence.h"
 
+struct certificates;
 struct loop;
 
-enum peer_kind { PEER_WATCHERS, PEER_PRESENCE, PEER_LIMITS, PEER_ISSUER, PEER_CLOSE, PEER_STOP };
+enum peer_kind {
+	PEER_WATCHERS,
+	PEER_PRESENCE,
+	PEER_LIMITS,
+	PEER_ISSUER,
+	PEER_CERTIFICATES,
+	PEER_CLOSE,
+	PEER_STOP
+};
 
 /* A committed batch, and the operations of this loop that were committed with it. */
 struct commit {
@@ -31,8 +40,9 @@ struct peer_message {
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
 	struct presence_report report;
-	struct limits *limits; /* of PEER_LIMITS; freed with the message */
-	struct issuer *issuer; /* of PEER_ISSUER; a reference of the message */
+	struct issuer *issuer;             /* of PEER_ISSUER; a reference of the message */
+	struct limits *limits;             /* of PEER_LIMITS; freed with the message */
+	struct certificates *certificates; /* of PEER_CERTIFICATES; the message holds them */
 };
 
 void thread_mail_init(struct loop *l); /* call it before the first post */
@@ -51,6 +61,9 @@ void thread_mail_post_limits(struct loop *l, const struct limits *limits);
 
 /* Any thread.  The loop takes over the issuer. */
 void thread_mail_post_issuer(struct loop *l, struct issuer *issuer);
+
+/* Any thread.  The loop uses these certificates from now on. */
+void thread_mail_post_certificates(struct loop *l, struct certificates *certificates);
 
 /*
  * Any loop's thread.  Sends the report of an agent to the other loops.  A report without an agent

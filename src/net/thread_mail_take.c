@@ -52,6 +52,10 @@ static void receive_peer(struct loop *l, const struct peer_message *n)
 	case PEER_ISSUER:
 		access_take_issuer(l, n->issuer);
 		return;
+	case PEER_CERTIFICATES:
+		certificates_release(l->certificates);
+		l->certificates = certificates_hold(n->certificates);
+		return;
 	case PEER_CLOSE:
 		loop_close(l);
 		return;
@@ -68,6 +72,7 @@ static void take_peer_messages(struct loop *l)
 		receive_peer(l, n);
 		free(n->limits);
 		issuer_release(n->issuer);
+		certificates_release(n->certificates);
 		free(n);
 	}
 }

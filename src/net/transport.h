@@ -35,6 +35,10 @@ struct transport {
 	/* CONN_SOCKET; required. */
 	/* Writes the head that libwebsockets parses for this request: see upgrade.h. */
 	void (*write_handshake)(const struct request *r, struct buf *head);
+	/* Where the transport reads the frames itself (c->framed): the answer to the handshake. */
+	void (*write_acceptance)(const struct request *r, struct buf *answer);
+	/* Takes bytes of frames.  False: close the connection. */
+	bool (*take)(struct conn *c, struct slice bytes);
 	void (*established)(
 	    struct conn *c); /* the handshake is complete; c->request is the upgrade request */
 	int (*received)(struct conn *c, const char *bytes,

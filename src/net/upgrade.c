@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "connection_flow.h"
 #include "dispatch.h"
 #include "loop_private.h"
 
@@ -59,5 +60,21 @@ bool upgrade_later(struct conn *c, struct slice rest)
 	if (!upgrade_begin(c, fd, rest))
 		return false;
 	discard_wsi(c->loop, old);
+	return true;
+}
+
+bool upgrade_framed(struct conn *c, struct slice rest)
+{
+	struct buf answer = { 0 };
+
+	c->framed = true;
+	conn_release_input(c);
+	c->transport->write_acceptance(c->request, &answer);
+	conn_write(c, answer.ptr, answer.len); /* after an error the connection is closing */
+	buf_finish(&answer);
+	if (c->state != CONN_CLOSING)
+		c->transport->established(c);
+	if (rest.len && c->state == CONN_SOCKET && !c->transport->take(c, rest))
+		conn_kill(c);
 	return true;
 }

@@ -5,6 +5,9 @@
  * lws never sees the client's head, because its parser rejects some valid headers, e.g. X-Auth,
  * whose name is a prefix of one that it knows.  It parses a head that the transport writes from the
  * checked request.
+ *
+ * lws can only read a socket itself.  With TLS, it would find sealed bytes there, so the transport
+ * does the handshake and reads the frames (upgrade_framed()).
  */
 #ifndef JOBLIGHT_NET_UPGRADE_H
 #define JOBLIGHT_NET_UPGRADE_H
@@ -27,5 +30,7 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest);
  * request.
  */
 bool upgrade_later(struct conn *c, struct slice rest);
+/* Does the same for a request on a connection that speaks TLS.  Returns true. */
+bool upgrade_framed(struct conn *c, struct slice rest);
 
 #endif

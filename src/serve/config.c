@@ -24,6 +24,7 @@ struct setting {
 	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
 	bool (*check)(struct slice value); /* checks each value of a list */
+	const char *separators;            /* between the values of a list */
 };
 
 struct config_text {
@@ -33,15 +34,25 @@ struct config_text {
 
 #define AT(field) offsetof(struct config, field)
 
+/* Checked where it is used. */
+static bool any_text(struct slice value)
+{
+	return value.len > 0;
+}
+
 static const struct setting settings[] = {
 #define TEXT(field, flag, default_value, argument, help)                                           \
-	{ flag, SETTING_TEXT, false, AT(field), 0, 0, 0, default_value, argument, help, NULL },
+	{                                                                                          \
+		flag, SETTING_TEXT,  false,    AT(field), 0,    0,                                 \
+		0,    default_value, argument, help,      NULL, NULL                               \
+	},
 #define NUMBER(field, flag, default_value, min, max, help)                                         \
-	{ flag, SETTING_NUMBER, false, AT(field), default_value, min, max, NULL, "N", help, NULL },
+	{ flag, SETTING_NUMBER, false, AT(field), default_value, min,                              \
+	  max,  NULL,           "N",   help,      NULL,          NULL },
 #define SWITCH(field, flag, help)                                                                  \
-	{ flag, SETTING_SWITCH, false, AT(field), 0, 0, 0, NULL, NULL, help, NULL },
-#define LIST(field, flag, argument, check, help)                                                   \
-	{ flag, SETTING_LIST, false, AT(field), 0, 0, 0, NULL, argument, help, check },
+	{ flag, SETTING_SWITCH, false, AT(field), 0, 0, 0, NULL, NULL, help, NULL, NULL },
+#define LIST(field, flag, argument, separators, check, help)                                       \
+	{ flag, SETTING_LIST, false, AT(field), 0, 0, 0, NULL, argument, help, check, separators },
 #include "config.def"
 #undef TEXT
 #undef NUMBER
@@ -50,10 +61,8 @@ static const struct setting settings[] = {
 #define START false
 #define LIVE true
 #define LIMIT(field, flag, default_value, min, max, when, why)                                     \
-	{                                                                                          \
-		flag, SETTING_LIMIT, when, AT(limits.field), default_value, min, max, NULL,        \
-		"N",  why,           NULL                                                          \
-	},
+	{ flag, SETTING_LIMIT, when, AT(limits.field), default_value, min, max, NULL, "N",         \
+	  why,  NULL,          NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
 #undef START
@@ -123,11 +132,10 @@ static bool add_item(const struct source *from, const struct setting *s, struct 
 	return false;
 }
 
-/* The items of one value are separated by commas. */
 static bool add_items(const struct source *from, const struct setting *s, const char *value)
 {
-	for (size_t len; *(value += strspn(value, ", ")); value += len) {
-		len = strcspn(value, ", ");
+	for (size_t len; *(value += strspn(value, s->separators)); value += len) {
+		len = strcspn(value, s->separators);
 		if (len && !add_item(from, s, (struct slice){ value, len }))
 			return false;
 	}

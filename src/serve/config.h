@@ -21,7 +21,7 @@ struct config {
 #define TEXT(field, flag, default_value, argument, help) const char *field;
 #define NUMBER(field, flag, default_value, min, max, help) unsigned field;
 #define SWITCH(field, flag, help) bool field;
-#define LIST(field, flag, argument, check, help) struct slices field;
+#define LIST(field, flag, argument, separators, check, help) struct slices field;
 #include "config.def"
 #undef TEXT
 #undef NUMBER

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define DESCRIPTORS_MIN 64       /* with fewer the server does not start */
-#define DESCRIPTORS_WANTED 32768 /* unless --max-connections asks for more or fewer */
-#define DESCRIPTORS_PER_LOOP 12  /* the sockets, pipes and queues of one loop */
-#define DESCRIPTORS_OF_STORE 16  /* estimates, used before the store is open */
+#define DESCRIPTORS_MIN 64         /* with fewer the server does not start */
+#define DESCRIPTORS_WANTED 32768   /* unless --max-connections asks for more or fewer */
+#define DESCRIPTORS_PER_LOOP 10    /* the pipes and queues of one loop */
+#define DESCRIPTORS_PER_LISTENER 2 /* of each loop */
+#define DESCRIPTORS_OF_STORE 16    /* estimates, used before the store is open */
 #define DESCRIPTORS_PER_READER 3
 #define DESCRIPTORS_SPARE                                                                          \
 	12 /* for files that are open briefly, and connections that get a refusal */
@@ -25,14 +26,21 @@ static bool refuse(rlim_t needed, rlim_t given)
 	return false;
 }
 
+static rlim_t of_loops(unsigned loops, unsigned listeners)
+{
+	return (rlim_t)loops *
+	       (DESCRIPTORS_PER_LOOP + (rlim_t)listeners * DESCRIPTORS_PER_LISTENER);
+}
+
 /*
  * Takes only as many as the connections need: libwebsockets 4.1 scans a table of as many entries
  * each time it closes a connection, which takes 20 us for 20,000.
  */
-bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers)
+bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers,
+                      unsigned listeners)
 {
 	rlim_t own = DESCRIPTORS_OF_STORE + (rlim_t)readers * DESCRIPTORS_PER_READER +
-	             DESCRIPTORS_SPARE + (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	             DESCRIPTORS_SPARE + of_loops(loops, listeners);
 	rlim_t wanted = limits->connections ? limits->connections * 20 / 19 + own + 1
 	                                    : DESCRIPTORS_WANTED;
 	struct rlimit files;
@@ -80,14 +88,13 @@ static uint64_t reserve(uint64_t connections)
 	return share < connections / 2 ? share : connections / 2;
 }
 
-bool descriptors_share(struct limits *limits, unsigned loops)
+bool descriptors_share(struct limits *limits, unsigned loops, unsigned listeners)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		files.rlim_cur = DESCRIPTORS_MIN;
-	rlim_t own = count_used(files.rlim_cur) + DESCRIPTORS_SPARE +
-	             (rlim_t)loops * DESCRIPTORS_PER_LOOP;
+	rlim_t own = count_used(files.rlim_cur) + DESCRIPTORS_SPARE + of_loops(loops, listeners);
 	if (files.rlim_cur < own + CONNECTIONS_MIN)
 		return refuse(own + CONNECTIONS_MIN, files.rlim_cur);
 	uint64_t rest = files.rlim_cur - own;

@@ -13,13 +13,14 @@
  * Call this first: it raises the limit of the process.  False, after printing a message: there are
  * too few for any server.
  */
-bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers);
+bool descriptors_take(const struct limits *limits, unsigned loops, unsigned readers,
+                      unsigned listeners);
 
 /*
  * Call this after the store was opened and before the loops are: it sets limits->connections and
  * limits->streams, or lowers them.  False, after printing how many descriptors are needed: too few
  * are left for connections.
  */
-bool descriptors_share(struct limits *limits, unsigned loops);
+bool descriptors_share(struct limits *limits, unsigned loops, unsigned listeners);
 
 #endif

@@ -1,6 +1,6 @@
 #include "server.h"
 
-#include <arpa/inet.h>
+#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +11,8 @@
 #include "descriptors.h"
 #include "first_key.h"
 #include "issuer_file.h"
+#include "listen_option.h"
+#include "tls_files.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/memory.h"
@@ -23,12 +25,15 @@
 #include "joblight/work/reader.h"
 #include "joblight/work/writer.h"
 
-#define HOST_MAX 256
 #define LARGE_BLOCK (1024 * 1024)
 
 struct server {
 	struct config config; /* its texts belong to the caller of server_run() */
 	struct limits limits;
+	struct passed_sockets passed;
+	struct listens listens;
+	struct tls_files tls_files;
+	struct file_stamp issuer_stamp; /* of --jwt-keys */
 	struct database *database;
 	struct writer *writer;
 	struct reader *reader;
@@ -61,53 +66,14 @@ static void deliver(void *context, struct batch *batch, struct op *ops)
 	bus->ops->publish(bus, batch, ops);
 }
 
-/* "HOST:PORT", "[V6]:PORT". */
-static bool split_address(const char *text, char host[HOST_MAX], unsigned *port)
-{
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	char *end;
-
-	if (!len || len >= HOST_MAX)
-		return false;
-	unsigned long number = strtoul(colon + 1, &end, 10);
-	if (end == colon + 1 || *end || number > 65535)
-		return false;
-	bool bracketed = text[0] == '[' && text[len - 1] == ']';
-	memcpy(host, text + bracketed, len - 2 * bracketed);
-	host[len - 2 * bracketed] = '\0';
-	*port = (unsigned)number;
-	return true;
-}
-
-static bool is_loopback(const char *host)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-
-	if (strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-static bool check_address(const struct config *c, char host[HOST_MAX], unsigned *port)
-{
-	if (!split_address(c->listen, host, port)) {
-		fprintf(stderr,
-		        "joblight: --listen takes HOST:PORT, such as 127.0.0.1:3001, not \"%s\"\n",
-		        c->listen);
-		return false;
-	}
-	return true;
-}
-
 /* Without keys, whoever reaches the server may do everything. */
-static bool check_reach(const struct server *s, const struct config *c, const char *host)
+static bool check_reach(const struct config *c, const struct listen *l)
 {
-	if (is_loopback(host) || !keyring_is_open(s->keyring) || s->issuer)
+	char name[LISTEN_NAME_MAX];
+
+	if (l->local)
 		return true;
+	listen_name(l, name);
 	if (!c->insecure) {
 		fprintf(
 		    stderr,
@@ -115,11 +81,21 @@ static bool check_reach(const struct server *s, const struct config *c, const ch
 		    "reach it could write.\n"
 		    "Make a key with `joblight key create`, listen on 127.0.0.1, or pass "
 		    "--insecure\n",
-		    host);
+		    l->host);
 		return false;
 	}
 	log_warn("anybody who can reach this address can read and write: --insecure", "listen",
-	         c->listen);
+	         name);
+	return true;
+}
+
+static bool check_reach_of_all(const struct server *s, const struct config *c)
+{
+	bool is_open = keyring_is_open(s->keyring) && !s->issuer;
+
+	for (unsigned i = 0; is_open && i < s->listens.count; i++)
+		if (!check_reach(c, &s->listens.items[i]))
+			return false;
 	return true;
 }
 
@@ -182,6 +158,8 @@ static bool read_issuer(struct server *s, const struct config *c)
 {
 	char error[512];
 
+	if (c->jwt_keys)
+		file_stamp_changed(&s->issuer_stamp, c->jwt_keys);
 	if (issuer_file_read(c, &s->issuer, error, sizeof(error)))
 		return true;
 	fprintf(stderr, "joblight: %s\n", error);
@@ -225,7 +203,7 @@ static bool open_pages(struct server *s, const struct config *c)
 	return s->pages != NULL;
 }
 
-static bool open_loops(struct server *s, const struct config *c, const char *host, unsigned port)
+static bool open_loops(struct server *s, const struct config *c)
 {
 	s->bus = bus_start("null");
 	s->api = (struct api){ .pages = s->pages,
@@ -236,8 +214,9 @@ static bool open_loops(struct server *s, const struct config *c, const char *hos
 		                       .bus = s->bus,
 		                       .keyring = s->keyring,
 		                       .issuer = s->issuer,
-		                       .host = host,
-		                       .port = port,
+		                       .listens = s->listens.items,
+		                       .listen_count = s->listens.count,
+		                       .certificates = s->tls_files.first,
 		                       .count = c->loops,
 		                       .trusted_proxies = &c->trusted_proxies,
 		                       .proxy_protocol = c->proxy_protocol,
@@ -251,14 +230,16 @@ static bool open_loops(struct server *s, const struct config *c, const char *hos
 	return s->loops != NULL;
 }
 
-static void announce(const struct server *s, const struct config *c, const char *host)
+static void announce(const struct server *s, const struct config *c)
 {
-	bool v6 = strchr(host, ':') != NULL;
+	char name[LISTEN_NAME_MAX];
 
-	printf("joblight listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "",
-	       loops_port(s->loops));
+	for (unsigned i = 0; i < s->listens.count; i++) {
+		listen_name(loops_listen(s->loops, i), name);
+		printf("joblight listening on %s\n", name);
+		log_info("serving", "listen", name, "db", c->db, "durability", c->durability);
+	}
 	fflush(stdout);
-	log_info("serving", "listen", c->listen, "db", c->db, "durability", c->durability);
 }
 
 #define SAME_SIGNAL_MS 1000 /* supervisors and terminals may send the same signal several times */
@@ -304,6 +285,44 @@ static void reload(struct server *s)
 	free(message);
 }
 
+static void read_certificates_again(struct server *s)
+{
+	struct certificates *next = s->tls_files.first ? tls_files_read_again(&s->tls_files) : NULL;
+
+	if (next)
+		loops_set_certificates(s->loops, next);
+	certificates_release(next);
+}
+
+/* Files that have changed are read again without a signal. */
+static void look_at_files(struct server *s)
+{
+	if (tls_files_changed(&s->tls_files))
+		read_certificates_again(s);
+	if (s->config.jwt_keys && file_stamp_changed(&s->issuer_stamp, s->config.jwt_keys))
+		reload_issuer(s);
+}
+
+static void hang_up(struct server *s)
+{
+	reload(s);
+	reload_issuer(s);
+	tls_files_changed(&s->tls_files);
+	read_certificates_again(s);
+}
+
+/* Looks at the files once a second while it waits. */
+static int next_signal(struct server *s, const sigset_t *signals)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	int number;
+
+	while ((number = sigtimedwait(signals, NULL, &second)) < 0)
+		if (errno == EAGAIN)
+			look_at_files(s);
+	return number;
+}
+
 struct second_signal {
 	sigset_t signals;
 	uint64_t first_ms; /* when the first signal came, monotonic */
@@ -329,10 +348,8 @@ static void wait_for_signal(struct server *s, const sigset_t *signals)
 	int number;
 	pthread_t thread;
 
-	while (sigwait(signals, &number) == 0 && number == SIGHUP) {
-		reload(s);
-		reload_issuer(s);
-	}
+	while ((number = next_signal(s, signals)) == SIGHUP)
+		hang_up(s);
 	log_info("stopping", "signal", strsignal(number));
 	second = (struct second_signal){ *signals, clock_monotonic_ms() };
 	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
@@ -355,6 +372,7 @@ static void stop(struct server *s)
 	keyring_release(s->keyring);
 	issuer_release(s->issuer);
 	credential_release(s->first_key);
+	tls_files_finish(&s->tls_files);
 	log_info("stopped");
 }
 
@@ -369,13 +387,20 @@ static void block_signals(sigset_t *signals)
 	signal(SIGHUP, SIG_DFL); /* sigwait() does not see what is ignored */
 }
 
+/* What to listen on, and the descriptors for it. */
+static bool open_addresses(struct server *s, const struct config *c)
+{
+	return passed_sockets_take(&s->passed) &&
+	       tls_files_start(&s->tls_files, &c->tls_certificates, &c->tls_keys) &&
+	       listens_read(&s->listens, &c->listen, &s->passed, s->tls_files.first != NULL) &&
+	       descriptors_take(&s->limits, c->loops, c->readers, s->listens.count);
+}
+
 int server_run(const struct config *config)
 {
 	static struct server server;
 	struct server *s = &server;
 	sigset_t signals;
-	char host[HOST_MAX];
-	unsigned port;
 
 	if (config->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
@@ -384,14 +409,14 @@ int server_run(const struct config *config)
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
 	set_memory_defaults(&s->limits);
-	if (!random_check() || !descriptors_take(&s->limits, config->loops, config->readers) ||
-	    !check_address(config, host, &port) || !open_pages(s, config) ||
+	if (!random_check() || !open_addresses(s, config) || !open_pages(s, config) ||
 	    !open_store(s, config) || !read_keys(s, config) || !read_issuer(s, config) ||
-	    !check_reach(s, config, host) || !descriptors_share(&s->limits, config->loops) ||
-	    !open_loops(s, config, host, port))
+	    !check_reach_of_all(s, config) ||
+	    !descriptors_share(&s->limits, config->loops, s->listens.count) ||
+	    !open_loops(s, config))
 		return 1;
 	start_threads(s);
-	announce(s, config, host);
+	announce(s, config);
 	wait_for_signal(s, &signals);
 	stop(s);
 	return 0;

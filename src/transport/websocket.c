@@ -5,15 +5,19 @@
 #include <sys/socket.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/json.h"
 #include "first_message.h"
 #include "net/connection_flow.h"
 #include "net/dispatch.h"
 #include "net/lws_context.h"
 #include "net/socket.h"
 #include "subscribe_options.h"
+#include "websocket_frames.h"
 #include "websocket_private.h"
 
 #define REASON_MAX 100 /* bytes of a close frame's reason */
+
+static const struct frames_owner frames_owner;
 
 /* Input. */
 
@@ -108,6 +112,10 @@ static void close_now(struct ws *w)
 {
 	struct conn *c = w->conn;
 
+	if (w->framing) {
+		ws_frames_close(w, w->close_code, slice_of(w->close_reason));
+		return;
+	}
 	size_t len = strlen(w->close_reason);
 	lws_close_reason(c->wsi, (enum lws_close_status)w->close_code,
 	                 (unsigned char *)w->close_reason, len < REASON_MAX ? len : REASON_MAX);
@@ -145,6 +153,8 @@ static void flush(struct conn *c)
 
 	ws_write_out(w);
 	update_input(w);
+	if (w->framing && !ws_frames_resume(w, &frames_owner))
+		conn_kill(c);
 	set_parked(w, only_watches(w));
 	if (may_close(w))
 		send_restart(w);
@@ -168,9 +178,11 @@ static void writable(struct conn *c)
 {
 	struct ws *w = c->session;
 
-	if (!w->blocked || lws_partial_buffered(c->wsi))
+	if (!w->blocked || conn_is_partial(c))
 		return;
 	w->blocked = false;
+	if (w->framing)
+		ws_frames_write_pong(w);
 	ws_write_ping(w);
 	if (w->open)
 		hub_writable(c->loop->hub, &w->open->subscriber);
@@ -231,39 +243,61 @@ static void message_overdue(struct ws *w)
 	ws_close(w, CLOSE_BAD_MESSAGE, "the message was not complete in time");
 }
 
-/* lws delivers a message in pieces; its size is known before it is complete. */
-static int receive(struct conn *c, const char *bytes, size_t len)
+/* A message arrives in pieces; its size is known before it is complete. */
+static void receive_piece(struct ws *w, const struct frame_piece *piece)
 {
-	struct ws *w = c->session;
+	struct conn *c = w->conn;
 
 	if (c->state != CONN_SOCKET || w->close_code)
-		return 0;
+		return;
 	w->ping_pending = false;
 	w->has_spoken = true;
 	w->last_heard = (uint32_t)loop_now(c->loop);
-	if (lws_is_first_fragment(c->wsi))
+	if (piece->first)
 		w->in.len = 0;
-	if (lws_frame_is_binary(c->wsi)) {
+	if (piece->opcode == OPCODE_BINARY) {
 		ws_close(w, CLOSE_BINARY, "text messages only");
-		return 0;
+		return;
 	}
-	if (w->in.len + len + lws_remaining_packet_payload(c->wsi) >
-	    c->loop->limits->message_bytes) {
+	if (piece->left > c->loop->limits->message_bytes ||
+	    w->in.len + piece->bytes.len + piece->left > c->loop->limits->message_bytes) {
 		ws_close(w, CLOSE_TOO_BIG, "the message is too large");
-		return 0;
+		return;
 	}
-	buf_add(&w->in, bytes, len);
-	if (!lws_is_final_fragment(c->wsi) || lws_remaining_packet_payload(c->wsi)) {
+	buf_slice(&w->in, piece->bytes);
+	if (!piece->final || piece->left) {
 		begin_message(w);
-		return 0;
+		return;
 	}
 	end_message(w);
+	if (w->framing && !utf8_valid(buf_as_slice(&w->in))) { /* lws checks this itself */
+		ws_close(w, CLOSE_NOT_UTF8, "the message is not UTF-8");
+		return;
+	}
 	ws_receive_message(w, buf_as_slice(&w->in));
 	if (w->in.cap > 4096)
 		buf_finish(&w->in);
 	w->in.len = 0;
 	update_input(w);
+}
+
+static int receive(struct conn *c, const char *bytes, size_t len)
+{
+	struct frame_piece piece = {
+		.opcode = lws_frame_is_binary(c->wsi) ? OPCODE_BINARY : OPCODE_TEXT,
+		.first = lws_is_first_fragment(c->wsi),
+		.final = lws_is_final_fragment(c->wsi),
+		.left = lws_remaining_packet_payload(c->wsi),
+		.bytes = { bytes, len },
+	};
+
+	receive_piece(c->session, &piece);
 	return 0;
+}
+
+static bool take(struct conn *c, struct slice bytes)
+{
+	return ws_frames_take(c->session, bytes, &frames_owner);
 }
 
 static bool hung_up(int fd)
@@ -380,7 +414,11 @@ static void establish(struct conn *c)
 	list_init(&w->reported);
 	c->session = w;
 	c->state = CONN_SOCKET;
-	lws_set_wsi_user(c->wsi, c); /* without user data lws does not report that it closes */
+	if (c->framed)
+		w->framing = xcalloc(1, sizeof(*w->framing));
+	else
+		lws_set_wsi_user(c->wsi,
+		                 c); /* without user data lws does not report that it closes */
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	deadline_set(&c->loop->deadlines.beats, c,
 	             loop_now(c->loop) + c->loop->limits->heartbeat_ms);
@@ -401,6 +439,9 @@ static void free_session(struct conn *c)
 	detach(c);
 	buf_finish(&w->in);
 	buf_finish(&w->out);
+	if (w->framing)
+		buf_finish(&w->framing->rest);
+	free(w->framing);
 	free(w->close_reason);
 	free(w);
 	c->session = NULL;
@@ -427,6 +468,8 @@ static void expelled(struct conn *c)
 	w->close_due = (uint32_t)loop_now(c->loop); /* within a message, too */
 }
 
+static const struct frames_owner frames_owner = { receive_piece, receive_pong };
+
 const struct transport websocket = {
 	.detach = detach,
 	.free = free_session,
@@ -436,6 +479,8 @@ const struct transport websocket = {
 	.writable = writable,
 	.blocked = is_blocked,
 	.write_handshake = ws_write_handshake,
+	.write_acceptance = ws_write_acceptance,
+	.take = take,
 	.established = establish,
 	.received = receive,
 	.pong = receive_pong,

@@ -1,4 +1,5 @@
 /* The rules of opening and closing a WebSocket: RFC 6455 sections 4.2.1 and 7.4. */
+#include "joblight/base/digest.h"
 #include "net/lws_context.h"
 #include "websocket_private.h"
 
@@ -58,6 +59,22 @@ void ws_write_handshake(const struct request *r, struct buf *head)
 	buf_slice(head, key);
 	buf_text(head, knows_subprotocol(r) ? "\r\nSec-WebSocket-Protocol: " LWS_SUBPROTOCOL : "");
 	buf_text(head, "\r\n\r\n");
+}
+
+void ws_write_acceptance(const struct request *r, struct buf *answer)
+{
+	static const char salt[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	struct slice key = r->headers[HEADER_WEBSOCKET_KEY];
+	char salted[KEY_DIGITS + 2 + sizeof(salt)], accepted[DIGEST_SHA1_BASE64 + 1];
+
+	memcpy(salted, key.ptr, key.len); /* its length was checked */
+	memcpy(salted + key.len, salt, sizeof(salt));
+	digest_sha1_base64(slice_of(salted), accepted);
+	buf_format(answer,
+	           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	           "Connection: Upgrade\r\nSec-WebSocket-Accept: %s%s\r\n\r\n",
+	           accepted,
+	           knows_subprotocol(r) ? "\r\nSec-WebSocket-Protocol: " LWS_SUBPROTOCOL : "");
 }
 
 /* Refuses a plain GET of the WebSocket's URL. */

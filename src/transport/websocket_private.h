@@ -5,12 +5,14 @@
 #include "net/attendance.h"
 #include "joblight/core/message.h"
 #include "net/loop_private.h"
+#include "frame_reader.h"
 #include "websocket.h"
 
 /* RFC 6455 section 7.4.1; our own codes start at 4000. */
 #define CLOSE_NORMAL 1000
 #define CLOSE_PROTOCOL 1002
 #define CLOSE_BINARY 1003
+#define CLOSE_NOT_UTF8 1007
 #define CLOSE_TOO_BIG 1009
 #define CLOSE_RESTART 1012
 #define CLOSE_OVERLOADED 1013
@@ -39,8 +41,18 @@ struct reported {
 	struct list link;
 };
 
+/* Of a WebSocket whose frames are read here: see websocket_frames.h. */
+struct ws_framing {
+	struct frame_reader reader;
+	struct buf rest; /* input that arrived before reading was paused */
+	bool pong_due;
+	uint8_t pong_len;
+	char pong[CONTROL_BYTES];
+};
+
 struct ws {
 	struct conn *conn;
+	struct ws_framing *framing; /* NULL: libwebsockets reads the frames */
 	struct list subscriptions, reported;
 	struct subscription *open; /* the one whose first message is incomplete, or NULL */
 	unsigned count;            /* subscriptions, except one that is leaving */
@@ -66,6 +78,7 @@ struct ws {
 
 /* The handshake and the close frame: RFC 6455 sections 4.2.1 and 7.4. */
 void ws_write_handshake(const struct request *r, struct buf *head);
+void ws_write_acceptance(const struct request *r, struct buf *answer);
 bool ws_close_allowed(const void *payload, size_t len);
 
 /* Output is written at the end of the turn, or when an incomplete first message is complete. */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net_tls.h"
 #include "options.h"
 
 static _Noreturn void give_up(const char *what)
@@ -53,7 +54,19 @@ int net_connect(const struct options *options, uint64_t index, int receive_bytes
 	struct sockaddr_in address = server_address(options);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) && errno != EINPROGRESS)
 		give_up("connect");
+	if (options->tls)
+		net_tls_begin(fd);
 	return fd;
+}
+
+ssize_t net_send(int fd, const void *bytes, size_t len)
+{
+	return net_tls_has(fd) ? net_tls_send(fd, bytes, len) : send(fd, bytes, len, MSG_NOSIGNAL);
+}
+
+ssize_t net_recv(int fd, void *bytes, size_t room)
+{
+	return net_tls_has(fd) ? net_tls_recv(fd, bytes, room) : recv(fd, bytes, room, 0);
 }
 
 int net_ask(const struct options *options, const char *request, size_t len)
@@ -64,11 +77,14 @@ int net_ask(const struct options *options, const char *request, size_t len)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		give_up("connect");
+	if (options->tls)
+		net_tls_begin(fd);
 	char answer[64];
 	size_t have = 0;
-	if (send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len) {
+	if (net_send(fd, request, len) == (ssize_t)len) {
 		ssize_t n;
-		while (have < 13 && (n = recv(fd, answer + have, sizeof(answer) - 1 - have, 0)) > 0)
+		while (have < 13 &&
+		       (n = net_recv(fd, answer + have, sizeof(answer) - 1 - have)) > 0)
 			have += (size_t)n;
 	}
 	answer[have] = 0;

@@ -57,6 +57,7 @@ static const struct row rows[] = {
 	    "end the measurement after so many posts; 0 = by time alone"),
 	ROW("heartbeat", heartbeat_s, 0, 0, 60,
 	    "those who watch ask for one every so many seconds; 0 = they do not"),
+	ROW("tls", tls, 0, 0, 1, "1: speak TLS; the certificate is not checked"),
 	ROW("rest-ms", rest_ms, 0, 0, 600000,
 	    "watch the server at rest, before anything is published"),
 	ROW("after-ms", after_ms, 0, 0, 600000,

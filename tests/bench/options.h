@@ -34,6 +34,7 @@ struct options {
 	uint64_t count;
 	uint64_t heartbeat_s;
 	uint64_t rest_ms;
+	uint64_t tls;
 	uint64_t after_ms;
 	uint64_t gone_ms;
 	uint64_t storm;

@@ -44,7 +44,7 @@ void publisher_fail(struct publisher *p, const char *why)
 
 static void publisher_flush(struct publisher *p)
 {
-	ssize_t n = send(p->fd, p->out, p->out_len, MSG_NOSIGNAL);
+	ssize_t n = net_send(p->fd, p->out, p->out_len);
 	if (n < 0 && errno != EAGAIN) {
 		publisher_fail(p, "cannot post on publisher");
 		return;
@@ -141,7 +141,7 @@ static void publisher_read(struct publisher *p)
 	size_t room = p->answer_cap - p->answer_len;
 	bool websocket = p->load->options.publish_ws;
 	char *to = websocket ? stream_buffer(&room) : p->answer + p->answer_len;
-	ssize_t n = recv(p->fd, to, room, 0);
+	ssize_t n = net_recv(p->fd, to, room);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n == 0 && !p->flying && !p->load->publishing) {
@@ -172,7 +172,7 @@ static void publisher_ask(struct publisher *p)
 	}
 	size_t len = websocket_request(request, sizeof(request), o->peer->ws_post_path,
 	                               (unsigned)o->port);
-	if (send(p->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
+	if (net_send(p->fd, request, len) != (ssize_t)len)
 		publisher_fail(p, "cannot ask on publisher");
 }
 

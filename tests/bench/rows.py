@@ -231,6 +231,27 @@ IDLE = (
     ),
 )
 
+
+
+def with_tls(key, title, load, *figures):
+    """The ratio of joblight with TLS to joblight without it."""
+    return Row(f"tls-{key}", f"TLS: {title}", load, ("joblight-tls", "joblight"), figures,
+               only={"joblight-tls": "--tls 1"})
+
+
+PLAIN = Bar(at_least=0.6, against="joblight")
+
+TLS = (
+    with_tls("sse-100", "SSE, 100 subscribers, 1 publisher", "--subscribers 100 --publishers 1", deliveries(PLAIN), P50),
+    with_tls("ws-100", "WebSocket, 100 subscribers, 1 publisher", "--transport ws --subscribers 100 --publishers 1",
+             deliveries(PLAIN), P50),
+    with_tls("busy-10000", "10,000 idle and 10 watchers at 1000 updates/s",
+             "--subscribers 10 --idle 10000 --publishers 32 --rate 1000", deliveries(PLAIN),
+             latency("publish to delivery p99, ms", "delivery_us.p99", 2)),
+    with_tls("answers-32", "webhook, 32 workers", "--publishers 32", Figure("committed answers per server-CPU-second", "answers_per_cpu_s", bars=(PLAIN,)),
+             latency("answer p50, ms", "answer_us.p50")),
+)
+
 HEARTBEAT_MS = 2000
 
 
@@ -338,4 +359,4 @@ LOOPS = (
     ),
 )
 
-ROWS = WRITING + SSE + WEBSOCKET + IDLE + STORMS + TROUBLE + ATTACKED + AGE + LOOPS
+ROWS = WRITING + SSE + WEBSOCKET + IDLE + TLS + STORMS + TROUBLE + ATTACKED + AGE + LOOPS

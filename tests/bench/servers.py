@@ -13,7 +13,7 @@ BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent.parent
 BUILD = ROOT / "build" / "bench"
 
-READY = re.compile(rb"listening on http://127\.0\.0\.1:(\d+)\s")
+READY = re.compile(rb"listening on https?://127\.0\.0\.1:(\d+)\s")
 READY_LIMIT_S = 20
 STOP_LIMIT_S = 15
 
@@ -21,6 +21,15 @@ STOP_LIMIT_S = 15
 def joblight(data, _port, loops=1):
     program = os.environ.get("JOBLIGHT_TEST_BINARY", ROOT / "build" / "joblight")
     return [program, "serve", "--listen", "127.0.0.1:0", "--loops", loops, "--db", data / "joblight.db"]
+
+
+def joblight_tls(data, port):
+    """With a certificate of its own; the generator does not check it."""
+    pair = [data / "tls.pem", data / "tls.key"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=joblight", "-out", pair[0], "-keyout", pair[1]],
+                   check=True, capture_output=True)
+    return [*joblight(data, port), "--tls-cert", pair[0], "--tls-key", pair[1]]
 
 
 def joblight_2(data, port):
@@ -73,6 +82,7 @@ class Kind:
 SERVERS = {
     "joblight": Kind("joblight", joblight, "joblight"),
     "joblight-2": Kind("joblight, 2 loops", joblight_2, "joblight"),
+    "joblight-tls": Kind("joblight with TLS", joblight_tls, "joblight"),
     "untroubled": Kind("joblight without them", joblight, "joblight"),
     "express": Kind("Express", express, "express"),
     "floor": Kind("floor", floor, "floor"),

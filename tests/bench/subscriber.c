@@ -78,7 +78,7 @@ static void subscriber_ask(struct subscriber *s)
 		    request, sizeof(request),
 		    "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAccept: text/event-stream\r\n%s\r\n",
 		    path, (unsigned)o->port, header);
-	if (send(s->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len) {
+	if (net_send(s->fd, request, len) != (ssize_t)len) {
 		subscriber_close(s, "cannot ask on connection");
 		return;
 	}
@@ -123,7 +123,7 @@ static void subscriber_read(struct subscriber *s, bool hung_up)
 	char *buffer = stream_buffer(&room);
 	ssize_t n;
 	do {
-		n = recv(s->fd, buffer, room, 0);
+		n = net_recv(s->fd, buffer, room);
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0)

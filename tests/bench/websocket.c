@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "net.h"
+
 size_t websocket_request(char *out, size_t size, const char *path, unsigned port)
 {
 	return (size_t)snprintf(out, size,
@@ -41,5 +43,5 @@ bool websocket_send(int fd, enum websocket_opcode opcode, const char *payload, s
 		return false;
 	size_t head = websocket_head(frame, opcode, len);
 	memcpy(frame + head, payload, len);
-	return send(fd, frame, head + len, MSG_NOSIGNAL) == (ssize_t)(head + len);
+	return net_send(fd, frame, head + len) == (ssize_t)(head + len);
 }

@@ -1,164 +1,235 @@
-"""The address of a client behind a proxy: X-Forwarded-For and the PROXY protocol, from those that are
-trusted and from strangers. How many requests an address has left tells which one was counted."""
+"""The recipes of docs/proxy.md, each run with the real program of Debian's package."""
+import contextlib
+import os
+import re
+import signal
 import socket
-import struct
+import ssl
+import subprocess
+import threading
 
 import pytest
 
-from support.problem import assert_problem
-from support.raw import Raw, ask, request
-from support.server import run_to_exit
-from support.wait import Deadline
-from support.ws import WebSocket, frame_of, handshake
-from test_rate_limits import ANN, BOB, fields, health, of
+from support import tls
+from support.api import Api, hook
+from support.raw import Raw, request
+from support.server import ROOT
+from support.sse import SseStream
+from support.wait import until
+from support.watcher import TRANSPORTS
+from support.ws import WebSocket
 
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-LINE = f"PROXY TCP4 {ANN} 198.51.100.2 56324 443\r\n".encode()
-LOTS = {"address_requests": 1, "rate_window_ms": 3600000}       # of which one comes back each second
-QUOTA = 3600
-
-
-def v2(source=ANN, command=1, family=1, protocol=1, more=b""):
-    kind = socket.AF_INET if "." in source else socket.AF_INET6
-    address = socket.inet_pton(kind, source)
-    body = address + address + struct.pack(">HH", 4711, 80) + more
-    return SIGNATURE + struct.pack(">BBH", 0x20 | command, family << 4 | protocol, len(body)) + body
+TEXT = (ROOT / "docs" / "proxy.md").read_text()
+NAME = "joblight.test"
+PATH = "/run/joblight/joblight.sock"
+UPSTREAM = "127.0.0.1:3001"
+INSTEAD = {   # of the table
+    "nginx": ("http://" + UPSTREAM, "http://unix:" + PATH), "caddyfile": (UPSTREAM, "unix/" + PATH),
+    "haproxy": (UPSTREAM, "unix@" + PATH)}
 
 
-def used(reply):
-    """How many requests its client has made in all; None: it is not limited."""
-    assert reply.status == 200, reply
-    return QUOTA - fields(reply)["address"][2] if reply.header("RateLimit") else None
+def recipe(language):
+    found = re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.M | re.S)
+    assert len(found) == 1
+    return found[0]
 
 
-def counts(server, *requests):
-    return [used(ask(server.address, one)) for one in requests]
+def replaced(text, *pairs):
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
 
 
-# -- X-Forwarded-For -------------------------------------------------------------------------------------
-
-def test_the_client_is_the_last_address_that_is_no_trusted_proxy(serve):
-    server = serve(trusted_proxy=["127.0.0.0/8", "10.0.0.0/8"], **LOTS)
-    assert counts(server, health(of(ANN)), health(of(f"{BOB}, {ANN}")), health(of(f"{BOB},{ANN}, 10.9.8.7")),
-                  health(of(f"{ANN}:1234")), health(of("nonsense"), of(ANN))) == [1, 2, 3, 4, 5]
-    assert counts(server, health(of(BOB))) == [1]
-    assert counts(server, health(), health(of("nonsense")), health(of(f"{ANN}, nonsense"))) == [None] * 3, \
-        "the proxy itself"
-
-
-def test_a_stranger_is_not_believed(serve):
-    server = serve(trusted_proxy="10.0.0.0/8", **LOTS)
-    assert counts(server, health(of(ANN))) == [None]
+def nginx(folder, port, pair, text):
+    site = replaced(text, ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"), ("jobs.example;", f"{NAME};"),
+                    ("/etc/ssl/jobs.example.pem", str(pair.certificate)), ("/etc/ssl/jobs.example.key", str(pair.key)))
+    temporary = "".join(f"{kind}_temp_path {folder};\n" for kind in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(f"daemon off;\npid {folder}/pid;\nerror_log stderr;\n{as_us()}events {{}}\n"
+                                       f"http {{\naccess_log off;\n{temporary}{site}}}\n")
+    return ["/usr/sbin/nginx", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
 
 
-def test_each_request_of_a_connection_has_its_own_client(serve):
-    server = serve(trusted_proxy="127.0.0.1", **LOTS)
-    with Raw(server.address) as raw:
-        for address, count in [(ANN, 1), (BOB, 1), (ANN, 2), (BOB, 2), (BOB, 3)]:
-            raw.send(health(of(address)))
-            assert used(raw.response()) == count
+def as_us():
+    """As root, nginx would give its workers to another user, who may not read our files."""
+    return "user root;\n" if os.geteuid() == 0 else ""
 
 
-@pytest.mark.parametrize("value", ["10.0.0.0/33", "proxy.example", "10.0.0.1:80", "/8"])
-def test_a_trusted_proxy_that_is_no_address_stops_the_start(value):
-    code, out, err = run_to_exit(listen="127.0.0.1:0", db=":memory:", trusted_proxy=value)
-    assert code == 2 and out == "" and "--trusted-proxy" in err
+def caddyfile(folder, port, pair, text):
+    site = replaced(text, ("jobs.example {", f"https://{NAME}:{port}, https://127.0.0.1:{port} {{\n\tbind 127.0.0.1\n\ttls {pair.certificate} {pair.key}"))
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + site)
+    return ["/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", folder / "Caddyfile"]
 
 
-# -- the PROXY protocol ------------------------------------------------------------------------------------
-
-@pytest.fixture
-def proxied(serve):
-    return serve(trusted_proxy="127.0.0.1", proxy_protocol=True, **LOTS)
-
-
-def test_both_versions_name_the_client(proxied):
-    assert counts(proxied, LINE + health(), v2() + health(), v2(more=b"\x04\0\x02ab") + health()) == [1, 2, 3]
-    assert counts(proxied, b"PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n" + health(),
-                  v2("2001:db8::3", family=2) + health()) == [1, 2], "one network"
+def haproxy(folder, port, pair, text):
+    both = folder / "both.pem"
+    both.write_text(pair.certificate.read_text() + pair.key.read_text())
+    config = replaced(text, ("bind :443", f"bind 127.0.0.1:{port}"), ("/etc/haproxy/jobs.example.pem", str(both)))
+    (folder / "haproxy.cfg").write_text(config)
+    return ["/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg"]
 
 
-def test_a_connection_without_a_client_is_the_proxys_own(proxied):
-    assert counts(proxied, b"PROXY UNKNOWN\r\n" + health(), v2(command=0) + health(),
-                  v2(family=0, protocol=0) + health()) == [None] * 3
+PROXIES = {"nginx": nginx, "caddyfile": caddyfile, "haproxy": haproxy}
 
 
-@pytest.mark.parametrize("header", [LINE, v2(more=b"\x04\0\x02ab")], ids=["version 1", "version 2"])
-def test_a_header_may_arrive_in_any_two_parts(proxied, header):
-    data = header + health()
-    for cut in range(1, len(header) + 3):
-        with Raw(proxied.address) as raw:
-            raw.send(data[:cut])
-            raw.send(data[cut:])
-            assert used(raw.response()), "the client is counted, and not the proxy"
+def free_port():
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return probe.getsockname()[1]
 
 
-@pytest.mark.parametrize("header", [LINE, v2()], ids=["version 1", "version 2"])
-def test_a_header_may_arrive_byte_by_byte(proxied, header):
-    with Raw(proxied.address) as raw:
-        for byte in header + health():
-            raw.send(bytes([byte]))
-        assert used(raw.response()) == 1
-        raw.send(health() * 2)
-        assert [used(raw.response()) for _ in range(2)] == [2, 3], "the connection stays this client's"
+def answers(address):
+    with contextlib.suppress(OSError, ssl.SSLError):
+        with tls.secure(socket.create_connection(address, 2), address):
+            return True
+    return False
 
 
-def test_a_websocket_follows_a_header(proxied):
-    with Raw(proxied.address) as raw:
-        raw.send(LINE + handshake())
-        assert raw.head_of_response(Deadline(10, "the upgrade"))[0] == 101
-        raw.send(frame_of(1, b'{"type":"ping"}'))
-        assert b"pong" in raw.exactly(2 + len(b'{"type":"pong"}'), Deadline(10, "a pong"))
-    assert counts(proxied, LINE + health()) == [3], "the upgrade and the ping were two"
+@contextlib.contextmanager
+def running(kind, folder, pair, text):
+    """The proxy's address, once it answers."""
+    address = ("127.0.0.1", free_port())
+    command = PROXIES[kind](folder, address[1], pair, text)
+    home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   env=home)
+    tls.secured[address] = pair.trusting()
+    try:
+        until(lambda: process.poll() is not None or answers(address), 15, f"{kind} to listen")
+        assert process.poll() is None, (folder / "log").read_text()
+        yield address
+    finally:
+        del tls.secured[address]
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-@pytest.mark.parametrize("header", [
-    b"", b"PROXY TCP4 nonsense\r\n", b"PROXY " + b"x" * 200, v2(protocol=2), v2(family=4), SIGNATURE + b"\x31\x11\0\0",
-    SIGNATURE + b"\x21\x11\xff\xff", SIGNATURE + b"\x21\x11\0\x04abcd", LINE[:-2] + b"\n", b"proxy UNKNOWN\r\n"])
-def test_what_is_no_header_is_refused(proxied, header):
-    with Raw(proxied.address) as raw:
-        raw.send(header + health())
-        assert "PROXY" in assert_problem(raw.response(), 400, "bad_request")["detail"]
-        assert raw.rest() == b""
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return tls.make(tmp_path_factory.mktemp("pair"), NAME, "127.0.0.1")
 
 
-def test_a_header_that_is_not_complete_in_time_is_refused(serve):
-    server = serve(trusted_proxy="127.0.0.1", proxy_protocol=True, header_timeout_ms=1000)
-    with Raw(server.address) as raw:
-        raw.send(LINE[:20])
-        assert_problem(raw.response(), 408)
-    with Raw(server.address) as raw:
-        raw.send(v2()[:20])
-        raw.half_close()
-        assert raw.rest() == b"", "one that has gone is not waited for"
+@pytest.fixture(params=list(PROXIES))
+def kind(request):
+    return request.param
 
 
-def test_the_header_of_a_stranger_is_refused(serve):
-    server = serve(trusted_proxy="10.0.0.0/8", proxy_protocol=True)
-    assert ask(server.address, health()).status == 200, "a stranger is an ordinary client"
-    assert_problem(ask(server.address, LINE + health()), 405)     # a method that does not exist
-    assert_problem(ask(server.address, v2() + health()), 400, "bad_request")
+@pytest.fixture(params=["port", "socket"])
+def proxied(request, kind, serve, pair, tmp_path_factory):
+    """The address of a proxy in front of a server, by its port and by its Unix socket."""
+    folder = tmp_path_factory.mktemp("p")
+    path = str(folder / "jl.sock")
+    listen = ["127.0.0.1:0,plain", f"unix:{path}"] if tls.EVERYWHERE else ["127.0.0.1:0", f"unix:{path}"]
+    server = serve(listen=listen, max_body=1 << 20)
+    if request.param == "port":
+        text = replaced(recipe(kind), (UPSTREAM, f"127.0.0.1:{server.port}"))
+    else:
+        text = replaced(replaced(recipe(kind), INSTEAD[kind]), (PATH, path))
+    with running(kind, folder, pair, text) as address:
+        yield address
 
 
-def test_without_the_setting_a_header_is_refused_from_everybody(serve):
-    server = serve(trusted_proxy="127.0.0.1")
-    assert_problem(ask(server.address, LINE + health()), 405)     # a method that does not exist
-    assert_problem(ask(server.address, v2() + health()), 400, "bad_request")
+def test_the_table_says_what_to_write_for_a_socket(kind):
+    row = next(line for line in TEXT.splitlines() if line.lower().startswith(f"| {kind.removesuffix('file')}"))
+    assert INSTEAD[kind][1] in row
 
 
-def test_behind_two_proxies_the_header_and_the_list_are_read(serve):
-    server = serve(trusted_proxy=["127.0.0.1", "10.0.0.0/8"], proxy_protocol=True, **LOTS)
-    inner = b"PROXY TCP4 10.0.0.1 127.0.0.1 4711 80\r\n"
-    assert counts(server, inner + health(of(ANN)), LINE + health(of(BOB))) == [1, 2], \
-        "only a trusted proxy is believed about its client"
+def test_everything_passes(proxied):
+    """One proxy is started for all of it."""
+    with Api(proxied) as api:
+        job = api.create_job()["id"]
+        for _ in range(3):
+            api.report(job, "t")
+        check_streams(proxied, api, job)
+        check_sockets(proxied, api, job)
+        check_a_large_message(proxied, api)
 
 
-def test_a_full_server_reads_the_header_before_it_refuses(serve):
-    server = serve(trusted_proxy="127.0.0.1", proxy_protocol=True, max_connections=95, loops=1)
-    held = [Raw(server.address) for _ in range(95)]
-    for raw in held:
-        raw.send(LINE + health())
-        assert raw.response().status == 200
-    assert_problem(ask(server.address, LINE + health()), 503, "overloaded")
-    for raw in held:
-        raw.close()
+def check_streams(address, api, job):
+    for name, transport in TRANSPORTS.items():
+        with transport(address, job) as watcher:
+            watcher.connected()
+            for _ in range(3):
+                seq = api.report(job, "t")["seq"]
+                assert watcher.event(within=2).seq == seq, name    # at once: nothing is kept back
+
+
+def check_sockets(address, api, job):
+    with WebSocket(address) as one:
+        one.subscribe(job)
+        one.update("key", job)
+        assert one.message("task_update")["jobId"] == job
+        assert one.ask("ping", "pong").type == "pong"
+        one.send_close()
+        assert one.close_code() == 1000
+
+
+def check_a_large_message(address, api):
+    job = api.create_job()["id"]
+    for at in range(0, 2500, 250):
+        assert api.post(hook(job), [{"taskId": f"t{i}", "status": "in_progress", "note": "n" * 1000}
+                                    for i in range(at, at + 250)]).status == 200
+    with SseStream(address, job, receive_buffer=8192) as stream:
+        assert len(stream.connected().json["job"]["tasks"]) == 2500
+
+
+def test_a_stream_over_http_2(proxied, pair):
+    with Api(proxied) as api:
+        job = api.create_job()["id"]
+    port = proxied[1]
+    command = ["curl", "-sSN", "--http2", "--cacert", pair.certificate, "--resolve", f"{NAME}:{port}:127.0.0.1",
+               "-o", "/dev/stdout", "-w", "%{http_version}\n", f"https://{NAME}:{port}/api/jobs/{job}/task-events",
+               "-H", "Accept: text/event-stream"]
+    curl = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE)
+    try:
+        while b'"connected"' not in (line := curl.stdout.readline()):
+            assert line
+        with Api(proxied) as api:
+            api.report(job, "t")
+            while b'"task_update"' not in (line := curl.stdout.readline()):
+                assert line
+            api.finish(job)
+        assert curl.communicate(timeout=10)[0].endswith(b"\n2\n")
+    finally:
+        curl.kill()
+        curl.wait()
+
+
+class Recorder:
+    """Stands in for the server, and keeps the head of a request."""
+
+    def __init__(self):
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.heads = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listening.accept()
+                head = b""
+                while b"\r\n\r\n" not in head and (piece := client.recv(65536)):
+                    head += piece
+                self.heads.append(head.decode())
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                client.close()
+
+
+def test_the_server_is_told_the_name_and_the_address_of_the_client(kind, pair, tmp_path):
+    recorder = Recorder()
+    text = replaced(recipe(kind), (UPSTREAM, "127.0.0.1:%d" % recorder.listening.getsockname()[1]))
+    try:
+        with running(kind, tmp_path, pair, text) as address:
+            with Raw(address) as raw:
+                raw.send(request("GET", "/", ["Connection: close"], host=f"{NAME}:{address[1]}"))
+                assert raw.response().status == 200
+    finally:
+        recorder.listening.close()
+    fields = dict(line.lower().split(": ", 1) for line in recorder.heads[-1].split("\r\n")[1:] if line)
+    assert fields["host"] == f"{NAME}:{address[1]}"
+    assert fields["x-forwarded-for"] == "127.0.0.1"

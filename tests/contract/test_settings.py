@@ -63,7 +63,7 @@ def durability_of(server):
 
 
 @pytest.mark.parametrize("flag, values", [
-    ("listen", ["127.0.0.1:0", "127.0.0.2:0"]), ("db", [":memory:", "other.db"]),
+    ("www", ["a", "b"]), ("db", [":memory:", "other.db"]),
     ("durability", ["full", "process"])])
 def test_two_values_of_what_takes_one_are_an_error(flag, values):
     code, out, err = run_to_exit(**{**WHERE, flag: values})

@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 
+from . import tls
 from .reply import Reply
 from .wait import SCALE
 
@@ -24,11 +25,14 @@ class Connection(http.client.HTTPConnection):
 
     def connect(self):
         if not self.receive_buffer:
-            return super().connect()
+            super().connect()
+            self.sock = tls.secure(self.sock, (self.host, self.port))
+            return
         self.sock = socket.socket()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         self.sock.settimeout(self.timeout)
         self.sock.connect((self.host, self.port))
+        self.sock = tls.secure(self.sock, (self.host, self.port))
 
 
 class Api:

@@ -15,13 +15,14 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import tls
 from .wait import SCALE, Deadline, readable, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("JOBLIGHT_TEST_BINARY", str(ROOT / "build" / "joblight"))
 EVERYWHERE = os.environ.get("JOBLIGHT_TEST_FLAGS", "").split()
 HOSTS = ["joblight.test", "a"]
-READY = re.compile(r"^joblight listening on http://([^/]+):(\d+)$")
+READY = re.compile(r"^joblight listening on (https?://([^/]+):(\d+)|unix:(/.*))$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")
 # Freed memory that AddressSanitizer keeps would look like growth in a test that measures memory.
@@ -43,6 +44,8 @@ def flags(options):
 
 
 def command(**options):
+    if tls.EVERYWHERE and "tls_cert" not in options:
+        options = {**tls.everywhere().flags(), **options}
     return [BINARY, "serve", *EVERYWHERE, *flags(options)]
 
 
@@ -52,9 +55,19 @@ def with_descriptors(count):
     return count and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
 
 
+def pass_sockets(sockets):
+    """In the child: what systemd does for a unit with sockets (sd_listen_fds(3))."""
+    kept = [os.dup2(sock.fileno(), 100 + i) for i, sock in enumerate(sockets)]
+    for i, fd in enumerate(kept):
+        os.dup2(fd, 3 + i, inheritable=True)
+    os.closerange(3 + len(kept), 200)
+    os.environ.update(SETTING, LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(kept)))
+
+
 class Server:
-    def __init__(self, folder, descriptors=None, **options):
+    def __init__(self, folder, descriptors=None, passed=(), **options):
         self.descriptors = descriptors      # its limit; None: the same as here
+        self.passed = passed                # listening sockets that it inherits, as from systemd
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"),
@@ -62,20 +75,46 @@ class Server:
         self.stderr = self.folder / "stderr.log"
         self.process = None
         self.host, self.port = None, None
+        self.scheme = "http"
+        self.listening = []                 # where, in the order of the flags: (host, port) or a path
 
     # -- life ---------------------------------------------------------------------------------
     def start(self, within=10):
         """Runs the server and waits for its line; after the first time on the same port."""
-        if self.port:
+        if self.port and not self.passed and not isinstance(self.options["listen"], list):
             self.options["listen"] = f"{self.host}:{self.port}"
         began = time.monotonic()
         with open(self.stderr, "ab") as log:
             self.process = subprocess.Popen(command(**self.options), stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.PIPE, stderr=log, env=SETTING,
-                                            preexec_fn=with_descriptors(self.descriptors))
-        self.host, self.port = self._read_ready_line(Deadline(within, "the line 'listening on'"))
+                                            stdout=subprocess.PIPE, stderr=log,
+                                            **self._inheritance())
+        deadline = Deadline(within, "the line 'listening on'")
+        self.listening = []
+        while len(self.listening) < self._listeners():
+            self.listening.append(self._read_ready_line(deadline))
+        self.host, self.port = next((at for at in self.listening if isinstance(at, tuple)), (None, None))
+        self._trust()
         self.took_to_start_s = time.monotonic() - began
         return self
+
+    def _listeners(self):
+        listen = self.options["listen"]
+        return len(listen) if isinstance(listen, list) else 1 if listen else len(self.passed)
+
+    def _inheritance(self):
+        """How the process gets its limit of descriptors, and what it inherits."""
+        limit = with_descriptors(self.descriptors)
+        if not self.passed:
+            return {"preexec_fn": limit, "env": SETTING}
+        return {"preexec_fn": lambda: (pass_sockets(self.passed), limit and limit()), "close_fds": False}
+
+    def _trust(self):
+        """Clients of this run connect to it as it was announced."""
+        tls.secured.pop(self.address, None)
+        if self.scheme == "https":
+            certificate = self.options.get("tls_cert") or tls.everywhere().certificate
+            first = certificate[0] if isinstance(certificate, list) else certificate
+            tls.secured[self.address] = tls.context(first)
 
     def _read_ready_line(self, deadline):
         line = b""
@@ -86,7 +125,12 @@ class Server:
             line += byte
         match = READY.match(line.decode().rstrip("\n"))
         assert match, f"not the line that was promised: {line!r}"
-        return match.group(1), int(match.group(2))
+        where, host, port, path = match.groups()
+        if path:
+            return path
+        if not any(isinstance(at, tuple) for at in self.listening):
+            self.scheme = where.split(":")[0]
+        return host.strip("[]"), int(port)
 
     def stop(self, within=10):
         """SIGTERM, which must end in exit code 0 within the 10 s of the contract."""
@@ -141,7 +185,7 @@ class Server:
 
     @property
     def url(self):
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def db(self):

@@ -4,7 +4,9 @@ Each viewer is a state machine on a selector. pump() moves all of them until a c
 """
 import selectors
 import socket
+import ssl
 
+from . import tls
 from .sse import Dechunker, SseParser, stream_request, type_of
 from .wait import Deadline
 
@@ -14,8 +16,12 @@ BURST = 1 << 16
 class Viewer:
     def __init__(self, address, job, since=None):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if address in tls.secured:  # the handshake is waited for
+            self.socket.connect(address)
+            self.socket = tls.secure(self.socket, address)
         self.socket.setblocking(False)
-        self.socket.connect_ex(address)
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.socket.connect_ex(address)
         self.to_send = stream_request(job, since)
         self.head = b""
         self.status = None
@@ -87,12 +93,14 @@ class Viewers:
     def _receive(self, viewer):
         try:
             data = viewer.socket.recv(BURST)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             return
         except OSError:
             data = b""
         if data:
             viewer.take(data)
+            if tls.has_pending(viewer.socket):
+                self._receive(viewer)
         else:
             self._leave(viewer)
 

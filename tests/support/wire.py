@@ -1,10 +1,12 @@
-"""A TCP connection with a read buffer and a deadline on every read.
+"""A connection, by TCP or to a Unix socket, with a read buffer and a deadline on every read.
 
 Everything that speaks to the server below the level of http.client uses it: it shows the bytes
 as they came, and it distinguishes an orderly close from a reset.
 """
 import socket
+import ssl
 
+from . import tls
 from .wait import Deadline, TimedOut, readable
 
 
@@ -13,16 +15,24 @@ class Closed(Exception):
 
 
 class Wire:
-    def __init__(self, address, receive_buffer=None):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def __init__(self, address, receive_buffer=None, plain=False):
+        local = isinstance(address, str)    # the path of a Unix socket
+        self.socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
         self.socket.connect(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not local:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.ended = False      # no more bytes will come
         self.was_reset = False  # and they ended with a RST
+        try:
+            self.socket = self.socket if plain else tls.secure(self.socket, address)
+        except ConnectionResetError:
+            self.ended = self.was_reset = True
+        except ssl.SSLEOFError:
+            self.ended = True
 
     def __enter__(self):
         return self
@@ -39,27 +49,43 @@ class Wire:
         self.socket.close()
 
     def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        tls.end_output(self.socket)
 
     def send(self, data):
         """Sends all of it. A peer that has refused early may have closed: that shows in reading."""
         try:
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             pass
 
     def fill(self, deadline):
         """Adds what has come, at least one byte, to the buffer. False when the peer has closed."""
         if self.ended:
             return False
-        readable(self.socket, deadline)
-        try:
-            data = self.socket.recv(1 << 16)
-        except ConnectionResetError:
-            data, self.was_reset = b"", True
+        data = None
+        while data is None:
+            data = self._receive(deadline)
         self.buffer += data
         self.ended = not data
         return bool(data)
+
+    def _receive(self, deadline):
+        """Bytes; b"" at the end; None when what arrived was a record of TLS itself."""
+        if not tls.has_pending(self.socket):
+            readable(self.socket, deadline)
+        try:
+            if not isinstance(self.socket, ssl.SSLSocket):
+                return self.socket.recv(1 << 16)
+            self.socket.settimeout(0)
+            try:
+                return self.socket.recv(1 << 16)
+            finally:
+                self.socket.settimeout(10)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except ConnectionResetError:
+            self.was_reset = True
+            return b""
 
     def until(self, mark, deadline):
         """Takes the bytes up to and with `mark`."""

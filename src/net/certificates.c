@@ -1,0 +1,292 @@
+#include "certificates.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "joblight/base/log.h"
+#include "joblight/base/xalloc.h"
+
+#define FILE_MAX (1024 * 1024)
+
+/*
+ * Those with forward secrecy and authenticated encryption, the cheapest first; TLS 1.3 has no
+ * others.
+ */
+#define CIPHERS_OF_TLS_1_2                                                                         \
+	"ECDHE+AESGCM+AES128:ECDHE+AESGCM+AES256:ECDHE-ECDSA-CHACHA20-POLY1305:"                   \
+	"ECDHE-RSA-CHACHA20-POLY1305"
+#define CIPHERS_OF_TLS_1_3                                                                         \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+struct certificates {
+	atomic_uint holders;
+	size_t count;
+	SSL_CTX *items[SLICES_MAX];
+};
+
+/* Errors. */
+
+struct fault {
+	char *text;
+	size_t len;
+};
+
+/* Returns false. */
+static bool set_fault(const struct fault *f, const char *file, const char *cause)
+{
+	snprintf(f->text, f->len, "%s: %s", file, cause);
+	ERR_clear_error();
+	return false;
+}
+
+/* What OpenSSL says, or `otherwise`. */
+static const char *cause_of(const char *otherwise)
+{
+	unsigned long code = ERR_peek_last_error();
+
+	if (!code || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
+	    (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE))
+		return otherwise;
+	if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
+		return "the key is encrypted; store it without a passphrase";
+	const char *reason = ERR_reason_error_string(code);
+	return reason ? reason : otherwise;
+}
+
+/* Files. */
+
+static bool read_all(int fd, struct slice *text)
+{
+	struct stat status;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (fstat(fd, &status))
+		return false;
+	errno = S_ISDIR(status.st_mode) ? EISDIR : status.st_size > FILE_MAX ? EFBIG : EINVAL;
+	if (!S_ISREG(status.st_mode) || status.st_size > FILE_MAX)
+		return false;
+	size_t size = (size_t)status.st_size;
+	char *bytes = xmalloc(size + 1);
+	while (len < size && (n = read(fd, bytes + len, size - len)) > 0)
+		len += (size_t)n;
+	*text = (struct slice){ bytes, len };
+	if (n >= 0)
+		return true;
+	free(bytes);
+	return false;
+}
+
+/* Opening a FIFO or a device could block.  The caller frees the text. */
+static bool read_file(const char *path, struct slice *text, const struct fault *fault)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool ok = fd >= 0 && read_all(fd, text);
+
+	if (!ok)
+		set_fault(fault, path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static int no_passphrase(char *text, int size, int writing, void *context)
+{
+	(void)text, (void)size, (void)writing, (void)context;
+	return -1;
+}
+
+static BIO *open_text(struct slice text)
+{
+	return BIO_new_mem_buf(text.ptr, (int)text.len);
+}
+
+/* The certificate, and those after it, which lead to a root that clients know. */
+static bool use_chain(SSL_CTX *ctx, BIO *pem)
+{
+	X509 *own = PEM_read_bio_X509_AUX(pem, NULL, no_passphrase, NULL), *next;
+	bool ok = own && SSL_CTX_use_certificate(ctx, own) == 1;
+
+	X509_free(own);
+	while (ok && (next = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL)))
+		ok = SSL_CTX_add0_chain_cert(ctx, next) == 1;
+	unsigned long last =
+	    ERR_peek_last_error(); /* the end of the file is reported as an error */
+	if (ok && ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
+		return false;
+	if (ok)
+		ERR_clear_error();
+	return ok;
+}
+
+static bool use_certificate(SSL_CTX *ctx, const char *path, const struct fault *fault)
+{
+	struct slice text;
+
+	if (!read_file(path, &text, fault))
+		return false;
+	BIO *pem = open_text(text);
+	bool ok = use_chain(ctx, pem);
+	if (!ok)
+		set_fault(fault, path, cause_of("there is no certificate in this file"));
+	BIO_free(pem);
+	free((char *)(uintptr_t)text.ptr);
+	return ok;
+}
+
+static bool use_key(SSL_CTX *ctx, const char *path, const struct fault *fault)
+{
+	struct slice text;
+
+	if (!read_file(path, &text, fault))
+		return false;
+	BIO *pem = open_text(text);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
+	if (!key)
+		set_fault(fault, path, cause_of("there is no private key in this file"));
+	else if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		set_fault(fault, path, "the key does not belong to the certificate");
+	bool ok = key && SSL_CTX_check_private_key(ctx) == 1;
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	BIO_free(pem);
+	OPENSSL_cleanse((char *)(uintptr_t)text.ptr, text.len);
+	free((char *)(uintptr_t)text.ptr);
+	return ok;
+}
+
+static bool check_dates(SSL_CTX *ctx, const char *path, bool allow_expired,
+                        const struct fault *fault)
+{
+	const X509 *own = SSL_CTX_get0_certificate(ctx);
+	const char *cause = NULL;
+
+	if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
+		cause = "the certificate has expired";
+	else if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
+		cause = "the certificate is not valid yet";
+	if (cause && !allow_expired)
+		return set_fault(fault, path, cause);
+	if (cause)
+		log_warn("clients will refuse a certificate", "file", path, "cause", cause);
+	return true;
+}
+
+/* Contexts. */
+
+/* Chooses the certificate for the host that the client names. */
+static int on_name(SSL *ssl, int *alert, void *context)
+{
+	const struct certificates *c = context;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	(void)alert;
+	for (size_t i = 0; name && i < c->count; i++)
+		if (X509_check_host(SSL_CTX_get0_certificate(c->items[i]), name, 0, 0, NULL) == 1) {
+			SSL_set_SSL_CTX(ssl, c->items[i]);
+			break;
+		}
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Only HTTP/1.1 is spoken here (RFC 7301). */
+static int on_protocols(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
+                        const unsigned char *offered, unsigned int offered_len, void *context)
+{
+	static const unsigned char spoken[] = "\x08http/1.1";
+	unsigned char *found = NULL;
+
+	(void)ssl, (void)context;
+	if (SSL_select_next_proto(&found, chosen_len, spoken, sizeof(spoken) - 1, offered,
+	                          offered_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*chosen = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static SSL_CTX *make_context(struct certificates *c)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (!ctx)
+		return NULL;
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+	                             SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets are enough */
+	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, c);
+	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_OF_TLS_1_2) == 1 &&
+	    SSL_CTX_set_ciphersuites(ctx, CIPHERS_OF_TLS_1_3) == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+static bool add_pair(struct certificates *c, struct slice file, struct slice key,
+                     bool allow_expired, const struct fault *fault)
+{
+	SSL_CTX *ctx = make_context(c);
+	char *file_path = xmemdup(file.ptr, file.len), *key_path = xmemdup(key.ptr, key.len);
+	bool ok = ctx ? use_certificate(ctx, file_path, fault) && use_key(ctx, key_path, fault) &&
+	                    check_dates(ctx, file_path, allow_expired, fault)
+	              : set_fault(fault, "OpenSSL", cause_of("no context"));
+
+	free(file_path);
+	free(key_path);
+	if (ok)
+		c->items[c->count++] = ctx;
+	else
+		SSL_CTX_free(ctx);
+	return ok;
+}
+
+struct certificates *certificates_load(const struct slices *files, const struct slices *keys,
+                                       bool allow_expired, char *error, size_t error_len)
+{
+	const struct fault fault = { error, error_len };
+	struct certificates *c = xcalloc(1, sizeof(*c));
+
+	atomic_init(&c->holders, 1);
+	ERR_clear_error();
+	for (size_t i = 0; i < files->count; i++)
+		if (!add_pair(c, files->items[i], keys->items[i], allow_expired, &fault)) {
+			certificates_release(c);
+			return NULL;
+		}
+	return c;
+}
+
+struct certificates *certificates_hold(struct certificates *c)
+{
+	if (c)
+		atomic_fetch_add(&c->holders, 1);
+	return c;
+}
+
+void certificates_release(struct certificates *c)
+{
+	if (!c || atomic_fetch_sub(&c->holders, 1) != 1)
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		SSL_CTX_free(c->items[i]);
+	free(c);
+}
+
+SSL *certificates_open(const struct certificates *c)
+{
+	return SSL_new(c->items[0]);
+}
