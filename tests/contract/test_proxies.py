@@ -96,7 +96,7 @@ def running(kind, folder, pair, text):
                                    env=home)
     tls.secured[address] = pair.trusting()
     try:
-        until(lambda: process.poll() is not None or answers(address), 15, f"{kind} to listen")
+        until(lambda: process.poll() is not None or answers(address), 30, f"{kind} to listen")
         assert process.poll() is None, (folder / "log").read_text()
         yield address
     finally:
