@@ -93,12 +93,10 @@ struct conn {
 	uint64_t took;                     /* the loop's time when `taken` last changed */
 };
 
-/* Whether the request came by https.  Not yet: the server speaks http only. */
+/* Whether the client uses https, to this server or to a trusted proxy in front of it. */
 static inline bool conn_is_https(const struct conn *c, const struct request *r)
 {
-	(void)c;
-	(void)r;
-	return false;
+	return c->tls || (c->is_proxy && request_came_by_https(r));
 }
 
 /* Closes after all buffered output has been sent. */

@@ -44,6 +44,7 @@ const char *method_text(enum method m);
 	X(AUTHORIZATION, "authorization", false)                                                   \
 	X(COOKIE, "cookie", false)                                                                 \
 	X(X_FORWARDED_FOR, "x-forwarded-for", true)                                                \
+	X(X_FORWARDED_PROTO, "x-forwarded-proto", true)                                            \
 	X(ORIGIN, "origin", false)                                                                 \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \
@@ -82,6 +83,12 @@ void request_free(struct request *r);
 bool request_next_word(struct slice *list, struct slice *word);
 /* Whether a list header has this word as a member, ignoring case. */
 bool request_header_has(const struct request *r, enum header h, const char *wanted);
+
+/*
+ * Whether a proxy says in X-Forwarded-Proto that it was asked by https.  Only the last member of
+ * the list is its own.  Not to be believed unless the proxy is trusted.
+ */
+bool request_came_by_https(const struct request *r);
 
 /* Sets *value to a query argument.  False: it is missing. */
 bool request_arg(const struct request *r, const char *name, struct slice *value);

@@ -1,13 +1,14 @@
 """The address of a client behind a proxy: X-Forwarded-For and the PROXY protocol, from those that are
 trusted and from strangers. How many requests an address has left tells which one was counted."""
 import socket
+import subprocess
 import struct
 
 import pytest
 
 from support.problem import assert_problem
 from support.raw import Raw, ask, request
-from support.server import run_to_exit
+from support.server import BINARY, run_to_exit
 from support.wait import Deadline
 from support.ws import WebSocket, frame_of, handshake
 from test_rate_limits import ANN, BOB, fields, health, of
@@ -162,3 +163,25 @@ def test_a_full_server_reads_the_header_before_it_refuses(serve):
     assert_problem(ask(server.address, LINE + health()), 503, "overloaded")
     for raw in held:
         raw.close()
+
+
+def cookie_of(server, api, key, headers):
+    reply = api.request("POST", "/login", {"key": key}, headers)
+    return reply.status, reply.header("Set-Cookie") or ""
+
+
+@pytest.mark.parametrize("proto, named", [("https", True), ("HTTPS", True), ("http, https", True), ("https, http", False),
+                                          ("http", False), ("", False), ("httpsx", False)])
+def test_a_trusted_proxy_says_that_the_client_used_https(serve, client, tmp_path, proto, named):
+    db = tmp_path / "keys.db"
+    key = subprocess.run([BINARY, "key", "create", "--scope", "admin", "--db", db], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    trusting, other = serve(db=db, trusted_proxy="127.0.0.1"), None
+    headers = {"X-Forwarded-Proto": proto, "Host": "jobs.example"}
+    status, cookie = cookie_of(trusting, client(trusting), key, headers)
+    assert (status == 200, cookie.startswith("__Host-joblight=") and "; Secure" in cookie) == (named, named)
+    if not named:
+        assert status == 403 and not cookie
+    trusting.stop()
+    other = serve(db=db)
+    assert cookie_of(other, client(other), key, headers)[0] == 403      # from a stranger it says nothing
