@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 
 const char *method_text(enum method m)
@@ -20,15 +19,6 @@ void request_free(struct request *r)
 	buf_finish(&r->text);
 	buf_finish(&r->body);
 	free(r);
-}
-
-bool request_came_by_https(const struct request *r)
-{
-	struct slice list = r->headers[HEADER_X_FORWARDED_PROTO], word, last = { 0 };
-
-	while (request_next_word(&list, &word))
-		last = word;
-	return last.len == 5 && strncasecmp(last.ptr, "https", 5) == 0;
 }
 
 /* Query arguments. */

@@ -54,6 +54,15 @@ bool request_header_has(const struct request *r, enum header h, const char *want
 	return false;
 }
 
+bool request_came_by_https(const struct request *r)
+{
+	struct slice list = r->headers[HEADER_X_FORWARDED_PROTO], word, last = { 0 };
+
+	while (request_next_word(&list, &word))
+		last = word;
+	return is_word(last, "https");
+}
+
 bool request_asks_upgrade(const struct request_head *head)
 {
 	struct slice fields = head->fields, name, value;

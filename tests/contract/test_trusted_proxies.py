@@ -185,3 +185,22 @@ def test_a_trusted_proxy_says_that_the_client_used_https(serve, client, tmp_path
     trusting.stop()
     other = serve(db=db)
     assert cookie_of(other, client(other), key, headers)[0] == 403      # from a stranger it says nothing
+
+
+@pytest.mark.parametrize("cut", [1, 11, 12, 15, 27, 28, 60])
+def test_a_header_in_two_pieces_over_a_unix_socket(serve, tmp_path, cut):
+    """Such a socket cannot wait for more bytes than those that were looked at, so they are read."""
+    path = tmp_path / "socket"
+    server = serve(listen=["127.0.0.1:0", f"unix:{path}"], trusted_proxy="unix", proxy_protocol=True, **LOTS)
+    text = v2() + request("GET", "/healthz")
+    with socket.socket(socket.AF_UNIX) as proxy:
+        proxy.connect(str(path))
+        proxy.sendall(text[:cut])
+        proxy.settimeout(0.4)
+        spent = server.cpu_s()
+        with pytest.raises(TimeoutError):
+            proxy.recv(1)       # it would spin for so long
+        assert server.cpu_s() - spent < 0.2
+        proxy.settimeout(10)
+        proxy.sendall(text[cut:])
+        assert proxy.recv(4096).startswith(b"HTTP/1.1 200")
