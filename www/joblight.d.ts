@@ -258,6 +258,7 @@ export interface StreamEventMap {
 
 /**
  * The reason of a failure; the message is for people. Codes of the client: `network` (the server cannot be reached),
+ * `forbidden_origin` (the server is there, but has no `--origin` for this page's origin, so the browser hides its answers),
  * `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
  * event, so the client connects again), `too_big`; and those of a transport: `held` (a proxy holds the SSE stream
  * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no

@@ -147,8 +147,8 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
 
   #show(state) {
     const { error } = this.#stream || {};
-    let text = WORDS[state] || '';
-    if (state === 'failed' && error) text += ': ' + error.message;
+    const isTold = error && (state === 'failed' || error.code === 'forbidden_origin');
+    const text = isTold ? WORDS.failed + ': ' + error.message : WORDS[state] || '';
     this.#reflect('state', text ? state : null);
     if (this.#label.textContent !== text) this.#label.textContent = text;
     try {

@@ -1,6 +1,8 @@
 /* Passes each request to its handler. */
 #include "net/dispatch.h"
 
+#include "audit.h"
+#include "cors.h"
 #include "gate.h"
 #include "write.h"
 #include "net/capacity.h"
@@ -31,15 +33,21 @@ static bool enter(struct conn *c, const struct request *r, struct problem *probl
 	       quota_takes_key(c, problem);
 }
 
-static void run(struct conn *c, struct request *r)
+static void refuse_at_gate(struct conn *c, const struct request *r, const struct problem *problem)
+{
+	audit_refusal(c, r, problem->outcome);
+	reply_stream_problem(c, problem);
+}
+
+static void run_route(struct conn *c, struct request *r)
 {
 	struct problem missing = { 0 }, closed = { 0 };
 	struct buf allow = { 0 };
 	bool found = router_find(r, &allow, &missing);
 	enum right need = r->route ? r->route->rights : rights_of_method(r->method);
 
-	if (!enter(c, r, &closed) || !gate_admits_request(c, r, need, &closed))
-		reply_stream_problem(c, &closed);
+	if (!gate_admits_request(c, r, need, &closed))
+		refuse_at_gate(c, r, &closed);
 	else if (found)
 		router_dispatch(c, r);
 	else
@@ -49,12 +57,26 @@ static void run(struct conn *c, struct request *r)
 	problem_finish(&closed);
 }
 
-/* A WebSocket needs write access, so foreign pages cannot open one. */
+static void run(struct conn *c, struct request *r)
+{
+	struct problem closed = { 0 };
+
+	if (!enter(c, r, &closed))
+		refuse_at_gate(c, r, &closed);
+	else if (cors_is_preflight(r))
+		cors_answer_preflight(c, r);
+	else
+		run_route(c, r);
+	problem_finish(&closed);
+}
+
 static const struct transport *upgrade(struct conn *c, const struct request *r,
                                        struct problem *problem)
 {
-	if (!enter(c, r, problem) || !gate_admits_socket(c, r, problem))
+	if (!enter(c, r, problem) || !gate_admits_socket(c, r, problem)) {
+		audit_refusal(c, r, problem->outcome);
 		return NULL;
+	}
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
 		return NULL;
@@ -70,4 +92,5 @@ const struct dispatch api_dispatch = {
 	.upgrade = upgrade,
 	.admits = gate_admits,
 	.admits_op = gate_admits_op,
+	.add_lines = cors_add_lines,
 };

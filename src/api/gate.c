@@ -5,12 +5,11 @@
 #include "context.h"
 #include "net/access.h"
 #include "net/quota.h"
+#include "net/refused.h"
 #include "origin_check.h"
 #include "router.h"
 #include "session.h"
 #include "ticket.h"
-
-#define RIGHT_WRITE (RIGHT_ALL & ~RIGHT_WATCH)
 
 /* RFC 6750 section 2.1; the scheme in any case (RFC 9110 section 11.1). */
 static bool bearer_of(const struct request *r, struct slice *text)
@@ -94,14 +93,27 @@ static bool refuse(const struct conn *c, enum right need, struct problem *proble
 	return false;
 }
 
-bool gate_admits(const struct conn *c, enum right need, char *job_id, struct problem *problem)
+/* `route` is NULL for a message of a WebSocket. */
+static bool admits(const struct conn *c, enum right need, const char *route, char *job_id,
+                   struct problem *problem)
 {
 	if (need && !(need & c->rights))
 		return refuse(c, need, problem);
 	if (job_id && job_id[0] && !access_is_open(c->loop) &&
-	    !(c->credential && credential_covers(c->credential, job_id)))
+	    !(c->credential && credential_covers(c->credential, job_id))) {
+		refused_note(c, OUTCOME_NOT_FOUND, route, job_id);
 		id_conceal(job_id);
+	}
 	return true;
+}
+
+bool gate_admits(const struct conn *c, enum right need, char *job_id, struct problem *problem)
+{
+	bool ok = admits(c, need, NULL, job_id, problem);
+
+	if (!ok)
+		refused_note(c, problem->outcome, NULL, job_id && job_id[0] ? job_id : NULL);
+	return ok;
 }
 
 /* Keys give rights over any job, so they are managed with a key for all jobs. */
@@ -117,11 +129,13 @@ bool gate_admits_request(const struct conn *c, struct request *r, enum right nee
 	enum route_over over = r->route ? r->route->over : OVER_ANY;
 	char job_id[ID_MAX + 1] = "";
 
+	const char *path = r->route ? r->route->path : "none";
+
 	if (over == OVER_ALL)
-		return gate_admits(c, need, NULL, problem) && covers_all(c, problem);
+		return admits(c, need, path, NULL, problem) && covers_all(c, problem);
 	if (over == OVER_JOB && r->params[0].len <= ID_MAX)
 		id_copy(job_id, r->params[0]);
-	if (!gate_admits(c, need, job_id, problem))
+	if (!admits(c, need, path, job_id, problem))
 		return false;
 	if (job_id[0])
 		((char *)(uintptr_t)r->params[0].ptr)[0] = job_id[0];
@@ -152,7 +166,11 @@ bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *p
 
 bool gate_admits_socket(const struct conn *c, const struct request *r, struct problem *problem)
 {
-	if (c->source == ACCESS_COOKIE && !origin_is_trusted(&api_of(c)->origin_rules, r))
+	const struct origin_rules *rules = &api_of(c)->origin_rules;
+	bool may = c->source == ACCESS_COOKIE ? origin_is_trusted(rules, r)
+	                                      : origin_may_connect(rules, r);
+
+	if (!may)
 		return origin_forbidden(r, problem);
-	return c->credential || (RIGHT_WRITE & c->rights) || refuse(c, RIGHT_WATCH, problem);
+	return access_is_open(c->loop) || c->credential || refuse(c, RIGHT_WATCH, problem);
 }

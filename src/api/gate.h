@@ -16,8 +16,8 @@
 /* Sets c->rights and c->credential.  False: *problem is set. */
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem);
 /*
- * Whether the client has one of the rights `need`.  Conceals the job's id (or NULL) when the client
- * may not know of that job.  False: *problem is set.
+ * Whether the client may send a message that needs one of the rights `need`.  Conceals the job's id
+ * (or NULL) when the client may not know of that job.  False: *problem is set.
  */
 bool gate_admits(const struct conn *c, enum right need, char *job_id, struct problem *problem);
 /* The same for the job in the path of a request. */
@@ -26,7 +26,10 @@ bool gate_admits_request(const struct conn *c, struct request *r, enum right nee
 /* What depends on the members of the operation: the id of a new job, the name of a command, and
  * what a key that only creates may change. */
 bool gate_admits_op(const struct conn *c, const struct op *op, struct problem *problem);
-/* Whether the client may open a WebSocket at all. */
+/*
+ * Whether the client may open a WebSocket at all.  A browser sends the credentials that it has with
+ * any page's WebSocket, so the page's origin is checked with keys, too.
+ */
 bool gate_admits_socket(const struct conn *c, const struct request *r, struct problem *problem);
 
 #endif

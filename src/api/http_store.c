@@ -22,6 +22,12 @@ bool http_idempotency_key(const struct request *r, struct op *op, struct problem
 	return true;
 }
 
+void http_conditions(const struct request *r, struct op *op)
+{
+	buf_slice(&op->if_match, r->headers[HEADER_IF_MATCH]);
+	buf_slice(&op->if_none_match, r->headers[HEADER_IF_NONE_MATCH]);
+}
+
 void http_submit(struct conn *c, struct op *op)
 {
 	if (ask_write(c, op))

@@ -14,6 +14,8 @@ void http_submit(struct conn *c, struct op *op);
 typedef void http_read_answer(struct conn *c, struct read_result *result);
 void http_read(struct conn *c, const struct read_query *q, http_read_answer *answer);
 
+/* Keeps If-Match and If-None-Match for the store. */
+void http_conditions(const struct request *r, struct op *op);
 /* Reads the Idempotency-Key header into the op.  False: *problem is set. */
 bool http_idempotency_key(const struct request *r, struct op *op, struct problem *problem);
 

@@ -1,6 +1,7 @@
 /* The routes of /api/jobs that read: jobs, their tasks, their log. */
 #include <stdio.h>
 
+#include "net/condition.h"
 #include "net/loop_private.h"
 #include "http_store.h"
 #include "router.h"
@@ -54,7 +55,7 @@ static void answer_if_changed(struct conn *c, struct read_result *head)
 {
 	struct job_tag t = tag_of(head);
 
-	if (request_has_etag(c->request, t.etag))
+	if (condition_of(c->request, t.lines) == CONDITION_NOT_MODIFIED)
 		reply_empty(c, OUTCOME_NOT_MODIFIED, t.lines);
 	else
 		read_job(c, c->request, READ_JOB, answer_job);

@@ -35,5 +35,6 @@ void keys_revoke(struct conn *c, struct request *r)
 	}
 	struct op *op = op_create(OP_KEY_REVOKE);
 	memcpy(op->access_key.id, id.ptr, id.len);
+	http_conditions(r, op);
 	http_submit(c, op);
 }

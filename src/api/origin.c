@@ -47,10 +47,14 @@ static bool is_bracketed(struct slice host)
 
 static bool port_valid(struct slice port)
 {
-	for (size_t i = 0; i < port.len; i++)
-		if (port.ptr[i] < '0' || port.ptr[i] > '9')
+	unsigned number = 0;
+
+	for (size_t i = 0; i < port.len; i++) {
+		if (port.ptr[i] < '0' || port.ptr[i] > '9' || i == 5)
 			return false;
-	return port.len <= 5;
+		number = number * 10 + (unsigned)(port.ptr[i] - '0');
+	}
+	return number <= 65535;
 }
 
 static bool split(struct slice text, struct authority *a)
@@ -134,7 +138,36 @@ bool origin_valid(struct slice origin)
 	struct slice scheme;
 	struct authority a;
 
-	return split_origin(origin, &scheme, &a);
+	return slice_is(origin, "*") || split_origin(origin, &scheme, &a);
+}
+
+static bool has_any(struct slice text, const char *bytes)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (strchr(bytes, text.ptr[i]))
+			return true;
+	return false;
+}
+
+const char *origin_fault(struct slice origin)
+{
+	const char *at = origin.len ? memmem(origin.ptr, origin.len, "://", 3) : NULL;
+
+	if (slice_is(origin, "null"))
+		return "\"null\" is the origin of every page without one, such as a local file, so "
+		       "it "
+		       "cannot be listed";
+	if (has_any(origin, "*"))
+		return "\"*\" stands alone and lets pages of any origin read; list the origins "
+		       "that "
+		       "may write one by one";
+	if (!at)
+		return "an origin begins with its scheme, such as https://";
+	struct slice rest = { at + 3, (size_t)(origin.ptr + origin.len - at) - 3 };
+	if (has_any(rest, "/?#"))
+		return "an origin ends with the host or the port: leave out the path, also a "
+		       "single /";
+	return "an origin is SCHEME://HOST or SCHEME://HOST:PORT, as the browser sends it";
 }
 
 /* The default port of a scheme may be left out. */
@@ -173,6 +206,14 @@ bool origin_is_listed(const struct slices *origins, struct slice origin)
 	for (size_t i = 0; i < origins->count; i++)
 		if (split_origin(origins->items[i], &listed_scheme, &listed) &&
 		    same_text(scheme, listed_scheme) && same_authority(scheme, &mine, &listed))
+			return true;
+	return false;
+}
+
+bool origin_any_may_read(const struct slices *origins)
+{
+	for (size_t i = 0; i < origins->count; i++)
+		if (slice_is(origins->items[i], "*"))
 			return true;
 	return false;
 }

@@ -39,6 +39,11 @@ bool origin_is_trusted(const struct origin_rules *rules, const struct request *r
 	return is_of_this_server(r) || origin_is_listed(rules->origins, r->headers[HEADER_ORIGIN]);
 }
 
+bool origin_may_connect(const struct origin_rules *rules, const struct request *r)
+{
+	return origin_is_trusted(rules, r) || origin_any_may_read(rules->origins);
+}
+
 bool origin_rights(const struct origin_rules *rules, const struct request *r, bool any_host,
                    enum right *rights, struct problem *problem)
 {

@@ -22,6 +22,12 @@ bool origin_rights(const struct origin_rules *rules, const struct request *r, bo
 bool origin_is_trusted(const struct origin_rules *rules, const struct request *r);
 
 /*
+ * Whether the page that sent this request, if one did, may open a WebSocket: with all its rights,
+ * or only to read.
+ */
+bool origin_may_connect(const struct origin_rules *rules, const struct request *r);
+
+/*
  * Sets the problem 403 forbidden_origin, which says what to change.  Returns false.  `r` may be
  * NULL.
  */

@@ -216,15 +216,12 @@ static void add_headers(const struct page *page, const struct page_body *body, s
 	buf_format(lines,
 	           "ETag: %s\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n",
 	           body->etag);
-	if (page->gzip.bytes.ptr)
-		buf_text(lines, "Vary: Accept-Encoding\r\n");
 	if (body == &page->gzip)
 		buf_text(lines, "Content-Encoding: gzip\r\n");
 	if (is_html(page))
 		buf_text(lines, page_headers);
 }
 
-/* Only an existing page can be "not modified". */
 static void serve(struct conn *c, enum outcome o, struct slice name)
 {
 	const struct page *page = find(api_of(c)->pages, name);
@@ -237,12 +234,11 @@ static void serve(struct conn *c, enum outcome o, struct slice name)
 	bool zip = page->gzip.bytes.ptr &&
 	           coding_takes_gzip(c->request->headers[HEADER_ACCEPT_ENCODING]);
 	const struct page_body *body = zip ? &page->gzip : &page->plain;
+	if (page->gzip.bytes.ptr)
+		c->request->varies = "Accept-Encoding";
 	add_headers(page, body, &lines);
-	if (o == OUTCOME_OK && request_has_etag(c->request, body->etag))
-		reply_empty(c, OUTCOME_NOT_MODIFIED, buf_string(&lines));
-	else
-		reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type,
-		                    buf_string(&lines), body->bytes);
+	reply_lasting_bytes(c, outcome_status(o), outcome_title(o), page->type, buf_string(&lines),
+	                    body->bytes);
 	buf_finish(&lines);
 }
 

@@ -52,20 +52,44 @@ static bool is_catch_all(const struct route *route)
 	return strcmp(route->path, "/*") == 0;
 }
 
+static void list_method(struct buf *list, enum method m)
+{
+	buf_format(list, "%s%s%s", list->len ? ", " : "", method_text(m),
+	           m == METHOD_GET ? ", HEAD" : "");
+}
+
 /* Lists the methods of a path.  False: no route has this path. */
-static bool list_allowed(struct request *r, struct buf *allow)
+static bool list_allowed(const struct request *r, struct buf *allow)
 {
 	struct slice params[REQUEST_PARAMS];
-	bool any = false;
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (!is_catch_all(&routes[i]) && matches(&routes[i], r->path, params))
+			list_method(allow, routes[i].method);
+	return allow->len > 0;
+}
+
+static bool only_reads(const struct route *route)
+{
+	return route->method == METHOD_GET && !(route->rights & ~(unsigned)RIGHT_WATCH);
+}
+
+void router_list_methods(const struct request *r, bool reads, struct buf *list)
+{
+	struct slice params[REQUEST_PARAMS];
 
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		if (is_catch_all(&routes[i]) || !matches(&routes[i], r->path, params))
-			continue;
-		buf_format(allow, "%s%s%s", any ? ", " : "", method_text(routes[i].method),
-		           routes[i].method == METHOD_GET ? ", HEAD" : "");
-		any = true;
+		if (is_catch_all(&routes[i]) && list->len)
+			break;
+		if (matches(&routes[i], r->path, params) && (!reads || only_reads(&routes[i])))
+			list_method(list, routes[i].method);
 	}
-	return any;
+}
+
+bool router_only_reads(const struct request *r)
+{
+	return r->route ? only_reads(r->route)
+	                : r->method == METHOD_GET || r->method == METHOD_OPTIONS;
 }
 
 /* The page of a job accepts any text as an id, because people type it. */

@@ -27,6 +27,11 @@ struct route {
  */
 bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 
+/* Lists the methods of a path; `reads`: only those that the right `watch` is enough for. */
+void router_list_methods(const struct request *r, bool reads, struct buf *list);
+/* Whether the right `watch` is enough for this request, or none is needed. */
+bool router_only_reads(const struct request *r);
+
 /* Checks the type of the body, and calls the function of the route. */
 void router_dispatch(struct conn *c, struct request *r);
 

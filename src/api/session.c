@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "access_grants.h"
+#include "audit.h"
 #include "context.h"
 #include "http_store.h"
 #include "joblight/base/clock.h"
@@ -103,6 +104,7 @@ static void begin(struct conn *c, const struct credential *maker)
 	token_identify(&t, random_bytes);
 	token_encode(&cookie, &t, c->loop->keyring);
 	add_cookie(c, &lines, buf_as_slice(&cookie), (t.expires - now) / 1000);
+	audit_token(c, "log_in", &t, NULL);
 	buf_char(&body, '{');
 	add_credential(t.credential, &body);
 	buf_char(&body, '}');
@@ -125,6 +127,7 @@ static void login_with_key(struct conn *c, const char *text)
 		return;
 	}
 	quota_takes_wrong_key(c, &problem);
+	audit_refusal(c, c->request, problem.outcome);
 	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
 }
 
@@ -136,6 +139,7 @@ static void login_with_code(struct conn *c, const char *text)
 
 	if (!token_decode(c->loop->keyring, TOKEN_CODE, slice_of(text), clock_wall_ms(), &t,
 	                  &fault)) {
+		audit_refusal(c, c->request, OUTCOME_UNAUTHORIZED);
 		reply_refuse(c, OUTCOME_UNAUTHORIZED, "this link: %s; ask for a new one", fault);
 		return;
 	}
@@ -155,6 +159,7 @@ static bool check_origin(struct conn *c, const struct request *r)
 	if (origin_is_trusted(&api_of(c)->origin_rules, r))
 		return true;
 	origin_forbidden(r, &problem);
+	audit_refusal(c, r, problem.outcome);
 	reply_problem(c, &problem, "");
 	return false;
 }

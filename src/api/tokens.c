@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "access_grants.h"
+#include "audit.h"
 #include "http_store.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/random.h"
@@ -77,6 +78,7 @@ static void add_token(const struct conn *c, const struct token_request *want, co
 	buf_text(out, ",\"scope\":[");
 	right_encode(out, want->rights);
 	buf_char(out, ']');
+	audit_token(c, "create_token", &t, job_id);
 	credential_release(t.credential);
 }
 

@@ -4,6 +4,7 @@
 #include "joblight/core/decode.h"
 #include "net/loop_private.h"
 #include "net/quota.h"
+#include "audit.h"
 #include "body_type.h"
 #include "gate.h"
 #include "http_store.h"
@@ -27,6 +28,7 @@ void write_run(struct conn *c, struct request *r)
 	struct problem problem = { 0 };
 	bool ok = http_idempotency_key(r, op, &problem);
 
+	http_conditions(r, op);
 	if (r->params[0].ptr)
 		id_copy(op->job_id, r->params[0]);
 	ok = ok && decode(c, r, op, &problem);
@@ -37,6 +39,8 @@ void write_run(struct conn *c, struct request *r)
 	ok = ok && gate_admits_op(c, op, &problem) &&
 	     (op->kind != OP_JOB_CREATE || tokens_check_new_job(c, r, &problem)) &&
 	     quota_takes_updates(c, op_updates(op), &problem);
+	if (!ok)
+		audit_refusal(c, r, problem.outcome);
 	if (ok) {
 		http_submit(c, op);
 	} else {

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "joblight/base/buf.h"
@@ -13,6 +14,25 @@ static _Atomic enum log_level lowest_level = LOG_LEVEL_INFO;
 void log_set_level(enum log_level lowest)
 {
 	lowest_level = lowest;
+}
+
+#define SECRET_MIN 24 /* a word of so many characters with such a beginning is a credential */
+
+/*
+ * The length of the credential that begins here, and how much of it is no secret: an access key
+ * (jl_ID_SECRET) or a JSON Web Token, whose first bytes are always {" in base 64.  0: none does.
+ */
+static size_t credential_at(const char *text, size_t *shown)
+{
+	static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                           "0123456789_-.~+/=";
+	size_t len = strncmp(text, "jl_", 3) == 0 || strncmp(text, "eyJ", 3) == 0
+	                 ? strspn(text, word)
+	                 : 0;
+	const char *secret = text[0] == 'j' ? strchr(text + 3, '_') : NULL;
+
+	*shown = secret ? (size_t)(secret - text) + 1 : 3;
+	return len >= SECRET_MIN && *shown < len ? len : 0;
 }
 
 static bool needs_quotes(const char *value)
@@ -26,13 +46,18 @@ static bool needs_quotes(const char *value)
 
 static void add_value(struct buf *line, const char *value)
 {
-	if (!needs_quotes(value)) {
-		buf_text(line, value);
-		return;
-	}
-	buf_char(line, '"');
+	bool quoted = needs_quotes(value);
+
+	buf_text(line, quoted ? "\"" : "");
 	for (const char *c = value; *c; c++) {
 		unsigned char byte = (unsigned char)*c;
+		size_t shown, len = credential_at(c, &shown);
+		if (len) {
+			buf_add(line, c, shown);
+			buf_text(line, "[redacted]");
+			c += len - 1;
+			continue;
+		}
 		if (byte == '"' || byte == '\\')
 			buf_char(line, '\\');
 		if (byte < ' ' || byte >= 0x7f)
@@ -40,7 +65,7 @@ static void add_value(struct buf *line, const char *value)
 		else
 			buf_char(line, *c);
 	}
-	buf_char(line, '"');
+	buf_text(line, quoted ? "\"" : "");
 }
 
 static void write_all(const char *bytes, size_t len)
@@ -54,28 +79,40 @@ static void write_all(const char *bytes, size_t len)
 	}
 }
 
-void log_event(enum log_level level, const char *message, ...)
+void log_format(struct buf *line, enum log_level level, const char *message, const char *key,
+                va_list more)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
-	struct buf line = { 0 };
 	char now[CLOCK_TEXT_LEN + 1];
-	va_list keys;
+
+	clock_format(clock_wall_ms(), now);
+	buf_format(line, "time=%s level=%s msg=", now, names[level]);
+	add_value(line, message);
+	for (; key; key = va_arg(more, const char *)) {
+		const char *value = va_arg(more, const char *);
+		if (!value)
+			continue;
+		buf_format(line, " %s=", key);
+		add_value(line, value);
+	}
+	buf_char(line, '\n');
+}
+
+void log_write(const struct buf *line)
+{
+	write_all(line->ptr, line->len);
+}
+
+void log_event(enum log_level level, const char *message, ...)
+{
+	struct buf line = { 0 };
+	va_list pairs;
 
 	if (level < lowest_level)
 		return;
-	clock_format(clock_wall_ms(), now);
-	buf_format(&line, "time=%s level=%s msg=", now, names[level]);
-	add_value(&line, message);
-	va_start(keys, message);
-	for (const char *key; (key = va_arg(keys, const char *));) {
-		const char *value = va_arg(keys, const char *);
-		if (!value)
-			continue;
-		buf_format(&line, " %s=", key);
-		add_value(&line, value);
-	}
-	va_end(keys);
-	buf_char(&line, '\n');
-	write_all(line.ptr, line.len);
+	va_start(pairs, message);
+	log_format(&line, level, message, va_arg(pairs, const char *), pairs);
+	va_end(pairs);
+	log_write(&line);
 	buf_finish(&line);
 }

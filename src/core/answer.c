@@ -6,7 +6,7 @@
 #include "joblight/core/json.h"
 
 static const bool has_watchers[OP_KIND_COUNT] = {
-#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = watchers,
+#define OP(kind, apply, decode, scope, watchers, audited) [OP_##kind] = watchers,
 #include "joblight/core/ops.def"
 #undef OP
 };

@@ -11,7 +11,8 @@
 #include "engine_internal.h"
 
 /* One function for each row of ops.def. */
-#define OP(kind, apply, decode, scope, watchers) bool apply(struct engine *e, struct op *op);
+#define OP(kind, apply, decode, scope, watchers, audited)                                          \
+	bool apply(struct engine *e, struct op *op);
 #include "joblight/core/ops.def"
 #undef OP
 

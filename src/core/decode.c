@@ -3,7 +3,7 @@
 #include "decode_fields.h"
 
 static decode_fn *const decoders[OP_KIND_COUNT] = {
-#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = decode,
+#define OP(kind, apply, decode, scope, watchers, audited) [OP_##kind] = decode,
 #include "joblight/core/ops.def"
 #undef OP
 };

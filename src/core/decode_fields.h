@@ -26,7 +26,7 @@ struct field {
 
 /* One function for each row of ops.def. */
 typedef bool decode_fn(struct decoder *d, const cJSON *root);
-#define OP(kind, apply, decode, scope, watchers) decode_fn decode;
+#define OP(kind, apply, decode, scope, watchers, audited) decode_fn decode;
 #include "joblight/core/ops.def"
 #undef OP
 

@@ -7,9 +7,10 @@
 #include "joblight/core/keyring.h"
 #include "apply.h"
 #include "idempotency.h"
+#include "precondition.h"
 
 static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
-#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = apply,
+#define OP(kind, apply, decode, scope, watchers, audited) [OP_##kind] = apply,
 #include "joblight/core/ops.def"
 #undef OP
 };
@@ -55,6 +56,11 @@ enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady
 	return STORE_OK;
 }
 
+static bool run(struct engine *e, struct op *op)
+{
+	return precondition_holds(e, op) && operations[op->kind](e, op);
+}
+
 static void apply_with_key(struct engine *e, struct op *op)
 {
 	char scope[ID_MAX + 1];
@@ -62,13 +68,13 @@ static void apply_with_key(struct engine *e, struct op *op)
 
 	if (!idempotency_scope(e, op, scope)) {
 		if (!e->rows.failure)
-			operations[op->kind](e, op);
+			run(e, op);
 		return;
 	}
 	op_fingerprint(op, fingerprint);
 	if (idempotency_replay(e, op, scope, fingerprint))
 		return;
-	if (operations[op->kind](e, op))
+	if (run(e, op))
 		idempotency_remember(e, op, scope, fingerprint);
 }
 
@@ -81,7 +87,7 @@ enum store_result engine_apply(struct engine *e, struct op *op)
 	if (op->key[0])
 		apply_with_key(e, op);
 	else
-		operations[op->kind](e, op);
+		run(e, op);
 	return e->rows.failure;
 }
 

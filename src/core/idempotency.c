@@ -6,7 +6,7 @@
 #include "joblight/core/credential.h"
 
 static const enum key_scope scopes[OP_KIND_COUNT] = {
-#define OP(kind, apply, decode, scope, watchers) [OP_##kind] = scope,
+#define OP(kind, apply, decode, scope, watchers, audited) [OP_##kind] = scope,
 #include "joblight/core/ops.def"
 #undef OP
 };

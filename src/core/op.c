@@ -6,6 +6,16 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/credential.h"
 
+const char *op_audited(enum op_kind kind)
+{
+	static const char *const names[OP_KIND_COUNT] = {
+#define OP(kind, apply, decode, scope, watchers, audited) [OP_##kind] = audited,
+#include "joblight/core/ops.def"
+#undef OP
+	};
+	return names[kind];
+}
+
 struct op *op_create(enum op_kind kind)
 {
 	struct op *op = xcalloc(1, sizeof(*op));
@@ -25,6 +35,8 @@ void op_free(struct op *op)
 	credential_release(op->by);
 	buf_finish(&op->metadata);
 	buf_finish(&op->payload);
+	buf_finish(&op->if_match);
+	buf_finish(&op->if_none_match);
 	buf_finish(&op->body);
 	problem_finish(&op->problem);
 	free(op);

@@ -8,6 +8,7 @@
 
 #include "joblight/base/xalloc.h"
 #include "refusal.h"
+#include "request.h"
 #include "request_head.h"
 #include "tls.h"
 
@@ -100,36 +101,51 @@ static void linger(struct pending *g)
 
 static void refuse(struct pending *g, const struct problem *p)
 {
-	admission_send_refusal(&g->arrival, p);
+	admission_send_refusal(&g->arrival, p, &(struct request){ 0 }, "");
 	linger(g);
 }
 
-/* Returns the Accept header of a good head. */
-static struct slice find_accept(const struct pending *g)
+static bool is_name(struct slice text, const char *name)
+{
+	return text.len == strlen(name) && strncasecmp(text.ptr, name, text.len) == 0;
+}
+
+/* Reads what an answer depends on from a good head. */
+static void describe_request(const struct pending *g, struct request *r)
 {
 	struct admission *d = g->admission;
 	struct problem problem = { 0 };
 	struct slice fields, name, value;
 	struct request_head head;
 
-	if (request_head_parse(admission_seen(g), d->limits, &head, &problem) != HEAD_GOOD ||
-	    head.method != METHOD_GET)
-		return (struct slice){ 0 };
+	if (request_head_parse(admission_seen(g), d->limits, &head, &problem) != HEAD_GOOD)
+		return;
+	r->head = head.method == METHOD_HEAD;
+	r->method = r->head ? METHOD_GET : head.method;
 	fields = head.fields;
 	while (request_head_next_field(&fields, &name, &value))
-		if (name.len == strlen("accept") && strncasecmp(name.ptr, "accept", name.len) == 0)
-			return value;
-	return (struct slice){ 0 };
+		if (is_name(name, "accept"))
+			r->headers[HEADER_ACCEPT] = value;
+		else if (is_name(name, "origin"))
+			r->headers[HEADER_ORIGIN] = value;
 }
 
 static void reject(struct pending *g)
 {
 	struct admission *d = g->admission;
+	const struct problem *full = g->arrival.full;
+	struct request r = { 0 };
+	struct buf lines = { 0 };
 
-	if (refusal_is_event(find_accept(g), g->arrival.full->outcome))
-		admission_send_event(&g->arrival, g->arrival.full->outcome, d->refused(d->context));
+	describe_request(g, &r);
+	d->add_lines(d->context, &r, &lines);
+	if (r.method == METHOD_GET && !r.head &&
+	    refusal_is_event(r.headers[HEADER_ACCEPT], full->outcome))
+		admission_send_event(&g->arrival, full->outcome, d->refused(d->context),
+		                     buf_string(&lines));
 	else
-		admission_send_refusal(&g->arrival, g->arrival.full);
+		admission_send_refusal(&g->arrival, full, &r, buf_string(&lines));
+	buf_finish(&lines);
 	linger(g);
 }
 

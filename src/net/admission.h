@@ -41,6 +41,8 @@ struct arrival {
 	                               it may enter */
 };
 
+struct request;
+
 struct admission {
 	uv_loop_t *loop;
 	const struct limits *limits;
@@ -54,6 +56,8 @@ struct admission {
 	unsigned (*refused)(
 	    void *context); /* A stream is rejected with an event (refusal.h).  Returns the time in
 	                       ms after which it may come back. */
+	/* Appends the lines that every answer has: dispatch.add_lines. */
+	void (*add_lines)(void *context, const struct request *r, struct buf *lines);
 	void *context;
 	struct certificates *const *certificates; /* of connections that speak TLS */
 	struct buf *sealed;                       /* see tls.h */

@@ -33,8 +33,13 @@ enum admission_step admission_read_on(struct pending *g, struct problem *problem
 /* The bytes that begin with the head, after ENTER or REJECT. */
 struct slice admission_seen(const struct pending *g);
 
-/* The last bytes that the client gets. */
-void admission_send_refusal(const struct arrival *a, const struct problem *p);
-void admission_send_event(const struct arrival *a, enum outcome o, unsigned wait_ms);
+/*
+ * The last bytes that the client gets.  `r` is what is known of the request, `lines` what every
+ * answer to it has.
+ */
+void admission_send_refusal(const struct arrival *a, const struct problem *p,
+                            const struct request *r, const char *lines);
+void admission_send_event(const struct arrival *a, enum outcome o, unsigned wait_ms,
+                          const char *lines);
 
 #endif

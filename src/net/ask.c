@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
+#include "refused.h"
 
 /* Writes. */
 
@@ -15,6 +16,8 @@ bool ask_write(struct conn *c, struct op *op)
 	op->loop = l;
 	op->reply_to = c->id;
 	op->by = credential_hold(c->credential);
+	if (op_audited(op->kind))
+		refused_client(c, op->client);
 	if (l->service->submit(l->service->context, op))
 		return true;
 	l->counters.busy++;

@@ -32,6 +32,12 @@ struct dispatch {
 	               struct problem *problem);
 	/* What depends on the members of the operation. */
 	bool (*admits_op)(const struct conn *c, const struct op *op, struct problem *problem);
+	/*
+	 * Appends the header lines that every answer to this request needs, a refusal too.
+	 * `context` is loops_config.context.  The request may be refused: then it has what was read
+	 * before, at least its method, and its headers up to the one that is at fault.
+	 */
+	void (*add_lines)(const void *context, const struct request *r, struct buf *lines);
 };
 
 #endif

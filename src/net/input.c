@@ -141,7 +141,7 @@ static void begin_request(struct conn *c, const struct request_head *head, struc
 	deadline_clear(c);
 	c->close_after = false;
 	c->request = request_check(head, c->loop->limits, c->loop->dispatch->free_path, &p);
-	if (!c->request) {
+	if (p.outcome) {
 		input_refuse(c, &p);
 	} else if (request_asks_upgrade(head)) {
 		begin_upgrade(c, rest);

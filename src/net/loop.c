@@ -7,6 +7,7 @@
 #include "ask.h"
 #include "capacity.h"
 #include "joblight/base/log.h"
+#include "dispatch.h"
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
 #include "lws_context.h"
@@ -135,6 +136,13 @@ void *loop_run(void *context)
 	return NULL;
 }
 
+static void on_add_lines(void *loop, const struct request *r, struct buf *lines)
+{
+	const struct loop *l = loop;
+
+	l->dispatch->add_lines(l->loops->config.context, r, lines);
+}
+
 static void start_admission(struct loop *l)
 {
 	struct admission *d = &l->admission;
@@ -144,6 +152,7 @@ static void start_admission(struct loop *l)
 	d->count = on_counted;
 	d->gone = on_left;
 	d->refused = on_refused;
+	d->add_lines = on_add_lines;
 	d->certificates = &l->certificates;
 	d->sealed = &l->sealed;
 	if (l->loops->config.proxy_protocol)
@@ -195,6 +204,7 @@ void loop_listen(struct loop *l, unsigned index, int fd)
 
 void loop_finish(struct loop *l)
 {
+	refused_tick(&l->refused, UINT64_MAX);
 	hub_free(l->hub);
 	credential_cache_clear(&l->credentials);
 	keyring_release(l->keyring);

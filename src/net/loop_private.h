@@ -21,6 +21,7 @@
 #include "listener.h"
 #include "credential_cache.h"
 #include "refusal.h"
+#include "refused.h"
 #include "ticker.h"
 #include "tickets.h"
 #include "turn.h"
@@ -77,6 +78,7 @@ struct loop {
 
 	struct counters counters;
 	struct refusals refusals;
+	struct refused refused;
 	struct mailbox commits, reads, peers;
 	struct mail *answers; /* finished reads taken out of `reads`, not yet delivered */
 	struct hub *hub;

@@ -35,7 +35,7 @@ static size_t begins_with_upgrade(struct conn *c, struct slice seen, struct prob
 	    !request_asks_upgrade(&head))
 		return 0;
 	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, problem);
-	return c->request && upgrade_granted(c, c->request, problem) ? head.len : 0;
+	return !problem->outcome && upgrade_granted(c, c->request, problem) ? head.len : 0;
 }
 
 static struct lws *adopt_raw(struct loop *l, int fd)

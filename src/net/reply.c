@@ -4,15 +4,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "condition.h"
 #include "connection.h"
 #include "joblight/base/xalloc.h"
 #include "connection_flow.h"
+#include "dispatch.h"
 #include "loop_private.h"
 #include "quota.h"
 #include "reply_parts.h"
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
+
+/* Conditions. */
+
+/* Whether the request has a condition that answers it, instead of this 200. */
+static bool condition_answers(struct conn *c, int status, const char *headers)
+{
+	enum condition found = status == 200 && c->request ? condition_of(c->request, headers)
+	                                                   : CONDITION_HOLDS;
+
+	if (found == CONDITION_NOT_MODIFIED)
+		reply_empty(c, OUTCOME_NOT_MODIFIED, headers);
+	else if (found == CONDITION_FAILED)
+		reply_refuse(c, OUTCOME_PRECONDITION_FAILED,
+		             "If-Match does not have the current ETag");
+	return found != CONDITION_HOLDS;
+}
 
 /* Creating. */
 
@@ -47,7 +65,16 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 	buf_text(b, connection_line(c));
 	quota_add_fields(c, b);
 	buf_text(b, headers);
+	if (c->request)
+		reply_add_lines(c, b);
 	buf_text(b, "\r\n");
+}
+
+void reply_add_lines(const struct conn *c, struct buf *lines)
+{
+	const struct loop *l = c->loop;
+
+	l->dispatch->add_lines(l->loops->config.context, c->request, lines);
 }
 
 /*
@@ -124,6 +151,8 @@ void reply_bytes(struct conn *c, int status, const char *title, const char *type
 void reply_lasting_bytes(struct conn *c, int status, const char *title, const char *type,
                          const char *headers, struct slice body)
 {
+	if (condition_answers(c, status, headers))
+		return;
 	if (body.len <= PIECE_BYTES) { /* one piece */
 		reply_bytes(c, status, title, type, headers, body);
 		return;
@@ -149,7 +178,8 @@ void reply_json_around(struct conn *c, enum outcome o, const char *headers, stru
 	struct slice body = read_result_json(result);
 	size_t len = before->len + body.len + after->len + 1;
 
-	if (!has_room(c, before->len + after->len + bytes_of_result(result))) {
+	if (condition_answers(c, outcome_status(o), headers) ||
+	    !has_room(c, before->len + after->len + bytes_of_result(result))) {
 		buf_finish(before);
 		buf_finish(after);
 		return;
@@ -198,7 +228,8 @@ static void reply_text(struct conn *c, enum outcome o, const char *type, const c
 
 void reply_json(struct conn *c, enum outcome o, const char *headers, struct slice body)
 {
-	reply_text(c, o, JSON_TYPE, headers, body);
+	if (!condition_answers(c, outcome_status(o), headers))
+		reply_text(c, o, JSON_TYPE, headers, body);
 }
 
 void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struct buf *body)
@@ -208,7 +239,7 @@ void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struc
 		buf_finish(body);
 		return;
 	}
-	if (!has_room(c, body->len)) {
+	if (condition_answers(c, outcome_status(o), headers) || !has_room(c, body->len)) {
 		buf_finish(body);
 		return;
 	}
@@ -231,6 +262,7 @@ void reply_problem(struct conn *c, const struct problem *p, const char *headers)
 	char retry[HTTP_RETRY_MAX];
 
 	problem_encode(p, &body);
+	buf_text(&lines, PROBLEM_LINES);
 	buf_text(&lines, headers);
 	http_retry_after(p, retry);
 	buf_text(&lines, retry);

@@ -9,6 +9,9 @@
  * The memory of answers is limited (--max-replies, and --max-snapshots for snapshots).  A large
  * answer to a GET beyond the limit becomes a 503.
  *
+ * A 200 to a GET with If-Match or If-None-Match becomes a 412 or 304 here, by the ETag in
+ * `headers`.
+ *
  * Call one of these functions once for each request, in the thread of its loop.  `headers` holds
  * complete lines with CRLF, or is "".  A newline ends each JSON answer.
  */
@@ -31,6 +34,8 @@ void reply_lasting_bytes(struct conn *c, int status, const char *title, const ch
                          const char *headers, struct slice body);
 /* Sends a complete head without a body.  Takes and empties `head`. */
 void reply_head_only(struct conn *c, struct buf *head);
+/* Appends the lines that every answer to c->request has, for a head that is made elsewhere. */
+void reply_add_lines(const struct conn *c, struct buf *lines);
 
 void reply_json(struct conn *c, enum outcome o, const char *headers,
                 struct slice body); /* copies the body */

@@ -42,53 +42,6 @@ bool request_arg(const struct request *r, const char *name, struct slice *value)
 	return false;
 }
 
-static void skip(struct slice *text, size_t len)
-{
-	text->ptr += len;
-	text->len -= len;
-}
-
-static void skip_any(struct slice *text, const char *bytes)
-{
-	while (text->len && strchr(bytes, *text->ptr))
-		skip(text, 1);
-}
-
-/*
- * Takes the next entity tag of the list, without W/, because the comparison is weak.  False: there
- * is none.
- */
-static bool next_tag(struct slice *list, struct slice *tag)
-{
-	skip_any(list, " \t,");
-	if (list->len > 2 && memcmp(list->ptr, "W/", 2) == 0)
-		skip(list, 2);
-	const char *end = list->len > 1 && *list->ptr == '"'
-	                      ? memchr(list->ptr + 1, '"', list->len - 1)
-	                      : NULL;
-	if (!end)
-		return false;
-	*tag = (struct slice){ list->ptr, (size_t)(end - list->ptr) + 1 };
-	skip(list, tag->len);
-	return true;
-}
-
-bool request_has_etag(const struct request *r, const char *etag)
-{
-	struct slice list = r->headers[HEADER_IF_NONE_MATCH], tag;
-
-	skip_any(&list, " \t");
-	if (list.len && *list.ptr == '*') {
-		skip(&list, 1);
-		skip_any(&list, " \t");
-		return !list.len;
-	}
-	while (next_tag(&list, &tag))
-		if (slice_is(tag, etag))
-			return true;
-	return false;
-}
-
 bool request_number(const struct request *r, const char *name, uint64_t default_value, uint64_t min,
                     uint64_t max, uint64_t *value, struct problem *problem)
 {

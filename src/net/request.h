@@ -38,6 +38,7 @@ const char *method_text(enum method m);
 	X(EXPECT, "expect", true)                                                                  \
 	X(IDEMPOTENCY_KEY, "idempotency-key", false)                                               \
 	X(LAST_EVENT_ID, "last-event-id", false)                                                   \
+	X(IF_MATCH, "if-match", true)                                                              \
 	X(IF_NONE_MATCH, "if-none-match", true)                                                    \
 	X(ACCEPT, "accept", true)                                                                  \
 	X(ACCEPT_ENCODING, "accept-encoding", true)                                                \
@@ -46,6 +47,8 @@ const char *method_text(enum method m);
 	X(X_FORWARDED_FOR, "x-forwarded-for", true)                                                \
 	X(X_FORWARDED_PROTO, "x-forwarded-proto", true)                                            \
 	X(ORIGIN, "origin", false)                                                                 \
+	X(PREFLIGHT_METHOD, "access-control-request-method", false)                                \
+	X(PREFLIGHT_NETWORK, "access-control-request-private-network", false)                      \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \
 	X(WEBSOCKET_VERSION, "sec-websocket-version", false)                                       \
@@ -75,6 +78,8 @@ struct request {
 	uint64_t length;
 	struct buf body;
 	const struct route *route;
+	/* Names of the headers on which the answer depends, for Vary, besides Origin; or NULL. */
+	const char *varies;
 };
 
 void request_free(struct request *r);
@@ -92,8 +97,6 @@ bool request_came_by_https(const struct request *r);
 
 /* Sets *value to a query argument.  False: it is missing. */
 bool request_arg(const struct request *r, const char *name, struct slice *value);
-/* Whether If-None-Match names this ETag (RFC 9110 section 13.1.2: a list of tags, or a star). */
-bool request_has_etag(const struct request *r, const char *etag);
 /*
  * Sets *value to a whole number in [min, max], or to `default_value` if it is missing.  False:
  * *problem is set.
@@ -108,6 +111,10 @@ const char *http_date(void);
 
 /* The header lines that a refusal needs: RFC 9110 sections 15.5.6 and 15.5.22. */
 const char *http_refusal_lines(enum outcome o);
+
+/* Every problem: without it, a cache may keep a 404 or a 414 for a while (RFC 9111 section 4.2.2).
+ */
+#define PROBLEM_LINES "Cache-Control: no-store\r\n"
 
 /* Sets `line` to the Retry-After line of a 503 or 429, otherwise to "". */
 #define HTTP_RETRY_MAX 48

@@ -309,7 +309,8 @@ static bool read_request(struct request *r, const struct request_head *head,
                          const struct limits *limits, const char *free_path,
                          struct problem *problem)
 {
-	r->method = head->method;
+	r->head = head->method == METHOD_HEAD;
+	r->method = r->head ? METHOD_GET : head->method;
 	r->http_1_0 = head->http_1_0;
 	buf_reserve(&r->text, head->len);
 	if (!read_headers(r, head, problem) || !check_host(r, problem) ||
@@ -317,9 +318,6 @@ static bool read_request(struct request *r, const struct request_head *head,
 	    !check_body(r, limits, problem))
 		return false;
 	read_connection(r);
-	r->head = r->method == METHOD_HEAD;
-	if (r->head)
-		r->method = METHOD_GET;
 	return true;
 }
 
@@ -328,8 +326,6 @@ struct request *request_check(const struct request_head *head, const struct limi
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 
-	if (read_request(r, head, limits, free_path, problem))
-		return r;
-	request_free(r);
-	return NULL;
+	read_request(r, head, limits, free_path, problem);
+	return r;
 }

@@ -8,8 +8,9 @@
 #include "request_head.h"
 
 /*
- * Returns a new request with copies of what it needs from the head; the caller owns it.  NULL:
- * refused, and the problem says why.  `free_path`: see struct dispatch.
+ * Returns a new request with copies of what it needs from the head; the caller owns it.  If the
+ * problem has an outcome then, the request is refused, and incomplete: see dispatch.add_lines.
+ * `free_path`: see struct dispatch.
  */
 struct request *request_check(const struct request_head *head, const struct limits *limits,
                               const char *free_path, struct problem *problem);

@@ -86,6 +86,7 @@ static void on_tick(uv_timer_t *timer)
 	attendance_tick(l->attendance, l->now);
 	access_tick(l);
 	clients_tick(l->loops->clients, l->now);
+	refused_tick(&l->refused, l->now);
 	trim_memory(l);
 }
 

@@ -23,8 +23,9 @@ struct setting {
 	size_t offset; /* in struct config */
 	uint64_t default_value, min, max;
 	const char *text, *argument, *help;
-	bool (*check)(struct slice value); /* checks each value of a list */
-	const char *separators;            /* between the values of a list */
+	bool (*check)(struct slice value);          /* checks each value of a list */
+	const char *separators;                     /* between the values of a list */
+	const char *(*explain)(struct slice value); /* what is wrong with one; or NULL */
 };
 
 struct config_text {
@@ -42,18 +43,21 @@ static bool any_text(struct slice value)
 
 static const struct setting settings[] = {
 #define TEXT(field, flag, default_value, argument, help)                                           \
-	{                                                                                          \
-		flag, SETTING_TEXT,  false,    AT(field), 0,    0,                                 \
-		0,    default_value, argument, help,      NULL, NULL                               \
-	},
+	{ flag,          SETTING_TEXT, false, AT(field), 0,    0,   0,                             \
+	  default_value, argument,     help,  NULL,      NULL, NULL },
 #define NUMBER(field, flag, default_value, min, max, help)                                         \
-	{ flag, SETTING_NUMBER, false, AT(field), default_value, min,                              \
-	  max,  NULL,           "N",   help,      NULL,          NULL },
+	{ flag, SETTING_NUMBER, false, AT(field), default_value, min, max, NULL,                   \
+	  "N",  help,           NULL,  NULL,      NULL },
 #define SWITCH(field, flag, help)                                                                  \
-	{ flag, SETTING_SWITCH, false, AT(field), 0, 0, 0, NULL, NULL, help, NULL, NULL },
+	{ flag, SETTING_SWITCH, false, AT(field), 0, 0, 0, NULL, NULL, help, NULL, NULL, NULL },
 #define LIST(field, flag, argument, separators, check, help)                                       \
-	{ flag, SETTING_LIST, false, AT(field), 0, 0, 0, NULL, argument, help, check, separators },
+	{ flag, SETTING_LIST, false, AT(field), 0,          0,   0,                                \
+	  NULL, argument,     help,  check,     separators, NULL },
+#define EXPLAINED_LIST(field, flag, argument, separators, check, explain, help)                    \
+	{ flag, SETTING_LIST, false, AT(field), 0,          0,      0,                             \
+	  NULL, argument,     help,  check,     separators, explain },
 #include "config.def"
+#undef EXPLAINED_LIST
 #undef TEXT
 #undef NUMBER
 #undef SWITCH
@@ -61,8 +65,8 @@ static const struct setting settings[] = {
 #define START false
 #define LIVE true
 #define LIMIT(field, flag, default_value, min, max, when, why)                                     \
-	{ flag, SETTING_LIMIT, when, AT(limits.field), default_value, min, max, NULL, "N",         \
-	  why,  NULL,          NULL },
+	{ flag, SETTING_LIMIT, when, AT(limits.field), default_value, min, max, NULL, "N", why,    \
+	  NULL, NULL,          NULL },
 #include "joblight/core/limits.def"
 #undef LIMIT
 #undef START
@@ -127,8 +131,8 @@ static bool add_item(const struct source *from, const struct setting *s, struct 
 	if (list->count == SLICES_MAX)
 		fprintf(from->errors, " can be given at most %d times\n", SLICES_MAX);
 	else
-		fprintf(from->errors, ": \"%.*s\" is not valid; see joblight serve --help\n",
-		        (int)value.len, value.ptr);
+		fprintf(from->errors, ": \"%.*s\" is not valid: %s\n", (int)value.len, value.ptr,
+		        s->explain ? s->explain(value) : "see joblight serve --help");
 	return false;
 }
 

@@ -22,7 +22,9 @@ struct config {
 #define NUMBER(field, flag, default_value, min, max, help) unsigned field;
 #define SWITCH(field, flag, help) bool field;
 #define LIST(field, flag, argument, separators, check, help) struct slices field;
+#define EXPLAINED_LIST(field, flag, argument, separators, check, explain, help) struct slices field;
 #include "config.def"
+#undef EXPLAINED_LIST
 #undef TEXT
 #undef NUMBER
 #undef SWITCH

@@ -11,6 +11,7 @@
 #include "descriptors.h"
 #include "first_key.h"
 #include "issuer_file.h"
+#include "joblight/base/audit.h"
 #include "listen_option.h"
 #include "tls_files.h"
 #include "joblight/base/clock.h"
@@ -117,6 +118,17 @@ static void set_memory_defaults(struct limits *limits)
 	 */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
+}
+
+static bool open_audit(const struct config *c)
+{
+	if (!c->audit_log || audit_open(c->audit_log))
+		return true;
+	fprintf(stderr, "joblight: --audit-log %s: %s\n", c->audit_log,
+	        errno == ELOOP || errno == EINVAL
+	            ? "it must be a file of its own, not a link, a pipe or a device"
+	            : strerror(errno));
+	return false;
 }
 
 static bool open_store(struct server *s, const struct config *c)
@@ -272,6 +284,7 @@ static void reload(struct server *s)
 	size_t len;
 	FILE *errors = open_memstream(&message, &len);
 
+	audit_reopen();
 	if (!errors)
 		return;
 	bool ok = config_read_again(&next, &s->config, errors);
@@ -409,9 +422,9 @@ int server_run(const struct config *config)
 	s->service = (struct service){ s, submit, read_store };
 	block_signals(&signals);
 	set_memory_defaults(&s->limits);
-	if (!random_check() || !open_addresses(s, config) || !open_pages(s, config) ||
-	    !open_store(s, config) || !read_keys(s, config) || !read_issuer(s, config) ||
-	    !check_reach_of_all(s, config) ||
+	if (!random_check() || !open_addresses(s, config) || !open_audit(config) ||
+	    !open_pages(s, config) || !open_store(s, config) || !read_keys(s, config) ||
+	    !read_issuer(s, config) || !check_reach_of_all(s, config) ||
 	    !descriptors_share(&s->limits, config->loops, s->listens.count) ||
 	    !open_loops(s, config))
 		return 1;

@@ -15,10 +15,13 @@ static struct http_stream *stream_of(struct subscriber *s)
 }
 
 /* HTTP/1.0 has no chunks: the end of the connection ends the stream. */
-static void add_response_head(struct buf *out, const struct http_stream_format *f, bool chunked)
+static void add_response_head(struct buf *out, const struct http_stream *s)
 {
+	bool chunked = !s->conn->request->http_1_0;
+
 	buf_format(out, "HTTP/1.1 200 OK\r\nDate: %s\r\n", http_date());
-	buf_text(out, f->headers);
+	buf_text(out, s->format->headers);
+	reply_add_lines(s->conn, out);
 	buf_text(out, chunked ? "Transfer-Encoding: chunked\r\n" : "");
 	buf_text(out, "Connection: close\r\n\r\n");
 }
@@ -30,7 +33,7 @@ static void answer_head(const struct http_stream *s)
 	struct buf head = { 0 };
 
 	c->close_after = true;
-	add_response_head(&head, s->format, !c->request->http_1_0);
+	add_response_head(&head, s);
 	reply_head_only(c, &head);
 }
 
@@ -51,8 +54,8 @@ static void begin(struct http_stream *s, const struct subscription_start *o)
 	struct first_message m = { 0 };
 
 	if (!o->again) {
+		add_response_head(&m.raw, s);
 		conn_become_stream(c);
-		add_response_head(&m.raw, s->format, s->subscriber.chunked);
 	}
 	s->format->add_first(s, o, &m);
 	conn_widen(c, o->snapshot.len);

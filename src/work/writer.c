@@ -10,6 +10,7 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/engine.h"
 #include "joblight/core/timeline.h"
+#include "audit.h"
 #include "chores.h"
 #include "trouble.h"
 
@@ -158,6 +159,8 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 			engine_refuse(w->engine, op);
 	else
 		remember_answers(w, ops);
+	for (const struct op *op = batch ? ops : NULL; op; op = next_op(op))
+		audit_op(op);
 	w->deliver(w->context, batch, ops);
 	batch_release(batch);
 }

@@ -107,16 +107,16 @@ test('a stream that asks something else than joblight says so at once', async ()
   assert.equal(seen.stream.error.message, 'Something else than joblight answered 404: is the base URL right?');
 });
 
-for (const [where, origin, words] of [
-  ['of another origin', 'http://page.example', 'The server cannot be reached, or does not allow the origin of this page'],
-  ['of its own origin', 'http://127.0.0.1:9', 'The server cannot be reached'],
+for (const [where, origin] of [
+  ['of another origin', 'http://page.example'],
+  ['of its own origin', 'http://127.0.0.1:9'],
 ]) {
-  test(`a server ${where} that cannot be reached: the words name the cause that there can be`, async () => {
+  test(`a server ${where} that cannot be reached is not said to refuse the page`, async () => {
     globalThis.location = new URL(origin);
     try {
       const seen = follow({ jobId: 'j', baseUrl: 'http://127.0.0.1:9', transports: ['sse'] });
       await reaches(seen, 'reconnecting');
-      assert.equal(seen.stream.error.message, words);
+      assert.equal(seen.stream.error.message, 'The server cannot be reached');
     } finally {
       delete globalThis.location;
     }

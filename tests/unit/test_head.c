@@ -148,10 +148,14 @@ static struct request *request_of(const char *bytes, struct problem *problem)
 	struct request_head head;
 	char *copy;
 
+	*problem = (struct problem){ 0 };
 	assert_int_equal(parse(slice_of(bytes), &head, problem, &copy), HEAD_GOOD);
 	struct request *r = request_check(&head, &limits, "/jobs/", problem);
 	unmap(copy, strlen(bytes));
-	return r;
+	if (!outcome_is_error(problem->outcome))
+		return r;
+	request_free(r);
+	return NULL;
 }
 
 static void refused(const char *bytes, enum outcome wanted)
@@ -160,6 +164,24 @@ static void refused(const char *bytes, enum outcome wanted)
 
 	if (request_of(bytes, &p) || p.outcome != wanted)
 		fail_msg("%s", bytes);
+}
+
+/* The answer depends on it: HEAD gets no body, and the page of the origin may read the refusal. */
+static void a_refused_request_keeps_its_method_and_origin(void **state)
+{
+	const char *bytes = "HEAD /?a=%ff HTTP/1.1\r\nHost: h\r\nOrigin: https://o\r\n\r\n";
+	struct problem p = { 0 };
+	struct request_head head;
+	char *copy;
+
+	(void)state;
+	assert_int_equal(parse(slice_of(bytes), &head, &p, &copy), HEAD_GOOD);
+	struct request *r = request_check(&head, &limits, "/jobs/", &p);
+	unmap(copy, strlen(bytes));
+	assert_int_equal(p.outcome, OUTCOME_BAD_REQUEST);
+	assert_true(r->head && r->method == METHOD_GET);
+	assert_true(slice_is(r->headers[HEADER_ORIGIN], "https://o"));
+	request_free(r);
 }
 
 static void a_request_keeps_what_its_head_said(void **state)
@@ -220,6 +242,7 @@ int main(void)
 		TEST(what_is_no_head_is_refused),
 		TEST(sizes_have_their_limits),
 		TEST(a_request_keeps_what_its_head_said),
+		TEST(a_refused_request_keeps_its_method_and_origin),
 		TEST(framing_that_has_two_meanings_is_refused),
 	};
 

@@ -225,8 +225,7 @@ export class Connector {
 
   #setError(err) {
     this.stream.error = err instanceof JobLightError ? err
-      : new JobLightError('network', 'The server cannot be reached' + (this.requests.isCrossOrigin
-        ? ', or does not allow the origin of this page' : ''));
+      : new JobLightError('network', 'The server cannot be reached');
   }
 
   /* Sends a plain request. Its result shows whether the transport or the network is at fault,

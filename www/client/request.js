@@ -1,22 +1,42 @@
 /* HTTP requests to the server, with the credential of the stream. */
 import { delayMs } from './backoff.js';
-import { responseError } from './errors.js';
+import { JobLightError, responseError } from './errors.js';
 
 const POST_TIMEOUT_MS = 15000, POST_RETRIES_MAX = 8;
+
+/* Pages without an origin, such as local files, cannot be listed. */
+const foreignPageError = ({ origin }) => new JobLightError('forbidden_origin',
+  `The server does not let pages of ${origin} read its answers: start joblight with --origin `
+  + (origin === 'null' ? "'*'" : origin));
 
 export class Requests {
   #options;
   #tokenExpired = false; // the next request asks the token function for a fresh one
+  #hasRead = false; // an answer of the server was readable
 
   constructor(options) {
     this.#options = options;
     this.base = (options.baseUrl || '').replace(/\/?$/, '/api/');
   }
 
-  /* Whether the server has another origin than the page. */
-  get isCrossOrigin() {
+  /* A browser tells a page neither why a request failed nor what was answered, when the server
+   * does not list the page's origin. An opaque answer shows that the server, or at least a proxy,
+   * is there. */
+  async #send(signal, path, init) {
+    const { fetch: get = fetch } = this.#options;
     const { location } = globalThis;
-    return location && new URL(this.base, location).origin !== location.origin;
+    const more = { cache: 'no-store', signal };
+    try {
+      const response = await get(this.base + path, { ...init, ...more });
+      this.#hasRead = true;
+      return response;
+    } catch (err) {
+      const isForeign = location && new URL(this.base, location).origin !== location.origin;
+      if (signal.aborted || this.#hasRead || !isForeign) throw err;
+      const opaque = { ...more, headers: {}, mode: 'no-cors', credentials: 'omit' };
+      await get(this.base.replace(/api\/$/, 'healthz'), opaque).catch(() => { throw err; });
+      throw foreignPageError(location);
+    }
   }
 
   /* The server closed a connection because its credential has expired. */
@@ -27,11 +47,11 @@ export class Requests {
   /* `path` follows /api/. A request with a `body` is a POST, and `key` makes it idempotent.
    * After a 401 or 403, a token function is asked once for a fresh token. */
   async fetch(signal, path, body, key) {
-    const { token, credentials, fetch: get = fetch } = this.#options;
+    const { token, credentials } = this.#options;
     for (;;) {
       const refresh = this.#tokenExpired;
       const bearer = token?.call ? await token({ refresh }) : token;
-      const response = await get(this.base + path, {
+      const response = await this.#send(signal, path, {
         ...body && { method: 'POST', body: JSON.stringify(body) },
         headers: {
           ...bearer && { authorization: 'Bearer ' + bearer },
@@ -39,7 +59,7 @@ export class Requests {
           ...key && { 'idempotency-key': key },
           ...path.includes('/task-events?') && { accept: 'text/event-stream' },
         },
-        cache: 'no-store', credentials, signal,
+        credentials,
       });
       signal.throwIfAborted();
       this.#tokenExpired = false;

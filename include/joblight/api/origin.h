@@ -10,18 +10,20 @@
 #include "joblight/base/slice.h"
 
 /*
- * What a server without keys accepts in addition to its own names and pages.  The lists are
- * borrowed.
+ * What a server accepts in addition to its own names and pages; `hosts` holds without keys only.
+ * The lists are borrowed.
  */
 struct origin_rules {
 	const struct slices *hosts;   /* names that are accepted besides addresses and localhost */
-	const struct slices *origins; /* origins of other servers whose pages may write */
+	const struct slices *origins; /* of other servers' pages; "*": pages of any may read */
 };
 
 /* A host name without scheme, port or path. */
 bool origin_host_valid(struct slice name);
-/* SCHEME://HOST or SCHEME://HOST:PORT, and nothing after it. */
+/* SCHEME://HOST or SCHEME://HOST:PORT, and nothing after it; or "*" for any. */
 bool origin_valid(struct slice origin);
+/* Says what is wrong with an origin that is not valid, and what to change. */
+const char *origin_fault(struct slice origin);
 
 /*
  * Whether the Host is an address, localhost, a name under localhost, or one of `names`; with or
@@ -32,7 +34,9 @@ bool origin_serves_host(const struct slices *names, struct slice host);
 bool origin_host_is_loopback(struct slice host);
 /* Whether it is an http or https origin with the name and port of this Host. */
 bool origin_is_of_host(struct slice origin, struct slice host);
-/* Whether it is one of `origins`. */
+/* Whether it is one of `origins`; "*" does not count. */
 bool origin_is_listed(const struct slices *origins, struct slice origin);
+/* Whether "*" is one of `origins`. */
+bool origin_any_may_read(const struct slices *origins);
 
 #endif

@@ -36,6 +36,12 @@ struct credential {
 	uint8_t signer[DIGEST_LEN];
 };
 
+/* The pairs of a line of the audit log that say whose a credential (or NULL) is. */
+#define CREDENTIAL_TEXT(c, text) ((c) && (c)->text[0] ? (c)->text : NULL)
+#define CREDENTIAL_PAIRS(c)                                                                        \
+	"key", CREDENTIAL_TEXT(c, key.id), "token", CREDENTIAL_TEXT(c, token_id), "name",          \
+	    CREDENTIAL_TEXT(c, key.name)
+
 /* Makes the credential of a key.  Takes the row. */
 struct credential *credential_create(struct access_key_row *key);
 struct credential *credential_hold(struct credential *c); /* NULL is ignored */

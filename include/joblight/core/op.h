@@ -12,11 +12,16 @@
 struct credential;
 
 enum op_kind {
-#define OP(kind, apply, decode, scope, watchers) OP_##kind,
+#define OP(kind, apply, decode, scope, watchers, audited) OP_##kind,
 #include "joblight/core/ops.def"
 #undef OP
 	OP_KIND_COUNT
 };
+
+/* The name of the operation in the audit log; NULL: it is not audited. */
+const char *op_audited(enum op_kind kind);
+
+#define OP_CLIENT_MAX 47 /* the text of an address */
 
 /* A field of a change: not given, null, or a value. */
 enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
@@ -66,8 +71,11 @@ struct op {
 	                                     owned; `expires` is a duration, 0 forever */
 	struct revoked_token_row token;   /* of SESSION_END and CODE_USE */
 	struct credential *by;            /* the credential of its client, held; NULL: none */
+	char client[OP_CLIENT_MAX + 1];   /* the address of its client, if it is audited */
 
 	char key[KEY_MAX + 1]; /* idempotency key, "" for none */
+
+	struct buf if_match, if_none_match; /* conditions: lists of tags, or "*"; empty: none */
 
 	void *document; /* the slices point into it; a cJSON tree or a text */
 	void (*document_free)(void *document);

@@ -1,13 +1,11 @@
-/* Requests as handlers read them. */
+/* Entity tags in lists. */
 #include "kit.h"
 
-#include "net/request.h"
+#include "joblight/core/entity_tag.h"
 
 static bool matches(const char *list)
 {
-	struct request r = { .headers[HEADER_IF_NONE_MATCH] = slice_of(list) };
-
-	return request_has_etag(&r, "\"abc.12\"");
+	return entity_tags_name(slice_of(list), "\"abc.12\"", COMPARE_WEAK);
 }
 
 static void an_entity_tag_is_found_in_a_list_by_weak_comparison(void **state)
@@ -39,6 +37,8 @@ static void another_tag_is_not_this_one(void **state)
 		                           "w/\"abc.12\"",
 		                           "W/ \"abc.12\"",
 		                           "\"x\"*",
+		                           "\"abc.12\"x",
+		                           "\"x\" \"abc.12\"",
 		                           "*\"",
 		                           "\"\"abc.12\"\"",
 		                           "\"x, W/\"abc.12\"",
@@ -50,12 +50,24 @@ static void another_tag_is_not_this_one(void **state)
 			fail_msg("found in: %s", bad[i]);
 }
 
+static void a_weak_tag_is_equal_to_none_by_strong_comparison(void **state)
+{
+	const char *etag = "\"abc.12\"";
+
+	(void)state;
+	assert_false(entity_tags_name(SLICE("W/\"abc.12\""), etag, COMPARE_STRONG));
+	assert_true(entity_tags_name(SLICE("W/\"x\", \"abc.12\""), etag, COMPARE_STRONG));
+	assert_true(entity_tags_name(SLICE("*"), "", COMPARE_STRONG));
+	assert_false(entity_tags_name(SLICE("\"\""), "", COMPARE_STRONG));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_entity_tag_is_found_in_a_list_by_weak_comparison),
 		TEST(another_tag_is_not_this_one),
+		TEST(a_weak_tag_is_equal_to_none_by_strong_comparison),
 	};
 
-	return RUN("http", tests);
+	return RUN("entity_tag", tests);
 }
