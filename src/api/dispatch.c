@@ -8,6 +8,7 @@
 #include "net/capacity.h"
 #include "net/quota.h"
 #include "router.h"
+#include "ticket.h"
 #include "transport/websocket.h"
 
 /* The rights of which a request without a route needs one.  One that only reads gets a 404. */
@@ -39,34 +40,37 @@ static void refuse_at_gate(struct conn *c, const struct request *r, const struct
 	reply_stream_problem(c, problem);
 }
 
-static void run_route(struct conn *c, struct request *r)
+/* `missing`: why there is no such route; its outcome is OK if there is one. */
+static void run_route(struct conn *c, struct request *r, const struct problem *missing,
+                      struct buf *allow)
 {
-	struct problem missing = { 0 }, closed = { 0 };
-	struct buf allow = { 0 };
-	bool found = router_find(r, &allow, &missing);
+	struct problem closed = { 0 };
 	enum right need = r->route ? r->route->rights : rights_of_method(r->method);
 
 	if (!gate_admits_request(c, r, need, &closed))
 		refuse_at_gate(c, r, &closed);
-	else if (found)
-		router_dispatch(c, r);
+	else if (outcome_is_error(missing->outcome))
+		refuse(c, missing, allow);
 	else
-		refuse(c, &missing, &allow);
-	buf_finish(&allow);
-	problem_finish(&missing);
+		router_dispatch(c, r);
 	problem_finish(&closed);
 }
 
+/* The route is found first: a ticket is a credential only where it opens a stream. */
 static void run(struct conn *c, struct request *r)
 {
-	struct problem closed = { 0 };
+	struct problem missing = { 0 }, closed = { 0 };
+	struct buf allow = { 0 };
 
+	router_find(r, &allow, &missing);
 	if (!enter(c, r, &closed))
 		refuse_at_gate(c, r, &closed);
 	else if (cors_is_preflight(r))
 		cors_answer_preflight(c, r);
 	else
-		run_route(c, r);
+		run_route(c, r, &missing, &allow);
+	buf_finish(&allow);
+	problem_finish(&missing);
 	problem_finish(&closed);
 }
 
@@ -75,14 +79,17 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 {
 	if (!enter(c, r, problem) || !gate_admits_socket(c, r, problem)) {
 		audit_refusal(c, r, problem->outcome);
+		ticket_give_back(c, r);
 		return NULL;
 	}
 	if (!slice_is(r->path, "/api/ws")) {
 		problem_set(problem, OUTCOME_NOT_FOUND, "the WebSocket is at /api/ws");
 		return NULL;
 	}
-	return ws_upgrade_wanted(r, problem) && capacity_takes_stream(c, problem) ? &websocket
-	                                                                          : NULL;
+	if (ws_upgrade_wanted(r, problem) && capacity_takes_stream(c, problem))
+		return &websocket;
+	ticket_give_back(c, r);
+	return NULL;
 }
 
 const struct dispatch api_dispatch = {
@@ -93,4 +100,5 @@ const struct dispatch api_dispatch = {
 	.admits = gate_admits,
 	.admits_op = gate_admits_op,
 	.add_lines = cors_add_lines,
+	.stream_refused = ticket_give_back,
 };

@@ -61,7 +61,7 @@ bool gate_enter(struct conn *c, const struct request *r, struct problem *problem
 		rights = credential_rights(found);
 	/* a page of another origin may make the browser send the cookie, but not read the answer */
 	if (source == ACCESS_COOKIE && !origin_is_trusted(rules, r))
-		rights &= RIGHT_WATCH;
+		rights &= r->method == METHOD_GET ? RIGHT_WATCH : RIGHT_NONE;
 	access_grant(c, found, rights);
 	c->source = found ? source : ACCESS_NONE;
 	c->fault = fault;

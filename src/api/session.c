@@ -226,7 +226,10 @@ void session_answered(struct conn *c, struct op *op)
 {
 	const struct credential *key = keyring_get(c->loop->keyring, op->access_key.id);
 
-	if (op->kind == OP_SESSION_END && op->problem.outcome != OUTCOME_STORAGE_UNAVAILABLE)
+	bool revoked = op->problem.outcome == OUTCOME_NO_CONTENT ||
+	               op->problem.outcome == OUTCOME_UNAUTHORIZED; /* before */
+
+	if (op->kind == OP_SESSION_END && revoked)
 		clear_cookie(c);
 	else if (outcome_is_error(op->problem.outcome))
 		reply_problem(c, &op->problem, "");
@@ -252,6 +255,7 @@ void session_make_code(struct conn *c, struct request *r)
 		return;
 	}
 	t.credential = credential_narrow(c->credential, RIGHT_ALL, NULL, t.expires);
+	t.expires = t.credential->key.expires;
 	token_identify(&t, random_bytes);
 	buf_text(&body, "{\"code\":\"");
 	token_encode(&body, &t, c->loop->keyring);

@@ -10,9 +10,12 @@
 #include "net/loop_private.h"
 #include "router.h"
 
+#define PATH_OF_SOCKET "/api/ws"
+
 static bool opens_stream(const struct request *r)
 {
-	return (r->route && r->route->handle == stream_open) || slice_is(r->path, "/api/ws");
+	return !r->head &&
+	       ((r->route && r->route->handle == stream_open) || slice_is(r->path, PATH_OF_SOCKET));
 }
 
 bool ticket_of(const struct request *r, struct slice *text)
@@ -25,7 +28,8 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
 {
 	struct tickets *tickets = c->loop->loops->tickets;
 	int64_t now = clock_wall_ms();
-	bool continues = r->headers[HEADER_LAST_EVENT_ID].len > 0;
+	/* a WebSocket continues with its messages, which come after it has opened */
+	bool continues = r->headers[HEADER_LAST_EVENT_ID].len && !slice_is(r->path, PATH_OF_SOCKET);
 	struct token t;
 
 	if (!token_decode(c->loop->keyring, TOKEN_TICKET, text, now, &t, fault))
@@ -40,6 +44,19 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
 	return NULL;
 }
 
+void ticket_give_back(struct conn *c, const struct request *r)
+{
+	const char *fault;
+	struct slice text;
+	struct token t;
+
+	if (c->source != ACCESS_TICKET || c->continues || !ticket_of(r, &text) ||
+	    !token_decode(c->loop->keyring, TOKEN_TICKET, text, clock_wall_ms(), &t, &fault))
+		return;
+	tickets_give_back(c->loop->loops->tickets, &t);
+	credential_release(t.credential);
+}
+
 static void answer(struct conn *c, struct read_result *job)
 {
 	int64_t now = clock_wall_ms();
@@ -50,7 +67,7 @@ static void answer(struct conn *c, struct read_result *job)
 	id_copy(job_id, c->request->params[0]);
 	struct token t = { .kind = TOKEN_TICKET,
 		           .issued = now,
-		           .expires = now + TICKET_MS,
+		           .expires = (now + TICKET_MS) / 1000 * 1000,
 		           .run = tickets_run(c->loop->loops->tickets),
 		           .credential = grant_part(c, RIGHT_ALL, job_id, 0) };
 	token_identify(&t, random_bytes);

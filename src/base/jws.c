@@ -237,12 +237,13 @@ struct jws_key *jws_key_pem(struct slice *text, const char **fault)
 void jws_key_digest(const struct jws_key *k, uint8_t out[DIGEST_LEN])
 {
 	unsigned char *der = NULL;
-	int len = k->pkey ? i2d_PUBKEY(k->pkey, &der) : 0;
-	struct slice bytes = { k->secret, k->secret_len };
 
-	if (k->pkey)
-		bytes = (struct slice){ (const char *)der, len > 0 ? (size_t)len : 0 };
-	digest_sha256(bytes, out);
+	if (!k->pkey) {
+		jws_sign_hs256((struct slice){ k->secret, k->secret_len }, SLICE("the key"), out);
+		return;
+	}
+	int len = i2d_PUBKEY(k->pkey, &der);
+	digest_sha256((struct slice){ (const char *)der, len > 0 ? (size_t)len : 0 }, out);
 	OPENSSL_free(der);
 }
 

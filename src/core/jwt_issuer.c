@@ -10,7 +10,6 @@
 #include "jwt_keys.h"
 
 #define NOT_BEFORE_SLACK_MS 60000 /* of the issuer's clock: RFC 7519 section 4.1.5 */
-#define TRIES_MAX 8               /* signatures that one token makes the server verify */
 
 struct issuer {
 	atomic_uint references;
@@ -84,14 +83,15 @@ static const cJSON *find(const cJSON *value, const char *pointer)
 /* ---- verifying ---- */
 
 /* Types of tokens that give access; a token for something else must not: RFC 8725 section 3.12. */
-static bool is_access(const char *type)
+static bool is_access(const cJSON *header)
 {
 	static const char *const types[] = { "JWT", "at+jwt", "application/at+jwt" };
+	const char *type = jwt_string(header, "typ");
 
 	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcasecmp(type, types[i]) == 0)
 			return true;
-	return !type;
+	return !cJSON_GetObjectItemCaseSensitive(header, "typ");
 }
 
 static bool is_candidate(const struct jwt_key *k, const char *algorithm, const char *id)
@@ -104,14 +104,11 @@ static const struct jwt_key *find_signer(const struct issuer *i, const struct jw
 {
 	const char *algorithm = jwt_string(jwt->header, "alg");
 	const char *id = jwt_string(jwt->header, "kid");
-	int tries = 0;
 
-	for (size_t n = 0; n < i->keys.count && tries < TRIES_MAX; n++) {
+	for (size_t n = 0; n < i->keys.count; n++) {
 		const struct jwt_key *k = &i->keys.items[n];
-		if (!is_candidate(k, algorithm, id))
-			continue;
-		tries++;
-		if (jws_verify(k->key, jwt->text, buf_as_slice(&jwt->signature)))
+		if (is_candidate(k, algorithm, id) &&
+		    jws_verify(k->key, jwt->text, buf_as_slice(&jwt->signature)))
 			return k;
 	}
 	return NULL;
@@ -216,8 +213,7 @@ static struct credential *verify(const struct issuer *i, const struct jwt *jwt, 
 	if (!signer)
 		return NULL;
 	*fault = "it is not an access token: its typ is another one";
-	if (!is_access(jwt_string(jwt->header, "typ")) ||
-	    !check_times(jwt->claims, wall_ms, &expires, fault) ||
+	if (!is_access(jwt->header) || !check_times(jwt->claims, wall_ms, &expires, fault) ||
 	    !check_names(&i->rules, jwt->claims, fault))
 		return NULL;
 	struct credential *c = take_claims(&i->rules, jwt, expires, fault);

@@ -27,7 +27,7 @@ struct credential *credential_narrow(const struct credential *maker, enum right 
 	row.name = xstrdup(credential_name(maker));
 	row.jobs = xstrdup(job_id ? job_id : maker->key.jobs);
 	row.rights &= rights;
-	row.expires = !end || (expires && expires < end) ? expires / 1000 * 1000 : end;
+	row.expires = (!end || (expires && expires < end) ? expires : end) / 1000 * 1000;
 	struct credential *c = credential_create(&row);
 	c->kind = maker->kind == CREDENTIAL_KEY ? CREDENTIAL_TOKEN : maker->kind;
 	memcpy(c->identity, maker->identity, sizeof(c->identity));
@@ -83,6 +83,12 @@ static void add_signer(struct buf *out, const struct credential *c)
 	buf_char(out, '"');
 }
 
+/* A session and a code have the jobs of their key, because a cookie could not hold all of them. */
+static bool has_jobs(enum token_kind kind)
+{
+	return kind == TOKEN_ACCESS || kind == TOKEN_TICKET;
+}
+
 /* The claims of the credential are those of a foreign token, in one object. */
 static void encode_claims(struct buf *out, const struct token *t)
 {
@@ -102,7 +108,8 @@ static void encode_claims(struct buf *out, const struct token *t)
 	buf_text(out, ",\"joblight\":{\"scope\":[");
 	right_encode(out, credential_rights(c));
 	buf_char(out, ']');
-	add_words(out, "jobs", c->key.jobs);
+	if (has_jobs(t->kind))
+		add_words(out, "jobs", c->key.jobs);
 	add_words(out, "commands", c->commands);
 	buf_text(out, "}}");
 }
@@ -160,7 +167,19 @@ static bool take_signer(const cJSON *claims, struct credential *c)
 	return ok;
 }
 
-static struct credential *take_credential(const struct jwt *jwt, enum token_kind kind)
+/* NULL: the key is not there any more. */
+static char *take_jobs(const cJSON *own, enum token_kind kind, const struct keyring *ring,
+                       const char *key_id)
+{
+	const struct credential *key = has_jobs(kind) ? NULL : keyring_get(ring, key_id);
+
+	if (has_jobs(kind))
+		return jwt_jobs(cJSON_GetObjectItemCaseSensitive(own, "jobs"));
+	return key ? xstrdup(key->key.jobs) : NULL;
+}
+
+static struct credential *take_credential(const struct jwt *jwt, enum token_kind kind,
+                                          const struct keyring *ring)
 {
 	const cJSON *own = cJSON_GetObjectItemCaseSensitive(jwt->claims, "joblight");
 	const cJSON *commands = cJSON_GetObjectItemCaseSensitive(own, "commands");
@@ -168,12 +187,12 @@ static struct credential *take_credential(const struct jwt *jwt, enum token_kind
 	struct access_key_row row = {
 		.rights = jwt_rights(cJSON_GetObjectItemCaseSensitive(own, "scope")),
 		.name = xstrdup(name ? name : ""),
-		.jobs = jwt_jobs(cJSON_GetObjectItemCaseSensitive(own, "jobs")),
 	};
-	bool ok = row.jobs &&
-	          jwt_time(jwt->claims, kind == TOKEN_TICKET ? "until" : "exp", &row.expires);
 
 	copy_text(jwt->claims, "key", row.id, sizeof(row.id));
+	row.jobs = take_jobs(own, kind, ring, row.id);
+	bool ok = row.jobs &&
+	          jwt_time(jwt->claims, kind == TOKEN_TICKET ? "until" : "exp", &row.expires);
 	struct credential *c = credential_create(&row);
 	c->kind = CREDENTIAL_TOKEN;
 	c->commands = commands ? jwt_commands(commands) : NULL;
@@ -186,7 +205,8 @@ static struct credential *take_credential(const struct jwt *jwt, enum token_kind
 	return NULL;
 }
 
-static bool take_token(const struct jwt *jwt, enum token_kind kind, struct token *t)
+static bool take_token(const struct jwt *jwt, enum token_kind kind, const struct keyring *ring,
+                       struct token *t)
 {
 	t->kind = kind;
 	t->credential = NULL;
@@ -195,7 +215,7 @@ static bool take_token(const struct jwt *jwt, enum token_kind kind, struct token
 		return false;
 	const cJSON *run = cJSON_GetObjectItemCaseSensitive(jwt->claims, "run");
 	t->run = cJSON_IsNumber(run) ? (uint64_t)run->valuedouble : 0;
-	t->credential = take_credential(jwt, kind);
+	t->credential = take_credential(jwt, kind, ring);
 	if (t->credential && kind != TOKEN_TICKET)
 		memcpy(t->credential->token_id, t->id, sizeof(t->id));
 	return t->credential != NULL;
@@ -241,7 +261,7 @@ bool token_decode(const struct keyring *ring, enum token_kind kind, struct slice
 	bool parsed = jwt_parse(text, &jwt, fault), ok = false;
 
 	*t = (struct token){ 0 };
-	if (parsed && !(key && is_signed_by(&jwt, kind, key) && take_token(&jwt, kind, t)))
+	if (parsed && !(key && is_signed_by(&jwt, kind, key) && take_token(&jwt, kind, ring, t)))
 		*fault = NOT_OURS;
 	else
 		ok = parsed && check(ring, t, wall_ms, fault);

@@ -40,9 +40,9 @@ struct loops *loops_create(const struct loops_config *config, char *error, size_
 	for (unsigned i = 0; i < all->bound_count; i++)
 		all->bound[i] = (struct bound){ .listen = config->listens[i], .shared = -1 };
 	all->memory.max_bytes = config->limits->memory_bytes;
-	all->tickets = tickets_create();
 	trusted_proxies_parse(config->trusted_proxies, &all->proxies);
 	all->clients = clients_create();
+	all->tickets = tickets_create(TICKETS_MAX);
 	all->items = xcalloc(config->count, sizeof(*all->items));
 	lws_context_set_log();
 	for (unsigned i = 0; i < all->count; i++)

@@ -18,17 +18,18 @@ struct opened {
 struct tickets {
 	pthread_mutex_t lock;
 	uint64_t run;
-	size_t count;
+	size_t count, max;
 	struct opened *opened;
 	struct list by_use; /* the one that was used last is at the end */
 };
 
-struct tickets *tickets_create(void)
+struct tickets *tickets_create(size_t max)
 {
 	struct tickets *t = xcalloc(1, sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
 	list_init(&t->by_use);
+	t->max = max;
 	t->run = random_u64() >> 12; /* a JSON number holds 52 bits */
 	return t;
 }
@@ -67,10 +68,9 @@ static struct opened *find(const struct tickets *t, const struct token *ticket)
 /* A ticket that could open another stream must not be forgotten. */
 static bool make_room(struct tickets *t, int64_t wall_ms)
 {
-	struct opened *oldest = container_of(t->by_use.next, struct opened, by_use);
-
-	if (t->count < TICKETS_MAX)
+	if (t->count < t->max)
 		return true;
+	struct opened *oldest = container_of(t->by_use.next, struct opened, by_use);
 	if (oldest->expires > wall_ms)
 		return false;
 	forget(t, oldest);
@@ -98,6 +98,15 @@ bool tickets_open(struct tickets *t, const struct token *ticket, int64_t wall_ms
 		add(t, ticket);
 	pthread_mutex_unlock(&t->lock);
 	return unused;
+}
+
+void tickets_give_back(struct tickets *t, const struct token *ticket)
+{
+	pthread_mutex_lock(&t->lock);
+	struct opened *o = find(t, ticket);
+	if (o)
+		forget(t, o);
+	pthread_mutex_unlock(&t->lock);
 }
 
 bool tickets_continue(struct tickets *t, const struct token *ticket)

@@ -11,18 +11,20 @@
 #include "joblight/core/token.h"
 
 #define TICKET_MS 30000    /* a ticket opens its stream within this time */
-#define TICKETS_MAX 100000 /* opened ones that are remembered; those not used for longest go */
+#define TICKETS_MAX 100000 /* of a server; those not used for longest are forgotten */
 
 struct tickets;
 
-struct tickets *tickets_create(void);
-void tickets_free(struct tickets *t); /* NULL is ignored */
+struct tickets *tickets_create(size_t max); /* how many opened ones are remembered */
+void tickets_free(struct tickets *t);       /* NULL is ignored */
 
 /* Which process made a ticket: a claim of each. */
 uint64_t tickets_run(const struct tickets *t);
 
 /* Uses the ticket to open its stream.  False: it has been used, or has expired. */
 bool tickets_open(struct tickets *t, const struct token *ticket, int64_t wall_ms);
+/* The stream that it was used for did not open, so it can be used again. */
+void tickets_give_back(struct tickets *t, const struct token *ticket);
 /* Whether it has opened the stream that is to be continued. */
 bool tickets_continue(struct tickets *t, const struct token *ticket);
 

@@ -5,6 +5,7 @@
 
 #include "net/capacity.h"
 #include "net/connection_flow.h"
+#include "net/dispatch.h"
 #include "net/loop_private.h"
 #include "net/transport.h"
 #include "subscribe_options.h"
@@ -37,13 +38,21 @@ static void answer_head(const struct http_stream *s)
 	reply_head_only(c, &head);
 }
 
+static void refuse_problem(const struct http_stream *s, const struct problem *p)
+{
+	struct conn *c = s->conn;
+
+	c->loop->dispatch->stream_refused(c, c->request);
+	s->format->refuse(c, p);
+}
+
 static void refuse(const struct http_stream *s, const struct subscription_start *o)
 {
 	struct problem p = { .outcome = o->outcome };
 
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail ? o->detail : "");
 	if (outcome_is_error(o->outcome))
-		s->format->refuse(s->conn, &p);
+		refuse_problem(s, &p);
 	else
 		reply_empty(s->conn, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
 }
@@ -71,7 +80,7 @@ static void refuse_stopping(const struct http_stream *s)
 	struct problem p = { 0 };
 
 	capacity_takes_stream(s->conn, &p);
-	s->format->refuse(s->conn, &p);
+	refuse_problem(s, &p);
 	problem_finish(&p);
 }
 
@@ -91,7 +100,7 @@ static void refuse_to_continue(const struct http_stream *s)
 	struct problem p = { .outcome = OUTCOME_UNAUTHORIZED,
 		             .detail = "this ticket opened another stream" };
 
-	s->format->refuse(s->conn, &p);
+	refuse_problem(s, &p);
 }
 
 /* The client may be slow to take the answer.  Until then, it must not count as a stream. */
@@ -106,17 +115,17 @@ static void stream_opened(struct subscriber *subscriber, const struct subscripti
 	struct http_stream *s = stream_of(subscriber);
 	struct conn *c = s->conn;
 
+	if (!o->again && !outcome_is_error(o->outcome) && !may_continue(c, o)) {
+		not_a_stream(s);
+		refuse_to_continue(s);
+		return;
+	}
 	if (outcome_is_error(o->outcome) || (o->finished && !o->again) || s->head) {
 		not_a_stream(s);
 		if (s->head && !outcome_is_error(o->outcome) && !o->finished)
 			answer_head(s);
 		else
 			refuse(s, o);
-		return;
-	}
-	if (!o->again && !may_continue(c, o)) {
-		not_a_stream(s);
-		refuse_to_continue(s);
 		return;
 	}
 	if (c->loop->stopping) {
@@ -252,8 +261,8 @@ void http_stream_open(struct conn *c, const struct request *r, struct http_strea
 	s->format = format;
 	s->head = r->head;
 	if (!subscribe_options_read(r, a, &problem) || !capacity_takes_stream(c, &problem)) {
+		refuse_problem(s, &problem);
 		free(s);
-		format->refuse(c, &problem);
 		return;
 	}
 	id_copy(job_id, r->params[0]);

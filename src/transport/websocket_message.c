@@ -195,15 +195,14 @@ static void receive_ping(struct ws *w, const struct message *m)
 	ws_add_frame(w, SLICE("{\"type\":\"pong\"}"));
 }
 
-/* Whether the client may still watch the job of a subscription, after its credential changed. */
-static bool may_watch(const struct ws *w, const char *job_id)
+/* Whether the client has this right over the job, after its credential changed. */
+static bool may(const struct ws *w, enum right right, const char *job_id)
 {
 	char id[ID_MAX + 1];
 	struct problem p = { 0 };
 
 	memcpy(id, job_id, strlen(job_id) + 1);
-	bool ok = w->conn->loop->dispatch->admits(w->conn, RIGHT_WATCH, id, &p) &&
-	          id[0] == job_id[0];
+	bool ok = w->conn->loop->dispatch->admits(w->conn, right, id, &p) && id[0] == job_id[0];
 	problem_finish(&p);
 	return ok;
 }
@@ -215,14 +214,14 @@ static void end_what_is_not_covered(struct ws *w)
 	for (struct list *at = w->reported.next; at != &w->reported; at = next) {
 		struct reported *r = container_of(at, struct reported, link);
 		next = at->next;
-		if (!credential_covers(w->conn->credential, r->job_id))
+		if (!may(w, RIGHT_REPORT, r->job_id))
 			ws_forget_reported(r);
 	}
 	for (struct list *at = w->subscriptions.next; at != &w->subscriptions; at = next) {
 		struct subscription *s = container_of(at, struct subscription, link);
 		struct problem p = { 0 };
 		next = at->next;
-		if (may_watch(w, s->job_id))
+		if (s->leaving || may(w, RIGHT_WATCH, s->job_id))
 			continue;
 		problem_set(&p, OUTCOME_FORBIDDEN, "the new token is not for this job");
 		ws_unsubscribe(w, s->job_id);

@@ -190,7 +190,7 @@ def test_pages_and_names_that_are_refused_have_a_line(serve):
     assert sees(server, 3) == [{"action": "refused", "client": "127.0.0.1", **line} for line in (
         {"code": "forbidden_origin", "method": "POST", "route": "/api/jobs"},
         {"code": "forbidden_origin", "method": "OPTIONS", "route": "none"},
-        {"code": "host_not_served", "method": "GET", "route": "none"})]
+        {"code": "host_not_served", "method": "GET", "route": "/api/jobs"})]
 
 
 def test_the_client_is_the_one_that_a_trusted_proxy_tells(serve):

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from support.api import Api
+from support.keyed import (FORM, RIGHTS, client, code_of_close, db, joblight_key, key_id as admin_id,  # noqa: F401
+                           lines_of, make, root)
 from support.problem import assert_problem
 from support.server import BINARY, run_to_exit
 from support.sse import SseStream
-from support.wait import SCALE, TimedOut, until
+from support.wait import SCALE, until
 from support.ws import WebSocket, path_of
 
-RIGHTS = ("watch", "report", "create", "control", "admin")
-FORM = re.compile(r"jl_([0-9A-Za-z]{12})_[0-9A-Za-z]{43}")
 OWN, OTHERS, NOBODYS = "own-1", "others-1", "own-2"
 UPDATE = {"taskId": "t", "note": "n"}
 PRESENCE = {"agent": "a", "state": "online"}
@@ -51,56 +51,6 @@ MESSAGES = [
     ({"type": "command", "id": "2", "command": "cancel"}, "control", "ack"),
     ({"type": "presence", "agent": "a", "state": "online", "id": "3"}, "report", None),
 ]
-
-
-def joblight_key(*arguments, status=0):
-    """`joblight key …`: its standard output, or what it says on standard error when it fails."""
-    done = subprocess.run([BINARY, "key", *(word if isinstance(word, bytes) else str(word) for word in arguments)], stdin=subprocess.DEVNULL,
-                          capture_output=True, check=False, timeout=10 * SCALE)
-    assert done.returncode == status, done
-    return (done.stdout if status == 0 else done.stderr).decode(errors="replace").strip()
-
-
-@pytest.fixture
-def db(tmp_path):
-    return tmp_path / "keys.db"
-
-
-@pytest.fixture
-def make(db):
-    """make(scope, jobs): a key in the database, made before the server starts."""
-    return lambda scope, jobs="*", *more: joblight_key(
-        "create", "--scope", scope, "--jobs", jobs, "--db", db, *more)
-
-
-@pytest.fixture
-def root(make):
-    """A key for everything."""
-    return make(",".join(RIGHTS))
-
-
-class Keyed(Api):
-    """A client that sends a key with every request."""
-
-    def __init__(self, address, key):
-        super().__init__(address)
-        self.key = key
-
-    def request(self, method, path, body=None, headers=None):
-        authorization = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        return super().request(method, path, body, {**authorization, **(headers or {})})
-
-
-@pytest.fixture
-def client():
-    opened = []
-
-    def connect(server, key=None):
-        opened.append(Keyed(server.address, key))
-        return opened[-1]
-    yield connect
-    for one in opened:
-        one.close()
 
 
 def bearer(key):
@@ -187,6 +137,24 @@ def rights(kept, serve, client):
     return server, keys
 
 
+@pytest.fixture(params=["key", "token", "cookie"])
+def shown(request, rights, client):
+    """(server, credentials by right): keys, tokens for the job OWN, or cookies of sessions.
+
+    Those of "root" are always a key. `mints` says whether a credential of this kind makes tokens.
+    """
+    server, keys = rights
+    root = client(server, keys["root"])
+    make = {"key": lambda right: keys[right], "token": lambda right: root.token(OWN, [right]),
+            "cookie": lambda right: client(server).log_in(key=keys[right])}[request.param]
+    return server, {**{right: make(right) for right in RIGHTS}, "root": keys["root"]}, request.param == "key"
+
+
+def needed(path, needs, mints):
+    """Tokens are made with a key only."""
+    return needs if mints or not path.endswith("/tokens") else set()
+
+
 def test_every_route_with_a_right_stands_in_the_table():
     rows = re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "(/api/[^"]*)", (\w+)',
                       (Path(__file__).parents[2] / "src/api/routes.def").read_text(), re.M)
@@ -200,8 +168,8 @@ def test_every_route_with_a_right_stands_in_the_table():
 
 
 @pytest.mark.parametrize("right", RIGHTS)
-def test_a_right_opens_its_routes_and_no_other(rights, client, right):
-    server, keys = rights
+def test_a_right_opens_its_routes_and_no_other(shown, client, right):
+    server, keys, mints = shown
     api, everything = client(server, keys[right]), client(server, keys["root"])
     for method, path, body, needs in ROUTES:
         if not everything.get(f"/api/jobs/{OWN}").json.get("status") == "in_progress":
@@ -209,7 +177,7 @@ def test_a_right_opens_its_routes_and_no_other(rights, client, right):
             everything.create_job(id=OWN)
         reply = api.request(method, path.format(job=OWN), body)
         what = f"{right}: {method} {path} {body}: {reply}"
-        if right in needs:
+        if right in needed(path, needs, mints):
             assert reply.status < 300, what
         else:
             assert reply.status == 403, what
@@ -220,11 +188,11 @@ def test_a_right_opens_its_routes_and_no_other(rights, client, right):
 
 
 @pytest.mark.parametrize("right", RIGHTS)
-def test_a_job_of_others_is_like_one_that_does_not_exist(rights, client, right):
-    server, keys = rights
+def test_a_job_of_others_is_like_one_that_does_not_exist(shown, client, right):
+    server, keys, mints = shown
     api = client(server, keys[right])
     for method, path, body, needs in ROUTES:
-        if right not in needs:
+        if right not in needed(path, needs, mints):
             continue
         others = api.request(method, path.format(job=OTHERS), body)
         nobodys = api.request(method, path.format(job=NOBODYS), body)
@@ -357,9 +325,9 @@ def test_a_websocket_needs_a_key(rights):
 
 
 @pytest.mark.parametrize("right", RIGHTS)
-def test_a_right_opens_its_messages_and_no_other(rights, right):
-    server, keys = rights
-    with WebSocket(server.address, headers=bearer(keys[right])) as ws:
+def test_a_right_opens_its_messages_and_no_other(shown, right):
+    server, keys, _ = shown
+    with WebSocket(server.address, headers=lines_of(keys[right]), host="localhost") as ws:
         for message, needs, answer in MESSAGES:
             for job in (OWN, OTHERS, NOBODYS):
                 ws.send_many([{**message, "jobId": job, **({"id": f"{message['id']}{job}"} if "id" in message else {})}])
@@ -376,9 +344,9 @@ def test_a_right_opens_its_messages_and_no_other(rights, right):
         assert ws.answers()
 
 
-def test_unsubscribing_from_a_job_of_others_is_like_from_one_that_does_not_exist(rights):
-    server, keys = rights
-    with WebSocket(server.address, headers=bearer(keys["watch"])) as ws:
+def test_unsubscribing_from_a_job_of_others_is_like_from_one_that_does_not_exist(shown):
+    server, keys, _ = shown
+    with WebSocket(server.address, headers=lines_of(keys["watch"]), host="localhost") as ws:
         said = []
         for job in (OTHERS, NOBODYS):
             ws.send("unsubscribe", jobId=job)
@@ -387,11 +355,11 @@ def test_unsubscribing_from_a_job_of_others_is_like_from_one_that_does_not_exist
     assert said[0] == said[1]
 
 
-def test_a_job_of_others_in_the_url_closes_the_socket(rights):
-    server, keys = rights
+def test_a_job_of_others_in_the_url_closes_the_socket(shown):
+    server, keys, _ = shown
     codes = []
     for job in (OTHERS, NOBODYS):
-        with WebSocket(server.address, path_of(job=job), headers=bearer(keys["watch"])) as ws:
+        with WebSocket(server.address, path_of(job=job), headers=lines_of(keys["watch"]), host="localhost") as ws:
             codes.append(ws.close_code())
     assert codes == [4404, 4404]
 
@@ -418,18 +386,6 @@ def test_without_keys_a_command_has_no_actor(server, client, job):
 
 
 # -- the end of a key ----------------------------------------------------------------------------------
-
-def code_of_close(ws, within):
-    """None: it is still open then."""
-    try:
-        return ws.close_code(within)
-    except TimedOut:
-        return None
-
-
-def admin_id(key):
-    return FORM.fullmatch(key)[1]
-
 
 @pytest.mark.parametrize("loops", [1, 2])
 def test_a_revoked_key_ends_its_streams_and_no_other(serve, client, db, root, make, loops):

@@ -153,6 +153,7 @@ BODIES = {  # a route's section: what is sent to it, so that it names the fields
     "POST /api/agent-hooks/task-update/:job": ("POST", "/api/agent-hooks/task-update/{job}"),
     "POST /api/jobs/:job/deliverables": ("POST", "/api/jobs/{job}/deliverables"),
     "POST /api/jobs/:job/commands": ("POST", "/api/jobs/{job}/commands"),
+    "POST /api/jobs/:job/tokens": ("POST", "/api/jobs/{job}/tokens"),
 }
 
 
@@ -182,10 +183,12 @@ MESSAGES = {  # a message of a client that has every field
                "attempt": 1, "heartbeatTimeoutMs": 1000},
     "command": {"id": "4", "command": "cancel", "taskId": "t1", "args": {}},
     "presence": {"id": "5", "state": "typing", "taskId": "t1", "agent": "ann"},
-    "ping": {"id": "6"},
+    "token": {"id": "6", "token": "x"},
+    "ping": {"id": "7"},
 }
+WITHOUT_JOB = ("token", "ping")
 ANSWERS = {"subscribe": "connected", "unsubscribe": "end", "update": "ack", "command": "ack", "presence": "presence",
-           "ping": "pong"}
+           "token": "ack", "ping": "pong"}
 
 
 def compare_kinds(document, address):
@@ -210,7 +213,7 @@ def test_the_kinds_and_fields_of_client_messages(server, api):
     job = api.create_job(tasks=[{"id": "t1"}])["id"]
     with WebSocket(server.address) as ws:
         for kind, fields in MESSAGES.items():
-            target = {} if kind == "ping" else {"jobId": job}
+            target = {} if kind in WITHOUT_JOB else {"jobId": job}
             told = set(DOCUMENT.rows(anchor_of(f"Client message {kind}"), "request field")) - {"updates"}
             assert told == {"type", *target, *fields}, kind
             if kind == "presence":
@@ -241,8 +244,8 @@ def test_a_field_of_a_client_message_without_a_question_mark_is_needed(server, a
 def test_the_id_of_a_client_message_comes_back_in_every_error(server, api, kind):
     """Of a mistake in the message, and of one that only the store knows."""
     with WebSocket(server.address) as ws:
-        target = {} if kind == "ping" else {"jobId": "nobody"}
-        mistakes = [{"nope": 1}] if kind in ("ping", "unsubscribe") else [{"nope": 1}, {}]
+        target = {} if kind in WITHOUT_JOB else {"jobId": "nobody"}
+        mistakes = [{"nope": 1}] if kind in (*WITHOUT_JOB, "unsubscribe") else [{"nope": 1}, {}]
         for mistake in mistakes:
             said = ws.ask(kind, "error", **target, **MESSAGES[kind], **mistake).json
             assert said.get("id") == MESSAGES[kind]["id"], said
@@ -464,6 +467,25 @@ def manage_keys(t, server):
         api.post("/api/jobs", {"title": "T", "id": "a-1"}, **mine)
         api.post("/api/jobs/a-1/commands", {"command": "cancel"}, **mine)
         t.reply(api.get("/api/jobs/a-1/activity", **mine), "GET /api/jobs/:job/activity", 200)
+        use_tokens(t, server, api, mine, key["key"])
+
+
+def use_tokens(t, server, api, mine, key):
+    """Tokens, tickets, sessions and codes."""
+    t.reply(api.post("/api/jobs?token=watch", {"title": "T", "id": "a-2"}, **mine), "POST /api/jobs", 201)
+    token = t.reply(api.post("/api/jobs/a-1/tokens", {"subject": "ann"}, **mine), "POST /api/jobs/:job/tokens", 201)["token"]
+    t.reply(api.post("/api/jobs/a-1/tickets", Authorization=f"Bearer {token}"), "POST /api/jobs/:job/tickets", 201)
+    t.reply(api.get("/api/session", Authorization=f"Bearer {token}"), "GET /api/session", 200)
+    code = t.reply(api.post("/api/login-codes", **mine), "POST /api/login-codes", 201)["code"]
+    t.reply(api.post("/login", {"code": code}), "POST /login", 200)
+    t.problem(api.post("/login", {"code": code}))
+    t.reply(api.post("/login", {"key": key}), "POST /login", 200)
+    assert api.post("/logout").status == 204
+    with WebSocket(server.address, headers=[f"Authorization: Bearer {key}"]) as ws:
+        ws.send("token", id="1", token="nothing")
+        t.socket(ws, "error")
+        ws.send("token", id="1", token=token)
+        t.socket(ws, "ack")
 
 
 @pytest.fixture(scope="module")

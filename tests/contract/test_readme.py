@@ -18,6 +18,7 @@ import threading
 import pytest
 
 from support.document import anchors, outside_of_code
+from support.keyed import Keyed
 from support.server import BINARY, ROOT
 from support.wait import Deadline, readable, until
 
@@ -241,6 +242,38 @@ def test_deliverables_commands_presence_and_the_end(name, run, server, api, repo
     log = api.activity(report)
     assert [event["type"] for event in log[2:]] == ["deliverable", "command", "job_update"]
     assert api.job(report)["status"] == "completed"
+
+
+# -- tokens -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyed(serve, client, monkeypatch):
+    """A server with a key, which the examples have in $KEY, and a client that sends it; with the job of the examples."""
+    server = serve()
+    key = client(server).post("/api/keys", {"scope": ["admin", "create", "watch", "report"]}).json["key"]
+    monkeypatch.setenv("KEY", key)
+    everything = Keyed(server.address, key)
+    everything.create_job(id="report", title="Q4 report")
+    yield server, everything
+    everything.close()
+
+
+@example("token")
+def test_a_token_is_made_with_curl(name, run, keyed, client):
+    server, _ = keyed
+    made = json.loads(run(name, server.address).ends())
+    reply = client(server).get("/api/jobs/report", Authorization=f"Bearer {made['token']}")
+    assert reply.status == 200 and made["scope"] == ["watch"]
+
+
+@example("ticket")
+def test_a_ticket_opens_a_stream_of_curl(name, run, keyed):
+    server, everything = keyed
+    curl = run(name, server.address)
+    curl.says('"type":"connected"')
+    everything.report("report", "render", note="seen by curl")
+    curl.says("seen by curl")
 
 
 # -- watching ---------------------------------------------------------------------------------------

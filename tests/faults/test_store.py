@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from support.keyed import Keyed
 from support.raw import Raw, json_post
 from support.wait import until
 from support.watcher import TRANSPORTS
@@ -51,6 +52,25 @@ def test_e4_a_full_disk_is_503_until_there_is_space(serve, client):
         event = watcher.event()
         assert (event.json["seq"], event.json["note"]) == (seq + 1, "during")
     assert server.log().count("the store does not take writes") == 1
+
+
+def test_a_full_disk_uses_up_no_code_and_ends_no_session(serve):
+    """What cannot be stored has not happened: the cookie and the code are still good."""
+    server = serve()
+    with Keyed(server.address) as anyone:
+        anyone.key = anyone.post("/api/keys", {"scope": ["admin"]}).json["key"]
+        code = anyone.post("/api/login-codes").json["code"]
+        anyone.key = anyone.log_in(key=anyone.key)
+        fill_disk(server)
+        for path, body in (("/logout", None), ("/login", {"code": code})):
+            reply = anyone.post(path, body)
+            assert reply.status == 503 and reply.json["code"] == "storage_unavailable", reply
+            assert reply.header("Set-Cookie") is None
+        assert anyone.get("/api/session").status == 200
+        limit_files(server, resource.RLIM_INFINITY)
+        assert anyone.log_in(code=code)
+        assert anyone.post("/logout").status == 204
+        assert anyone.get("/api/session").status == 401
 
 
 def test_e4b_a_full_disk_while_pruning_ends_nobody(serve, client):

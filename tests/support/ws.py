@@ -95,14 +95,14 @@ class Said:
 
 class WebSocket:
     def __init__(self, address, path=PATH, protocol=None, origin=None, headers=(), within=10,
-                 receive_buffer=None, answer_pings=True):
+                 receive_buffer=None, answer_pings=True, host="joblight.test"):
         self.raw = Raw(address, receive_buffer)
         self.answer_pings = answer_pings
         self.pings, self.pongs = [], []     # payloads of those that came
         self.close_frame = None             # (code, reason) once the server has said it
         self.within = []                    # opcodes of control frames that came inside a message
         key = base64.b64encode(os.urandom(16)).decode()
-        self.raw.send(handshake(path, key, protocol=protocol, origin=origin, headers=headers))
+        self.raw.send(handshake(path, key, protocol=protocol, origin=origin, headers=headers, host=host))
         self.status, self.headers = self.raw.head_of_response(Deadline(within, "the upgrade"))
         assert self.status == UPGRADED, f"the upgrade was answered {self.status} {self.headers}"
         answer = Reply(self.status, self.headers, b"")

@@ -1047,6 +1047,107 @@ static void closing_a_session_rolls_back(void **state)
 	OK(b->writer->ops->commit(b->writer));
 }
 
+static bool list_revoked(void *context, const struct revoked_token_row *row)
+{
+	buf_format(context, "%s %lld\n", row->id, (long long)row->expires);
+	return true;
+}
+
+static bool take_one(void *context, const struct revoked_token_row *row)
+{
+	(void)row;
+	++*(int *)context;
+	return false;
+}
+
+static struct revoked_token_row a_revoked_token(char name, int64_t expires)
+{
+	struct revoked_token_row row = { .expires = expires };
+
+	memset(row.id, name, TOKEN_ID_LEN);
+	return row;
+}
+
+static void signing_key_comes_back_and_is_replaced(void **state)
+{
+	struct bench *b = *state;
+	struct signing_key_row row = { .id = "AAAA-_09", .secret = { 0, 1, 0xff } }, read = { 0 };
+
+	OK(b->writer->ops->begin(b->writer));
+	NONE(b->writer->ops->signing_key_get(b->writer, &read));
+	OK(b->writer->ops->signing_key_put(b->writer, &row));
+	OK(b->writer->ops->commit(b->writer));
+	for (int i = 0; i < 2; i++) {
+		OK(b->reader->ops->begin(b->reader));
+		OK(b->reader->ops->signing_key_get(b->reader, &read));
+		b->reader->ops->rollback(b->reader);
+		assert_string_equal(read.id, row.id);
+		assert_memory_equal(read.secret, row.secret, SIGNING_SECRET_LEN);
+		row.secret[31] = 7;
+		OK(b->writer->ops->begin(b->writer));
+		OK(b->writer->ops->signing_key_put(b->writer, &row));
+		OK(b->writer->ops->commit(b->writer));
+	}
+}
+
+static void token_is_revoked_once(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct revoked_token_row a = a_revoked_token('a', 100), c = a_revoked_token('c', 200);
+	struct buf text = { 0 };
+	int seen = 0;
+
+	OK(w->ops->begin(w));
+	NONE(w->ops->revoked_tokens(w, list_revoked, &text));
+	OK(w->ops->revoked_token_put(w, &a));
+	NONE(w->ops->revoked_token_put(w, &a));
+	a.expires = 999;
+	NONE(w->ops->revoked_token_put(w, &a)); /* the first one stays */
+	OK(w->ops->revoked_tokens(w, list_revoked, &text));
+	assert_string_equal(buf_string(&text), "aaaaaaaaaaaaaaaaaaaaaa 100\n");
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_token_put(w, &c));
+	OK(w->ops->revoked_tokens(w, take_one, &seen));
+	assert_int_equal(seen, 1);
+	w->ops->rollback(w);
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_token_put(w, &c)); /* it had been rolled back */
+	OK(w->ops->commit(w));
+	buf_finish(&text);
+}
+
+static void revoked_tokens_are_pruned_by_their_end(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct buf text = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_tokens_prune(w, 1000));
+	for (char name = 'a'; name <= 'c'; name++) {
+		struct revoked_token_row row = a_revoked_token(name, 100 + name - 'a');
+		OK(w->ops->revoked_token_put(w, &row));
+	}
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_tokens_prune(w, 1000));
+	w->ops->rollback(w);
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_tokens_prune(w, 102));
+	OK(w->ops->commit(w));
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_tokens(w, list_revoked, &text));
+	w->ops->rollback(w);
+	assert_string_equal(buf_string(&text), "cccccccccccccccccccccc 102\n");
+	struct revoked_token_row again = a_revoked_token('a', 500);
+	OK(w->ops->begin(w));
+	OK(w->ops->revoked_token_put(w, &again));
+	OK(w->ops->commit(w));
+	buf_finish(&text);
+}
+
 static const struct CMUnitTest promises[] = {
 	STORE_TEST(job_comes_back_with_every_field),
 	STORE_TEST(job_is_changed_in_every_field),
@@ -1077,6 +1178,9 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(readers_see_whole_transactions_while_the_writer_commits),
 	STORE_TEST(open_jobs_are_counted_by_creator),
 	STORE_TEST(closing_a_session_rolls_back),
+	STORE_TEST(signing_key_comes_back_and_is_replaced),
+	STORE_TEST(token_is_revoked_once),
+	STORE_TEST(revoked_tokens_are_pruned_by_their_end),
 };
 
 int main(void)

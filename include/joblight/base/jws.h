@@ -44,7 +44,10 @@ struct jws_key *jws_key_pem(struct slice *text, const char **fault);
 void jws_key_free(struct jws_key *k); /* NULL is ignored */
 
 enum jws_algorithm jws_key_algorithm(const struct jws_key *k);
-/* A digest of the key, by which it is recognized. */
+/*
+ * A digest of the key, by which it is recognized.  That of a secret tells no more about it than a
+ * signature does.
+ */
 void jws_key_digest(const struct jws_key *k, uint8_t out[DIGEST_LEN]);
 
 /* HS256 is compared in constant time. */

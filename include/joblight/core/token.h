@@ -32,8 +32,8 @@ struct token {
 
 /*
  * A credential for a part of what `maker` may do: a copy with these rights over one job (NULL: all
- * its jobs), with the end `expires` unless the maker's comes first.  It is a token of the maker's
- * key.  The caller owns it.
+ * its jobs), with the end `expires` unless the maker's comes first, in whole seconds.  It is a
+ * token of the maker's key.  The caller owns it.
  */
 struct credential *credential_narrow(const struct credential *maker, enum right rights,
                                      const char *job_id, int64_t expires);
