@@ -2,6 +2,7 @@
  * The list of jobs. A visible page reads it again every few seconds, because no stream tells about
  * new and deleted jobs, and at once after an event of a job on the screen.
  */
+import { may, onAccess, showAccess } from './page/access.js';
 import { now, notBefore } from './page/clock.js';
 import { follow, leaveAll, newest, onFollowed } from './page/follow.js';
 import { call } from './page/request.js';
@@ -194,9 +195,15 @@ document.addEventListener('visibilitychange', () => {
 });
 addEventListener('pagehide', leaveAll);
 addEventListener('pageshow', () => {
-  $('create').disabled = false;
+  $('create').disabled = !may('create');
   followSeen();
+});
+onAccess(() => {
+  if (may('create')) return;
+  $('create').disabled = true;
+  setText($('create-hint'), 'Your key may not create jobs.');
 });
 onFollowed({ changed: paintSoon, moved: soon });
 readAddress();
+showAccess();
 loop();

@@ -4,6 +4,7 @@
  */
 import './page/cut.js';
 import './task-event-stream.js';
+import { logIn, onAccess, showAccess, token } from './page/access.js';
 import { paintAgents } from './page/agents.js';
 import { arrived, notBefore, now } from './page/clock.js';
 import { cut, fetchThatCanBeCut, mend } from './page/cut.js';
@@ -139,7 +140,10 @@ function on(type, listener) {
 }
 
 on('event', take);
-on('state', takeState);
+on('state', (change) => {
+  takeState(change);
+  if (change.state === 'failed' && change.error?.status === 401 && !token) logIn();
+});
 on('connected', (event) => {
   keepRaw('connected', event);
   takeConnected(event);
@@ -160,6 +164,7 @@ on('end', (event) => {
 // Controls ----------------------------------------------------------------------------------------
 
 element.fetch = fetchThatCanBeCut;
+element.token = token;
 
 $('transports').addEventListener('change', ({ target }) => {
   if (target.value) element.setAttribute('transports', target.value);
@@ -227,6 +232,11 @@ document.addEventListener('visibilitychange', paint);
 addEventListener('hashchange', followHash);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaintMap);
 addEventListener('resize', repaintMap);
+onAccess(() => {
+  model.touchAll();
+  paintSoon();
+});
 startTalk(api);
+showAccess();
 begin();
 awaitStart();

@@ -195,9 +195,11 @@ export interface StreamOptions {
   /** A position to continue from, e.g. the `cursor` of GET /api/jobs/:id. */
   cursor?: string;
   /**
-   * Sent as Authorization: Bearer. A WebSocket uses a ticket instead, so that the token is never in a URL;
-   * a server without keys has no tickets and needs none.
-   * A function is called again, with refresh: true, once after a 401 or 403 and after close 4001.
+   * Sent as Authorization: Bearer. A WebSocket uses a ticket instead, so that the token is never in a URL.
+   * A page of the server itself with a session (a cookie) needs none.
+   * A function is called again, with refresh: true, for a fresh token: before a JSON Web Token expires (after
+   * nine tenths of its time), so that streams go on without a gap; and once after a 401, a 403 and close 4001. If the
+   * server refuses that one, too, the stream is `failed`, and `error` has the server's status and text.
    */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   credentials?: RequestCredentials;
@@ -259,7 +261,7 @@ export interface StreamEventMap {
 /**
  * The reason of a failure; the message is for people. Codes of the client: `network` (the server cannot be reached),
  * `forbidden_origin` (the server is there, but has no `--origin` for this page's origin, so the browser hides its answers),
- * `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
+ * `token` (the token function failed), `closed` (the connection broke), `silent` (no answer to a check), `hole` (the stream skipped an
  * event, so the client connects again), `too_big`; and those of a transport: `held` (a proxy holds the SSE stream
  * back; nginx needs `proxy_buffering off;`), `content_type` (a proxy answered instead), `refused` (no
  * WebSocket gets through; nginx needs the Upgrade headers). The server's codes are those of its problem

@@ -9,7 +9,8 @@
  * Each stream has its own ladder of transports, so a stream that no WebSocket reaches is live over sse or poll.
  * A report or command goes over the socket while that is open, else by fetch. It is repeated under one key until
  * it is answered, and the server stores it once. The socket opens with the first stream and closes with the last.
- * It carries one stream of each job; a second stream of a job, or the 201st job, opens another socket.
+ * It carries one stream of each job; a second stream of a job, or the 201st job, opens another socket, and so
+ * does a stream with another token. Streams with the same token function ask it for a fresh token together.
  *
  * The tabs of an origin share a connection, too: one tab leads, has the connection and forwards what it
  * receives to the other tabs. The leader is a visible tab if there is one. When it is closed, frozen or does

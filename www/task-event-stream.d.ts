@@ -4,12 +4,13 @@ import type {
 } from './joblight.js';
 import type { JobLight } from './shared-socket.js';
 
-/** `<task-event-stream job-id job-status base-url transports disabled cursor>` */
+/** `<task-event-stream job-id job-status base-url token transports disabled cursor>` */
 export class TaskEventStreamElement extends HTMLElement {
   jobId: string | null;
   jobStatus: string | null;
-  /** The client whose connection it shares. Default: one for all elements of the page that have no token. */
+  /** The client whose connection it shares. Default: one for all elements of the page. */
   client?: JobLight;
+  /** As in StreamOptions; a string may be an attribute. With another token the stream goes on where it was. */
   token?: string | ((about: { refresh: boolean }) => string | Promise<string>);
   fetch?: typeof fetch;
   onTaskUpdate?: (update: TaskUpdate) => void;

@@ -1,8 +1,8 @@
 /*
  * <task-event-stream job-id="…" job-status="in_progress"> shows "Live ●" and forwards the events.
- * Attributes: job-id job-status base-url transports disabled cursor; it sets `state` to what it shows.
- * Properties: client, token, fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
- * The elements of a page share one WebSocket; those with a token share one by a common `client`.
+ * Attributes: job-id job-status base-url token transports disabled cursor; it sets `state` to what it shows.
+ * Properties: client, token (a function, too), fetch, onTaskUpdate(update), onJobUpdate(status, update), stream, state.
+ * The elements of a page that have the same token, or none, share one WebSocket.
  * The events bubble and are composed: task-stream:task-update, :job-update, :snapshot, :state, :end …
  * Parts: dot, label. Colours: --task-stream-live, --task-stream-wait, --task-stream-off.
  */
@@ -32,9 +32,9 @@ sheet?.replaceSync(CSS);
 
 export class TaskEventStreamElement extends (globalThis.HTMLElement || class {}) {
   static observedAttributes =
-    ['job-id', 'job-status', 'base-url', 'transports', 'disabled', 'cursor'];
+    ['job-id', 'job-status', 'base-url', 'token', 'transports', 'disabled', 'cursor'];
 
-  #stream; #stale; #queued; #timer; #label; #states;
+  #token; #stream; #stale; #queued; #timer; #label; #states;
 
   constructor() {
     super();
@@ -65,7 +65,24 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
 
   set jobStatus(status) { this.#reflect('job-status', status); }
 
+  get token() { return this.#token || this.getAttribute('token') || undefined; }
+
+  set token(token) {
+    if (token === this.#token) return;
+    this.#token = token;
+    this.#applyLater(true); // the next stream continues where this one was
+  }
+
+  /* A property that was set before the element was defined hides the accessor. */
+  #takeEarlyToken() {
+    if (!Object.hasOwn(this, 'token')) return;
+    const { token } = this;
+    delete this.token;
+    this.#token = token;
+  }
+
   connectedCallback() {
+    this.#takeEarlyToken();
     if (!this.hasAttribute('role')) this.setAttribute('role', 'status');
     this.#applyLater(true);
   }
@@ -104,7 +121,7 @@ export class TaskEventStreamElement extends (globalThis.HTMLElement || class {})
   }
 
   #openStream(old) {
-    const { jobId, jobStatus, token, fetch, client = token ? new JobLight() : sharedClient } = this;
+    const { jobId, jobStatus, token, fetch, client = sharedClient } = this;
     const transports = this.getAttribute('transports')?.match(/\w+/g) || undefined;
     const baseUrl = this.getAttribute('base-url');
     const oldCursor = old?.jobId === jobId && old.cursor; // a moved element continues where it was

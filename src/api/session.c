@@ -87,9 +87,24 @@ struct credential *session_find(struct conn *c, const struct request *r, const c
 
 /* ---- logging in ---- */
 
+/* Appends the members of an object. */
 static void add_credential(const struct credential *k, struct buf *body)
 {
 	access_key_encode(body, &k->key);
+	if (!k->commands)
+		return;
+	json_name(body, "commands");
+	json_words(body, k->commands);
+}
+
+/* A server without keys, which trusts whoever can reach it. */
+static void add_openness(const struct conn *c, struct buf *body)
+{
+	if (!access_is_open(c->loop))
+		return;
+	buf_text(body, ",\"open\":true");
+	if (api_of(c)->insecure)
+		buf_text(body, ",\"insecure\":true");
 }
 
 /* `maker`: the credential of the key, or of the code.  The session has its rights. */
@@ -276,6 +291,7 @@ void session_get(struct conn *c, struct request *r)
 	(void)r;
 	buf_char(&body, '{');
 	add_credential(k, &body);
+	add_openness(c, &body);
 	buf_char(&body, '}');
 	credential_release(k);
 	reply_json_taken(c, OUTCOME_OK, "Cache-Control: no-store\r\n", &body);

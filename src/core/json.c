@@ -482,6 +482,20 @@ void json_time(struct buf *out, int64_t wall_ms)
 	buf_char(out, '"');
 }
 
+void json_words(struct buf *out, const char *words)
+{
+	const char *separator = "";
+
+	buf_char(out, '[');
+	for (const char *at = words; *at; at += *at == ' ') {
+		size_t len = strcspn(at, " ");
+		buf_format(out, "%s\"%.*s\"", separator, (int)len, at);
+		separator = ",";
+		at += len;
+	}
+	buf_char(out, ']');
+}
+
 void json_name(struct buf *out, const char *name)
 {
 	if (out->len && out->ptr[out->len - 1] != '{' && out->ptr[out->len - 1] != '[')

@@ -53,19 +53,10 @@ void token_identify(struct token *t, access_key_entropy *entropy)
 
 static void add_words(struct buf *out, const char *name, const char *words)
 {
-	const char *separator = "";
-
 	if (!words)
 		return;
 	json_name(out, name);
-	buf_char(out, '[');
-	for (const char *at = words; *at; at += *at == ' ') {
-		size_t len = strcspn(at, " ");
-		buf_format(out, "%s\"%.*s\"", separator, (int)len, at);
-		separator = ",";
-		at += len;
-	}
-	buf_char(out, ']');
+	json_words(out, words);
 }
 
 static void add_member(struct buf *out, const char *name, const char *text)

@@ -61,27 +61,14 @@ static void add_time(struct buf *out, const char *name, int64_t time)
 	json_time(out, time);
 }
 
-static void add_patterns(struct buf *out, const char *jobs)
-{
-	const char *separator = "";
-
-	for (const char *at = jobs; *at; at += *at == ' ') {
-		size_t len = strcspn(at, " ");
-		buf_format(out, "%s\"%.*s\"", separator, (int)len, at);
-		separator = ",";
-		at += len;
-	}
-}
-
 void access_key_encode(struct buf *out, const struct access_key_row *row)
 {
 	buf_format(out, "\"id\":\"%s\",\"name\":", row->id);
 	json_string(out, slice_of(row->name));
 	buf_text(out, ",\"scope\":[");
 	right_encode(out, (enum right)row->rights);
-	buf_text(out, "],\"jobs\":[");
-	add_patterns(out, row->jobs);
-	buf_char(out, ']');
+	buf_text(out, "],\"jobs\":");
+	json_words(out, row->jobs);
 	add_time(out, "createdAt", row->created);
 	add_time(out, "expiresAt", row->expires);
 	add_time(out, "revokedAt", row->revoked);

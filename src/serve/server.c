@@ -215,12 +215,23 @@ static bool open_pages(struct server *s, const struct config *c)
 	return s->pages != NULL;
 }
 
+/* Whether only this machine can reach the server. */
+static bool is_local(const struct server *s)
+{
+	bool local = true;
+
+	for (unsigned i = 0; i < s->listens.count; i++)
+		local = local && s->listens.items[i].local;
+	return local;
+}
+
 static bool open_loops(struct server *s, const struct config *c)
 {
 	s->bus = bus_start("null");
 	s->api = (struct api){ .pages = s->pages,
 		               .demo_run = c->demo_run,
-		               .origin_rules = { &c->hosts, &c->origins } };
+		               .origin_rules = { &c->hosts, &c->origins },
+		               .insecure = c->insecure && !is_local(s) };
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
 		                       .bus = s->bus,

@@ -263,10 +263,16 @@ test('a thousand reports while the connection is cut again and again are stored 
 test('a ticket opens the connection for all; close 4001 refreshes the token, and all go on', async () => {
   let tickets = 0;
   let subscribed = 0;
+  const tokens = [];
   sockets.plain = ({ url, headers }) => (url.endsWith('/tickets')
     ? { body: { ticket: `${headers.authorization} ${++tickets}` } } : { status: 404 });
   sockets.script = (socket) => {
-    socket.hears = ({ jobId, since }) => {
+    socket.hears = ({ type, jobId, since, id, token }) => {
+      if (type === 'token') { // the ticket was for one of the jobs only
+        tokens.push(token);
+        socket.say({ type: 'ack', id });
+        return;
+      }
       socket.say({ ...connected(since), jobId });
       socket.say({ ...update(since ? 3 : 2), jobId });
       if (++subscribed === 3) socket.close(4001);
@@ -278,6 +284,7 @@ test('a ticket opens the connection for all; close 4001 refreshes the token, and
   for (const { seqs } of all) assert.deepEqual(seqs, [2, 3]);
   const query = sockets.asked.map(({ path }) => Object.fromEntries(new URL(path, 'http://x').searchParams));
   assert.deepEqual(query, [{ ticket: 'Bearer stale 1' }, { ticket: 'Bearer fresh 2' }]);
+  assert.deepEqual(tokens, ['stale', 'fresh']);
 });
 
 for (const [count, connections] of [[200, 1], [201, 2], [401, 3]]) {

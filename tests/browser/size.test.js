@@ -34,7 +34,7 @@ test('joblight.js has a source map, which holds the modules as they are', () => 
 });
 
 test('the pages load nothing from elsewhere and have no inline script or style', () => {
-  for (const name of ['index.html', 'job.html']) {
+  for (const name of ['index.html', 'job.html', 'login.html']) {
     const html = www(name);
     assert.doesNotMatch(html, /(?:src|href)="(?:https?:)?\/\//);
     assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|<script(?![^>]* src=)/i);
@@ -42,7 +42,7 @@ test('the pages load nothing from elsewhere and have no inline script or style',
 });
 
 test('no script of the pages writes HTML', () => {
-  for (const name of ['job.js', 'index.js', 'task-event-stream.js', ...scripts('page'), ...scripts('client')]) {
+  for (const name of ['job.js', 'index.js', 'login.js', 'task-event-stream.js', ...scripts('page'), ...scripts('client')]) {
     assert.doesNotMatch(www(name), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(/);
   }
 });

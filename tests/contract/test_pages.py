@@ -7,7 +7,7 @@ import pytest
 from support.raw import Raw, ask, request
 from support.server import ROOT
 
-TEXTS = ["/", "/job.js", "/style.css", "/joblight.js", "/page/tasks.js", "/package.json", "/joblight.d.ts"]
+TEXTS = ["/", "/login", "/login.js", "/job.js", "/style.css", "/joblight.js", "/page/tasks.js", "/package.json", "/joblight.d.ts"]
 
 
 def fetch(server, path, *headers, method="GET"):
@@ -113,3 +113,33 @@ def test_a_server_that_is_no_demonstration_says_so_nowhere(server, job):
     for path in ["/", f"/jobs/{job}"]:
         assert b"data-demo>" not in fetch(server, path).body.split(b"\n", 3)[1]
     assert fetch(server, "/demo").status == 404
+
+
+# -- what the pages learn of the server ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options, insecure", [
+    ({}, None), ({"insecure": True}, None), ({"listen": "0.0.0.0:0", "insecure": True}, True)],
+    ids=["loopback", "loopback with --insecure", "everywhere"])
+def test_a_server_without_keys_says_that_it_is_open_and_to_whom(serve, client, options, insecure):
+    session = client(serve(**options)).get("/api/session").json
+    assert session["open"] is True and session.get("insecure") is insecure
+    assert len(session["scope"]) == 5 and session["jobs"] == ["*"]
+
+
+def test_with_the_first_key_it_is_neither_open_nor_insecure(serve, client):
+    api = client(serve(listen="0.0.0.0:0", insecure=True))
+    key = api.post("/api/keys", {"scope": ["admin"]}).json["key"]
+    session = api.get("/api/session", Authorization=f"Bearer {key}").json
+    assert session["scope"] == ["admin"] and not {"open", "insecure"} & set(session)
+
+
+@pytest.mark.parametrize("commands", [["comment"], ["comment", "cancel"]], ids=str)
+def test_a_token_for_some_commands_says_which(serve, client, commands):
+    api = client(serve())
+    job = api.create_job()["id"]
+    key = {"Authorization": "Bearer " + api.post("/api/keys", {"scope": ["admin", "watch", "control"]}).json["key"]}
+    wanted = {"scope": ["watch", "control"], "commands": commands}
+    token = api.post(f"/api/jobs/{job}/tokens", wanted, **key).json["token"]
+    assert api.get("/api/session", Authorization=f"Bearer {token}").json["commands"] == commands
+    assert "commands" not in api.get("/api/session", **key).json

@@ -446,6 +446,8 @@ def be_refused(t, server):
 
 
 def exceed_a_rate(t, server):
+    with Api(server.address) as api:
+        t.reply(api.get("/api/session"), "GET /api/session", 200)
     with WebSocket(server.address) as ws:
         ws.send_many([{"type": "command", "id": str(i), "jobId": "nobody", "command": "c"} for i in range(5)])
         for _ in range(5):
@@ -475,7 +477,8 @@ def use_tokens(t, server, api, mine, key):
     t.reply(api.post("/api/jobs?token=watch", {"title": "T", "id": "a-2"}, **mine), "POST /api/jobs", 201)
     token = t.reply(api.post("/api/jobs/a-1/tokens", {"subject": "ann"}, **mine), "POST /api/jobs/:job/tokens", 201)["token"]
     t.reply(api.post("/api/jobs/a-1/tickets", Authorization=f"Bearer {token}"), "POST /api/jobs/:job/tickets", 201)
-    t.reply(api.get("/api/session", Authorization=f"Bearer {token}"), "GET /api/session", 200)
+    narrow = api.post("/api/jobs/a-1/tokens", {"scope": ["control"], "commands": ["comment"]}, **mine).json["token"]
+    t.reply(api.get("/api/session", Authorization=f"Bearer {narrow}"), "GET /api/session", 200)
     code = t.reply(api.post("/api/login-codes", **mine), "POST /api/login-codes", 201)["code"]
     t.reply(api.post("/login", {"code": code}), "POST /login", 200)
     t.problem(api.post("/login", {"code": code}))
@@ -495,7 +498,7 @@ def traffic(tmp_path_factory):
     servers = [Server(folder / name, **flags) for name, flags in (
         ("first", {"min_heartbeat_timeout_ms": 1}),
         ("short", {"ring_events": 8, "retention_events": 5, "retention_ms": 1000}),
-        ("full", {"max_memory": 1}), ("keyed", {}), ("limited", {"all_updates": 1, "rate_window_ms": 1000}))]
+        ("full", {"max_memory": 1}), ("keyed", {}), ("limited", {"all_updates": 1, "rate_window_ms": 1000, "listen": "0.0.0.0:0", "insecure": True}))]
     first, short, full, keyed, limited = (server.start() for server in servers)
     with Api(first.address) as api:
         created = api.post("/api/jobs", {"title": "One", "status": "in_progress", "metadata": {"a": 1},

@@ -17,6 +17,7 @@ import threading
 
 import pytest
 
+from support.api import Api, Lost
 from support.document import anchors, outside_of_code
 from support.keyed import Keyed
 from support.server import BINARY, ROOT
@@ -301,6 +302,12 @@ def test_polling_waits_for_what_comes_next(name, run, server, api, report):
     assert '"events":[{"type":"task_update"' in curl.ends()
 
 
+def chromium_at(url, folder):
+    return ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--remote-debugging-port=0",
+            f"--user-data-dir={folder}/profile", "--enable-logging=stderr", url]
+
+
 @pytest.fixture
 def browse(serve, client, run, tmp_path):
     """browse(name, page): Chromium on that script in that page, and the API of its server."""
@@ -314,10 +321,7 @@ def browse(serve, client, run, tmp_path):
         server = serve(www=www)
         api = client(server)
         api.create_job(id="report", title="Q4 report")
-        return run(command=[
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--remote-debugging-port=0",
-            f"--user-data-dir={tmp_path}/profile", "--enable-logging=stderr", server.url]), api
+        return run(command=chromium_at(server.url, tmp_path)), api
 
     return start
 
@@ -367,6 +371,82 @@ def test_an_event_source_needs_three_lines(name, browse):
     chromium.says('"type":"connected"')
     api.report("report", "render", note="seen by EventSource")
     chromium.says("seen by EventSource")
+
+
+class WithKey(Api):
+    """Sends a key with every request."""
+
+    key = None
+
+    def request(self, method, path, body=None, headers=None):
+        return super().request(method, path, body, {"Authorization": f"Bearer {self.key}", **(headers or {})})
+
+
+@pytest.fixture
+def with_keys(serve, tmp_path):
+    """with_keys(www=…): a server whose first key is always the same, and an API with this key."""
+    path = tmp_path / "key"
+    path.touch(0o600)
+    path.write_text(subprocess.run([BINARY, "key", "generate"], capture_output=True, text=True, check=True).stdout)
+    opened = []
+
+    def start(**options):
+        server = serve(key_file=path, db=tmp_path / "keyed.db", **options)
+        opened.append(WithKey(server.address))
+        opened[-1].key = path.read_text().strip()
+        return server, opened[-1]
+
+    yield start
+    for api in opened:
+        api.close()
+
+
+@example("customer", "ticketed")
+def test_a_page_of_a_server_with_keys_watches_with_a_token(name, with_keys, run, tmp_path):
+    server, api = with_keys()
+    api.create_job(id="report", title="Q4 report")
+    token = api.post("/api/jobs/report/tokens", {"scope": ["watch"]}).json["token"]
+    server.stop()
+    www = tmp_path / "www"
+    shutil.copytree(ROOT / "www", www)
+    (www / "token").write_text(token)   # as the application's back end answers
+    (www / "app.js").write_text(EXAMPLES[name][1])
+    (www / "index.html").write_text("<!doctype html>\n" + EXAMPLES["page"][1])
+    server, api = with_keys(www=www)
+    chromium = run(command=chromium_at(server.url, tmp_path))
+
+    def seen():
+        api.report("report", "render", note="seen with a token")
+        return chromium.has_said("seen with a token")
+
+    until(seen, 30, "the update on the page")
+
+
+@example("backend")
+def test_a_back_end_leads_its_customer_to_one_job(name, with_keys, run, monkeypatch, tmp_path):
+    server, api = with_keys()
+    key = api.post("/api/keys", {"scope": ["create"], "jobs": ["report*"]}).json["key"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("JOBLIGHT_KEY", key)
+    monkeypatch.setenv("PORT", str(port))
+    run(name, server.address)
+    until(lambda: api.get("/api/jobs/report").status == 200, 20, "the job of the back end")
+    back_end = Api(("127.0.0.1", port))
+    until(lambda: answers(back_end), 20, "the back end")
+    token = back_end.get("/token").body.decode()
+    back_end.close()
+    assert api.get("/api/jobs/report", Authorization=f"Bearer {token}").status == 200
+    assert api.get("/api/jobs", Authorization=f"Bearer {token}").json["jobs"][0]["id"] == "report"
+    run(command=chromium_at(f"http://127.0.0.1:{port}/", tmp_path))
+    until(lambda: api.get("/api/jobs").json["jobs"][0]["watchers"] == 1, 30, "the customer being live")
+
+
+def answers(api):
+    try:
+        return api.get("/token").status == 200
+    except Lost:
+        return False
 
 
 @example("socket")

@@ -440,6 +440,25 @@ static void names_bring_their_comma(void **state)
 	buf_finish(&out);
 }
 
+static void words_become_an_array(void **state)
+{
+	static const struct {
+		const char *words, *json;
+	} cases[] = {
+		{ "", "[]" },
+		{ "comment", "[\"comment\"]" },
+		{ "render-* a b", "[\"render-*\",\"a\",\"b\"]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out = { 0 };
+		json_words(&out, cases[i].words);
+		assert_string_equal(buf_string(&out), cases[i].json);
+		buf_finish(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +477,7 @@ int main(void)
 		TEST(numbers_are_short),
 		TEST(times_are_rfc_3339),
 		TEST(names_bring_their_comma),
+		TEST(words_become_an_array),
 	};
 
 	return RUN("json", tests);

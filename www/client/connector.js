@@ -302,8 +302,8 @@ export class Connector {
     return tabs > 1 && { tabs };
   }
 
-  /* The number of tabs has changed. The client tells the server over the connection, or opens
-   * another one with the new number. */
+  /* The number of tabs or the token has changed. The client tells the server over the connection,
+   * or opens another one with it. */
   recount() {
     const { connection } = this;
     if (!connection?.upAt) return;

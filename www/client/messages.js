@@ -6,10 +6,11 @@ import { isConnected, isOver } from './status.js';
 /* `name` is the event name of an SSE message that has no type of its own. Throws when the
  * connection has to end. */
 export function receive(connector, connection, message, name) {
-  const { type = name, seq, epoch, status, jobId } = message;
+  const { type = name, id, seq, epoch, status, jobId } = message;
   const { liveness, job } = connector;
   if (connection.signal.aborted) return;
   if (type === 'end') return connector.end(status);
+  if (id) return; // the answer to a new token; one that was refused ends the connection later
   if (type === 'error' || type === 'refused') throw refusalError(message);
   if (type === 'restart') {
     throw refusalError({

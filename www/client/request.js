@@ -1,6 +1,7 @@
 /* HTTP requests to the server, with the credential of the stream. */
 import { delayMs } from './backoff.js';
 import { JobLightError, responseError } from './errors.js';
+import { renewInTime } from './renewal.js';
 
 const POST_TIMEOUT_MS = 15000, POST_RETRIES_MAX = 8;
 
@@ -10,6 +11,7 @@ const foreignPageError = ({ origin }) => new JobLightError('forbidden_origin',
   + (origin === 'null' ? "'*'" : origin));
 
 export class Requests {
+  token; // that was sent last
   #options;
   #tokenExpired = false; // the next request asks the token function for a fresh one
   #hasRead = false; // an answer of the server was readable
@@ -44,13 +46,34 @@ export class Requests {
     this.#tokenExpired = true;
   }
 
+  /* Calls act(token) with a fresh token before the one that was sent last expires, if there is a
+   * function that returns one. */
+  renewInTime(act, signal) {
+    const { token } = this.#options;
+    if (token?.call) renewInTime(this.token, async () => token({ refresh: true }), act, signal);
+  }
+
+  /* The function may fail, or never answer. */
+  async #ask(refresh, signal) {
+    const { token } = this.#options;
+    if (!token?.call) return token;
+    try {
+      return await Promise.race([token({ refresh }), new Promise((_, reject) => {
+        signal.addEventListener('abort', reject);
+      })]);
+    } catch (err) {
+      signal.throwIfAborted();
+      throw new JobLightError('token', 'There is no token: ' + err.message, { ours: true });
+    }
+  }
+
   /* `path` follows /api/. A request with a `body` is a POST, and `key` makes it idempotent.
    * After a 401 or 403, a token function is asked once for a fresh token. */
   async fetch(signal, path, body, key) {
     const { token, credentials } = this.#options;
     for (;;) {
       const refresh = this.#tokenExpired;
-      const bearer = token?.call ? await token({ refresh }) : token;
+      const bearer = this.token = await this.#ask(refresh, signal);
       const response = await this.#send(signal, path, {
         ...body && { method: 'POST', body: JSON.stringify(body) },
         headers: {

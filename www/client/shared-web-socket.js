@@ -1,9 +1,11 @@
 /*
  * A WebSocket that carries the streams of many jobs, one of each, and the reports and commands of
  * the page. Each stream uses a virtual socket, which JobLight makes and adds here: { jobId, since,
- * heartbeat, tabs, onopen, onmessage, onclose, close, send, recount }.
+ * heartbeat, tabs, onopen, onmessage, onclose, close, send, recount }. The streams have the same
+ * credential. The ticket that opened the WebSocket is for one job only, so the token follows it.
  */
 import { openingMs } from './large-message.js';
+import { renewInTime, tokenMessage } from './renewal.js';
 
 export const jsonResponse = (body, status = 200) => new Response(JSON.stringify(body),
   { status, headers: { 'content-type': `application/${status < 400 ? '' : 'problem+'}json` } });
@@ -18,12 +20,20 @@ export class SharedWebSocket {
   #heardAt = Date.now();
   #heartbeatMs = 30000;
   #webSocket; #onClose;
+  #stop = new AbortController();
 
-  constructor(webSocket, url, onClose) {
-    this.url = url;
+  /* `credential` is the option token; `bearer` is the token that bought the ticket, and renew()
+   * returns a fresh one. */
+  constructor(webSocket, { url, credential, bearer, renew }, onClose) {
+    Object.assign(this, { url, credential });
     this.#webSocket = webSocket;
     this.#onClose = onClose;
-    webSocket.onopen = () => this.sockets.forEach((socket) => this.#opened(socket));
+    webSocket.onopen = () => {
+      const send = (token) => webSocket.send(tokenMessage(token));
+      if (bearer) send(bearer);
+      renewInTime(bearer, renew, send, this.#stop.signal);
+      this.sockets.forEach((socket) => this.#opened(socket));
+    };
     webSocket.onmessage = ({ data }) => this.#receive(data);
     webSocket.onclose = (event) => this.#close(event);
     webSocket.onerror = () => {}; // onclose follows
@@ -144,6 +154,7 @@ export class SharedWebSocket {
     const webSocket = this.#webSocket;
     webSocket.onopen = webSocket.onmessage = webSocket.onclose = null; // tell a close only once
     webSocket.close();
+    this.#stop.abort();
     this.#onClose(this);
     this.sockets.clear();
     for (const { lose } of [...this.#writes.values()]) lose();

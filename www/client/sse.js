@@ -11,6 +11,8 @@ export async function runSse(connector, connection) {
   connector.answered(connection);
   if (response.status === 204) return confirmEnd(connector, connection);
   if (!/^text\/event-stream/i.test(response.headers.get('content-type'))) throw proxyAnswerError();
+  // Another connection with the fresh token replaces this one without a gap.
+  connector.requests.renewInTime(() => connector.recount(), connection.signal);
   await readBody(connector, connection, response, eventParser(
     (data, type) => receive(connector, connection, JSON.parse(data), type),
     (ms) => { connector.sseRetryMs = ms; },

@@ -1,6 +1,7 @@
 /* The transport `ws`: a WebSocket that carries this job. */
 import { ANOTHER_RUNG, JobLightError } from './errors.js';
 import { receive } from './messages.js';
+import { tokenMessage } from './renewal.js';
 
 const CREDENTIAL_EXPIRED = 4001, ABNORMAL = 1006; // close codes
 
@@ -23,7 +24,12 @@ export async function runWebSocket(connector, connection) {
   };
   const { code, reason } = await new Promise((resolve, reject) => {
     connection.signal.onabort = () => reject(ws.close());
-    ws.onopen = () => connector.answered(connection);
+    ws.onopen = () => {
+      connector.answered(connection);
+      // A WebSocket that streams share renews the credential for them.
+      if (ws.recount) return;
+      connector.requests.renewInTime((fresh) => ws.send(tokenMessage(fresh)), connection.signal);
+    };
     ws.onerror = () => {}; // onclose follows
     ws.onclose = resolve;
     ws.onmessage = ({ data }) => {
@@ -34,13 +40,15 @@ export async function runWebSocket(connector, connection) {
       }
     };
   });
-  if (code === CREDENTIAL_EXPIRED) connector.requests.expireToken();
+  const expired = code === CREDENTIAL_EXPIRED;
+  if (expired) connector.requests.expireToken();
   // A browser does not tell why a socket was refused.
   if (code === ABNORMAL && !connection.upAt) throw connection.failure;
   throw new JobLightError('closed', reason || 'The connection broke', {
     status: code,
     fatal: /^44/.test(code),
-    ours: /^(101[23]|4)/.test(code),
+    // A credential that does not open the stream may lack the right: a plain request tells.
+    ours: /^(101[23]|4)/.test(code) && (connection.upAt || !expired),
     rung: /^10(0[2379]|11)/.test(code),
   });
 }

@@ -1,4 +1,5 @@
 /* Advice to the operator when the page cannot use its best transport. */
+import { authorization } from './access.js';
 import { $, setText } from './ui.js';
 
 const ADVICE = {
@@ -24,7 +25,7 @@ let asking; // a promise: why WebSockets are refused
  * does not exist.
  */
 async function askWhy() {
-  const asked = { method: 'POST', signal: AbortSignal.timeout(PATIENCE_MS) };
+  const asked = { method: 'POST', headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) };
   const { code } = await fetch('/api/ws', asked).then((response) => response.json()).catch(() => ({}));
   return /^(forbidden_origin|host_not_served)$/.test(code) ? code : 'refused';
 }

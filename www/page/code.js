@@ -1,4 +1,5 @@
 /* Shows the last request of this page as code: curl, JavaScript and Python. */
+import { needsKey } from './access.js';
 import { onRequest } from './request.js';
 import { $, copyOnClick, setText, written } from './ui.js';
 
@@ -26,13 +27,13 @@ function python(value, indent = '') {
 
 export const WRITE = {
   curl: ({ method, path, body }) => [
-    `curl --json ${shell(JSON.stringify(body))} \\`,
+    `curl ${needsKey() ? '-H "Authorization: Bearer $KEY" ' : ''}--json ${shell(JSON.stringify(body))} \\`,
     `  ${method === 'POST' ? '' : `-X ${method} `}${url(path)}`,
   ].join('\n'),
   javascript: ({ method, path, body }) => [
     `const answer = await fetch('${url(path)}', {`,
     `  method: '${method}',`,
-    "  headers: { 'Content-Type': 'application/json' },",
+    `  headers: { ${needsKey() ? "Authorization: 'Bearer ' + key, " : ''}'Content-Type': 'application/json' },`,
     `  body: JSON.stringify(${JSON.stringify(body, null, 2).replaceAll('\n', '\n  ')}),`,
     '});',
     'console.log(await answer.json());',
@@ -43,7 +44,8 @@ export const WRITE = {
     `body = ${python(body)}`,
     'request = urllib.request.Request(',
     `    "${url(path)}",`,
-    `    json.dumps(body).encode(), {"Content-Type": "application/json"}, method="${method}")`,
+    `    json.dumps(body).encode(), {${needsKey() ? '"Authorization": "Bearer " + key, ' : ''}"Content-Type": "application/json"},`,
+    `    method="${method}")`,
     'print(urllib.request.urlopen(request).read().decode())',
   ].join('\n'),
 };

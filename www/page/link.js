@@ -69,7 +69,8 @@ export function countEvent({ seq, timestamp }, cursor) {
 
 function troubleWords({ code, message, status }) {
   if (isCut()) return 'You cut it.';
-  if (status === 401 || status === 403) return 'You are not allowed to watch this job.';
+  if (status === 401 || status === 4001) return 'The key or link that opened this page is not in force any more.';
+  if (status === 403) return 'You are not allowed to watch this job.';
   if (status === 502 || status === 503 || status === 504) return 'The server is busy or restarting.';
   return TROUBLES[typeof code === 'string' ? code : 'network'] || `${message}.`;
 }

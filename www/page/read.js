@@ -37,7 +37,8 @@ export async function readJob(api) {
     const missing = err.code && (err.status === 404 || err.status === 400);
     const closed = err.code && (err.status === 401 || err.status === 403);
     if (missing) trouble('There is no such job. It may have been deleted.');
-    else if (closed) trouble('You are not allowed to see this job. Ask whoever gave you the link.');
+    else if (closed && err.status === 401) trouble(err.message);
+    else if (closed) trouble('You are not allowed to see this job. Ask whoever gave you the key or the link.');
     else countDown(err.message);
     absent(missing ? 'No such job' : closed ? 'Not allowed' : 'One moment');
     return missing || closed ? null : undefined;

@@ -1,7 +1,8 @@
 /* Requests of the page, and error messages for people. */
+import { authorization, logIn, token } from './access.js';
 
 const WORDS = {
-  401: 'You are not allowed to do this: the server wants to know who you are.',
+  401: 'The link that opened this page has expired or was withdrawn. Ask whoever gave it to you for another one.',
   403: 'You are not allowed to do this.',
   413: 'This is too much at once.',
   429: 'Too many requests. Wait a moment.',
@@ -25,9 +26,11 @@ export const tellRequest = (request) => listeners.forEach((listener) => listener
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 
-function failure({ status }, { code, detail, title }) {
+function failure({ status }, { code, detail, title }, verbatim) {
   const said = sentence(detail || title || `the server answered ${status}`);
-  return Object.assign(new Error(CODES[code] || WORDS[status] || said), { status, code });
+  const ours = !verbatim && (CODES[code] || WORDS[status]);
+  const why = ours && code === 'forbidden' ? ` ${said}` : ''; // it names the right that is missing
+  return Object.assign(new Error((ours || said) + why), { status, code });
 }
 
 /* The answer did not come from joblight. A gateway says with 502 to 504 that the server is away;
@@ -42,11 +45,12 @@ function foreign({ status }, path) {
 const isJson = (response) => /[/+]json\b/.test(response.headers.get('content-type'));
 
 /**
- * Throws an Error whose message can be shown. It has a `code` only if joblight itself answered. A
- * `quiet` write is not told to the listeners of onRequest().
+ * Throws an Error whose message can be shown. It has a `code` only if joblight itself answered;
+ * `verbatim` keeps the words of the server. A `quiet` write is not told to the listeners of
+ * onRequest(). Where a session is missing or has ended, the page is left for the login page.
  */
-export async function call(method, path, body, { quiet = false } = {}) {
-  const init = { method, headers: {}, cache: 'no-store' };
+export async function call(method, path, body, { quiet = false, verbatim = false } = {}) {
+  const init = { method, headers: { ...authorization }, cache: 'no-store' };
   if (body) {
     init.headers['content-type'] = 'application/json';
     init.body = JSON.stringify(body);
@@ -58,7 +62,8 @@ export async function call(method, path, body, { quiet = false } = {}) {
   const answer = isJson(response) && await response.json().catch(() => undefined);
   if (!answer || (!response.ok && !answer.code)) throw foreign(response, path);
   if (response.ok) return answer;
-  throw failure(response, answer);
+  if (answer.code === 'unauthorized' && !token && !verbatim) return logIn();
+  throw failure(response, answer, verbatim);
 }
 
 /** Repeats `work` until the server answers it. Throws when the server rejects it. */

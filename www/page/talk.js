@@ -1,5 +1,6 @@
 /* The thread of commands: comments and cancels of watchers, and answers of workers. */
 import { WORKER } from './demo.js';
+import { may, mayCommand } from './access.js';
 import { me } from './agents.js';
 import { call } from './request.js';
 import { $, ago, isOver, move, plain, setText, written } from './ui.js';
@@ -65,15 +66,24 @@ export function takeCommand(event, tasks, at) {
   move(li, [{ opacity: 0, transform: 'translateY(8px)' }, {}], { duration: 300, easing: 'ease-out' });
 }
 
+/* Why the controls are disabled. */
+function reason(comment, stop) {
+  if (comment && stop) return '';
+  const missing = comment ? 'cancel' : stop ? 'write to the workers' : 'write to the workers or cancel';
+  return `You may watch this job, but not ${missing}.`;
+}
+
 export function paintTalk(status, at) {
   const over = isOver(status);
-  for (const id of ['words', 'send', 'cancel']) $(id).disabled = over;
-  if (over && !$('talk-hint').textContent) say('The job has ended, so no worker reads messages any more.');
+  const [comment, stop] = ['comment', 'cancel'].map(mayCommand);
+  for (const id of ['words', 'send']) $(id).disabled = over || !comment;
+  $('cancel').disabled = over || !stop;
+  if (!$('talk-hint').textContent) say(over ? 'The job has ended, so no worker reads messages any more.' : reason(comment, stop));
   for (const { at: then, time } of lines) setText(time, ago(then, at));
 }
 
 function typing() {
-  if (performance.now() - typedAt < TYPING_MS || !$('words').value) return;
+  if (performance.now() - typedAt < TYPING_MS || !$('words').value || !may('report')) return;
   typedAt = performance.now();
   call('POST', `${api}/presence`, { agent: me, state: 'typing' }, { quiet: true }).catch(() => {});
 }
@@ -83,7 +93,7 @@ async function send(event) {
   const text = $('words').value.trim();
   if (!text) return;
   $('words').value = '';
-  call('POST', `${api}/presence`, { agent: me, state: '' }, { quiet: true }).catch(() => {});
+  if (may('report')) call('POST', `${api}/presence`, { agent: me, state: '' }, { quiet: true }).catch(() => {});
   typedAt = -TYPING_MS;
   if (!await command({ command: 'comment', args: { text } })) $('words').value ||= text;
 }

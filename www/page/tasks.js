@@ -1,4 +1,5 @@
 /* The list of tasks. Only what differs is changed in a row. */
+import { mayCommand } from './access.js';
 import { $, STATUS, ago, directionOf, isOver, move, setText } from './ui.js';
 
 const FLASHES = 24; // at a time; more are distracting and expensive
@@ -50,7 +51,7 @@ export function paintTask(id, task, { at, over, lively }) {
   const turned = row.li.dataset.status !== look;
   if (turned) {
     row.li.dataset.status = look;
-    row.stop.disabled = over || isOver(task.status);
+    row.stop.disabled = over || isOver(task.status) || !mayCommand('cancel');
   }
   if (row.title !== task.title) {
     row.title = task.title;

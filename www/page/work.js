@@ -1,5 +1,6 @@
 /* The card for newcomers: the demo worker, the curl line, the link to share. */
 import { TaskEventStream } from '../joblight.js';
+import { may, token } from './access.js';
 import { DemoWorker, WORKER } from './demo.js';
 import { link } from './link.js';
 import { call, patiently, tellRequest } from './request.js';
@@ -14,7 +15,7 @@ const api = `/api/jobs/${name}`;
 const hook = `/api/agent-hooks/task-update/${name}`;
 const hello = { taskId: 'hello', status: 'in_progress', progress: 42, note: 'Hello!' };
 const curl = `curl --json '${JSON.stringify(hello)}' \\\n  ${location.origin}${hook}`;
-const stream = new TaskEventStream({ jobId }); // never started; it only reports
+const stream = new TaskEventStream({ jobId, token }); // never started; it only reports
 
 let worker;
 
@@ -30,7 +31,9 @@ export function say(text, mood = '') {
 function paintDemo(over, agents) {
   const busy = Boolean(worker) || (!over && agents.some(({ id }) => id === WORKER));
   const idle = over ? 'Start demo worker on a fresh job' : 'Start demo worker';
-  $('demo').disabled = busy;
+  const allowed = ['report', 'control', 'create'].every(may);
+  $('demo').disabled = busy || !allowed;
+  if (!allowed) $('demo').title = 'A demo worker needs a key that may report, control and create.';
   setText($('demo'), busy ? 'Demo worker at work…' : idle);
   $('next').hidden = !over;
 }

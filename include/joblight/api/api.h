@@ -14,6 +14,7 @@ struct api {
 	const struct pages *pages;
 	const atomic_uint *demo_run; /* see struct config; NULL: this is no demonstration */
 	struct origin_rules origin_rules;
+	bool insecure; /* it can be reached from elsewhere although it has no keys */
 };
 
 extern const struct dispatch api_dispatch; /* loops_config.dispatch; its context is a struct api */

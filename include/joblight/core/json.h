@@ -30,6 +30,8 @@ void json_minify(struct buf *out, struct slice text);
 void json_string(struct buf *out, struct slice text);
 void json_number(struct buf *out, double value);  /* finite; integers without a point */
 void json_time(struct buf *out, int64_t wall_ms); /* RFC 3339, with quotes */
+/* An array of the words of a text, which are separated by one space each and need no escapes. */
+void json_words(struct buf *out, const char *words);
 
 /* `"name":`, after a comma unless it is the first member of its object. */
 void json_name(struct buf *out, const char *name);

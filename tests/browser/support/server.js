@@ -10,12 +10,12 @@ export class Server {
   #child;
   #dir = mkdtempSync(join(tmpdir(), 'joblight-browser-'));
 
-  #flags = [];
+  flags = [];
   #verb = 'serve';
 
   static async start(...flags) {
     const server = new Server();
-    server.#flags = flags;
+    server.flags = flags;
     await server.start('127.0.0.1:0');
     return server;
   }
@@ -24,13 +24,13 @@ export class Server {
   static async demo(...flags) {
     const server = new Server();
     server.#verb = 'demo';
-    server.#flags = flags;
+    server.flags = flags;
     await server.start('127.0.0.1:0');
     return server;
   }
 
   async start(listen = new URL(this.url).host) {
-    const args = [this.#verb, '--listen', listen, '--db', join(this.#dir, 'jobs.db'), ...this.#flags];
+    const args = [this.#verb, '--listen', listen, '--db', join(this.#dir, 'jobs.db'), ...this.flags];
     if (!args.includes('--www')) args.push('--www', WWW);
     const child = this.#child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
