@@ -123,13 +123,14 @@ void engine_rollback(struct engine *e)
 	e->rows.failure = STORE_OK;
 }
 
-void engine_refuse(const struct engine *e, struct op *op)
+void engine_refuse(struct op *op)
 {
 	problem_finish(&op->problem);
 	op->body.len = 0;
 	op->replayed = false;
 	op->seq_first = op->seq_last = 0;
-	problem_set(&op->problem, OUTCOME_STORAGE_UNAVAILABLE,
-	            "the store rejected it (%.120s); repeat it with the same idempotency key",
-	            store_error(e->store));
+	/* The cause is for the log: a client can do nothing about it. */
+	problem_set(
+	    &op->problem, OUTCOME_STORAGE_UNAVAILABLE,
+	    "the database cannot be written; repeat it later with the same idempotency key");
 }

@@ -9,6 +9,7 @@
 #include "socket.h"
 #include "transport.h"
 
+#define STILL_MS 1000      /* a tick that is later than that is taken for a standstill */
 #define TRIM_MS 1000       /* how often to check whether memory can be returned */
 #define TRIM_PAUSE_MS 5000 /* pause after memory was returned */
 #define TRIM_MOVES 500     /* minimum of connections added or removed since then */
@@ -75,13 +76,30 @@ static const struct deadline_actions actions = {
 	.transport = transport_expired,
 };
 
+/*
+ * After the process stood still (SIGSTOP, a suspended machine) clients are not late yet: they get
+ * STILL_MS to say what is left.  A loop that is always that busy still ends who is late, half of
+ * the time.
+ */
+static bool stood_still(struct loop *l, uint64_t last_tick)
+{
+	struct ticker *t = &l->ticker;
+
+	if (last_tick && l->now - last_tick > STILL_MS && l->now >= t->still_until + STILL_MS)
+		t->still_until = l->now + STILL_MS;
+	return l->now < t->still_until;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct loop *l = timer->data;
+	uint64_t last_tick = l->now;
 
 	l->now = loop_now(l);
-	admission_tick(&l->admission, l->now);
-	deadlines_expire(&l->deadlines, l->now, &actions);
+	if (!stood_still(l, last_tick)) {
+		admission_tick(&l->admission, l->now);
+		deadlines_expire(&l->deadlines, l->now, &actions);
+	}
 	l->turn.beats = hub_tick(l->hub, l->now);
 	attendance_tick(l->attendance, l->now);
 	access_tick(l);

@@ -12,6 +12,7 @@ struct ticker {
 	uv_timer_t timer;
 	size_t seen_count; /* connections at the last check of memory */
 	uint64_t trim_due;
+	uint64_t still_until; /* after a standstill no client is late until then */
 };
 
 void ticker_start(struct loop *l);

@@ -156,7 +156,7 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 
 	if (!batch)
 		for (struct op *op = ops; op; op = next_op(op))
-			engine_refuse(w->engine, op);
+			engine_refuse(op);
 	else
 		remember_answers(w, ops);
 	for (const struct op *op = batch ? ops : NULL; op; op = next_op(op))

@@ -3,7 +3,7 @@ import pytest
 
 from support.problem import assert_problem
 from support.ws import WebSocket
-from test_keys import Keyed, db, make, root   # noqa: F401  (fixtures)
+from support.keyed import Keyed, db, make, root   # noqa: F401  (fixtures)
 
 
 def test_a_full_job_takes_nothing_more_on_any_transport(serve, client):

@@ -13,7 +13,7 @@ from support.sse import path_of as stream_path, stream_request
 from support.wait import SCALE, Deadline, until
 from support.wire import Closed
 from support.ws import WebSocket, handshake
-from test_keys import Keyed, db, joblight_key, make, root   # noqa: F401  (fixtures)
+from support.keyed import Keyed, db, joblight_key, make, root   # noqa: F401  (fixtures)
 
 ANN, BOB = "203.0.113.7", "203.0.113.8"
 PROXY = {"trusted_proxy": "127.0.0.1"}

@@ -12,12 +12,13 @@ from contextlib import closing
 
 import pytest
 
-from support.api import Api, Lost
+from support.api import Api
 from support.history import History, log_with_texts
 from support.load import Crew
 from support.server import run_to_exit
 from support.wait import SCALE, Deadline, until
-from support.watcher import TRANSPORTS, Cut
+from support.watcher import TRANSPORTS
+from support.workload import key_of, last_event, watch, work
 
 ROUNDS = int(os.environ.get("JOBLIGHT_TEST_KILL_ROUNDS", "50"))
 SEED = int(os.environ.get("JOBLIGHT_TEST_KILL_SEED", "0")) or \
@@ -30,56 +31,6 @@ def integrity(server):
         return database.execute("PRAGMA integrity_check").fetchall()
 
 
-def send_once(own, job, name, number, history):
-    """One attempt at one batch of one to three updates. True when it need not be repeated."""
-    key = f"{name}-{number}"
-    notes = [f"{key}-{i}" for i in range(1 + number % 3)]
-    batch = [{"taskId": f"{name}.{i}", "progress": number % 101, "note": note}
-             for i, note in enumerate(notes)]
-    try:
-        reply = own.update(job, batch, Idempotency_Key=key)
-    except (Lost, TimeoutError):
-        reply = None
-    if reply is None or reply.status == 503:
-        for note in notes:
-            history.wrote(note, "unknown")
-        return False
-    assert reply.status == 200, reply
-    for note, answer in zip(notes, reply.json, strict=True):
-        history.wrote(note, "ok", answer["seq"])
-    return True
-
-
-def work(crew, server, job, name, history):
-    """Posts numbered updates, repeating each with its key until it is answered."""
-    number = 0
-    with Api(server.address) as own:
-        while crew.working:
-            if send_once(own, job, name, number, history):
-                number += 1
-            else:
-                crew.stopping.wait(0.01)    # do not spin on a dead port
-
-
-def watch(crew, server, job, name, transport, history, heads):
-    """Subscribes, and comes back at its position whenever the server is killed."""
-    position = None
-    while crew.working or heads.get("final", 10**18) > seq_of(position):
-        try:
-            with transport(server.address, job, position, within=2) as watcher:
-                connection = history.opened(name, watcher, watcher.connected(within=5))
-                position = watcher.position
-                while heads.get("final", 10**18) > seq_of(position):
-                    history.saw(connection, watcher.event(within=5))
-                    position = watcher.position
-        except (Cut, ConnectionError, TimeoutError):
-            crew.stopping.wait(0.01)
-
-
-def seq_of(position):
-    return int(position.split(".")[1]) if position else 0
-
-
 def test_e1_kill_9_under_load_loses_nothing_that_was_answered(serve):
     print(f"seed {SEED}, {ROUNDS} rounds")
     chance, server = random.Random(SEED), serve()
@@ -88,9 +39,9 @@ def test_e1_kill_9_under_load_loses_nothing_that_was_answered(serve):
     history, heads, starts = History(job), {}, []
     with Crew() as readers, Crew() as writers:
         for i, (name, transport) in enumerate(TRANSPORTS.items()):
-            readers.hire(watch, server, job, f"{name}{i}", transport, history, heads)
+            readers.hire(watch, server.address, job, f"{name}{i}", transport, history, heads)
         for i in range(WORKERS):
-            writers.hire(work, server, job, f"worker{i}", history)
+            writers.hire(work, server.address, job, f"worker{i}", history)
         for _ in range(ROUNDS):
             writers.stopping.wait(chance.uniform(0.05, 0.5))    # the moment of the fault
             assert not writers.errors, writers.errors
@@ -99,14 +50,11 @@ def test_e1_kill_9_under_load_loses_nothing_that_was_answered(serve):
         answered_again(history)
         writers.stop()
         with Api(server.address) as api:
-            heads["final"] = api.job(job)["seq"]
-            api.report(job, "last", note="last")    # so that readers at the head look up
-        history.wrote("last", "ok", heads["final"] + 1)
-        heads["final"] += 1
+            last_event(api, job, history, heads)
         readers.stop()
     with Api(server.address) as api:
         log = log_with_texts(api, job)
-        history.check(log, api.job(job), lambda event: event.get("note"))
+        history.check(log, api.job(job), key_of)
     assert len(history.answered()) > ROUNDS, "the load was too small to say anything"
     assert max(starts) < 2 * SCALE, f"slowest start {max(starts):.2f} s"
     server.stop()
@@ -195,3 +143,29 @@ def test_e10_a_stopped_and_continued_server_goes_on(serve, client):
             until(deadline.passed, 2, "the standstill being over")
             server.signal(signal.SIGCONT)
         assert watcher.event().seq == 2
+
+
+def test_e10_a_standstill_longer_than_every_timeout_loses_nothing(serve):
+    """What 60 s of SIGSTOP are to the default settings, 2 s are to these."""
+    server = serve(heartbeat_ms=100, stall_ms=500, header_timeout_ms=1000, body_timeout_ms=500,
+                   keepalive_ms=1000, presence_ms=1000, linger_ms=500)
+    with Api(server.address) as api:
+        job = api.create_job()["id"]
+    history, heads = History(job), {}
+    with Crew() as readers, Crew() as writers:
+        for name, transport in TRANSPORTS.items():
+            readers.hire(watch, server.address, job, name, transport, history, heads, 30)
+        for i in range(4):
+            writers.hire(work, server.address, job, f"worker{i}", history)
+        for _ in range(2):
+            answered_again(history)
+            server.signal(signal.SIGSTOP)
+            until(Deadline(2 / SCALE, "a standstill").passed, 10, "the standstill being over")
+            server.signal(signal.SIGCONT)
+            answered_again(history)
+        writers.stop()
+        with Api(server.address) as api:
+            last_event(api, job, history, heads)
+        readers.stop()
+    with Api(server.address) as api:
+        history.check(log_with_texts(api, job), api.job(job), key_of)

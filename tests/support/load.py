@@ -3,6 +3,7 @@
 A Crew's threads run until stop() and hand every exception of theirs to the test.
 """
 import threading
+import time
 
 from .wait import SCALE
 
@@ -10,6 +11,7 @@ from .wait import SCALE
 class Crew:
     def __init__(self):
         self.stopping = threading.Event()
+        self.stopped_at = None
         self.threads = []
         self.errors = []
 
@@ -17,7 +19,8 @@ class Crew:
         return self
 
     def __exit__(self, kind, *_):
-        self.stop(quietly=kind is not None)
+        failed = kind is not None       # then nobody waits for what its threads wait for
+        self.stop(quietly=failed, within=1 if failed else 60)
 
     def hire(self, work, *args):
         """Runs work(crew, *args) in a thread; it must return soon after `crew.stopping` is set."""
@@ -35,7 +38,12 @@ class Crew:
     def working(self):
         return not self.stopping.is_set()
 
+    def stopped_for(self):
+        """Seconds since the crew was told to stop."""
+        return time.monotonic() - self.stopped_at
+
     def stop(self, quietly=False, within=60):
+        self.stopped_at = self.stopped_at or time.monotonic()
         self.stopping.set()
         for thread in self.threads:
             thread.join(within * SCALE)

@@ -1,8 +1,11 @@
 """The tools, tested: a parser that forgives or a checker that never fails would prove nothing."""
 import copy
+import os
+import random
 
 import pytest
 
+from support import disk
 from support.history import Connection, History, digest
 from support.rawjson import elements
 from support.reply import DuplicateKey, parse_json
@@ -196,3 +199,43 @@ def test_the_checker_finds(fault):
     fault(history, log, snapshot)
     with pytest.raises(AssertionError):
         judge(history, log, snapshot)
+
+
+# -- what a power cut leaves ------------------------------------------------------------------------
+
+FOLDER = "/f"
+MADE = (disk.OPENED, 1, os.O_CREAT, b"/f/a")
+FOLDER_SYNCED = [(disk.OPENED, 2, 0, b"/f"), (disk.SYNC_BEGINS, 2, 0, b""), (disk.SYNCED, 2, 0, b"")]
+SYNC = [(disk.SYNC_BEGINS, 1, 0, b""), (disk.SYNCED, 1, 0, b"")]
+
+
+def left(tmp_path, changes, luck=0):
+    record = tmp_path / "record"
+    record.write_bytes(b"".join(disk.HEAD.pack(kind, number, at, len(data)) + data
+                                for kind, number, at, data in changes))
+    (_, state), = disk.at(record, [record.stat().st_size], FOLDER)
+    return state.left(random.Random(1), luck)
+
+
+def wrote(at, data):
+    return disk.WRITTEN, 1, at, data
+
+
+@pytest.mark.parametrize("changes, expected", [
+    ([MADE, wrote(0, b"ab"), *SYNC], {}),
+    ([MADE, *FOLDER_SYNCED, wrote(0, b"ab")], {"/f/a": b""}),
+    ([MADE, *FOLDER_SYNCED, wrote(0, b"ab"), SYNC[0]], {"/f/a": b""}),
+    ([MADE, *FOLDER_SYNCED, wrote(0, b"ab"), SYNC[0], wrote(2, b"c"), SYNC[1]], {"/f/a": b"ab"}),
+    ([MADE, *FOLDER_SYNCED, wrote(2, b"c"), *SYNC], {"/f/a": b"\0\0c"}),
+    ([MADE, *FOLDER_SYNCED, wrote(0, b"ab"), *SYNC, (disk.TRUNCATED, 1, 1, b"")], {"/f/a": b"ab"}),
+    ([MADE, *FOLDER_SYNCED, wrote(0, b"ab"), (disk.TRUNCATED, 1, 1, b""), *SYNC], {"/f/a": b"a"}),
+    ([MADE, *FOLDER_SYNCED, (disk.UNLINKED, 0, 0, b"/f/a")], {"/f/a": b""}),
+    ([MADE, (disk.UNLINKED, 0, 0, b"/f/a"), *FOLDER_SYNCED], {}),
+    ([MADE, (disk.LINKED, 0, 0, b"/f/a\0/f/b"), *FOLDER_SYNCED, wrote(0, b"a"), *SYNC],
+     {"/f/a": b"a", "/f/b": b"a"})])
+def test_a_power_cut_leaves_what_was_synced(tmp_path, changes, expected):
+    assert left(tmp_path, changes) == expected
+
+
+def test_with_luck_there_is_more(tmp_path):
+    assert left(tmp_path, [MADE, *FOLDER_SYNCED, wrote(0, b"x" * 4096)], luck=1)["/f/a"]

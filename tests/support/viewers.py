@@ -14,8 +14,10 @@ BURST = 1 << 16
 
 
 class Viewer:
-    def __init__(self, address, job, since=None):
+    def __init__(self, address, job, since=None, receive_buffer=None):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if address in tls.secured:  # the handshake is waited for
             self.socket.connect(address)
             self.socket = tls.secure(self.socket, address)
@@ -62,9 +64,9 @@ class Viewers:
             viewer.socket.close()
         self.selector.close()
 
-    def join(self, address, job, count=1, since=None):
+    def join(self, address, job, count=1, since=None, receive_buffer=None):
         """Adds `count` viewers, which connect during the next pump()."""
-        came = [Viewer(address, job, since) for _ in range(count)]
+        came = [Viewer(address, job, since, receive_buffer) for _ in range(count)]
         for viewer in came:
             self.selector.register(viewer.socket, selectors.EVENT_WRITE, viewer)
         self.all += came

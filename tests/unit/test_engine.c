@@ -1015,7 +1015,7 @@ static enum store_result run_scripted(struct engine_bench *b, int transaction, b
 	enum store_result r = count ? transact(b, ops, count) : STORE_OK;
 	for (size_t i = 0; i < count; i++) {
 		if (r != STORE_OK) {
-			engine_refuse(b->engine, ops[i]);
+			engine_refuse(ops[i]);
 			assert_int_equal(ops[i]->problem.outcome, OUTCOME_STORAGE_UNAVAILABLE);
 			assert_true(!ops[i]->body.len && !ops[i]->seq_last && !ops[i]->replayed);
 		}

@@ -51,6 +51,6 @@ enum store_result engine_commit(struct engine *e, struct batch **batch);
 void engine_rollback(struct engine *e);
 
 /* Answers an op of a failed transaction: 503, repeat it with the same key. */
-void engine_refuse(const struct engine *e, struct op *op);
+void engine_refuse(struct op *op);
 
 #endif
