@@ -5,8 +5,9 @@ cd "$root"
 
 build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
   libsqlite3-dev libcjson-dev libssl-dev libcap-dev libcurl4-openssl-dev uthash-dev libinih-dev)
-test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-websockets python3-cryptography sqlite3 curl chromium firefox-esr procps
+test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-websockets python3-cryptography python3-wsproto sqlite3 curl chromium firefox-esr procps
   iproute2 ca-certificates openssl strace faketime fiu-utils libfiu-dev nftables util-linux)
+fuzz_packages=(clang llvm libclang-rt-14-dev)
 proxy_packages=(nginx caddy haproxy) # programs in front of a server, which the tests start themselves
 
 say() { printf '\n== %s\n' "$*"; }

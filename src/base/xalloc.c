@@ -8,7 +8,7 @@ static void *alive(void *memory)
 {
 	if (!memory) {
 		fputs("joblight: out of memory\n", stderr);
-		abort();
+		abort(); /* out of memory */
 	}
 	return memory;
 }

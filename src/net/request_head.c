@@ -1,5 +1,7 @@
 #include "request_head.h"
 
+#define METHOD_MAX 31 /* bytes; more are no method of any registry */
+
 struct scan {
 	const unsigned char *at, *end;
 	const struct limits *limits;
@@ -51,12 +53,12 @@ static enum request_head_result check_method(struct scan *s)
 {
 	const unsigned char *start = s->at;
 
-	while (s->at < s->end && request_head_is_token(*s->at) && s->at - start < 32)
+	while (s->at < s->end && request_head_is_token(*s->at) && s->at - start <= METHOD_MAX)
 		s->at++;
-	if (s->at == s->end && s->at - start < 32)
-		return HEAD_INCOMPLETE;
 	struct slice name = { (const char *)start, (size_t)(s->at - start) };
-	if (!name.len || *s->at != ' ')
+	if (s->at == s->end && name.len <= METHOD_MAX)
+		return HEAD_INCOMPLETE;
+	if (!name.len || name.len > METHOD_MAX || *s->at != ' ')
 		return bad(s, "the request line cannot be read");
 	s->head->method = find_method(name);
 	if (s->head->method == METHOD_COUNT)

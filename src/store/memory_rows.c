@@ -449,7 +449,8 @@ static bool job_is_empty(const struct job *job)
 	       list_empty(&job->events) && list_empty(&job->answers);
 }
 
-/* Freeing a job without rows is not a step of the transaction, because nobody can see it. */
+/* Freeing a job without rows is not a step of the transaction, because nobody can see it.  It is
+ * counted as a row, as the mark of a deleted job is in SQLite. */
 static void sweep_deleted(struct memory *m, size_t *budget)
 {
 	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget;
@@ -460,8 +461,10 @@ static void sweep_deleted(struct memory *m, size_t *budget)
 		sweep(m, &job->deliverables, budget);
 		sweep(m, &job->events, budget);
 		sweep_answers(m, &job->answers, budget);
-		if (job_is_empty(job))
-			job_forget(m, job);
+		if (!job_is_empty(job))
+			continue;
+		job_forget(m, job);
+		--*budget;
 	}
 }
 

@@ -1,4 +1,5 @@
 """joblight demo: a server, a worker that does job after job, and an address that leads to the job it does now."""
+import glob
 import os
 import re
 import signal
@@ -71,6 +72,33 @@ def test_a_database_with_the_name_of_the_default_is_used(tmp_path, monkeypatch, 
     demo.job()
     demo.stop()
     assert (tmp_path / "joblight.db").stat().st_size
+
+
+def test_without_a_database_nothing_is_left(tmp_path, monkeypatch):
+    """It uses one of its own, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(SETTING, "JOBLIGHT_DB", raising=False)
+    before = set(glob.glob("/tmp/joblight-demo-*"))
+    demo = Demo()
+    mine = [path for path in set(glob.glob("/tmp/joblight-demo-*")) - before if is_used_by(path, demo.process.pid)]
+    assert len(mine) == 1
+    demo.job()
+    demo.stop()
+    assert not os.path.exists(mine[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def is_used_by(directory, parent):
+    """Whether a child of the process has a file of the directory open."""
+    children = open(f"/proc/{parent}/task/{parent}/children").read().split()
+    return any(os.readlink(path).startswith(directory) for child in children for path in glob.glob(f"/proc/{child}/fd/*"))
+
+
+def test_an_address_that_is_in_use_ends_it(server, tmp_path):
+    done = subprocess.run([BINARY, "demo", "--listen", f"{server.host}:{server.port}", "--db", str(tmp_path / "demo.db")],
+                          env=SETTING, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20 * SCALE, check=False)
+    assert done.returncode == 1
+    assert "in use" in done.stderr
 
 
 @pytest.mark.parametrize("ignored", [False, True])

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support.raw import Raw, ask, request
-from support.server import ROOT
+from support.server import ROOT, run_to_exit
 
 TEXTS = ["/", "/login", "/login.js", "/job.js", "/style.css", "/joblight.js", "/page/tasks.js", "/package.json", "/joblight.d.ts"]
 
@@ -100,6 +100,36 @@ def test_the_pages_of_a_folder_are_those_of_the_folder(serve):
     server = serve(www=ROOT / "www")
     reply = fetch(server, "/job.js", "Accept-Encoding: gzip")
     assert (reply.header("Content-Encoding"), reply.body) == (None, (ROOT / "www" / "job.js").read_bytes())
+
+
+def folders(depth):
+    return "/".join("d" * depth)
+
+
+def test_a_folder_gives_plain_files_and_nothing_behind_a_link_or_a_dot(serve, tmp_path):
+    www, deepest, outside = tmp_path / "www", folders(8), tmp_path / "secret.txt"
+    outside.write_text("secret")
+    (www / deepest / "d").mkdir(parents=True)
+    for name in ("index.html", "a.weird", "noend", ".hidden", f"{deepest}/last.js", f"{deepest}/d/more.js"):
+        (www / name).write_text(name)
+    (www / "link.txt").symlink_to(outside)
+    (www / "up").symlink_to(tmp_path)
+    with open(www / "large.txt", "wb") as large:
+        large.truncate(16 * 1024 * 1024 + 1)
+    server = serve(www=www)
+    types = {path: fetch(server, path).header("Content-Type") for path in ("/", "/a.weird", "/noend", f"/{deepest}/last.js")}
+    assert list(types.values()) == ["text/html; charset=utf-8", "application/octet-stream", "application/octet-stream",
+                                    "text/javascript; charset=utf-8"]
+    for path in ("/.hidden", "/link.txt", "/up/secret.txt", "/large.txt", f"/{deepest}/d/more.js", "/d"):
+        assert fetch(server, path).status == 404, path
+
+
+@pytest.mark.parametrize("folder", ["missing", "a-file"])
+def test_a_folder_that_cannot_be_read_ends_the_start(tmp_path, folder):
+    (tmp_path / "a-file").write_text("x")
+    code, out, err = run_to_exit(listen="127.0.0.1:0", db=str(tmp_path / "db"), www=tmp_path / folder)
+    assert (code, out) == (1, "")
+    assert f"cannot read {tmp_path / folder}" in err
 
 
 def test_pages_are_answered_on_a_connection_that_stays(server, job):

@@ -7,6 +7,7 @@ of its items. The names that the tests' requests have in Host are served unless 
 otherwise (host=None). The server's stderr goes to a file beside its database; a sanitizer's report
 in it, or a process that went away by itself, fails the test.
 """
+import contextlib
 import os
 import re
 import resource
@@ -27,6 +28,8 @@ REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|ru
                     r"|Assertion .* failed")
 # Freed memory that AddressSanitizer keeps would look like growth in a test that measures memory.
 SETTING = {"ASAN_OPTIONS": "quarantine_size_mb=4", **os.environ}
+# What kill -9 sends: with $JOBLIGHT_TEST_KILL, the signal at which the build for coverage writes its counts and dies.
+KILL = signal.Signals[os.environ.get("JOBLIGHT_TEST_KILL", "SIGKILL")]
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -153,6 +156,9 @@ class Server:
     def bury(self):
         """Ends the process, whatever its state."""
         if self.process:
+            with contextlib.suppress(subprocess.TimeoutExpired):    # it may be stopped, or stuck
+                self.process.send_signal(KILL)
+                self.process.wait(5)
             self.process.kill()
             self.process.wait()
             self._forget()

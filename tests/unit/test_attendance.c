@@ -1,6 +1,7 @@
 /* What a loop tells of watchers and when.  The watchers are those of another loop, which the hub
  * knows by their count. */
 #include "kit.h"
+#include "many.h"
 
 #include "joblight/base/clock.h"
 #include "joblight/base/xalloc.h"
@@ -181,6 +182,27 @@ static void a_job_about_which_nothing_changes_costs_a_tick_nothing(void **state)
 	assert_true(ticked - made < (made - began) / 20);
 }
 
+static void every_job_of_thousands_is_heard_of(void **state)
+{
+	struct attendance_bench *b = *state;
+	struct worker *many = xcalloc(NAMES, sizeof(*many));
+	char story[ID_MAX + 8];
+
+	for (unsigned i = 0; i < NAMES; i++) {
+		want(b, &many[i], many_id(i));
+		watched_by(b, many_id(i), 2);
+	}
+	tick(b, b->limits.presence_pace_ms);
+	tick(b, b->limits.presence_pace_ms);
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(story, sizeof(story), "%s:2 ", many_id(i));
+		if (!strstr(buf_string(&many[i].story), story))
+			fail_msg("%u: %s", i, buf_string(&many[i].story));
+		leave(b, &many[i], many_id(i));
+	}
+	free(many);
+}
+
 #define ATTENDANCE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -188,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ATTENDANCE_TEST(a_worker_hears_of_the_first_watcher_and_of_the_last),
 		ATTENDANCE_TEST(a_job_that_was_left_and_wanted_again_is_heard_of),
+		ATTENDANCE_TEST(every_job_of_thousands_is_heard_of),
 		ATTENDANCE_TEST(a_job_about_which_nothing_changes_costs_a_tick_nothing),
 	};
 

@@ -5,6 +5,7 @@
 #include "faulty_store.h"
 #include "joblight/core/keyring.h"
 #include "kit.h"
+#include "many.h"
 #include "joblight/base/clock.h"
 #include "joblight/core/decode.h"
 #include "joblight/core/engine.h"
@@ -1263,6 +1264,62 @@ static void there_are_so_many_keys_in_force(void **state)
 	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
 }
 
+/* A report of every task with an id of these. */
+static const char *report_of_many(const char *members)
+{
+	static struct buf body;
+
+	body.len = 0;
+	for (unsigned i = 0; i < NAMES; i++)
+		buf_format(&body, "%s{\"taskId\":\"%s\",%s}", i ? "," : "[", many_id(i), members);
+	buf_char(&body, ']');
+	return buf_string(&body);
+}
+
+static void every_task_of_thousands_is_found(void **state)
+{
+	struct engine_bench *b = *state;
+	char end[64];
+
+	b->limits.batch_items = NAMES;
+	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"T\",\"heartbeatTimeoutMs\":5000}");
+	says(b, "ok", OP_TASK_REPORT, "j", report_of_many("\"status\":\"in_progress\""));
+	logged(b, NAMES);
+	says(b, "ok", OP_TASK_REPORT, "j", report_of_many("\"progress\":7"));
+	logged(b, NAMES);
+	snprintf(end, sizeof(end), "\"seq\":%d,", 2 * NAMES + 1);
+	has(event(b, NAMES - 1), end);
+	has(event(b, NAMES - 1), "\"status\":\"in_progress\"");
+	/* the tasks that have no limit of their own follow that of the job */
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"heartbeatTimeoutMs\":9000}");
+	b->now += 6000;
+	for (unsigned i = 0; i < NAMES; i += 400) {
+		a_stall(b, "j", many_id(i));
+		logged(b, 0);
+	}
+	b->now += 4000;
+	for (unsigned i = 0; i < NAMES; i += 400) {
+		a_stall(b, "j", many_id(i));
+		logged(b, 1);
+	}
+}
+
+static void every_job_of_thousands_is_found(void **state)
+{
+	struct engine_bench *b = *state;
+	char body[200];
+
+	b->limits.cached_tasks = NAMES / 2; /* the others are read from the store again */
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(body, sizeof(body), "{\"id\":\"%s\",\"title\":\"T\"}", many_id(i));
+		says(b, "created", OP_JOB_CREATE, "", body);
+	}
+	for (unsigned i = 0; i < NAMES; i++) {
+		says(b, "ok", OP_TASK_REPORT, many_id(i), "{\"taskId\":\"t\"}");
+		has(event(b, 0), "\"seq\":2,");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1309,6 +1366,8 @@ int main(void)
 		ENGINE_TEST(a_job_that_ends_in_the_same_transaction_makes_room),
 		ENGINE_TEST(there_are_so_many_keys_in_force),
 		ENGINE_TEST(keys_change_only_with_the_keyring_that_the_loops_get),
+		ENGINE_TEST(every_task_of_thousands_is_found),
+		ENGINE_TEST(every_job_of_thousands_is_found),
 		TEST(a_store_that_fails_leaves_no_trace),
 		TEST(what_is_kept_in_memory_changes_nothing),
 	};

@@ -142,6 +142,22 @@ static void sizes_have_their_limits(void **state)
 	buf_finish(&b);
 }
 
+/* The bytes end where the name does, so that a byte too many would be seen. */
+static void a_method_has_31_bytes_at_most(void **state)
+{
+	static const char name[] = "AAAAAAAAAABBBBBBBBBBCCCCCCCCCCDE /";
+	struct problem p = { 0 };
+
+	(void)state;
+	assert_int_equal(result_of((struct slice){ name, 31 }, &p), HEAD_INCOMPLETE);
+	assert_int_equal(result_of((struct slice){ name, 32 }, &p), HEAD_REFUSED);
+	assert_int_equal(p.outcome, OUTCOME_BAD_REQUEST);
+	assert_int_equal(result_of((struct slice){ name + 1, 31 }, &p), HEAD_INCOMPLETE);
+	assert_int_equal(result_of((struct slice){ name + 1, 33 }, &p), HEAD_REFUSED);
+	assert_int_equal(p.outcome, OUTCOME_METHOD_NOT_ALLOWED);
+	problem_finish(&p);
+}
+
 /* The request of a good head, or NULL with a problem. */
 static struct request *request_of(const char *bytes, struct problem *problem)
 {
@@ -241,6 +257,7 @@ int main(void)
 		TEST(a_good_head_is_taken_apart),
 		TEST(what_is_no_head_is_refused),
 		TEST(sizes_have_their_limits),
+		TEST(a_method_has_31_bytes_at_most),
 		TEST(a_request_keeps_what_its_head_said),
 		TEST(a_refused_request_keeps_its_method_and_origin),
 		TEST(framing_that_has_two_meanings_is_refused),

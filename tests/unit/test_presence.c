@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "many.h"
+
 #include "joblight/core/presence.h"
 
 struct bench {
@@ -176,6 +178,33 @@ static void the_last_word_says_who_the_owner_is(void **state)
 	agents_are(b, "j", "[]");
 }
 
+static void every_agent_of_thousands_is_found(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < NAMES; i++)
+		assert_true(hear_from(b, i % 3, i + 1, many_id(i), "ann", "idle", 100 + i % 7));
+	for (unsigned i = 0; i < NAMES; i += 2) /* their connections close */
+		presence_drop_owner(b->presence, i % 3, i + 1);
+	for (unsigned i = 0; i < NAMES; i++)
+		agents_are(b, many_id(i), i % 2 ? "[{\"id\":\"ann\",\"state\":\"idle\"}]" : "[]");
+	presence_tick(b->presence, 107);
+	for (unsigned i = 0; i < NAMES; i++)
+		agents_are(b, many_id(i), "[]");
+}
+
+static void another_task_is_a_change(void **state)
+{
+	struct bench *b = *state;
+	struct presence_report w = { .job_id = "j", .agent = "a", .state = "on", .due_ms = 100 };
+
+	assert_true(presence_apply(b->presence, &w));
+	snprintf(w.task_id, sizeof(w.task_id), "t");
+	assert_true(presence_apply(b->presence, &w));
+	changed_are(b, "j j ");
+	agents_are(b, "j", "[{\"id\":\"a\",\"state\":\"on\",\"taskId\":\"t\"}]");
+}
+
 #define PRESENCE_TEST(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
 
 int main(void)
@@ -188,6 +217,8 @@ int main(void)
 		PRESENCE_TEST(a_job_has_so_many_agents),
 		PRESENCE_TEST(agents_go_with_the_connection_that_told_of_them),
 		PRESENCE_TEST(the_last_word_says_who_the_owner_is),
+		PRESENCE_TEST(every_agent_of_thousands_is_found),
+		PRESENCE_TEST(another_task_is_a_change),
 	};
 
 	return RUN("presence", tests);

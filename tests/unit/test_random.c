@@ -1,4 +1,5 @@
 /* Random bytes, and a system that provides none. */
+#include "child.h"
 #include "kit.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static void a_system_without_randomness_ends_the_start_with_a_line(void **state)
 		dup2(lines[1], STDERR_FILENO);
 		failure = ENOSYS;
 		random_u64();
-		_exit(0);
+		end_child(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));

@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include "kit.h"
+#include "many.h"
 #include "joblight/core/limits.h"
 #include "joblight/work/reader.h"
 #include "work/snapshots.h"
@@ -516,6 +517,67 @@ static void with_too_much_in_answers_there_is_no_room_for_more(void **state)
 	snapshots_free(all);
 }
 
+/* They wait while the first one is at the gate, so that all queues exist at once. */
+static void every_job_of_thousands_is_answered(void **state)
+{
+	struct reader_bench *b = *state;
+	unsigned found = 0;
+
+	for (unsigned i = 1; i < NAMES; i += 2)
+		put_job(b, many_id(i), 1);
+	start(b, 1);
+	ask(b, "big", "");
+	wait_for(&world.at_gate, 1);
+	for (unsigned i = 0; i < NAMES; i++)
+		ask_for(b, READ_HEAD, many_id(i));
+	open_gate();
+	wait_for(&world.done_count, NAMES + 1);
+	for (int i = 0; i < world.done_count; i++)
+		found += world.done[i]->result->problem.outcome == OUTCOME_OK;
+	assert_int_equal(found, NAMES / 2 + 1);
+}
+
+static void different_reads_of_one_job_have_answers_of_their_own(void **state)
+{
+	struct reader_bench *b = *state;
+	char position[CURSOR_MAX + 1];
+
+	start(b, 1);
+	ask(b, "big", "");
+	wait_for(&world.at_gate, 1);
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(position, sizeof(position), "0123456789.%u", i + 1);
+		ask(b, "big", position);
+	}
+	open_gate();
+	wait_for(&world.done_count, NAMES + 1);
+	for (int i = 1; i < world.done_count; i++) {
+		const struct read_request *r = world.done[i];
+		bool exact = r->query.position.seq == 1;
+		assert_int_equal(r->result->resume, exact ? RESUME_EXACT : RESUME_RESET);
+		assert_int_equal(r->result->reason, exact ? RESET_NONE : RESET_FUTURE);
+	}
+}
+
+static void every_snapshot_of_thousands_is_found(void **state)
+{
+	struct snapshots *all = snapshots_create(NAMES * 10, 0);
+	struct snapshot_source *source = snapshots_source(all);
+
+	(void)state;
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct job_row job = job_at(many_id(i), 1);
+		snapshot_release(made(source, &job, 10));
+	}
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct job_row job = job_at(many_id(i), 1), later = job_at(many_id(i), 2);
+		assert_true(is_found(source, &job));
+		assert_false(is_found(source, &later));
+	}
+	snapshots_free(all);
+	snapshots_free(NULL);
+}
+
 #define READER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -528,6 +590,9 @@ int main(void)
 		READER_TEST(another_event_is_another_snapshot),
 		READER_TEST(as_many_reads_wait_as_may),
 		READER_TEST(at_a_stop_what_waits_is_refused),
+		READER_TEST(every_job_of_thousands_is_answered),
+		READER_TEST(different_reads_of_one_job_have_answers_of_their_own),
+		TEST(every_snapshot_of_thousands_is_found),
 		TEST(the_cache_keeps_so_many_bytes),
 		TEST(what_is_held_is_found_although_the_cache_keeps_nothing),
 		TEST(what_nobody_asks_for_is_given_back),

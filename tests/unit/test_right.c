@@ -1,6 +1,8 @@
 /* Rights, patterns of job ids, access keys and keyrings. */
 #include "store_kit.h"
 
+#include "many.h"
+
 #include "joblight/core/keyring.h"
 
 static bool covers(const char *patterns, const char *id)
@@ -233,12 +235,59 @@ static void the_first_key_is_in_every_ring(void **state)
 	keyring_release(ring);
 }
 
+static void put_many(struct bench *b, char (*texts)[ACCESS_KEY_LEN + 1])
+{
+	OK(b->writer->ops->begin(b->writer));
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct access_key_row row = a_key("*", i % 2 ? 1000 : 2000, texts[i]);
+		OK(b->writer->ops->access_key_put(b->writer, &row));
+		access_key_row_finish(&row);
+	}
+	OK(b->writer->ops->commit(b->writer));
+}
+
+static void every_key_of_thousands_is_found(void **state)
+{
+	struct bench *b = *state;
+	char(*texts)[ACCESS_KEY_LEN + 1] = xcalloc(NAMES, sizeof(*texts));
+
+	put_many(b, texts);
+	struct keyring *ring = read_ring(b, NULL);
+	for (unsigned i = 0; i < NAMES; i++) {
+		assert_non_null(keyring_find(ring, slice_of(texts[i]), 999));
+		assert_true(!keyring_find(ring, slice_of(texts[i]), 1000) == (i % 2 == 1));
+	}
+	assert_null(keyring_get(NULL, texts[0] + 3));
+	assert_null(keyring_get(ring, "no such key!"));
+	keyring_release(ring);
+	free(texts);
+}
+
+/* The database may have it too, when the key file is an older one. */
+static void a_first_key_that_is_stored_is_the_stored_one(void **state)
+{
+	struct bench *b = *state;
+	char text[ACCESS_KEY_LEN + 1];
+	struct access_key_row row = a_key("*", 0, text);
+
+	row.revoked = 5;
+	put(b, &row);
+	row.revoked = 0;
+	struct credential *first = credential_create(&row);
+	struct keyring *ring = read_ring(b, first);
+	credential_release(first);
+	assert_null(keyring_find(ring, slice_of(text), 10));
+	keyring_release(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stored[] = {
 		STORE_TEST(keys_are_found_until_they_are_over),
 		STORE_TEST(a_key_that_was_rolled_back_is_none),
 		STORE_TEST(the_first_key_is_in_every_ring),
+		STORE_TEST(every_key_of_thousands_is_found),
+		STORE_TEST(a_first_key_that_is_stored_is_the_stored_one),
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pattern_covers_the_ids_that_it_matches),

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "store/sqlite.h"
 #include "store_kit.h"
 
@@ -82,7 +83,7 @@ static void refused(const char *location, const char *words)
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
 			fprintf(stderr, "child, line %d: %s\n", __LINE__, #condition);             \
-			_exit(1);                                                                  \
+			end_child(1);                                                              \
 		}                                                                                  \
 	} while (0)
 
@@ -101,7 +102,7 @@ static void in_child(void (*run)(const struct bench *), const struct bench *b)
 	assert_true(child >= 0);
 	if (!child) {
 		run(b);
-		_exit(0);
+		end_child(0);
 	}
 	assert_int_equal(status_of(child), 0);
 }
@@ -137,7 +138,7 @@ static void serve(const char *location, int ready, int stop)
 	CHILD(database_open(location, DURABILITY_FULL, error, sizeof error));
 	CHILD(write(ready, &byte, 1) == 1);
 	CHILD(read(stop, &byte, 1) == 0);
-	_exit(0);
+	end_child(0);
 }
 
 static struct server server_start(const char *location)
@@ -562,8 +563,8 @@ static void expect_not_a_file_of(const struct bench *b, int fd)
 
 	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
 	if (readlink(name, target, sizeof target - 1) < 0)
-		_exit(errno == ENOENT ? 0 : 2);
-	_exit(strncmp(target, b->directory, strlen(b->directory)) == 0 ? 3 : 0);
+		end_child(errno == ENOENT ? 0 : 2);
+	end_child(strncmp(target, b->directory, strlen(b->directory)) == 0 ? 3 : 0);
 }
 
 /* The parent checks, because what the child prints would go into the file. */
@@ -575,7 +576,7 @@ static void open_with_closed_descriptors(const struct bench *b, int looked_at)
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
 	if (!database_open(b->location, DURABILITY_FULL, error, sizeof error))
-		_exit(1);
+		end_child(1);
 	expect_not_a_file_of(b, looked_at);
 }
 
@@ -812,7 +813,8 @@ static void limit_files(off_t bytes)
 	CHILD(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 }
 
-static enum store_result add_big_event(struct store *w, int64_t job, uint64_t seq)
+/* Leaves a transaction that failed open. */
+static enum store_result add_and_keep_open(struct store *w, int64_t job, uint64_t seq)
 {
 	static char json[20000];
 	struct event_row event = { seq, EVENT_COMMAND, 1, { json, sizeof json } };
@@ -823,6 +825,13 @@ static enum store_result add_big_event(struct store *w, int64_t job, uint64_t se
 		r = w->ops->event_add(w, job, &event);
 	if (r == STORE_OK)
 		r = w->ops->commit(w);
+	return r;
+}
+
+static enum store_result add_big_event(struct store *w, int64_t job, uint64_t seq)
+{
+	enum store_result r = add_and_keep_open(w, job, seq);
+
 	if (r != STORE_OK)
 		w->ops->rollback(w);
 	return r;
@@ -893,6 +902,82 @@ static void disk_fills_up(const struct bench *b)
 	CHILD(seq >= 9);
 	r->ops->close(r);
 	database_close(db);
+}
+
+/* What store.h says: everything else in the transaction fails in the same way, until a rollback. */
+static void reads_fail(struct store *w, int64_t job)
+{
+	struct job_row a_job_row;
+	struct task_row task;
+	struct deliverable_row deliverable;
+	struct idempotency_row answer;
+	struct clock_row clock;
+	struct task_counts counts;
+	uint64_t rows;
+
+	CHILD(w->ops->job_get(w, "j", &a_job_row) == STORE_FULL);
+	CHILD(w->ops->jobs(w, -1, 0, 9, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->task_get(w, job, "t", &task) == STORE_FULL);
+	CHILD(w->ops->tasks(w, job, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->task_counts(w, job, &counts) == STORE_FULL);
+	CHILD(w->ops->overdue_tasks(w, 1, 1, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->deliverable_get(w, job, "d", &deliverable) == STORE_FULL);
+	CHILD(w->ops->deliverables(w, job, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->events(w, job, 0, false, 9, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->idempotency_get(w, "j", "k", &answer) == STORE_FULL);
+	CHILD(w->ops->access_keys(w, NULL, NULL) == STORE_FULL);
+	CHILD(w->ops->clock_get(w, &clock) == STORE_FULL);
+	CHILD(w->ops->prunable(w, 1, 1, 1, 1, &rows) == STORE_FULL);
+}
+
+static void writes_fail(struct store *w, int64_t job)
+{
+	struct job_row a_job_row = a_job("other"), old = a_job("j");
+	struct task_row task = a_task("t", 0);
+	struct deliverable_row deliverable = { .id = "d", .title = "D" };
+	struct event_row event = an_event(7);
+	struct idempotency_row answer = an_answer("j", "k", 1);
+	struct access_key_row key = { .id = "0123456789AB", .name = "n", .jobs = "*" };
+	struct clock_row clock = { .wall = 1 };
+
+	old.key = job;
+	CHILD(w->ops->job_put(w, &a_job_row) == STORE_FULL);
+	CHILD(w->ops->job_delete(w, &old) == STORE_FULL);
+	CHILD(w->ops->task_put(w, job, &task) == STORE_FULL);
+	CHILD(w->ops->deliverable_put(w, job, &deliverable) == STORE_FULL);
+	CHILD(w->ops->event_add(w, job, &event) == STORE_FULL);
+	CHILD(w->ops->idempotency_put(w, &answer) == STORE_FULL);
+	CHILD(w->ops->access_key_put(w, &key) == STORE_FULL);
+	CHILD(w->ops->clock_put(w, &clock) == STORE_FULL);
+	CHILD(w->ops->prune(w, 1, 1, 1, 1) == STORE_FULL);
+	CHILD(w->ops->commit(w) == STORE_FULL);
+}
+
+static void transaction_is_lost(const struct bench *b)
+{
+	struct job_row row = a_job("j");
+	struct database *db = open_with_job(b, DURABILITY_FULL, &row);
+	struct store *w = database_writer(db), *r = database_reader(db);
+	uint64_t seq = 1;
+
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(size_of(b, "jobs.db-wal") + 100000);
+	while (add_and_keep_open(w, row.key, seq) == STORE_OK)
+		seq++;
+	limit_files(-1); /* the disk has room again, but the transaction is lost */
+	reads_fail(w, row.key);
+	writes_fail(w, row.key);
+	w->ops->rollback(w);
+	CHILD(count_events(r, row.key) == seq - 1);
+	CHILD(add_big_event(w, row.key, seq) == STORE_OK);
+	CHILD(count_events(r, row.key) == seq);
+	r->ops->close(r);
+	database_close(db);
+}
+
+static void after_a_failure_the_whole_transaction_fails(void **state)
+{
+	in_child(transaction_is_lost, *state);
 }
 
 static void full_disk_refuses_writes_until_there_is_space(void **state)
@@ -1220,7 +1305,7 @@ static void leaves_a_large_log(const struct bench *b)
 	OK(child.reader->ops->begin(child.reader));
 	while (size_of(&child, "jobs.db-wal") < 100 * MIB)
 		write_batch(child.writer, row.key, &seq, 100000, 20);
-	_exit(0);
+	end_child(0);
 }
 
 static void no_write_waits_for_the_log_that_the_last_run_left(void **state)
@@ -1319,6 +1404,7 @@ int main(void)
 		TEST(damaged_row_breaks_the_read_and_nothing_else),
 		TEST(damaged_pages_are_an_error_and_not_a_crash),
 		TEST(full_disk_refuses_writes_until_there_is_space),
+		TEST(after_a_failure_the_whole_transaction_fails),
 		TEST(full_disk_refuses_a_checkpoint_and_nothing_is_lost),
 		TEST(a_checkpoint_that_a_reader_limits_is_not_complete),
 		TEST(full_disk_at_the_start_is_said),

@@ -18,6 +18,7 @@ export const eventParser = (onEvent, onRetry, maxChars = 16 << 20) => {
   };
   return (bytes) => {
     let text = decoder.decode(bytes, { stream: true });
+    if (!text) return; // an empty piece may come between CR and LF
     if (cr && text[0] === '\n') text = text.slice(1); // the second half of a CRLF
     cr = text.endsWith('\r');
     const lines = text.split(/\r\n?|\n/);
