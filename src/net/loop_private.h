@@ -74,6 +74,8 @@ struct loop {
 	struct listener *listeners; /* one for each of loops->bound */
 	struct admission admission;
 	struct idle_poll idle_poll;
+	pthread_mutex_t wake_lock; /* for wake_closed */
+	bool wake_closed;          /* `async` is closed */
 	pthread_t thread;
 
 	struct counters counters;

@@ -5,6 +5,7 @@
 #include "deadlines.h"
 #include "input.h"
 #include "loop_private.h"
+#include "thread_mail.h"
 #include "transport.h"
 
 /* A stream or poll that opens later is told when it opens. */
@@ -40,6 +41,7 @@ void loop_close(struct loop *l)
 
 static void close_handles(struct loop *l)
 {
+	thread_mail_close(l);
 	uv_close((uv_handle_t *)&l->async, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
 	uv_close((uv_handle_t *)&l->drain, NULL);

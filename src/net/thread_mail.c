@@ -8,21 +8,49 @@
 #define COMMITS_WAITING                                                                            \
 	1024 /* batches waiting for one loop; when there are more, the store thread waits */
 
+/* libuv ends the process when a handle of a closed loop is used. */
 static void wake(void *context)
 {
-	uv_async_send(&((struct loop *)context)->async);
+	struct loop *l = context;
+
+	pthread_mutex_lock(&l->wake_lock);
+	if (!l->wake_closed)
+		uv_async_send(&l->async);
+	pthread_mutex_unlock(&l->wake_lock);
 }
 
 void thread_mail_init(struct loop *l)
 {
+	pthread_mutex_init(&l->wake_lock, NULL);
 	mailbox_init(&l->commits, COMMITS_WAITING, wake, l);
 	mailbox_init(&l->reads, SIZE_MAX, wake,
 	             l); /* as many as were requested, which is bounded */
 	mailbox_init(&l->peers, SIZE_MAX, wake, l); /* as many as there are changed channels */
 }
 
+void thread_mail_close(struct loop *l)
+{
+	mailbox_close(&l->peers);
+	pthread_mutex_lock(&l->wake_lock);
+	l->wake_closed = true;
+	pthread_mutex_unlock(&l->wake_lock);
+}
+
+void thread_mail_free_peer(struct peer_message *n)
+{
+	free(n->limits);
+	issuer_release(n->issuer);
+	certificates_release(n->certificates);
+	free(n);
+}
+
 void thread_mail_finish(struct loop *l)
 {
+	for (struct mail *m = mailbox_take(&l->peers), *next; m; m = next) {
+		next = m->next;
+		thread_mail_free_peer(container_of(m, struct peer_message, mail));
+	}
+	pthread_mutex_destroy(&l->wake_lock);
 	mailbox_finish(&l->commits);
 	mailbox_finish(&l->reads);
 	mailbox_finish(&l->peers);
@@ -60,8 +88,7 @@ void thread_mail_post_limits(struct loop *l, const struct limits *limits)
 	*n->limits = *limits;
 	if (mailbox_post(&l->peers, &n->mail))
 		return;
-	free(n->limits);
-	free(n);
+	thread_mail_free_peer(n);
 }
 
 void thread_mail_post_issuer(struct loop *l, struct issuer *issuer)
@@ -72,8 +99,7 @@ void thread_mail_post_issuer(struct loop *l, struct issuer *issuer)
 	n->issuer = issuer_hold(issuer);
 	if (mailbox_post(&l->peers, &n->mail))
 		return;
-	issuer_release(n->issuer);
-	free(n);
+	thread_mail_free_peer(n);
 }
 
 void thread_mail_post_certificates(struct loop *l, struct certificates *certificates)
@@ -84,8 +110,7 @@ void thread_mail_post_certificates(struct loop *l, struct certificates *certific
 	n->certificates = certificates_hold(certificates);
 	if (mailbox_post(&l->peers, &n->mail))
 		return;
-	certificates_release(n->certificates);
-	free(n);
+	thread_mail_free_peer(n);
 }
 
 void thread_mail_post_presence(struct loop *l, const struct presence_report *w)

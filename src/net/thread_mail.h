@@ -45,7 +45,10 @@ struct peer_message {
 	struct certificates *certificates; /* of PEER_CERTIFICATES; the message holds them */
 };
 
+void thread_mail_free_peer(struct peer_message *n);
 void thread_mail_init(struct loop *l); /* call it before the first post */
+/* The loop is about to close: it takes no more messages of its peers, and is not woken any more. */
+void thread_mail_close(struct loop *l);
 void thread_mail_finish(struct loop *l);
 void thread_mail_join(struct loop *l); /* joins the bus, which sets l->peer */
 

@@ -70,10 +70,7 @@ static void take_peer_messages(struct loop *l)
 		struct peer_message *n = container_of(m, struct peer_message, mail);
 		next = m->next;
 		receive_peer(l, n);
-		free(n->limits);
-		issuer_release(n->issuer);
-		certificates_release(n->certificates);
-		free(n);
+		thread_mail_free_peer(n);
 	}
 }
 
