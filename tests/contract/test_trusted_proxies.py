@@ -1,11 +1,13 @@
 """The address of a client behind a proxy: X-Forwarded-For and the PROXY protocol, from those that are
 trusted and from strangers. How many requests an address has left tells which one was counted."""
+import re
 import socket
 import subprocess
 import struct
 
 import pytest
 
+from support import tls
 from support.problem import assert_problem
 from support.raw import Raw, ask, request
 from support.server import BINARY, run_to_exit
@@ -204,3 +206,28 @@ def test_a_header_in_two_pieces_over_a_unix_socket(serve, tmp_path, cut):
         proxy.settimeout(10)
         proxy.sendall(text[cut:])
         assert proxy.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 13, 20, 28, 29])
+def test_a_header_comes_before_tls(serve, tmp_path, cut):
+    pair = tls.make(tmp_path / "pair", tls.NAME)
+    server = serve(trusted_proxy="127.0.0.1", proxy_protocol=True, **pair.flags(), **LOTS)
+    for count in (1, 2):
+        with socket.create_connection(server.address, 10) as plain:
+            plain.sendall(v2()[:cut])
+            plain.sendall(v2()[cut:])
+            with pair.trusting().wrap_socket(plain, server_hostname=tls.NAME) as sealed:
+                sealed.sendall(health())
+                head = sealed.recv(65536).decode()
+        assert head.startswith("HTTP/1.1 200 ")
+        assert int(re.search(r'"address";r=(\d+)', head)[1]) == QUOTA - count
+
+
+def test_tls_without_the_header_is_refused(serve, tmp_path):
+    pair = tls.make(tmp_path / "pair", tls.NAME)
+    server = serve(trusted_proxy="127.0.0.1", proxy_protocol=True, **pair.flags())
+    with socket.create_connection(server.address, 10) as plain, pytest.raises(OSError):
+        pair.trusting().wrap_socket(plain, server_hostname=tls.NAME)
+    with Raw(server.address, plain=True) as raw:    # a header, and then no TLS
+        raw.send(v2() + health())
+        assert raw.head_of_response(Deadline(10, "an answer without TLS"))[0] == 400
