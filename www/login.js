@@ -21,6 +21,7 @@ function nextPage() {
   const next = new URLSearchParams(location.search).get('next') || '';
   if (!next.startsWith('/')) return '/';
   const url = new URL(next, location.origin); // as a browser reads it: //host and /\host are other sites
+  if (/^#(token|code)=/.test(url.hash)) url.hash = ''; // a credential of whoever made the link
   return url.origin === location.origin ? url.href : '/';
 }
 

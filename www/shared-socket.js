@@ -48,9 +48,10 @@ export class JobLight {
    * within this page. */
   stream(options) {
     const all = { ...this.#options, ...options };
+    const token = all.token || undefined; // an element without one has null
     const tabs = options.WebSocket ? undefined : this.#tabs(all);
     if (!tabs) return this.#streamOfPage(options);
-    const { fetch: get = (url, init) => this.#fetch(url, init, all.token) } = options;
+    const { fetch: get = (url, init) => this.#fetch(url, init, token) } = options;
     return new TaskEventStream({
       ...all,
       transports: ['ws'],
@@ -64,7 +65,8 @@ export class JobLight {
   #streamOfPage(options) {
     const client = this;
     const all = { ...this.#options, ...options };
-    const { token, fetch: get = fetch } = all;
+    const { fetch: get = fetch } = all;
+    const token = all.token || undefined;
     return new TaskEventStream({
       ...this.#options,
       WebSocket: function Socket(url, protocol) {

@@ -70,12 +70,22 @@ static void add_network(const struct request *r, struct buf *lines)
 		buf_text(lines, "Access-Control-Allow-Private-Network: true\r\n");
 }
 
+/* Browsers let a page POST even where the answer to the preflight does not list it. */
+static bool only_reads(const struct request *r)
+{
+	struct slice method = r->headers[HEADER_PREFLIGHT_METHOD];
+
+	return slice_is(method, "GET") || slice_is(method, "HEAD");
+}
+
 void cors_answer_preflight(struct conn *c, struct request *r)
 {
 	enum listing listing = find(api_of(c)->origin_rules.origins, r->headers[HEADER_ORIGIN]);
 	struct problem closed = { 0 };
 	struct buf methods = { 0 }, lines = { 0 };
 
+	if (listing == LISTED_AS_ANY && !only_reads(r))
+		listing = LISTED_NOT;
 	if (listing == LISTED_NOT) {
 		origin_forbidden(r, &closed);
 		audit_refusal(c, r, closed.outcome);

@@ -30,6 +30,7 @@ static void refuse(struct conn *c, const struct problem *problem, struct buf *al
 /* What the client may do, and whether its limits allow the request. */
 static bool enter(struct conn *c, const struct request *r, struct problem *problem)
 {
+	gate_reset(c);
 	return quota_takes_request(c, r, problem) && gate_enter(c, r, problem) &&
 	       quota_takes_key(c, problem);
 }
@@ -37,6 +38,7 @@ static bool enter(struct conn *c, const struct request *r, struct problem *probl
 static void refuse_at_gate(struct conn *c, const struct request *r, const struct problem *problem)
 {
 	audit_refusal(c, r, problem->outcome);
+	ticket_give_back(c, r);
 	reply_stream_problem(c, problem);
 }
 

@@ -41,16 +41,23 @@ static struct credential *find(struct conn *c, const struct request *r, enum acc
 	return session_find(c, r, fault);
 }
 
+void gate_reset(struct conn *c)
+{
+	c->source = ACCESS_NONE;
+	c->continues = false;
+	c->fault = NULL;
+	c->ticket[0] = '\0';
+	access_grant(c, NULL, RIGHT_NONE);
+}
+
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem)
 {
 	const struct origin_rules *rules = &api_of(c)->origin_rules;
 	enum right rights = RIGHT_NONE;
 	const char *fault = NULL;
 	enum access_source source;
+	struct slice bearer;
 
-	c->source = ACCESS_NONE;
-	c->continues = false;
-	c->fault = NULL;
 	if (access_is_open(c->loop)) {
 		bool ok = origin_rights(rules, r, listen_is_unix(c->listen), &rights, problem);
 		access_grant(c, NULL, rights);
@@ -66,7 +73,7 @@ bool gate_enter(struct conn *c, const struct request *r, struct problem *problem
 	c->source = found ? source : ACCESS_NONE;
 	c->fault = fault;
 	credential_release(found);
-	return found || !r->headers[HEADER_AUTHORIZATION].len || quota_takes_wrong_key(c, problem);
+	return found || !bearer_of(r, &bearer) || quota_takes_wrong_key(c, problem);
 }
 
 static bool refuse_missing(const struct conn *c, struct problem *problem)

@@ -13,6 +13,8 @@
 
 #include "net/connection.h"
 
+/* Forgets what the request before has shown.  Call it before everything that looks at it. */
+void gate_reset(struct conn *c);
 /* Sets c->rights and c->credential.  False: *problem is set. */
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem);
 /*

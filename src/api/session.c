@@ -146,6 +146,17 @@ static void login_with_key(struct conn *c, const char *text)
 	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
 }
 
+static void refuse_code(struct conn *c, const char *why)
+{
+	struct problem problem = { 0 };
+
+	problem_set(&problem, OUTCOME_UNAUTHORIZED, "this link: %s; ask for a new one", why);
+	quota_takes_wrong_key(c, &problem);
+	audit_refusal(c, c->request, problem.outcome);
+	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
+	problem_finish(&problem);
+}
+
 /* The code is used up before the session begins, so that it begins only one. */
 static void login_with_code(struct conn *c, const char *text)
 {
@@ -154,8 +165,7 @@ static void login_with_code(struct conn *c, const char *text)
 
 	if (!token_decode(c->loop->keyring, TOKEN_CODE, slice_of(text), clock_wall_ms(), &t,
 	                  &fault)) {
-		audit_refusal(c, c->request, OUTCOME_UNAUTHORIZED);
-		reply_refuse(c, OUTCOME_UNAUTHORIZED, "this link: %s; ask for a new one", fault);
+		refuse_code(c, fault);
 		return;
 	}
 	struct op *op = op_create(OP_CODE_USE);
@@ -179,15 +189,20 @@ static bool check_origin(struct conn *c, const struct request *r)
 	return false;
 }
 
+static void forbid(struct conn *c, const char *why)
+{
+	audit_refusal(c, c->request, OUTCOME_FORBIDDEN);
+	reply_refuse(c, OUTCOME_FORBIDDEN, "%s", why);
+}
+
 static bool check_login(struct conn *c, const struct request *r)
 {
 	if (access_is_open(c->loop))
 		reply_refuse(c, OUTCOME_NOT_FOUND,
 		             "this server has no keys, so there is nothing to log in to");
 	else if (place_of(c, r) == PLACE_PLAIN)
-		reply_refuse(c, OUTCOME_FORBIDDEN,
-		             "log in over https: over http, anybody on the way could read the key "
-		             "and the session");
+		forbid(c, "log in over https: over http, anybody on the way could read the key "
+		          "and the session");
 	else
 		return check_origin(c, r);
 	return false;
@@ -246,12 +261,14 @@ void session_answered(struct conn *c, struct op *op)
 
 	if (op->kind == OP_SESSION_END && revoked)
 		clear_cookie(c);
+	else if (op->problem.outcome == OUTCOME_UNAUTHORIZED)
+		refuse_code(c, "it was used");
 	else if (outcome_is_error(op->problem.outcome))
 		reply_problem(c, &op->problem, "");
 	else if (key && !credential_is_over(key, clock_wall_ms()))
 		begin(c, key);
 	else
-		reply_refuse(c, OUTCOME_UNAUTHORIZED, "the key of this link is not in force");
+		refuse_code(c, "its key is not in force");
 	op_free(op);
 }
 
@@ -266,7 +283,7 @@ void session_make_code(struct conn *c, struct request *r)
 
 	(void)r;
 	if (!c->credential || c->credential->kind != CREDENTIAL_KEY) {
-		reply_refuse(c, OUTCOME_FORBIDDEN, "a link that logs in is made with a key");
+		forbid(c, "a link that logs in is made with a key");
 		return;
 	}
 	t.credential = credential_narrow(c->credential, RIGHT_ALL, NULL, t.expires);
@@ -277,6 +294,7 @@ void session_make_code(struct conn *c, struct request *r)
 	buf_text(&body, "\",\"path\":\"/login\",\"expiresAt\":");
 	json_time(&body, t.expires);
 	buf_char(&body, '}');
+	audit_token(c, "create_code", &t, NULL);
 	credential_release(t.credential);
 	reply_json_taken(c, OUTCOME_CREATED, "Cache-Control: no-store\r\n", &body);
 }

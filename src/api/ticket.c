@@ -12,10 +12,13 @@
 
 #define PATH_OF_SOCKET "/api/ws"
 
+/* A request without an upgrade opens no WebSocket. */
 static bool opens_stream(const struct request *r)
 {
-	return !r->head &&
-	       ((r->route && r->route->handle == stream_open) || slice_is(r->path, PATH_OF_SOCKET));
+	if (r->method != METHOD_GET || r->head)
+		return false;
+	return (r->route && r->route->handle == stream_open) ||
+	       (slice_is(r->path, PATH_OF_SOCKET) && r->headers[HEADER_WEBSOCKET_KEY].len);
 }
 
 bool ticket_of(const struct request *r, struct slice *text)
@@ -38,23 +41,21 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
 	*fault = continues ? "this ticket has not opened a stream"
 	                   : "this ticket was used, or has expired";
 	if (access_is_backed(c->loop, t.credential) &&
-	    (continues ? tickets_continue(tickets, &t) : tickets_open(tickets, &t, now)))
+	    (continues ? tickets_continue(tickets, &t) : tickets_open(tickets, &t, now))) {
+		if (!continues)
+			memcpy(c->ticket, t.id, sizeof(c->ticket));
 		return t.credential;
+	}
 	credential_release(t.credential);
 	return NULL;
 }
 
 void ticket_give_back(struct conn *c, const struct request *r)
 {
-	const char *fault;
-	struct slice text;
-	struct token t;
-
-	if (c->source != ACCESS_TICKET || c->continues || !ticket_of(r, &text) ||
-	    !token_decode(c->loop->keyring, TOKEN_TICKET, text, clock_wall_ms(), &t, &fault))
-		return;
-	tickets_give_back(c->loop->loops->tickets, &t);
-	credential_release(t.credential);
+	(void)r;
+	if (c->ticket[0])
+		tickets_give_back(c->loop->loops->tickets, c->ticket);
+	c->ticket[0] = '\0';
 }
 
 static void answer(struct conn *c, struct read_result *job)

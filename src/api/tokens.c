@@ -111,6 +111,7 @@ void tokens_issue(struct conn *c, struct request *r)
 		id_copy(q.job_id, r->params[0]);
 		http_read(c, &q, answer);
 	} else {
+		audit_refusal(c, r, problem.outcome);
 		reply_problem(c, &problem, "");
 	}
 	token_request_finish(&want);

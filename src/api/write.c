@@ -5,6 +5,7 @@
 #include "net/loop_private.h"
 #include "net/quota.h"
 #include "audit.h"
+#include "audit.h"
 #include "body_type.h"
 #include "gate.h"
 #include "http_store.h"
@@ -70,6 +71,7 @@ void write_answered(struct conn *c, struct op *op)
 	if (op->replayed)
 		buf_text(&lines, "Idempotency-Replayed: true\r\n");
 	if (outcome_is_error(op->problem.outcome)) {
+		audit_refusal(c, c->request, op->problem.outcome);
 		reply_problem(c, &op->problem, buf_string(&lines));
 	} else if (op->problem.outcome == OUTCOME_NO_CONTENT) {
 		reply_empty(c, op->problem.outcome, buf_string(&lines));

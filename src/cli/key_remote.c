@@ -8,7 +8,22 @@
 #include "joblight/core/right.h"
 #include "remote.h"
 
+/* False: this is not the answer of a joblight server. */
 typedef bool use_answer(const cJSON *root);
+
+/* False after a message. */
+static bool is_printed(const char *id)
+{
+	if (fflush(stdout) == 0)
+		return true;
+	if (id)
+		fprintf(stderr,
+		        "joblight: the key cannot be printed; revoke it: joblight key revoke %s\n",
+		        id);
+	else
+		perror("joblight: standard output");
+	return false;
+}
 
 /* Sends one request, and lets `use` print the answer. */
 static int run(const char *url, const char *method, const char *path, const char *json,
@@ -38,7 +53,14 @@ static bool print_key(const cJSON *root)
 {
 	const char *key = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "key"));
 
-	return key && puts(key) >= 0 && fflush(stdout) == 0;
+	const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "id"));
+
+	if (!key || !id)
+		return false;
+	puts(key);
+	if (!is_printed(id))
+		exit(1);
+	return true;
 }
 
 static void add_jobs(struct buf *json, const char *jobs)
@@ -83,6 +105,8 @@ static bool print_keys(const cJSON *root)
 			puts(line);
 		cJSON_free(line);
 	}
+	if (!is_printed(NULL))
+		exit(1);
 	return cJSON_IsArray(keys);
 }
 

@@ -28,8 +28,11 @@ static bool print_link(const struct remote *r, const struct buf *answer)
 		printf("%s/login#code=%s\n", r->url, code);
 	else
 		fprintf(stderr, "joblight: %s is not a joblight server\n", r->url);
+	bool ok = code && fflush(stdout) == 0;
+	if (code && !ok)
+		perror("joblight: standard output");
 	cJSON_Delete(root);
-	return code != NULL;
+	return ok;
 }
 
 static int make_link(const char *url)

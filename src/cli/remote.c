@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "joblight/base/xalloc.h"
+
 static const char *given(const char *text)
 {
 	return text && text[0] ? text : NULL;
@@ -23,15 +25,20 @@ bool remote_open(struct remote *r, const char *url)
 		        url);
 		return false;
 	}
-	r->url = url;
-	r->client = client_create(url, given(getenv("JOBLIGHT_KEY")));
+	size_t len = strlen(url);
+	while (url[len - 1] == '/')
+		len--;
+	r->url = xmemdup(url, len);
+	r->client = client_create(r->url, given(getenv("JOBLIGHT_KEY")));
 	return r->client != NULL;
 }
 
 void remote_close(struct remote *r)
 {
 	client_free(r->client);
+	free(r->url);
 	r->client = NULL;
+	r->url = NULL;
 }
 
 /* The detail of a problem (RFC 9457), or the status. */

@@ -8,7 +8,7 @@
 #include "client.h"
 
 struct remote {
-	const char *url;
+	char *url; /* without a slash at its end */
 	struct client *client;
 };
 

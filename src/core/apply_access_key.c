@@ -39,7 +39,7 @@ static bool check_others(struct engine *e, struct op *op)
 		return problem_set(&op->problem, OUTCOME_TOO_MANY_KEYS,
 		                   "there are %llu keys in force, which is the limit: revoke some",
 		                   (unsigned long long)count.in_force);
-	if (r != STORE_NONE || e->first_key ||
+	if (r != STORE_NONE || e->first_key || e->has_issuer ||
 	    ((row->rights & RIGHT_ADMIN) && !row->expires && access_key_covers(row, "*")))
 		return true;
 	return problem_field(&op->problem, OUTCOME_INVALID_FIELD, "scope",

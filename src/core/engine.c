@@ -41,6 +41,11 @@ void engine_set_first_key(struct engine *e, struct credential *key)
 	e->first_key = credential_hold(key);
 }
 
+void engine_set_issuer(struct engine *e)
+{
+	e->has_issuer = true;
+}
+
 enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
                                bool keys_expire)
 {

@@ -13,8 +13,9 @@ struct engine {
 	struct batch *batch;
 	int64_t now, steady; /* of the transaction: wall time, and steady time for silence */
 	struct credential *first_key; /* of --key-file, or NULL */
-	bool keys_expire;             /* in this transaction */
-	uint64_t probe;               /* number of the current check, see struct task_state */
+	bool has_issuer;
+	bool keys_expire; /* in this transaction */
+	uint64_t probe;   /* number of the current check, see struct task_state */
 };
 
 /* Records a failure of the store in the working set; STORE_NONE is not a failure. */

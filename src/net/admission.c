@@ -220,6 +220,7 @@ static struct arrival arrival_of(const struct admission *d, int fd, const struct
 	struct arrival a = { .fd = fd, .listen = listen, .peer = client_address_of_socket(fd) };
 
 	a.header_due = d->proxies && trusted_proxies_have(d->proxies, &a.peer);
+	a.has_header = a.header_due;
 	return a;
 }
 

@@ -36,6 +36,8 @@ struct arrival {
 	struct client_address peer; /* the proxy until its header was taken, then its client */
 	struct client *origin;      /* counts the connection, held: see quota.h */
 	bool header_due;            /* a PROXY header comes first */
+	bool has_header;            /* it came, or will come */
+	bool has_source;            /* and named the client, which is `peer` now */
 	bool counted;
 	const struct problem *full; /* the problem to reject it with, whatever it requests; NULL if
 	                               it may enter */

@@ -55,6 +55,7 @@ static enum admission_step parse_header(struct arrival *a, struct slice bytes, s
 	*len = header.len;
 	if (header.source.family != ADDRESS_UNKNOWN)
 		a->peer = header.source;
+	a->has_source = header.source.family != ADDRESS_UNKNOWN;
 	return STEP_ENTER;
 }
 

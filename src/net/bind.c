@@ -8,6 +8,7 @@
 
 #include "bind_tcp.h"
 #include "bind_unix.h"
+#include "socket.h"
 
 static int bind_port(struct bound *b, unsigned index, unsigned count, char *error, size_t error_len)
 {
@@ -25,6 +26,8 @@ int bound_socket(struct bound *b, unsigned index, unsigned count, char *error, s
 		                                          : b->listen.fd;
 	if (b->shared < 0)
 		return -1;
+	if (index == 0 && b->listen.kind == LISTEN_PASSED)
+		socket_tune(b->shared);
 	int fd = fcntl(b->shared, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		snprintf(error, error_len, "no descriptor for a listener: %s", strerror(errno));

@@ -78,11 +78,13 @@ struct conn {
 	struct list timer;     /* link in the list of its deadline */
 	uint64_t due;
 	struct credential *credential; /* that gave the rights, or NULL */
+	char ticket[TOKEN_ID_LEN + 1]; /* of the ticket that its request has used; "": none */
 	const char *fault; /* why its credential is not in force; NULL: it is, or there is none */
-	struct client_address peer;        /* where the connection comes from */
-	struct client_address address;     /* of the client of its last request: see quota.h */
-	bool is_proxy;                     /* its peer is trusted: see client_address.h */
-	struct client *origin;             /* counts the connection, held; NULL: not limited */
+	struct client_address peer;    /* where the connection comes from */
+	struct client_address address; /* of the client of its last request: see quota.h */
+	bool is_proxy;         /* its peer is trusted to tell the clients: see client_address.h */
+	bool by_proxy;         /* it comes from a trusted proxy, whichever way */
+	struct client *origin; /* counts the connection, held; NULL: not limited */
 	struct client *by_address;         /* limits its requests by their address, held, or NULL */
 	struct client *by_key;             /* limits them by their access key, held, or NULL */
 	uint32_t refusals;                 /* requests in a row that were refused */
@@ -96,7 +98,7 @@ struct conn {
 /* Whether the client uses https, to this server or to a trusted proxy in front of it. */
 static inline bool conn_is_https(const struct conn *c, const struct request *r)
 {
-	return c->tls || (c->is_proxy && request_came_by_https(r));
+	return c->tls || (c->by_proxy && request_came_by_https(r));
 }
 
 /* Closes after all buffered output has been sent. */

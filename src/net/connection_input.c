@@ -16,6 +16,11 @@ static bool take(struct conn *c, struct slice bytes)
 
 bool conn_receive_end(struct conn *c)
 {
+	if (c->state == CONN_DRAIN && c->reply) { /* the answer is still to be sent */
+		c->ended = true;
+		conn_hold_input(c);
+		return true;
+	}
 	if (c->state != CONN_BUSY || (c->transport && !c->transport->half_closed))
 		return false;
 	c->ended = true;

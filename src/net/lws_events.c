@@ -98,7 +98,7 @@ void conn_adopt(struct loop *l, const struct arrival *arrival, struct slice seen
 	list_init(&c->turn);
 	list_init(&c->timer);
 	c->state = CONN_IDLE;
-	quota_adopt(c, &arrival->peer, arrival->origin);
+	quota_adopt(c, arrival);
 	c->id = connection_table_add(&l->conns, c);
 	if (!begin(c, arrival, seen))
 		conn_destroy(c);
@@ -192,6 +192,8 @@ static int on_writable(struct conn *c)
 		return -1;
 	if (c->state == CONN_CLOSING)
 		return conn_is_partial(c) || c->framed ? 0 : -1;
+	if (c->tls && conn_is_partial(c)) /* more output would pile up behind it */
+		return 0;
 	if (c->state == CONN_STREAM || c->state == CONN_SOCKET)
 		c->transport->writable(c);
 	if (conn_is_partial(c))

@@ -69,13 +69,17 @@ void quota_leave(struct loop *l, struct client *origin)
 	clients_release(l->loops->clients, origin, loop_now(l));
 }
 
-void quota_adopt(struct conn *c, const struct client_address *peer, struct client *origin)
+/* Who is behind a PROXY header without an address may send any X-Forwarded-For through the proxy.
+ */
+void quota_adopt(struct conn *c, const struct arrival *a)
 {
-	c->peer = c->address = *peer;
-	c->is_proxy = trusted_proxies_have(&c->loop->loops->proxies, peer);
-	c->origin = origin;
+	c->peer = c->address = a->peer;
+	c->is_proxy = trusted_proxies_have(&c->loop->loops->proxies, &a->peer) &&
+	              (!a->has_header || a->has_source);
+	c->by_proxy = c->is_proxy || a->has_header;
+	c->origin = a->origin;
 	if (!c->is_proxy)
-		c->by_address = hold_address(c->loop, peer);
+		c->by_address = hold_address(c->loop, &a->peer);
 }
 
 static void forget_key(struct conn *c)
@@ -159,7 +163,7 @@ static const struct {
 static struct client *client_of(const struct conn *c, enum scope s)
 {
 	return s == SCOPE_ADDRESS ? c->by_address
-	       : s == SCOPE_KEY   ? c->by_key
+	       : s == SCOPE_KEY   ? (c->credential ? c->by_key : NULL)
 	                          : &c->loop->loops->everyone;
 }
 
@@ -271,6 +275,19 @@ void quota_uncount_stream(struct conn *c)
 {
 	remove_stream(c->by_address);
 	remove_stream(c->by_key);
+}
+
+bool quota_renew(struct conn *c, struct problem *problem)
+{
+	if (c->counted)
+		remove_stream(c->by_key);
+	find_key(c);
+	if (!c->counted || add_stream(c->by_key, c->loop->limits->key_streams))
+		return true;
+	if (c->by_key) /* it is closed, and then counted out */
+		atomic_fetch_add_explicit(&c->by_key->streams, 1, memory_order_relaxed);
+	c->loop->counters.rate_limited++;
+	return refuse(problem, BUSY_MS, "this key", "has the maximum number of streams");
 }
 
 /* Refusals. */

@@ -14,6 +14,8 @@
 
 #include "connection.h"
 
+struct arrival;
+
 enum quota_verdict {
 	QUOTA_FREE,
 	QUOTA_FULL,   /* the client gets an answer that says so */
@@ -29,8 +31,8 @@ enum quota_verdict quota_arrive(struct loop *l, const struct client_address *pee
 void quota_leave(struct loop *l, struct client *origin); /* NULL is ignored */
 extern const struct problem quota_connections_full;
 
-/* A connection that has been adopted: takes over `origin`. */
-void quota_adopt(struct conn *c, const struct client_address *peer, struct client *origin);
+/* A connection that has been adopted: takes over a->origin. */
+void quota_adopt(struct conn *c, const struct arrival *a);
 void quota_finish(struct conn *c); /* the end of the connection */
 
 /*
@@ -39,6 +41,11 @@ void quota_finish(struct conn *c); /* the end of the connection */
  */
 bool quota_takes_request(struct conn *c, const struct request *r, struct problem *problem);
 bool quota_takes_key(struct conn *c, struct problem *problem);
+/*
+ * The credential of a WebSocket was renewed: it counts for the new one from now on.  False: that
+ * one has too many, and *problem says so.
+ */
+bool quota_renew(struct conn *c, struct problem *problem);
 /* The same for a message of a WebSocket that writes nothing. */
 bool quota_takes_message(struct conn *c, struct problem *problem);
 /* An operation with so many updates. */

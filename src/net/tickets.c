@@ -57,11 +57,11 @@ uint64_t tickets_run(const struct tickets *t)
 	return t->run;
 }
 
-static struct opened *find(const struct tickets *t, const struct token *ticket)
+static struct opened *find(const struct tickets *t, const char *ticket_id)
 {
 	struct opened *o;
 
-	HASH_FIND(hh, t->opened, ticket->id, TOKEN_ID_LEN, o);
+	HASH_FIND(hh, t->opened, ticket_id, TOKEN_ID_LEN, o);
 	return o;
 }
 
@@ -93,17 +93,17 @@ bool tickets_open(struct tickets *t, const struct token *ticket, int64_t wall_ms
 	if (ticket->run != t->run || ticket->expires <= wall_ms)
 		return false;
 	pthread_mutex_lock(&t->lock);
-	bool unused = !find(t, ticket) && make_room(t, wall_ms);
+	bool unused = !find(t, ticket->id) && make_room(t, wall_ms);
 	if (unused)
 		add(t, ticket);
 	pthread_mutex_unlock(&t->lock);
 	return unused;
 }
 
-void tickets_give_back(struct tickets *t, const struct token *ticket)
+void tickets_give_back(struct tickets *t, const char *ticket_id)
 {
 	pthread_mutex_lock(&t->lock);
-	struct opened *o = find(t, ticket);
+	struct opened *o = find(t, ticket_id);
 	if (o)
 		forget(t, o);
 	pthread_mutex_unlock(&t->lock);
@@ -114,7 +114,7 @@ bool tickets_continue(struct tickets *t, const struct token *ticket)
 	if (ticket->run != t->run)
 		return true;
 	pthread_mutex_lock(&t->lock);
-	struct opened *o = find(t, ticket);
+	struct opened *o = find(t, ticket->id);
 	if (o)
 		list_move(&t->by_use, &o->by_use);
 	pthread_mutex_unlock(&t->lock);

@@ -24,7 +24,7 @@ uint64_t tickets_run(const struct tickets *t);
 /* Uses the ticket to open its stream.  False: it has been used, or has expired. */
 bool tickets_open(struct tickets *t, const struct token *ticket, int64_t wall_ms);
 /* The stream that it was used for did not open, so it can be used again. */
-void tickets_give_back(struct tickets *t, const struct token *ticket);
+void tickets_give_back(struct tickets *t, const char *ticket_id);
 /* Whether it has opened the stream that is to be continued. */
 bool tickets_continue(struct tickets *t, const struct token *ticket);
 

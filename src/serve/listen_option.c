@@ -75,6 +75,7 @@ static bool read_tcp(struct listen *l, struct slice text)
 static bool read_unix(struct listen *l, struct slice path)
 {
 	l->kind = LISTEN_UNIX;
+	l->is_unix = true;
 	l->mode = DEFAULT_MODE;
 	l->owner = (uid_t)-1;
 	l->group = (gid_t)-1;
@@ -97,8 +98,12 @@ static bool read_passed(struct listen *l, int fd)
 	if (getsockname(fd, &a.any, &len))
 		return false;
 	l->local = a.any.sa_family == AF_UNIX;
-	if (l->local)
+	l->is_unix = l->local;
+	if (l->is_unix && len > offsetof(struct sockaddr_un, sun_path)) {
 		memcpy(l->path, a.path.sun_path, sizeof(l->path) - 1);
+		if (!l->path[0]) /* an abstract socket: unix(7) */
+			l->path[0] = '@';
+	}
 	if (a.any.sa_family == AF_INET) {
 		inet_ntop(AF_INET, &a.v4.sin_addr, l->host, sizeof(l->host));
 		l->port = ntohs(a.v4.sin_port);
@@ -221,7 +226,7 @@ static bool add_passed(struct listens *l, const struct passed_sockets *passed, s
 		struct listen *next = add(l);
 		if (!next || !read_passed(next, PASSED_FIRST + (int)i))
 			return false;
-		next->tls = tls && !next->path[0];
+		next->tls = tls && !listen_is_unix(next);
 		if (!read_options(next, options))
 			return false;
 	}

@@ -201,6 +201,8 @@ static void start_threads(struct server *s)
 {
 	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
 	writer_set_first_key(s->writer, s->first_key);
+	if (s->issuer)
+		writer_set_issuer(s->writer);
 	s->reader = reader_start(s->sessions, s->readers, &s->limits, loop_deliver_read);
 	loops_start(s->loops);
 }

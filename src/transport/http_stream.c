@@ -51,10 +51,12 @@ static void refuse(const struct http_stream *s, const struct subscription_start 
 	struct problem p = { .outcome = o->outcome };
 
 	snprintf(p.detail, sizeof(p.detail), "%s", o->detail ? o->detail : "");
-	if (outcome_is_error(o->outcome))
+	if (outcome_is_error(o->outcome)) {
 		refuse_problem(s, &p);
-	else
-		reply_empty(s->conn, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
+		return;
+	}
+	s->conn->loop->dispatch->stream_refused(s->conn, s->conn->request);
+	reply_empty(s->conn, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
 }
 
 static void begin(struct http_stream *s, const struct subscription_start *o)

@@ -7,6 +7,7 @@
 #include "joblight/core/json.h"
 #include "net/ask.h"
 #include "net/dispatch.h"
+#include "net/refused.h"
 #include "net/quota.h"
 #include "websocket_private.h"
 
@@ -198,13 +199,7 @@ static void receive_ping(struct ws *w, const struct message *m)
 /* Whether the client has this right over the job, after its credential changed. */
 static bool may(const struct ws *w, enum right right, const char *job_id)
 {
-	char id[ID_MAX + 1];
-	struct problem p = { 0 };
-
-	memcpy(id, job_id, strlen(job_id) + 1);
-	bool ok = w->conn->loop->dispatch->admits(w->conn, right, id, &p) && id[0] == job_id[0];
-	problem_finish(&p);
-	return ok;
+	return (w->conn->rights & right) && credential_covers(w->conn->credential, job_id);
 }
 
 static void end_what_is_not_covered(struct ws *w)
@@ -229,6 +224,17 @@ static void end_what_is_not_covered(struct ws *w)
 	}
 }
 
+/* Who may not report any more is not present any more. */
+static void leave_without_right(struct ws *w)
+{
+	struct conn *c = w->conn;
+
+	if (!w->present || (c->rights & RIGHT_REPORT))
+		return;
+	attendance_owner_gone(c->loop->attendance, c->id);
+	w->present = false;
+}
+
 /* Renews the credential in place: what goes on is not interrupted. */
 static void receive_token(struct ws *w, const struct message *m)
 {
@@ -243,6 +249,8 @@ static void receive_token(struct ws *w, const struct message *m)
 	if (!k && !access_is_open(c->loop)) {
 		problem_set(&p, OUTCOME_UNAUTHORIZED, "the token is not in force: %s",
 		            fault ? fault : "no such key");
+		quota_takes_wrong_key(c, &p);
+		refused_note(c, p.outcome, NULL, NULL);
 		ws_send_error(w, m->id, "", &p);
 		return;
 	}
@@ -250,7 +258,12 @@ static void receive_token(struct ws *w, const struct message *m)
 		c->source = ACCESS_HEADER;
 		access_grant(c, k, credential_rights(k));
 		credential_release(k);
+		if (!quota_renew(c, &p)) {
+			ws_close(w, CLOSE_RATE_LIMITED, p.detail);
+			return;
+		}
 		end_what_is_not_covered(w);
+		leave_without_right(w);
 	}
 	buf_text(&json, "{\"type\":\"ack\",\"id\":");
 	json_string(&json, slice_of(m->id));
@@ -302,12 +315,16 @@ static void run(struct ws *w, struct message *m, struct problem *p)
 
 	const struct dispatch *d = w->conn->loop->dispatch;
 
-	if (d->admits(w->conn, row->rights, m->job_id, p) &&
-	    (!m->op || d->admits_op(w->conn, m->op, p)) && is_within_limits(w->conn, m, p)) {
+	bool admitted = d->admits(w->conn, row->rights, m->job_id, p); /* notes what it refuses */
+
+	if (admitted && (!m->op || d->admits_op(w->conn, m->op, p)) &&
+	    is_within_limits(w->conn, m, p)) {
 		conceal(m);
 		row->receive(w, m);
 		return;
 	}
+	if (admitted)
+		refused_note(w->conn, p->outcome, NULL, m->job_id[0] ? m->job_id : NULL);
 	op_free(m->op);
 	refuse(w, m, p);
 }

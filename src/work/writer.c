@@ -257,6 +257,11 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	return w;
 }
 
+void writer_set_issuer(struct writer *w)
+{
+	engine_set_issuer(w->engine);
+}
+
 void writer_set_first_key(struct writer *w, struct credential *key)
 {
 	engine_set_first_key(w->engine, key);

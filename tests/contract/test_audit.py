@@ -420,3 +420,39 @@ def test_what_is_no_file_of_its_own_stops_the_start(tmp_path, kind):
     code, out, err = run_to_exit(listen="127.0.0.1:0", db=":memory:", audit_log=path)
     assert code == 1 and out == "" and "--audit-log" in err and str(path) in err
     assert kind != "link" or (tmp_path / "target").read_text() == "kept"
+
+
+def test_every_refusal_has_its_line(keyed):
+    """Also those that depend on the body, on the store, and on a message."""
+    server, api, _ = keyed
+    api.create_job(id="j")
+    creator = make_key(api, ["create", "watch"], "*", "creator")
+    with Keyed(server.address, creator) as other:
+        assert other.post("/api/jobs/j/tokens", {"scope": ["admin"]}).status == 403
+        token = other.post("/api/jobs/j/tokens", {}).json["token"]
+    with Keyed(server.address, token) as watcher:
+        assert watcher.post("/api/login-codes").status == 403
+    assert api.post("/api/login-codes").status == 201
+    with WebSocket(server.address, headers=[f"Authorization: Bearer {api.key}"]) as ws:
+        ws.send("token", id="1", token="jl_wrong")
+        assert ws.next()["code"] == "unauthorized"
+    lines = [(line["action"], line.get("code"), line.get("route")) for line in sees(server, 8)]
+    assert lines[3:] == [("refused", "forbidden", "/api/jobs/:job/tokens"), ("create_token", None, None),
+                         ("refused", "forbidden", "/api/login-codes"), ("create_code", None, None),
+                         ("refused", "unauthorized", "message")]
+
+
+def test_a_request_that_is_refused_at_once_is_nobodys(serve, tmp_path):
+    """The one before it on the connection had a key."""
+    server = serve(all_requests=1, rate_window_ms=8000)
+    with Api(server.address) as api:
+        key = make_key(api, ALL, name="root")
+    with Raw(server.address) as raw:
+        raw.send(request("GET", "/api/jobs", [f"Authorization: Bearer {key}"]))
+        assert raw.response().status == 200
+        while True:
+            raw.send(request("GET", "/api/jobs/chosen"))
+            if raw.response().status == 429:
+                break
+    line = next(line for line in sees(server, 2) if line.get("code") == "rate_limited")
+    assert "key" not in line and "name" not in line and "job" not in line

@@ -106,3 +106,19 @@ def test_a_missing_libcurl_is_named(run, tmp_path):
     (tmp_path / "libcurl.so.4").write_text("not a library")
     code, out, err = run("key", "list", LD_LIBRARY_PATH=str(tmp_path))
     assert (code, out) == (1, "") and "libcurl4" in err
+
+
+def test_a_slash_at_the_end_of_the_address(run):
+    assert run("key", "list", "--url", run.url + "//")[0] == 0
+    assert run("login-link", "--url", run.url + "/")[1].startswith(run.url + "/login#code=")
+
+
+@pytest.mark.parametrize("words", [("key", "create", "--scope", "watch"), ("key", "list"), ("login-link",)])
+def test_output_that_cannot_be_written_is_an_error(run, words):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BINARY, *words], env={**os.environ, "JOBLIGHT_URL": run.url, "JOBLIGHT_KEY": run.first},
+                              stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                              timeout=20 * SCALE)
+    assert done.returncode == 1 and "is not a joblight server" not in done.stderr
+    if words[:2] == ("key", "create"):
+        assert f"joblight key revoke {listed(run)[-1]['id']}" in done.stderr

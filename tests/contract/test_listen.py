@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import stat
 import time
 
@@ -302,3 +303,34 @@ def test_a_stop_is_in_time_while_a_passed_socket_is_idle(start):
     began = time.monotonic()
     server.signal(signal.SIGTERM)
     assert server.gone() == 0 and time.monotonic() - began < 5
+
+
+def test_a_passed_socket_holds_as_little_for_a_stalled_reader_as_others(start, serve, client):
+    """SO_SNDBUF and the like are inherited by accepted sockets from the listening one."""
+    passed = start(listen=None, passed=[listening_socket()])
+    assert send_buffer_at(passed) == send_buffer_at(serve())
+
+
+def send_buffer_at(server):
+    with socket.create_connection(server.address, 10) as held:
+        held.sendall(request("GET", "/healthz"))
+        assert held.recv(4096).startswith(b"HTTP/1.1 200")
+        listed = subprocess.run(["ss", "-tnmH", "src", f"127.0.0.1:{server.port}", "dst", f"127.0.0.1:{held.getsockname()[1]}"],
+                                capture_output=True, text=True, check=True, timeout=10).stdout
+    return re.search(r"tb(\d+)", listed)[1]
+
+
+@pytest.mark.parametrize("cut", [1, 10, 30])
+def test_an_abstract_socket_is_a_unix_socket(start, cut):
+    name = f"\0joblight-test-{os.getpid()}-{cut}"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(name)
+        listening.listen(8)
+        start(listen=["127.0.0.1:0", "systemd"], passed=[listening])
+        with socket.socket(socket.AF_UNIX) as other:
+            other.settimeout(10)
+            other.connect(name)
+            text = request("GET", "/healthz")
+            other.sendall(text[:cut])
+            other.sendall(text[cut:])
+            assert other.recv(4096).startswith(b"HTTP/1.1 200")

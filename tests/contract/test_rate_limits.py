@@ -496,3 +496,37 @@ def test_a_websocket_whose_messages_are_refused_is_closed_with_4029(server, job)
         ws.send_many(bad(1))
         assert ws.message("error")["status"] == 404
         assert ws.close_code() == 4029
+
+
+def test_only_a_bearer_can_be_a_wrong_key(serve, db, make, root):
+    """A proxy may ask for a password of its own, which the browser sends with every request."""
+    server = serve(**PROXY, db=db, wrong_keys=2)
+    basic = request("GET", "/style.css", [of(ANN), "Authorization: Basic dTpw"])
+    with Raw(server.address) as raw:
+        assert statuses(raw, basic, 5) == [200] * 5
+    assert ask(server.address, request("GET", "/api/jobs", [of(ANN), bearer(root)])).status == 200
+
+
+def test_a_renewed_socket_counts_for_its_new_key(keyed):
+    server, root, worker = keyed(key_updates=1, rate_window_ms=QUOTA * 1000)
+    with Keyed(server.address, root) as api:
+        job = api.create_job()["id"]
+        others = [api.post("/api/keys", {"scope": ["watch"]}).json["key"] for _ in range(2)]
+    codes = []
+    for key in others:
+        with WebSocket(server.address, headers=[bearer(key)]) as ws:
+            ws.ask("token", "ack", 10, id="t", token=worker)
+            for i in range(QUOTA):
+                ws.send("update", id=f"{key[3:9]}-{i}", jobId=job, taskId="t", note="n")
+                codes.append(ws.message(("ack", "error")).json.get("code"))
+    assert codes[:QUOTA] == [None] * QUOTA and codes[-1] == "rate_limited", codes
+
+
+def test_wrong_tokens_of_a_socket_are_wrong_keys(serve, db, root):
+    server = serve(**PROXY, db=db, wrong_keys=3)
+    with WebSocket(server.address, headers=[bearer(root), of(ANN)]) as ws:
+        codes = []
+        for i in range(5):
+            ws.send("token", id=str(i), token="jl_wrong")
+            codes.append(ws.message("error").json["code"])
+    assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2

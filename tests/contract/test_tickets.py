@@ -219,3 +219,57 @@ def test_a_ticket_does_not_open_a_socket_for_a_page_that_is_not_listed(kept):
     assert open_socket(server, ticket, "Origin: https://elsewhere.example") == 403
     with WebSocket(server.address, path_of(job=job, ticket=ticket)) as ws:
         assert ws.message("connected")
+
+
+@pytest.mark.parametrize("opener", [
+    lambda job, ticket: request("GET", path_of(ticket=ticket)),
+    lambda job, ticket: request("POST", path_of(ticket=ticket), ["Content-Length: 0"]),
+    lambda job, ticket: request("OPTIONS", path_of(ticket=ticket)),
+    lambda job, ticket: request("POST", f"{path_of_stream(job)}?ticket={ticket}", ["Content-Length: 0"]),
+    lambda job, ticket: request("GET", f"{path_of_stream(job)}?ticket={ticket}&types=nothing"),
+])
+def test_what_opens_no_stream_does_not_use_a_ticket(kept, opener):
+    server, everything, job = kept
+    ticket = everything.ticket(job)
+    assert ask(server.address, opener(job, ticket)).status >= 400
+    with open_stream(server, job, ticket) as stream:
+        stream.connected()
+
+
+def test_a_ticket_without_the_right_to_watch_is_not_used_by_a_stream(kept, client):
+    server, everything, job = kept
+    worker = client(server, everything.post("/api/keys", {"scope": ["report"]}).json["key"])
+    ticket = worker.ticket(job)
+    assert ask(server.address, request("GET", f"{path_of_stream(job)}?ticket={ticket}")).status == 403
+    assert open_socket(server, ticket) == 101
+
+
+def test_a_ticket_is_not_used_by_the_answer_that_a_job_has_ended(kept):
+    server, everything, job = kept
+    everything.patch(f"/api/jobs/{job}", {"status": "completed"})
+    cursor, ticket = everything.job(job)["cursor"], everything.ticket(job)
+    with open_stream(server, job, ticket) as stream:
+        stream.connected()
+    ended = request("GET", f"{path_of_stream(job)}?ticket={ticket}", [f"Last-Event-ID: {cursor}"])
+    assert [ask(server.address, ended).status for _ in range(2)] == [204, 204]
+
+
+def test_a_refused_request_gives_nothing_back_that_another_one_has_used(serve, db, root, client):
+    """A connection that used a ticket before, and then is over a limit of requests."""
+    server = serve(db=db, all_requests=2, rate_window_ms=20000)
+    everything = client(server, root)
+    job = everything.create_job(id="mine")["id"]
+    first, ticket = everything.ticket(job), everything.ticket(job)
+    with Raw(server.address) as raw, open_stream(server, job, ticket) as stream:
+        stream.connected()
+        raw.send(request("GET", f"{path_of_stream(job)}?ticket={first}&types=nothing"))
+        assert raw.response().status == 400
+        while everything.get("/healthz").status != 429:
+            pass
+        raw.send(handshake(path_of(ticket=ticket)))
+        assert raw.head_of_response(Deadline(10, "an answer"))[0] == 429
+        assert_used(server, ticket)
+
+
+def assert_used(server, ticket):
+    until(lambda: open_socket(server, ticket) == 401, 10, "room for one more request, which finds the ticket used")

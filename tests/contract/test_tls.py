@@ -579,3 +579,11 @@ def test_clients_of_the_standard_library_and_curl_agree(secure, pair):
     done = subprocess.run(["curl", "-sS", "--cacert", pair.certificate, "--resolve", f"joblight.test:{server.port}:127.0.0.1",
                            f"https://joblight.test:{server.port}/healthz"], capture_output=True, check=True)
     assert done.stdout == b'{"status":"ok"}\n'
+
+
+@pytest.mark.parametrize("refused, status", [(b"POST /api/jobs HTTP/1.1\r\nHost: joblight.test\r\n\r\n", 411),
+                                             (request("GET", "/api/jobs"), 200)])
+def test_a_client_that_ends_its_side_with_its_request_is_answered(secure, pair, refused, status):
+    with Sealed(secure().address, pair.trusting()).handshake() as client:
+        client.wire.send(client.seal(refused) + client.closing())
+        assert client.rest().startswith(b"HTTP/1.1 %d " % status)

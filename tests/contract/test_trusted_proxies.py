@@ -231,3 +231,23 @@ def test_tls_without_the_header_is_refused(serve, tmp_path):
     with Raw(server.address, plain=True) as raw:    # a header, and then no TLS
         raw.send(v2() + health())
         assert raw.head_of_response(Deadline(10, "an answer without TLS"))[0] == 400
+
+
+def test_behind_a_proxy_header_the_proxy_still_says_https(serve, tmp_path):
+    db = tmp_path / "keys.db"
+    key = subprocess.run([BINARY, "key", "create", "--scope", "admin", "--db", db], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    server = serve(db=db, trusted_proxy="127.0.0.1", proxy_protocol=True)
+    body = b'{"key":"%s"}' % key.encode()
+    for proto, status in (("https", 200), ("http", 403)):
+        login = request("POST", "/login", ["Content-Type: application/json", f"X-Forwarded-Proto: {proto}"], body,
+                        host="jobs.example")
+        assert ask(server.address, v2() + login).status == status
+
+
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", v2(command=0), v2(family=0, protocol=0)])
+def test_a_client_without_an_address_is_not_believed(serve, header):
+    """Its X-Forwarded-For is its own: what passes connections on does not read requests."""
+    server = serve(trusted_proxy="127.0.0.1", proxy_protocol=True, **LOTS)
+    assert used(ask(server.address, header + health(of(ANN)))) is None      # the proxy, on loopback
+    assert used(ask(server.address, v2() + health())) == 1                  # not the second one of ANN

@@ -65,6 +65,14 @@ class Sealed:
             pass
         self.flush()
 
+    def closing(self):
+        """The record that says that we send no more, not sent."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        return self.outgoing.read()
+
     def read(self, within=10):
         """Bytes of the server; b"" when it has said that it sends no more.
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("JOBLIGHT_TEST_BINARY", str(ROOT / "build" / "joblight"))
 EVERYWHERE = os.environ.get("JOBLIGHT_TEST_FLAGS", "").split()
 HOSTS = ["joblight.test", "a"]
-READY = re.compile(r"^joblight listening on (https?://([^/]+):(\d+)|unix:(/.*))$")
+READY = re.compile(r"^joblight listening on (https?://([^/]+):(\d+)|unix:([/@].*))$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")
 # Freed memory that AddressSanitizer keeps would look like growth in a test that measures memory.

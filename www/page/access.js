@@ -41,7 +41,8 @@ export function logIn() {
   try {
     if (session) sessionStorage.setItem(AWAY, '1');
   } catch { /* a browser without storage */ }
-  location.replace(`/login?${new URLSearchParams({ next: location.pathname + location.search })}`);
+  const next = location.pathname + location.search + location.hash;
+  location.replace(`/login?${new URLSearchParams({ next })}`);
   return new Promise(() => {}); // the page is left
 }
 

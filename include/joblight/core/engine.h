@@ -31,6 +31,8 @@ void engine_free(struct engine *e);
 /* A key that the database does not have, for the keyrings of the batches (batch.h).  Before the
  * first transaction. */
 void engine_set_first_key(struct engine *e, struct credential *key);
+/* Tokens of another issuer are accepted: the first key is not the only way in. */
+void engine_set_issuer(struct engine *e);
 
 /*
  * Begins a transaction.  `wall_ms` is the time that its events carry, and `steady_ms` (timeline.h)

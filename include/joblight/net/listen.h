@@ -25,6 +25,7 @@ struct listen {
 	uid_t owner;                /* UNIX; (uid_t)-1: unchanged */
 	gid_t group;                /* UNIX; (gid_t)-1: unchanged */
 	int fd;                     /* PASSED */
+	bool is_unix;               /* a Unix socket, also a passed one; its path may be empty */
 	bool local;                 /* only this machine can reach it */
 	bool tls;
 	bool operators; /* its clients are the operators of the server */
@@ -32,7 +33,7 @@ struct listen {
 
 static inline bool listen_is_unix(const struct listen *l)
 {
-	return l->path[0] != '\0';
+	return l->is_unix;
 }
 
 #define LISTEN_NAME_MAX 320

@@ -33,6 +33,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
  * Before the first op.
  */
 void writer_set_first_key(struct writer *w, struct credential *key);
+void writer_set_issuer(struct writer *w); /* see engine_set_issuer() */
 
 /* Any thread.  False: too many ops are waiting, or it is stopping; the op stays the caller's. */
 bool writer_submit(struct writer *w, struct op *op);
