@@ -587,3 +587,24 @@ def test_a_client_that_ends_its_side_with_its_request_is_answered(secure, pair, 
     with Sealed(secure().address, pair.trusting()).handshake() as client:
         client.wire.send(client.seal(refused) + client.closing())
         assert client.rest().startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_what_a_slow_reader_has_not_taken_does_not_pile_up(secure, pair, serve):
+    """It takes a few kilobytes at a time, so that it is never blocked for long; the same readers without TLS give
+    the measure."""
+    grown = {}
+    for name, server in (("plain", serve(max_note=65536)), ("tls", secure(max_note=65536))):
+        with Api(server.address) as api:
+            job = api.create_job(tasks=[{"id": f"t{i}", "title": "T"} for i in range(60)])["id"]
+            for i in range(60):
+                api.report(job, f"t{i}", note="n" * 60000)
+        before = server.rss_kib()
+        readers = [SseStream(server.address, job, receive_buffer=4096) for _ in range(8)]
+        for _ in range(150):
+            for reader in readers:
+                reader.raw.fill(Deadline(10, "more of the first message"))
+                reader.raw.buffer = b""
+        grown[name] = server.rss_kib() - before
+        for reader in readers:
+            reader.close()
+    assert grown["tls"] < grown["plain"] + len(readers) * 256, grown
