@@ -29,7 +29,7 @@ static size_t credential_at(const char *text, size_t *shown)
 	size_t len = strncmp(text, "jl_", 3) == 0 || strncmp(text, "eyJ", 3) == 0
 	                 ? strspn(text, word)
 	                 : 0;
-	const char *secret = text[0] == 'j' ? strchr(text + 3, '_') : NULL;
+	const char *secret = len && text[0] == 'j' ? strchr(text + 3, '_') : NULL;
 
 	*shown = secret ? (size_t)(secret - text) + 1 : 3;
 	return len >= SECRET_MIN && *shown < len ? len : 0;
