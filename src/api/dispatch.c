@@ -38,7 +38,7 @@ static bool enter(struct conn *c, const struct request *r, struct problem *probl
 static void refuse_at_gate(struct conn *c, const struct request *r, const struct problem *problem)
 {
 	audit_refusal(c, r, problem->outcome);
-	ticket_give_back(c, r);
+	ticket_give_back(c);
 	reply_stream_problem(c, problem);
 }
 
@@ -81,7 +81,7 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 {
 	if (!enter(c, r, problem) || !gate_admits_socket(c, r, problem)) {
 		audit_refusal(c, r, problem->outcome);
-		ticket_give_back(c, r);
+		ticket_give_back(c);
 		return NULL;
 	}
 	if (!slice_is(r->path, "/api/ws")) {
@@ -90,7 +90,7 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 	}
 	if (ws_upgrade_wanted(r, problem) && capacity_takes_stream(c, problem))
 		return &websocket;
-	ticket_give_back(c, r);
+	ticket_give_back(c);
 	return NULL;
 }
 

@@ -50,9 +50,8 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
 	return NULL;
 }
 
-void ticket_give_back(struct conn *c, const struct request *r)
+void ticket_give_back(struct conn *c)
 {
-	(void)r;
 	if (c->ticket[0])
 		tickets_give_back(c->loop->loops->tickets, c->ticket);
 	c->ticket[0] = '\0';

@@ -21,6 +21,6 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
  * Gives the ticket of the request back, if it has used one, because the stream is refused: a client
  * that repeats the request must not be told that the ticket was used.
  */
-void ticket_give_back(struct conn *c, const struct request *r);
+void ticket_give_back(struct conn *c);
 
 #endif

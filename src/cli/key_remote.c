@@ -63,18 +63,6 @@ static bool print_key(const cJSON *root)
 	return true;
 }
 
-static void add_jobs(struct buf *json, const char *jobs)
-{
-	const char *separator = "";
-
-	for (const char *at = jobs; *at; at += *at == ' ') {
-		size_t len = strcspn(at, " ");
-		buf_format(json, "%s\"%.*s\"", separator, (int)len, at);
-		separator = ",";
-		at += len;
-	}
-}
-
 int key_remote_create(const char *url, const struct access_key_row *row)
 {
 	struct buf json = { 0 };
@@ -83,9 +71,8 @@ int key_remote_create(const char *url, const struct access_key_row *row)
 	json_string(&json, slice_of(row->name));
 	buf_text(&json, ",\"scope\":[");
 	right_encode(&json, (enum right)row->rights);
-	buf_text(&json, "],\"jobs\":[");
-	add_jobs(&json, row->jobs);
-	buf_char(&json, ']');
+	buf_text(&json, "],\"jobs\":");
+	json_words(&json, row->jobs);
 	if (row->expires)
 		buf_format(&json, ",\"expiresIn\":%lld", (long long)row->expires / 1000);
 	buf_char(&json, '}');

@@ -20,20 +20,11 @@ static bool take_name(struct decoder *d, const cJSON *value, void *target)
 
 static bool take_scope(struct decoder *d, const cJSON *value, void *target)
 {
-	struct access_key_row *row = target;
-	const cJSON *item;
-	enum right right;
-	char message[96];
+	enum right rights;
 
-	snprintf(message, sizeof(message), "must be an array of %s", right_names());
-	if (!cJSON_IsArray(value) || !value->child)
-		return decode_refuse_value(d, value->string, message);
-	cJSON_ArrayForEach(item, value)
-	{
-		if (!cJSON_IsString(item) || !right_parse(slice_of(item->valuestring), &right))
-			return decode_refuse_value(d, value->string, message);
-		row->rights |= right;
-	}
+	if (!decode_rights(d, value, &rights))
+		return false;
+	((struct access_key_row *)target)->rights = rights;
 	return true;
 }
 

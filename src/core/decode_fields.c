@@ -60,6 +60,25 @@ bool decode_title(struct decoder *d, const cJSON *value, struct slice *title)
 	       decode_refuse_value(d, value->string, "must not be empty or blank");
 }
 
+bool decode_rights(struct decoder *d, const cJSON *value, enum right *rights)
+{
+	const cJSON *item;
+	enum right right;
+	char message[96];
+
+	snprintf(message, sizeof(message), "must be an array of %s", right_names());
+	if (!cJSON_IsArray(value) || !value->child)
+		return decode_refuse_value(d, value->string, message);
+	*rights = RIGHT_NONE;
+	cJSON_ArrayForEach(item, value)
+	{
+		if (!cJSON_IsString(item) || !right_parse(slice_of(item->valuestring), &right))
+			return decode_refuse_value(d, value->string, message);
+		*rights |= right;
+	}
+	return true;
+}
+
 bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silence_ms)
 {
 	int64_t min = (int64_t)d->limits->min_silence_ms;

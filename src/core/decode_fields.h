@@ -8,6 +8,7 @@
 #define JOBLIGHT_CORE_DECODE_FIELDS_H
 
 #include "decode_tree.h"
+#include "joblight/core/right.h"
 
 #define SILENCE_FIELD "heartbeatTimeoutMs"
 
@@ -42,6 +43,8 @@ bool decode_is_whole(const cJSON *value, double max);
 bool decode_id(struct decoder *d, const cJSON *value, struct slice *id);
 bool decode_text(struct decoder *d, const cJSON *value, size_t max, struct slice *text);
 bool decode_title(struct decoder *d, const cJSON *value, struct slice *title);
+/* An array of names of rights, which replaces *rights. */
+bool decode_rights(struct decoder *d, const cJSON *value, enum right *rights);
 /* How long a task may be silent; null and 0 switch the limit off. */
 bool decode_silence_limit(struct decoder *d, const cJSON *value, int64_t *silence_ms);
 /* An object as the client wrote it, minified: a tree would round its numbers.  null is {}. */

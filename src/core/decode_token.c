@@ -10,22 +10,7 @@
 
 static bool take_scope(struct decoder *d, const cJSON *value, void *target)
 {
-	struct token_request *t = target;
-	enum right right;
-	const cJSON *item;
-	char message[96];
-
-	snprintf(message, sizeof(message), "must be an array of %s", right_names());
-	if (!cJSON_IsArray(value) || !value->child)
-		return decode_refuse_value(d, value->string, message);
-	t->rights = RIGHT_NONE;
-	cJSON_ArrayForEach(item, value)
-	{
-		if (!cJSON_IsString(item) || !right_parse(slice_of(item->valuestring), &right))
-			return decode_refuse_value(d, value->string, message);
-		t->rights |= right;
-	}
-	return true;
+	return decode_rights(d, value, &((struct token_request *)target)->rights);
 }
 
 static bool take_expires(struct decoder *d, const cJSON *value, void *target)

@@ -31,7 +31,7 @@ struct dispatch {
 	bool (*admits)(const struct conn *c, enum right need, char *job_id,
 	               struct problem *problem);
 	/* The stream that its request asks for is refused. */
-	void (*stream_refused)(struct conn *c, const struct request *r);
+	void (*stream_refused)(struct conn *c);
 	/* What depends on the members of the operation. */
 	bool (*admits_op)(const struct conn *c, const struct op *op, struct problem *problem);
 	/*

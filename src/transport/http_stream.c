@@ -42,7 +42,7 @@ static void refuse_problem(const struct http_stream *s, const struct problem *p)
 {
 	struct conn *c = s->conn;
 
-	c->loop->dispatch->stream_refused(c, c->request);
+	c->loop->dispatch->stream_refused(c);
 	s->format->refuse(c, p);
 }
 
@@ -55,7 +55,7 @@ static void refuse(const struct http_stream *s, const struct subscription_start 
 		refuse_problem(s, &p);
 		return;
 	}
-	s->conn->loop->dispatch->stream_refused(s->conn, s->conn->request);
+	s->conn->loop->dispatch->stream_refused(s->conn);
 	reply_empty(s->conn, OUTCOME_NO_CONTENT, ""); /* stops an EventSource for good */
 }
 

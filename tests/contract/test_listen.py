@@ -194,8 +194,14 @@ def test_the_mode_is_as_it_was_asked_for_and_usually_0660(serve, path):
     assert modes == [0o660, 0o600, 0o666]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_the_owner_is_as_it_was_asked_for(serve, path):
+    if os.geteuid():    # only root can give a file away
+        own = f"unix:{path},owner={os.geteuid()}:{os.getegid()}"
+        serve(listen=["127.0.0.1:0", own])
+        assert (os.stat(path).st_uid, os.stat(path).st_gid) == (os.geteuid(), os.getegid())
+        code, out, err = run_to_exit(listen=["127.0.0.1:0", f"unix:{path}2,owner=0"], db=":memory:")
+        assert code and out == "" and "not permitted" in err
+        return
     serve(listen=["127.0.0.1:0", f"unix:{path},owner=nobody:nogroup", f"unix:{path}2,owner=:12345", f"unix:{path}3,owner=4711"])
     owners = [(os.stat(path + suffix).st_uid, os.stat(path + suffix).st_gid) for suffix in ("", "2", "3")]
     assert owners[0][0] == 65534 and owners[0][1] == 65534
