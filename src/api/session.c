@@ -238,10 +238,12 @@ static void clear_cookie(struct conn *c)
 
 void session_logout(struct conn *c, struct request *r)
 {
-	const struct credential *k = c->source == ACCESS_COOKIE ? c->credential : NULL;
+	const char *fault;
 
 	if (!check_origin(c, r))
 		return;
+	/* its own look at the cookie, because a bearer takes precedence over it */
+	struct credential *k = session_find(c, r, &fault);
 	if (!k) {
 		clear_cookie(c);
 		return;
@@ -249,6 +251,7 @@ void session_logout(struct conn *c, struct request *r)
 	struct op *op = op_create(OP_SESSION_END);
 	memcpy(op->token.id, k->token_id, sizeof(op->token.id));
 	op->token.expires = k->key.expires;
+	credential_release(k);
 	http_submit(c, op);
 }
 

@@ -282,3 +282,11 @@ def test_a_code_is_made_with_a_key_only(kept, client, of):
     server, everything, job, browser = kept
     credential = {"cookie": browser.key, "token": everything.token(job, list(RIGHTS))}.get(of)
     assert client(server, credential).post("/api/login-codes").status == (403 if of else 401)
+
+
+def test_a_logout_ends_the_session_of_its_cookie_whatever_else_it_shows(kept):
+    _, everything, _, browser = kept
+    both = {"Authorization": f"Bearer {everything.key}"}
+    assert browser.get("/api/session").status == 200
+    assert browser.request("POST", "/logout", None, both).status == 204
+    assert browser.get("/api/session").status == 401 and everything.get("/api/jobs").status == 200
