@@ -3,6 +3,7 @@
  * new and deleted jobs, and at once after an event of a job on the screen.
  */
 import { may, onAccess, showAccess } from './page/access.js';
+import { base } from './page/base.js';
 import { now, notBefore } from './page/clock.js';
 import { follow, leaveAll, newest, onFollowed } from './page/follow.js';
 import { call } from './page/request.js';
@@ -156,7 +157,7 @@ async function create() {
   $('create').disabled = true;
   try {
     const job = await call('POST', '/api/jobs', demoJob());
-    location.assign('/jobs/' + encodeURIComponent(job.id));
+    location.assign(base + '/jobs/' + encodeURIComponent(job.id));
   } catch (err) {
     setText($('create-hint'), err.message);
     $('create').disabled = false;
@@ -168,7 +169,7 @@ function writeAddress() {
   const query = new URLSearchParams();
   if (chosen() !== 'all') query.set('show', chosen());
   if ($('search').value.trim()) query.set('q', $('search').value.trim());
-  history.replaceState(null, '', String(query) ? `/?${query}` : '/');
+  history.replaceState(null, '', `${base}/${String(query) ? `?${query}` : ''}`);
   paint();
 }
 
@@ -180,7 +181,7 @@ function readAddress() {
 }
 
 const first = { title: 'My first job', status: 'in_progress', tasks: [{ title: 'Say hello' }] };
-setText($('first-curl'), `curl --json '${JSON.stringify(first)}' \\\n  ${location.origin}/api/jobs`);
+setText($('first-curl'), `curl --json '${JSON.stringify(first)}' \\\n  ${location.origin}${base}/api/jobs`);
 copyOnClick($('first-copy'), () => $('first-curl').textContent, $('first-curl'));
 $('create').addEventListener('click', create);
 $('filter').addEventListener('change', writeAddress);

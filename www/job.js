@@ -6,6 +6,7 @@ import './page/cut.js';
 import './task-event-stream.js';
 import { logIn, onAccess, showAccess, token } from './page/access.js';
 import { paintAgents } from './page/agents.js';
+import { base, jobOfPage } from './page/base.js';
 import { arrived, notBefore, now } from './page/clock.js';
 import { cut, fetchThatCanBeCut, mend } from './page/cut.js';
 import './page/code.js';
@@ -27,9 +28,10 @@ import { hearCommand, paintWork, say, startWork } from './page/work.js';
 
 const HIDDEN_MS = 500;
 
-const jobId = decodeURIComponent(location.pathname.split('/')[2] || '');
+const jobId = jobOfPage();
 const api = '/api/jobs/' + encodeURIComponent(jobId);
 const element = $('stream');
+element.setAttribute('base-url', base);
 const model = new Model();
 const replay = new Replay({ api, changed: paintSoon, ended: ({ job }) => celebrate(job) });
 

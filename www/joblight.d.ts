@@ -90,6 +90,8 @@ export interface Job {
 interface Logged {
   jobId: string;
   seq: number;
+  /** The traceparent (W3C Trace Context) of the request or message that made the event, if it had one. */
+  traceparent?: string;
   timestamp: string;
 }
 

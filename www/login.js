@@ -3,6 +3,7 @@
  * button only, so that programs that look at links, such as those of mail servers, do not use it.
  */
 import { hasJustEnded, readSession, warnIfInsecure } from './page/access.js';
+import { base } from './page/base.js';
 import { call } from './page/request.js';
 import { $, setText } from './page/ui.js';
 
@@ -16,13 +17,14 @@ const LEADS = {
 
 let code;
 
-/** The page of this site that the user came from. Anything else becomes the list of jobs. */
+/** The page of this server that the user came from. Anything else becomes the list of jobs. */
 function nextPage() {
   const next = new URLSearchParams(location.search).get('next') || '';
-  if (!next.startsWith('/')) return '/';
+  if (!next.startsWith('/')) return `${base}/`;
   const url = new URL(next, location.origin); // as a browser reads it: //host and /\host are other sites
   if (/^#(token|code)=/.test(url.hash)) url.hash = ''; // a credential of whoever made the link
-  return url.origin === location.origin ? url.href : '/';
+  const isHere = url.origin === location.origin && `${url.pathname}/`.startsWith(`${base}/`);
+  return isHere ? url.href : `${base}/`;
 }
 
 /* Takes the code out of the address bar and the history at once. */

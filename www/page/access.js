@@ -2,6 +2,7 @@
  * Who uses the page: the session of a login, or the token of a shared link. A server without keys
  * has neither.
  */
+import { base } from './base.js';
 import { $, setText } from './ui.js';
 
 const AWAY = 'joblight ended'; // in sessionStorage: the login page says why it is there
@@ -22,6 +23,7 @@ export const token = takeToken();
 export const authorization = token ? { authorization: `Bearer ${token}` } : {};
 
 let session; // as GET /api/session has it
+let leaving = false; // the user logs out: that ends what the page waits for, too
 const listeners = [];
 
 /** Calls listener() when it is known what the user may do. */
@@ -38,11 +40,12 @@ export const needsKey = () => Boolean(session && !session.open);
 
 /** Goes to the login page, which returns here. Never for the token of a link. */
 export function logIn() {
+  if (leaving) return new Promise(() => {});
   try {
     if (session) sessionStorage.setItem(AWAY, '1');
   } catch { /* a browser without storage */ }
   const next = location.pathname + location.search + location.hash;
-  location.replace(`/login?${new URLSearchParams({ next })}`);
+  location.replace(`${base}/login?${new URLSearchParams({ next })}`);
   return new Promise(() => {}); // the page is left
 }
 
@@ -59,11 +62,13 @@ export function hasJustEnded() {
 
 async function logOut() {
   $('logout').disabled = true;
+  leaving = true;
   try {
-    const { ok } = await fetch('/logout', { method: 'POST' });
+    const { ok } = await fetch(`${base}/logout`, { method: 'POST' });
     if (!ok) throw new Error();
-    location.assign('/login');
+    location.assign(`${base}/login`);
   } catch {
+    leaving = false;
     setText($('logout'), 'Not logged out. Try again');
     $('logout').disabled = false;
   }
@@ -82,7 +87,7 @@ export function warnIfInsecure({ insecure }) {
 /** The session, or undefined: there is none, or the server does not tell. */
 export async function readSession() {
   const init = { headers: authorization, cache: 'no-store' };
-  const response = await fetch('/api/session', init).catch(() => undefined);
+  const response = await fetch(`${base}/api/session`, init).catch(() => undefined);
   const found = response?.ok && await response.json().catch(() => undefined);
   return Array.isArray(found?.scope) ? found : undefined;
 }

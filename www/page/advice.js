@@ -1,5 +1,6 @@
 /* Advice to the operator when the page cannot use its best transport. */
 import { authorization } from './access.js';
+import { base } from './base.js';
 import { $, setText } from './ui.js';
 
 const ADVICE = {
@@ -26,7 +27,7 @@ let asking; // a promise: why WebSockets are refused
  */
 async function askWhy() {
   const asked = { method: 'POST', headers: authorization, signal: AbortSignal.timeout(PATIENCE_MS) };
-  const { code } = await fetch('/api/ws', asked).then((response) => response.json()).catch(() => ({}));
+  const { code } = await fetch(`${base}/api/ws`, asked).then((response) => response.json()).catch(() => ({}));
   return /^(forbidden_origin|host_not_served)$/.test(code) ? code : 'refused';
 }
 

@@ -1,5 +1,6 @@
 /* Shows the last request of this page as code: curl, JavaScript and Python. */
 import { needsKey } from './access.js';
+import { base } from './base.js';
 import { onRequest } from './request.js';
 import { $, copyOnClick, setText, written } from './ui.js';
 
@@ -11,7 +12,7 @@ let timer;
 let tab = 'curl';
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const url = (path) => new URL(path, location.origin).href;
+const url = (path) => new URL(base + path, location.origin).href;
 
 function python(value, indent = '') {
   if (value === null) return 'None';

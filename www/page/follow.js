@@ -4,12 +4,13 @@
  * list is read again, because its rows have sums over all tasks that only the server knows.
  */
 import { JobLight } from '../shared-socket.js';
+import { base } from './base.js';
 import { isActive } from './ui.js';
 
 const FOLLOWED_MAX = 100;
 
 /* Only WebSocket: six SSE streams would use all connections that a browser opens to one server. */
-const line = new JobLight({ transports: ['ws'] });
+const line = new JobLight({ baseUrl: base, transports: ['ws'] });
 const followed = new Map(); // id -> { stream, told }: what the stream told since the row was read
 let changed = () => {};
 let moved = () => {};

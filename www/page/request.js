@@ -1,5 +1,6 @@
 /* Requests of the page, and error messages for people. */
 import { authorization, logIn, token } from './access.js';
+import { base } from './base.js';
 
 const WORDS = {
   401: 'The link that opened this page has expired or was withdrawn. Ask whoever gave it to you for another one.',
@@ -45,7 +46,7 @@ function foreign({ status }, path) {
 const isJson = (response) => /[/+]json\b/.test(response.headers.get('content-type'));
 
 /**
- * Throws an Error whose message can be shown. It has a `code` only if joblight itself answered;
+ * Sends a request to a path below the base path. Throws an Error whose message can be shown. It has a `code` only if joblight itself answered;
  * `verbatim` keeps the words of the server. A `quiet` write is not told to the listeners of
  * onRequest(). Where a session is missing or has ended, the page is left for the login page.
  */
@@ -56,11 +57,11 @@ export async function call(method, path, body, { quiet = false, verbatim = false
     init.body = JSON.stringify(body);
     if (!quiet) tellRequest({ method, path, body });
   }
-  const response = await fetch(path, init).catch(() => {
+  const response = await fetch(base + path, init).catch(() => {
     throw new Error('The server cannot be reached.');
   });
   const answer = isJson(response) && await response.json().catch(() => undefined);
-  if (!answer || (!response.ok && !answer.code)) throw foreign(response, path);
+  if (!answer || (!response.ok && !answer.code)) throw foreign(response, base + path);
   if (response.ok) return answer;
   if (answer.code === 'unauthorized' && !token && !verbatim) return logIn();
   throw failure(response, answer, verbatim);

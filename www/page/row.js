@@ -1,4 +1,5 @@
 /* One job of the list. */
+import { base } from './base.js';
 import { isLive, newest } from './follow.js';
 import { $, ago, directionOf, isOver, plain, setPill, setText } from './ui.js';
 
@@ -13,7 +14,7 @@ function makeRow(job) {
     li, name: part('.name'), pill: part('.pill'), bar: part('.bar'), fill: part('.bar i'), did: part('.did'),
     ago: part('.ago'),
   };
-  part('a').href = '/jobs/' + encodeURIComponent(job.id);
+  part('a').href = base + '/jobs/' + encodeURIComponent(job.id);
   li.dataset.id = job.id;
   rows.set(job.id, row);
   return row;

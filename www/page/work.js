@@ -1,6 +1,7 @@
 /* The card for newcomers: the demo worker, the curl line, the link to share. */
 import { TaskEventStream } from '../joblight.js';
 import { may, token } from './access.js';
+import { base, jobOfPage } from './base.js';
 import { DemoWorker, WORKER } from './demo.js';
 import { link } from './link.js';
 import { call, patiently, tellRequest } from './request.js';
@@ -9,13 +10,13 @@ import { $, copyOnClick, copyText, isActive, isDemo, isOver, move, setText } fro
 
 const SAID_MS = 1600;
 
-const jobId = decodeURIComponent(location.pathname.split('/')[2] || '');
+const jobId = jobOfPage();
 const name = encodeURIComponent(jobId);
 const api = `/api/jobs/${name}`;
 const hook = `/api/agent-hooks/task-update/${name}`;
 const hello = { taskId: 'hello', status: 'in_progress', progress: 42, note: 'Hello!' };
-const curl = `curl --json '${JSON.stringify(hello)}' \\\n  ${location.origin}${hook}`;
-const stream = new TaskEventStream({ jobId, token }); // never started; it only reports
+const curl = `curl --json '${JSON.stringify(hello)}' \\\n  ${location.origin}${base}${hook}`;
+const stream = new TaskEventStream({ jobId, token, baseUrl: base }); // never started; it only reports
 
 let worker;
 
@@ -64,14 +65,14 @@ const presence = (state, taskId) =>
 const setStatus = (status) => patiently(() => call('PATCH', api, { status }));
 
 const handOver = () => patiently(() => call('POST', `${api}/deliverables`, {
-  title: 'Everything that happened', url: `${location.origin}${api}/activity?limit=1000`, mediaType: 'application/json',
+  title: 'Everything that happened', url: `${location.origin}${base}${api}/activity?limit=1000`, mediaType: 'application/json',
 }));
 
 async function work() {
   const job = await call('GET', api);
   if (isOver(job.status)) {
     const fresh = await call('POST', '/api/jobs', demoJob(), { quiet: true });
-    location.assign(`/jobs/${encodeURIComponent(fresh.id)}#demo`);
+    location.assign(`${base}/jobs/${encodeURIComponent(fresh.id)}#demo`);
     return;
   }
   if (!isActive(job.status)) await setStatus('in_progress');
