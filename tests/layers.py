@@ -6,6 +6,7 @@ they belong, core has no I/O, threads or clock of its own, headers compile alone
 """
 import collections
 import fnmatch
+import functools
 import glob
 import os
 import re
@@ -32,6 +33,7 @@ SEES = {
     "api": {"api", "transport", "net", "core", "base"},
     "serve": {"serve", "api", "transport", "net", "work", "bus", "store", "core", "base"},
     "cli": {"cli", "serve", "core", "base"},
+    "send": {"send", "base"}, # a program of its own
 }
 
 WEBSOCKET = "transport/websocket*.c" # of one connection: its input, its timeouts, the close
@@ -39,31 +41,39 @@ WEBSOCKET = "transport/websocket*.c" # of one connection: its input, its timeout
 # Foreign headers that have one home (a layer, or files of one).
 HOMES = {
     r"libwebsockets\.h": {"net", WEBSOCKET},
-    r"uv(/.*)?\.h": {"net"},
+    r"uv(/.*)?\.h": {"net", "bus"},
+    r"hiredis/.*": {"bus/redis*.c"},
     r"sqlite3(ext)?\.h": {"store"},
-    r"cjson/.*": {"core/decode_tree.h", "cli"},
+    r"libpq-fe\.h": {"base/postgres*", "store/postgres*", "bus/postgres*"}, # of modules
+    r"dlfcn\.h": {"base/module.c", "cli/curl_library.c"},
+    r"cjson/.*": {"core/decode_tree.h", "cli", "send"},
     r"openssl/.*": {"base/digest.c", "base/jws.c", "net/tls.c", "net/certificates.c"},
-    r"curl/.*": {"cli"},
+    r"curl/.*": {"cli", "send"},
     r"ini\.h": {"serve"},
-    r"pthread\.h|threads\.h": {"base", "store", "work", "net", "serve"},
-    r"time\.h|sys/time\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
-    r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli"},
+    r"zlib\.h": {"api/gzip.c"},
+    r"pthread\.h|threads\.h": {"base", "store", "bus", "work", "net", "serve", "cli"},
+    r"time\.h|sys/time\.h": {"base", "store", "work", "net", "transport", "api", "serve", "cli", "send"},
+    r"unistd\.h|fcntl\.h|poll\.h|signal\.h|sys/.*|netinet/.*|arpa/.*|netdb\.h": {"base", "store", "bus", "work", "net", "transport", "api", "serve", "cli", "send"},
 }
 
 # The same for the functions of these libraries, which can be called through a header of ours that includes theirs.
 FUNCTIONS = {
     r"lws_\w+": {"net", WEBSOCKET},
-    r"uv_now|uv_async_send": {"net", "transport"}, # inline functions of net/loop_private.h
-    r"uv_\w+": {"net"},
+    r"uv_now|uv_async_send": {"net", "transport", "bus"}, # inline functions of net/loop_private.h
+    r"uv_\w+": {"net", "bus"},
+    r"redis[A-Z]\w+|freeReplyObject": {"bus/redis*.c"},
     r"sqlite3_\w+": {"store"},
-    r"cJSON_\w+": {"core/decode*.c", "core/message.c", "core/jwt*.c", "cli"},
-    r"curl_\w+": {"cli"},
+    r"PQ\w+": {"base/postgres*.c", "store/postgres*.c", "bus/postgres*.c"},
+    r"dlopen": {"base/module.c", "cli/curl_library.c"},
+    r"cJSON_\w+": {"core/decode*.c", "core/message.c", "core/jwt*.c", "cli", "send"},
+    r"curl_\w+": {"cli", "send"},
     r"ini_\w+": {"serve"},
+    r"deflate\w*": {"api/gzip.c"},
 }
 
 # What core must be given instead of asking for it.
 NOT_IN_CORE = re.compile(
-    r"(?<![>.\w])(clock_wall_ms|clock_monotonic_ms|clock_gettime|gettimeofday|time|rand|random|random_bytes"
+    r"(?<![>.\w])(clock_wall_ms|clock_wall_us|clock_monotonic_ms|clock_gettime|gettimeofday|time|rand|random|random_bytes"
     r"|random_u64|getenv|malloc|calloc|realloc|strdup|printf|fprintf|puts|perror|exit|fopen|open|read|write"
     r"|log_event|log_debug|log_info|log_warn|log_error"
     r"|mailbox_init|mailbox_post|mailbox_post_wait|mailbox_take|mailbox_wait|mailbox_close)\("
@@ -257,13 +267,20 @@ def check_functions(path, text):
             start = 0
 
 
+@functools.cache
+def flags_of_libraries():
+    """Where the headers of libraries are that are not in /usr/include."""
+    result = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=False)
+    return result.stdout.split()
+
+
 def compile_alone(compiler, path, folder):
     unit = os.path.join(folder, path.replace("/", "_") + ".c")
     with open(unit, "w", encoding="utf-8") as file: # twice: it has its guard
         file.write(f'#include "{ROOT}/{path}"\n#include "{ROOT}/{path}"\n')
     result = subprocess.run(
         [compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fsyntax-only",
-         "-I", f"{ROOT}/include", "-I", f"{ROOT}/src", unit],
+         "-I", f"{ROOT}/include", "-I", f"{ROOT}/src", *flags_of_libraries(), unit],
         capture_output=True, text=True, check=False)
     return path, result
 

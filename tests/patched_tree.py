@@ -63,7 +63,7 @@ def copy_tree():
         for file in (Path(folder) / name for name in files):
             if str(file.relative_to(TREE)) not in names and not file.is_symlink():
                 file.unlink()
-    for packages in ("tests/browser/node_modules", "script/esbuild/node_modules"):
+    for packages in ("tests/browser/node_modules", "tests/clients/node_modules", "script/esbuild/node_modules"):
         if not (TREE / packages).is_symlink():
             (TREE / packages).symlink_to(ROOT / packages)
 
@@ -128,11 +128,17 @@ def run_pytest(file, test=""):
     raise Trouble(said)
 
 
+def run_cluster(file, test=""):
+    for module in ("joblight_module_postgres", "joblight_module_redis"):
+        build(module)
+    return run_pytest(file, test)
+
+
 def run_node(file, test):
     build("joblight")
     name = re.escape(test)
-    status, said = run("node", "--test", "--test-reporter=tap", f"--test-name-pattern=^{name}$",
-                       Path(file).name, folder=TREE / "tests/browser")
+    status, said = run("env", "JOBLIGHT_TEST_WHOLE=1", "node", "--test", "--test-reporter=tap",
+                       f"--test-name-pattern=^{name}$", Path(file).name, folder=TREE / "tests/browser")
     if status == 0 and re.search(rf"^\s*ok \d+ - {name}$", said, re.M):
         return PASSED
     if status and re.search(rf"^\s*not ok \d+ - {name}$", said, re.M) and "ERR_ASSERTION" in said:
@@ -140,4 +146,4 @@ def run_node(file, test):
     raise Trouble(f"exit status {status}\n{said}")
 
 
-SUITES = {"unit": run_unit, "contract": run_pytest, "faults": run_pytest, "browser": run_node}
+SUITES = {"unit": run_unit, "contract": run_pytest, "faults": run_pytest, "cluster": run_cluster, "browser": run_node}

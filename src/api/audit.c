@@ -3,6 +3,8 @@
 #include "joblight/base/audit.h"
 #include "joblight/core/right.h"
 #include "net/connection.h"
+#include "net/dispatch.h"
+#include "net/loop_private.h"
 #include "net/refused.h"
 #include "router.h"
 
@@ -26,11 +28,12 @@ void audit_refusal(const struct conn *c, const struct request *r, enum outcome o
 {
 	char job_id[ID_MAX + 1] = "";
 	const struct route *route = r->route;
+	const char *path = c->loop->dispatch->route_of(r);
 
 	if (o != OUTCOME_UNAUTHORIZED && o != OUTCOME_FORBIDDEN && o != OUTCOME_FORBIDDEN_ORIGIN &&
 	    o != OUTCOME_HOST_NOT_SERVED && o != OUTCOME_RATE_LIMITED)
 		return;
 	if (c->credential && route && strstr(route->path, "/:job") && id_valid(r->params[0]))
 		id_copy(job_id, r->params[0]);
-	refused_note(c, o, route ? route->path : "none", job_id[0] ? job_id : NULL);
+	refused_note(c, o, path ? path : "none", job_id[0] ? job_id : NULL);
 }

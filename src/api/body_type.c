@@ -22,6 +22,8 @@ bool body_type_is_form(const struct request *r)
 
 bool body_type_is_allowed(const struct request *r)
 {
+	if (r->route->body == BODY_NDJSON)
+		return type_is(r->headers[HEADER_CONTENT_TYPE], "application/x-ndjson");
 	return r->route->body == BODY_NONE ||
 	       type_is(r->headers[HEADER_CONTENT_TYPE], "application/json") || body_type_is_form(r);
 }

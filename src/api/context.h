@@ -7,7 +7,7 @@
 
 static inline const struct api *api_of(const struct conn *c)
 {
-	return c->loop->loops->config.context;
+	return c->loop->settings->context;
 }
 
 #endif

@@ -8,13 +8,13 @@
 /* Chromium keeps the answer to a preflight for two hours at most. */
 #define PREFLIGHT_LINES                                                                            \
 	"Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, "             \
-	"If-Match, If-None-Match, Last-Event-ID\r\n"                                               \
+	"If-Match, If-None-Match, Last-Event-ID, Request-Id, Traceparent, X-Request-Id\r\n"        \
 	"Access-Control-Max-Age: 7200\r\n"
 
 /* The headers of answers that clients use, besides those that every page may read. */
 #define EXPOSED                                                                                    \
 	"Access-Control-Expose-Headers: Allow, Date, ETag, Idempotency-Replayed, Location, "       \
-	"RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate\r\n"
+	"RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id\r\n"
 
 enum listing { LISTED_NOT, LISTED_AS_ANY, LISTED_BY_NAME };
 

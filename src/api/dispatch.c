@@ -9,6 +9,7 @@
 #include "net/quota.h"
 #include "router.h"
 #include "ticket.h"
+#include "ticket_claim.h"
 #include "transport/websocket.h"
 
 /* The rights of which a request without a route needs one.  One that only reads gets a 404. */
@@ -31,8 +32,10 @@ static void refuse(struct conn *c, const struct problem *problem, struct buf *al
 static bool enter(struct conn *c, const struct request *r, struct problem *problem)
 {
 	gate_reset(c);
-	return quota_takes_request(c, r, problem) && gate_enter(c, r, problem) &&
-	       quota_takes_key(c, problem);
+	bool ok = quota_takes_request(c, r, problem) && gate_enter(c, r, problem) &&
+	          quota_takes_key(c, problem);
+	c->claim = CLAIM_UNKNOWN;
+	return ok;
 }
 
 static void refuse_at_gate(struct conn *c, const struct request *r, const struct problem *problem)
@@ -59,7 +62,7 @@ static void run_route(struct conn *c, struct request *r, const struct problem *m
 }
 
 /* The route is found first: a ticket is a credential only where it opens a stream. */
-static void run(struct conn *c, struct request *r)
+static void run_at_once(struct conn *c, struct request *r)
 {
 	struct problem missing = { 0 }, closed = { 0 };
 	struct buf allow = { 0 };
@@ -74,6 +77,28 @@ static void run(struct conn *c, struct request *r)
 	buf_finish(&allow);
 	problem_finish(&missing);
 	problem_finish(&closed);
+}
+
+/* A ticket is only looked for in requests that open streams, so the route must be known. */
+static bool must_wait(struct conn *c, struct request *r)
+{
+	struct problem unused = { 0 };
+	struct buf allow = { 0 };
+
+	if (!ticket_claim_is_possible(c))
+		return false;
+	router_find(r, &allow, &unused);
+	buf_finish(&allow);
+	problem_finish(&unused);
+	return ticket_claim_is_due(c, r);
+}
+
+static void run(struct conn *c, struct request *r)
+{
+	if (must_wait(c, r))
+		ticket_claim(c, r);
+	else
+		run_at_once(c, r);
 }
 
 static const struct transport *upgrade(struct conn *c, const struct request *r,
@@ -94,10 +119,22 @@ static const struct transport *upgrade(struct conn *c, const struct request *r,
 	return NULL;
 }
 
+/* The upgrade to a WebSocket is no row. */
+static const char *route_of(const struct request *r)
+{
+	if (r->route)
+		return r->route->path;
+	return slice_is(r->path, "/api/ws") ? "/api/ws" : NULL;
+}
+
 const struct dispatch api_dispatch = {
+	.stream_path = "/api/imports",
 	.free_path = "/jobs/", /* a mistyped job id gets the page that says "not found" */
+	.route_of = route_of,
 	.run = run,
+	.upgrade_waits = must_wait,
 	.answered = write_answered,
+	.unanswered = write_unanswered,
 	.upgrade = upgrade,
 	.admits = gate_admits,
 	.admits_op = gate_admits_op,

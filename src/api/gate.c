@@ -3,9 +3,11 @@
 #include <strings.h>
 
 #include "context.h"
+#include "joblight/core/metric.h"
 #include "net/access.h"
 #include "net/quota.h"
 #include "net/refused.h"
+#include "operator.h"
 #include "origin_check.h"
 #include "router.h"
 #include "session.h"
@@ -22,6 +24,11 @@ static bool bearer_of(const struct request *r, struct slice *text)
 	return true;
 }
 
+bool gate_shows_ticket(const struct request *r, struct slice *text)
+{
+	return !bearer_of(r, text) && ticket_of(r, text);
+}
+
 /*
  * The first that the request has: a header, which other pages cannot make a browser send; a ticket,
  * where one opens a stream; a cookie.
@@ -33,7 +40,7 @@ static struct credential *find(struct conn *c, const struct request *r, enum acc
 
 	*source = ACCESS_HEADER;
 	if (bearer_of(r, &text))
-		return access_find(c->loop, text, fault);
+		return access_find(c, text, fault);
 	*source = ACCESS_TICKET;
 	if (ticket_of(r, &text))
 		return ticket_use(c, r, text, fault);
@@ -41,12 +48,28 @@ static struct credential *find(struct conn *c, const struct request *r, enum acc
 	return session_find(c, r, fault);
 }
 
+static void count_failure(const struct conn *c, const struct request *r, enum access_source source)
+{
+	struct slice text;
+
+	if (bearer_of(r, &text))
+		metric_count(METRIC_AUTH_FAILURES +
+		             (unsigned)(text.len && memchr(text.ptr, '.', text.len)
+		                            ? LABEL_CREDENTIAL_TOKEN
+		                            : LABEL_CREDENTIAL_KEY));
+	else if (source == ACCESS_TICKET)
+		metric_count(METRIC_AUTH_FAILURES + LABEL_CREDENTIAL_TICKET);
+	else if (session_is_shown(c, r))
+		metric_count(METRIC_AUTH_FAILURES + LABEL_CREDENTIAL_COOKIE);
+}
+
 void gate_reset(struct conn *c)
 {
 	c->source = ACCESS_NONE;
 	c->continues = false;
 	c->fault = NULL;
-	c->ticket[0] = '\0';
+	if (c->claim != CLAIM_GRANTED)
+		c->ticket[0] = '\0';
 	access_grant(c, NULL, RIGHT_NONE);
 }
 
@@ -72,6 +95,8 @@ bool gate_enter(struct conn *c, const struct request *r, struct problem *problem
 	access_grant(c, found, rights);
 	c->source = found ? source : ACCESS_NONE;
 	c->fault = fault;
+	if (!found)
+		count_failure(c, r, source);
 	credential_release(found);
 	return found || !bearer_of(r, &bearer) || quota_takes_wrong_key(c, problem);
 }
@@ -123,6 +148,18 @@ bool gate_admits(const struct conn *c, enum right need, char *job_id, struct pro
 	return ok;
 }
 
+/* The metrics of the server are for its operators. */
+static bool admits_operator(const struct conn *c, enum right need, const char *route,
+                            struct problem *problem)
+{
+	if (operator_is_known(c, problem))
+		return true;
+	if (outcome_is_error(problem->outcome))
+		return false;
+	return admits(c, need, route, NULL, problem) &&
+	       problem_set(problem, OUTCOME_FORBIDDEN, "this needs admin over all jobs");
+}
+
 /* Keys give rights over any job, so they are managed with a key for all jobs. */
 static bool covers_all(const struct conn *c, struct problem *problem)
 {
@@ -138,6 +175,8 @@ bool gate_admits_request(const struct conn *c, struct request *r, enum right nee
 
 	const char *path = r->route ? r->route->path : "none";
 
+	if (over == OVER_SERVER)
+		return admits_operator(c, need, path, problem);
 	if (over == OVER_ALL)
 		return admits(c, need, path, NULL, problem) && covers_all(c, problem);
 	if (over == OVER_JOB && r->params[0].len <= ID_MAX)

@@ -15,6 +15,8 @@
 
 /* Forgets what the request before has shown.  Call it before everything that looks at it. */
 void gate_reset(struct conn *c);
+/* Whether the credential of the request is a ticket. */
+bool gate_shows_ticket(const struct request *r, struct slice *text);
 /* Sets c->rights and c->credential.  False: *problem is set. */
 bool gate_enter(struct conn *c, const struct request *r, struct problem *problem);
 /*

@@ -7,12 +7,18 @@ static int shown(struct slice s)
 	return (int)(s.len < SHOWN ? s.len : SHOWN);
 }
 
+/* Programs ask for these under whatever name they have. */
+static bool is_health_check(const struct request *r)
+{
+	return slice_is(r->path, "/healthz") || slice_is(r->path, "/readyz");
+}
+
 static bool check_host(const struct origin_rules *rules, const struct request *r,
                        struct problem *problem)
 {
 	struct slice host = r->headers[HEADER_HOST];
 
-	if (!host.len || origin_serves_host(rules->hosts, host) || slice_is(r->path, "/healthz"))
+	if (!host.len || origin_serves_host(rules->hosts, host) || is_health_check(r))
 		return true;
 	return problem_set(
 	    problem, OUTCOME_HOST_NOT_SERVED,

@@ -14,6 +14,7 @@
 #include "net/ask.h"
 #include "net/loop_private.h"
 #include "pages_builtin.h"
+#include "pages_serve.h"
 #include "router.h"
 
 #define PAGE_BYTES_MAX (16 * 1024 * 1024)
@@ -104,6 +105,33 @@ static void mark_demo(struct page *page)
 	page->plain = make_body(buf_as_slice(&bytes), true);
 }
 
+/*
+ * The addresses that begin with a slash get the base path, unless they have it.  Those that begin
+ * with two slashes are of other servers.
+ */
+static void rebase(struct page *page, const char *base_path)
+{
+	const char *at = page->plain.bytes.ptr, *end = at + page->plain.bytes.len, *found;
+	struct slice start = SLICE("=\"/");
+	size_t len = strlen(base_path);
+	struct buf bytes = { 0 };
+
+	while ((found = memmem(at, (size_t)(end - at), start.ptr, start.len))) {
+		const char *path = found + start.len - 1;
+		bool is_done = (size_t)(end - path) > len && memcmp(path, base_path, len) == 0 &&
+		               strchr("/\"", path[len]);
+		buf_add(&bytes, at, (size_t)(path - at));
+		if (!is_done && (path + 1 == end || path[1] != '/'))
+			buf_text(&bytes, base_path);
+		buf_char(&bytes, '/');
+		at = path + 1;
+	}
+	buf_add(&bytes, at, (size_t)(end - at));
+	free_body(&page->plain);
+	free_body(&page->gzip);
+	page->plain = make_body(buf_as_slice(&bytes), true);
+}
+
 static bool read_file(const char *path, off_t size, struct buf *out)
 {
 	FILE *f = fopen(path, "rbe");
@@ -164,7 +192,19 @@ static void load_builtin(struct pages *p)
 	}
 }
 
-struct pages *pages_load(const char *directory, bool demo, char *error, size_t error_len)
+/* What depends on the server that the pages belong to. */
+static void adapt(struct page *page, const char *base_path, bool demo)
+{
+	if (!is_html(page))
+		return;
+	if (base_path[0])
+		rebase(page, base_path);
+	if (demo)
+		mark_demo(page);
+}
+
+struct pages *pages_load(const char *directory, const char *base_path, bool demo, char *error,
+                         size_t error_len)
 {
 	struct pages *p = xcalloc(1, sizeof(*p));
 
@@ -175,19 +215,28 @@ struct pages *pages_load(const char *directory, bool demo, char *error, size_t e
 		pages_free(p);
 		return NULL;
 	}
-	for (size_t i = 0; demo && i < p->count; i++)
-		if (is_html(&p->all[i]))
-			mark_demo(&p->all[i]);
+	for (size_t i = 0; i < p->count; i++)
+		adapt(&p->all[i], base_path, demo);
 	return p;
 }
 
-/* NULL: there is no such page. */
-static const struct page *find(const struct pages *p, struct slice name)
+const struct page *pages_find(const struct pages *p, struct slice name)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (slice_is(name, p->all[i].name))
 			return &p->all[i];
 	return NULL;
+}
+
+bool pages_have_folder(const struct pages *p, struct slice name)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const char *file = p->all[i].name;
+		size_t len = strcspn(file, "/");
+		if (len == name.len && memcmp(file, name.ptr, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 void pages_free(struct pages *p)
@@ -222,9 +271,9 @@ static void add_headers(const struct page *page, const struct page_body *body, s
 		buf_text(lines, page_headers);
 }
 
-static void serve(struct conn *c, enum outcome o, struct slice name)
+void pages_serve(struct conn *c, enum outcome o, struct slice name)
 {
-	const struct page *page = find(api_of(c)->pages, name);
+	const struct page *page = pages_find(api_of(c)->pages, name);
 	struct buf lines = { 0 };
 
 	if (!page) {
@@ -245,7 +294,7 @@ static void serve(struct conn *c, enum outcome o, struct slice name)
 void pages_index(struct conn *c, struct request *r)
 {
 	(void)r;
-	serve(c, OUTCOME_OK, SLICE("index.html"));
+	pages_serve(c, OUTCOME_OK, SLICE("index.html"));
 }
 
 /* A failed read is no missing job: the page loads, shows the error and tries again. */
@@ -254,7 +303,7 @@ static void job_looked_up(struct conn *c, struct read_result *result, const void
 	bool missing = result->problem.outcome == OUTCOME_NOT_FOUND;
 
 	(void)data;
-	serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
+	pages_serve(c, missing ? OUTCOME_NOT_FOUND : OUTCOME_OK, SLICE("job.html"));
 }
 
 /* Reading the end of the log is the cheapest query that tells whether the job exists. */
@@ -264,16 +313,16 @@ void pages_job(struct conn *c, struct request *r)
 
 	if (!access_is_open(c->loop)) {
 		/* nobody learns here whether the job exists */
-		serve(c, OUTCOME_OK, SLICE("job.html"));
+		pages_serve(c, OUTCOME_OK, SLICE("job.html"));
 		return;
 	}
 	if (!id_valid(r->params[0])) {
-		serve(c, OUTCOME_NOT_FOUND, SLICE("job.html"));
+		pages_serve(c, OUTCOME_NOT_FOUND, SLICE("job.html"));
 		return;
 	}
 	memcpy(q.job_id, r->params[0].ptr, r->params[0].len);
 	if (!ask_read(c, &q, job_looked_up, NULL, 0))
-		serve(c, OUTCOME_OK, SLICE("job.html"));
+		pages_serve(c, OUTCOME_OK, SLICE("job.html"));
 }
 
 /* `joblight demo` only: redirects to the job that its worker is doing. */
@@ -281,27 +330,28 @@ void pages_demo(struct conn *c, struct request *r)
 {
 	const atomic_uint *demo = api_of(c)->demo_run;
 	unsigned run = demo ? atomic_load(demo) : 0;
-	char headers[96];
+	struct buf headers = { 0 };
 
 	(void)r;
 	if (!demo) {
 		reply_refuse(c, OUTCOME_NOT_FOUND, "there is nothing at this path");
 		return;
 	}
-	snprintf(headers, sizeof(headers),
-	         run ? "Location: /jobs/demo-%u\r\nCache-Control: no-store\r\n"
-	             : "Location: /\r\nCache-Control: no-store\r\n",
-	         run);
-	reply_bytes(c, 302, "Found", NULL, headers, (struct slice){ 0 });
+	buf_format(&headers, "Location: %s/", api_of(c)->base_path);
+	if (run)
+		buf_format(&headers, "jobs/demo-%u", run);
+	buf_text(&headers, "\r\nCache-Control: no-store\r\n");
+	reply_bytes(c, 302, "Found", NULL, buf_string(&headers), (struct slice){ 0 });
+	buf_finish(&headers);
 }
 
 void pages_login(struct conn *c, struct request *r)
 {
 	(void)r;
-	serve(c, OUTCOME_OK, SLICE("login.html"));
+	pages_serve(c, OUTCOME_OK, SLICE("login.html"));
 }
 
 void pages_file(struct conn *c, struct request *r)
 {
-	serve(c, OUTCOME_OK, (struct slice){ r->path.ptr + 1, r->path.len - 1 });
+	pages_serve(c, OUTCOME_OK, (struct slice){ r->path.ptr + 1, r->path.len - 1 });
 }

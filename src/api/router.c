@@ -47,6 +47,17 @@ static bool matches(const struct route *route, struct slice path,
 	return want == want_end && got == got_end;
 }
 
+bool router_has_segment(struct slice first)
+{
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		const char *at = routes[i].path;
+		struct slice own = segment(&at, at + strlen(at));
+		if (own.len == first.len && memcmp(own.ptr, first.ptr, own.len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool is_catch_all(const struct route *route)
 {
 	return strcmp(route->path, "/*") == 0;
@@ -123,13 +134,17 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem)
 	return problem_set(problem, OUTCOME_NOT_FOUND, "there is nothing at this path");
 }
 
+static const char *const body_types[] = {
+	[BODY_JSON] = "application/json",
+	[BODY_JSON_OR_FORM] = "application/json or application/x-www-form-urlencoded",
+	[BODY_NDJSON] = "application/x-ndjson",
+};
+
 void router_dispatch(struct conn *c, struct request *r)
 {
 	if (body_type_is_allowed(r))
 		r->route->handle(c, r);
 	else
-		reply_refuse(
-		    c, OUTCOME_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json%s",
-		    r->route->body == BODY_JSON_OR_FORM ? " or application/x-www-form-urlencoded"
-		                                        : "");
+		reply_refuse(c, OUTCOME_UNSUPPORTED_MEDIA_TYPE, "send Content-Type: %s",
+		             body_types[r->route->body]);
 }

@@ -7,9 +7,9 @@
 
 /* The kinds of body that a route accepts. */
 /* Which jobs the rights must be over: see routes.def. */
-enum route_over { OVER_ANY, OVER_JOB, OVER_ALL };
+enum route_over { OVER_ANY, OVER_JOB, OVER_ALL, OVER_SERVER };
 
-enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_FORM };
+enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_FORM, BODY_NDJSON };
 
 struct route {
 	enum method method;
@@ -31,6 +31,9 @@ bool router_find(struct request *r, struct buf *allow, struct problem *problem);
 void router_list_methods(const struct request *r, bool reads, struct buf *list);
 /* Whether the right `watch` is enough for this request, or none is needed. */
 bool router_only_reads(const struct request *r);
+
+/* Whether the path of a route begins with this segment. */
+bool router_has_segment(struct slice segment);
 
 /* Checks the type of the body, and calls the function of the route. */
 void router_dispatch(struct conn *c, struct request *r);

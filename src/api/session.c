@@ -9,6 +9,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/random.h"
 #include "joblight/core/json.h"
+#include "joblight/core/metric.h"
 #include "joblight/core/token_request.h"
 #include "net/loop_private.h"
 #include "net/quota.h"
@@ -17,6 +18,7 @@
 
 #define CODE_MS 600000
 #define NAME_HTTPS "__Host-joblight"
+#define NAME_HTTPS_BELOW "__Secure-joblight" /* __Host- allows no path but / */
 #define NAME_LOOPBACK "joblight"
 
 /* ---- the cookie ---- */
@@ -30,9 +32,11 @@ static enum place place_of(const struct conn *c, const struct request *r)
 	return origin_host_is_loopback(r->headers[HEADER_HOST]) ? PLACE_LOOPBACK : PLACE_PLAIN;
 }
 
-static const char *name_at(enum place place)
+static const char *name_at(const struct conn *c, enum place place)
 {
-	return place == PLACE_HTTPS ? NAME_HTTPS : NAME_LOOPBACK;
+	if (place != PLACE_HTTPS)
+		return NAME_LOOPBACK;
+	return api_of(c)->base_path[0] ? NAME_HTTPS_BELOW : NAME_HTTPS;
 }
 
 /* RFC 6265 section 4.2.1. */
@@ -59,18 +63,27 @@ static bool cookie_of(const struct conn *c, const struct request *r, struct slic
 	enum place place = place_of(c, r);
 
 	return place != PLACE_PLAIN &&
-	       cookie_find(r->headers[HEADER_COOKIE], name_at(place), value);
+	       cookie_find(r->headers[HEADER_COOKIE], name_at(c, place), value);
 }
 
 static void add_cookie(const struct conn *c, struct buf *lines, struct slice value, int64_t seconds)
 {
 	enum place place = place_of(c, c->request);
 
-	buf_format(lines, "Set-Cookie: %s=", name_at(place));
+	const char *path = api_of(c)->base_path[0] ? api_of(c)->base_path : "/";
+
+	buf_format(lines, "Set-Cookie: %s=", name_at(c, place));
 	buf_slice(lines, value);
-	buf_format(lines, "; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
+	buf_format(lines, "; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n", path,
 	           (long long)seconds, place == PLACE_HTTPS ? "; Secure" : "");
 	buf_text(lines, "Cache-Control: no-store\r\n");
+}
+
+bool session_is_shown(const struct conn *c, const struct request *r)
+{
+	struct slice value;
+
+	return cookie_of(c, r, &value);
 }
 
 struct credential *session_find(struct conn *c, const struct request *r, const char **fault)
@@ -80,7 +93,7 @@ struct credential *session_find(struct conn *c, const struct request *r, const c
 
 	if (!cookie_of(c, r, &value))
 		return NULL;
-	return token_decode(c->loop->keyring, TOKEN_SESSION, value, clock_wall_ms(), &t, fault)
+	return token_decode(c->loop->keyring, TOKEN_SESSION, value, clock_shared_ms(), &t, fault)
 	           ? t.credential
 	           : NULL;
 }
@@ -110,7 +123,7 @@ static void add_openness(const struct conn *c, struct buf *body)
 /* `maker`: the credential of the key, or of the code.  The session has its rights. */
 static void begin(struct conn *c, const struct credential *maker)
 {
-	int64_t now = clock_wall_ms(), life = (int64_t)c->loop->limits->session_ms;
+	int64_t now = clock_shared_ms(), life = (int64_t)c->loop->limits->session_ms;
 	struct token t = { .kind = TOKEN_SESSION, .issued = now, .expires = now + life };
 	struct buf cookie = { 0 }, lines = { 0 }, body = { 0 };
 
@@ -132,7 +145,7 @@ static void begin(struct conn *c, const struct credential *maker)
 static void login_with_key(struct conn *c, const char *text)
 {
 	const struct credential *key = keyring_find(c->loop->keyring, slice_of(text),
-	                                            clock_wall_ms());
+	                                            clock_shared_ms());
 
 	struct problem problem = { .outcome = OUTCOME_UNAUTHORIZED,
 		                   .detail = "this key is not in force" };
@@ -141,6 +154,7 @@ static void login_with_key(struct conn *c, const char *text)
 		begin(c, key);
 		return;
 	}
+	metric_count(METRIC_AUTH_FAILURES + LABEL_CREDENTIAL_LOGIN);
 	quota_takes_wrong_key(c, &problem);
 	audit_refusal(c, c->request, problem.outcome);
 	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
@@ -151,6 +165,7 @@ static void refuse_code(struct conn *c, const char *why)
 	struct problem problem = { 0 };
 
 	problem_set(&problem, OUTCOME_UNAUTHORIZED, "this link: %s; ask for a new one", why);
+	metric_count(METRIC_AUTH_FAILURES + LABEL_CREDENTIAL_LOGIN);
 	quota_takes_wrong_key(c, &problem);
 	audit_refusal(c, c->request, problem.outcome);
 	reply_problem(c, &problem, http_refusal_lines(problem.outcome));
@@ -163,7 +178,7 @@ static void login_with_code(struct conn *c, const char *text)
 	const char *fault;
 	struct token t;
 
-	if (!token_decode(c->loop->keyring, TOKEN_CODE, slice_of(text), clock_wall_ms(), &t,
+	if (!token_decode(c->loop->keyring, TOKEN_CODE, slice_of(text), clock_shared_ms(), &t,
 	                  &fault)) {
 		refuse_code(c, fault);
 		return;
@@ -268,7 +283,7 @@ void session_answered(struct conn *c, struct op *op)
 		refuse_code(c, "it was used");
 	else if (outcome_is_error(op->problem.outcome))
 		reply_problem(c, &op->problem, "");
-	else if (key && !credential_is_over(key, clock_wall_ms()))
+	else if (key && !credential_is_over(key, clock_shared_ms()))
 		begin(c, key);
 	else
 		refuse_code(c, "its key is not in force");
@@ -280,7 +295,7 @@ void session_answered(struct conn *c, struct op *op)
 /* POST /api/login-codes: for `joblight login-link`. */
 void session_make_code(struct conn *c, struct request *r)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_shared_ms();
 	struct token t = { .kind = TOKEN_CODE, .issued = now, .expires = now + CODE_MS };
 	struct buf body = { 0 };
 
@@ -294,7 +309,7 @@ void session_make_code(struct conn *c, struct request *r)
 	token_identify(&t, random_bytes);
 	buf_text(&body, "{\"code\":\"");
 	token_encode(&body, &t, c->loop->keyring);
-	buf_text(&body, "\",\"path\":\"/login\",\"expiresAt\":");
+	buf_format(&body, "\",\"path\":\"%s/login\",\"expiresAt\":", api_of(c)->base_path);
 	json_time(&body, t.expires);
 	buf_char(&body, '}');
 	audit_token(c, "create_code", &t, NULL);

@@ -7,6 +7,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/random.h"
 #include "joblight/core/json.h"
+#include "joblight/core/op.h"
 #include "net/loop_private.h"
 #include "router.h"
 
@@ -26,23 +27,34 @@ bool ticket_of(const struct request *r, struct slice *text)
 	return opens_stream(r) && request_arg(r, "ticket", text);
 }
 
+/* A WebSocket continues with its messages, which come after it has opened. */
+bool ticket_continues(const struct request *r)
+{
+	return r->headers[HEADER_LAST_EVENT_ID].len && !slice_is(r->path, PATH_OF_SOCKET);
+}
+
+static bool may_use(const struct conn *c, const struct token *t, int64_t now)
+{
+	struct tickets *tickets = c->loop->loops->tickets;
+
+	if (tickets_have_nodes(tickets))
+		return c->claim == CLAIM_GRANTED;
+	return c->continues ? tickets_continue(tickets, t) : tickets_open(tickets, t, now);
+}
+
 struct credential *ticket_use(struct conn *c, const struct request *r, struct slice text,
                               const char **fault)
 {
-	struct tickets *tickets = c->loop->loops->tickets;
-	int64_t now = clock_wall_ms();
-	/* a WebSocket continues with its messages, which come after it has opened */
-	bool continues = r->headers[HEADER_LAST_EVENT_ID].len && !slice_is(r->path, PATH_OF_SOCKET);
+	int64_t now = clock_shared_ms();
 	struct token t;
 
 	if (!token_decode(c->loop->keyring, TOKEN_TICKET, text, now, &t, fault))
 		return NULL;
-	c->continues = continues;
-	*fault = continues ? "this ticket has not opened a stream"
-	                   : "this ticket was used, or has expired";
-	if (access_is_backed(c->loop, t.credential) &&
-	    (continues ? tickets_continue(tickets, &t) : tickets_open(tickets, &t, now))) {
-		if (!continues)
+	c->continues = ticket_continues(r);
+	*fault = c->continues ? "this ticket has not opened a stream"
+	                      : "this ticket was used, or has expired";
+	if (access_is_backed(c->loop, t.credential) && may_use(c, &t, now)) {
+		if (!c->continues)
 			memcpy(c->ticket, t.id, sizeof(c->ticket));
 		return t.credential;
 	}
@@ -50,16 +62,36 @@ struct credential *ticket_use(struct conn *c, const struct request *r, struct sl
 	return NULL;
 }
 
+/* Nobody waits for the answer. */
+static void return_to_nodes(struct loop *l, const char *ticket_id)
+{
+	struct op *op = op_create(OP_TICKET_RETURN);
+
+	memcpy(op->token.id, ticket_id, sizeof(op->token.id));
+	op->loop = l;
+	if (!l->service->submit(l->service->context, op))
+		op_free(op);
+}
+
+void ticket_return(struct loop *l, const char *ticket_id)
+{
+	struct tickets *tickets = l->loops->tickets;
+
+	if (tickets_have_nodes(tickets))
+		return_to_nodes(l, ticket_id);
+	tickets_give_back(tickets, ticket_id);
+}
+
 void ticket_give_back(struct conn *c)
 {
 	if (c->ticket[0])
-		tickets_give_back(c->loop->loops->tickets, c->ticket);
+		ticket_return(c->loop, c->ticket);
 	c->ticket[0] = '\0';
 }
 
 static void answer(struct conn *c, struct read_result *job)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_shared_ms();
 	struct buf body = { 0 };
 	char job_id[ID_MAX + 1];
 

@@ -1,5 +1,5 @@
-/* Tokens for the browsers of an application's customers: POST /api/jobs/:job/tokens, and ?token= of
- * POST /api/jobs. */
+/* Tokens for the browsers of an application's customers: POST /api/jobs/:job/tokens, ?token= of
+ * POST /api/jobs, and their revocation. */
 #include "tokens.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static struct credential *credential_for(const struct conn *c, const struct toke
 static void add_token(const struct conn *c, const struct token_request *want, const char *job_id,
                       struct buf *out)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_shared_ms();
 	struct token t = { .kind = TOKEN_ACCESS,
 		           .issued = now,
 		           .expires = (now / 1000 + want->seconds) * 1000 };
@@ -116,6 +116,24 @@ void tokens_issue(struct conn *c, struct request *r)
 	}
 	token_request_finish(&want);
 	problem_finish(&problem);
+}
+
+/* DELETE /api/session: the token that the request shows is revoked before its end. */
+void tokens_revoke(struct conn *c, struct request *r)
+{
+	const struct credential *k = c->credential;
+
+	if (!k || c->source != ACCESS_HEADER || k->kind != CREDENTIAL_TOKEN || !k->token_id[0]) {
+		audit_refusal(c, r, OUTCOME_FORBIDDEN);
+		reply_refuse(c, OUTCOME_FORBIDDEN,
+		             "only a token of this server revokes itself; keys are revoked with "
+		             "DELETE /api/keys, sessions with POST /logout");
+		return;
+	}
+	struct op *op = op_create(OP_TOKEN_REVOKE);
+	memcpy(op->token.id, k->token_id, sizeof(op->token.id));
+	op->token.expires = k->key.expires;
+	http_submit(c, op);
 }
 
 /* ---- the token of a new job ---- */

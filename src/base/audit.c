@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "joblight/base/clock.h"
 #include "joblight/base/log.h"
+#include "joblight/base/log_line.h"
+#include "joblight/base/log_output.h"
 
 static const char *path; /* NULL: there is no file */
 static int file;         /* keeps its number when the file is opened again */
@@ -79,16 +82,30 @@ static void write_to_file(struct buf *line)
 	buf_finish(&whole);
 }
 
+static void make_line(struct log_line *line, enum log_place place, int64_t wall_ms, const char *key,
+                      va_list pairs)
+{
+	log_line_begin_at(line, place, wall_ms, LOG_LEVEL_INFO, "audit");
+	log_line_pairs(line, key, pairs);
+	log_line_end(line);
+}
+
 void audit_event(const char *key, ...)
 {
-	struct buf line = { 0 };
+	int64_t now = clock_wall_ms(); /* one for both lines */
+	struct log_line line;
 	va_list pairs;
 
 	va_start(pairs, key);
-	log_format(&line, LOG_LEVEL_INFO, "audit", key, pairs);
+	make_line(&line, LOG_TO_STDERR, now, key, pairs);
 	va_end(pairs);
-	log_write(&line);
-	if (path)
-		write_to_file(&line);
-	buf_finish(&line);
+	log_output_write(buf_as_slice(&line.text), LOG_WEIGHT_NORMAL);
+	buf_finish(&line.text);
+	if (!path)
+		return;
+	va_start(pairs, key);
+	make_line(&line, LOG_TO_FILE, now, key, pairs);
+	va_end(pairs);
+	write_to_file(&line.text);
+	buf_finish(&line.text);
 }

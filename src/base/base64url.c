@@ -24,7 +24,7 @@ bool base64url_decode(struct buf *out, struct slice text)
 	bool ok = text.len % 4 != 1;
 
 	for (size_t i = 0; ok && i < text.len; i++) {
-		const char *digit = memchr(digits, text.ptr[i], 64);
+		const char *digit = text.ptr[i] ? strchr(digits, text.ptr[i]) : NULL;
 		ok = digit != NULL;
 		bits = bits << 6 | (uint32_t)(digit ? digit - digits : 0);
 		have += 6;

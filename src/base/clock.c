@@ -1,5 +1,6 @@
 #include "joblight/base/clock.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,6 +13,14 @@ int64_t clock_wall_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 uint64_t clock_monotonic_ms(void)
@@ -28,6 +37,21 @@ uint64_t clock_boottime_ms(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What the shared clock shows at the start of the monotonic one; 0: nobody shares one. */
+static atomic_int_least64_t shared_start;
+
+int64_t clock_shared_ms(void)
+{
+	int64_t start = atomic_load_explicit(&shared_start, memory_order_relaxed);
+
+	return start ? start + (int64_t)clock_monotonic_ms() : clock_wall_ms();
+}
+
+void clock_share(int64_t now)
+{
+	atomic_store(&shared_start, now - (int64_t)clock_monotonic_ms());
 }
 
 void clock_boot_id(char out[CLOCK_BOOT_LEN + 1])

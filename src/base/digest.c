@@ -3,10 +3,56 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
+
+#include "joblight/base/xalloc.h"
 
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
 {
 	SHA256((const unsigned char *)bytes.ptr, bytes.len, out);
+}
+
+/* The functions of EVP fail only for lack of memory. */
+struct digest {
+	EVP_MD_CTX *so_far, *ended;
+};
+
+struct digest *digest_create(void)
+{
+	struct digest *d = xcalloc(1, sizeof(*d));
+
+	d->so_far = EVP_MD_CTX_new();
+	d->ended = EVP_MD_CTX_new();
+	if (!d->so_far || !d->ended || !EVP_DigestInit_ex(d->so_far, EVP_sha256(), NULL))
+		abort();
+	return d;
+}
+
+void digest_add(struct digest *d, struct slice bytes)
+{
+	if (!EVP_DigestUpdate(d->so_far, bytes.ptr, bytes.len))
+		abort();
+}
+
+void digest_result(const struct digest *d, uint8_t out[DIGEST_LEN])
+{
+	if (!EVP_MD_CTX_copy_ex(d->ended, d->so_far) || !EVP_DigestFinal_ex(d->ended, out, NULL))
+		abort();
+}
+
+void digest_copy(struct digest *to, const struct digest *from)
+{
+	if (!EVP_MD_CTX_copy_ex(to->so_far, from->so_far))
+		abort();
+}
+
+void digest_free(struct digest *d)
+{
+	if (!d)
+		return;
+	EVP_MD_CTX_free(d->so_far);
+	EVP_MD_CTX_free(d->ended);
+	free(d);
 }
 
 void digest_sha1_base64(struct slice bytes, char out[DIGEST_SHA1_BASE64 + 1])
@@ -20,6 +66,11 @@ void digest_sha1_base64(struct slice bytes, char out[DIGEST_SHA1_BASE64 + 1])
 bool digest_equal(const uint8_t a[DIGEST_LEN], const uint8_t b[DIGEST_LEN])
 {
 	return CRYPTO_memcmp(a, b, DIGEST_LEN) == 0;
+}
+
+bool secret_equal(struct slice a, struct slice b)
+{
+	return a.len == b.len && CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
 void digest_hex(const uint8_t *bytes, size_t len, char *out)

@@ -1,118 +1,108 @@
 #include "joblight/base/log.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
-#include "joblight/base/buf.h"
 #include "joblight/base/clock.h"
+#include "joblight/base/log_causes.h"
+#include "joblight/base/log_line.h"
+#include "joblight/base/log_output.h"
 
 static _Atomic enum log_level lowest_level = LOG_LEVEL_INFO;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the causes */
+static struct log_causes causes;
 
 void log_set_level(enum log_level lowest)
 {
 	lowest_level = lowest;
 }
 
-#define SECRET_MIN 24 /* a word of so many characters with such a beginning is a credential */
-
-/*
- * The length of the credential that begins here, and how much of it is no secret: an access key
- * (jl_ID_SECRET) or a JSON Web Token, whose first bytes are always {" in base 64.  0: none does.
- */
-static size_t credential_at(const char *text, size_t *shown)
+static void write_line(struct log_line *l, enum log_weight weight)
 {
-	static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                           "0123456789_-.~+/=";
-	size_t len = strncmp(text, "jl_", 3) == 0 || strncmp(text, "eyJ", 3) == 0
-	                 ? strspn(text, word)
-	                 : 0;
-	const char *secret = len && text[0] == 'j' ? strchr(text + 3, '_') : NULL;
-
-	*shown = secret ? (size_t)(secret - text) + 1 : 3;
-	return len >= SECRET_MIN && *shown < len ? len : 0;
+	log_line_end(l);
+	log_output_write(buf_as_slice(&l->text), weight);
+	buf_finish(&l->text);
 }
 
-static bool needs_quotes(const char *value)
+static void tell_left_out(enum log_level level, const char *message, uint64_t count)
 {
-	for (const char *c = value; *c; c++)
-		if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' ||
-		    (unsigned char)*c >= 0x7f)
-			return true;
-	return !*value;
+	struct log_line line;
+
+	if (!count)
+		return;
+	log_line_begin(&line, LOG_TO_STDERR, level, message);
+	log_line_number(&line, "suppressed", count);
+	write_line(&line, LOG_WEIGHT_NORMAL);
 }
 
-static void add_value(struct buf *line, const char *value)
+/* Whether a line of this cause may be written now. */
+static bool may_write(enum log_level level, const char *message)
 {
-	bool quoted = needs_quotes(value);
+	uint64_t now = clock_monotonic_ms(), left_out = 0;
 
-	buf_text(line, quoted ? "\"" : "");
-	for (const char *c = value; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
-		size_t shown, len = credential_at(c, &shown);
-		if (len) {
-			buf_add(line, c, shown);
-			buf_text(line, "[redacted]");
-			c += len - 1;
-			continue;
-		}
-		if (byte == '"' || byte == '\\')
-			buf_char(line, '\\');
-		if (byte < ' ' || byte >= 0x7f)
-			buf_format(line, "\\x%02x", byte);
-		else
-			buf_char(line, *c);
+	pthread_mutex_lock(&lock);
+	struct log_cause *cause = log_causes_find(&causes, level, message, now);
+	if (cause)
+		left_out = log_limit_left_out(&cause->limit, now);
+	bool may = !cause || log_limit_takes(&cause->limit, now);
+	pthread_mutex_unlock(&lock);
+	tell_left_out(level, message, left_out);
+	return may;
+}
+
+/* `now`: UINT64_MAX takes the seconds that are not over, too. */
+static bool tell_next_left_out(uint64_t now)
+{
+	struct log_cause found = { 0 };
+	uint64_t count = 0;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < causes.count && !count; i++) {
+		count = log_limit_left_out(&causes.items[i].limit, now);
+		found = causes.items[i];
 	}
-	buf_text(line, quoted ? "\"" : "");
+	pthread_mutex_unlock(&lock);
+	tell_left_out(found.level, found.message, count);
+	return count > 0;
 }
 
-static void write_all(const char *bytes, size_t len)
+/* Each second, in the thread that writes. */
+static void tick(void)
 {
-	while (len) {
-		ssize_t n = write(STDERR_FILENO, bytes, len);
-		if (n <= 0)
-			return; /* there is no way to report it */
-		bytes += n;
-		len -= (size_t)n;
-	}
+	while (tell_next_left_out(clock_monotonic_ms()))
+		;
 }
 
-void log_format(struct buf *line, enum log_level level, const char *message, const char *key,
-                va_list more)
+void log_set_format(enum log_format format)
 {
-	static const char *const names[] = { "debug", "info", "warn", "error" };
-	char now[CLOCK_TEXT_LEN + 1];
-
-	clock_format(clock_wall_ms(), now);
-	buf_format(line, "time=%s level=%s msg=", now, names[level]);
-	add_value(line, message);
-	for (; key; key = va_arg(more, const char *)) {
-		const char *value = va_arg(more, const char *);
-		if (!value)
-			continue;
-		buf_format(line, " %s=", key);
-		add_value(line, value);
-	}
-	buf_char(line, '\n');
+	log_line_set_format(format);
+	log_line_set_journal(log_line_is_for_journal());
 }
 
-void log_write(const struct buf *line)
+void log_start(void)
 {
-	write_all(line->ptr, line->len);
+	log_output_start(tick);
+}
+
+void log_stop(unsigned wait_ms)
+{
+	while (tell_next_left_out(UINT64_MAX))
+		;
+	log_output_stop(wait_ms);
 }
 
 void log_event(enum log_level level, const char *message, ...)
 {
-	struct buf line = { 0 };
+	struct log_line line;
 	va_list pairs;
 
-	if (level < lowest_level)
+	if (level < lowest_level || (level > LOG_LEVEL_DEBUG && !may_write(level, message)))
 		return;
+	log_line_begin(&line, LOG_TO_STDERR, level, message);
 	va_start(pairs, message);
-	log_format(&line, level, message, va_arg(pairs, const char *), pairs);
+	log_line_pairs(&line, va_arg(pairs, const char *), pairs);
 	va_end(pairs);
-	log_write(&line);
-	buf_finish(&line);
+	write_line(&line, level == LOG_LEVEL_DEBUG ? LOG_WEIGHT_BULK : LOG_WEIGHT_NORMAL);
 }

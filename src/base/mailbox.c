@@ -140,3 +140,11 @@ bool mailbox_is_empty(struct mailbox *m)
 	pthread_mutex_unlock(&m->lock);
 	return empty;
 }
+
+size_t mailbox_depth(struct mailbox *m)
+{
+	pthread_mutex_lock(&m->lock);
+	size_t depth = m->count;
+	pthread_mutex_unlock(&m->lock);
+	return depth;
+}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "joblight/base/log.h"
+#include "joblight/base/log_output.h"
 
 void random_bytes(void *out, size_t len)
 {
@@ -20,6 +21,7 @@ void random_bytes(void *out, size_t len)
 		if (n <= 0) { /* without it, ids and epochs could be guessed */
 			log_error("the system provides no random numbers", "getrandom",
 			          n ? strerror(errno) : "nothing");
+			log_output_flush(200);
 			_exit(1);
 		}
 		at += n;

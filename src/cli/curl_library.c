@@ -8,6 +8,8 @@
 
 #define FILE_NAME "libcurl.so.4"
 
+static char error[512];
+
 static bool find(void *handle, const char *name, void *function)
 {
 	void *found = dlsym(handle, name);
@@ -25,9 +27,9 @@ static bool load(struct curl_library *library)
 	CURL_FUNCTIONS(CURL_FIND)
 #undef CURL_FIND
 	if (!ok)
-		fprintf(stderr,
-		        "joblight: %s cannot be loaded (%s); install Debian's package libcurl4\n",
-		        FILE_NAME, handle ? "a function is missing" : dlerror());
+		snprintf(error, sizeof(error),
+		         "%s cannot be loaded (%s); install Debian's package libcurl4", FILE_NAME,
+		         handle ? "a function is missing" : dlerror());
 	return ok;
 }
 
@@ -38,4 +40,9 @@ const struct curl_library *curl_library(void)
 
 	loaded = loaded || load(&library);
 	return loaded ? &library : NULL;
+}
+
+const char *curl_library_error(void)
+{
+	return error;
 }

@@ -16,6 +16,16 @@
 	X(easy_perform)                                                                            \
 	X(easy_getinfo)                                                                            \
 	X(easy_strerror)                                                                           \
+	X(easy_send)                                                                               \
+	X(easy_recv)                                                                               \
+	X(getdate)                                                                                 \
+	X(multi_init)                                                                              \
+	X(multi_cleanup)                                                                           \
+	X(multi_add_handle)                                                                        \
+	X(multi_remove_handle)                                                                     \
+	X(multi_setopt)                                                                            \
+	X(multi_socket_action)                                                                     \
+	X(multi_info_read)                                                                         \
 	X(slist_append)                                                                            \
 	X(slist_free_all)
 
@@ -25,7 +35,11 @@ struct curl_library {
 #undef CURL_MEMBER
 };
 
-/* NULL, after a message, when it is not installed.  It stays loaded. */
+/*
+ * NULL when it is not installed; then curl_library_error() says what to do.  It stays loaded.  The
+ * first call must not be made by two threads.
+ */
 const struct curl_library *curl_library(void);
+const char *curl_library_error(void);
 
 #endif

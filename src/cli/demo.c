@@ -21,6 +21,7 @@
 #include "serve/process.h"
 #include "serve/server.h"
 #include "client.h"
+#include "curl_library.h"
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/cursor.h"
@@ -238,14 +239,19 @@ static void finish_job(struct current_job *s)
  * that /demo always leads to an open job.  Others may end or cancel the current job; the worker
  * then continues with the next one.
  */
-static void work(const char *address, atomic_uint *run)
+static void work(const char *address, const char *base_path, atomic_uint *run)
 {
-	struct client *c = client_create(address, NULL);
+	int base_len = (int)strlen(base_path) - (base_path[strlen(base_path) - 1] == '/');
+	struct client *c = client_create(
+	    &(struct client_options){ .url = address, .direct = true });
 	unsigned number = c ? begin_job(c, 1) : 0, next;
 
+	if (!c)
+		fprintf(stderr, "joblight: %s\n", curl_library_error());
 	atomic_store(run, number);
 	if (number)
-		printf("\n  Look at  %s/demo\n\n  Stop it with Ctrl-C.\n\n", address);
+		printf("\n  Look at  %s%.*s/demo\n\n  Stop it with Ctrl-C.\n\n", address, base_len,
+		       base_path);
 	fflush(stdout);
 	for (; number; number = next) {
 		struct current_job current = { .client = c };
@@ -330,7 +336,7 @@ static int run_demo(struct config *config)
 	if (!process_is_without_hangup())
 		sigaction(SIGHUP, &action, NULL); /* the terminal was closed */
 	if (read_address(out, address, sizeof(address)))
-		work(address, run);
+		work(address, config->base_path, run);
 	if (stopping)
 		kill(child, SIGTERM);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)

@@ -1,69 +1,43 @@
 #include "key_remote.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "answer.h"
 #include "joblight/core/json.h"
 #include "joblight/core/right.h"
-#include "remote.h"
+#include "key_print.h"
+#include "output.h"
+#include "text_check.h"
 
-/* False: this is not the answer of a joblight server. */
-typedef bool use_answer(const cJSON *root);
-
-/* False after a message. */
-static bool is_printed(const char *id)
-{
-	if (fflush(stdout) == 0)
-		return true;
-	if (id)
-		fprintf(stderr,
-		        "joblight: the key cannot be printed; revoke it: joblight key revoke %s\n",
-		        id);
-	else
-		perror("joblight: standard output");
-	return false;
-}
+/* Returns an exit status: EXIT_FAILED after a message. */
+typedef int use_answer(const struct remote *r, const cJSON *root);
 
 /* Sends one request, and lets `use` print the answer. */
-static int run(const char *url, const char *method, const char *path, const char *json,
-               use_answer *use)
+static int ask(struct remote *r, const struct remote_call *call, use_answer *use)
 {
-	struct remote remote;
 	struct buf answer = { 0 };
+	int status = remote_ask(r, call, &answer);
 
-	if (!remote_open(&remote, url))
-		return 1;
-	bool ok = remote_send(&remote, method, path, json, &answer);
-	if (ok && use) {
-		cJSON *root = cJSON_ParseWithLength(answer.ptr, answer.len);
-		ok = use(root);
+	if (status == EXIT_OK && use) {
+		cJSON *root = answer_parse(buf_as_slice(&answer));
+		status = use(r, root);
 		cJSON_Delete(root);
-		if (!ok)
-			fprintf(stderr, "joblight: %s is not a joblight server\n", url);
 	}
 	if (answer.ptr)
 		explicit_bzero(answer.ptr, answer.len);
 	buf_finish(&answer);
-	remote_close(&remote);
-	return ok ? 0 : 1;
+	return status;
 }
 
-static bool print_key(const cJSON *root)
+static int print_key(const struct remote *r, const cJSON *root)
 {
-	const char *key = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "key"));
+	const char *key = answer_text(root, "key"), *id = answer_text(root, "id");
 
-	const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "id"));
-
-	if (!key || !id)
-		return false;
-	puts(key);
-	if (!is_printed(id))
-		exit(1);
-	return true;
+	return key && id && text_visible(key) && text_visible(id) ? key_print(key, id)
+	                                                          : remote_is_foreign(r);
 }
 
-int key_remote_create(const char *url, const struct access_key_row *row)
+int key_remote_create(struct remote *r, const struct access_key_row *row)
 {
 	struct buf json = { 0 };
 
@@ -76,36 +50,37 @@ int key_remote_create(const char *url, const struct access_key_row *row)
 	if (row->expires)
 		buf_format(&json, ",\"expiresIn\":%lld", (long long)row->expires / 1000);
 	buf_char(&json, '}');
-	int status = run(url, "POST", "/api/keys", buf_string(&json), print_key);
+	int status = ask(
+	    r,
+	    &(struct remote_call){
+	        .method = "POST", .path = "/api/keys", .json = buf_string(&json), .once = true },
+	    print_key);
 	buf_finish(&json);
 	return status;
 }
 
-static bool print_keys(const cJSON *root)
+static int print_keys(const struct remote *r, const cJSON *root)
 {
 	const cJSON *keys = cJSON_GetObjectItemCaseSensitive(root, "keys"), *key;
 
 	cJSON_ArrayForEach(key, keys)
 	{
 		char *line = cJSON_PrintUnformatted(key);
-		if (line)
-			puts(line);
+		output_answer(slice_of(line));
 		cJSON_free(line);
 	}
-	if (!is_printed(NULL))
-		exit(1);
-	return cJSON_IsArray(keys);
+	return cJSON_IsArray(keys) ? EXIT_OK : remote_is_foreign(r);
 }
 
-int key_remote_list(const char *url)
+int key_remote_list(struct remote *r)
 {
-	return run(url, "GET", "/api/keys", NULL, print_keys);
+	return ask(r, &(struct remote_call){ .method = "GET", .path = "/api/keys" }, print_keys);
 }
 
-int key_remote_revoke(const char *url, const char *id)
+int key_remote_revoke(struct remote *r, const char *id)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/api/keys/%s", id);
-	return run(url, "DELETE", path, NULL, NULL);
+	return ask(r, &(struct remote_call){ .method = "DELETE", .path = path }, NULL);
 }

@@ -21,6 +21,10 @@ struct job_state *apply_find_open_job(struct engine *e, struct op *op);
 /* False: the op is about a task (op->task_id) that the job does not have, or the store failed. */
 bool apply_finds_task(struct engine *e, struct op *op, struct job_state *job);
 
+/* Removes the job with everything that belongs to it.  False: the store failed. */
+bool apply_remove_job(struct engine *e, struct op *op, struct job_state *job);
+void apply_make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1]);
+
 /* Replaces the string that *field owns. */
 void apply_set_text(char **field, struct slice text);
 /* The id that was given, or a new one. */

@@ -23,6 +23,18 @@ static bool count_key(void *context, const struct access_key_row *row)
 	return true;
 }
 
+/* There was no key when the client was let in; another node may have made one since. */
+static bool is_too_late(const struct engine *e, const struct op *op, bool has_keys)
+{
+	return op->by_open && (has_keys || e->first_key || e->has_issuer);
+}
+
+static bool refuse_late(struct op *op)
+{
+	return problem_set(&op->problem, OUTCOME_UNAUTHORIZED,
+	                   "the first key was made meanwhile: show it");
+}
+
 /*
  * The first key closes the server: without such a key nobody could make another one.  Every loop
  * has all keys in memory, so there is a limit.
@@ -30,11 +42,13 @@ static bool count_key(void *context, const struct access_key_row *row)
 static bool check_others(struct engine *e, struct op *op)
 {
 	const struct access_key_row *row = &op->access_key;
-	struct key_count count = { .now = e->now };
+	struct key_count count = { .now = engine_shared_time(e) };
 	enum store_result r = e->store->ops->access_keys(e->store, count_key, &count);
 
 	if (store_failed(e, r))
 		return false;
+	if (is_too_late(e, op, r != STORE_NONE))
+		return refuse_late(op);
 	if (count.in_force >= e->limits->access_keys)
 		return problem_set(&op->problem, OUTCOME_TOO_MANY_KEYS,
 		                   "there are %llu keys in force, which is the limit: revoke some",
@@ -50,21 +64,22 @@ static bool check_others(struct engine *e, struct op *op)
 /* The answer is the only place where the text of the key is shown. */
 bool apply_key_create(struct engine *e, struct op *op)
 {
-	struct access_key_row *row = &op->access_key;
+	struct access_key_row row = op->access_key; /* which may be applied again */
 	char text[ACCESS_KEY_LEN + 1];
 
 	if (!check_others(e, op))
 		return false;
-	row->created = e->now;
-	if (row->expires)
-		row->expires += e->now;
-	access_key_generate(row, e->entropy, text);
-	if (!put(e, row))
+	row.created = engine_shared_time(e);
+	if (row.expires)
+		row.expires += row.created;
+	access_key_generate(&row, e->entropy, text);
+	if (!put(e, &row))
 		return false;
+	memcpy(op->access_key.id, row.id, sizeof(row.id)); /* for the audit log */
 	buf_text(&op->body, "{\"key\":\"");
 	buf_text(&op->body, text);
 	buf_text(&op->body, "\",");
-	access_key_encode(&op->body, row);
+	access_key_encode(&op->body, &row);
 	buf_text(&op->body, "}\n");
 	op->problem.outcome = OUTCOME_CREATED;
 	return true;
@@ -84,9 +99,14 @@ bool apply_key_revoke(struct engine *e, struct op *op)
 		return false;
 	if (r == STORE_NONE)
 		return problem_set(&op->problem, OUTCOME_NOT_FOUND, "there is no key \"%s\"", id);
-	if (!row.revoked)
-		row.revoked = e->now;
-	bool ok = put(e, &row);
+	if (is_too_late(e, op, true)) {
+		access_key_row_finish(&row);
+		return refuse_late(op);
+	}
+	op->unchanged = row.revoked != 0;
+	if (!op->unchanged)
+		row.revoked = engine_shared_time(e);
+	bool ok = op->unchanged || put(e, &row);
 	access_key_row_finish(&row);
 	if (ok)
 		op->problem.outcome = OUTCOME_NO_CONTENT;

@@ -7,18 +7,16 @@
 #include "joblight/core/credential.h"
 #include "joblight/core/encode.h"
 #include "result.h"
+#include "day_log.h"
 #include "event_log.h"
 #include "silence.h"
 
-static void make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1])
+void apply_make_epoch(struct engine *e, char epoch[EPOCH_LEN + 1])
 {
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	uint8_t entropy[EPOCH_LEN];
 
 	e->entropy(entropy, sizeof(entropy));
-	for (int i = 0; i < EPOCH_LEN; i++)
-		epoch[i] = digits[entropy[i] & 31];
-	epoch[EPOCH_LEN] = '\0';
+	epoch_format(entropy, epoch);
 }
 
 static void new_job_row(struct engine *e, const struct op *op, struct job_row *row)
@@ -27,7 +25,7 @@ static void new_job_row(struct engine *e, const struct op *op, struct job_row *r
 		.status = JOB_PENDING, .created = e->now, .updated = e->now, .first = 1
 	};
 	apply_set_id(e, row->id, slice_of(op->job_id), e->now);
-	make_epoch(e, row->epoch);
+	apply_make_epoch(e, row->epoch);
 	row->title = xmemdup(op->title.ptr, op->title.len);
 	row->metadata = op->has_metadata ? xmemdup(op->metadata.ptr, op->metadata.len)
 	                                 : xstrdup("{}");
@@ -166,17 +164,36 @@ static bool remember_deleted(struct engine *e, const struct job_row *job)
 
 /* The streams of the job end.  The deletion is published with the events, so that it arrives
  * after them. */
-bool apply_job_delete(struct engine *e, struct op *op)
+bool apply_remove_job(struct engine *e, struct op *op, struct job_state *job)
 {
-	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
-
-	if (!job)
-		return e->rows.failure ? false : problem_no_job(&op->problem, op->job_id);
-	if (store_failed(e, e->store->ops->job_delete(e->store, &job->row)) ||
+	if (!day_log_removes(e, job) ||
+	    store_failed(e, e->store->ops->job_delete(e->store, &job->row)) ||
 	    !remember_deleted(e, &job->row))
 		return false;
 	event_log_deletion(e, &job->row);
 	op->problem.outcome = OUTCOME_NO_CONTENT;
 	working_set_drop_job(&e->rows, job);
 	return true;
+}
+
+bool apply_job_delete(struct engine *e, struct op *op)
+{
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
+
+	if (!job)
+		return e->rows.failure ? false : problem_no_job(&op->problem, op->job_id);
+	return apply_remove_job(e, op, job);
+}
+
+/* The search for such jobs may have run before the limit was changed. */
+bool apply_job_expire(struct engine *e, struct op *op)
+{
+	struct job_state *job = working_set_find_job(&e->rows, op->job_id);
+	int64_t kept_ms = (int64_t)e->limits->job_retention_ms;
+
+	if (e->rows.failure)
+		return false;
+	if (!job || !job->row.ended || !kept_ms || job_kept_since(&job->row) >= e->now - kept_ms)
+		return problem_no_job(&op->problem, op->job_id);
+	return apply_remove_job(e, op, job);
 }

@@ -10,19 +10,6 @@
 
 /* Rows. */
 
-static void set_task_status(struct task_row *row, enum task_status status, int64_t time)
-{
-	bool was_over = task_status_terminal(row->status), is_over = task_status_terminal(status);
-
-	if (status == TASK_IN_PROGRESS && (!row->started || was_over))
-		row->started = time;
-	if (is_over && !was_over)
-		row->ended = time;
-	if (!is_over)
-		row->ended = 0;
-	row->status = status;
-}
-
 /* Changes the fields that were given. */
 static void change_task(struct task_row *row, const struct task_change *change, int64_t time)
 {
@@ -41,7 +28,7 @@ static void change_task(struct task_row *row, const struct task_change *change, 
 	if (change->has_silence)
 		row->silence_ms = change->silence_ms;
 	if (change->has_status)
-		set_task_status(row, change->status, time);
+		task_row_set_status(row, change->status, time);
 	row->updated = time;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/canary.h"
+#include "joblight/core/metric.h"
 #include "viewers.h"
 
 struct channel *channel_find(const struct hub *h, const char *job_id)
@@ -26,6 +28,8 @@ struct channel *channel_open(struct hub *h, const char *job_id)
 	list_init(&c->count_link);
 	list_init(&c->idle_link);
 	HASH_ADD_STR(h->channels, job_id, c);
+	c->is_counted = !canary_has_name(job_id);
+	metric_add(METRIC_CHANNELS, c->is_counted);
 	return c;
 }
 
@@ -40,6 +44,7 @@ void channel_drop(struct hub *h, struct channel *c)
 	for (int f = 0; f < FRAMING_COUNT; f++)
 		if (h->spans[f].ring == c->ring)
 			h->spans[f].ring = NULL;
+	metric_subtract(METRIC_CHANNELS, c->is_counted);
 	ring_free(c->ring);
 	buf_finish(&c->ephemeral);
 	free(c->title);
@@ -120,6 +125,7 @@ void channel_join(struct hub *h, struct channel *c, struct subscriber *s, const 
 	s->channel = c;
 	s->index = c->count;
 	c->subscribers[c->count++] = s;
+	metric_add(METRIC_SUBSCRIBERS, c->is_counted);
 	count_in(c, s, identity);
 	list_remove(&c->idle_link);
 	mark_count(h, c);
@@ -135,6 +141,7 @@ static bool is_idle_later(const struct list *a, const struct list *b)
  * before others. */
 static void become_idle(struct hub *h, struct channel *c)
 {
+	c->next_age = (struct event_age){ 0 };
 	c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
 	list_move_sorted(&h->idle, &c->idle_link, is_idle_later);
 }
@@ -152,6 +159,7 @@ void channel_leave(struct hub *h, struct subscriber *s)
 	c->subscribers[s->index] = last;
 	last->index = s->index;
 	count_out(c, s);
+	metric_subtract(METRIC_SUBSCRIBERS, c->is_counted);
 	if (c->visit > c->count)
 		c->visit = c->count;
 	s->channel = NULL;
@@ -166,8 +174,13 @@ static void begin_round(struct hub *h, struct channel *c)
 {
 	uint64_t head = channel_head(c);
 
+	metric_add(METRIC_ROUNDS, c->is_counted);
+	if (c->waiting)
+		metric_count(METRIC_PACED_ROUNDS);
 	c->waiting = false;
 	c->visit = c->count;
+	c->round_age = c->next_age;
+	c->next_age = (struct event_age){ 0 };
 	c->paced_until = h->now + h->pace_ms * (head - c->round_head < MANY_EVENTS ? 1 : 2);
 	c->round_head = head;
 	list_move(&h->dirty, &c->dirty_link);
@@ -254,6 +267,23 @@ void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, 
 		c->ended = true;
 		c->end_seq = seq;
 	}
+}
+
+void channel_correct_state(struct channel *c, uint64_t seq, enum job_status status)
+{
+	c->state_seq = seq;
+	c->status = status;
+	c->ended = job_status_terminal(status);
+	c->end_seq = c->ended ? seq : 0;
+}
+
+void channel_append(struct hub *h, struct channel *c, const struct batch *b, const struct event *e)
+{
+	ring_append(c->ring, e->seq, e->type, event_json(b, e));
+	if (c->count && c->is_counted && !c->next_age.committed_us)
+		c->next_age = (struct event_age){ b->committed_us, b->submitted_us };
+	channel_set_state(c, e->seq, e->job_status, event_title(b, e));
+	channel_mark(h, c);
 }
 
 void channel_learn(struct hub *h, struct channel *c, const struct read_result *r)

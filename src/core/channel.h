@@ -14,12 +14,21 @@
 #include "joblight/core/remote_watchers.h"
 #include "joblight/core/hub.h"
 
+struct hole;
+
+/* Of the oldest event of a round: as in struct batch.  committed_us 0: there is none. */
+struct event_age {
+	uint64_t committed_us, submitted_us;
+};
+
 struct channel {
 	char job_id[ID_MAX + 1];
 	struct ring *ring; /* NULL until the epoch is known */
 	bool known;        /* title and status are known (from a read) */
 	bool ended, deleted, dirty, count_is_dirty;
-	bool waiting; /* it waits for the end of its pause, in hub.paced */
+	bool is_unstored; /* no store has its log: see hub_open_log() */
+	bool is_counted;  /* in the metrics; the one of the canary is not */
+	bool waiting;     /* it waits for the end of its pause, in hub.paced */
 	uint64_t end_seq;
 	char epoch[EPOCH_LEN + 1];
 	char *title;
@@ -33,11 +42,13 @@ struct channel {
 	bool again;     /* marked again during a round */
 	uint64_t paced_until; /* the next round begins no earlier when the channel is paced */
 	uint64_t round_head;  /* the head when the last round began */
-	unsigned announced_watchers; /* number of watchers that was last announced */
-	struct buf ephemeral;        /* the last ephemeral message */
-	uint32_t ephemeral_number;   /* its number; 0: there was none */
-	unsigned ephemeral_watchers; /* the number of watchers when it was published */
-	bool ephemeral_outdated;     /* a subscription was started with another count since */
+	struct event_age next_age, round_age; /* for the next round, and for the one that runs */
+	unsigned announced_watchers;          /* number of watchers that was last announced */
+	struct buf ephemeral;                 /* the last ephemeral message */
+	uint32_t ephemeral_number;            /* its number; 0: there was none */
+	unsigned ephemeral_watchers;          /* the number of watchers when it was published */
+	bool ephemeral_outdated; /* a subscription was started with another count since */
+	struct hole *hole;       /* see hole.h; NULL: there is none */
 	struct list dirty_link, count_link, idle_link; /* dirty_link: in hub.dirty or hub.paced */
 	uint64_t idle_due;
 	UT_hash_handle hh;
@@ -57,6 +68,7 @@ struct hub {
 	void *context;
 	struct channel *channels;
 	struct list dirty, counts, idle; /* channels to serve, to announce, to drop */
+	struct list holes; /* that are to be read from the store, the earliest first */
 	struct list paced; /* to serve at the end of their pause, the earliest first */
 	struct list heartbeats[HEARTBEAT_SECONDS_MAX +
 	                       1]; /* subscribers by heartbeat_s, the earliest first */
@@ -67,7 +79,9 @@ struct hub {
 	struct remote_watchers *remote_watchers;
 	struct buf scratch;               /* buffer for one write */
 	struct span spans[FRAMING_COUNT]; /* the last one, for each framing */
-	struct hub_stats stats;
+	uint64_t writes, deliveries;      /* not yet in the metrics */
+	struct event_age *ages;           /* of the rounds that have ended */
+	size_t age_count, age_cap;
 	uint64_t pace_ms; /* the pause between two rounds of a channel with many watchers */
 	uint64_t now;
 };
@@ -98,6 +112,9 @@ void channel_leave(struct hub *h, struct subscriber *s);
 void channel_mark(struct hub *h, struct channel *c);
 void channels_begin_paced_rounds(struct hub *h); /* of the channels whose pause has ended */
 
+/* Appends an event to its ring, and marks it. */
+void channel_append(struct hub *h, struct channel *c, const struct batch *b, const struct event *e);
+
 /* The job was deleted, after this seq. */
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq);
 
@@ -105,6 +122,8 @@ void channel_retire(struct hub *h, struct channel *c, uint64_t seq);
  * current one is ignored. */
 void channel_set_epoch(struct hub *h, struct channel *c, const char *epoch);
 void channel_set_state(struct channel *c, uint64_t seq, enum job_status status, struct slice title);
+/* The state is this one, also if a later one was told of. */
+void channel_correct_state(struct channel *c, uint64_t seq, enum job_status status);
 void channel_learn(struct hub *h, struct channel *c, const struct read_result *r);
 
 #endif

@@ -4,8 +4,8 @@
 
 static void write_out(struct hub *h, struct subscriber *s, struct slice bytes, uint64_t events)
 {
-	h->stats.writes++;
-	h->stats.deliveries += events;
+	h->writes++;
+	h->deliveries += events;
 	if (s->ops->write(s, bytes.ptr, bytes.len) == SINK_BLOCKED)
 		hub_block(h, s);
 }

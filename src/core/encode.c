@@ -1,5 +1,6 @@
 #include "joblight/core/encode.h"
 
+#include "joblight/base/clock.h"
 #include "joblight/core/cursor.h"
 #include "joblight/core/json.h"
 
@@ -23,8 +24,9 @@ void encode_event_start(struct buf *out, enum event_type type, const char *job_i
 	buf_u64(out, seq);
 }
 
-void encode_event_end(struct buf *out, int64_t time)
+void encode_event_end(struct buf *out, int64_t time, const char *traceparent)
 {
+	json_text(out, "traceparent", traceparent && traceparent[0] ? traceparent : NULL);
 	add_time_member(out, "timestamp", time);
 	buf_char(out, '}');
 }
@@ -61,18 +63,19 @@ static void add_job_silence(struct buf *out, const struct job_row *job)
 }
 
 void encode_task_update(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
-                        const struct task_row *task)
+                        const char *traceparent, const struct task_row *task)
 {
 	encode_event_start(out, EVENT_TASK_UPDATE, job_id, seq);
 	buf_text(out, ",\"taskId\":\"");
 	buf_text(out, task->id);
 	buf_char(out, '"');
 	add_task_state(out, task);
-	encode_event_end(out, time);
+	encode_event_end(out, time, traceparent);
 }
 
 void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq, int64_t time,
-                       unsigned extra, const struct task_row *tasks, size_t task_count)
+                       const char *traceparent, unsigned extra, const struct task_row *tasks,
+                       size_t task_count)
 {
 	encode_event_start(out, EVENT_JOB_UPDATE, job->id, seq);
 	json_text(out, "status", job_status_text(job->status));
@@ -91,7 +94,7 @@ void encode_job_update(struct buf *out, const struct job_row *job, uint64_t seq,
 		}
 		buf_char(out, ']');
 	}
-	encode_event_end(out, time);
+	encode_event_end(out, time, traceparent);
 }
 
 static void add_deliverable_state(struct buf *out, const struct deliverable_row *d)
@@ -102,16 +105,16 @@ static void add_deliverable_state(struct buf *out, const struct deliverable_row 
 }
 
 void encode_deliverable_event(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
-                              const struct deliverable_row *deliverable)
+                              const char *traceparent, const struct deliverable_row *deliverable)
 {
 	encode_event_start(out, EVENT_DELIVERABLE, job_id, seq);
 	json_text(out, "deliverableId", deliverable->id);
 	add_deliverable_state(out, deliverable);
-	encode_event_end(out, time);
+	encode_event_end(out, time, traceparent);
 }
 
 void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t time,
-                    const struct command *command)
+                    const char *traceparent, const struct command *command)
 {
 	encode_event_start(out, EVENT_COMMAND, job_id, seq);
 	json_name(out, "command");
@@ -122,7 +125,7 @@ void encode_command(struct buf *out, const char *job_id, uint64_t seq, int64_t t
 	buf_slice(out, command->args);
 	if (command->actor)
 		json_text(out, "actor", command->actor);
-	encode_event_end(out, time);
+	encode_event_end(out, time, traceparent);
 }
 
 void encode_job_head(struct buf *out, const struct job_row *job)
@@ -179,4 +182,20 @@ void encode_deliverable(struct buf *out, const struct deliverable_row *deliverab
 	buf_char(out, '{');
 	encode_deliverable_members(out, deliverable);
 	buf_char(out, '}');
+}
+
+void encode_job_day(struct buf *out, const struct job_day_row *row)
+{
+	char day[CLOCK_TEXT_LEN + 1];
+
+	clock_format(row->day * DAY_MS, day);
+	buf_format(out, "{\"day\":\"%.10s\",\"job\":%lld,\"id\":\"%s\",\"status\":\"%s\"", day,
+	           (long long)row->job, row->id, job_status_text(row->status));
+	add_time_member(out, "createdAt", row->created);
+	add_time_member(out, "endedAt", row->ended);
+	buf_format(out,
+	           ",\"events\":%llu,\"bytes\":%llu,\"tasks\":{\"total\":%u,\"completed\":%u,"
+	           "\"failed\":%u,\"cancelled\":%u},\"deliverables\":%u}",
+	           (unsigned long long)row->events, (unsigned long long)row->bytes, row->tasks,
+	           row->completed, row->failed, row->cancelled, row->deliverables);
 }

@@ -6,7 +6,10 @@
 #include "joblight/base/xalloc.h"
 #include "joblight/core/keyring.h"
 #include "apply.h"
+#include "day_log.h"
+#include "expect.h"
 #include "idempotency.h"
+#include "imports.h"
 #include "precondition.h"
 
 static bool (*const operations[OP_KIND_COUNT])(struct engine *, struct op *) = {
@@ -22,6 +25,8 @@ struct engine *engine_create(struct store *store, const struct limits *limits, e
 	e->store = store;
 	e->limits = limits;
 	e->entropy = entropy;
+	list_init(&e->days);
+	list_init(&e->imports);
 	working_set_init(&e->rows, store, limits);
 	return e;
 }
@@ -31,6 +36,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	working_set_finish(&e->rows);
+	imports_free(e);
 	batch_release(e->batch);
 	credential_release(e->first_key);
 	free(e);
@@ -83,12 +89,20 @@ static void apply_with_key(struct engine *e, struct op *op)
 		idempotency_remember(e, op, scope, fingerprint);
 }
 
+enum store_result engine_expect(struct engine *e, const struct op *ops)
+{
+	expect_rows(e, ops);
+	return e->rows.failure;
+}
+
 enum store_result engine_apply(struct engine *e, struct op *op)
 {
 	assert(e->batch && !e->rows.failure);
-	if (outcome_is_error(op->problem.outcome))
-		return STORE_OK; /* it was refused before and is here only to be answered in order
-		                  */
+	e->traceparent = op->traceparent;
+	if (outcome_is_error(op->problem.outcome)) {
+		op->refused = true; /* before, and it is here only to be answered in order */
+		return STORE_OK;
+	}
 	if (op->key[0])
 		apply_with_key(e, op);
 	else
@@ -101,6 +115,8 @@ enum store_result engine_commit(struct engine *e, struct batch **batch)
 	enum store_result r = working_set_flush(&e->rows);
 
 	*batch = NULL;
+	if (r == STORE_OK)
+		r = day_log_flush(e);
 	/* A revocation that was answered is in force, so the keys are read before the commit. */
 	if (r == STORE_OK && e->batch->keys_changed)
 		r = keyring_load(e->store, e->first_key, &e->batch->keyring);
@@ -112,6 +128,7 @@ enum store_result engine_commit(struct engine *e, struct batch **batch)
 	}
 	*batch = e->batch;
 	e->batch = NULL;
+	imports_committed(e);
 	if (e->store->ops->exclusive)
 		working_set_trim(&e->rows);
 	else
@@ -123,9 +140,22 @@ void engine_rollback(struct engine *e)
 {
 	e->store->ops->rollback(e->store);
 	working_set_drop_all(&e->rows); /* the rows in memory may be ahead of the disk */
+	imports_rolled_back(e);
 	batch_release(e->batch);
 	e->batch = NULL;
 	e->rows.failure = STORE_OK;
+}
+
+void engine_reset(struct op *op)
+{
+	if (op->refused)
+		return;
+	problem_finish(&op->problem);
+	op->problem = (struct problem){ 0 };
+	op->body.len = 0;
+	op->replayed = op->unchanged = false;
+	op->epoch[0] = '\0';
+	op->seq_first = op->seq_last = 0;
 }
 
 void engine_refuse(struct op *op)

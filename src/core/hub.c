@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/metric.h"
+#include "hole.h"
 #include "resume.h"
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context)
@@ -16,6 +18,7 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	h->pace_ms = limits->pace_ms;
 	h->remote_watchers = remote_watchers_create();
 	list_init(&h->dirty);
+	list_init(&h->holes);
 	list_init(&h->paced);
 	list_init(&h->counts);
 	list_init(&h->idle);
@@ -26,6 +29,12 @@ struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, v
 	return h;
 }
 
+static void drop(struct hub *h, struct channel *c)
+{
+	hole_free(c);
+	channel_drop(h, c);
+}
+
 void hub_free(struct hub *h)
 {
 	struct channel *c, *next;
@@ -33,24 +42,29 @@ void hub_free(struct hub *h)
 	if (!h)
 		return;
 	HASH_ITER(hh, h->channels, c, next)
-		channel_drop(h, c);
+		drop(h, c);
 	while (!list_empty(&h->idle)) /* the channels of deleted jobs */
-		channel_drop(h, container_of(h->idle.next, struct channel, idle_link));
+		drop(h, container_of(h->idle.next, struct channel, idle_link));
 	remote_watchers_free(h->remote_watchers);
 	buf_finish(&h->scratch);
 	for (int f = 0; f < FRAMING_COUNT; f++)
 		buf_finish(&h->spans[f].bytes);
+	free(h->ages);
 	free(h);
 }
 
 /* Publishing. */
 
-static void publish(struct hub *h, const struct batch *b, const struct event *e)
+static void publish(struct hub *h, struct batch *b, const struct event *e)
 {
 	struct channel *c = channel_find(h, e->job_id);
 
 	if (!c)
 		return;
+	if (e->is_head) {
+		hole_compare(h, c, e);
+		return;
+	}
 	channel_set_epoch(h, c, e->epoch);
 	if (strcmp(c->epoch, e->epoch) != 0)
 		return; /* an event of an earlier job of this id */
@@ -59,13 +73,13 @@ static void publish(struct hub *h, const struct batch *b, const struct event *e)
 		channel_retire(h, c, e->seq);
 		return;
 	}
-	ring_append(c->ring, e->seq, e->type, event_json(b, e));
-	channel_set_state(c, e->seq, e->job_status,
-	                  (struct slice){ b->text.ptr + e->title_at, e->title_len });
-	channel_mark(h, c);
+	if (hole_keeps(h, c, b, e))
+		return;
+	channel_append(h, c, b, e);
+	hole_shrink(h, c);
 }
 
-void hub_publish(struct hub *h, const struct batch *b)
+void hub_publish(struct hub *h, struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
 		publish(h, b, &b->events[i]);
@@ -109,6 +123,19 @@ static size_t visit(struct hub *h, struct channel *c, size_t budget)
 	return done;
 }
 
+/* When all watchers have left during the visit, nothing was written. */
+static void keep_age(struct hub *h, struct channel *c)
+{
+	if (!c->round_age.committed_us || !c->count)
+		return;
+	if (h->age_count == h->age_cap) {
+		h->age_cap = h->age_cap ? h->age_cap * 2 : 64;
+		h->ages = xrealloc(h->ages, h->age_cap * sizeof(*h->ages));
+	}
+	h->ages[h->age_count++] = c->round_age;
+	c->round_age = (struct event_age){ 0 };
+}
+
 /*
  * All subscribers were visited: the channel leaves the list, or moves to its end if events came
  * during the visit.
@@ -117,6 +144,7 @@ static void finish_visit(struct hub *h, struct channel *c)
 {
 	list_remove(&c->dirty_link);
 	c->dirty = false;
+	keep_age(h, c);
 	if (c->again) {
 		c->again = false;
 		channel_mark(h, c);
@@ -130,6 +158,7 @@ bool hub_round(struct hub *h, uint64_t now_ms)
 	h->now = now_ms;
 	channels_announce_counts(h);
 	channels_begin_paced_rounds(h);
+	holes_read(h);
 	while (budget && !list_empty(&h->dirty)) {
 		struct channel *c = container_of(h->dirty.next, struct channel, dirty_link);
 		size_t done = visit(h, c, budget);
@@ -140,27 +169,46 @@ bool hub_round(struct hub *h, uint64_t now_ms)
 	return !list_empty(&h->dirty) || !list_empty(&h->counts);
 }
 
+void hub_count_deliveries(struct hub *h)
+{
+	if (!h->writes)
+		return;
+	metric_add(METRIC_STREAM_WRITES, h->writes);
+	metric_add(METRIC_DELIVERIES, h->deliveries);
+	h->writes = h->deliveries = 0;
+}
+
+bool hub_has_rounds(const struct hub *h)
+{
+	return h->age_count > 0;
+}
+
+void hub_observe_rounds(struct hub *h, uint64_t now_us)
+{
+	for (size_t i = 0; i < h->age_count; i++) {
+		metric_observe_since(METRIC_COMMIT_TO_WRITE, h->ages[i].committed_us, now_us);
+		metric_observe_since(METRIC_PUBLISH_TO_WRITE, h->ages[i].submitted_us, now_us);
+	}
+	h->age_count = 0;
+}
+
 void hub_set_pace(struct hub *h, uint64_t pace_ms)
 {
 	h->pace_ms = pace_ms;
+	metric_set(METRIC_PACE, pace_ms * 1000);
 }
 
 uint64_t hub_round_due(const struct hub *h)
 {
+	uint64_t due = holes_due(h);
+
 	if (list_empty(&h->paced))
-		return UINT64_MAX;
-	return container_of(h->paced.next, struct channel, dirty_link)->paced_until;
+		return due;
+	uint64_t paced = container_of(h->paced.next, struct channel, dirty_link)->paced_until;
+	return paced < due ? paced : due;
 }
 
 /* Figures. */
-
-struct hub_stats hub_stats(const struct hub *h)
-{
-	struct hub_stats stats = h->stats;
-
-	stats.cramped = h->budget.refused;
-	return stats;
-}
 
 size_t hub_channels(const struct hub *h)
 {

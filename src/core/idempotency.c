@@ -61,13 +61,10 @@ void idempotency_remember(struct engine *e, struct op *op, const char *scope,
 	store_failed(e, e->store->ops->idempotency_put(e->store, &row));
 }
 
-bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1])
+/* False: it has none, or it is that of its job. */
+static bool scope_without_job(const struct op *op, char scope[ID_MAX + 1])
 {
-	const struct job_state *job;
-
 	switch (scopes[op->kind]) {
-	case SCOPE_NONE:
-		return false;
 	case SCOPE_SERVER: /* no id begins with @ */
 		snprintf(scope, ID_MAX + 1, "%s%s", op->by ? "@" : "",
 		         op->by ? op->by->identity : "");
@@ -75,11 +72,27 @@ bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX 
 	case SCOPE_JOB_ID:
 		memcpy(scope, op->job_id, sizeof(op->job_id));
 		return true;
-	case SCOPE_JOB:
-		break;
+	default:
+		return false;
 	}
-	job = working_set_find_job(&e->rows, op->job_id);
+}
+
+bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1])
+{
+	const struct job_state *job;
+
+	if (scope_without_job(op, scope))
+		return true;
+	job = scopes[op->kind] == SCOPE_JOB ? working_set_find_job(&e->rows, op->job_id) : NULL;
 	if (job)
 		job_scope(job->row.key, scope);
 	return job;
+}
+
+bool idempotency_expect(const struct op *op, struct expected_answer *row)
+{
+	*row = (struct expected_answer){ .key = op->key };
+	if (scopes[op->kind] == SCOPE_JOB)
+		row->job = op->job_id;
+	return row->job || scope_without_job(op, row->scope);
 }

@@ -16,6 +16,9 @@ enum key_scope { SCOPE_NONE, SCOPE_SERVER, SCOPE_JOB_ID, SCOPE_JOB };
 /* False: there is no such job, so there is nothing to keep the answer with. */
 bool idempotency_scope(struct engine *e, const struct op *op, char scope[ID_MAX + 1]);
 
+/* Where its answer will be looked for; the strings are the op's.  False: nowhere. */
+bool idempotency_expect(const struct op *op, struct expected_answer *row);
+
 /* True: the op is finished, because its key has an answer, its key was used for another request, or
  * the store failed. */
 bool idempotency_replay(struct engine *e, struct op *op, const char *scope,

@@ -13,9 +13,63 @@
 
 struct issuer {
 	atomic_uint references;
-	struct issuer_rules rules;
+	struct issuer_rules rules; /* with texts of its own */
 	struct jwt_keys keys;
 };
+
+/* The members of the rules, which are all texts. */
+#define RULE_COUNT (sizeof(struct issuer_rules) / sizeof(const char *))
+union rules {
+	struct issuer_rules rules;
+	const char *texts[RULE_COUNT];
+};
+
+static void copy_rules(struct issuer_rules *to, const struct issuer_rules *from)
+{
+	union rules copy = { *from };
+
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		copy.texts[i] = copy.texts[i] ? xstrdup(copy.texts[i]) : NULL;
+	*to = copy.rules;
+}
+
+static void finish_rules(struct issuer_rules *rules)
+{
+	const union rules own = { *rules };
+
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		free((void *)(uintptr_t)own.texts[i]);
+}
+
+static void add_rule(struct buf *out, const char *rule)
+{
+	buf_text(out, rule ? rule : "");
+	buf_char(out, rule ? '\0' : '\1');
+}
+
+/*
+ * The digest of a key becomes that of the key and of what decides what its tokens may do: under
+ * other rules a credential is not in force any more.  The name for people decides nothing.
+ */
+static void bind_to_rules(struct issuer *i)
+{
+	const struct issuer_rules *r = &i->rules;
+	struct buf text = { 0 };
+
+	add_rule(&text, r->issuer);
+	add_rule(&text, r->audience);
+	add_rule(&text, r->scope);
+	add_rule(&text, r->jobs);
+	add_rule(&text, r->commands);
+	size_t len = text.len;
+	for (size_t n = 0; n < i->keys.count; n++) {
+		uint8_t *digest = i->keys.items[n].digest;
+		text.len = len;
+		buf_add(&text, digest, DIGEST_LEN);
+		digest_sha256(buf_as_slice(&text), digest);
+	}
+	buf_finish(&text);
+}
 
 struct issuer *issuer_create(const struct issuer_rules *rules, struct slice file, char *error,
                              size_t error_len)
@@ -23,11 +77,13 @@ struct issuer *issuer_create(const struct issuer_rules *rules, struct slice file
 	struct issuer *i = xcalloc(1, sizeof(*i));
 
 	atomic_init(&i->references, 1);
-	i->rules = *rules;
-	if (jwt_keys_read(&i->keys, file, error, error_len))
-		return i;
-	issuer_release(i);
-	return NULL;
+	copy_rules(&i->rules, rules);
+	if (!jwt_keys_read(&i->keys, file, error, error_len)) {
+		issuer_release(i);
+		return NULL;
+	}
+	bind_to_rules(i);
+	return i;
 }
 
 struct issuer *issuer_hold(struct issuer *i)
@@ -42,6 +98,7 @@ void issuer_release(struct issuer *i)
 	if (!i || atomic_fetch_sub_explicit(&i->references, 1, memory_order_acq_rel) != 1)
 		return;
 	jwt_keys_finish(&i->keys);
+	finish_rules(&i->rules);
 	free(i);
 }
 
@@ -100,17 +157,32 @@ static bool is_candidate(const struct jwt_key *k, const char *algorithm, const c
 	       (!id || !k->id || strcmp(k->id, id) == 0);
 }
 
-static const struct jwt_key *find_signer(const struct issuer *i, const struct jwt *jwt)
+/*
+ * The key that has signed it, or NULL.  Keys with a name are told apart by it.  The others are
+ * tried, so that a token without a name, which anybody can send, must not fit many of them.
+ */
+static const struct jwt_key *find_signer(const struct issuer *i, const struct jwt *jwt,
+                                         const char **fault)
 {
 	const char *algorithm = jwt_string(jwt->header, "alg");
 	const char *id = jwt_string(jwt->header, "kid");
+	const struct jwt_key *candidates[JWT_TRIES_MAX];
+	size_t count = 0;
 
 	for (size_t n = 0; n < i->keys.count; n++) {
 		const struct jwt_key *k = &i->keys.items[n];
-		if (is_candidate(k, algorithm, id) &&
-		    jws_verify(k->key, jwt->text, buf_as_slice(&jwt->signature)))
-			return k;
+		if (!is_candidate(k, algorithm, id))
+			continue;
+		if (count == JWT_TRIES_MAX) {
+			*fault = "it does not name its key by kid, and more than 4 could be it";
+			return NULL;
+		}
+		candidates[count++] = k;
 	}
+	*fault = "no key of this server verifies its signature";
+	for (size_t n = 0; n < count; n++)
+		if (jws_verify(candidates[n]->key, jwt->text, buf_as_slice(&jwt->signature)))
+			return candidates[n];
 	return NULL;
 }
 
@@ -206,10 +278,9 @@ static struct credential *take_claims(const struct issuer_rules *rules, const st
 static struct credential *verify(const struct issuer *i, const struct jwt *jwt, int64_t wall_ms,
                                  const char **fault)
 {
-	const struct jwt_key *signer = find_signer(i, jwt);
+	const struct jwt_key *signer = find_signer(i, jwt, fault);
 	int64_t expires;
 
-	*fault = "no key of this server verifies its signature";
 	if (!signer)
 		return NULL;
 	*fault = "it is not an access token: its typ is another one";

@@ -165,12 +165,38 @@ static bool is_json(struct slice file)
 	return i < file.len && file.ptr[i] == '{';
 }
 
+/* Whether a token with the name of `k` may have been signed with `other`. */
+static bool is_like(const struct jwt_key *k, const struct jwt_key *other)
+{
+	return jws_key_algorithm(k->key) == jws_key_algorithm(other->key) &&
+	       (!other->id || (k->id && strcmp(k->id, other->id) == 0));
+}
+
+/* Each wrong token costs as many tries as there are keys that its name fits. */
+static bool have_names(const struct jwt_keys *keys)
+{
+	for (size_t n = 0; n < keys->count; n++) {
+		size_t alike = 0;
+		for (size_t i = 0; i < keys->count; i++)
+			alike += is_like(&keys->items[n], &keys->items[i]);
+		if (alike > JWT_TRIES_MAX)
+			return false;
+	}
+	return true;
+}
+
 bool jwt_keys_read(struct jwt_keys *keys, struct slice file, char *error, size_t error_len)
 {
-	bool ok = (is_json(file) ? read_jwks : read_pem)(keys, file, error, error_len);
-
-	if (ok && !keys->count)
+	if (!(is_json(file) ? read_jwks : read_pem)(keys, file, error, error_len))
+		return false;
+	if (!keys->count)
 		snprintf(error, error_len,
 		         "it has no key that can verify: RSA, P-256, Ed25519, or a secret");
-	return ok && keys->count;
+	else if (!have_names(keys))
+		snprintf(error, error_len,
+		         "more than 4 keys of one algorithm have no kid, or the same: give each a "
+		         "kid of its own, in a JWK set");
+	else
+		return true;
+	return false;
 }

@@ -5,6 +5,8 @@
 #include "joblight/base/jws.h"
 #include "joblight/core/issuer.h"
 
+#define JWT_TRIES_MAX 4 /* keys that verify the signature of one token */
+
 struct jwt_key {
 	char *id; /* "kid"; NULL: none */
 	struct jws_key *key;

@@ -21,6 +21,7 @@ struct keyring {
 	struct entry *entries; /* by id */
 	struct revoked *revoked;
 	struct signing_key_row signing_key; /* without an id: there is none */
+	int64_t version;                    /* 0: there is none */
 };
 
 static void add(struct keyring *ring, struct credential *c)
@@ -92,7 +93,10 @@ enum store_result keyring_load(struct store *store, struct credential *first, st
 	enum store_result r;
 
 	atomic_init(&made->references, 1);
-	r = store->ops->access_keys(store, add_row, made);
+	/* first, so that a change meanwhile makes the rows newer than it and not older */
+	r = store->ops->keys_version(store, &made->version);
+	if (found_or_none(r))
+		r = store->ops->access_keys(store, add_row, made);
 	if (found_or_none(r))
 		r = store->ops->revoked_tokens(store, add_revoked, made);
 	if (found_or_none(r))
@@ -195,6 +199,11 @@ struct credential *keyring_get(const struct keyring *ring, const char *id)
 	return e ? e->credential : NULL;
 }
 
+int64_t keyring_version(const struct keyring *ring)
+{
+	return ring ? ring->version : 0;
+}
+
 const struct signing_key_row *keyring_signing_key(const struct keyring *ring)
 {
 	return ring && ring->signing_key.id[0] ? &ring->signing_key : NULL;
@@ -221,4 +230,35 @@ struct credential *keyring_find(const struct keyring *ring, struct slice key, in
 	struct credential *c = keyring_get(ring, id.ptr);
 	bool same = digest_equal(hash, c ? c->key.hash : nobody);
 	return c && same && !credential_is_over(c, wall_ms) ? c : NULL;
+}
+
+/* ---- comparing ---- */
+
+static bool row_equal(const struct access_key_row *a, const struct access_key_row *b)
+{
+	return memcmp(a->hash, b->hash, sizeof(a->hash)) == 0 && a->rights == b->rights &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->jobs, b->jobs) == 0 &&
+	       a->created == b->created && a->expires == b->expires && a->revoked == b->revoked;
+}
+
+static bool signing_key_equal(const struct signing_key_row *a, const struct signing_key_row *b)
+{
+	return strcmp(a->id, b->id) == 0 && memcmp(a->secret, b->secret, sizeof(a->secret)) == 0;
+}
+
+bool keyring_equal(const struct keyring *a, const struct keyring *b)
+{
+	if (HASH_COUNT(a->entries) != HASH_COUNT(b->entries) ||
+	    HASH_COUNT(a->revoked) != HASH_COUNT(b->revoked) ||
+	    !signing_key_equal(&a->signing_key, &b->signing_key))
+		return false;
+	for (const struct entry *e = a->entries; e; e = e->hh.next) {
+		const struct credential *other = keyring_get(b, e->credential->key.id);
+		if (!other || !row_equal(&e->credential->key, &other->key))
+			return false;
+	}
+	for (const struct revoked *r = a->revoked; r; r = r->hh.next)
+		if (!keyring_has_revoked(b, r->token_id))
+			return false;
+	return true;
 }

@@ -1,7 +1,7 @@
 #include "joblight/core/limits.h"
 
 const struct limits limits_default = {
-#define LIMIT(field, flag, default_value, min, max, when, why) .field = default_value,
+#define LIMIT(field, flag, default_value, min, max, unit, when, why) .field = default_value,
 #include "joblight/core/limits.def"
 #undef LIMIT
 };
@@ -10,7 +10,7 @@ void limits_take_live(struct limits *own, const struct limits *next)
 {
 #define TAKE_START(field)
 #define TAKE_LIVE(field) own->field = next->field;
-#define LIMIT(field, flag, default_value, min, max, when, why) TAKE_##when(field)
+#define LIMIT(field, flag, default_value, min, max, unit, when, why) TAKE_##when(field)
 #include "joblight/core/limits.def"
 #undef LIMIT
 #undef TAKE_START

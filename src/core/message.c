@@ -179,15 +179,30 @@ static bool take_subscribe(struct envelope *e, struct message *m)
 	return nothing_left(e);
 }
 
+/* What is no traceparent is ignored, as in the header. */
+static bool take_traceparent(struct envelope *e, struct op *op)
+{
+	cJSON *value = take(e, "traceparent");
+	bool ok = !value || cJSON_IsString(value);
+
+	if (value && ok)
+		traceparent_parse(slice_of(value->valuestring), op->traceparent);
+	cJSON_Delete(value);
+	return ok || refuse(e, OUTCOME_INVALID_FIELD, "traceparent", "must be a string");
+}
+
 /* The body of the operation is in the message itself.  A batch of updates is in `updates`. */
 static bool take_write(struct envelope *e, struct message *m)
 {
 	enum op_kind operation = kinds[m->kind].operation;
+
+	m->op = op_create(operation);
+	if (!take_traceparent(e, m->op))
+		return false;
 	cJSON *many = operation == OP_TASK_REPORT
 	                  ? cJSON_GetObjectItemCaseSensitive(e->root, "updates")
 	                  : NULL;
 
-	m->op = op_create(operation);
 	memcpy(m->op->job_id, m->job_id, sizeof(m->op->job_id));
 	memcpy(m->op->key, m->id, sizeof(m->op->key));
 	const cJSON *value = many ? many : e->root;
@@ -213,16 +228,16 @@ static bool take_token(struct envelope *e, struct message *m)
 
 static bool take_report(struct envelope *e, struct presence_report *w, bool *has_agent)
 {
-	bool given;
+	bool given, has_task;
 
 	if (!take_string(e, "agent", w->agent, ID_MAX, has_agent) ||
-	    !take_string(e, "taskId", w->task_id, ID_MAX, &given) ||
+	    !take_string(e, "taskId", w->task_id, ID_MAX, &has_task) ||
 	    !take_string(e, "state", w->state, AGENT_STATE_MAX, &given))
 		return false;
 	if (!given)
 		return refuse(e, OUTCOME_INVALID_FIELD, "state",
 		              "is missing; an empty one means that the agent leaves");
-	if (w->task_id[0] && !id_valid(slice_of(w->task_id)))
+	if (has_task && !id_valid(slice_of(w->task_id)))
 		return refuse(e, OUTCOME_INVALID_ID, "taskId", "is not a task's id");
 	if (*has_agent && !id_valid(slice_of(w->agent)))
 		return refuse(e, OUTCOME_INVALID_ID, "agent", "must look like an id");

@@ -162,6 +162,28 @@ double task_counts_progress(const struct task_counts *c)
 	return all ? floor(c->done / all * 100) / 100 : 0;
 }
 
+void epoch_format(const uint8_t *entropy, char epoch[EPOCH_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+	for (int i = 0; i < EPOCH_LEN; i++)
+		epoch[i] = digits[entropy[i] & 31];
+	epoch[EPOCH_LEN] = '\0';
+}
+
+void task_row_set_status(struct task_row *row, enum task_status status, int64_t time)
+{
+	bool was_over = task_status_terminal(row->status), is_over = task_status_terminal(status);
+
+	if (status == TASK_IN_PROGRESS && (!row->started || was_over))
+		row->started = time;
+	if (is_over && !was_over)
+		row->ended = time;
+	if (!is_over)
+		row->ended = 0;
+	row->status = status;
+}
+
 void job_row_finish(struct job_row *row)
 {
 	free(row->title);

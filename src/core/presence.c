@@ -221,6 +221,14 @@ void presence_tick(struct presence *p, uint64_t now_ms)
 	}
 }
 
+void presence_each(const struct presence *p,
+                   void (*visit)(void *context, const struct presence_report *report),
+                   void *context)
+{
+	for (struct list *at = p->times.next; at != &p->times; at = at->next)
+		visit(context, &container_of(at, struct agent, by_time)->report);
+}
+
 void presence_encode(const struct presence *p, const char *job_id, struct buf *out)
 {
 	const struct job_presence *job = find_job(p, job_id);

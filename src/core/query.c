@@ -6,6 +6,7 @@
 #include "joblight/core/encode.h"
 #include "joblight/core/json.h"
 #include "joblight/core/credential.h"
+#include "joblight/core/keyring.h"
 
 struct query_run {
 	struct store *store;
@@ -20,103 +21,6 @@ struct query_run {
 	bool more;
 	struct part tasks, deliverables; /* of a snapshot being made */
 };
-
-bool read_query_equal(const struct read_query *a, const struct read_query *b)
-{
-	return a->kind == b->kind && strcmp(a->job_id, b->job_id) == 0 &&
-	       a->position.kind == b->position.kind &&
-	       strcmp(a->position.epoch, b->position.epoch) == 0 &&
-	       a->position.seq == b->position.seq && a->position.time == b->position.time &&
-	       a->from == b->from && a->descending == b->descending && a->status == b->status &&
-	       a->below == b->below && a->limit == b->limit && a->bytes == b->bytes &&
-	       a->viewer == b->viewer;
-}
-
-/* FNV-1a over the fields in which queries differ. */
-static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
-{
-	for (const unsigned char *at = bytes; len--; at++)
-		hash = (hash ^ *at) * UINT64_C(1099511628211);
-	return hash;
-}
-
-uint64_t read_query_hash(const struct read_query *q)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	hash = mix(hash, q->job_id, strlen(q->job_id));
-	hash = mix(hash, q->position.epoch, strlen(q->position.epoch));
-	hash = mix(hash, &q->position.seq, sizeof(q->position.seq));
-	hash = mix(hash, &q->position.time, sizeof(q->position.time));
-	hash = mix(hash, &q->from, sizeof(q->from));
-	hash = mix(hash, &q->limit, sizeof(q->limit));
-	return mix(hash, &q->kind, sizeof(q->kind));
-}
-
-struct snapshot *snapshot_create(const struct job_row *job)
-{
-	struct snapshot *s = xcalloc(1, sizeof(*s));
-
-	atomic_init(&s->references, 1);
-	memcpy(s->job_id, job->id, sizeof(s->job_id));
-	memcpy(s->epoch, job->epoch, sizeof(s->epoch));
-	s->seq = job->seq;
-	return s;
-}
-
-bool snapshot_hold(struct snapshot *s)
-{
-	unsigned count = atomic_load_explicit(&s->references, memory_order_relaxed);
-
-	while (count)
-		if (atomic_compare_exchange_weak_explicit(&s->references, &count, count + 1,
-		                                          memory_order_acquire,
-		                                          memory_order_relaxed))
-			return true;
-	return false;
-}
-
-void snapshot_release(struct snapshot *s)
-{
-	if (!s || atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
-		return;
-	if (s->unused)
-		s->unused(s);
-	else
-		snapshot_free(s);
-}
-
-void snapshot_free(struct snapshot *s)
-{
-	buf_finish(&s->text);
-	free(s);
-}
-
-struct read_result *read_result_create(void)
-{
-	struct read_result *r = xcalloc(1, sizeof(*r));
-
-	atomic_init(&r->references, 1);
-	return r;
-}
-
-void read_result_hold(struct read_result *r)
-{
-	atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
-}
-
-void read_result_release(struct read_result *r)
-{
-	if (!r || atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) != 1)
-		return;
-	free(r->title);
-	free(r->events);
-	free(r->rows);
-	buf_finish(&r->text);
-	snapshot_release(r->snapshot);
-	problem_finish(&r->problem);
-	free(r);
-}
 
 static bool ok(struct query_run *x, enum store_result r)
 {
@@ -152,7 +56,7 @@ static bool add_tasks(struct query_run *x, const struct job_row *job)
 
 	x->rows = 0;
 	buf_text(x->text, "\"tasks\":[");
-	bool done = ok(x, x->store->ops->tasks(x->store, job->key, visit_task, x));
+	bool done = ok(x, x->store->ops->tasks(x->store, job->key, 0, visit_task, x));
 	buf_char(x->text, ']');
 	x->tasks = (struct part){ at, x->text->len - at };
 	return done;
@@ -475,6 +379,47 @@ static void read_jobs(struct query_run *x)
 	buf_char(text, '}');
 }
 
+static bool visit_head(void *context, const struct job_head *head)
+{
+	struct query_run *x = context;
+
+	x->result->heads[x->result->head_count++] = *head;
+	return true;
+}
+
+static void read_heads(struct query_run *x)
+{
+	const struct read_query *q = x->query;
+
+	x->result->heads = xcalloc(q->id_count + 1, sizeof(*x->result->heads));
+	ok(x, x->store->ops->job_heads(x->store, q->ids, q->id_count, visit_head, x));
+}
+
+static bool is_known(struct query_run *x)
+{
+	int64_t version = 0;
+	enum store_result r = x->store->ops->keys_version(x->store, &version);
+
+	return ok(x, r) && r == STORE_OK && (uint64_t)version == x->query->from;
+}
+
+static void read_keys(struct query_run *x)
+{
+	if (x->query->from && is_known(x))
+		return;
+	if (outcome_is_error(x->result->problem.outcome))
+		return;
+	ok(x, keyring_load(x->store, x->query->first_key, &x->result->keyring));
+}
+
+static void read_ticket(struct query_run *x)
+{
+	enum store_result r = x->store->ops->used_ticket_get(x->store, x->query->job_id);
+
+	if (ok(x, r) && r == STORE_NONE)
+		problem_set(&x->result->problem, OUTCOME_NOT_FOUND, "this ticket was not used");
+}
+
 static void (*const readers[])(struct query_run *, const struct job_row *) = {
 	[READ_RESUME] = read_resume,
 	[READ_HEAD] = read_head,
@@ -521,6 +466,34 @@ static void read_of_job(struct query_run *x)
 	job_row_finish(&job);
 }
 
+static void read_export(struct query_run *x)
+{
+	const struct read_query *q = x->query;
+	struct read_result *r = x->result;
+
+	r->export = q->export;
+	switch (job_export_page(x->store, q->job_id, &r->export, q->bytes, &r->text)) {
+	case EXPORT_OK:
+		return;
+	case EXPORT_NO_JOB:
+		problem_no_job(&r->problem, q->job_id);
+		return;
+	case EXPORT_CHANGED:
+		problem_set(&r->problem, OUTCOME_PRECONDITION_FAILED,
+		            "the job has changed in a way that the export cannot follow; begin "
+		            "again");
+		return;
+	case EXPORT_FAILED:
+		ok(x, STORE_BROKEN);
+	}
+}
+
+/* The reads that are not of one job. */
+static void (*const of_server[READ_KIND_COUNT])(struct query_run *) = {
+	[READ_JOBS] = read_jobs, [READ_EXPORT] = read_export, [READ_HEADS] = read_heads,
+	[READ_KEYS] = read_keys, [READ_TICKET] = read_ticket,
+};
+
 void read_run(struct store *store, struct snapshot_source *source, const struct read_query *q,
               struct read_result *result)
 {
@@ -532,8 +505,8 @@ void read_run(struct store *store, struct snapshot_source *source, const struct 
 
 	if (!ok(&x, store->ops->begin(store)))
 		return;
-	if (q->kind == READ_JOBS)
-		read_jobs(&x);
+	if (of_server[q->kind])
+		of_server[q->kind](&x);
 	else
 		read_of_job(&x);
 	store->ops->rollback(store); /* nothing was written: this only ends the snapshot */

@@ -5,6 +5,8 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/credential.h"
+#include "joblight/core/metric.h"
+#include "hole.h"
 #include "preamble.h"
 #include "viewers.h"
 
@@ -76,13 +78,13 @@ void resume_refill(struct hub *h, struct subscriber *s)
 	struct position p = { .kind = POSITION_CURSOR, .seq = s->cursor };
 
 	memcpy(p.epoch, s->channel->epoch, sizeof(p.epoch));
-	h->stats.refills++;
+	metric_count(METRIC_REFILLS);
 	ask(h, s, &p, 0, true);
 }
 
 void resume_missing(struct hub *h, struct subscriber *s)
 {
-	if (s->channel && !s->read && !s->blocked && subscriber_caught_up(s) &&
+	if (s->channel && !s->channel->hole && !s->read && !s->blocked && subscriber_caught_up(s) &&
 	    s->cursor < s->channel->state_seq)
 		resume_refill(h, s);
 }
@@ -104,6 +106,8 @@ static void start(struct hub *h, struct subscriber *s, struct subscription_start
 	if (!s->ops->ready && o->watchers != (c->ephemeral_number ? c->ephemeral_watchers : 1))
 		c->ephemeral_outdated = true;
 	o->heartbeat_ms = subscriber_heartbeat_ms(h, s);
+	if (!o->again)
+		metric_add(METRIC_SUBSCRIPTIONS + o->resume, c->is_counted);
 	o->finished = c->ended && o->resume == RESUME_EXACT && o->start >= c->end_seq;
 	if (!s->ops->ready && !o->again)
 		subscriber_schedule_heartbeat(h, s);
@@ -137,7 +141,7 @@ static void start_from_read(struct hub *h, struct subscriber *s, struct read_res
 		o.rows_at = r->snapshot ? r->snapshot->rows_at : 0;
 	}
 	if (again)
-		h->stats.resets++;
+		metric_count(METRIC_RESETS);
 	if (r->event_count)
 		preamble_hold(preamble_get(s), r);
 	start(h, s, &o);
@@ -238,8 +242,10 @@ static void read_done(struct read_request *request)
 	struct subscriber *s = r->subscriber;
 
 	if (s) {
+		struct channel *c = s->channel;
 		s->read = NULL;
 		use_read(r->hub, s, r);
+		hole_check(r->hub, c);
 	}
 	read_result_release(request->result);
 	free(r);
@@ -261,6 +267,17 @@ static bool ring_serves(const struct channel *c, const struct position *p)
 	return c->known && ring_is_complete(c) && p->kind == POSITION_CURSOR &&
 	       strcmp(p->epoch, c->epoch) == 0 && ring_reaches(c->ring, p->seq) &&
 	       p->seq < ring_next(c->ring);
+}
+
+void hub_open_log(struct hub *h, const char *name, const char *epoch)
+{
+	struct channel *c = channel_open(h, name);
+
+	channel_set_epoch(h, c, epoch);
+	ring_start(c->ring, 0);
+	c->title = xstrdup("");
+	c->known = true;
+	c->is_unstored = true;
 }
 
 void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops,

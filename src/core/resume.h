@@ -6,6 +6,7 @@
 #define JOBLIGHT_CORE_RESUME_H
 
 #include "deliver.h"
+#include "joblight/core/metric.h"
 
 /*
  * Reads what follows the cursor from the store; the subscriber continues when the result arrives.
@@ -14,15 +15,18 @@ void resume_refill(struct hub *h, struct subscriber *s);
 
 /*
  * Reads the store if there are events that have not reached the ring, because they are still on
- * their way or a bus lost them.  Otherwise it does nothing.
+ * their way or a bus lost them, and it is not read for the ring (hole.h).  Otherwise it does
+ * nothing.
  */
 void resume_missing(struct hub *h, struct subscriber *s);
 
 /* Delivers, and reads the store if the ring cannot serve the subscriber. */
 static inline void resume_deliver(struct hub *h, struct subscriber *s)
 {
-	if (deliver(h, s) == DELIVERY_LAPPED)
-		resume_refill(h, s);
+	if (deliver(h, s) != DELIVERY_LAPPED)
+		return;
+	metric_count(METRIC_LAPPED);
+	resume_refill(h, s);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
+#include "joblight/core/metric.h"
 
 #define FIRST_SLOTS 8
 #define FIRST_BYTES 2048
@@ -48,9 +49,22 @@ struct ring *ring_create(const struct limits *limits, struct ring_budget *budget
 	return r;
 }
 
+/* The budget is of one hub, and the metric of all. */
+static void budget_take(struct ring *r, size_t bytes)
+{
+	r->budget->used += bytes;
+	metric_add(METRIC_RINGS, bytes);
+}
+
+static void budget_return(struct ring *r, size_t bytes)
+{
+	r->budget->used -= bytes;
+	metric_subtract(METRIC_RINGS, bytes);
+}
+
 static void release_log(struct ring *r, struct frame_log *log)
 {
-	r->budget->used -= log->cap;
+	budget_return(r, log->cap);
 	free(log->bytes);
 	*log = (struct frame_log){ 0 };
 }
@@ -61,7 +75,7 @@ void ring_free(struct ring *r)
 		return;
 	for (int f = 0; f < FRAMING_COUNT; f++)
 		release_log(r, &r->logs[f]);
-	r->budget->used -= r->slot_count * sizeof(*r->slots);
+	budget_return(r, r->slot_count * sizeof(*r->slots));
 	free(r->slots);
 	free(r);
 }
@@ -96,6 +110,14 @@ void ring_start(struct ring *r, uint64_t head)
 	r->started = true;
 }
 
+void ring_skip(struct ring *r, uint64_t head)
+{
+	if (head < r->next)
+		return;
+	forget_all(r, head + 1);
+	r->started = true;
+}
+
 bool ring_started(const struct ring *r)
 {
 	return r->started;
@@ -125,7 +147,7 @@ static bool may_grow(const struct ring *r, size_t more)
 {
 	if (r->budget->used + more <= r->budget->max)
 		return true;
-	r->budget->refused++;
+	metric_count(METRIC_CRAMPED);
 	return false;
 }
 
@@ -142,7 +164,7 @@ static void compact(struct ring *r, enum framing f)
 
 static void set_capacity(struct ring *r, struct frame_log *log, size_t cap)
 {
-	r->budget->used += cap - log->cap;
+	budget_take(r, cap - log->cap);
 	log->bytes = xrealloc(log->bytes, cap);
 	log->cap = cap;
 }
@@ -203,7 +225,7 @@ static bool grow_slots(struct ring *r)
 	free(r->slots);
 	r->slots = slots;
 	r->slot_count = count;
-	r->budget->used += more;
+	budget_take(r, more);
 	return true;
 }
 

@@ -65,7 +65,7 @@ bool silence_limit_changed(struct engine *e, struct job_state *job, int64_t befo
 
 	if (job->row.silence_ms == before || job_status_terminal(job->row.status))
 		return true;
-	r = e->store->ops->tasks(e->store, job->row.key, keep_task, &w);
+	r = e->store->ops->tasks(e->store, job->row.key, 0, keep_task, &w);
 	if (store_failed(e, r))
 		return false;
 	for (struct task_state *task = job->tasks; task; task = task->hh.next)

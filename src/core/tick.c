@@ -1,3 +1,5 @@
+#include "joblight/core/metric.h"
+#include "hole.h"
 #include "resume.h"
 
 static bool is_due(const struct hub *h, uint32_t when)
@@ -11,7 +13,7 @@ static void send_heartbeat(struct hub *h, struct subscriber *s)
 	if (s->blocked || s->preamble || s->read)
 		return; /* it gets other bytes soon */
 	if (s->ops->heartbeat) {
-		h->stats.heartbeats++;
+		metric_count(METRIC_HEARTBEATS);
 		s->ops->heartbeat(s, later(channel_head(s->channel), s->cursor));
 	}
 	if (s->channel)
@@ -56,7 +58,7 @@ static void tick_write_stalls(struct hub *h)
 			hub_block(h, s);
 			continue;
 		}
-		h->stats.stalled++;
+		metric_count(METRIC_SLOW_CLOSES + LABEL_CAUSE_STALLED);
 		hub_detach(h, s);
 		s->ops->write_stalled(s);
 	}
@@ -82,6 +84,7 @@ static void tick_idle(struct hub *h)
 			return;
 		/* the others must not keep the count of a dropped channel */
 		channels_announce_counts(h);
+		hole_free(c);
 		channel_drop(h, c);
 	}
 }

@@ -57,6 +57,23 @@ int64_t timeline_start(struct timeline *t, const struct clock_row *saved,
 	return jump;
 }
 
+int64_t timeline_join(struct timeline *t, int64_t shared_ms, const struct clock_reading *now)
+{
+	int64_t off = differs(now->wall, shared_ms) ? now->wall - shared_ms : 0;
+
+	t->shared = true;
+	t->steady_minus_monotonic = shared_ms - now->monotonic;
+	t->row.trusted = off ? shared_ms + TIMELINE_WAIT_MS : 0;
+	note(t, now);
+	return off;
+}
+
+void timeline_follow(struct timeline *t, int64_t shared_ms, int64_t monotonic)
+{
+	if (!differs(shared_ms, timeline_steady(t, monotonic)))
+		t->steady_minus_monotonic = shared_ms - monotonic;
+}
+
 int64_t timeline_steady(const struct timeline *t, int64_t monotonic)
 {
 	return monotonic + t->steady_minus_monotonic;

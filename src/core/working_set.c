@@ -44,6 +44,7 @@ void working_set_drop_job(struct working_set *w, struct job_state *job)
 	HASH_DEL(w->jobs, job);
 	list_remove(&job->link);
 	list_remove(&job->dirty_link);
+	list_remove(&job->day_link);
 	job_row_finish(&job->row);
 	free(job);
 }
@@ -71,6 +72,7 @@ struct job_state *working_set_keep_job(struct working_set *w, const struct job_r
 	job->row = *row;
 	list_init(&job->dirty_tasks);
 	list_init(&job->dirty_link);
+	list_init(&job->day_link);
 	list_append(&w->recent, &job->link);
 	HASH_ADD_STR(w->jobs, row.id, job);
 	return job;

@@ -35,6 +35,7 @@ struct job_state {
 	struct list dirty_tasks;
 	struct list link;       /* in working_set.recent, the least recently used first */
 	struct list dirty_link; /* in working_set.dirty */
+	struct list day_link;   /* in engine.days */
 	UT_hash_handle hh;
 };
 

@@ -38,14 +38,26 @@ static struct credential *find_token(struct loop *l, struct slice text, int64_t 
 	return c;
 }
 
-struct credential *access_find(struct loop *l, struct slice text, const char **fault)
+static struct credential *find(struct loop *l, struct slice text, int64_t now, const char **fault)
 {
-	int64_t now = clock_wall_ms();
-
-	*fault = NULL;
 	if (text.len && memchr(text.ptr, '.', text.len))
 		return find_token(l, text, now, fault);
 	return credential_hold(keyring_find(l->keyring, text, now));
+}
+
+struct credential *access_find(struct conn *c, struct slice text, const char **fault)
+{
+	struct loop *l = c->loop;
+	int64_t now = clock_shared_ms();
+	struct credential *found = shown_find(&c->shown, text, l->keys_generation, now);
+
+	*fault = NULL;
+	if (found)
+		return found;
+	found = find(l, text, now, fault);
+	if (found && c->state != CONN_SOCKET)
+		shown_keep(&c->shown, text, l->keys_generation, found);
+	return found;
 }
 
 /* ---- granting ---- */
@@ -78,7 +90,7 @@ static void check_connection(struct conn *c)
 {
 	struct loop *l = c->loop;
 	int64_t end = c->credential ? c->credential->key.expires : 0;
-	bool over = !c->credential || credential_is_over(c->credential, clock_wall_ms());
+	bool over = !c->credential || credential_is_over(c->credential, clock_shared_ms());
 
 	if (over && c->transport && c->state != CONN_CLOSING)
 		expel(c);
@@ -101,7 +113,7 @@ static struct credential *current(const struct loop *l, struct credential *c)
 	case CREDENTIAL_KEY:
 		return keyring_get(l->keyring, c->key.id);
 	case CREDENTIAL_TOKEN:
-		return token_is_backed(l->keyring, c, clock_wall_ms()) ? c : NULL;
+		return token_is_backed(l->keyring, c, clock_shared_ms()) ? c : NULL;
 	case CREDENTIAL_FOREIGN:
 		return issuer_knows(l->issuer, c) ? c : NULL;
 	}
@@ -124,6 +136,7 @@ static void renew(struct conn *c)
 
 static void renew_all(struct loop *l)
 {
+	l->keys_generation++;
 	credential_cache_clear(&l->credentials);
 	if (access_is_open(l))
 		return;
@@ -133,6 +146,8 @@ static void renew_all(struct loop *l)
 
 void access_take_keyring(struct loop *l, struct keyring *ring)
 {
+	if (keyring_version(ring) && keyring_version(ring) <= keyring_version(l->keyring))
+		return; /* it was overtaken, on its way from the database */
 	keyring_hold(ring);
 	keyring_release(l->keyring);
 	l->keyring = ring;
@@ -149,6 +164,6 @@ void access_take_issuer(struct loop *l, struct issuer *issuer)
 
 void access_tick(struct loop *l)
 {
-	if (!access_is_open(l) && clock_wall_ms() >= l->next_end)
+	if (!access_is_open(l) && clock_shared_ms() >= l->next_end)
 		check_all(l);
 }

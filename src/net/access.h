@@ -17,10 +17,10 @@ enum access_source { ACCESS_NONE, ACCESS_HEADER, ACCESS_COOKIE, ACCESS_TICKET };
 /* A server without keys, of its own and of others, is open: whoever can reach it is trusted. */
 bool access_is_open(const struct loop *l);
 /*
- * The credential of a key or an access token.  NULL: *fault says why it is not in force.  The
- * caller gets a reference.
+ * The credential of a key or an access token that the client shows.  NULL: *fault says why it is
+ * not in force.  The caller gets a reference.
  */
-struct credential *access_find(struct loop *l, struct slice text, const char **fault);
+struct credential *access_find(struct conn *c, struct slice text, const char **fault);
 
 /* Whether the key that made a credential, or that signed it, is in force. */
 bool access_is_backed(const struct loop *l, struct credential *c);
@@ -31,8 +31,9 @@ const char *access_identity(const struct conn *c);
 /* Holds the credential (NULL: none) for as long as the connection has it. */
 void access_grant(struct conn *c, struct credential *credential, enum right rights);
 /*
- * Takes over a keyring, or the keys of another issuer.  Streams and WebSockets whose credential is
- * not in force any more end; the others continue with their key as it is now.
+ * Takes over a keyring, unless the loop has one that is as new, or the keys of another issuer.
+ * Streams and WebSockets whose credential is not in force any more end; the others continue with
+ * their key as it is now.
  */
 void access_take_keyring(struct loop *l, struct keyring *ring);
 void access_take_issuer(struct loop *l, struct issuer *issuer);

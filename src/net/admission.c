@@ -102,6 +102,7 @@ static void linger(struct pending *g)
 static void refuse(struct pending *g, const struct problem *p)
 {
 	admission_send_refusal(&g->arrival, p, &(struct request){ 0 }, "");
+	g->admission->answered(g->admission->context, &g->arrival, NULL, p->outcome);
 	linger(g);
 }
 
@@ -146,6 +147,7 @@ static void reject(struct pending *g)
 	else
 		admission_send_refusal(&g->arrival, full, &r, buf_string(&lines));
 	buf_finish(&lines);
+	d->answered(d->context, &g->arrival, &r, full->outcome);
 	linger(g);
 }
 
@@ -275,6 +277,51 @@ void admission_tick(struct admission *d, uint64_t now_ms)
 			drop(g);
 		else
 			refuse(g, g->arrival.full ? g->arrival.full : &late);
+	}
+}
+
+/* A proxy that has not told its client yet, and TLS, cannot be passed. */
+static bool can_pause(const struct pending *g)
+{
+	return !g->arrival.tls && !g->arrival.header_due && !g->arrival.full && !g->refused;
+}
+
+void admission_pause(struct admission *d)
+{
+	for (struct list *at = d->pending.next; at != &d->pending; at = at->next) {
+		struct pending *g = container_of(at, struct pending, link);
+		if (can_pause(g))
+			uv_poll_stop(&g->poll);
+	}
+}
+
+void admission_resume(struct admission *d)
+{
+	for (struct list *at = d->pending.next; at != &d->pending; at = at->next) {
+		struct pending *g = container_of(at, struct pending, link);
+		if (can_pause(g))
+			uv_poll_start(&g->poll, UV_READABLE, on_ready);
+	}
+}
+
+bool admission_has_sealed(const struct admission *d)
+{
+	for (struct list *at = d->pending.next; at != &d->pending; at = at->next)
+		if (!can_pause(container_of(at, struct pending, link)))
+			return true;
+	return false;
+}
+
+void admission_leave(struct admission *d, admission_pass *pass)
+{
+	for (struct list *at = d->pending.next, *next; at != &d->pending; at = next) {
+		struct pending *g = container_of(at, struct pending, link);
+		next = at->next;
+		if (!can_pause(g))
+			continue;
+		admission_expect_more_than(g->arrival.fd, 0);
+		if (pass(d->context, &g->arrival, buf_as_slice(&g->read)))
+			drop(g);
 	}
 }
 

@@ -60,6 +60,10 @@ struct admission {
 	                       ms after which it may come back. */
 	/* Appends the lines that every answer has: dispatch.add_lines. */
 	void (*add_lines)(void *context, const struct request *r, struct buf *lines);
+	/* A connection that has not entered was answered; `r` is NULL when its head could not be
+	 * read. */
+	void (*answered)(void *context, const struct arrival *a, const struct request *r,
+	                 enum outcome o);
 	void *context;
 	struct certificates *const *certificates; /* of connections that speak TLS */
 	struct buf *sealed;                       /* see tls.h */
@@ -77,6 +81,16 @@ void admission_arrive(struct admission *d, int fd, const struct listen *listen);
 /* Takes the descriptor, and answers its first request with `problem`, which has to stay valid. */
 void admission_reject(struct admission *d, int fd, const struct listen *listen,
                       const struct problem *problem);
+/* Nothing more is read, except by TLS, which goes on until its handshake is complete. */
+void admission_pause(struct admission *d);
+void admission_resume(struct admission *d);
+bool admission_has_sealed(const struct admission *d); /* such handshakes are under way */
+/*
+ * While it is paused: passes connections to another process, with the bytes that were read of them.
+ * `pass` is called with the context of the callbacks; false: this one stays.
+ */
+typedef bool admission_pass(void *context, const struct arrival *a, struct slice read);
+void admission_leave(struct admission *d, admission_pass *pass);
 void admission_tick(struct admission *d, uint64_t now_ms); /* closes those that are late */
 void admission_close(struct admission *d);                 /* closes all */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "joblight/core/metric.h"
 #include "refusal.h"
 #include "request.h"
 #include "tls.h"
@@ -44,6 +45,7 @@ void admission_send_refusal(const struct arrival *a, const struct problem *p,
 	struct buf body = { 0 }, headers = { 0 };
 	char status[64], retry[HTTP_RETRY_MAX];
 
+	metric_count(METRIC_ERRORS + p->outcome);
 	snprintf(status, sizeof(status), "%d %s", outcome_status(p->outcome),
 	         outcome_title(p->outcome));
 	http_retry_after(p, retry);
@@ -60,6 +62,7 @@ void admission_send_event(const struct arrival *a, enum outcome o, unsigned wait
 {
 	struct buf body = { 0 }, headers = { 0 };
 
+	metric_count(METRIC_ERRORS + o);
 	refusal_encode(&body, o, wait_ms);
 	buf_format(&headers, EVENT_STREAM_HEADERS "%s", lines);
 	send_answer(a, "200 OK", EVENT_STREAM, buf_string(&headers), &body, false);

@@ -3,11 +3,23 @@
 #include <stdlib.h>
 
 #include "dispatch.h"
+#include "joblight/base/clock.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/base/clock.h"
 #include "loop_private.h"
+#include "request_record.h"
+#include "request_span.h"
 #include "refused.h"
 
 /* Writes. */
+
+/* A request has its own span, and only wants to know of the commit. */
+static bool wants_span(const struct conn *c, const struct op *op)
+{
+	if (c->state == CONN_SOCKET)
+		return span_is_wanted(c->loop, op->traceparent);
+	return c->record && c->record->is_traced;
+}
 
 bool ask_write(struct conn *c, struct op *op)
 {
@@ -15,12 +27,15 @@ bool ask_write(struct conn *c, struct op *op)
 
 	op->loop = l;
 	op->reply_to = c->id;
+	op->submitted_us = clock_monotonic_us();
 	op->by = credential_hold(c->credential);
+	op->by_open = !c->credential;
+	op->began_us = wants_span(c, op) ? clock_monotonic_us() : 0;
 	if (op_audited(op->kind))
 		refused_client(c, op->client);
 	if (l->service->submit(l->service->context, op))
 		return true;
-	l->counters.busy++;
+	metric_count(METRIC_REFUSALS + LABEL_REASON_STORE);
 	return false;
 }
 
@@ -28,12 +43,14 @@ void ask_answered(struct loop *l, struct op *op)
 {
 	struct conn *c = conn_find(l, op->reply_to);
 
-	if (c && c->state == CONN_SOCKET)
+	if (op->kind == OP_CANARY)
+		canary_returned(l, op);
+	else if (c && c->state == CONN_SOCKET)
 		c->transport->answered(c, op);
 	else if (c && c->state == CONN_BUSY)
 		l->dispatch->answered(c, op);
 	else
-		op_free(op);
+		l->dispatch->unanswered(l, op);
 }
 
 /* Reads. */
@@ -94,7 +111,7 @@ bool ask_read(struct conn *c, const struct read_query *query, ask_answer *answer
 		return true;
 	set_reading(c, NULL);
 	free_read(q);
-	l->counters.busy++;
+	metric_count(METRIC_REFUSALS + LABEL_REASON_STORE);
 	return false;
 }
 

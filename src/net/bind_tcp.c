@@ -38,7 +38,7 @@ static int open_socket(const struct addrinfo *a, int v6_only, bool share)
 }
 
 /* Returns 0 if the system does not tell the port; errno says why. */
-static unsigned bound_port(int fd)
+unsigned bind_tcp_port(int fd)
 {
 	union {
 		struct sockaddr any;
@@ -82,7 +82,7 @@ static int open_listening(const struct addrinfo *a, int v6_only, enum sharing sh
 
 	if (fd < 0)
 		return -1;
-	unsigned bound = bound_port(fd);
+	unsigned bound = bind_tcp_port(fd);
 	if (bound) {
 		*port = bound;
 		return fd;
@@ -93,7 +93,7 @@ static int open_listening(const struct addrinfo *a, int v6_only, enum sharing sh
 	return -1;
 }
 
-int bind_tcp(struct listen *l, enum sharing sharing, char *error, size_t error_len)
+static struct addrinfo *find_addresses(const struct listen *l, char *error, size_t error_len)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
 	                *found = NULL;
@@ -101,15 +101,44 @@ int bind_tcp(struct listen *l, enum sharing sharing, char *error, size_t error_l
 
 	snprintf(service, sizeof(service), "%u", l->port);
 	int failure = getaddrinfo(l->host, service, &hints, &found);
-	if (failure) {
-		snprintf(error, error_len, "cannot listen on %s: %s", l->host,
-		         gai_strerror(failure));
+	if (!failure)
+		return found;
+	snprintf(error, error_len, "cannot listen on %s: %s", l->host, gai_strerror(failure));
+	return NULL;
+}
+
+int bind_tcp(struct listen *l, enum sharing sharing, char *error, size_t error_len)
+{
+	struct addrinfo *found = find_addresses(l, error, error_len);
+
+	if (!found)
 		return -1;
-	}
 	int fd = open_listening(found, l->ipv6_only, sharing, &l->port);
 	if (fd < 0)
 		snprintf(error, error_len, "cannot listen on %s:%u: %s", l->host, l->port,
 		         strerror(errno));
 	freeaddrinfo(found);
 	return fd;
+}
+
+/* Never calls listen(): clients would be put into the queue of a socket that is closed again. */
+bool bind_tcp_check(const struct listen *l, char *error, size_t error_len)
+{
+	struct addrinfo *found = find_addresses(l, error, error_len);
+	int one = 1, v6_only = l->ipv6_only;
+
+	if (!found)
+		return false;
+	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (found->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
+	bool ok = bind(fd, found->ai_addr, found->ai_addrlen) == 0 || errno == EADDRINUSE;
+	if (!ok)
+		snprintf(error, error_len, "cannot listen on %s:%u: %s", l->host, l->port,
+		         strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	freeaddrinfo(found);
+	return ok;
 }

@@ -1,6 +1,8 @@
 #include "bind_unix.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,19 +51,49 @@ static bool bind_path(int fd, const struct sockaddr_un *address)
 	return false;
 }
 
-/* Clients can connect only after listen(), so nobody connects before the mode is set. */
-static bool publish(int fd, struct bound *b)
+/* chmod() takes no descriptor of a file that is not open for reading, but its name in /proc. */
+static bool set_mode(int file, mode_t mode)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	return chmod(name, mode) == 0;
+}
+
+/*
+ * The owner and the mode are those of this very file, whatever somebody else who may write in the
+ * folder puts in its place.
+ */
+static bool take_file(int file, struct bound *b)
 {
 	const struct listen *l = &b->listen;
 	struct stat status;
 
-	if (lstat(l->path, &status))
+	if (file < 0 || fstat(file, &status))
 		return false;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = EADDRINUSE;
+		return false;
+	}
 	b->device = status.st_dev;
 	b->inode = status.st_ino;
-	if ((l->owner != (uid_t)-1 || l->group != (gid_t)-1) && chown(l->path, l->owner, l->group))
+	if ((l->owner != (uid_t)-1 || l->group != (gid_t)-1) &&
+	    fchownat(file, "", l->owner, l->group, AT_EMPTY_PATH))
 		return false;
-	return chmod(l->path, l->mode) == 0 && listen(fd, SOCKET_BACKLOG) == 0;
+	return set_mode(file, l->mode);
+}
+
+/* Clients can connect only after listen(), so nobody connects before the mode is set. */
+static bool publish(int fd, struct bound *b)
+{
+	int file = open(b->listen.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = take_file(file, b) && listen(fd, SOCKET_BACKLOG) == 0;
+	int cause = errno;
+
+	if (file >= 0)
+		close(file);
+	errno = cause;
+	return ok;
 }
 
 int bind_unix(struct bound *b, char *error, size_t error_len)
@@ -84,6 +116,17 @@ int bind_unix(struct bound *b, char *error, size_t error_len)
 	return -1;
 }
 
+int bind_unix_inherited(struct bound *b)
+{
+	struct stat status;
+
+	if (lstat(b->listen.path, &status) == 0 && S_ISSOCK(status.st_mode)) {
+		b->device = status.st_dev;
+		b->inode = status.st_ino;
+	}
+	return b->inherited->fds[0];
+}
+
 void bind_unix_remove(const struct bound *b)
 {
 	struct stat status;
@@ -91,4 +134,20 @@ void bind_unix_remove(const struct bound *b)
 	if (lstat(b->listen.path, &status) == 0 && status.st_dev == b->device &&
 	    status.st_ino == b->inode)
 		unlink(b->listen.path);
+}
+
+bool bind_unix_check(const struct listen *l, char *error, size_t error_len)
+{
+	char copy[LISTEN_PATH_MAX];
+	struct stat status;
+
+	memcpy(copy, l->path, sizeof(copy));
+	if (lstat(l->path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+		snprintf(error, error_len, "cannot listen on unix:%s: it is not a socket", l->path);
+		return false;
+	}
+	if (access(dirname(copy), W_OK | X_OK) == 0)
+		return true;
+	snprintf(error, error_len, "cannot listen on unix:%s: %s", l->path, strerror(errno));
+	return false;
 }

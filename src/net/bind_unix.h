@@ -9,6 +9,11 @@
  * listens on it.  -1: `error` says why.
  */
 int bind_unix(struct bound *b, char *error, size_t error_len);
+/* Takes the socket that the process has inherited for this path. */
+int bind_unix_inherited(struct bound *b);
 void bind_unix_remove(const struct bound *b); /* the file, if it is still this one */
+
+/* See listen_check(). */
+bool bind_unix_check(const struct listen *l, char *error, size_t error_len);
 
 #endif

@@ -26,7 +26,7 @@ enum capacity capacity_enter(struct loop *l)
 
 	if (before < l->limits->connections)
 		return CAPACITY_FREE;
-	l->counters.full++;
+	metric_count(METRIC_REFUSALS + LABEL_REASON_CONNECTIONS);
 	return before < l->limits->connections + answered_max(l->limits) ? CAPACITY_FULL
 	                                                                 : CAPACITY_EXCESS;
 }
@@ -71,14 +71,14 @@ bool capacity_takes_stream(struct conn *c, struct problem *problem)
 		return problem_set(problem, capacity_stopping.outcome, "%s",
 		                   capacity_stopping.detail);
 	if (memory_is_short(&l->loops->memory, loop_now(l))) {
-		l->counters.short_of_memory++;
+		metric_count(METRIC_REFUSALS + LABEL_REASON_MEMORY);
 		return problem_set(problem, OUTCOME_OVERLOADED,
 		                   "the server's memory is full; try again later");
 	}
 	enum stream_room room = capacity_count_stream(c, problem);
 	if (room != STREAMS_FULL)
 		return room == STREAM_COUNTED;
-	l->counters.streams_full++;
+	metric_count(METRIC_REFUSALS + LABEL_REASON_STREAMS);
 	return problem_set(problem, OUTCOME_OVERLOADED,
 	                   "the server has the maximum number of streams; try again in a moment");
 }

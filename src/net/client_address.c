@@ -133,12 +133,17 @@ static bool parse_prefix(struct slice text, struct client_address *a, unsigned *
 	return true;
 }
 
-bool trusted_proxy_valid(struct slice text)
+bool client_network_valid(struct slice text)
 {
 	struct client_address a;
 	unsigned bits;
 
-	return slice_is(text, "unix") || parse_prefix(text, &a, &bits);
+	return parse_prefix(text, &a, &bits);
+}
+
+bool trusted_proxy_valid(struct slice text)
+{
+	return slice_is(text, "unix") || client_network_valid(text);
 }
 
 void trusted_proxies_parse(const struct slices *texts, struct trusted_proxies *out)

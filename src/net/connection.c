@@ -6,12 +6,29 @@
 #include "connection_flow.h"
 #include "deadlines.h"
 #include "loop_private.h"
+#include "socket.h"
 #include "quota.h"
 #include "reply_parts.h"
+#include "request_record.h"
 #include "tls.h"
 #include "transport.h"
 
 /* Life. */
+
+#define COUNTED 0x80 /* in conn.label: it is in the metric */
+
+static unsigned conn_label(const struct conn *c)
+{
+	return c->label & ~(unsigned)COUNTED;
+}
+
+void conn_count_as(struct conn *c, unsigned label)
+{
+	if (c->label)
+		metric_subtract(METRIC_CONNECTIONS + conn_label(c), 1);
+	c->label = (uint8_t)(label | COUNTED);
+	metric_count(METRIC_CONNECTIONS + label);
+}
 
 void conn_release(struct conn *c)
 {
@@ -22,10 +39,12 @@ void conn_release(struct conn *c)
 	c->transport->free(c);
 	c->transport = NULL;
 	c->session = NULL;
+	conn_count_as(c, LABEL_TRANSPORT_HTTP);
 }
 
 void conn_detach(struct conn *c)
 {
+	record_end(c, false);
 	c->state = CONN_CLOSING;
 	capacity_uncount_stream(c);
 	if (c->reading)
@@ -41,12 +60,14 @@ void conn_detach(struct conn *c)
 	c->reply = NULL;
 	conn_widen(c, 0);
 	buf_finish(&c->in);
+	shown_forget(&c->shown);
 }
 
 void conn_destroy(struct conn *c)
 {
 	conn_detach(c);
 	conn_release(c);
+	metric_subtract(METRIC_CONNECTIONS + conn_label(c), 1);
 	connection_table_remove(&c->loop->conns, c->id);
 	capacity_leave(c->loop);
 	quota_finish(c);
@@ -97,6 +118,7 @@ bool conn_is_partial(const struct conn *c)
 
 static bool write_bytes(struct conn *c, const char *bytes, size_t len)
 {
+	c->loop->sent += len;
 	if (c->tls)
 		return tls_write(c->tls, bytes, len);
 	/* lws neither changes these bytes nor writes before them, so they may be shared */
@@ -109,6 +131,7 @@ enum sink conn_write(struct conn *c, const char *bytes, size_t len)
 		conn_kill(c);
 		return SINK_BLOCKED;
 	}
+	record_bytes(c, len);
 	conn_note_flow(c, len);
 	if (!conn_is_partial(c))
 		return SINK_OPEN;
@@ -126,11 +149,13 @@ void conn_expect_stream(struct conn *c)
 
 void conn_become_stream(struct conn *c)
 {
+	record_note_stream(c, 200);
 	c->state = CONN_STREAM;
 	deadline_clear(c);
 	request_free(c->request);
 	c->request = NULL;
 	buf_finish(&c->in);
+	shown_forget(&c->shown);
 	conn_hold_input(c); /* input now is a hang-up, or is unexpected and closes the stream */
 	idle_poll_watch(&c->loop->idle_poll, lws_get_socket_fd(c->wsi), c->id);
 }
@@ -144,4 +169,9 @@ void conn_reply_ready(struct conn *c)
 		deadline_set(&c->loop->deadlines.delays, c, loop_now(c->loop) + delay);
 	else
 		list_move(&c->loop->turn.replies, &c->turn);
+}
+
+unsigned conn_peer_port(const struct conn *c)
+{
+	return socket_peer_port(lws_get_socket_fd(c->wsi));
 }

@@ -30,6 +30,7 @@
 #include "chunked.h"
 #include "clients.h"
 #include "request.h"
+#include "shown.h"
 #include "joblight/core/hub.h"
 #include "joblight/net/listen.h"
 
@@ -44,6 +45,10 @@ enum conn_state {
 	CONN_CLOSING
 };
 
+/* What the database says of the ticket that a request shows, where several nodes use tickets. */
+enum ticket_claim_state { CLAIM_UNKNOWN, CLAIM_GRANTED, CLAIM_DENIED };
+
+struct request_record;
 struct tls;
 
 struct conn {
@@ -57,6 +62,7 @@ struct conn {
 	bool close_after; /* close after the answer */
 	bool continues;   /* its stream is continued with a ticket */
 	enum access_source source;
+	uint8_t label;     /* of METRIC_CONNECTIONS */
 	enum right rights; /* of its request or WebSocket: see dispatch.admits */
 	bool counted;      /* counts as a stream: see capacity.h */
 	bool wide;         /* its send buffer is enlarged for now */
@@ -70,15 +76,18 @@ struct conn {
 	bool framed;    /* a WebSocket whose frames the transport reads: see upgrade.h */
 	bool has_begun; /* part of the next request's head has arrived */
 	struct request *request;
-	struct buf in;         /* input that is not parsed yet */
-	struct chunked chunks; /* state of the body that is arriving */
-	size_t drained;        /* bytes that were read and ignored after a refusal */
-	struct reply *reply;   /* the answer that is being written, or NULL */
-	struct list turn;      /* link in a list of loop->turn, for the end of this turn */
-	struct list timer;     /* link in the list of its deadline */
+	struct request_record *record; /* of its request, stream or WebSocket; NULL: none */
+	struct buf in;                 /* input that is not parsed yet */
+	struct chunked chunks;         /* state of the body that is arriving */
+	size_t drained;                /* bytes that were read and ignored after a refusal */
+	struct reply *reply;           /* the answer that is being written, or NULL */
+	struct list turn;              /* link in a list of loop->turn, for the end of this turn */
+	struct list timer;             /* link in the list of its deadline */
 	uint64_t due;
 	struct credential *credential; /* that gave the rights, or NULL */
+	struct shown shown;            /* what gave the credential of the last request */
 	char ticket[TOKEN_ID_LEN + 1]; /* of the ticket that its request has used; "": none */
+	enum ticket_claim_state claim; /* until its request has passed the gate */
 	const char *fault; /* why its credential is not in force; NULL: it is, or there is none */
 	struct client_address peer;    /* where the connection comes from */
 	struct client_address address; /* of the client of its last request: see quota.h */
@@ -100,6 +109,10 @@ static inline bool conn_is_https(const struct conn *c, const struct request *r)
 {
 	return c->tls || (c->by_proxy && request_came_by_https(r));
 }
+
+unsigned conn_peer_port(const struct conn *c); /* 0: it has none, on a Unix socket */
+/* What it is from now on: a value of LABEL_TRANSPORT.  The first call adds it to the metric. */
+void conn_count_as(struct conn *c, unsigned label);
 
 /* Closes after all buffered output has been sent. */
 void conn_close(struct conn *c);

@@ -6,18 +6,23 @@
 #include "input.h"
 #include "loop_private.h"
 #include "reply_parts.h"
+#include "request_record.h"
 
 #define TURN_BYTES (1024 * 1024) /* at most so much is written in one turn */
 
 void conn_run_request(struct conn *c)
 {
 	list_remove(&c->turn);
-	c->loop->dispatch->run(c, c->request);
+	if (c->request->streamed && c->transport)
+		c->transport->piece(c);
+	else
+		c->loop->dispatch->run(c, c->request);
 }
 
 enum reply_progress {
 	REPLY_DONE,    /* all written, and c->reply is NULL */
 	REPLY_MORE,    /* more is left, but other connections get their turn first */
+	REPLY_WAITS,   /* the next piece of its body has to come first */
 	REPLY_BLOCKED, /* the socket takes no more for now, or the connection is closing */
 };
 
@@ -28,6 +33,8 @@ static enum reply_progress write_reply(struct conn *c)
 
 	for (size_t written = 0; written < TURN_BYTES;) {
 		struct slice piece = reply_next_piece(r);
+		if (!piece.len && r->more)
+			return REPLY_WAITS;
 		if (!piece.len) {
 			conn_widen(c, 0);
 			reply_free(r);
@@ -60,7 +67,8 @@ static void next_request(struct conn *c)
 static void finish_reply(struct conn *c)
 {
 	deadline_clear(c);
-	if (c->loop->stopping)
+	record_end(c, true);
+	if (c->loop->stopping && (c->tls || c->loop->moving != MOVING_LEAVING))
 		c->close_after = true;
 	if (must_linger(c))
 		input_linger(c);
@@ -79,6 +87,10 @@ void conn_flush_reply(struct conn *c)
 	switch (write_reply(c)) {
 	case REPLY_DONE:
 		finish_reply(c);
+		return;
+	case REPLY_WAITS:
+		deadline_clear(c);
+		c->reply->more(c);
 		return;
 	case REPLY_MORE:
 		conn_hold_input(c);

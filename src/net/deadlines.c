@@ -6,7 +6,7 @@
 
 #define STOP_LINGER_MS 500 /* how long a stop waits for rejected clients to hang up */
 
-#define LIMIT(field, flag, default_value, min, max, when, why)                                     \
+#define LIMIT(field, flag, default_value, min, max, unit, when, why)                               \
 	_Static_assert(offsetof(struct limits, field) != offsetof(struct limits, poll_wait_ms) ||  \
 	                   (max) / 1000 <= WAIT_SECONDS_MAX,                                       \
 	               "there is a list of waits for each second of --poll-wait-ms");

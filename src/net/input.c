@@ -3,15 +3,18 @@
 #include <assert.h>
 #include <sys/socket.h>
 
+#include "access.h"
 #include "capacity.h"
 #include "connection_flow.h"
 #include "deadlines.h"
 #include "dispatch.h"
 #include "request_check.h"
+#include "request_record.h"
 #include "tls.h"
 #include "loop_private.h"
 #include "upgrade.h"
 
+#define STREAM_BYTES (64 * 1024)       /* of a piece of a streamed body, roughly */
 #define AHEAD_BYTES (16 * 1024)        /* maximum kept of pipelined requests */
 #define LINGER_BYTES (8 * 1024 * 1024) /* maximum read and ignored of a refused body */
 
@@ -21,6 +24,7 @@ void input_refuse(struct conn *c, const struct problem *p)
 {
 	c->close_after = true;
 	c->state = CONN_DRAIN;
+	record_begin(c);
 	reply_problem(c, p, http_refusal_lines(p->outcome));
 }
 
@@ -67,13 +71,17 @@ static void complete_request(struct conn *c)
 static void take_chunks(struct conn *c, struct slice *bytes)
 {
 	const struct limits *limits = c->loop->limits;
+	struct request *r = c->request;
 	struct problem p = { 0 };
 
-	switch (chunked_take(&c->chunks, bytes, &c->request->body, limits->body_bytes,
-	                     limits->header_bytes)) {
+	switch (chunked_take(&c->chunks, bytes, &r->body,
+	                     r->streamed ? INT64_MAX : limits->body_bytes, limits->header_bytes)) {
 	case CHUNKED_MORE:
+		if (r->streamed && r->body.len >= STREAM_BYTES)
+			complete_request(c);
 		return;
 	case CHUNKED_DONE:
+		r->complete = true;
 		complete_request(c);
 		return;
 	case CHUNKED_TOO_LARGE:
@@ -96,13 +104,25 @@ static void take_body(struct conn *c, struct slice *bytes)
 		take_chunks(c, bytes);
 		return;
 	}
-	size_t missing = (size_t)r->length - r->body.len,
-	       len = missing < bytes->len ? missing : bytes->len;
+	uint64_t missing = r->length - r->taken;
+	size_t len = missing < bytes->len ? (size_t)missing : bytes->len;
 	buf_add(&r->body, bytes->ptr, len);
 	bytes->ptr += len;
 	bytes->len -= len;
-	if (len == missing)
+	r->taken += len;
+	r->complete = len == missing;
+	if (r->complete || (r->streamed && r->body.len >= STREAM_BYTES))
 		complete_request(c);
+}
+
+/* The request runs before its body has come.  What is answered meanwhile ends the connection. */
+static void begin_stream(struct conn *c, bool waits)
+{
+	c->chunks = (struct chunked){ 0 };
+	c->close_after = true;
+	c->request->expects_continue &= waits;
+	c->request->complete = !c->request->length && !c->request->chunked;
+	complete_request(c);
 }
 
 /* A client that has already sent some of its body is not waiting for "100 Continue". */
@@ -133,6 +153,15 @@ static void begin_upgrade(struct conn *c, struct slice rest)
 	input_refuse(c, &p); /* conn_release() clears c->transport */
 }
 
+void input_check(struct conn *c, const struct request_head *head, struct problem *problem)
+{
+	access_grant(c, NULL, RIGHT_NONE);
+	c->request = request_check(head, c->loop->limits, dispatch_paths(c->loop), problem);
+	request_id_set(c->request, &c->loop->request_ids);
+	c->request->upgrades = request_asks_upgrade(head);
+	record_begin(c);
+}
+
 /* Decides what to do with a head; `rest` is what has arrived after it. */
 static void begin_request(struct conn *c, const struct request_head *head, struct slice rest)
 {
@@ -140,12 +169,15 @@ static void begin_request(struct conn *c, const struct request_head *head, struc
 
 	deadline_clear(c);
 	c->close_after = false;
-	c->request = request_check(head, c->loop->limits, c->loop->dispatch->free_path, &p);
+	input_check(c, head, &p);
+	bool upgrades = c->request->upgrades;
 	if (p.outcome) {
 		input_refuse(c, &p);
-	} else if (request_asks_upgrade(head)) {
+	} else if (upgrades && !c->loop->dispatch->upgrade_waits(c, c->request)) {
 		begin_upgrade(c, rest);
-	} else if (c->request->length || c->request->chunked) {
+	} else if (!upgrades && c->request->streamed) {
+		begin_stream(c, !rest.len);
+	} else if (!upgrades && (c->request->length || c->request->chunked)) {
 		begin_body(c, !rest.len);
 	} else {
 		complete_request(c);
@@ -188,6 +220,21 @@ static void keep_rest(struct conn *c, struct slice rest)
 		conn_hold_input(c);
 }
 
+void input_wait(struct conn *c, struct slice rest)
+{
+	complete_request(c);
+	keep_rest(c, rest);
+}
+
+void input_upgrade(struct conn *c)
+{
+	struct buf ahead = c->in;
+
+	c->in = (struct buf){ 0 };
+	begin_upgrade(c, buf_as_slice(&ahead));
+	buf_finish(&ahead);
+}
+
 /* The deadline of a head starts with its first byte. */
 static void update_deadline(struct conn *c)
 {
@@ -222,6 +269,7 @@ static void take(struct conn *c, struct slice bytes)
 
 bool input_receive(struct conn *c, struct slice bytes)
 {
+	metric_add(METRIC_RECEIVED, bytes.len);
 	if (c->state == CONN_DRAIN) {
 		c->drained += bytes.len;
 		return c->drained <= LINGER_BYTES;
@@ -236,12 +284,43 @@ bool input_receive(struct conn *c, struct slice bytes)
 	return true;
 }
 
+void input_next_piece(struct conn *c)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct request *r = c->request;
+	struct buf ahead = c->in;
+
+	r->body.len = 0;
+	c->state = CONN_BODY;
+	deadline_set(&c->loop->deadlines.bodies, c, loop_now(c->loop) + deadline_body_ms(c->loop));
+	if (r->expects_continue)
+		conn_write(c, go_on, sizeof(go_on) - 1);
+	r->expects_continue = false;
+	if (c->state != CONN_BODY) /* it could not be written */
+		return;
+	c->in = (struct buf){ 0 };
+	take(c, buf_as_slice(&ahead));
+	buf_finish(&ahead);
+	if (c->state == CONN_BODY && c->ended)
+		conn_close(c);
+	else if (c->state == CONN_BODY)
+		conn_release_input(c);
+}
+
 void input_next(struct conn *c)
 {
 	c->state = CONN_IDLE;
 	c->has_begun = false;
 	request_free(c->request);
 	c->request = NULL;
+	if (c->loop->moving)
+		conn_hold_input(c); /* its next request is not for this process */
+	else
+		input_go_on(c);
+}
+
+void input_go_on(struct conn *c)
+{
 	take(c, buf_as_slice(&c->in));
 	if (!is_taking(c))
 		return;

@@ -10,11 +10,33 @@
 
 #include "connection.h"
 
+struct request_head;
+
 /* Takes bytes that have arrived.  False: close the connection. */
 bool input_receive(struct conn *c, struct slice bytes);
 
+/*
+ * Makes c->request of a head, with its id and its record.  It is nobody's until its credential has
+ * been looked at.  If the problem has an outcome then, the request is refused.
+ */
+void input_check(struct conn *c, const struct request_head *head, struct problem *problem);
+
+/* The request needs nothing more, and runs at the end of this turn; `rest` is what comes after it.
+ */
+void input_wait(struct conn *c, struct slice rest);
+/* The running request is to become a WebSocket now: see dispatch.upgrade_waits. */
+void input_upgrade(struct conn *c);
+
 /* The answer has been written.  Parses the next request, if any of it has arrived. */
+/* The same, when c is idle already: takes what has arrived, and reads again. */
+void input_go_on(struct conn *c);
 void input_next(struct conn *c);
+
+/*
+ * Lets the next piece of a streamed body (struct request) come.  transport.piece is called when it
+ * has, in a later turn.  The client that waits for "100 Continue" gets it with the first call.
+ */
+void input_next_piece(struct conn *c);
 
 /*
  * Refuses the request that is arriving.  The answer is written at the end of this turn, and ends

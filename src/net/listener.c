@@ -122,6 +122,20 @@ void listener_start(struct listener *l, uv_loop_t *loop, int fd, const struct li
 	uv_poll_start(&l->poll, UV_READABLE, on_readable);
 }
 
+void listener_pause(struct listener *l)
+{
+	if (!l->open)
+		return;
+	uv_poll_stop(&l->poll);
+	uv_timer_stop(&l->pause);
+}
+
+void listener_resume(struct listener *l)
+{
+	if (l->open)
+		uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
 void listener_close(struct listener *l)
 {
 	if (!l->open)

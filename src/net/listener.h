@@ -29,6 +29,8 @@ struct listener {
 /* Takes the listening descriptor.  `listen` is where it listens, and is borrowed. */
 void listener_start(struct listener *l, uv_loop_t *loop, int fd, const struct listen *listen,
                     listener_accepted *accepted, void *context);
-void listener_close(struct listener *l); /* stops accepting; calling it twice is harmless */
+void listener_pause(struct listener *l);  /* clients wait in the queue of the socket */
+void listener_resume(struct listener *l); /* after listener_pause() */
+void listener_close(struct listener *l);  /* stops accepting; calling it twice is harmless */
 
 #endif

@@ -9,10 +9,12 @@
 #include "joblight/base/log.h"
 #include "dispatch.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/core/canary.h"
 #include "loop_private.h"
 #include "lws_context.h"
 #include "lws_events.h"
 #include "quota.h"
+#include "request_record.h"
 #include "thread_mail.h"
 #include "thread_mail_take.h"
 
@@ -22,7 +24,7 @@ static unsigned on_refused(void *context)
 {
 	struct loop *l = context;
 
-	l->counters.refused++;
+	metric_count(METRIC_REFUSED_STREAMS);
 	return refusals_wait_ms(&l->refusals, loop_now(l));
 }
 
@@ -53,9 +55,13 @@ static void on_accepted(void *context, const struct listen *listen, int fd)
 	};
 	struct loop *l = context;
 
+	metric_count(METRIC_ACCEPTED);
 	switch (capacity_enter(l)) {
 	case CAPACITY_FREE:
-		admission_arrive(&l->admission, fd, listen);
+		if (l->stopping)
+			admission_reject(&l->admission, fd, listen, &capacity_stopping);
+		else
+			admission_arrive(&l->admission, fd, listen);
 		return;
 	case CAPACITY_FULL:
 		admission_reject(&l->admission, fd, listen, &full);
@@ -82,6 +88,8 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 {
 	const struct loop *l = context;
 
+	if (strcmp(job_id, CANARY_JOB) == 0)
+		return;
 	attendance_changed(l->attendance, job_id);
 	l->bus->ops->watchers(l->bus, l->peer, job_id, count);
 }
@@ -130,6 +138,7 @@ void *loop_run(void *context)
 	if (l->lws)
 		lws_context_destroy(l->lws); /* the second call completes it */
 	uv_run(&l->uv, UV_RUN_DEFAULT);
+	turn_count(l);
 	int left = uv_loop_close(&l->uv);
 	if (left)
 		log_error("a loop was not closed cleanly", "cause", uv_strerror(left));
@@ -140,7 +149,13 @@ static void on_add_lines(void *loop, const struct request *r, struct buf *lines)
 {
 	const struct loop *l = loop;
 
-	l->dispatch->add_lines(l->loops->config.context, r, lines);
+	l->dispatch->add_lines(l->settings->context, r, lines);
+}
+
+static void on_answered(void *loop, const struct arrival *a, const struct request *r,
+                        enum outcome o)
+{
+	record_arrival(loop, a, r, o);
 }
 
 static void start_admission(struct loop *l)
@@ -153,10 +168,19 @@ static void start_admission(struct loop *l)
 	d->gone = on_left;
 	d->refused = on_refused;
 	d->add_lines = on_add_lines;
+	d->answered = on_answered;
 	d->certificates = &l->certificates;
 	d->sealed = &l->sealed;
-	if (l->loops->config.proxy_protocol)
-		d->proxies = &l->loops->proxies;
+}
+
+/* The most that a loop can have. */
+static size_t listeners_of(const struct loops *all)
+{
+	size_t count = all->bound_count;
+
+	for (unsigned i = 0; i < all->bound_count; i++)
+		count += all->bound[i].inherited ? all->bound[i].inherited->count : 0;
+	return count;
 }
 
 bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
@@ -174,7 +198,7 @@ bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
 		.issuer = issuer_hold(all->config.issuer),
 		.next_end = INT64_MAX,
 		.certificates = certificates_hold(all->config.certificates),
-		.listeners = xcalloc(all->bound_count, sizeof(*l->listeners)),
+		.listeners = xcalloc(listeners_of(all), sizeof(*l->listeners)),
 	};
 	connection_table_init(&l->conns);
 	deadlines_init(&l->deadlines);
@@ -183,6 +207,7 @@ bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
 	thread_mail_join(l);
 	l->hub = hub_create(l->limits, &hub_ops, l);
 	l->attendance = attendance_create(l);
+	canary_watch_start(l);
 	if (!idle_poll_init(&l->idle_poll, &l->uv, conn_hung_up, l)) {
 		snprintf(error, error_len, "the system gives no epoll descriptor");
 		return false;
@@ -193,22 +218,25 @@ bool loop_init(struct loops *all, unsigned index, char *error, size_t error_len)
 		return false;
 	}
 	start_admission(l);
+	loop_take_settings(l, all->config.settings);
 	return true;
 }
 
 void loop_listen(struct loop *l, unsigned index, int fd)
 {
-	listener_start(&l->listeners[index], &l->uv, fd, &l->loops->bound[index].listen,
-	               on_accepted, l);
+	listener_start(&l->listeners[l->listener_count++], &l->uv, fd,
+	               &l->loops->bound[index].listen, on_accepted, l);
 }
 
 void loop_finish(struct loop *l)
 {
 	refused_tick(&l->refused, UINT64_MAX);
+	canary_watch_finish(l);
 	hub_free(l->hub);
 	credential_cache_clear(&l->credentials);
 	keyring_release(l->keyring);
 	issuer_release(l->issuer);
+	loop_settings_release(l->settings);
 	certificates_release(l->certificates);
 	buf_finish(&l->sealed);
 	free(l->listeners);

@@ -24,22 +24,44 @@ bool lws_context_refused_length(void)
 	return length_refused;
 }
 
+/*
+ * What lws logs as an error, but is none: a socket whose first bytes are there already; and no
+ * netlink socket, by which lws follows the routes of clients, in a sandbox that allows none.
+ */
+static bool is_no_error(const char *line)
+{
+	return strstr(line, "adopt_socket_readbuf") || strstr(line, "unable to open netlink");
+}
+
 static void lws_log(int level, const char *line)
 {
 	char text[256];
 	size_t len = strcspn(line, "\n");
 
 	note_refusal(line);
-	if (strstr(line, "adopt_socket_readbuf")) /* lws logs this as an error, but it is none */
+	if (is_no_error(line))
 		level = LLL_DEBUG;
 	snprintf(text, sizeof(text), "%.*s", (int)(len < 200 ? len : 200), line);
 	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "libwebsockets", "text",
 	          text, (char *)0);
 }
 
+#define LOGGED (LLL_ERR | LLL_WARN)
+
 void lws_context_set_log(void)
 {
-	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+	lws_set_log_level(LOGGED, lws_log);
+}
+
+static void set_log_of(struct loop *l, struct lws_context_creation_info *info)
+{
+#ifdef LWS_HAS_LOG_CONTEXTS
+	l->lws_log = (lws_log_cx_t){ .u.emit = lws_log, .lll_flags = LOGGED };
+	info->log_cx = &l->lws_log;
+#else
+	(void)l;
+	(void)info;
+#endif
 }
 
 /* The context. */
@@ -96,6 +118,7 @@ bool lws_context_make(struct loop *l)
 		.vhost_name = "joblight",
 	};
 
+	set_log_of(l, &info);
 	l->lws = lws_create_context(&info);
 	l->vhost = l->lws ? lws_create_vhost(l->lws, &info) : NULL;
 	return l->vhost != NULL;

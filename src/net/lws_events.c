@@ -24,18 +24,22 @@ static struct conn *conn_of(struct lws *wsi)
 }
 
 /*
- * Returns the length of the head if it is a WebSocket request that was granted, otherwise 0.  When
- * it was refused, *problem is set.
+ * Returns the length of the head if it is a WebSocket request that was granted, or that waits,
+ * otherwise 0.  When it was refused, *problem is set.
  */
-static size_t begins_with_upgrade(struct conn *c, struct slice seen, struct problem *problem)
+static size_t begins_with_upgrade(struct conn *c, struct slice seen, bool *waits,
+                                  struct problem *problem)
 {
 	struct request_head head;
 
 	if (request_head_parse(seen, c->loop->limits, &head, problem) != HEAD_GOOD ||
 	    !request_asks_upgrade(&head))
 		return 0;
-	c->request = request_check(&head, c->loop->limits, c->loop->dispatch->free_path, problem);
-	return !problem->outcome && upgrade_granted(c, c->request, problem) ? head.len : 0;
+	input_check(c, &head, problem);
+	if (problem->outcome)
+		return 0;
+	*waits = c->loop->dispatch->upgrade_waits(c, c->request);
+	return *waits || upgrade_granted(c, c->request, problem) ? head.len : 0;
 }
 
 static struct lws *adopt_raw(struct loop *l, int fd)
@@ -68,9 +72,11 @@ static bool begin(struct conn *c, const struct arrival *arrival, struct slice se
 	if (!arrival->consumed && !read_seen(fd, seen))
 		return false;
 	struct problem problem = { 0 };
-	size_t head = c->tls ? 0 : begins_with_upgrade(c, seen, &problem);
-	if (head)
-		return upgrade_begin(c, fd, (struct slice){ seen.ptr + head, seen.len - head });
+	bool waits = false;
+	size_t head = c->tls ? 0 : begins_with_upgrade(c, seen, &waits, &problem);
+	struct slice rest = { seen.ptr + head, seen.len - head };
+	if (head && !waits)
+		return upgrade_begin(c, fd, rest);
 	c->wsi = adopt_raw(c->loop, fd);
 	if (!c->wsi)
 		return false;
@@ -78,6 +84,8 @@ static bool begin(struct conn *c, const struct arrival *arrival, struct slice se
 	if (outcome_is_error(problem.outcome)) {
 		input_refuse(c, &problem);
 		problem_finish(&problem);
+	} else if (waits) {
+		input_wait(c, rest);
 	} else {
 		input_receive(c, seen);
 	}
@@ -98,6 +106,7 @@ void conn_adopt(struct loop *l, const struct arrival *arrival, struct slice seen
 	list_init(&c->turn);
 	list_init(&c->timer);
 	c->state = CONN_IDLE;
+	conn_count_as(c, LABEL_TRANSPORT_HTTP);
 	quota_adopt(c, arrival);
 	c->id = connection_table_add(&l->conns, c);
 	if (!begin(c, arrival, seen))
@@ -226,7 +235,7 @@ static int on_gone(struct conn *c)
 	if (keep_half_closed(c))
 		return 0;
 	if ((c->state == CONN_STREAM || c->state == CONN_SOCKET) && c->transport->blocked(c))
-		c->loop->counters.broken++;
+		metric_count(METRIC_SLOW_CLOSES + LABEL_CAUSE_BROKEN);
 	conn_detach(c);
 	return 0;
 }
@@ -240,7 +249,7 @@ static void end_socket(struct conn *c)
 	if (c->state != CONN_SOCKET)
 		return;
 	if (c->transport->blocked(c))
-		c->loop->counters.broken++;
+		metric_count(METRIC_SLOW_CLOSES + LABEL_CAUSE_BROKEN);
 	conn_detach(c);
 	deadline_set(&c->loop->deadlines.closings, c,
 	             loop_now(c->loop) + c->loop->limits->write_stall_ms);

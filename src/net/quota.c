@@ -51,14 +51,14 @@ enum quota_verdict quota_arrive(struct loop *l, const struct client_address *pee
 {
 	uint64_t max = l->limits->address_connections;
 
-	*origin = trusted_proxies_have(&l->loops->proxies, peer) ? NULL : hold_address(l, peer);
+	*origin = trusted_proxies_have(&l->settings->proxies, peer) ? NULL : hold_address(l, peer);
 	if (!*origin)
 		return QUOTA_FREE;
 	unsigned before = atomic_fetch_add_explicit(&(*origin)->connections, 1,
 	                                            memory_order_relaxed);
 	if (!max || before < max)
 		return QUOTA_FREE;
-	l->counters.rate_limited++;
+	metric_count(METRIC_RATE_LIMITED + LABEL_LIMIT_ADDRESS_CONNECTIONS);
 	return before < max + ANSWERED_MAX ? QUOTA_FULL : QUOTA_EXCESS;
 }
 
@@ -74,7 +74,7 @@ void quota_leave(struct loop *l, struct client *origin)
 void quota_adopt(struct conn *c, const struct arrival *a)
 {
 	c->peer = c->address = a->peer;
-	c->is_proxy = trusted_proxies_have(&c->loop->loops->proxies, &a->peer) &&
+	c->is_proxy = trusted_proxies_have(&c->loop->settings->proxies, &a->peer) &&
 	              (!a->has_header || a->has_source);
 	c->by_proxy = c->is_proxy || a->has_header;
 	c->origin = a->origin;
@@ -105,14 +105,14 @@ static void find_address(struct conn *c, const struct request *r)
 {
 	if (!c->is_proxy)
 		return;
-	struct client_address now = client_address_forwarded(&c->loop->loops->proxies, &c->peer,
+	struct client_address now = client_address_forwarded(&c->loop->settings->proxies, &c->peer,
 	                                                     r->headers[HEADER_X_FORWARDED_FOR]);
 
 	if (c->by_address && client_address_equal(&now, &c->address))
 		return;
 	release(c, &c->by_address);
 	c->address = now;
-	if (!trusted_proxies_have(&c->loop->loops->proxies, &now))
+	if (!trusted_proxies_have(&c->loop->settings->proxies, &now))
 		c->by_address = hold_address(c->loop, &now);
 }
 
@@ -147,16 +147,20 @@ static const struct {
 	const char *who;      /* in a message */
 	const char *names[2]; /* in the fields: of requests, of updates */
 	size_t limits[2];     /* where they are in struct limits */
+	enum label_LIMIT labels[2];
 } scopes[SCOPE_COUNT] = {
 	[SCOPE_ADDRESS] = { "this address sends",
 	                    { "address", "address-updates" },
-	                    { AT(address_requests), AT(address_updates) } },
+	                    { AT(address_requests), AT(address_updates) },
+	                    { LABEL_LIMIT_ADDRESS_REQUESTS, LABEL_LIMIT_ADDRESS_UPDATES } },
 	[SCOPE_KEY] = { "this key sends",
 	                { "key", "key-updates" },
-	                { AT(key_requests), AT(key_updates) } },
+	                { AT(key_requests), AT(key_updates) },
+	                { LABEL_LIMIT_KEY_REQUESTS, LABEL_LIMIT_KEY_UPDATES } },
 	[SCOPE_ALL] = { "all clients together send",
 	                { "all", "all-updates" },
-	                { AT(all_requests), AT(all_updates) } },
+	                { AT(all_requests), AT(all_updates) },
+	                { LABEL_LIMIT_ALL_REQUESTS, LABEL_LIMIT_ALL_UPDATES } },
 };
 
 /* NULL: the connection has no limits of this scope. */
@@ -187,7 +191,7 @@ static bool take(struct conn *c, enum scope s, bool updates, size_t count, struc
 	                            loop_now(c->loop));
 	if (!wait)
 		return true;
-	c->loop->counters.rate_limited++;
+	metric_count(METRIC_RATE_LIMITED + scopes[s].labels[updates]);
 	return refuse(problem, wait, scopes[s].who,
 	              updates ? "too many updates" : "too many requests");
 }
@@ -206,7 +210,7 @@ bool quota_takes_key(struct conn *c, struct problem *problem)
 	find_key(c);
 	if (max && c->by_key && atomic_load(&c->by_key->connections) > max) {
 		forget_key(c);
-		c->loop->counters.rate_limited++;
+		metric_count(METRIC_RATE_LIMITED + LABEL_LIMIT_KEY_CONNECTIONS);
 		return refuse(problem, BUSY_MS, "this key",
 		              "has the maximum number of connections");
 	}
@@ -235,7 +239,7 @@ bool quota_takes_wrong_key(struct conn *c, struct problem *problem)
 
 	if (!wait)
 		return true;
-	c->loop->counters.rate_limited++;
+	metric_count(METRIC_RATE_LIMITED + LABEL_LIMIT_WRONG_KEYS);
 	return refuse(problem, wait, "this address sends", "too many wrong keys");
 }
 
@@ -266,7 +270,8 @@ bool quota_count_stream(struct conn *c, struct problem *problem)
 		return true;
 	if (by_address)
 		remove_stream(c->by_address);
-	c->loop->counters.rate_limited++;
+	metric_count(METRIC_RATE_LIMITED +
+	             (by_address ? LABEL_LIMIT_KEY_STREAMS : LABEL_LIMIT_ADDRESS_STREAMS));
 	return refuse(problem, BUSY_MS, by_address ? "this key" : "this address",
 	              "has the maximum number of streams");
 }
@@ -286,7 +291,7 @@ bool quota_renew(struct conn *c, struct problem *problem)
 		return true;
 	if (c->by_key) /* it is closed, and then counted out */
 		atomic_fetch_add_explicit(&c->by_key->streams, 1, memory_order_relaxed);
-	c->loop->counters.rate_limited++;
+	metric_count(METRIC_RATE_LIMITED + LABEL_LIMIT_KEY_STREAMS);
 	return refuse(problem, BUSY_MS, "this key", "has the maximum number of streams");
 }
 
@@ -307,7 +312,7 @@ void quota_count_answer(struct conn *c, int status)
 	if (!max || c->refusals < max || c->close_after)
 		return;
 	c->close_after = true;
-	c->loop->counters.refused_in_a_row++;
+	metric_count(METRIC_REFUSED_IN_A_ROW);
 }
 
 uint64_t quota_delay_ms(const struct conn *c)

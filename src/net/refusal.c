@@ -17,6 +17,11 @@ unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms)
 	return (unsigned)(ms < REFUSALS_LIMIT_MS ? ms : REFUSALS_LIMIT_MS);
 }
 
+unsigned refusal_stopping_ms(void)
+{
+	return STOPPING_MIN_MS + (unsigned)(random_u64() % (STOPPING_MAX_MS - STOPPING_MIN_MS + 1));
+}
+
 bool refusal_is_event(struct slice accept, enum outcome o)
 {
 	return (outcome_status(o) == 503 || outcome_status(o) == 429) &&

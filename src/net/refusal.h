@@ -35,12 +35,17 @@ struct refusals {
 #define REFUSALS_DOUBLE                                                                            \
 	4000 /* this many recent refusals double the wait, twice as many triple it */
 #define REFUSALS_LIMIT_MS 120000
+#define STOPPING_MIN_MS 2000
+#define STOPPING_MAX_MS 4000
 
 /*
  * Counts one more refusal.  Returns the time in ms after which the client may come back.  It is
  * random, and grows with the number of recent refusals.
  */
 unsigned refusals_wait_ms(struct refusals *r, uint64_t now_ms);
+/* The same if the server stops: another one, or the next process, takes the client soon.  It is
+ * random, so that not all come back at once. */
+unsigned refusal_stopping_ms(void);
 
 /*
  * Whether to refuse with the event: `accept` (the Accept header) names text/event-stream, and the

@@ -11,30 +11,21 @@ void refused_client(const struct conn *c, char out[OP_CLIENT_MAX + 1])
 	client_address_format(&c->address, out);
 }
 
-static void tell_suppressed(struct refused_cause *cause, enum outcome o)
+static void tell_left_out(struct log_limit *cause, enum outcome o, uint64_t now_ms)
 {
+	uint64_t left_out = log_limit_left_out(cause, now_ms);
 	char count[24];
 
-	if (!cause->suppressed)
+	if (!left_out)
 		return;
-	snprintf(count, sizeof(count), "%" PRIu64, cause->suppressed);
+	snprintf(count, sizeof(count), "%" PRIu64, left_out);
 	audit_event("action", "refused", "code", outcome_code(o), "suppressed", count, (char *)0);
-	cause->suppressed = 0;
 }
 
-static bool may_write(struct refused_cause *cause, enum outcome o, uint64_t now_ms)
+static bool may_write(struct log_limit *cause, enum outcome o, uint64_t now_ms)
 {
-	if (now_ms - cause->since >= REFUSED_MS) {
-		tell_suppressed(cause, o);
-		cause->since = now_ms;
-		cause->lines = 0;
-	}
-	if (cause->lines == REFUSED_LINES) {
-		cause->suppressed++;
-		return false;
-	}
-	cause->lines++;
-	return true;
+	tell_left_out(cause, o, now_ms);
+	return log_limit_takes(cause, now_ms);
 }
 
 void refused_note(const struct conn *c, enum outcome o, const char *route, const char *job_id)
@@ -53,6 +44,5 @@ void refused_note(const struct conn *c, enum outcome o, const char *route, const
 void refused_tick(struct refused *r, uint64_t now_ms)
 {
 	for (int o = 0; o < OUTCOME_COUNT; o++)
-		if (r->causes[o].suppressed && now_ms - r->causes[o].since >= REFUSED_MS)
-			tell_suppressed(&r->causes[o], (enum outcome)o);
+		tell_left_out(&r->causes[o], (enum outcome)o, now_ms);
 }

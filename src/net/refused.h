@@ -1,27 +1,21 @@
 /*
- * The lines of refused requests and messages in the audit log.  Each loop writes at most
- * REFUSED_LINES a second for each cause, and then one that says how many were left out, so an
- * attacker cannot fill the disk.  Used in the loop's thread.
+ * The lines of refused requests and messages in the audit log.  Each loop limits
+ * them by their cause (log_limit.h), so an attacker cannot fill the disk.  Used in the loop's
+ * thread.
  */
 #ifndef JOBLIGHT_NET_REFUSED_H
 #define JOBLIGHT_NET_REFUSED_H
 
 #include <stdint.h>
 
+#include "joblight/base/log_limit.h"
 #include "joblight/core/op.h"
 #include "joblight/core/outcome.h"
-
-#define REFUSED_LINES 10
-#define REFUSED_MS 1000
 
 struct conn;
 
 struct refused {
-	struct refused_cause {
-		uint64_t since; /* when this second began */
-		unsigned lines;
-		uint64_t suppressed;
-	} causes[OUTCOME_COUNT];
+	struct log_limit causes[OUTCOME_COUNT];
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "loop_private.h"
 #include "quota.h"
 #include "reply_parts.h"
+#include "request_record.h"
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
@@ -33,6 +34,9 @@ static bool condition_answers(struct conn *c, int status, const char *headers)
 }
 
 /* Creating. */
+
+#define CHUNKED SIZE_MAX           /* the length of a body in chunks */
+#define UNTIL_CLOSE (SIZE_MAX - 1) /* of one that ends with the connection (HTTP/1.0) */
 
 /* HTTP/1.0 closes by default, HTTP/1.1 keeps the connection by default. */
 static const char *connection_line(const struct conn *c)
@@ -58,7 +62,9 @@ static void add_head(struct conn *c, struct buf *b, int status, const char *titl
 		buf_text(b, "\r\nContent-Type: ");
 		buf_text(b, type);
 	}
-	if (status != 204 && status != 304) {
+	if (len == CHUNKED) {
+		buf_text(b, "\r\nTransfer-Encoding: chunked");
+	} else if (status != 204 && status != 304 && len != UNTIL_CLOSE) {
 		buf_text(b, "\r\nContent-Length: ");
 		buf_u64(b, len);
 	}
@@ -74,7 +80,12 @@ void reply_add_lines(const struct conn *c, struct buf *lines)
 {
 	const struct loop *l = c->loop;
 
-	l->dispatch->add_lines(l->loops->config.context, c->request, lines);
+	if (c->request->id[0]) {
+		buf_text(lines, "X-Request-Id: ");
+		buf_text(lines, c->request->id);
+		buf_text(lines, "\r\n");
+	}
+	l->dispatch->add_lines(l->settings->context, c->request, lines);
 }
 
 /*
@@ -86,9 +97,11 @@ static struct reply *begin(struct conn *c, int status, const char *title, const 
 {
 	struct reply *r = xcalloc(1, sizeof(*r));
 
-	if (c->loop->stopping || (c->request && !c->request->keep_alive))
+	if (c->loop->stopping || (c->loop->retiring && c->tls) ||
+	    (c->request && !c->request->keep_alive))
 		c->close_after = true;
 	quota_count_answer(c, status);
+	record_note(c, status);
 	reply_free(c->reply);
 	c->reply = r;
 	add_head(c, &r->head, status, title, type, headers, len);
@@ -125,7 +138,7 @@ static bool has_room(struct conn *c, size_t len)
 	if (len <= PIECE_BYTES || !wants_body(c) || !c->request ||
 	    c->request->method != METHOD_GET || !max || !held || held + len <= max)
 		return true;
-	c->loop->counters.replies_full++;
+	metric_count(METRIC_REFUSALS + LABEL_REASON_ANSWERS);
 	reply_refuse(c, OUTCOME_OVERLOADED,
 	             "too many large answers are being sent; try again in a moment");
 	return false;
@@ -165,6 +178,7 @@ void reply_lasting_bytes(struct conn *c, int status, const char *title, const ch
 
 void reply_head_only(struct conn *c, struct buf *head)
 {
+	record_note(c, 200);
 	reply_free(c->reply);
 	c->reply = xcalloc(1, sizeof(*c->reply));
 	c->reply->head = *head;
@@ -232,6 +246,25 @@ void reply_json(struct conn *c, enum outcome o, const char *headers, struct slic
 		reply_text(c, o, JSON_TYPE, headers, body);
 }
 
+/* Takes the body. */
+static void send_taken(struct conn *c, enum outcome o, const char *type, const char *headers,
+                       struct buf *body)
+{
+	size_t len = body->len;
+
+	if (condition_answers(c, outcome_status(o), headers) || !has_room(c, len)) {
+		buf_finish(body);
+		return;
+	}
+	struct reply *r = begin(c, outcome_status(o), outcome_title(o), type, headers, len);
+	if (wants_body(c))
+		r->tail = *body;
+	else
+		buf_finish(body);
+	*body = (struct buf){ 0 };
+	send_reply(c, len);
+}
+
 void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struct buf *body)
 {
 	if (body->len <= PIECE_BYTES || !wants_body(c)) {
@@ -239,16 +272,68 @@ void reply_json_taken(struct conn *c, enum outcome o, const char *headers, struc
 		buf_finish(body);
 		return;
 	}
-	if (condition_answers(c, outcome_status(o), headers) || !has_room(c, body->len)) {
-		buf_finish(body);
-		return;
-	}
 	buf_char(body, '\n');
-	size_t len = body->len;
-	struct reply *r = begin(c, outcome_status(o), outcome_title(o), JSON_TYPE, headers, len);
-	r->tail = *body;
-	*body = (struct buf){ 0 };
-	send_reply(c, len);
+	send_taken(c, o, JSON_TYPE, headers, body);
+}
+
+void reply_taken(struct conn *c, const char *type, const char *headers, struct buf *body)
+{
+	send_taken(c, OUTCOME_OK, type, headers, body);
+}
+
+/* Counts the piece instead of the one before. */
+static void count_piece(struct conn *c, struct reply *r)
+{
+	if (r->counter)
+		atomic_fetch_sub(r->counter, r->counted);
+	r->counter = NULL;
+	count(c, r);
+}
+
+static void add_piece(struct conn *c, struct reply *r, struct buf *piece, bool last)
+{
+	if (r->chunked && piece->len)
+		buf_format(&r->head, "%zx\r\n", piece->len);
+	buf_slice(&r->head, buf_as_slice(piece));
+	buf_text(&r->head, r->chunked && piece->len ? "\r\n" : "");
+	buf_text(&r->head, r->chunked && last ? "0\r\n\r\n" : "");
+	buf_finish(piece);
+	if (last)
+		r->more = NULL;
+	count_piece(c, r);
+}
+
+void reply_stream_begin(struct conn *c, const char *type, const char *headers, reply_more *more,
+                        struct buf *piece, bool last)
+{
+	bool chunked = !c->request->http_1_0;
+	size_t coming = piece->len;
+
+	c->close_after |= !chunked;
+	struct reply *r = begin(c, 200, "OK", type, headers, chunked ? CHUNKED : UNTIL_CLOSE);
+	r->chunked = chunked;
+	r->more = more;
+	if (wants_body(c)) {
+		add_piece(c, r, piece, last);
+	} else {
+		r->more = NULL;
+		buf_finish(piece);
+		count(c, r);
+	}
+	conn_widen(c, coming);
+	conn_reply_ready(c);
+}
+
+void reply_stream_add(struct conn *c, struct buf *piece, bool last)
+{
+	struct reply *r = c->reply;
+
+	r->head.len = r->offset = 0;
+	r->part = PART_HEAD;
+	conn_widen(c, piece->len);
+	add_piece(c, r, piece, last);
+	conn_reply_ready(c);
+	loop_hurry(c->loop);
 }
 
 void reply_empty(struct conn *c, enum outcome o, const char *headers)
@@ -261,6 +346,7 @@ void reply_problem(struct conn *c, const struct problem *p, const char *headers)
 	struct buf body = { 0 }, lines = { 0 };
 	char retry[HTTP_RETRY_MAX];
 
+	metric_count(METRIC_ERRORS + p->outcome);
 	problem_encode(p, &body);
 	buf_text(&lines, PROBLEM_LINES);
 	buf_text(&lines, headers);
@@ -277,11 +363,14 @@ void reply_problem(struct conn *c, const struct problem *p, const char *headers)
  */
 static void refuse_with_event(struct conn *c, const struct problem *p)
 {
-	unsigned wait_ms = refusals_wait_ms(&c->loop->refusals, loop_now(c->loop));
+	unsigned wait_ms = p->outcome == OUTCOME_STOPPING
+	                       ? refusal_stopping_ms()
+	                       : refusals_wait_ms(&c->loop->refusals, loop_now(c->loop));
 	struct buf body = { 0 };
 
 	refusal_encode(&body, p->outcome, wait_ms > p->wait_ms ? wait_ms : p->wait_ms);
-	c->loop->counters.refused++;
+	metric_count(METRIC_REFUSED_STREAMS);
+	metric_count(METRIC_ERRORS + p->outcome);
 	c->close_after = true;
 	reply_bytes(c, 200, "OK", EVENT_STREAM, EVENT_STREAM_HEADERS, buf_as_slice(&body));
 	buf_finish(&body);

@@ -41,6 +41,8 @@ void reply_json(struct conn *c, enum outcome o, const char *headers,
                 struct slice body); /* copies the body */
 void reply_json_taken(struct conn *c, enum outcome o, const char *headers,
                       struct buf *body); /* takes and empties the body */
+/* The same for a 200 with a body that is not JSON, sent as it is. */
+void reply_taken(struct conn *c, const char *type, const char *headers, struct buf *body);
 /*
  * Sends `before`, the JSON of the result, and `after`.  Takes the buffers, and holds a reference to
  * the result.
@@ -49,6 +51,18 @@ void reply_json_around(struct conn *c, enum outcome o, const char *headers, stru
                        struct read_result *result, struct buf *after);
 void reply_json_shared(struct conn *c, enum outcome o, const char *headers,
                        struct read_result *result);
+
+/*
+ * A body that comes in pieces of its own length.  Each time the socket has taken what there is,
+ * `more` is called, and reply_stream_add() answers it, now or later; with `last`, that was the last
+ * piece.  Pieces are counted like other answers.  The connection needs a transport meanwhile, which
+ * frees what `more` uses.  To give up, close the connection: then the client knows that it did not
+ * get everything.  Both take and empty the piece.
+ */
+typedef void reply_more(struct conn *c);
+void reply_stream_begin(struct conn *c, const char *type, const char *headers, reply_more *more,
+                        struct buf *piece, bool last);
+void reply_stream_add(struct conn *c, struct buf *piece, bool last);
 
 void reply_empty(struct conn *c, enum outcome o, const char *headers);
 void reply_problem(struct conn *c, const struct problem *p, const char *headers);

@@ -19,6 +19,8 @@ struct reply {
 	size_t offset;
 	atomic_size_t *counter; /* bytes of all answers */
 	size_t counted;         /* bytes of this answer in *counter */
+	reply_more *more; /* of a body that comes in pieces: asks for the next; NULL: no more */
+	bool chunked;     /* then it has no length */
 };
 
 /* Takes the next piece.  An empty piece means that all were taken. */

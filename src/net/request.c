@@ -21,6 +21,13 @@ void request_free(struct request *r)
 	free(r);
 }
 
+bool request_is_below(const struct request *r, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return r->path.len > len && memcmp(r->path.ptr, folder, len) == 0;
+}
+
 /* Query arguments. */
 
 bool request_arg(const struct request *r, const char *name, struct slice *value)

@@ -50,6 +50,9 @@ const char *method_text(enum method m);
 	X(PREFLIGHT_METHOD, "access-control-request-method", false)                                \
 	X(PREFLIGHT_NETWORK, "access-control-request-private-network", false)                      \
 	X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                 \
+	X(TRACEPARENT, "traceparent", true)                                                        \
+	X(REQUEST_ID, "request-id", true)                                                          \
+	X(X_REQUEST_ID, "x-request-id", true)                                                      \
 	X(WEBSOCKET_KEY, "sec-websocket-key", false)                                               \
 	X(WEBSOCKET_VERSION, "sec-websocket-version", false)                                       \
 	X(WEBSOCKET_PROTOCOL, "sec-websocket-protocol", true)
@@ -59,6 +62,7 @@ enum header { HEADERS(HEADER_ENUM) HEADER_COUNT };
 
 #define REQUEST_PARAMS 2
 #define REQUEST_ARGS 16
+#define REQUEST_ID_MAX 128 /* characters */
 
 struct route;
 
@@ -68,6 +72,7 @@ struct request {
 	bool http_1_0;
 	bool keep_alive;
 	bool chunked;          /* the body is chunked; otherwise it has `length` bytes */
+	bool upgrades;         /* it has "Upgrade: websocket" */
 	bool expects_continue; /* the client waits for "100 Continue" before it sends the body */
 	struct buf text;       /* the slices point into it */
 	struct slice path;     /* decoded, except for escaped slashes; has no slash at its end */
@@ -76,13 +81,23 @@ struct request {
 	struct slice headers[HEADER_COUNT];  /* ptr is NULL if it was not sent */
 	struct slice params[REQUEST_PARAMS]; /* parameters of the path */
 	uint64_t length;
+	/*
+	 * The body is passed on in pieces (input_next_piece()), each in `body`: `taken` of the
+	 * bytes have come, and `complete` says whether this piece is the last.
+	 */
+	bool streamed, complete;
+	uint64_t taken;
 	struct buf body;
 	const struct route *route;
+	char id[REQUEST_ID_MAX + 1]; /* see request_id.h; "": it was not set */
 	/* Names of the headers on which the answer depends, for Vary, besides Origin; or NULL. */
 	const char *varies;
 };
 
 void request_free(struct request *r);
+
+/* Whether the path is below this folder, which ends with a slash. */
+bool request_is_below(const struct request *r, const char *folder);
 
 /* Takes the next member of a comma-separated list, without white space around it. */
 bool request_next_word(struct slice *list, struct slice *word);

@@ -149,19 +149,24 @@ static struct slice decode(struct request *r, struct slice from, bool is_path)
 	return s;
 }
 
-static bool is_below(struct slice path, const char *folder)
+/* Removes the base path.  A proxy in front may have removed it already. */
+static struct slice without_base(struct slice path, const char *base_path)
 {
-	size_t len = strlen(folder);
+	size_t len = strlen(base_path);
 
-	return path.len > len && memcmp(path.ptr, folder, len) == 0;
+	if (!len || path.len < len || memcmp(path.ptr, base_path, len) != 0 ||
+	    (path.len > len && path.ptr[len] != '/'))
+		return path;
+	struct slice rest = { path.ptr + len, path.len - len };
+	return rest.len ? rest : SLICE("/");
 }
 
 /* A slash at the end is not part of the path. */
-static bool read_path(struct request *r, struct slice path, const char *free_path,
+static bool read_path(struct request *r, struct slice path, struct server_paths paths,
                       struct problem *problem)
 {
-	r->path = decode(r, path, true);
-	bool is_free = is_below(r->path, free_path);
+	r->path = without_base(decode(r, path, true), paths.base);
+	bool is_free = request_is_below(r, paths.free);
 
 	for (size_t i = 0; i < r->path.len && !is_free; i++)
 		if ((unsigned char)r->path.ptr[i] <= ' ' || (unsigned char)r->path.ptr[i] >= 0x7f)
@@ -221,7 +226,7 @@ static bool take_authority(struct request *r, struct slice *target, struct probl
 	return true;
 }
 
-static bool read_target(struct request *r, struct slice target, const char *free_path,
+static bool read_target(struct request *r, struct slice target, struct server_paths paths,
                         struct problem *problem)
 {
 	if (target.ptr[0] != '/' && !take_authority(r, &target, problem))
@@ -231,7 +236,7 @@ static bool read_target(struct request *r, struct slice target, const char *free
 	             query = { 0 };
 	if (mark)
 		query = (struct slice){ mark + 1, target.len - path.len - 1 };
-	return read_path(r, path.len ? path : SLICE("/"), free_path, problem) &&
+	return read_path(r, path.len ? path : SLICE("/"), paths, problem) &&
 	       read_args(r, query, problem);
 }
 
@@ -294,7 +299,7 @@ static bool check_body(const struct request *r, const struct limits *limits,
 {
 	struct slice coding = r->headers[HEADER_CONTENT_ENCODING];
 
-	if (r->length > limits->body_bytes)
+	if (r->length > limits->body_bytes && !r->streamed)
 		return problem_set(problem, OUTCOME_BODY_TOO_LARGE,
 		                   "a body may have %llu bytes, this one has %llu",
 		                   (unsigned long long)limits->body_bytes,
@@ -306,7 +311,7 @@ static bool check_body(const struct request *r, const struct limits *limits,
 }
 
 static bool read_request(struct request *r, const struct request_head *head,
-                         const struct limits *limits, const char *free_path,
+                         const struct limits *limits, struct server_paths paths,
                          struct problem *problem)
 {
 	r->head = head->method == METHOD_HEAD;
@@ -314,18 +319,20 @@ static bool read_request(struct request *r, const struct request_head *head,
 	r->http_1_0 = head->http_1_0;
 	buf_reserve(&r->text, head->len);
 	if (!read_headers(r, head, problem) || !check_host(r, problem) ||
-	    !read_target(r, head->target, free_path, problem) || !read_framing(r, problem) ||
-	    !check_body(r, limits, problem))
+	    !read_target(r, head->target, paths, problem) || !read_framing(r, problem))
+		return false;
+	r->streamed = r->method == METHOD_POST && slice_is(r->path, paths.stream);
+	if (!check_body(r, limits, problem))
 		return false;
 	read_connection(r);
 	return true;
 }
 
 struct request *request_check(const struct request_head *head, const struct limits *limits,
-                              const char *free_path, struct problem *problem)
+                              struct server_paths paths, struct problem *problem)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 
-	read_request(r, head, limits, free_path, problem);
+	read_request(r, head, limits, paths, problem);
 	return r;
 }

@@ -6,14 +6,14 @@
 #define JOBLIGHT_NET_REQUEST_CHECK_H
 
 #include "request_head.h"
+#include "server_paths.h"
 
 /*
  * Returns a new request with copies of what it needs from the head; the caller owns it.  If the
  * problem has an outcome then, the request is refused, and incomplete: see dispatch.add_lines.
- * `free_path`: see struct dispatch.
  */
 struct request *request_check(const struct request_head *head, const struct limits *limits,
-                              const char *free_path, struct problem *problem);
+                              struct server_paths paths, struct problem *problem);
 
 /* Whether the request asks to become a WebSocket. */
 bool request_asks_upgrade(const struct request_head *head);

@@ -93,3 +93,16 @@ uint64_t socket_written(int fd)
 		return 0;
 	return socket_acknowledged(fd) + (uint64_t)queued;
 }
+
+unsigned socket_peer_port(int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len))
+		return 0;
+	if (peer.ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)&peer)->sin_port);
+	return peer.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&peer)->sin6_port)
+	                                  : 0;
+}

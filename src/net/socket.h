@@ -30,5 +30,6 @@ bool socket_takes(int fd, uint64_t *taken);
  */
 uint64_t socket_acknowledged(int fd);
 uint64_t socket_written(int fd);
+unsigned socket_peer_port(int fd); /* 0: it has none */
 
 #endif

@@ -5,6 +5,7 @@
 #include "deadlines.h"
 #include "input.h"
 #include "loop_private.h"
+#include "leaving.h"
 #include "thread_mail.h"
 #include "transport.h"
 
@@ -22,25 +23,39 @@ static void close_one(struct conn *c)
 		input_refuse(c, &capacity_stopping);
 		return;
 	case CONN_IDLE:
-		conn_close(c);
+		if (!conn_is_to_pass(c))
+			conn_close(c);
 		return;
 	default:
 		return;
 	}
 }
 
+static void close_listeners(struct loop *l, bool all)
+{
+	for (unsigned i = 0; i < l->listener_count; i++)
+		if (all || l->listeners[i].listen->kind == LISTEN_PASSED)
+			listener_close(&l->listeners[i]);
+}
+
+/*
+ * New clients are told of the stop.  On a socket that somebody else keeps open they wait for the
+ * next server instead.
+ */
 void loop_close(struct loop *l)
 {
 	l->stopping = true;
-	for (unsigned i = 0; i < l->loops->bound_count; i++)
-		listener_close(&l->listeners[i]);
-	admission_close(&l->admission);
+	close_listeners(l, l->moving == MOVING_LEAVING);
+	if (l->moving != MOVING_LEAVING)
+		admission_close(&l->admission);
 	deadlines_shorten(&l->deadlines.bodies, loop_now(l) + deadline_body_ms(l));
 	connection_table_each(&l->conns, close_one);
 }
 
 static void close_handles(struct loop *l)
 {
+	close_listeners(l, true);
+	admission_close(&l->admission);
 	thread_mail_close(l);
 	uv_close((uv_handle_t *)&l->async, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
@@ -55,6 +70,7 @@ static void on_drain(uv_timer_t *timer)
 {
 	struct loop *l = timer->data;
 
+	moving_tick(l);
 	if (l->conns.count == 0 || loop_now(l) >= l->drain_due)
 		close_handles(l);
 }

@@ -1,6 +1,7 @@
 #include "thread_mail.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "joblight/base/xalloc.h"
 #include "loop_private.h"
@@ -39,8 +40,13 @@ void thread_mail_close(struct loop *l)
 void thread_mail_free_peer(struct peer_message *n)
 {
 	free(n->limits);
+	loop_settings_release(n->settings);
+	keyring_release(n->keyring);
 	issuer_release(n->issuer);
 	certificates_release(n->certificates);
+	if (n->client)
+		close(n->client->fd);
+	free(n->client);
 	free(n);
 }
 
@@ -91,6 +97,28 @@ void thread_mail_post_limits(struct loop *l, const struct limits *limits)
 	thread_mail_free_peer(n);
 }
 
+void thread_mail_post_settings(struct loop *l, struct loop_settings *settings)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_SETTINGS;
+	n->settings = loop_settings_hold(settings);
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	thread_mail_free_peer(n);
+}
+
+void thread_mail_post_keyring(struct loop *l, struct keyring *ring)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_KEYRING;
+	n->keyring = keyring_hold(ring);
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	thread_mail_free_peer(n);
+}
+
 void thread_mail_post_issuer(struct loop *l, struct issuer *issuer)
 {
 	struct peer_message *n = xcalloc(1, sizeof(*n));
@@ -108,6 +136,17 @@ void thread_mail_post_certificates(struct loop *l, struct certificates *certific
 
 	n->kind = PEER_CERTIFICATES;
 	n->certificates = certificates_hold(certificates);
+	if (mailbox_post(&l->peers, &n->mail))
+		return;
+	thread_mail_free_peer(n);
+}
+
+void thread_mail_post_adopt(struct loop *l, struct passed_client *client)
+{
+	struct peer_message *n = xcalloc(1, sizeof(*n));
+
+	n->kind = PEER_ADOPT;
+	n->client = client;
 	if (mailbox_post(&l->peers, &n->mail))
 		return;
 	thread_mail_free_peer(n);
@@ -131,6 +170,19 @@ static void receive_commit(void *loop, struct batch *batch, struct op *ops)
 	mailbox_post_wait(&((struct loop *)loop)->commits, &commit->mail);
 }
 
+static bool receive_offer(void *loop, struct batch *batch)
+{
+	struct commit *commit = xcalloc(1, sizeof(*commit));
+
+	commit->batch = batch;
+	batch_hold(batch);
+	if (mailbox_post(&((struct loop *)loop)->commits, &commit->mail))
+		return true;
+	batch_release(batch);
+	free(commit);
+	return false;
+}
+
 static void receive_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
 {
 	thread_mail_post_peer(loop, PEER_WATCHERS, job_id, from, count);
@@ -148,7 +200,8 @@ static void receive_report(void *loop, const struct presence_report *w)
 
 void thread_mail_join(struct loop *l)
 {
-	struct bus_member member = { l, receive_commit, receive_watchers, receive_report };
+	struct bus_member member = { l, receive_commit, receive_offer, receive_watchers,
+		                     receive_report };
 
 	l->peer = l->bus->ops->join(l->bus, &member);
 }

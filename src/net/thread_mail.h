@@ -14,14 +14,26 @@
 #include "joblight/core/presence.h"
 
 struct certificates;
+struct keyring;
 struct loop;
+struct loop_settings;
+struct passed_client;
 
 enum peer_kind {
 	PEER_WATCHERS,
 	PEER_PRESENCE,
 	PEER_LIMITS,
+	PEER_SETTINGS,
+	PEER_KEYRING,
 	PEER_ISSUER,
 	PEER_CERTIFICATES,
+	PEER_CANARY,
+	PEER_RETIRE,
+	PEER_PAUSE,
+	PEER_LOOK,
+	PEER_RESUME,
+	PEER_LEAVE,
+	PEER_ADOPT,
 	PEER_CLOSE,
 	PEER_STOP
 };
@@ -40,9 +52,12 @@ struct peer_message {
 	char job_id[ID_MAX + 1];
 	unsigned who, count;
 	struct presence_report report;
+	struct keyring *keyring;           /* of PEER_KEYRING; a reference of the message */
 	struct issuer *issuer;             /* of PEER_ISSUER; a reference of the message */
 	struct limits *limits;             /* of PEER_LIMITS; freed with the message */
+	struct loop_settings *settings;    /* of PEER_SETTINGS; the message holds them */
 	struct certificates *certificates; /* of PEER_CERTIFICATES; the message holds them */
+	struct passed_client *client;      /* of PEER_ADOPT; owned until it is taken */
 };
 
 void thread_mail_free_peer(struct peer_message *n);
@@ -62,11 +77,20 @@ void thread_mail_post_peer(struct loop *l, enum peer_kind kind, const char *job_
 /* Any thread.  The loop takes over the LIVE limits. */
 void thread_mail_post_limits(struct loop *l, const struct limits *limits);
 
+/* Any thread.  The loop takes over the settings. */
+void thread_mail_post_settings(struct loop *l, struct loop_settings *settings);
+
+/* Any thread.  The loop takes over the keyring, unless it has one that is as new. */
+void thread_mail_post_keyring(struct loop *l, struct keyring *ring);
+
 /* Any thread.  The loop takes over the issuer. */
 void thread_mail_post_issuer(struct loop *l, struct issuer *issuer);
 
 /* Any thread.  The loop uses these certificates from now on. */
 void thread_mail_post_certificates(struct loop *l, struct certificates *certificates);
+
+/* Any thread.  The loop goes on with the connection.  Takes it. */
+void thread_mail_post_adopt(struct loop *l, struct passed_client *client);
 
 /*
  * Any loop's thread.  Sends the report of an agent to the other loops.  A report without an agent

@@ -3,16 +3,26 @@
 #include <stdlib.h>
 
 #include "ask.h"
+#include "joblight/base/clock.h"
 #include "loop_private.h"
+#include "moving.h"
+#include "leaving.h"
 #include "stop.h"
 #include "thread_mail.h"
 #include "ticker.h"
 
 static void take_commits(struct loop *l)
 {
-	for (struct mail *m = mailbox_take(&l->commits), *next; m; m = next) {
+	struct mail *first = mailbox_take(&l->commits);
+	uint64_t now = first ? clock_monotonic_us() : 0;
+
+	for (struct mail *m = first, *next; m; m = next) {
 		struct commit *commit = container_of(m, struct commit, mail);
 		next = m->next;
+		if (commit->batch)
+			metric_observe_since(METRIC_MAILBOX_WAIT +
+			                         LABEL_WAIT_COMMITS * METRIC_TIMES_CELLS,
+			                     commit->batch->committed_us, now);
 		if (commit->batch)
 			hub_publish(l->hub, commit->batch);
 		if (commit->batch && commit->batch->keyring)
@@ -34,7 +44,31 @@ static void receive_presence(struct loop *l, const struct presence_report *w)
 		attendance_owner_gone_elsewhere(l->attendance, w->loop, w->owner);
 }
 
-static void receive_peer(struct loop *l, const struct peer_message *n)
+static void receive_moving(struct loop *l, struct peer_message *n)
+{
+	switch (n->kind) {
+	case PEER_RETIRE:
+		l->retiring = true;
+		return;
+	case PEER_PAUSE:
+		loop_pause(l);
+		return;
+	case PEER_LOOK:
+		moving_tick(l);
+		return;
+	case PEER_RESUME:
+		loop_resume(l);
+		return;
+	case PEER_LEAVE:
+		loop_leave(l);
+		return;
+	default: /* PEER_ADOPT */
+		moving_adopt(l, n->client);
+		n->client = NULL;
+	}
+}
+
+static void receive_peer(struct loop *l, struct peer_message *n)
 {
 	switch (n->kind) {
 	case PEER_WATCHERS:
@@ -49,6 +83,12 @@ static void receive_peer(struct loop *l, const struct peer_message *n)
 		ticker_set_period(l);
 		l->turn.pacing.max_ms = l->limits->pace_ms;
 		return;
+	case PEER_SETTINGS:
+		loop_take_settings(l, n->settings);
+		return;
+	case PEER_KEYRING:
+		access_take_keyring(l, n->keyring);
+		return;
 	case PEER_ISSUER:
 		access_take_issuer(l, n->issuer);
 		return;
@@ -56,11 +96,17 @@ static void receive_peer(struct loop *l, const struct peer_message *n)
 		certificates_release(l->certificates);
 		l->certificates = certificates_hold(n->certificates);
 		return;
+	case PEER_CANARY:
+		canary_tell(l);
+		return;
 	case PEER_CLOSE:
 		loop_close(l);
 		return;
 	case PEER_STOP:
 		loop_stop(l);
+		return;
+	default:
+		receive_moving(l, n);
 	}
 }
 

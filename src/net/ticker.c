@@ -5,7 +5,9 @@
 #include "connection_flow.h"
 #include "deadlines.h"
 #include "input.h"
+#include "joblight/base/clock.h"
 #include "loop_private.h"
+#include "leaving.h"
 #include "socket.h"
 #include "transport.h"
 
@@ -96,9 +98,12 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t last_tick = l->now;
 
 	l->now = loop_now(l);
-	if (!stood_still(l, last_tick)) {
+	atomic_store(&l->turned_ms, clock_monotonic_ms());
+	moving_tick(l);
+	if (!stood_still(l, last_tick) && l->moving != MOVING_PAUSED) {
 		admission_tick(&l->admission, l->now);
 		deadlines_expire(&l->deadlines, l->now, &actions);
+		canary_tick(l);
 	}
 	l->turn.beats = hub_tick(l->hub, l->now);
 	attendance_tick(l->attendance, l->now);

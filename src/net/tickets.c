@@ -17,25 +17,27 @@ struct opened {
 
 struct tickets {
 	pthread_mutex_t lock;
-	uint64_t run;
+	uint64_t run; /* 0: there are other nodes */
 	size_t count, max;
 	struct opened *opened;
 	struct list by_use; /* the one that was used last is at the end */
 };
 
-struct tickets *tickets_create(size_t max)
+struct tickets *tickets_create(size_t max, bool has_nodes)
 {
 	struct tickets *t = xcalloc(1, sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
 	list_init(&t->by_use);
 	t->max = max;
-	t->run = random_u64() >> 12; /* a JSON number holds 52 bits */
+	if (!has_nodes)
+		t->run = 1 + (random_u64() >> 12); /* a JSON number holds 53 bits */
 	return t;
 }
 
 static void forget(struct tickets *t, struct opened *o)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
 	HASH_DEL(t->opened, o);
 	list_remove(&o->by_use);
 	t->count--;
@@ -50,6 +52,11 @@ void tickets_free(struct tickets *t)
 		forget(t, container_of(t->by_use.next, struct opened, by_use));
 	pthread_mutex_destroy(&t->lock);
 	free(t);
+}
+
+bool tickets_have_nodes(const struct tickets *t)
+{
+	return !t->run;
 }
 
 uint64_t tickets_run(const struct tickets *t)
@@ -98,6 +105,14 @@ bool tickets_open(struct tickets *t, const struct token *ticket, int64_t wall_ms
 		add(t, ticket);
 	pthread_mutex_unlock(&t->lock);
 	return unused;
+}
+
+void tickets_note(struct tickets *t, const struct token *ticket, int64_t wall_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	if (!find(t, ticket->id) && make_room(t, wall_ms))
+		add(t, ticket);
+	pthread_mutex_unlock(&t->lock);
 }
 
 void tickets_give_back(struct tickets *t, const char *ticket_id)

@@ -208,10 +208,11 @@ enum tls_input tls_read(struct tls *t, char *out, size_t size, size_t *len)
 {
 	if (t->broken)
 		return TLS_BROKEN;
+	bool asked = !SSL_is_init_finished(t->ssl); /* a handshake is answered once */
 	ERR_clear_error();
 	int n = SSL_read(t->ssl, out, (int)size);
 	int cause = n > 0 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, n);
-	send_sealed(t, false); /* the handshake, tickets, alerts */
+	send_sealed(t, asked); /* the handshake, tickets, alerts */
 	*len = n > 0 ? (size_t)n : 0;
 	if (t->broken)
 		return TLS_BROKEN;

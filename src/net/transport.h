@@ -22,6 +22,8 @@ struct transport {
 
 	/* A deadline that the transport set with deadline_set() has expired. */
 	void (*expired)(struct conn *c);
+	/* Of a request whose body is streamed; required: c->request->body has the next piece. */
+	void (*piece)(struct conn *c);
 	/*
 	 * The client has ended its side and waits for its answer.  NULL: the connection is closed
 	 * then.

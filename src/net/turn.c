@@ -74,16 +74,19 @@ static void plan_round(struct loop *l)
 {
 	uint64_t due = hub_round_due(l->hub), now = loop_now(l);
 
-	if (due != UINT64_MAX && !uv_is_active((uv_handle_t *)&l->turn.pace))
-		uv_timer_start(&l->turn.pace, on_pace, due > now ? due - now : 0, 0);
+	if (due == UINT64_MAX)
+		return;
+	due = due > now ? due - now : 0;
+	if (!uv_is_active((uv_handle_t *)&l->turn.pace) || uv_timer_get_due_in(&l->turn.pace) > due)
+		uv_timer_start(&l->turn.pace, on_pace, due, 0);
 }
 
-static struct pace_sample take_sample(const struct loop *l)
+/* The thread counts for its loop only. */
+static struct pace_sample take_sample(void)
 {
-	struct hub_stats stats = hub_stats(l->hub);
-
-	return (struct pace_sample){ clock_monotonic_us(), clock_thread_cpu_us(), stats.deliveries,
-		                     stats.writes };
+	return (struct pace_sample){ clock_monotonic_us(), clock_thread_cpu_us(),
+		                     metrics_own(METRIC_DELIVERIES),
+		                     metrics_own(METRIC_STREAM_WRITES) };
 }
 
 /* A busy loop writes to many watchers less often, with more events in each write. */
@@ -91,8 +94,17 @@ static void choose_pace(struct loop *l)
 {
 	if (!pace_is_due(&l->turn.pacing, loop_now(l) * 1000))
 		return;
-	struct pace_sample now = take_sample(l);
+	struct pace_sample now = take_sample();
 	hub_set_pace(l->hub, pace_take(&l->turn.pacing, &now));
+}
+
+void turn_count(struct loop *l)
+{
+	if (!l->sent) /* nothing was delivered either */
+		return;
+	hub_count_deliveries(l->hub);
+	metric_add(METRIC_SENT, l->sent);
+	l->sent = 0;
 }
 
 void turn_end(struct loop *l)
@@ -105,6 +117,8 @@ void turn_end(struct loop *l)
 		choose_pace(l);
 		if (hub_round(l->hub, loop_now(l)))
 			l->turn.round = true;
+		if (hub_has_rounds(l->hub))
+			hub_observe_rounds(l->hub, clock_monotonic_us());
 		plan_round(l);
 	}
 	bool more = ask_take_reads(l);
@@ -112,6 +126,7 @@ void turn_end(struct loop *l)
 	if (l->turn.beats)
 		l->turn.beats = hub_tick(l->hub, l->now);
 	flush_sockets(l);
+	turn_count(l);
 	if (l->turn.round || l->turn.beats || more || !list_empty(&l->turn.requests) ||
 	    !list_empty(&l->turn.replies))
 		uv_idle_start(&l->turn.idle, on_idle);
@@ -138,7 +153,7 @@ void turn_init(struct loop *l)
 
 void turn_begin_pacing(struct loop *l)
 {
-	struct pace_sample now = take_sample(l); /* here, in the thread whose CPU time counts */
+	struct pace_sample now = take_sample(); /* here, in the thread whose CPU time counts */
 
 	pace_init(&l->turn.pacing, l->limits->pace_ms, &now);
 	hub_set_pace(l->hub, 0);

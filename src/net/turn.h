@@ -29,6 +29,7 @@ struct turn {
 void turn_init(struct loop *l);
 void turn_begin_pacing(struct loop *l); /* call it in the loop's thread */
 void turn_end(struct loop *l);
+void turn_count(struct loop *l); /* adds what it has sent to the metrics */
 void turn_close(struct loop *l); /* closes its handles */
 
 /*

@@ -38,6 +38,7 @@ bool upgrade_begin(struct conn *c, int fd, struct slice rest)
 	struct buf bytes = { 0 };
 
 	c->state = CONN_UPGRADE;
+	shown_forget(&c->shown);
 	c->transport->write_handshake(c->request, &bytes);
 	buf_slice(&bytes, rest);
 	bool begun = adopt(c, fd, buf_as_slice(&bytes)); /* lws copies the bytes */

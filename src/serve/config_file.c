@@ -16,46 +16,42 @@ struct reading {
 	void *context;
 };
 
-static void where(const struct reading *r, char *text, size_t size)
-{
-	snprintf(text, size, "%s:%d", r->path, r->line);
-}
-
 static bool fail(struct reading *r, const char *message)
 {
-	char at[512];
-
-	where(r, at, sizeof(at));
 	if (!r->failed)
-		fprintf(r->errors, "joblight: %s: %s\n", at, message);
+		fprintf(r->errors, "joblight: %s:%d: %s\n", r->path, r->line, message);
 	r->failed = true;
 	return false;
 }
 
-/* inih would take the rest of a line that is longer than its buffer for another line. */
+/*
+ * Reads a line with its newline, as fgets() does.  inih would take the rest of a line that is
+ * longer than its buffer for another line, and would not see what comes after a NUL byte.
+ */
 static char *read_line(char *buffer, int size, void *context)
 {
 	struct reading *r = context;
+	int len = 0, c = 0;
 
-	if (r->failed || !fgets(buffer, size, r->file))
+	if (r->failed)
 		return NULL;
 	r->line++;
-	if (!strchr(buffer, '\n') && !feof(r->file)) {
-		fail(r, "the line is too long, or has a NUL byte");
-		return NULL;
-	}
-	return buffer;
+	while (c != '\n' && len < size - 1 && (c = getc(r->file)) != EOF && c != '\0')
+		buffer[len++] = (char)c;
+	buffer[len] = '\0';
+	if (c == '\0')
+		fail(r, "the line has a NUL byte");
+	else if (len == size - 1 && c != '\n')
+		fail(r, "the line is too long");
+	return len && !r->failed ? buffer : NULL;
 }
 
 static int take_setting(void *context, const char *section, const char *name, const char *value)
 {
 	struct reading *r = context;
-	char at[512];
-
 	if (*section)
 		return fail(r, "there are no sections; every line is `name = value`");
-	where(r, at, sizeof(at));
-	if (!r->failed && !r->take(r->context, at, name, value))
+	if (!r->failed && !r->take(r->context, r->line, name, value))
 		r->failed = true;
 	return !r->failed;
 }

@@ -1,13 +1,15 @@
 #include "environment.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "joblight/base/log.h"
+#include "joblight/base/slice.h"
+#include "handover.h"
 #include "name_distance.h"
+#include "shown_text.h"
 
 void environment_name(const char *flag, char *name, size_t size)
 {
@@ -19,6 +21,18 @@ void environment_name(const char *flag, char *name, size_t size)
 	name[at] = '\0';
 }
 
+bool environment_number(const char *variable, uint64_t *value)
+{
+	const char *given = getenv(variable);
+
+	*value = 0;
+	if (!given || slice_number(slice_of(given), SLICE_DIGITS_MAX, value))
+		return true;
+	fprintf(stderr, "joblight: %s: \"%s\" is not a number, as systemd sets it\n", variable,
+	        given);
+	return false;
+}
+
 static bool begins_with(const char *text, const char *start)
 {
 	return strncmp(text, start, strlen(start)) == 0;
@@ -27,7 +41,7 @@ static bool begins_with(const char *text, const char *start)
 static bool is_own_tool(const char *name)
 {
 	return strcmp(name, "JOBLIGHT_URL") == 0 || strcmp(name, "JOBLIGHT_KEY") == 0 ||
-	       begins_with(name, "JOBLIGHT_TEST_");
+	       strcmp(name, HANDOVER_VARIABLE) == 0 || begins_with(name, "JOBLIGHT_TEST_");
 }
 
 /* Kubernetes and Docker set these for a service called joblight. */
@@ -54,16 +68,17 @@ static bool find(const char *const *flags, size_t count, const char *name, char 
 	return best == 0;
 }
 
-static void append_name(char *list, size_t size, const char *name)
+static bool refuse(const char *name, const char *nearest, FILE *errors)
 {
-	size_t at = strlen(list);
-
-	snprintf(list + at, size - at, "%s%s", at ? " " : "", name);
+	fputs("joblight: " ENVIRONMENT_PREFIX, errors);
+	shown_text_write(errors, slice_of(name + strlen(ENVIRONMENT_PREFIX)));
+	fprintf(errors, " in the environment is not a setting; did you mean %s?\n", nearest);
+	return false;
 }
 
-bool environment_check(const char *const *flags, size_t count)
+bool environment_check(const char *const *flags, size_t count, struct buf *ignored, FILE *errors)
 {
-	char name[256], nearest[NAME_MAX_LEN + 1] = "", ignored[1024] = "";
+	char name[256], nearest[NAME_MAX_LEN + 1] = "";
 	bool ok = true;
 
 	for (char **at = environ; at && *at; at++) {
@@ -71,18 +86,10 @@ bool environment_check(const char *const *flags, size_t count)
 		if (!begins_with(*at, ENVIRONMENT_PREFIX))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(len < 255 ? len : 255), *at);
-		if (is_from_platform(name)) {
-			append_name(ignored, sizeof(ignored), name);
-		} else if (!is_own_tool(name) &&
-		           !find(flags, count, name, nearest, sizeof(nearest))) {
-			fprintf(
-			    stderr,
-			    "joblight: %s in the environment is not a setting; did you mean %s?\n",
-			    name, nearest);
-			ok = false;
-		}
+		if (is_from_platform(name))
+			buf_format(ignored, "%s%s", ignored->len ? " " : "", name);
+		else if (!is_own_tool(name) && !find(flags, count, name, nearest, sizeof(nearest)))
+			ok = refuse(name, nearest, errors);
 	}
-	if (*ignored)
-		log_info("ignored, because container platforms set them", "names", ignored);
 	return ok;
 }

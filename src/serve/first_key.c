@@ -2,9 +2,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-#include "joblight/base/log.h"
+#include "credential_file.h"
 #include "joblight/base/xalloc.h"
 
 static bool take(struct slice text, struct access_key_row *row)
@@ -21,14 +20,6 @@ static bool take(struct slice text, struct access_key_row *row)
 	return true;
 }
 
-static void warn_of_mode(const char *path, int fd)
-{
-	struct stat status;
-
-	if (fstat(fd, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)))
-		log_warn("others than its owner may read or write the key file", "file", path);
-}
-
 struct credential *first_key_read(const char *path)
 {
 	char text[ACCESS_KEY_LEN + 3];
@@ -39,7 +30,7 @@ struct credential *first_key_read(const char *path)
 		fprintf(stderr, "joblight: --key-file %s: %s\n", path, strerror(errno));
 		return NULL;
 	}
-	warn_of_mode(path, fileno(file));
+	credential_file_warn("key-file", path);
 	size_t len = fread(text, 1, sizeof(text), file);
 	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;

@@ -2,26 +2,6 @@
 
 #include <errno.h>
 
-static bool check_pointers(const struct config *c, char *error, size_t error_len)
-{
-	const struct {
-		const char *flag, *pointer;
-	} rows[] = { { "jwt-scope", c->jwt_scope },
-		     { "jwt-jobs", c->jwt_jobs },
-		     { "jwt-commands", c->jwt_commands },
-		     { "jwt-name", c->jwt_name } };
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (json_pointer_valid(rows[i].pointer))
-			continue;
-		snprintf(error, error_len,
-		         "--%s takes a JSON pointer, such as /joblight/jobs, not \"%s\"",
-		         rows[i].flag, rows[i].pointer);
-		return false;
-	}
-	return true;
-}
-
 static bool read_bytes(const char *path, struct buf *bytes, char *error, size_t error_len)
 {
 	FILE *file = fopen(path, "re");
@@ -49,8 +29,6 @@ bool issuer_file_read(const struct config *c, struct issuer **issuer, char *erro
 	char fault[256];
 
 	*issuer = NULL;
-	if (!check_pointers(c, error, error_len))
-		return false;
 	if (!c->jwt_keys)
 		return true;
 	if (read_bytes(c->jwt_keys, &bytes, error, error_len)) {

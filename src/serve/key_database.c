@@ -12,13 +12,14 @@ typedef enum store_result transaction(struct store *s, void *context);
 /* NONE: the transaction has printed its own message. */
 static bool run(const char *path, transaction *transact, void *context)
 {
-	char error[512];
+	char error[512], shown[DATABASE_SHOWN_MAX];
 	struct database *db = database_open(path, DURABILITY_FULL, error, sizeof(error));
 
 	if (!db) {
 		fprintf(stderr, "joblight: %s\n", error);
 		return false;
 	}
+	database_show(path, shown, sizeof(shown));
 	struct store *s = database_writer(db);
 	enum store_result r = s->ops->begin(s);
 	if (r == STORE_OK)
@@ -28,7 +29,7 @@ static bool run(const char *path, transaction *transact, void *context)
 	else
 		s->ops->rollback(s);
 	if (r != STORE_OK && r != STORE_NONE)
-		fprintf(stderr, "joblight: %s: %s\n", path, store_error(s));
+		fprintf(stderr, "joblight: %s: %s\n", shown, store_error(s));
 	database_close(db);
 	return r == STORE_OK;
 }
@@ -60,7 +61,7 @@ static enum store_result list(struct store *s, void *context)
 
 static bool exists(const char *db)
 {
-	if (access(db, F_OK) == 0)
+	if (database_is_remote(db) || access(db, F_OK) == 0)
 		return true;
 	fprintf(stderr, "joblight: %s: %s\n", db, strerror(errno));
 	return false;

@@ -6,15 +6,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "environment.h"
 #include "joblight/base/xalloc.h"
 
-/* Returns a variable that is a whole number, or 0. */
-static uint64_t number_of(const char *variable)
+/* How many sockets this process was given; systemd sets the variables for one process only. */
+static bool take_count(uint64_t *count)
 {
-	uint64_t value = 0;
+	uint64_t pid;
 
-	slice_number(slice_of(getenv(variable)), SLICE_DIGITS_MAX, &value);
-	return value;
+	*count = 0;
+	if (!environment_number("LISTEN_PID", &pid) ||
+	    (pid == (uint64_t)getpid() && !environment_number("LISTEN_FDS", count)))
+		return false;
+	if (*count <= SLICES_MAX)
+		return true;
+	fprintf(stderr, "joblight: LISTEN_FDS: at most %d sockets can be passed\n", SLICES_MAX);
+	return false;
 }
 
 /* The names stay in memory, because the configuration of the listeners points to them. */
@@ -61,15 +68,11 @@ static bool take_one(int fd)
 
 bool passed_sockets_take(struct passed_sockets *p)
 {
-	uint64_t count = number_of("LISTEN_PID") == (uint64_t)getpid() ? number_of("LISTEN_FDS")
-	                                                               : 0;
+	uint64_t count;
 
 	*p = (struct passed_sockets){ 0 };
-	if (count > SLICES_MAX) {
-		fprintf(stderr, "joblight: LISTEN_FDS: at most %d sockets can be passed\n",
-		        SLICES_MAX);
+	if (!take_count(&count))
 		return false;
-	}
 	p->count = (unsigned)count;
 	take_names(p);
 	unsetenv("LISTEN_PID");

@@ -11,7 +11,8 @@
  */
 bool process_open_standard_descriptors(void);
 
-/* Ignores the signals that would end the process unintentionally: all but SIGTERM and SIGINT. */
+/* Ignores the signals that would end the process unintentionally: all but SIGTERM and SIGINT.
+ * server_run() gives SIGHUP and SIGUSR2 their meanings. */
 void process_ignore_signals(void);
 /* Whether SIGHUP was ignored when the process was started, as nohup(1) does. */
 bool process_is_without_hangup(void);

@@ -8,18 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus_option.h"
+#include "config_check.h"
 #include "descriptors.h"
+#include "exporter.h"
 #include "first_key.h"
 #include "issuer_file.h"
+#include "joblight/api/base_path.h"
 #include "joblight/base/audit.h"
-#include "listen_option.h"
-#include "tls_files.h"
+#include "notify.h"
+#include "pid_file.h"
+#include "reach.h"
+#include "process_metrics.h"
+#include "reload.h"
+#include "reload_answer.h"
+#include "server_state.h"
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
+#include "joblight/base/log_output.h"
 #include "joblight/base/memory.h"
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
-#include "joblight/bus/buses.h"
+#include "joblight/core/metric.h"
 #include "joblight/net/loop.h"
 #include "joblight/api/api.h"
 #include "joblight/store/backend.h"
@@ -27,77 +37,21 @@
 #include "joblight/work/writer.h"
 
 #define LARGE_BLOCK (1024 * 1024)
-
-struct server {
-	struct config config; /* its texts belong to the caller of server_run() */
-	struct limits limits;
-	struct passed_sockets passed;
-	struct listens listens;
-	struct tls_files tls_files;
-	struct file_stamp issuer_stamp; /* of --jwt-keys */
-	struct database *database;
-	struct writer *writer;
-	struct reader *reader;
-	struct pages *pages;
-	struct api api;
-	struct credential *first_key; /* of --key-file, or NULL */
-	struct keyring *keyring;      /* as it was at the start */
-	struct issuer *issuer;        /* of --jwt-keys, or NULL */
-	struct bus *bus;
-	struct loops *loops;
-	struct service service;
-	struct store **sessions; /* one for each reader, which owns it once it has started */
-	unsigned readers;
-};
-
-static bool submit(void *context, struct op *op)
-{
-	return writer_submit(((struct server *)context)->writer, op);
-}
+#define LOOK_MS 1000        /* how often the files of keys and certificates are looked at */
+#define SIGNAL_WAIT_MS 1000 /* how often there may be something to look at */
 
 static bool read_store(void *context, struct read_request *r)
 {
 	return reader_submit(((struct server *)context)->reader, r);
 }
 
-static void deliver(void *context, struct batch *batch, struct op *ops)
-{
-	struct bus *bus = ((struct server *)context)->bus;
-
-	bus->ops->publish(bus, batch, ops);
-}
-
 /* Without keys, whoever reaches the server may do everything. */
-static bool check_reach(const struct config *c, const struct listen *l)
-{
-	char name[LISTEN_NAME_MAX];
-
-	if (l->local)
-		return true;
-	listen_name(l, name);
-	if (!c->insecure) {
-		fprintf(
-		    stderr,
-		    "joblight: %s is not a loopback address and there are no keys: anybody who can "
-		    "reach it could write.\n"
-		    "Make a key with `joblight key create`, listen on 127.0.0.1, or pass "
-		    "--insecure\n",
-		    l->host);
-		return false;
-	}
-	log_warn("anybody who can reach this address can read and write: --insecure", "listen",
-	         name);
-	return true;
-}
-
-static bool check_reach_of_all(const struct server *s, const struct config *c)
+static bool check_reach(const struct server *s, const struct config *c)
 {
 	bool is_open = keyring_is_open(s->keyring) && !s->issuer;
 
-	for (unsigned i = 0; is_open && i < s->listens.count; i++)
-		if (!check_reach(c, &s->listens.items[i]))
-			return false;
-	return true;
+	reach_warn_of_operators(&s->listens);
+	return !is_open || reach_check(c, &s->listens);
 }
 
 /*
@@ -131,28 +85,6 @@ static bool open_audit(const struct config *c)
 	return false;
 }
 
-static bool open_store(struct server *s, const struct config *c)
-{
-	enum durability d = strcmp(c->durability, "process") == 0 ? DURABILITY_PROCESS
-	                                                          : DURABILITY_FULL;
-	char error[512];
-
-	s->database = database_open(c->db, d, error, sizeof(error));
-	if (!s->database) {
-		fprintf(stderr, "joblight: %s\n", error);
-		return false;
-	}
-	s->sessions = xcalloc(c->readers, sizeof(*s->sessions));
-	for (s->readers = 0; s->readers < c->readers; s->readers++) {
-		s->sessions[s->readers] = database_reader(s->database);
-		if (!s->sessions[s->readers]) {
-			fprintf(stderr, "joblight: %s cannot be read\n", c->db);
-			return false;
-		}
-	}
-	return true;
-}
-
 static bool read_keys(struct server *s, const struct config *c)
 {
 	if (c->key_file && !(s->first_key = first_key_read(c->key_file)))
@@ -161,8 +93,9 @@ static bool read_keys(struct server *s, const struct config *c)
 	if (keyring_prepare(writer, random_bytes) == STORE_OK &&
 	    keyring_read(writer, s->first_key, &s->keyring) == STORE_OK)
 		return true;
-	fprintf(stderr, "joblight: the keys in %s cannot be read: %s\n", c->db,
-	        store_error(writer));
+	char db[DATABASE_SHOWN_MAX];
+	database_show(c->db, db, sizeof(db));
+	fprintf(stderr, "joblight: the keys in %s cannot be read: %s\n", db, store_error(writer));
 	return false;
 }
 
@@ -178,75 +111,85 @@ static bool read_issuer(struct server *s, const struct config *c)
 	return false;
 }
 
-/* A file with a mistake changes nothing. */
-static void reload_issuer(struct server *s)
+/* To the loop that asked, or to the bus. */
+static void deliver_read(struct read_request *r)
 {
-	struct issuer *next;
-	char error[512];
-
-	if (!s->config.jwt_keys)
-		return;
-	if (!issuer_file_read(&s->config, &next, error, sizeof(error))) {
-		log_error("the keys of tokens were not changed", "cause", error);
-		return;
-	}
-	loops_set_issuer(s->loops, next);
-	issuer_release(s->issuer);
-	s->issuer = next;
-	log_info("the keys of tokens were read again", "file", s->config.jwt_keys);
+	if (r->loop)
+		loop_deliver_read(r);
+	else
+		r->done(r);
 }
 
 /* The loops exist by now, because the writer may publish at once; they are started last. */
 static void start_threads(struct server *s)
 {
-	s->writer = writer_start(database_writer(s->database), &s->limits, deliver, s);
-	writer_set_first_key(s->writer, s->first_key);
-	if (s->issuer)
-		writer_set_issuer(s->writer);
-	s->reader = reader_start(s->sessions, s->readers, &s->limits, loop_deliver_read);
+	server_start_writer(s);
+	s->reader = reader_start(s->sessions, s->readers, &s->limits, deliver_read);
+	if (s->bus->ops->begin)
+		s->bus->ops->begin(s->bus);
+	exporter_start(s->exporter);
+	process_metrics_start();
+	metrics_add_source(server_measure_writer, s);
+	metrics_add_source(reader_measure, s->reader);
+	metrics_add_source(loops_measure, s->loops);
 	loops_start(s->loops);
+	if (database_is_remote(s->config.db))
+		key_watch_start(&s->key_watch, &s->service, s->loops, s->first_key, s->keyring);
 }
 
 static bool open_pages(struct server *s, const struct config *c)
 {
 	char error[512];
 
-	s->pages = pages_load(c->www, c->demo_run != NULL, error, sizeof(error));
-	if (!s->pages)
+	base_path_read(slice_of(c->base_path), s->base_path); /* config_parse() has checked it */
+	s->pages = pages_load(c->www, s->base_path, c->demo_run != NULL, error, sizeof(error));
+	if (!s->pages) {
 		fprintf(stderr, "joblight: --www: %s\n", error);
-	return s->pages != NULL;
+		return false;
+	}
+	struct slice first = base_path_first(s->base_path);
+	if (!pages_have_folder(s->pages, first))
+		return true;
+	fprintf(stderr,
+	        "joblight: --base-path: \"%s\" is not valid: there is a page /%.*s: choose "
+	        "another first segment\n",
+	        c->base_path, (int)first.len, first.ptr);
+	return false;
 }
 
-/* Whether only this machine can reach the server. */
-static bool is_local(const struct server *s)
+static bool open_bus(struct server *s, const struct config *c)
 {
-	bool local = true;
+	const struct bus_config parts = { .service = &s->service, .first_key = s->first_key };
 
-	for (unsigned i = 0; i < s->listens.count; i++)
-		local = local && s->listens.items[i].local;
-	return local;
+	s->bus = bus_option_start(c, &parts);
+	return s->bus != NULL;
 }
 
 static bool open_loops(struct server *s, const struct config *c)
 {
-	s->bus = bus_start("null");
+	if (!open_bus(s, c))
+		return false;
 	s->api = (struct api){ .pages = s->pages,
+		               .base_path = s->base_path,
 		               .demo_run = c->demo_run,
-		               .origin_rules = { &c->hosts, &c->origins },
-		               .insecure = c->insecure && !is_local(s) };
+		               .insecure = c->insecure && !reach_is_local(&s->listens) };
+	s->settings = server_loop_settings(s, c);
 	struct loops_config config = { .limits = &s->limits,
 		                       .service = &s->service,
 		                       .bus = s->bus,
 		                       .keyring = s->keyring,
 		                       .issuer = s->issuer,
+		                       .has_nodes = database_is_remote(c->db),
 		                       .listens = s->listens.items,
 		                       .listen_count = s->listens.count,
+		                       .inherited = s->predecessor.inherited,
 		                       .certificates = s->tls_files.first,
 		                       .count = c->loops,
-		                       .trusted_proxies = &c->trusted_proxies,
-		                       .proxy_protocol = c->proxy_protocol,
-		                       .dispatch = &api_dispatch,
-		                       .context = &s->api };
+		                       .base_path = s->base_path,
+		                       .log_requests = c->log_requests,
+		                       .spans = exporter_sink(s->exporter),
+		                       .settings = s->settings,
+		                       .dispatch = &api_dispatch };
 	char error[512];
 
 	s->loops = loops_create(&config, error, sizeof(error));
@@ -255,142 +198,164 @@ static bool open_loops(struct server *s, const struct config *c)
 	return s->loops != NULL;
 }
 
+static bool open_exporter(struct server *s, const struct config *c)
+{
+	char error[1024];
+
+	if (exporter_open(&s->exporter, c, error, sizeof(error)))
+		return true;
+	fprintf(stderr, "joblight: %s\n", error);
+	return false;
+}
+
+/* A process that takes the place of another writes it when it is the server. */
+static bool write_pid_file(const struct server *s, bool is_server)
+{
+	const struct config *c = &s->config;
+
+	return !c->pid_file || is_server != (s->predecessor.control < 0) ||
+	       pid_file_write(c->pid_file);
+}
+
+#define FLUSH_MS 200 /* for the lines of the log, before others are told of the same */
+
 static void announce(const struct server *s, const struct config *c)
 {
-	char name[LISTEN_NAME_MAX];
+	char name[LISTEN_NAME_MAX], db[DATABASE_SHOWN_MAX];
 
+	database_show(c->db, db, sizeof(db));
 	for (unsigned i = 0; i < s->listens.count; i++) {
 		listen_name(loops_listen(s->loops, i), name);
+		log_info("serving", "listen", name, "db", db, "durability", c->durability);
+	}
+	log_output_flush(FLUSH_MS);
+	for (unsigned i = 0; i < s->listens.count && s->predecessor.control < 0; i++) {
+		listen_name(loops_listen(s->loops, i), name);
 		printf("joblight listening on %s\n", name);
-		log_info("serving", "listen", name, "db", c->db, "durability", c->durability);
 	}
 	fflush(stdout);
+	notify_send(&s->notify, "READY=1\nSTATUS=Serving %s", name);
 }
 
 #define SAME_SIGNAL_MS 1000 /* supervisors and terminals may send the same signal several times */
 
-/* The settings that can change are taken over by each thread; nothing else is touched. */
-static void take_config(struct server *s, const struct config *next)
+static void hang_up(struct server *s, const siginfo_t *signal)
 {
-	struct buf changed = { 0 }, waiting = { 0 };
+	struct buf answer = { 0 };
 
-	config_list_changes(&s->config, next, true, &changed);
-	config_list_changes(&s->config, next, false, &waiting);
-	limits_take_live(&s->config.limits, &next->limits);
-	limits_take_live(&s->limits, &next->limits);
-	loops_set_limits(s->loops, &s->limits);
-	writer_set_limits(s->writer, &s->limits);
-	log_info("the configuration was read again", "changed",
-	         changed.len ? buf_string(&changed) : "nothing");
-	if (waiting.len)
-		log_warn("these settings take effect when the server is started again", "settings",
-		         buf_string(&waiting));
-	buf_finish(&changed);
-	buf_finish(&waiting);
+	notify_reloading(&s->notify);
+	bool taken = reload_all(s, &answer);
+	log_output_flush(FLUSH_MS);
+	notify_send(&s->notify, "READY=1");
+	reload_answer_send(signal, taken, &answer);
+	buf_finish(&answer);
 }
 
-/* A file with a mistake changes nothing. */
-static void reload(struct server *s)
+/* The work between two signals. */
+static void look_around(struct server *s)
 {
-	struct config next;
-	char *message = NULL;
-	size_t len;
-	FILE *errors = open_memstream(&message, &len);
+	uint64_t now = clock_monotonic_ms();
 
-	audit_reopen();
-	if (!errors)
+	server_show_life(s);
+	if (now < s->look_due)
 		return;
-	bool ok = config_read_again(&next, &s->config, errors);
-	fclose(errors);
-	if (ok)
-		take_config(s, &next);
-	else
-		log_error("the configuration has a mistake; nothing was changed", "cause",
-		          strtok(message, "\n"));
-	config_finish(&next);
-	free(message);
+	s->look_due = now + LOOK_MS;
+	key_watch_look(&s->key_watch);
+	reload_changed_files(s);
+	process_metrics_tick(now);
 }
 
-static void read_certificates_again(struct server *s)
+/* Waits for a signal, and no longer than until look_around() has something to do.  0: none came. */
+static int wait_for_signal(const struct server *s, const sigset_t *signals, siginfo_t *signal)
 {
-	struct certificates *next = s->tls_files.first ? tls_files_read_again(&s->tls_files) : NULL;
+	uint64_t now = clock_monotonic_ms(), rest = notify_rest_ms(&s->notify, now);
 
-	if (next)
-		loops_set_certificates(s->loops, next);
-	certificates_release(next);
+	rest = rest < SIGNAL_WAIT_MS ? rest : SIGNAL_WAIT_MS;
+	const struct timespec wait = { (time_t)(rest / 1000), (long)(rest % 1000) * 1000000 };
+	int number = sigtimedwait(signals, signal, &wait);
+	return number < 0 ? 0 : number;
 }
 
-/* Files that have changed are read again without a signal. */
-static void look_at_files(struct server *s)
+static int next_signal(struct server *s, const sigset_t *signals, siginfo_t *signal)
 {
-	if (tls_files_changed(&s->tls_files))
-		read_certificates_again(s);
-	if (s->config.jwt_keys && file_stamp_changed(&s->issuer_stamp, s->config.jwt_keys))
-		reload_issuer(s);
-}
-
-static void hang_up(struct server *s)
-{
-	reload(s);
-	reload_issuer(s);
-	tls_files_changed(&s->tls_files);
-	read_certificates_again(s);
-}
-
-/* Looks at the files once a second while it waits. */
-static int next_signal(struct server *s, const sigset_t *signals)
-{
-	const struct timespec second = { .tv_sec = 1 };
 	int number;
 
-	while ((number = sigtimedwait(signals, NULL, &second)) < 0)
-		if (errno == EAGAIN)
-			look_at_files(s);
+	while (!(number = wait_for_signal(s, signals, signal)))
+		look_around(s);
 	return number;
 }
 
 struct second_signal {
 	sigset_t signals;
 	uint64_t first_ms; /* when the first signal came, monotonic */
+	pid_t successor;   /* 0: none serves */
 };
 
 /* The first signal drains; a second one, later than SAME_SIGNAL_MS, ends the process at once. */
 static void *exit_on_second_signal(void *context)
 {
 	const struct second_signal *s = context;
-	int number;
+	siginfo_t signal;
 
-	do
-		sigwait(&s->signals, &number);
-	while (number == SIGHUP || clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
-	log_warn("stopped at once by a second signal", "signal", strsignal(number));
+	do {
+		signal.si_signo = 0;
+		sigwaitinfo(&s->signals, &signal);
+		if (signal.si_signo == SIGHUP && s->successor)
+			reload_pass_on(&signal, s->successor);
+	} while (!signal.si_signo || signal.si_signo == SIGHUP || signal.si_signo == SIGUSR2 ||
+	         clock_monotonic_ms() < s->first_ms + SAME_SIGNAL_MS);
+	log_warn("stopped at once by a second signal", "signal", strsignal(signal.si_signo));
+	log_output_flush(FLUSH_MS);
 	_exit(1);
 }
 
-/* Returns when the server is to stop. */
-static void wait_for_signal(struct server *s, const sigset_t *signals)
+/* From now on a second signal ends the process at once. */
+static void begin_to_end(const sigset_t *signals, pid_t successor)
 {
 	static struct second_signal second; /* outlives this function */
-	int number;
 	pthread_t thread;
 
-	while ((number = next_signal(s, signals)) == SIGHUP)
-		hang_up(s);
-	log_info("stopping", "signal", strsignal(number));
-	second = (struct second_signal){ *signals, clock_monotonic_ms() };
+	second = (struct second_signal){ *signals, clock_monotonic_ms(), successor };
 	if (pthread_create(&thread, NULL, exit_on_second_signal, &second) == 0)
 		pthread_detach(thread);
 }
 
-static void stop(struct server *s)
+/* Runs until the server is to end.  Returns the signal; SIGUSR2: another process serves. */
+static int run(struct server *s, const sigset_t *signals)
 {
-	loops_close(s->loops);
-	writer_stop(s->writer);
-	reader_stop(s->reader);
+	siginfo_t signal = { 0 };
+
+	for (;;) {
+		int number = signal.si_signo ? signal.si_signo : next_signal(s, signals, &signal);
+		if (number == SIGUSR2 && server_upgrade(s, signals, &signal))
+			return SIGUSR2;
+		if (number == SIGHUP)
+			hang_up(s, &signal);
+		else if (number != SIGUSR2)
+			return number;
+		if (number != SIGUSR2)
+			signal.si_signo = 0;
+	}
+}
+
+#define STOP_MS 9000 /* what may wait is given up then: the whole stop takes 10 s at most */
+
+static uint64_t left_ms(uint64_t end)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	return end > now ? end - now : 0;
+}
+
+/* `stop_by`: when nothing is waited for any more. */
+static void finish(struct server *s, uint64_t stop_by)
+{
 	loops_stop(s->loops);
+	predecessor_finish(&s->predecessor);
 	s->bus->ops->stop(s->bus);
 	loops_free(s->loops);
-	writer_free(s->writer);
+	exporter_stop(s->exporter, left_ms(stop_by));
+	server_free_writers(s);
 	reader_free(s->reader);
 	free(s->sessions);
 	database_close(s->database);
@@ -399,7 +364,29 @@ static void stop(struct server *s)
 	issuer_release(s->issuer);
 	credential_release(s->first_key);
 	tls_files_finish(&s->tls_files);
+	loop_settings_release(s->settings);
+	config_finish(&s->config);
 	log_info("stopped");
+}
+
+/* The store thread has ended already when another process serves. */
+static void stop(struct server *s, int number)
+{
+	uint64_t stop_by = number == SIGUSR2 ? UINT64_MAX : clock_monotonic_ms() + STOP_MS;
+
+	if (number == SIGUSR2) {
+		loops_leave(s->loops, successor_pass, &s->successor);
+	} else {
+		log_info("stopping", "signal", strsignal(number));
+		notify_send(&s->notify, "STOPPING=1\nSTATUS=Stopping");
+		if (s->config.pid_file)
+			pid_file_remove(s->config.pid_file);
+		loops_close(s->loops);
+	}
+	if (number != SIGUSR2 && number != SIGABRT)
+		writer_stop(atomic_load(&s->writer));
+	reader_stop(s->reader);
+	finish(s, stop_by);
 }
 
 /* Threads inherit the mask, so signals are delivered to the main thread only. */
@@ -409,17 +396,47 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGHUP, SIG_DFL); /* sigwait() does not see what is ignored */
+	signal(SIGUSR2, SIG_DFL);
 }
 
 /* What to listen on, and the descriptors for it. */
 static bool open_addresses(struct server *s, const struct config *c)
 {
-	return passed_sockets_take(&s->passed) &&
-	       tls_files_start(&s->tls_files, &c->tls_certificates, &c->tls_keys) &&
-	       listens_read(&s->listens, &c->listen, &s->passed, s->tls_files.first != NULL) &&
-	       descriptors_take(&s->limits, c->loops, c->readers, s->listens.count);
+	bool ok = config_check_credentials(c) && config_check_password(c) &&
+	          predecessor_find(&s->predecessor) && passed_sockets_take(&s->passed) &&
+	          tls_files_start(&s->tls_files, &s->config.tls_certificates,
+	                          &s->config.tls_keys) &&
+	          listens_read(&s->listens, &c->listen, &s->passed, s->tls_files.first != NULL);
+
+	if (ok)
+		predecessor_match(&s->predecessor, &s->listens);
+	return ok && descriptors_take(&s->limits, c->loops, c->readers, s->listens.count);
+}
+
+static bool start(struct server *s, const struct config *config)
+{
+	return random_check() && open_addresses(s, config) && open_audit(config) &&
+	       open_pages(s, config) && open_exporter(s, config) &&
+	       predecessor_release(&s->predecessor) && server_open_store(s, config) &&
+	       read_keys(s, config) && read_issuer(s, config) && check_reach(s, config) &&
+	       descriptors_share(&s->limits, config->loops, s->listens.count) &&
+	       open_loops(s, config) && write_pid_file(s, true);
+}
+
+/* Returns the exit status. */
+static int serve(struct server *s, const struct config *config, const sigset_t *signals)
+{
+	start_threads(s);
+	predecessor_follow(&s->predecessor, s->loops);
+	write_pid_file(s, false);
+	announce(s, config);
+	int number = run(s, signals);
+	begin_to_end(signals, s->successor.pid);
+	stop(s, number);
+	return number == SIGABRT;
 }
 
 int server_run(const struct config *config)
@@ -428,22 +445,19 @@ int server_run(const struct config *config)
 	struct server *s = &server;
 	sigset_t signals;
 
+	s->config = *config;
+	config_own_texts(&s->config);
+	s->limits = config->limits;
+	s->service = (struct service){ s, server_submit, read_store };
+	successor_find_program();
+	notify_start(&s->notify);
+	pthread_mutex_init(&s->parking.lock, NULL);
+	block_signals(&signals);
 	if (config->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
-	s->config = *config;
-	s->limits = config->limits;
-	s->service = (struct service){ s, submit, read_store };
-	block_signals(&signals);
+	log_start();
 	set_memory_defaults(&s->limits);
-	if (!random_check() || !open_addresses(s, config) || !open_audit(config) ||
-	    !open_pages(s, config) || !open_store(s, config) || !read_keys(s, config) ||
-	    !read_issuer(s, config) || !check_reach_of_all(s, config) ||
-	    !descriptors_share(&s->limits, config->loops, s->listens.count) ||
-	    !open_loops(s, config))
-		return 1;
-	start_threads(s);
-	announce(s, config);
-	wait_for_signal(s, &signals);
-	stop(s);
-	return 0;
+	int status = start(s, config) ? serve(s, config, &signals) : 1;
+	log_stop(LOG_STOP_MS);
+	return status;
 }

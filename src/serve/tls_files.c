@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "joblight/base/log.h"
+#include "credential_file.h"
 #include "joblight/base/xalloc.h"
 
 static bool has_changed(struct file_stamp *stamp, struct slice path)
@@ -26,15 +26,25 @@ bool tls_files_changed(struct tls_files *t)
 	return changed;
 }
 
-static bool are_paired(const struct slices *certificates, const struct slices *keys)
+static bool are_paired(const struct slices *certificates, const struct slices *keys, char *error,
+                       size_t error_len)
 {
 	if (certificates->count == keys->count)
 		return true;
-	fprintf(stderr,
-	        "joblight: there are %zu --tls-cert and %zu --tls-key; each certificate needs its "
-	        "key, in the same order\n",
-	        certificates->count, keys->count);
+	snprintf(error, error_len,
+	         "there are %zu --tls-cert and %zu --tls-key; each certificate needs its key, in "
+	         "the same order",
+	         certificates->count, keys->count);
 	return false;
+}
+
+static void warn_of_modes(const struct slices *keys)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		char *path = xmemdup(keys->items[i].ptr, keys->items[i].len);
+		credential_file_warn("tls-key", path);
+		free(path);
+	}
 }
 
 bool tls_files_start(struct tls_files *t, const struct slices *certificates,
@@ -43,10 +53,13 @@ bool tls_files_start(struct tls_files *t, const struct slices *certificates,
 	char error[512];
 
 	*t = (struct tls_files){ .certificates = certificates, .keys = keys };
-	if (!are_paired(certificates, keys))
+	if (!are_paired(certificates, keys, error, sizeof(error))) {
+		fprintf(stderr, "joblight: %s\n", error);
 		return false;
+	}
 	if (!certificates->count)
 		return true;
+	warn_of_modes(keys);
 	tls_files_changed(t);
 	t->first = certificates_load(certificates, keys, true, error, sizeof(error));
 	if (!t->first)
@@ -60,15 +73,10 @@ void tls_files_finish(struct tls_files *t)
 	t->first = NULL;
 }
 
-struct certificates *tls_files_read_again(const struct tls_files *t)
+struct certificates *tls_files_load(const struct slices *certificates, const struct slices *keys,
+                                    char *error, size_t error_len)
 {
-	char error[512];
-	struct certificates *next = certificates_load(t->certificates, t->keys, false, error,
-	                                              sizeof(error));
-
-	if (next)
-		log_info("the certificates were read again");
-	else
-		log_error("the certificates have a mistake; the old ones stay", "cause", error);
-	return next;
+	return are_paired(certificates, keys, error, error_len)
+	           ? certificates_load(certificates, keys, false, error, error_len)
+	           : NULL;
 }

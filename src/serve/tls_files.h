@@ -18,8 +18,9 @@ bool tls_files_start(struct tls_files *t, const struct slices *certificates,
 void tls_files_finish(struct tls_files *t);
 
 bool tls_files_changed(struct tls_files *t); /* since the start, or the last call */
-/* Reads them again.  The caller releases the result.  NULL: they have a mistake, which is logged.
- */
-struct certificates *tls_files_read_again(const struct tls_files *t);
+/* Reads the files of these lists, which are in force or are to be.  The caller releases the result.
+ * NULL: `error` says what is wrong. */
+struct certificates *tls_files_load(const struct slices *certificates, const struct slices *keys,
+                                    char *error, size_t error_len);
 
 #endif

@@ -205,6 +205,24 @@ bool file_lock_take(struct file_lock *lock, const char *location, char *error, s
 	return taken;
 }
 
+void file_lock_lend(const struct file_lock *lock)
+{
+	flock(lock->lock_file, LOCK_UN);
+	flock(lock->file, LOCK_UN);
+}
+
+bool file_lock_take_back(const struct file_lock *lock, char *error, size_t error_len)
+{
+	struct stat file;
+
+	if (flock(lock->file, LOCK_EX | LOCK_NB) == 0 &&
+	    flock(lock->lock_file, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	file_lock_lend(lock);
+	return refuse(lock->place.path, fstat(lock->file, &file) == 0 ? holder_of(&file) : 0, error,
+	              error_len);
+}
+
 void file_lock_release(struct file_lock *lock)
 {
 	pthread_mutex_lock(&held_lock);
@@ -213,4 +231,11 @@ void file_lock_release(struct file_lock *lock)
 	close(lock->lock_file);
 	file_place_forget(&lock->place);
 	pthread_mutex_unlock(&held_lock);
+}
+
+long file_lock_holder(const char *location)
+{
+	struct stat file;
+
+	return stat(location, &file) == 0 ? holder_of(&file) : 0;
 }

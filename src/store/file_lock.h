@@ -27,6 +27,14 @@ struct file_lock {
  * lock is held.  Any thread.
  */
 bool file_lock_take(struct file_lock *lock, const char *location, char *error, size_t error_len);
+/* The process that holds the lock; 0: none does, or it cannot be seen. */
+long file_lock_holder(const char *location);
+/*
+ * Gives up the lock while readers of this process still use the database; the descriptors stay
+ * open.  file_lock_take_back() takes it again, and is false with a message when another has it.
+ */
+void file_lock_lend(const struct file_lock *lock);
+bool file_lock_take_back(const struct file_lock *lock, char *error, size_t error_len);
 void file_lock_release(struct file_lock *lock); /* after the last SQLite connection is closed */
 
 #endif

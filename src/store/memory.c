@@ -70,6 +70,12 @@ static enum store_result session_checkpoint(struct store *base)
 	return STORE_NONE;
 }
 
+static enum store_result session_rewrite(struct store *base)
+{
+	(void)base;
+	return STORE_NONE;
+}
+
 /* ---- the backend ---- */
 
 static const struct store_ops memory_ops = {
@@ -80,6 +86,7 @@ static const struct store_ops memory_ops = {
 	.commit = session_commit,
 	.rollback = session_rollback,
 	.checkpoint = session_checkpoint,
+	.rewrite = session_rewrite,
 #define STORE_OP(op, parameters, arguments) .op = memory_##op,
 #include "joblight/core/store_ops.def"
 #undef STORE_OP
@@ -111,9 +118,10 @@ static void lock_init(pthread_rwlock_t *lock)
 	pthread_rwlockattr_destroy(&kind);
 }
 
-static struct database *memory_open(const char *location, enum durability durability, char *error,
-                                    size_t error_len)
+static struct database *memory_open(const char *location, bool any, enum durability durability,
+                                    char *error, size_t error_len)
 {
+	(void)any;
 	struct memory *m = xcalloc(1, sizeof *m);
 
 	(void)location;
@@ -124,6 +132,7 @@ static struct database *memory_open(const char *location, enum durability durabi
 	list_init(&m->answers);
 	list_init(&m->access_keys);
 	list_init(&m->revoked_tokens);
+	list_init(&m->job_days);
 	list_init(&m->deleted);
 	list_init(&m->with_deadline);
 	list_init(&m->steps);
@@ -149,4 +158,10 @@ static void memory_close(struct database *base)
 	free(m);
 }
 
-const struct backend memory_backend = { "memory", takes, memory_open, memory_reader, memory_close };
+const struct backend memory_backend = {
+	.name = "memory",
+	.takes = takes,
+	.open = memory_open,
+	.reader = memory_reader,
+	.close = memory_close,
+};

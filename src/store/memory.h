@@ -1,7 +1,8 @@
 /*
  * The private header of the memory store: memory_items.c has the items and the steps of a
  * transaction, memory.c the sessions and the backend, memory_rows.c the operations on the rows of
- * jobs, and memory_server.c those on the rows of the server itself.
+ * jobs, memory_answers.c and memory_days.c those on answers and days, memory_prune.c what removes
+ * them, and memory_server.c those on the rows of the server itself.
  *
  * A row is an item with a name in one hash table.  An item is also in the list of its group (the
  * tasks, deliverables and events of a job; all answers).  Rows are never changed in place: a put
@@ -18,6 +19,7 @@
 
 #include "database.h"
 #include "joblight/base/list.h"
+#include "joblight/base/xalloc.h"
 
 #include "joblight/base/hash.h"
 
@@ -28,7 +30,9 @@ enum item_kind {
 	ITEM_EVENT,
 	ITEM_ANSWER,
 	ITEM_ACCESS_KEY,
-	ITEM_REVOKED_TOKEN
+	ITEM_REVOKED_TOKEN,
+	ITEM_JOB_DAY,
+	ITEM_IMPORT /* only in names: a job that is being imported */
 };
 
 struct name {
@@ -68,7 +72,8 @@ struct memory {
 	struct item *items;
 	struct job **jobs; /* by key - 1 */
 	size_t job_count, job_room;
-	struct list answers, access_keys, revoked_tokens;
+	struct list answers, access_keys, revoked_tokens, job_days;
+	uint64_t event_bytes;                 /* of the JSON of all events */
 	struct list deleted;                  /* deleted jobs of which some rows are left */
 	struct clock_row clock, clock_before; /* clock_before: the value that a rollback restores */
 	struct signing_key_row signing_key, signing_key_before; /* likewise */
@@ -83,6 +88,11 @@ struct session {
 	enum store_result failed; /* of this transaction, so that no part of it is committed */
 };
 
+static inline char *own(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
 static inline struct session *memory_session(struct store *s)
 {
 	struct session *session = (struct session *)s;
@@ -96,6 +106,8 @@ static inline struct memory *memory_of(struct store *s)
 	return memory_session(s)->memory;
 }
 
+/* Appends to a name, which begins with its kind. */
+void name_add(struct name *n, const void *bytes, size_t len);
 /* The name of a row with this id; `job`: its key, or 0. */
 struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_len);
 struct item *item_find(struct memory *m, const struct name *name);
@@ -110,6 +122,8 @@ struct item *item_put(struct memory *m, enum item_kind kind, const struct name *
  * used again at once.
  */
 void item_drop(struct memory *m, struct item *item);
+/* Gives the item another name for the rest of the transaction, and for good with the commit. */
+void item_rename(struct memory *m, struct item *item, const struct name *name);
 /* Frees a deleted job of which no rows are left. */
 void job_forget(struct memory *m, struct job *job);
 /* Frees every item.  Jobs are freed last, because the lists of their items are in them. */
@@ -121,6 +135,17 @@ void items_free(struct memory *m);
  */
 void steps_keep(struct memory *m);
 void steps_undo(struct memory *m);
+
+/* ---- memory_rows.c ---- */
+
+struct job *memory_job_at(struct memory *m, int64_t key); /* NULL: deleted, or never made */
+void memory_job_set(struct memory *m, struct job *job, const struct job_row *row);
+
+/* A job that is being imported cannot be found. */
+static inline bool memory_job_is_hidden(const struct job *job)
+{
+	return job->item.name[0] == ITEM_IMPORT;
+}
 
 /* ---- the operations on rows ---- */
 

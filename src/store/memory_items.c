@@ -62,6 +62,10 @@ static void item_set(struct memory *m, struct item *item, void *row)
 {
 	struct task *task = (struct task *)item;
 
+	if (item->kind == ITEM_EVENT && item->row)
+		m->event_bytes -= ((struct event_row *)item->row)->json.len;
+	if (item->kind == ITEM_EVENT && row)
+		m->event_bytes += ((struct event_row *)row)->json.len;
 	item->row = row;
 	if (item->kind != ITEM_TASK)
 		return;
@@ -91,12 +95,14 @@ struct step {
 	struct list in_order;
 	struct item *item;
 	void *old;
+	char *old_name; /* it was renamed, and nothing else */
+	size_t old_name_len;
 	bool dropped; /* then it is the item's last step */
 };
 
 static void step_note(struct memory *m, struct item *item, bool dropped)
 {
-	struct step *step = xmalloc(sizeof *step);
+	struct step *step = xcalloc(1, sizeof *step);
 
 	step->item = item;
 	step->old = item->row;
@@ -123,14 +129,43 @@ void item_drop(struct memory *m, struct item *item)
 	HASH_DEL(m->items, item);
 }
 
+void item_rename(struct memory *m, struct item *item, const struct name *name)
+{
+	struct step *step = xcalloc(1, sizeof *step);
+
+	step->item = item;
+	step->old_name = item->name;
+	step->old_name_len = item->hh.keylen;
+	list_append(&m->steps, &step->in_order);
+	HASH_DEL(m->items, item);
+	item->name = xmemdup(name->bytes, name->len);
+	item_enter(m, item, name->len);
+}
+
+static void undo_name(struct memory *m, struct step *step)
+{
+	struct item *item = step->item;
+
+	assert(m->items); /* this one is in it */
+	HASH_DEL(m->items, item);
+	free(item->name);
+	item->name = step->old_name;
+	item_enter(m, item, step->old_name_len);
+}
+
 static void step_undo(struct memory *m, struct step *step)
 {
 	struct item *item = step->item;
 
+	if (step->old_name) {
+		undo_name(m, step);
+		return;
+	}
+	void *undone = item->row;
 	if (step->dropped)
 		item_enter(m, item, item->hh.keylen);
-	row_free(item->kind, item->row);
 	item_set(m, item, step->old);
+	row_free(item->kind, undone);
 	if (!item->row) { /* the step had made the item */
 		/* The analyser does not know that an item of the table has valid links. */
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
@@ -142,6 +177,10 @@ static void step_undo(struct memory *m, struct step *step)
 /* A deleted job keeps its item, without a name and a row, until all its rows are removed. */
 static void step_keep(struct memory *m, struct step *step)
 {
+	if (step->old_name) {
+		free(step->old_name);
+		return;
+	}
 	row_free(step->item->kind, step->old);
 	if (step->dropped && step->item->kind == ITEM_JOB)
 		list_append(&m->deleted, &step->item->in_order);

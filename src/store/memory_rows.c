@@ -1,13 +1,8 @@
-/* The operations on rows of the memory store. */
+/* The rows of jobs: tasks, deliverables, events, and jobs that are being imported. */
 #include <stdio.h>
 
 #include "joblight/base/xalloc.h"
 #include "memory.h"
-
-static char *own(const char *text)
-{
-	return text ? xstrdup(text) : NULL;
-}
 
 static enum store_result refuse(struct store *base, const char *why)
 {
@@ -18,7 +13,7 @@ static enum store_result refuse(struct store *base, const char *why)
 
 /* ---- names ---- */
 
-static void name_add(struct name *n, const void *bytes, size_t len)
+void name_add(struct name *n, const void *bytes, size_t len)
 {
 	assert(len <= sizeof n->bytes - n->len);
 	memcpy(n->bytes + n->len, bytes, len);
@@ -34,15 +29,6 @@ struct name name_of(enum item_kind kind, int64_t job, const void *id, size_t id_
 	return n;
 }
 
-static struct name name_of_answer(const char *scope, const char *key)
-{
-	struct name n = { 1, { ITEM_ANSWER } };
-
-	name_add(&n, scope, strlen(scope) + 1);
-	name_add(&n, key, strlen(key));
-	return n;
-}
-
 /* ---- jobs ---- */
 
 static void job_copy(struct job_row *to, const struct job_row *from)
@@ -52,37 +38,38 @@ static void job_copy(struct job_row *to, const struct job_row *from)
 	to->metadata = own(from->metadata);
 }
 
-static struct job *job_at(struct memory *m, int64_t key)
+struct job *memory_job_at(struct memory *m, int64_t key)
 {
 	struct job *job = key > 0 && (uint64_t)key <= m->job_count ? m->jobs[key - 1] : NULL;
 
 	return job && job->item.row ? job : NULL;
 }
 
-static void job_set(struct memory *m, const struct job_row *row)
+void memory_job_set(struct memory *m, struct job *job, const struct job_row *row)
 {
-	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
 	struct job_row *copy = xmalloc(sizeof *copy);
+	struct name name = { .len = job->item.hh.keylen };
 
 	job_copy(copy, row);
+	memcpy(name.bytes, job->item.name, name.len);
 	item_put(m, ITEM_JOB, &name, NULL, copy);
 }
 
-static void job_make(struct memory *m, struct job_row *row)
+static struct job *job_make(struct memory *m, const struct name *name)
 {
-	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
-	struct job *job = (struct job *)item_new(m, ITEM_JOB, &name, NULL);
+	struct job *job = (struct job *)item_new(m, ITEM_JOB, name, NULL);
 
 	if (m->job_count == m->job_room) {
 		m->job_room = m->job_room ? 2 * m->job_room : 64;
 		m->jobs = xrealloc(m->jobs, m->job_room * sizeof *m->jobs);
 	}
 	m->jobs[m->job_count++] = job;
-	row->key = job->key = (int64_t)m->job_count;
+	job->key = (int64_t)m->job_count;
 	list_init(&job->tasks);
 	list_init(&job->deliverables);
 	list_init(&job->events);
 	list_init(&job->answers);
+	return job;
 }
 
 enum store_result memory_job_get(struct store *base, const char *id, struct job_row *row)
@@ -96,25 +83,51 @@ enum store_result memory_job_get(struct store *base, const char *id, struct job_
 	return STORE_OK;
 }
 
+enum store_result memory_job_heads(struct store *base, const char (*ids)[ID_MAX + 1], size_t count,
+                                   job_head_visit *visit, void *context)
+{
+	enum store_result found = STORE_NONE;
+
+	for (size_t i = 0; i < count; i++) {
+		struct name name = name_of(ITEM_JOB, 0, ids[i], strlen(ids[i]));
+		const struct item *item = item_find(memory_of(base), &name);
+		const struct job_row *row = item ? item->row : NULL;
+		struct job_head head = { 0 };
+		if (!row)
+			continue;
+		memcpy(head.job_id, row->id, sizeof(head.job_id));
+		memcpy(head.epoch, row->epoch, sizeof(head.epoch));
+		head.seq = row->seq;
+		head.status = row->status;
+		found = STORE_OK;
+		if (!visit(context, &head))
+			break;
+	}
+	return found;
+}
+
 enum store_result memory_job_put(struct store *base, struct job_row *row)
 {
 	struct memory *m = memory_of(base);
 	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
+	struct job *job = memory_job_at(m, row->key);
 
-	if (row->key && !job_at(m, row->key))
+	if (row->key && !job)
 		return STORE_NONE;
 	if (!row->key && item_find(m, &name))
 		return refuse(base, "writing: there is a job with this id");
-	if (!row->key)
-		job_make(m, row);
-	job_set(m, row);
+	if (!row->key) {
+		job = job_make(m, &name);
+		row->key = job->key;
+	}
+	memory_job_set(m, job, row);
 	return STORE_OK;
 }
 
 enum store_result memory_job_delete(struct store *base, const struct job_row *row)
 {
 	struct memory *m = memory_of(base);
-	struct job *job = job_at(m, row->key);
+	struct job *job = memory_job_at(m, row->key);
 
 	if (!job)
 		return STORE_NONE;
@@ -131,8 +144,9 @@ enum store_result memory_jobs(struct store *base, int status, int64_t below_key,
 	size_t rows = 0;
 
 	for (; key > 0 && rows < limit; key--) {
-		const struct job *job = job_at(m, key);
-		const struct job_row *row = job ? job->item.row : NULL;
+		const struct job *job = memory_job_at(m, key);
+		const struct job_row *row = job && !memory_job_is_hidden(job) ? job->item.row
+		                                                              : NULL;
 		if (!row || (status >= 0 && (int)row->status != status))
 			continue;
 		rows++;
@@ -149,7 +163,7 @@ enum store_result memory_open_jobs(struct store *base, const char *creator, uint
 
 	*count = 0;
 	for (size_t i = 0; i < m->job_count && *count < limit; i++) {
-		const struct job *job = job_at(m, (int64_t)i + 1);
+		const struct job *job = memory_job_at(m, (int64_t)i + 1);
 		const struct job_row *row = job ? job->item.row : NULL;
 		if (row && creator[0] && !row->ended && strcmp(row->creator, creator) == 0)
 			++*count;
@@ -198,7 +212,7 @@ enum store_result memory_task_put(struct store *base, int64_t job, const struct 
 {
 	struct memory *m = memory_of(base);
 	struct name name = name_of(ITEM_TASK, job, row->id, strlen(row->id));
-	struct job *of = job_at(m, job);
+	struct job *of = memory_job_at(m, job);
 	struct task_row *copy;
 	bool known = item_find(m, &name);
 	struct item *item;
@@ -214,14 +228,17 @@ enum store_result memory_task_put(struct store *base, int64_t job, const struct 
 	return STORE_OK;
 }
 
-enum store_result memory_tasks(struct store *base, int64_t key, task_visit *visit, void *context)
+enum store_result memory_tasks(struct store *base, int64_t key, uint32_t from, task_visit *visit,
+                               void *context)
 {
-	struct job *job = job_at(memory_of(base), key);
+	struct job *job = memory_job_at(memory_of(base), key);
 	size_t rows = 0;
 
 	for (struct list *node = job ? job->tasks.next : NULL; job && node != &job->tasks;
 	     node = node->next) {
 		const struct task_row *row = container_of(node, struct item, in_order)->row;
+		if (row->position < from)
+			continue;
 		rows++;
 		if (!visit(context, row))
 			break;
@@ -249,7 +266,7 @@ static bool count_task(void *context, const struct task_row *row)
 enum store_result memory_task_counts(struct store *base, int64_t key, struct task_counts *counts)
 {
 	*counts = (struct task_counts){ 0 };
-	memory_tasks(base, key, count_task, counts);
+	memory_tasks(base, key, 0, count_task, counts);
 	return STORE_OK;
 }
 
@@ -263,8 +280,8 @@ enum store_result memory_overdue_tasks(struct store *base, int64_t now, size_t l
 	     node = node->next) {
 		const struct task *task = container_of(node, struct task, with_deadline);
 		const struct task_row *row = task->item.row;
-		const struct job *job = job_at(m, task->job);
-		if (row->stall_at > now || !job) /* deleted */
+		const struct job *job = memory_job_at(m, task->job);
+		if (row->stall_at > now || !job || memory_job_is_hidden(job)) /* or deleted */
 			continue;
 		rows++;
 		if (!visit(context, ((struct job_row *)job->item.row)->id, row->id))
@@ -300,7 +317,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
 {
 	struct memory *m = memory_of(base);
 	struct name name = name_of(ITEM_DELIVERABLE, job, row->id, strlen(row->id));
-	struct job *of = job_at(m, job);
+	struct job *of = memory_job_at(m, job);
 	struct deliverable_row *copy;
 
 	if (!of)
@@ -314,7 +331,7 @@ enum store_result memory_deliverable_put(struct store *base, int64_t job,
 enum store_result memory_deliverables(struct store *base, int64_t key, deliverable_visit *visit,
                                       void *context)
 {
-	struct job *job = job_at(memory_of(base), key);
+	struct job *job = memory_job_at(memory_of(base), key);
 	size_t rows = 0;
 
 	for (struct list *node = job ? job->deliverables.next : NULL;
@@ -333,7 +350,7 @@ enum store_result memory_event_add(struct store *base, int64_t job, const struct
 {
 	struct memory *m = memory_of(base);
 	struct name name = name_of(ITEM_EVENT, job, &row->seq, sizeof row->seq);
-	struct job *of = job_at(m, job);
+	struct job *of = memory_job_at(m, job);
 	struct event_row *copy;
 	char *json;
 
@@ -372,7 +389,7 @@ enum store_result memory_events(struct store *base, int64_t key, uint64_t from, 
                                 size_t limit, event_visit *visit, void *context)
 {
 	struct memory *m = memory_of(base);
-	struct job *job = job_at(m, key);
+	struct job *job = memory_job_at(m, key);
 	struct list *node = job ? event_start(m, job, from, descending) : NULL;
 	size_t rows = 0;
 
@@ -388,161 +405,45 @@ enum store_result memory_events(struct store *base, int64_t key, uint64_t from, 
 	return rows ? STORE_OK : STORE_NONE;
 }
 
-/* ---- remembered answers ---- */
+/* ---- jobs that are being imported ---- */
 
-enum store_result memory_idempotency_get(struct store *base, const char *scope, const char *key,
-                                         struct idempotency_row *row)
+static struct name name_of_import(int64_t job)
 {
-	struct name name = name_of_answer(scope, key);
-	struct item *item = item_find(memory_of(base), &name);
+	struct name n = { 1, { ITEM_IMPORT } };
 
-	if (!item)
+	name_add(&n, &job, sizeof job);
+	return n;
+}
+
+enum store_result memory_import_begin(struct store *base, int64_t *key)
+{
+	struct memory *m = memory_of(base);
+	char nothing[] = "";
+	struct job_row row = { .title = nothing, .metadata = nothing, .first = 1 };
+	struct name name = name_of_import((int64_t)m->job_count + 1);
+
+	struct job *job = job_make(m, &name);
+	*key = row.key = job->key;
+	memory_job_set(m, job, &row);
+	return STORE_OK;
+}
+
+enum store_result memory_import_end(struct store *base, int64_t key, struct job_row *row)
+{
+	struct memory *m = memory_of(base);
+	struct job *job = memory_job_at(m, key);
+
+	if (!job || !memory_job_is_hidden(job))
 		return STORE_NONE;
-	*row = *(struct idempotency_row *)item->row;
-	row->body = own(row->body);
-	return STORE_OK;
-}
-
-enum store_result memory_idempotency_put(struct store *base, const struct idempotency_row *row)
-{
-	struct memory *m = memory_of(base);
-	struct name name = name_of_answer(row->scope, row->key);
-	struct idempotency_row *copy = xmalloc(sizeof *copy);
-
-	*copy = *row;
-	copy->body = own(row->body);
-	struct answer *answer = (struct answer *)item_put(m, ITEM_ANSWER, &name, &m->answers, copy);
-	struct job *job = row->scope[0] == '#' ? job_at(m, strtoll(row->scope + 1, NULL, 10))
-	                                       : NULL;
-	if (job)
-		list_move(&job->answers, &answer->of_job);
-	return STORE_OK;
-}
-
-/* ---- pruning ---- */
-
-static void sweep(struct memory *m, struct list *group, size_t *budget)
-{
-	for (struct list *node = group->next; node != group && *budget; node = node->next) {
-		struct item *item = container_of(node, struct item, in_order);
-		if (!item->row)
-			continue;
-		item_drop(m, item);
-		--*budget;
+	if (!row) {
+		item_drop(m, &job->item);
+		return STORE_OK;
 	}
-}
-
-static void sweep_answers(struct memory *m, struct list *group, size_t *budget)
-{
-	for (struct list *node = group->next; node != group && *budget; node = node->next) {
-		struct item *item = &container_of(node, struct answer, of_job)->item;
-		if (!item->row)
-			continue;
-		item_drop(m, item);
-		--*budget;
-	}
-}
-
-static bool job_is_empty(const struct job *job)
-{
-	return list_empty(&job->tasks) && list_empty(&job->deliverables) &&
-	       list_empty(&job->events) && list_empty(&job->answers);
-}
-
-/* Freeing a job without rows is not a step of the transaction, because nobody can see it.  It is
- * counted as a row, as the mark of a deleted job is in SQLite. */
-static void sweep_deleted(struct memory *m, size_t *budget)
-{
-	for (struct list *node = m->deleted.next, *next; node != &m->deleted && *budget;
-	     node = next) {
-		struct job *job = container_of(node, struct job, item.in_order);
-		next = node->next;
-		sweep(m, &job->tasks, budget);
-		sweep(m, &job->deliverables, budget);
-		sweep(m, &job->events, budget);
-		sweep_answers(m, &job->answers, budget);
-		if (!job_is_empty(job))
-			continue;
-		job_forget(m, job);
-		--*budget;
-	}
-}
-
-static void prune_answers(struct memory *m, int64_t before, size_t *budget)
-{
-	for (struct list *node = m->answers.next; node != &m->answers && *budget;
-	     node = node->next) {
-		struct item *item = container_of(node, struct item, in_order);
-		const struct idempotency_row *row = item->row;
-		if (!row || row->time >= before)
-			continue;
-		item_drop(m, item);
-		--*budget;
-	}
-}
-
-/* Removes events below `first`. */
-static void prune_events(struct memory *m, struct job *job, uint64_t first, size_t *budget)
-{
-	struct job_row row = *(struct job_row *)job->item.row;
-
-	for (struct list *node = job->events.next; node != &job->events && *budget;
-	     node = node->next) {
-		struct item *item = container_of(node, struct item, in_order);
-		const struct event_row *event = item->row;
-		if (!event)
-			continue;
-		if (event->seq >= first)
-			break;
-		row.first = event->seq + 1;
-		item_drop(m, item);
-		--*budget;
-	}
-	if (row.first != ((struct job_row *)job->item.row)->first)
-		job_set(m, &row);
-}
-
-enum store_result memory_prune(struct store *base, int64_t keys_before, int64_t logs_before,
-                               uint64_t max_events, size_t budget)
-{
-	struct memory *m = memory_of(base);
-	uint64_t max = max_events ? max_events : 1;
-	size_t left = budget;
-
-	sweep_deleted(m, &left);
-	prune_answers(m, keys_before, &left);
-	for (int64_t key = 1; key <= (int64_t)m->job_count && left; key++) {
-		struct job *job = job_at(m, key);
-		const struct job_row *row = job ? job->item.row : NULL;
-		if (row && row->ended && row->ended < logs_before)
-			prune_events(m, job, row->seq, &left);
-		else if (row && row->ended && row->seq >= max)
-			prune_events(m, job, row->seq - max + 1, &left);
-	}
-	return left == budget ? STORE_NONE : STORE_OK;
-}
-
-enum store_result memory_prunable(struct store *base, int64_t keys_before, int64_t logs_before,
-                                  uint64_t max_events, size_t limit, uint64_t *rows)
-{
-	struct memory *m = memory_of(base);
-	uint64_t max = max_events ? max_events : 1;
-
-	*rows = 0;
-	for (struct list *node = m->deleted.next; node != &m->deleted; node = node->next)
-		++*rows;
-	for (struct list *node = m->answers.next; node != &m->answers && *rows < limit;
-	     node = node->next) {
-		const struct idempotency_row *row = container_of(node, struct item, in_order)->row;
-		*rows += row && row->time < keys_before;
-	}
-	for (int64_t key = 1; key <= (int64_t)m->job_count; key++) {
-		const struct job *job = job_at(m, key);
-		const struct job_row *row = job ? job->item.row : NULL;
-		if (row && row->ended && row->ended < logs_before)
-			*rows += row->seq - row->first;
-		else if (row && row->ended && row->seq - row->first >= max)
-			*rows += row->seq - row->first + 1 - max;
-	}
+	struct name name = name_of(ITEM_JOB, 0, row->id, strlen(row->id));
+	if (item_find(m, &name))
+		return refuse(base, "writing: there is a job with this id");
+	item_rename(m, &job->item, &name);
+	row->key = key;
+	memory_job_set(m, job, row);
 	return STORE_OK;
 }

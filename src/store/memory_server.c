@@ -107,3 +107,42 @@ enum store_result memory_revoked_tokens_prune(struct store *base, int64_t before
 	}
 	return STORE_OK;
 }
+
+/* ---- what only several nodes need ---- */
+
+enum store_result memory_keys_version(struct store *base, int64_t *version)
+{
+	(void)base;
+	(void)version;
+	return STORE_NONE;
+}
+
+enum store_result memory_used_ticket_put(struct store *base, const char *id, uint64_t keep_ms)
+{
+	(void)base;
+	(void)id;
+	(void)keep_ms;
+	return STORE_OK;
+}
+
+enum store_result memory_used_ticket_get(struct store *base, const char *id)
+{
+	(void)base;
+	(void)id;
+	return STORE_OK;
+}
+
+enum store_result memory_used_ticket_delete(struct store *base, const char *id)
+{
+	(void)base;
+	(void)id;
+	return STORE_OK;
+}
+
+enum store_result memory_lease_take(struct store *base, const char *name, uint64_t ms)
+{
+	(void)base;
+	(void)name;
+	(void)ms;
+	return STORE_OK;
+}

@@ -1,4 +1,4 @@
--- The tables of a joblight database, schema version 5 (sqlite.h has the number).
+-- The tables of a joblight database, schema version 6 (sqlite.h has the number).
 --
 -- Statuses and event types are the numbers of model.h.  Times are Unix milliseconds; 0 means "not yet".
 -- The rows of a job refer to its `key`, which increases with each new job and is never reused, so that rows
@@ -19,7 +19,9 @@ CREATE TABLE jobs (
 	created INTEGER NOT NULL,
 	updated INTEGER NOT NULL,
 	ended INTEGER NOT NULL,
+	imported INTEGER NOT NULL,
 	bytes INTEGER NOT NULL,    -- of all its events, pruned ones included
+	pruned INTEGER NOT NULL,   -- of the pruned ones
 	creator TEXT NOT NULL,     -- the id of the access key that created it; '' for none
 	title TEXT NOT NULL,
 	metadata TEXT NOT NULL     -- JSON object
@@ -30,9 +32,36 @@ CREATE INDEX jobs_by_status ON jobs (status, key);
 -- For the limit of jobs of a key.
 CREATE INDEX jobs_open_by_creator ON jobs (creator) WHERE ended = 0 AND creator <> '';
 
--- For the pruner: ended jobs that hold more than their last event, by age and by length.
-CREATE INDEX jobs_prunable_by_end ON jobs (ended) WHERE ended > 0 AND first < seq;
+-- For the pruner: ended jobs that hold more than their last event, by age, by length and by bytes.
+CREATE INDEX jobs_prunable_by_end ON jobs (max(ended, imported)) WHERE ended > 0 AND first < seq;
 CREATE INDEX jobs_prunable_by_length ON jobs (seq - first) WHERE ended > 0 AND first < seq;
+CREATE INDEX jobs_prunable_by_bytes ON jobs (bytes - pruned) WHERE ended > 0 AND first < seq;
+
+-- For removing ended jobs.
+CREATE INDEX jobs_by_end ON jobs (max(ended, imported)) WHERE ended > 0;
+
+-- Keys of jobs that are being imported: their rows are there, but not yet in `jobs`.
+CREATE TABLE imports (
+	key INTEGER PRIMARY KEY
+) STRICT;
+
+-- What is known of each job on each day on which it changed.  It outlives the log and the job.
+CREATE TABLE job_days (
+	day INTEGER NOT NULL,      -- since 1970-01-01, UTC
+	job INTEGER NOT NULL,      -- the key of the job
+	id TEXT NOT NULL,
+	status INTEGER NOT NULL,   -- at the end of the day, like what follows
+	created INTEGER NOT NULL,
+	ended INTEGER NOT NULL,
+	events INTEGER NOT NULL,   -- since the job was created
+	bytes INTEGER NOT NULL,    -- of these events
+	tasks INTEGER NOT NULL,
+	completed INTEGER NOT NULL,
+	failed INTEGER NOT NULL,
+	cancelled INTEGER NOT NULL,
+	deliverables INTEGER NOT NULL,
+	PRIMARY KEY (day, job)
+) STRICT, WITHOUT ROWID;
 
 -- Deleted jobs of which some rows are still to be removed, which takes many steps.
 CREATE TABLE deleted_jobs (

@@ -19,7 +19,7 @@
 #include "file_lock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
-#include "schema.h"
+#include "timed_vfs.h"
 
 #define READER_WAIT_MS 100
 
@@ -36,7 +36,9 @@
 
 struct sqlite_database {
 	struct database base;
+	bool any; /* it may be a copy that is not finished */
 	struct file_lock lock;
+	enum durability durability;
 };
 
 /* ---- the log ---- */
@@ -61,6 +63,14 @@ static void configure(void)
 	sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
 	               0); /* it needs a mutex that all threads would share */
+	timed_vfs_install();
+}
+
+static void configure_once(void)
+{
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+
+	pthread_once(&configured, configure);
 }
 
 /* ---- transactions ---- */
@@ -141,7 +151,10 @@ static void session_close(struct store *base)
 	struct sqlite_session *s = (struct sqlite_session *)base;
 
 	session_rollback(base);
-	if (s->writer)
+	sqlite_rewrite_give_up(s);
+	if (s->writer && s->lent)
+		sqlite_leave_log(s);
+	else if (s->writer)
 		sqlite_last_checkpoint(s);
 	session_free(s);
 }
@@ -154,6 +167,7 @@ static const struct store_ops sqlite_ops = {
 	.commit = session_commit,
 	.rollback = session_rollback,
 	.checkpoint = sqlite_checkpoint,
+	.rewrite = sqlite_rewrite,
 #define STORE_OP(op, parameters, arguments) .op = sqlite_##op,
 #include "joblight/core/store_ops.def"
 #undef STORE_OP
@@ -245,13 +259,18 @@ static int identify(sqlite3 *db, struct identity *found)
 	return code;
 }
 
-/* Whether the file is a joblight database or empty; it has not been changed yet. */
-static bool acceptable(const struct identity *found, const char *path, char *error,
+/* Whether the file is a joblight database or empty; it has not been changed yet.  `any`: it may be
+ * a copy that is not finished. */
+static bool acceptable(const struct identity *found, bool any, const char *path, char *error,
                        size_t error_len)
 {
+	bool unfinished = found->application == SQLITE_UNFINISHED_ID;
+
 	if (!found->application && !found->version && !found->objects)
 		return true;
-	if (found->application != SQLITE_APPLICATION_ID)
+	if (unfinished && !any)
+		snprintf(error, error_len, "cannot open %s: " DATABASE_UNFINISHED, path);
+	else if (found->application != SQLITE_APPLICATION_ID && !unfinished)
 		snprintf(error, error_len,
 		         "cannot open %s: it is the database of another program; name another file",
 		         path);
@@ -284,80 +303,10 @@ static int enter_wal(sqlite3 *db)
 	return code;
 }
 
-static int create_schema(sqlite3 *db)
+static bool writer_open(struct sqlite_session *s, const struct sqlite_database *db, char *error,
+                        size_t error_len)
 {
-	char marks[96];
-	int code;
-
-	snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-	         SQLITE_APPLICATION_ID, SQLITE_SCHEMA_VERSION);
-	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL);
-	return code == SQLITE_OK ? sqlite3_exec(db, marks, NULL, NULL, NULL) : code;
-}
-
-/*
- * Version 1 used the id of the job as the scope of idempotency keys, and deleted the rows of a job
- * together with the job.
- */
-static const char from_version_1[] =
-    "CREATE TABLE deleted_jobs (key INTEGER PRIMARY KEY) STRICT;"
-    "CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, monotonic "
-    "INTEGER NOT NULL, "
-    "boottime INTEGER NOT NULL, wall INTEGER NOT NULL, steady INTEGER NOT NULL, trusted INTEGER "
-    "NOT NULL) STRICT;"
-    "UPDATE idempotency SET scope = (SELECT '#' || key FROM jobs WHERE id = scope) "
-    "WHERE scope IN (SELECT id FROM jobs);"
-    "PRAGMA user_version=2";
-
-/* Version 2 had no access keys. */
-static const char from_version_2[] =
-    "CREATE TABLE access_keys (id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, rights INTEGER NOT "
-    "NULL, name TEXT NOT NULL, jobs TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT "
-    "NULL, revoked INTEGER NOT NULL) STRICT;"
-    "PRAGMA user_version=3";
-
-/* Version 3 had no tokens. */
-static const char from_version_3[] =
-    "CREATE TABLE signing_key (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, secret "
-    "BLOB NOT NULL) STRICT;"
-    "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT "
-    "ROWID;"
-    "PRAGMA user_version=4";
-
-/*
- * Version 4 knew neither the creator of a job nor the bytes of its events.  The events of ended
- * jobs are not counted, because nothing is added to them.
- */
-static const char from_version_4[] =
-    "ALTER TABLE jobs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE jobs ADD COLUMN creator TEXT NOT NULL DEFAULT '';"
-    "CREATE INDEX jobs_open_by_creator ON jobs (creator) WHERE ended = 0 AND creator <> '';"
-    "UPDATE jobs SET bytes = (SELECT ifnull(sum(length(CAST(json AS BLOB))), 0) FROM job_activity "
-    "WHERE job = jobs.key) WHERE ended = 0;"
-    "PRAGMA user_version=5";
-
-static const char *const upgrades[] = { from_version_1, from_version_2, from_version_3,
-	                                from_version_4 };
-
-/* All steps are one transaction. */
-static int upgrade(sqlite3 *db, int version)
-{
-	int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-
-	for (; code == SQLITE_OK && version < SQLITE_SCHEMA_VERSION; version++)
-		code = sqlite3_exec(db, upgrades[version - 1], NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		log_info("the database was made by an earlier joblight and is brought up to date");
-	return code;
-}
-
-static bool writer_open(struct sqlite_session *s, const char *path, enum durability durability,
-                        char *error, size_t error_len)
-{
+	const char *path = db->lock.place.path;
 	struct identity found = { 0 };
 	int code;
 
@@ -366,20 +315,20 @@ static bool writer_open(struct sqlite_session *s, const char *path, enum durabil
 
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db,
-		                    durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL"
-		                                                  : "PRAGMA synchronous=NORMAL",
+		                    db->durability == DURABILITY_FULL ? "PRAGMA synchronous=FULL"
+		                                                      : "PRAGMA synchronous=NORMAL",
 		                    NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = identify(s->db, &found);
-	if (code == SQLITE_OK && !acceptable(&found, path, error, error_len))
+	if (code == SQLITE_OK && !acceptable(&found, db->any, path, error, error_len))
 		return false;
+	if (code == SQLITE_OK && !found.objects) /* before the first page is written */
+		code = sqlite3_exec(s->db, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = enter_wal(s->db);
 	sqlite_watch_wal(s);
-	if (code == SQLITE_OK && !found.objects)
-		code = create_schema(s->db);
-	else if (code == SQLITE_OK && found.version < SQLITE_SCHEMA_VERSION)
-		code = upgrade(s->db, found.version);
+	if (code == SQLITE_OK)
+		code = sqlite_settle_schema(s->db, found.objects ? found.version : 0);
 	if (code == SQLITE_OK)
 		code = number_of(s->db, "PRAGMA page_size", &s->page_size);
 	if (code == SQLITE_OK)
@@ -397,28 +346,59 @@ static bool takes(const char *location)
 	return true;
 }
 
-static struct database *sqlite_open(const char *location, enum durability durability, char *error,
-                                    size_t error_len)
+static bool start_writing(struct sqlite_database *db, char *error, size_t error_len)
 {
-	static pthread_once_t configured = PTHREAD_ONCE_INIT;
-	struct sqlite_database *db = xcalloc(1, sizeof *db);
-	struct sqlite_session *writer;
+	struct sqlite_session *writer = xcalloc(1, sizeof *writer);
 
-	pthread_once(&configured, configure);
+	writer->place = &db->lock.place;
+	if (!writer_open(writer, db, error, error_len)) {
+		session_free(writer);
+		return false;
+	}
+	db->base.writer = &writer->base;
+	return true;
+}
+
+static struct database *sqlite_open(const char *location, bool any, enum durability durability,
+                                    char *error, size_t error_len)
+{
+	struct sqlite_database *db = xcalloc(1, sizeof *db);
+
+	configure_once();
+	db->base.backend = &sqlite_backend;
+	db->any = any;
+	db->durability = durability;
 	if (!file_lock_take(&db->lock, location, error, error_len)) {
 		free(db);
 		return NULL;
 	}
-	writer = xcalloc(1, sizeof *writer);
-	writer->place = &db->lock.place;
-	if (!writer_open(writer, db->lock.place.path, durability, error, error_len)) {
-		session_free(writer);
-		file_lock_release(&db->lock);
-		free(db);
-		return NULL;
-	}
-	db->base = (struct database){ &sqlite_backend, &writer->base };
-	return &db->base;
+	if (start_writing(db, error, error_len))
+		return &db->base;
+	file_lock_release(&db->lock);
+	free(db);
+	return NULL;
+}
+
+static void sqlite_lend(struct database *base)
+{
+	struct sqlite_database *db = (struct sqlite_database *)base;
+
+	((struct sqlite_session *)base->writer)->lent = true;
+	base->writer->ops->close(base->writer);
+	base->writer = NULL;
+	file_lock_lend(&db->lock);
+}
+
+static bool sqlite_take_back(struct database *base, char *error, size_t error_len)
+{
+	struct sqlite_database *db = (struct sqlite_database *)base;
+
+	if (!file_lock_take_back(&db->lock, error, error_len))
+		return false;
+	if (start_writing(db, error, error_len))
+		return true;
+	file_lock_lend(&db->lock);
+	return false;
 }
 
 static struct store *sqlite_reader(struct database *base, char *error, size_t error_len)
@@ -436,13 +416,75 @@ static struct store *sqlite_reader(struct database *base, char *error, size_t er
 	return NULL;
 }
 
+/* Whether this joblight can read it: a session needs the tables of this version. */
+static bool readable(const struct identity *found, const char *path, char *error, size_t error_len)
+{
+	if (!acceptable(found, false, path, error, error_len))
+		return false;
+	if (found->version == SQLITE_SCHEMA_VERSION)
+		return true;
+	if (!found->objects)
+		snprintf(error, error_len, "cannot open %s: it is empty", path);
+	else
+		snprintf(error, error_len,
+		         "cannot open %s: its schema version is %d and this joblight needs %d; "
+		         "start the server once to bring it up to date",
+		         path, found->version, SQLITE_SCHEMA_VERSION);
+	return false;
+}
+
+struct store *sqlite_peek(const char *path, char *error, size_t error_len)
+{
+	struct sqlite_session *s = xcalloc(1, sizeof *s);
+	struct identity found = { 0 };
+
+	configure_once();
+	errno = 0;
+	int code = session_connect(s, path, false);
+	if (code == SQLITE_OK)
+		code = identify(s->db, &found);
+	bool usable = code == SQLITE_OK && readable(&found, path, error, error_len);
+	if (usable)
+		code = sqlite_statements_prepare(s);
+	if (usable && code == SQLITE_OK)
+		return &s->base;
+	if (code != SQLITE_OK)
+		explain(s, path, code, error, error_len);
+	session_free(s);
+	return NULL;
+}
+
+static bool sqlite_mark(struct database *base, bool unfinished, char *error, size_t error_len)
+{
+	struct sqlite_database *db = (struct sqlite_database *)base;
+	struct sqlite_session *writer = (struct sqlite_session *)base->writer;
+	char pragma[48];
+
+	errno = 0;
+	snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d",
+	         unfinished ? SQLITE_UNFINISHED_ID : SQLITE_APPLICATION_ID);
+	int code = sqlite3_exec(writer->db, pragma, NULL, NULL, NULL);
+	return code == SQLITE_OK || explain(writer, db->lock.place.path, code, error, error_len);
+}
+
 static void sqlite_close(struct database *base)
 {
 	struct sqlite_database *db = (struct sqlite_database *)base;
 
-	base->writer->ops->close(base->writer);
+	if (base->writer)
+		base->writer->ops->close(base->writer);
 	file_lock_release(&db->lock);
 	free(db);
 }
 
-const struct backend sqlite_backend = { "sqlite", takes, sqlite_open, sqlite_reader, sqlite_close };
+const struct backend sqlite_backend = {
+	.peek = sqlite_peek,
+	.name = "sqlite",
+	.takes = takes,
+	.open = sqlite_open,
+	.mark = sqlite_mark,
+	.reader = sqlite_reader,
+	.lend = sqlite_lend,
+	.take_back = sqlite_take_back,
+	.close = sqlite_close,
+};

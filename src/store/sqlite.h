@@ -1,8 +1,8 @@
 /*
  * The private header of the SQLite store.  sqlite.c opens, begins and commits; sqlite_wal.c
  * checkpoints; sqlite_error.c translates result codes; sqlite_statement.c prepares and steps the
- * statements; sqlite_rows.c (jobs), sqlite_server.c and sqlite_prune.c hold the operations on rows,
- * with their statements.
+ * statements; sqlite_rows.c (jobs), sqlite_days.c, sqlite_import.c, sqlite_server.c, sqlite_prune.c
+ * and sqlite_space.c hold the operations on rows, with their statements.
  */
 #ifndef JOBLIGHT_STORE_SQLITE_H
 #define JOBLIGHT_STORE_SQLITE_H
@@ -15,7 +15,8 @@
 #include "wal_copy.h"
 
 #define SQLITE_APPLICATION_ID 0x4a4c6774 /* "JLgt", at byte 68 of the file */
-#define SQLITE_SCHEMA_VERSION 5
+#define SQLITE_UNFINISHED_ID 0x4a4c6763  /* "JLgc": a copy that is not finished */
+#define SQLITE_SCHEMA_VERSION 6
 #define SQLITE_WRITER_WAIT_MS                                                                      \
 	250                 /* how long to wait for other programs that write into the file        \
 	                     */
@@ -53,12 +54,15 @@ struct sqlite_session {
 	 */
 	int wal_pages, checkpointed_pages, copied_pages;
 	struct wal_copy copy;
-	unsigned copies; /* since the WAL was restarted */
-	bool restarted;  /* since the pause of the checkpoints began */
+	struct rewriting *rewriting; /* writer only; NULL: not begun */
+	bool leaves_wal;             /* writer only: closing it does not copy the -wal file */
+	unsigned copies;             /* since the WAL was restarted */
+	bool restarted;              /* since the pause of the checkpoints began */
 	uint64_t truncate_pause_ms,
 	    truncate_due; /* while a reader prevents restarting the WAL; else 0 */
 	int page_size;
 	uint64_t places_checked; /* when all files were last found in their places */
+	bool lent;               /* another process writes from now on */
 	bool rescued; /* the content of a WAL that was removed has a file again, or is in the
 	                 database */
 };
@@ -75,6 +79,14 @@ const char *sqlite_words_for(sqlite3 *db, int code); /* db may be NULL */
 /* Stores the message of a failed call in base.error. */
 enum store_result sqlite_failed(struct sqlite_session *s, int code, const char *doing);
 
+/* ---- sqlite_schema.c ---- */
+
+/*
+ * Creates the schema if `version` is 0, or brings it up to date.  A crash in between leaves the
+ * database as it was.  Returns SQLite's code.
+ */
+int sqlite_settle_schema(sqlite3 *db, int version);
+
 /* ---- sqlite_wal.c, all of the writer ---- */
 
 void sqlite_watch_wal(struct sqlite_session *s); /* call it before the first commit */
@@ -88,6 +100,8 @@ void sqlite_forget_places(struct sqlite_session *s);
  */
 enum store_result sqlite_check_places_sometimes(struct sqlite_session *s);
 enum store_result sqlite_checkpoint(struct store *s);
+/* Before closing, when another process goes on with the log. */
+void sqlite_leave_log(struct sqlite_session *s);
 void sqlite_last_checkpoint(struct sqlite_session *s); /* call it before closing */
 
 /* ---- sqlite_statement.c ---- */
@@ -133,6 +147,21 @@ static inline void bind_text(sqlite3_stmt *st, int at, const char *text) /* NULL
 {
 	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
+
+/* ---- sqlite.c ---- */
+
+/* A reading session of the file, without the lock of a server; NULL: *error says why. */
+struct store *sqlite_peek(const char *path, char *error, size_t error_len);
+
+/* ---- sqlite_vacuum.c ---- */
+
+enum store_result sqlite_rewrite(struct store *s);
+void sqlite_rewrite_give_up(struct sqlite_session *s); /* does nothing if it has not begun */
+
+/* ---- sqlite_rows.c ---- */
+
+/* Inserts the row under this key, or a new one if it is 0, and sets row->key. */
+enum store_result sqlite_job_insert(struct sqlite_session *s, int64_t key, struct job_row *row);
 
 /* ---- the operations on rows ---- */
 

@@ -12,7 +12,7 @@
 #define JOB_COLUMNS                                                                                \
 	"key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, created, "         \
 	"updated, ended, "                                                                         \
-	"title, metadata, bytes, creator"
+	"title, metadata, bytes, pruned, imported, creator"
 #define TASK_COLUMNS                                                                               \
 	"position, id, status, progress, attempt, heartbeat_ms, stalled, stall_at, created, "      \
 	"updated, started, ended, "                                                                \
@@ -41,8 +41,10 @@ static bool job_from(sqlite3_stmt *st, struct job_row *row)
 		.title = text_at(st, 12),
 		.metadata = text_at(st, 13),
 		.bytes = (uint64_t)sqlite3_column_int64(st, 14),
+		.pruned = (uint64_t)sqlite3_column_int64(st, 15),
+		.imported = sqlite3_column_int64(st, 16),
 	};
-	copy_at(st, 15, row->creator, sizeof row->creator);
+	copy_at(st, 17, row->creator, sizeof row->creator);
 	copy_at(st, 1, row->id, sizeof row->id);
 	copy_at(st, 2, row->epoch, sizeof row->epoch);
 	return status >= 0 && status < JOB_STATUS_COUNT && row->title && row->metadata;
@@ -83,21 +85,27 @@ static void bind_job(sqlite3_stmt *st, const struct job_row *row)
 	bind_text(st, 13, row->title);
 	bind_text(st, 14, row->metadata);
 	bind_u64(st, 15, row->bytes);
+	bind_u64(st, 16, row->pruned);
+	bind_number(st, 17, row->imported);
 }
 
 SQL(sql_job_insert,
-    "INSERT INTO jobs (id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, "
-    "created, updated, ended, title, metadata, bytes, creator) "
-    "VALUES (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
+    "INSERT INTO jobs (key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, "
+    "created, updated, ended, title, metadata, bytes, pruned, imported, creator) "
+    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)");
 
-static enum store_result job_insert(struct sqlite_session *s, struct job_row *row)
+enum store_result sqlite_job_insert(struct sqlite_session *s, int64_t key, struct job_row *row)
 {
 	sqlite3_stmt *st = sqlite_statement(s, &sql_job_insert);
 	enum store_result r;
 
+	if (key)
+		bind_number(st, 1, key);
+	else
+		sqlite3_bind_null(st, 1);
 	bind_text(st, 2, row->id);
 	bind_job(st, row);
-	bind_text(st, 16, row->creator); /* never changes */
+	bind_text(st, 18, row->creator); /* never changes */
 	r = sqlite_run(s, st);
 	if (r == STORE_OK)
 		row->key = sqlite3_last_insert_rowid(s->db);
@@ -120,12 +128,12 @@ static enum store_result job_update(struct sqlite_session *s, const struct sql *
  * The usual update, which does not change indexed columns and therefore writes one row of one tree.
  */
 SQL(sql_job_touch, "UPDATE jobs SET epoch=?3, seq=?5, first=?6, tasks=?7, deliverables=?8, "
-                   "heartbeat_ms=?9, created=?10, updated=?11, title=?13, metadata=?14, bytes=?15 "
-                   "WHERE key=?1 AND status=?4 AND ended=?12");
+                   "heartbeat_ms=?9, created=?10, updated=?11, title=?13, metadata=?14, bytes=?15, "
+                   "pruned=?16, imported=?17 WHERE key=?1 AND status=?4 AND ended=?12");
 SQL(sql_job_move,
     "UPDATE jobs SET epoch=?3, status=?4, seq=?5, first=?6, tasks=?7, deliverables=?8, "
     "heartbeat_ms=?9, created=?10, updated=?11, ended=?12, title=?13, metadata=?14, "
-    "bytes=?15 WHERE key=?1");
+    "bytes=?15, pruned=?16, imported=?17 WHERE key=?1");
 
 enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 {
@@ -135,7 +143,7 @@ enum store_result sqlite_job_put(struct store *base, struct job_row *row)
 	if (s->failed)
 		return s->failed;
 	if (!row->key)
-		return job_insert(s, row);
+		return sqlite_job_insert(s, 0, row);
 	r = job_update(s, &sql_job_touch, row);
 	return r == STORE_NONE ? job_update(s, &sql_job_move, row) : r;
 }
@@ -188,6 +196,50 @@ enum store_result sqlite_jobs(struct store *base, int status, int64_t below_key,
 	while (walk_step(&walk) && walk_takes(&walk, job_from(st, &row)) && visit(context, &row))
 		;
 	return walk_end(s, &walk);
+}
+
+SQL(sql_job_head, "SELECT id, epoch, seq, status FROM jobs WHERE id = ?1");
+
+static bool head_from(sqlite3_stmt *st, struct job_head *head)
+{
+	int status = sqlite3_column_int(st, 3);
+
+	*head = (struct job_head){
+		.seq = (uint64_t)sqlite3_column_int64(st, 2),
+		.status = (enum job_status)status,
+	};
+	copy_at(st, 0, head->job_id, sizeof head->job_id);
+	copy_at(st, 1, head->epoch, sizeof head->epoch);
+	return status >= 0 && status < JOB_STATUS_COUNT;
+}
+
+static enum store_result head_get(struct sqlite_session *s, const char *id, struct job_head *head)
+{
+	struct walk walk = { .st = sqlite_statement(s, &sql_job_head) };
+
+	bind_text(walk.st, 1, id);
+	if (walk_step(&walk))
+		walk_takes(&walk, head_from(walk.st, head));
+	return walk_end(s, &walk);
+}
+
+/* A statement for each, because SQLite has no way to it that would be shorter. */
+enum store_result sqlite_job_heads(struct store *base, const char (*ids)[ID_MAX + 1], size_t count,
+                                   job_head_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	enum store_result r = s->failed, found = STORE_NONE;
+	struct job_head head;
+
+	for (size_t i = 0; i < count && (r == STORE_OK || r == STORE_NONE); i++) {
+		r = head_get(s, ids[i], &head);
+		if (r != STORE_OK)
+			continue;
+		found = STORE_OK;
+		if (!visit(context, &head))
+			break;
+	}
+	return r == STORE_OK || r == STORE_NONE ? found : r;
 }
 
 SQL(sql_open_jobs, "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE creator = ?1 AND creator <> '' "
@@ -308,9 +360,11 @@ enum store_result sqlite_task_put(struct store *base, int64_t job, const struct 
 	return r;
 }
 
-SQL(sql_tasks, "SELECT " TASK_COLUMNS " FROM tasks WHERE job = ?1 ORDER BY position");
+SQL(sql_tasks, "SELECT " TASK_COLUMNS " FROM tasks WHERE job = ?1 AND position >= ?2 "
+               "ORDER BY position");
 
-enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visit, void *context)
+enum store_result sqlite_tasks(struct store *base, int64_t job, uint32_t from, task_visit *visit,
+                               void *context)
 {
 	struct sqlite_session *s = sqlite_session(base);
 	sqlite3_stmt *st = sqlite_statement(s, &sql_tasks);
@@ -320,6 +374,7 @@ enum store_result sqlite_tasks(struct store *base, int64_t job, task_visit *visi
 	if (s->failed)
 		return s->failed;
 	bind_number(st, 1, job);
+	bind_number(st, 2, from);
 	while (walk_step(&walk) && walk_takes(&walk, task_from(st, &row)) && visit(context, &row))
 		;
 	return walk_end(s, &walk);

@@ -6,6 +6,7 @@
 
 /* ---- remembered answers ---- */
 
+/* Borrows the body. */
 static bool answer_from(sqlite3_stmt *st, struct idempotency_row *row)
 {
 	const void *fingerprint = sqlite3_column_blob(st, 2);
@@ -17,7 +18,7 @@ static bool answer_from(sqlite3_stmt *st, struct idempotency_row *row)
 		.outcome = sqlite3_column_int(st, 4),
 		.seq_first = (uint64_t)sqlite3_column_int64(st, 5),
 		.seq_last = (uint64_t)sqlite3_column_int64(st, 6),
-		.body = own(text_at(st, 8)),
+		.body = text_at(st, 8),
 	};
 	memcpy(row->fingerprint, fingerprint, DIGEST_LEN);
 	copy_at(st, 0, row->scope, sizeof row->scope);
@@ -43,6 +44,8 @@ enum store_result sqlite_idempotency_get(struct store *base, const char *scope, 
 	code = sqlite3_step(st);
 	if (code == SQLITE_ROW)
 		intact = answer_from(st, row);
+	if (code == SQLITE_ROW && intact)
+		row->body = own(row->body);
 	return sqlite_walked(s, st, code, code == SQLITE_ROW, intact);
 }
 
@@ -66,6 +69,44 @@ enum store_result sqlite_idempotency_put(struct store *base, const struct idempo
 	bind_text(st, 8, row->epoch);
 	bind_text(st, 9, row->body);
 	return sqlite_run(s, st);
+}
+
+static enum store_result walk_answers(struct store *base, const struct sql *which,
+                                      const char *scope, const char *key, size_t limit,
+                                      idempotency_visit *visit, void *context)
+{
+	struct sqlite_session *s = sqlite_session(base);
+	struct walk walk = { .st = sqlite_statement(s, which) };
+	struct idempotency_row row;
+
+	if (s->failed)
+		return s->failed;
+	bind_text(walk.st, 1, scope);
+	bind_text(walk.st, 2, key);
+	bind_u64(walk.st, 3, limit);
+	while (walk_step(&walk) && walk_takes(&walk, answer_from(walk.st, &row)) &&
+	       visit(context, &row))
+		;
+	return walk_end(s, &walk);
+}
+
+SQL(sql_answers, "SELECT " ANSWER_COLUMNS " FROM idempotency WHERE scope = ?1 AND key > ?2 "
+                 "ORDER BY key LIMIT ?3");
+
+enum store_result sqlite_answers(struct store *base, const char *scope, const char *key,
+                                 size_t limit, idempotency_visit *visit, void *context)
+{
+	return walk_answers(base, &sql_answers, scope, key, limit, visit, context);
+}
+
+SQL(sql_lasting_answers,
+    "SELECT " ANSWER_COLUMNS " FROM idempotency WHERE (scope, key) > (?1, ?2) AND "
+    "(scope < '#' OR scope >= '$') ORDER BY scope, key LIMIT ?3");
+
+enum store_result sqlite_lasting_answers(struct store *base, const char *scope, const char *key,
+                                         size_t limit, idempotency_visit *visit, void *context)
+{
+	return walk_answers(base, &sql_lasting_answers, scope, key, limit, visit, context);
 }
 
 SQL(sql_access_key_put,
@@ -169,4 +210,59 @@ enum store_result sqlite_clock_put(struct store *base, const struct clock_row *r
 	bind_number(st, 5, row->steady);
 	bind_number(st, 6, row->trusted);
 	return sqlite_run(s, st);
+}
+
+/* ---- what only matters to several nodes ---- */
+
+enum store_result sqlite_expect(struct store *base, const struct expected *rows)
+{
+	(void)base;
+	(void)rows;
+	return STORE_NONE;
+}
+
+enum store_result sqlite_now(struct store *base, int64_t *ms)
+{
+	(void)base;
+	(void)ms;
+	return STORE_NONE;
+}
+
+/* ---- what only several nodes need ---- */
+
+enum store_result sqlite_keys_version(struct store *base, int64_t *version)
+{
+	(void)base;
+	(void)version;
+	return STORE_NONE;
+}
+
+enum store_result sqlite_used_ticket_put(struct store *base, const char *id, uint64_t keep_ms)
+{
+	(void)base;
+	(void)id;
+	(void)keep_ms;
+	return STORE_OK;
+}
+
+enum store_result sqlite_used_ticket_get(struct store *base, const char *id)
+{
+	(void)base;
+	(void)id;
+	return STORE_OK;
+}
+
+enum store_result sqlite_used_ticket_delete(struct store *base, const char *id)
+{
+	(void)base;
+	(void)id;
+	return STORE_OK;
+}
+
+enum store_result sqlite_lease_take(struct store *base, const char *name, uint64_t ms)
+{
+	(void)base;
+	(void)name;
+	(void)ms;
+	return STORE_OK;
 }

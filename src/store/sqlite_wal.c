@@ -4,6 +4,7 @@
 
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
+#include "joblight/core/metric.h"
 #include "sqlite.h"
 #include "wal_rescue.h"
 
@@ -96,6 +97,12 @@ enum store_result sqlite_check_places_sometimes(struct sqlite_session *s)
 
 /* ---- checkpoints ---- */
 
+static void set_pages(struct sqlite_session *s, int pages)
+{
+	s->wal_pages = pages;
+	metric_set(METRIC_WAL, (uint64_t)pages * (uint64_t)s->page_size);
+}
+
 static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 {
 	struct sqlite_session *s = context;
@@ -106,7 +113,7 @@ static int on_wal(void *context, sqlite3 *db, const char *schema, int pages)
 		s->checkpointed_pages = s->copied_pages = 0;
 		s->restarted = true;
 	}
-	s->wal_pages = pages;
+	set_pages(s, pages);
 	return SQLITE_OK;
 }
 
@@ -124,9 +131,10 @@ static int checkpoint_now(struct sqlite_session *s, int mode)
 	errno = 0;
 	code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, &frames, &copied);
 	sqlite3_busy_timeout(s->db, SQLITE_WRITER_WAIT_MS);
-	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
-		s->wal_pages = s->copied_pages = 0;
-	else if (copied > s->copied_pages)
+	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
+		set_pages(s, 0);
+		s->copied_pages = 0;
+	} else if (copied > s->copied_pages)
 		s->copied_pages = copied;
 	s->checkpointed_pages = s->wal_pages; /* also after a failure: the next checkpoint is due
 	                                         when as much was added */
@@ -247,6 +255,12 @@ enum store_result sqlite_checkpoint(struct store *base)
 	return sqlite_failed(s, code, "checkpoint");
 }
 
+void sqlite_leave_log(struct sqlite_session *s)
+{
+	wal_copy_end(&s->copy, true);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 /*
  * Closing the last connection copies and removes the WAL.  A WAL that another program put there
  * must not be removed, and without the shm another program may have overwritten what the WAL says
@@ -258,9 +272,9 @@ void sqlite_last_checkpoint(struct sqlite_session *s)
 	int code = SQLITE_OK;
 
 	wal_copy_end(&s->copy, true);
-	if (!wal || !shm)
+	if (!wal || !shm || s->leaves_wal)
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	if (wal ? shm : !s->rescued)
+	if (!s->leaves_wal && (wal ? shm : !s->rescued))
 		code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
 		                                 NULL);
 	if (code != SQLITE_OK) /* nothing is lost: the next start reads the WAL */

@@ -7,11 +7,23 @@
 #include "net/loop_private.h"
 
 #define RETRY_MIN_MS 2000
-#define RETRY_SPREAD_MS 2001
+#define RETRY_MAX_MS 4000
+/* Behind a proxy another server takes them at once: half of them are back within three seconds. */
+#define RESTART_MIN_MS 1000
+
+static unsigned random_between(unsigned min, unsigned max)
+{
+	return min + (unsigned)(random_u64() % (max - min + 1));
+}
 
 unsigned reconnect_delay_ms(void)
 {
-	return RETRY_MIN_MS + (unsigned)(random_u64() % RETRY_SPREAD_MS);
+	return random_between(RETRY_MIN_MS, RETRY_MAX_MS);
+}
+
+unsigned restart_delay_ms(void)
+{
+	return random_between(RESTART_MIN_MS, RETRY_MAX_MS);
 }
 
 static void add_number(struct buf *out, const char *name, uint64_t value)
@@ -72,7 +84,7 @@ void end_encode(struct buf *out, const struct subscription_end *e, bool with_cur
 
 void restart_encode(struct buf *out)
 {
-	buf_format(out, "{\"type\":\"restart\",\"retryMs\":%u}", reconnect_delay_ms());
+	buf_format(out, "{\"type\":\"restart\",\"retryMs\":%u}", restart_delay_ms());
 }
 
 void heartbeat_encode(struct buf *out, const struct subscriber *s, uint64_t head)

@@ -18,6 +18,8 @@ void first_message_encode(struct first_message *m, const struct loop *l,
 void end_encode(struct buf *out, const struct subscription_end *e, bool with_cursor);
 /* A random delay in milliseconds before clients reconnect, so that they do not all come at once. */
 unsigned reconnect_delay_ms(void);
+/* The same before the server stops. */
+unsigned restart_delay_ms(void);
 /* The last message before the server stops, with such a delay. */
 void restart_encode(struct buf *out);
 /*

@@ -75,6 +75,14 @@ static void begin_payload(struct frame_reader *r)
 	r->in_message = !(r->head[0] & FIN);
 }
 
+/* The shortest form must be used: RFC 6455 section 5.2. */
+static bool length_is_shortest(const struct frame_reader *r)
+{
+	unsigned width = length_width(r);
+
+	return length_of(r) > (width == 8 ? UINT16_MAX : width == 2 ? 125 : 0) || !width;
+}
+
 static enum frame_result read_head(struct frame_reader *r, struct slice *input)
 {
 	if (!fill_head(r, input, 2))
@@ -86,6 +94,8 @@ static enum frame_result read_head(struct frame_reader *r, struct slice *input)
 		return FRAME_MORE;
 	if (length_of(r) >> 63)
 		return FRAME_TOO_LONG;
+	if (!length_is_shortest(r))
+		return FRAME_BAD;
 	begin_payload(r);
 	return FRAME_PIECE;
 }

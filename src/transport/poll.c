@@ -262,6 +262,21 @@ static void wait_is_over(struct conn *c)
 	answer_now(c);
 }
 
+/* The credential has ended.  An answer that has begun goes on. */
+static void expelled(struct conn *c)
+{
+	static const struct problem over = {
+		.outcome = OUTCOME_UNAUTHORIZED,
+		.detail = "the key or the token has ended while the poll was waiting",
+	};
+	struct poll *p = c->session;
+
+	if (c->reply)
+		return;
+	hub_detach(c->loop->hub, &p->subscriber);
+	reply_problem(c, &over, http_refusal_lines(over.outcome));
+}
+
 /* Events have arrived.  If the ring does not hold all of them, the store is read. */
 static void poll_ready(struct subscriber *s)
 {
@@ -306,6 +321,7 @@ static const struct transport polling = {
 	.detach = detach,
 	.free = free_session,
 	.stop = wait_is_over,
+	.expelled = expelled,
 	.expired = wait_is_over,
 	.half_closed = wait_is_over,
 };
@@ -333,6 +349,7 @@ void updates_poll(struct conn *c, struct request *r)
 	p->limit = limit;
 	p->wait_s = wait_s;
 	memcpy(p->job_id, r->params[0].ptr, r->params[0].len);
+	conn_count_as(c, LABEL_TRANSPORT_POLL);
 	c->transport = &polling;
 	c->session = p;
 	attach(p, &p->asked);

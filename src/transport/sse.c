@@ -10,9 +10,9 @@ struct stream {
 	bool named;
 };
 
-static void add_retry(struct buf *out)
+static void add_retry(struct buf *out, unsigned ms)
 {
-	buf_format(out, "retry: %u\n\n", reconnect_delay_ms());
+	buf_format(out, "retry: %u\n\n", ms);
 }
 
 static bool is_named(const struct http_stream *s)
@@ -31,7 +31,7 @@ static void add_first(const struct http_stream *s, const struct subscription_sta
                       struct first_message *m)
 {
 	if (!o->again)
-		add_retry(&m->head);
+		add_retry(&m->head, reconnect_delay_ms());
 	add_event_line(s, &m->head, o->again ? "reset" : "connected");
 	buf_text(&m->head, "data: ");
 	first_message_encode(m, s->conn->loop, o);
@@ -72,7 +72,7 @@ static void add_heartbeat(const struct http_stream *s, uint64_t head, struct buf
 static void add_stop(const struct http_stream *s, struct buf *out)
 {
 	(void)s;
-	add_retry(out);
+	add_retry(out, restart_delay_ms());
 }
 
 static const struct http_stream_format sse = {

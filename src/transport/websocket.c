@@ -10,6 +10,7 @@
 #include "net/connection_flow.h"
 #include "net/dispatch.h"
 #include "net/lws_context.h"
+#include "net/request_record.h"
 #include "net/socket.h"
 #include "subscribe_options.h"
 #include "websocket_frames.h"
@@ -225,7 +226,7 @@ static bool takes_nothing(const struct ws *w)
 
 static void give_up(struct conn *c)
 {
-	c->loop->counters.silent++;
+	metric_count(METRIC_SLOW_CLOSES + LABEL_CAUSE_SILENT);
 	conn_kill(c);
 }
 
@@ -248,6 +249,7 @@ static void receive_piece(struct ws *w, const struct frame_piece *piece)
 {
 	struct conn *c = w->conn;
 
+	metric_add(METRIC_RECEIVED, piece->bytes.len);
 	if (c->state != CONN_SOCKET || w->close_code)
 		return;
 	w->ping_pending = false;
@@ -413,7 +415,9 @@ static void establish(struct conn *c)
 	list_init(&w->subscriptions);
 	list_init(&w->reported);
 	c->session = w;
+	record_note_stream(c, 101);
 	c->state = CONN_SOCKET;
+	conn_count_as(c, LABEL_TRANSPORT_WEBSOCKET);
 	if (c->framed)
 		w->framing = xcalloc(1, sizeof(*w->framing));
 	else

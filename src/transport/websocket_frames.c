@@ -48,7 +48,7 @@ static bool receive_close(struct ws *w, struct slice payload)
 	struct conn *c = w->conn;
 
 	if (w->blocked)
-		c->loop->counters.broken++;
+		metric_count(METRIC_SLOW_CLOSES + LABEL_CAUSE_BROKEN);
 	if (!ws_close_allowed(payload.ptr, payload.len) ||
 	    (payload.len > 2 && !utf8_valid((struct slice){ payload.ptr + 2, payload.len - 2 })))
 		write_close(w, CLOSE_PROTOCOL, SLICE(""));

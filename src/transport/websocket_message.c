@@ -8,6 +8,7 @@
 #include "net/ask.h"
 #include "net/dispatch.h"
 #include "net/refused.h"
+#include "net/request_span.h"
 #include "net/quota.h"
 #include "websocket_private.h"
 
@@ -82,6 +83,7 @@ void ws_answered(struct conn *c, struct op *op)
 	struct ws *w = c->session;
 
 	w->pending--;
+	span_of_message(c, op, op->kind == OP_COMMAND ? "command" : "update");
 	if (outcome_is_error(op->problem.outcome)) {
 		ws_send_error(w, op->key, op->job_id, &op->problem);
 	} else {
@@ -145,22 +147,29 @@ static void presence_read(struct conn *c, struct read_result *job, const void *d
 	ws_enqueue(w);
 }
 
+/* A connection's id is unique only within its loop. */
+static void name_agent(struct presence_report *report, struct conn *c)
+{
+	uint64_t loop = request_ids_prefix(&c->loop->request_ids);
+
+	snprintf(report->agent, sizeof(report->agent), "agent-%llx-%llx", (unsigned long long)loop,
+	         (unsigned long long)c->id);
+}
+
 static void receive_presence(struct ws *w, const struct message *m)
 {
 	struct read_query q = { .kind = READ_HEAD };
 	struct presence presence = { .report = m->report };
 	struct presence_report *report = &presence.report;
-	const struct loop *l = w->conn->loop;
 	struct problem busy = { .outcome = OUTCOME_OVERLOADED,
 		                .detail = "too many reads are waiting" };
 
 	memcpy(q.job_id, m->job_id, sizeof(q.job_id));
 	memcpy(presence.id, m->id, sizeof(presence.id));
 	report->owner = w->conn->id;
-	report->loop = l->peer;
-	if (!report->agent[0]) /* a connection's id is unique only within its loop */
-		snprintf(report->agent, sizeof(report->agent), "agent-%x-%llx", l->peer,
-		         (unsigned long long)w->conn->id);
+	report->loop = w->conn->loop->peer;
+	if (!report->agent[0])
+		name_agent(report, w->conn);
 	if (ask_read(w->conn, &q, presence_read, &presence, sizeof(presence)))
 		w->pending++;
 	else
@@ -242,9 +251,8 @@ static void receive_token(struct ws *w, const struct message *m)
 	struct problem p = { 0 };
 	struct buf json = { 0 };
 	const char *fault = NULL;
-	struct credential *k = access_is_open(c->loop)
-	                           ? NULL
-	                           : access_find(c->loop, slice_of(m->token), &fault);
+	struct credential *k = access_is_open(c->loop) ? NULL
+	                                               : access_find(c, slice_of(m->token), &fault);
 
 	if (!k && !access_is_open(c->loop)) {
 		problem_set(&p, OUTCOME_UNAUTHORIZED, "the token is not in force: %s",

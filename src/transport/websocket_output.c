@@ -52,7 +52,7 @@ static void count_refusals(struct ws *w, enum outcome o)
 	w->refusals = quota_is_refusal(outcome_status(o)) ? w->refusals + 1 : 0;
 	if (!l->limits->refusals || w->refusals < l->limits->refusals || w->close_code)
 		return;
-	l->counters.refused_in_a_row++;
+	metric_count(METRIC_REFUSED_IN_A_ROW);
 	ws_close(w, CLOSE_RATE_LIMITED, "too many refused messages in a row");
 }
 
@@ -60,6 +60,8 @@ void ws_send_error(struct ws *w, const char *id, const char *job_id, const struc
 {
 	struct buf json = { 0 };
 	char shown[ID_MAX + 1];
+
+	metric_count(METRIC_ERRORS + p->outcome);
 
 	id_reveal(shown, job_id ? job_id : "");
 	buf_text(&json, "{\"type\":\"error\"");

@@ -50,7 +50,7 @@ void audit_op(const struct op *op)
 	const char *action = op_audited(op->kind);
 	struct target t = { 0 };
 
-	if (!action || op->replayed || outcome_is_error(op->problem.outcome))
+	if (!action || op->replayed || op->unchanged || outcome_is_error(op->problem.outcome))
 		return;
 	describe(op, &t);
 	audit_event("action", action, "job", text_of(&t.job), "command", text_of(&t.command),

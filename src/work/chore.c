@@ -1,5 +1,8 @@
 #include "chore.h"
 
+#define STEP_MIN_US 100
+#define STEP_MAX_US 50000
+#define STEP_IDLE_US 3000
 #define RECENT_MS 100 /* clients are likely to write again for this long after a write */
 
 enum store_result chore_transact(struct chores *c, chore_work *work, void *context)
@@ -20,4 +23,14 @@ enum store_result chore_transact(struct chores *c, chore_work *work, void *conte
 bool chore_writes_are_recent(const struct chores *c, uint64_t now)
 {
 	return c->written_at && now - c->written_at < RECENT_MS;
+}
+
+/* The commit is about half of a small transaction. */
+uint64_t chore_step_us(const struct chores *c, bool urgent)
+{
+	uint64_t us = urgent ? c->write_us : c->write_us / 2;
+
+	if (!chore_writes_are_recent(c, clock_monotonic_ms()))
+		return STEP_IDLE_US;
+	return us < STEP_MIN_US ? STEP_MIN_US : us > STEP_MAX_US ? STEP_MAX_US : us;
 }

@@ -9,11 +9,21 @@
 
 #include "chores.h"
 #include "joblight/base/clock.h"
+#include "joblight/core/metric.h"
+#include "lease.h"
 #include "trouble.h"
 
 struct chore_state;
 
+/* Who does it, where several nodes use the database. */
+enum chore_scope {
+	CHORE_OF_NODE,     /* every node: it is about its own clock, connection or file */
+	CHORE_OF_DATABASE, /* the node that has the lease */
+};
+
 struct chore {
+	enum label_CHORE label; /* in the metrics */
+	enum chore_scope scope;
 	/*
 	 * Does one bounded step.  STORE_OK: more is left to do.  STORE_NONE: nothing is left.
 	 * Anything else: it failed, and the cause is the error of the store.
@@ -29,7 +39,8 @@ struct chore {
 	const char *begins, *ends; /* log messages: it began to fail; it works again */
 };
 
-extern const struct chore chore_clock, chore_file, chore_silence, chore_prune, chore_checkpoint;
+extern const struct chore chore_clock, chore_file, chore_silence, chore_expire, chore_prune,
+    chore_space, chore_checkpoint;
 
 struct chore_state {
 	const struct chore *chore;
@@ -62,10 +73,12 @@ struct chores {
 	chores_commit *commit;
 	void *context;
 	struct timeline *timeline;
+	struct lease lease;  /* of the chores of the database */
 	uint64_t written_at; /* the last write */
 	uint64_t write_us;   /* how long a transaction takes, on average */
 	struct pruning pruning;
 	char boot[CLOCK_BOOT_LEN + 1];
+	uint64_t followed_at; /* when the clock of the database was last read */
 	bool clock_unsaved, broken;
 	struct chore_state states[]; /* in the order of the table */
 };
@@ -79,6 +92,10 @@ enum store_result chore_transact(struct chores *c, chore_work *work, void *conte
 bool chore_writes_are_recent(const struct chores *c, uint64_t now);
 
 int64_t chore_steady_ms(const struct chores *c); /* see timeline.h */
+
+/* How long a step that removes or moves rows may take, without its commit: about as long as a
+ * write, so that none waits for much more than another write. */
+uint64_t chore_step_us(const struct chores *c, bool urgent);
 
 /* Sets up `pruning`, and counts the rows of a write against those that are to be removed. */
 void chore_prune_init(struct chores *c);

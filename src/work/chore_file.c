@@ -19,6 +19,8 @@ static enum store_result try_store(struct chores *c, struct chore_state *state)
 }
 
 const struct chore chore_file = {
+	.label = LABEL_CHORE_FILE,
+	.scope = CHORE_OF_NODE,
 	.step = try_store,
 	.period_ms = PERIOD_MS,
 	.after_write_ms = PERIOD_MS,

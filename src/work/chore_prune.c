@@ -1,6 +1,6 @@
 /*
- * Removes expired rows: old idempotency keys, old events of ended jobs, and the rows of deleted
- * jobs.
+ * Removes expired rows: old idempotency keys, old events of ended jobs and those above a limit, old
+ * rows of days, and the rows of deleted jobs.
  *
  * Written rows count against removed ones: until OWED_FACTOR times as many have been removed, a
  * step follows each transaction without a pause.  A step takes as long as the usual transaction, so
@@ -18,9 +18,6 @@
 
 #define OWED_FACTOR 2
 #define OWED_URGENT 1024 /* rows that are worth a step without a pause */
-#define STEP_MIN_US 100
-#define STEP_MAX_US 50000
-#define STEP_IDLE_US 3000
 
 /* Rows in one slice of a step: as many as take an eighth to a quarter of it; rows may be large and
  * disks slow. */
@@ -33,30 +30,32 @@
 #define COUNT_MAX 4096
 #define BACKLOG_WARN_MS 10000 /* a backlog that lasts this long is logged */
 
-struct horizon {
-	int64_t keys_before, logs_before;
-};
+static int64_t before(int64_t now, uint64_t kept_ms)
+{
+	return kept_ms ? now - (int64_t)kept_ms : INT64_MIN;
+}
 
 /* For a while after a jump of the clock nothing counts as old. */
-static struct horizon horizon(struct chores *c)
+static struct prune_limits prune_limits(struct chores *c)
 {
+	const struct limits *l = c->limits;
+	struct prune_limits p = { INT64_MIN, INT64_MIN, INT64_MIN, l->retention_events,
+		                  l->retention_bytes };
 	bool trusted;
 	int64_t now = chores_wall_ms(c, &trusted);
 
 	if (!trusted)
-		return (struct horizon){ INT64_MIN, INT64_MIN };
-	return (struct horizon){ now - (int64_t)c->limits->idempotency_ms,
-		                 now - (int64_t)c->limits->retention_ms };
+		return p;
+	p.keys_before = before(now, l->idempotency_ms);
+	p.logs_before = before(now, l->retention_ms);
+	if (l->statistics_ms)
+		p.days_before = before(now, l->statistics_ms) / DAY_MS;
+	return p;
 }
 
-/* How long a step may take, without its commit, which is about half of a small transaction. */
-static uint64_t step_us(const struct chores *c)
+static bool is_urgent(const struct chores *c)
 {
-	uint64_t us = c->pruning.owed >= OWED_URGENT ? c->write_us : c->write_us / 2;
-
-	if (!chore_writes_are_recent(c, clock_monotonic_ms()))
-		return STEP_IDLE_US;
-	return us < STEP_MIN_US ? STEP_MIN_US : us > STEP_MAX_US ? STEP_MAX_US : us;
+	return c->pruning.owed >= OWED_URGENT;
 }
 
 static void adapt_budget(struct chores *c, uint64_t took_us, uint64_t whole_us)
@@ -67,36 +66,48 @@ static void adapt_budget(struct chores *c, uint64_t took_us, uint64_t whole_us)
 		c->pruning.budget /= 2;
 }
 
+/* When nothing is too old or too much by itself, the whole database may be. */
+static enum store_result prune_slice(struct chores *c, const struct prune_limits *limits)
+{
+	const struct store_ops *ops = c->store->ops;
+	struct store_space space;
+	enum store_result r = ops->prune(c->store, limits, c->pruning.budget);
+
+	if (r != STORE_NONE || !c->limits->retention_total)
+		return r;
+	r = ops->space(c->store, &space);
+	if (r != STORE_OK)
+		return r;
+	return space.used > c->limits->retention_total
+	           ? ops->prune_oldest(c->store, c->pruning.budget)
+	           : STORE_NONE;
+}
+
 /* Removes slice after slice for as long as a step may take. */
 static enum store_result prune_rows(struct chores *c, void *context)
 {
-	const struct horizon *h = context;
-	uint64_t whole = step_us(c), began = clock_monotonic_us(), now = began;
+	const struct prune_limits *limits = context;
+	uint64_t whole = chore_step_us(c, is_urgent(c)), began = clock_monotonic_us(), now = began;
 	enum store_result r = STORE_OK;
 	bool some = false;
 
 	while (r == STORE_OK && now - began < whole) {
-		uint64_t before = now;
-		r = c->store->ops->prune(c->store, h->keys_before, h->logs_before,
-		                         c->limits->retention_events, c->pruning.budget);
+		uint64_t slice = now;
+		r = prune_slice(c, limits);
 		now = clock_monotonic_us();
 		if (r != STORE_OK)
 			break;
 		some = true;
 		c->pruning.owed -= c->pruning.owed < c->pruning.budget ? c->pruning.owed
 		                                                       : c->pruning.budget;
-		adapt_budget(c, now - before, whole);
+		adapt_budget(c, now - slice, whole);
 	}
 	return r == STORE_NONE && some ? STORE_OK : r;
 }
 
 static enum store_result count_rows(struct chores *c, void *context)
 {
-	const struct horizon *h = context;
-
-	return c->store->ops->prunable(c->store, h->keys_before, h->logs_before,
-	                               c->limits->retention_events, COUNT_MAX,
-	                               &c->pruning.backlog.rows);
+	return c->store->ops->prunable(c->store, context, COUNT_MAX, &c->pruning.backlog.rows);
 }
 
 static void log_backlog(const struct backlog *b, const char *message)
@@ -107,16 +118,16 @@ static void log_backlog(const struct backlog *b, const char *message)
 	log_warn(message, b->rows < COUNT_MAX ? "rows" : "rows_at_least", rows);
 }
 
-static void count_backlog(struct chores *c, const struct horizon *h, uint64_t now)
+static void count_backlog(struct chores *c, struct prune_limits *limits, uint64_t now)
 {
 	struct backlog *b = &c->pruning.backlog;
 
 	if (!b->since)
 		b->since = b->counted_at = now;
-	if (now - b->counted_at < COUNT_MS ||
-	    chore_transact(c, count_rows, (void *)(uintptr_t)h) != STORE_OK)
+	if (now - b->counted_at < COUNT_MS || chore_transact(c, count_rows, limits) != STORE_OK)
 		return;
 	b->counted_at = now;
+	metric_set(METRIC_BACKLOG, b->rows);
 	b->max_rows = b->rows > b->max_rows ? b->rows : b->max_rows;
 	if (!b->logged && now - b->since >= BACKLOG_WARN_MS) {
 		log_backlog(b, "more is to be removed than there is time for; it goes on in steps");
@@ -130,27 +141,23 @@ static void end_backlog(struct backlog *b)
 		log_info("everything that was to be removed is");
 	b->logged = false;
 	b->since = b->rows = 0;
+	metric_set(METRIC_BACKLOG, 0);
 }
 
 static enum store_result prune(struct chores *c, struct chore_state *state)
 {
-	struct horizon h = horizon(c);
-	enum store_result r = chore_transact(c, prune_rows, &h);
+	struct prune_limits limits = prune_limits(c);
+	enum store_result r = chore_transact(c, prune_rows, &limits);
 
 	(void)state;
 	c->pruning.steps++;
 	if (r == STORE_OK)
-		count_backlog(c, &h, clock_monotonic_ms());
+		count_backlog(c, &limits, clock_monotonic_ms());
 	if (r == STORE_NONE) {
 		c->pruning.owed = 0;
 		end_backlog(&c->pruning.backlog);
 	}
 	return r;
-}
-
-static bool is_urgent(const struct chores *c)
-{
-	return c->pruning.owed >= OWED_URGENT;
 }
 
 /* A tenth of the shortest time that something is kept. */
@@ -173,10 +180,13 @@ void chore_prune_init(struct chores *c)
 
 void chore_prune_written(struct chores *c, uint64_t rows)
 {
-	c->pruning.owed += OWED_FACTOR * rows;
+	if (lease_is_held(&c->lease))
+		c->pruning.owed += OWED_FACTOR * rows;
 }
 
 const struct chore chore_prune = {
+	.label = LABEL_CHORE_PRUNE,
+	.scope = CHORE_OF_DATABASE,
 	.step = prune,
 	.period_from = period_ms,
 	.after_write_ms = AFTER_WRITE_MS,

@@ -6,7 +6,8 @@
 
 #define PERIOD_MAX_MS 250
 #define PERIOD_MIN_MS 10
-#define LOOK_AHEAD_MS 5000 /* the period while nothing is written and no task is due within it */
+/* The period while nothing is written and no task is due within it, if no other node writes. */
+#define LOOK_AHEAD_MS 5000
 
 struct silence {
 	struct op *first, **tail;
@@ -65,7 +66,7 @@ static enum store_result report_silence(struct chores *c, struct chore_state *st
 	enum store_result r = chore_transact(c, find_silence, &silence);
 	bool reported = silence.first && r == STORE_NONE && c->commit(c->context, silence.first);
 
-	if (!silence.first && !silence.soon)
+	if (!silence.first && !silence.soon && c->store->ops->exclusive)
 		state->rest_ms = LOOK_AHEAD_MS;
 	free_ops(silence.first);
 	if (r != STORE_NONE)
@@ -84,6 +85,8 @@ static uint64_t period_ms(const struct limits *limits)
 }
 
 const struct chore chore_silence = {
+	.label = LABEL_CHORE_SILENCE,
+	.scope = CHORE_OF_DATABASE,
 	.step = report_silence,
 	.period_from = period_ms,
 	.after_write_ms = PERIOD_MAX_MS,

@@ -12,7 +12,8 @@
 #define BUSY_PAUSE 9  /* while clients write, the pause is as many times as long as the step */
 
 static const struct chore *const table[] = {
-	&chore_clock, &chore_file, &chore_silence, &chore_prune, &chore_checkpoint,
+	&chore_clock, &chore_file,  &chore_silence,    &chore_expire,
+	&chore_prune, &chore_space, &chore_checkpoint,
 };
 #define CHORE_COUNT (sizeof(table) / sizeof(table[0]))
 
@@ -26,6 +27,18 @@ static uint64_t next_step(const struct chores *c, const struct chore *chore, boo
 		return now;
 	return busy || chore_writes_are_recent(c, now) ? now + (BUSY_PAUSE * took_us + 999) / 1000
 	                                               : now;
+}
+
+static void observe(const struct chore_state *state, enum store_result r)
+{
+	bool failed = r != STORE_OK && r != STORE_NONE;
+	unsigned label = state->chore->label;
+
+	metric_count(METRIC_CHORE_RUNS + label);
+	if (failed)
+		metric_count(METRIC_CHORE_FAILURES + label);
+	if (failed || state->tried)
+		metric_set(METRIC_CHORE_FAILING + label, failed);
 }
 
 /* Every result of a chore comes through here, so this is where its failures are handled. */
@@ -44,17 +57,50 @@ static void run_step(struct chores *c, struct chore_state *state, bool busy)
 		state->due = now + state->rest_ms;
 	else
 		state->due = now + RETRY_MS;
+	observe(state, r);
 	if (r != STORE_OK && r != STORE_NONE)
 		trouble_failed(&state->trouble, store_error(c->store), now);
 	else if (state->tried || state->trouble.works)
 		trouble_passed(&state->trouble, now);
 }
 
+static bool is_of_database(const struct chore_state *state)
+{
+	return state->chore->scope == CHORE_OF_DATABASE;
+}
+
+/* Nobody knows when the last node has done them. */
+static void take_over(struct chores *c)
+{
+	log_info("this node looks for silent tasks and removes what has expired, for all nodes");
+	for (size_t i = 0; i < CHORE_COUNT; i++)
+		if (is_of_database(&c->states[i]))
+			c->states[i].due = clock_monotonic_ms();
+}
+
+/* If another node does it, it fails there or not at all. */
+static void leave_chore(const struct chores *c, struct chore_state *state)
+{
+	state->due = lease_due(&c->lease);
+	if (!c->lease.is_elsewhere || !state->trouble.failing)
+		return;
+	metric_set(METRIC_CHORE_FAILING + state->chore->label, 0);
+	trouble_passed(&state->trouble, clock_monotonic_ms());
+}
+
 void chores_run(struct chores *c, bool busy)
 {
-	for (size_t i = 0; i < CHORE_COUNT; i++)
-		if (clock_monotonic_ms() >= c->states[i].due)
-			run_step(c, &c->states[i], busy);
+	if (lease_tick(&c->lease))
+		take_over(c);
+	for (size_t i = 0; i < CHORE_COUNT; i++) {
+		struct chore_state *state = &c->states[i];
+		if (clock_monotonic_ms() < state->due)
+			continue;
+		if (is_of_database(state) && !lease_is_held(&c->lease))
+			leave_chore(c, state);
+		else
+			run_step(c, state, busy);
+	}
 }
 
 /* The write makes the chore due earlier, never later. */
@@ -87,7 +133,7 @@ bool chores_found_broken(const struct chores *c)
 
 uint64_t chores_rest_ms(const struct chores *c)
 {
-	uint64_t now = clock_monotonic_ms(), due = UINT64_MAX;
+	uint64_t now = clock_monotonic_ms(), due = lease_due(&c->lease);
 
 	for (size_t i = 0; i < CHORE_COUNT; i++)
 		due = c->states[i].due < due ? c->states[i].due : due;
@@ -139,7 +185,9 @@ struct chores *chores_create(struct store *store, const struct limits *limits,
 	c->context = context;
 	c->timeline = timeline;
 	c->clock_unsaved = true;
+	c->followed_at = clock_monotonic_ms();
 	clock_boot_id(c->boot);
+	lease_init(&c->lease, store, "chores");
 	chore_prune_init(c);
 	for (size_t i = 0; i < CHORE_COUNT; i++) {
 		c->states[i].chore = table[i];

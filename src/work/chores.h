@@ -1,7 +1,7 @@
 /*
  * The periodic work of the store thread, in bounded steps: it finds tasks that were silent for too
- * long, removes expired rows, and checkpoints.  Each chore is a row of the table in chores.c;
- * chore.h says how to add one.
+ * long, removes expired rows and jobs, makes the file smaller, and checkpoints.  Each chore is a
+ * row of the table in chores.c; chore.h says how to add one.
  *
  * If no client writes, a step that leaves work to do is followed by the next one at once.  If
  * clients write, chores get a share of the time between two transactions, however busy the thread

@@ -10,6 +10,7 @@
 #include "joblight/base/list.h"
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/core/metric.h"
 #include "snapshots.h"
 
 /* Reads of one job before other jobs get their turn; these share their results. */
@@ -117,10 +118,13 @@ static struct read_result *answer_one(struct worker *w, struct turn_answer **ans
 static void answer_all(struct worker *w, struct mail *mail)
 {
 	struct turn_answer *answers = NULL;
+	uint64_t now = clock_monotonic_us();
 
 	while (mail) {
 		struct read_request *request = container_of(mail, struct read_request, mail);
 		mail = mail->next;
+		metric_observe_since(METRIC_MAILBOX_WAIT + LABEL_WAIT_READS * METRIC_TIMES_CELLS,
+		                     request->submitted_us, now);
 		request->result = answer_one(w, &answers, request);
 		w->reader->deliver(request);
 	}
@@ -228,6 +232,7 @@ static void start_worker(struct worker *w, struct reader *r, struct store *sessi
 	w->session = session;
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
 		log_error("no thread for reading can be started");
+		log_stop(LOG_STOP_MS);
 		abort();
 	}
 	pthread_setname_np(w->thread, "reader");
@@ -264,6 +269,7 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
 
 bool reader_submit(struct reader *r, struct read_request *request)
 {
+	request->submitted_us = clock_monotonic_us();
 	pthread_mutex_lock(&r->lock);
 	bool taken = !atomic_load(&r->closed) && r->waiting < r->max_waiting;
 	if (taken) {
@@ -279,6 +285,16 @@ bool reader_submit(struct reader *r, struct read_request *request)
 	}
 	pthread_mutex_unlock(&r->lock);
 	return taken;
+}
+
+void reader_measure(void *reader, struct metric_values *v)
+{
+	struct reader *r = reader;
+
+	pthread_mutex_lock(&r->lock);
+	v->cells[METRIC_MAILBOX_DEPTH + LABEL_MAILBOX_READS] += r->waiting;
+	pthread_mutex_unlock(&r->lock);
+	v->cells[METRIC_MAX_READS] += r->max_waiting;
 }
 
 void reader_stop(struct reader *r)

@@ -8,12 +8,17 @@
 #include "joblight/base/log.h"
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
+#include "joblight/core/canary.h"
 #include "joblight/core/engine.h"
+#include "joblight/core/metric.h"
 #include "joblight/core/timeline.h"
 #include "audit.h"
 #include "chores.h"
+#include "doubts.h"
+#include "rewrite.h"
 #include "trouble.h"
 
+#define CONFLICTS_MAX 5   /* so often is an op run again that collides with those of other nodes */
 #define ANSWERED_COUNT 64 /* answered writes that are remembered for the log */
 #define ANSWERED_MS                                                                                \
 	2000 /* an idle server checks the files every second, and the answer may be as old again   \
@@ -36,10 +41,13 @@ struct writer {
 	pthread_t thread;
 	struct chores *chores;
 	struct trouble trouble; /* of transactions */
+	bool failing;           /* the last one has failed */
+	struct doubts doubts;
 	struct timeline timeline;
 	struct answered answered[ANSWERED_COUNT]; /* the last ones, as a ring */
 	size_t answered_at;
 	bool answers_logged; /* since the store broke */
+	_Atomic(uint64_t) turned_ms;
 };
 
 static struct op *first_op(struct mail *mail)
@@ -52,10 +60,10 @@ static struct op *next_op(const struct op *op)
 	return first_op(op->mail.next);
 }
 
-/* Splits the list after `max` ops; returns the rest. */
+/* Splits the list after `max` ops, or before one that rewrites the database; returns the rest. */
 static struct op *split(struct op *ops, uint64_t max)
 {
-	while (--max && next_op(ops))
+	while (--max && next_op(ops) && next_op(ops)->kind != OP_REWRITE)
 		ops = next_op(ops);
 	struct op *rest = next_op(ops);
 	ops->mail.next = NULL;
@@ -67,7 +75,8 @@ static void remember_answers(struct writer *w, const struct op *ops)
 	uint64_t now = clock_monotonic_ms();
 
 	for (; ops; ops = next_op(ops)) {
-		if (outcome_is_error(ops->problem.outcome) || ops->replayed)
+		if (outcome_is_error(ops->problem.outcome) || ops->replayed ||
+		    ops->kind == OP_CANARY)
 			continue;
 		struct answered *a = &w->answered[w->answered_at++ % ANSWERED_COUNT];
 		memcpy(a->job_id, ops->job_id, sizeof a->job_id);
@@ -106,6 +115,11 @@ static void update_health(struct writer *w, enum store_result r)
 		trouble_passed(&w->trouble, clock_monotonic_ms());
 	else
 		trouble_failed(&w->trouble, store_error(w->store), clock_monotonic_ms());
+	if (r != STORE_OK)
+		metric_count(METRIC_COMMIT_FAILURES);
+	if (w->failing != (r != STORE_OK))
+		metric_set(METRIC_STORE_FAILING, r != STORE_OK);
+	w->failing = r != STORE_OK;
 }
 
 static enum store_result run_transaction(struct writer *w, struct op *ops, struct batch **batch)
@@ -117,14 +131,13 @@ static enum store_result run_transaction(struct writer *w, struct op *ops, struc
 
 	if (r != STORE_OK)
 		return r;
-	for (struct op *op = ops; op; op = next_op(op)) {
+	r = engine_expect(w->engine, ops);
+	for (struct op *op = ops; op && r == STORE_OK; op = next_op(op))
 		r = engine_apply(w->engine, op);
-		if (r != STORE_OK) {
-			engine_rollback(w->engine);
-			return r;
-		}
-	}
-	return engine_commit(w->engine, batch);
+	if (r == STORE_OK)
+		return engine_commit(w->engine, batch);
+	engine_rollback(w->engine);
+	return r;
 }
 
 /* Roughly the number of rows that the ops wrote: one for each op, its tasks and its events. */
@@ -138,27 +151,124 @@ static uint64_t rows_of(const struct op *ops)
 	return rows;
 }
 
-/* NULL: the transaction failed. */
-static struct batch *commit(struct writer *w, struct op *ops)
+/* When the oldest of the ops arrived.  Those of chores arrive now. */
+static uint64_t observe_waits(const struct op *ops, uint64_t now)
+{
+	uint64_t oldest = now, count = 0;
+
+	for (; ops; ops = next_op(ops), count++) {
+		if (!ops->submitted_us)
+			continue;
+		oldest = ops->submitted_us < oldest ? ops->submitted_us : oldest;
+		metric_observe_since(METRIC_MAILBOX_WAIT + LABEL_WAIT_WRITES * METRIC_TIMES_CELLS,
+		                     ops->submitted_us, now);
+	}
+	metric_observe_size(METRIC_COMMIT_SIZE, count);
+	return oldest;
+}
+
+static void observe_commit(const struct batch *b, uint64_t took_us)
+{
+	metric_observe_us(METRIC_COMMIT_TIME, took_us);
+	for (size_t i = 0; i < b->count; i++)
+		if (!b->events[i].deleted && !canary_has_name(b->events[i].job_id))
+			metric_count(METRIC_EVENTS + b->events[i].type);
+}
+
+/* After another node was faster.  A single op is not given up at once. */
+static enum store_result run_again(struct writer *w, struct op *ops, unsigned times,
+                                   struct batch **batch)
+{
+	enum store_result r = STORE_CONFLICT;
+
+	while (r == STORE_CONFLICT && times--) {
+		for (struct op *op = ops; op; op = next_op(op))
+			engine_reset(op);
+		r = run_transaction(w, ops, batch);
+	}
+	return r;
+}
+
+/* NULL: the transaction failed.  With `*conflict`: it was not tried as often as it could be,
+ * because it is better run in parts. */
+static struct batch *commit(struct writer *w, struct op *ops, bool *conflict)
 {
 	struct batch *batch = NULL;
-	uint64_t began = clock_monotonic_us();
+	uint64_t began = clock_monotonic_us(), oldest = observe_waits(ops, began);
+	enum store_result r = run_transaction(w, ops, &batch);
 
-	update_health(w, run_transaction(w, ops, &batch));
-	chores_written(w->chores, batch ? rows_of(ops) : 0, clock_monotonic_us() - began);
+	*conflict = r == STORE_CONFLICT && next_op(ops);
+	if (*conflict)
+		return NULL;
+	if (r == STORE_CONFLICT)
+		r = run_again(w, ops, CONFLICTS_MAX, &batch);
+	update_health(w, r);
+	if (r != STORE_OK && w->store->in_doubt)
+		doubts_add(&w->doubts, ops);
+	uint64_t now = clock_monotonic_us();
+	if (batch) {
+		batch->committed_us = now;
+		batch->submitted_us = oldest;
+		observe_commit(batch, now - began);
+	}
+	chores_written(w->chores, batch ? rows_of(ops) : 0, now - began);
 	return batch;
+}
+
+/* The cause is for operators, whom a canary tells. */
+static void refuse_all(const struct writer *w, struct op *ops)
+{
+	for (; ops; ops = next_op(ops)) {
+		engine_refuse(ops);
+		if (ops->kind == OP_CANARY)
+			problem_set(&ops->problem, OUTCOME_STORAGE_UNAVAILABLE, "%s",
+			            store_error(w->store));
+	}
+}
+
+/* When what an op has changed was committed.  Reads the clock only if somebody wants to know. */
+static void note_commit(struct op *ops)
+{
+	uint64_t now = 0;
+
+	for (struct op *op = ops; op; op = next_op(op)) {
+		if (!op->began_us || op->replayed || outcome_is_error(op->problem.outcome))
+			continue;
+		now = now ? now : clock_monotonic_us();
+		op->committed_us = now;
+	}
+}
+
+static void commit_and_answer(struct writer *w, struct op *ops);
+
+/* One op may be what a transaction fails by, so the others go without it. */
+static void commit_in_halves(struct writer *w, struct op *ops)
+{
+	uint64_t count = 0;
+
+	for (struct op *op = ops; op; op = next_op(op), count++)
+		engine_reset(op);
+	struct op *rest = split(ops, (count + 1) / 2);
+	commit_and_answer(w, ops);
+	commit_and_answer(w, rest);
 }
 
 /* Commits the ops, and then publishes their events with the answers. */
 static void commit_and_answer(struct writer *w, struct op *ops)
 {
-	struct batch *batch = commit(w, ops);
+	bool conflict;
+	struct batch *batch = commit(w, ops, &conflict);
 
+	if (conflict) {
+		commit_in_halves(w, ops);
+		return;
+	}
 	if (!batch)
-		for (struct op *op = ops; op; op = next_op(op))
-			engine_refuse(op);
+		refuse_all(w, ops);
 	else
 		remember_answers(w, ops);
+	if (batch)
+		note_commit(ops);
 	for (const struct op *op = batch ? ops : NULL; op; op = next_op(op))
 		audit_op(op);
 	w->deliver(w->context, batch, ops);
@@ -169,13 +279,26 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 static bool commit_chore(void *context, struct op *ops)
 {
 	struct writer *w = context;
-	struct batch *batch = commit(w, ops);
+	bool conflict;
+	struct batch *batch = commit(w, ops, &conflict);
 
-	if (!batch)
+	if (!batch) /* a chore comes back */
 		return false;
+	for (const struct op *op = ops; op; op = next_op(op))
+		audit_op(op);
 	w->deliver(w->context, batch, NULL);
 	batch_release(batch);
 	return true;
+}
+
+/* What was committed unnoticed is told as soon as the store can be asked. */
+static void settle_doubts(struct writer *w)
+{
+	struct batch *heads = w->doubts.count ? doubts_settle(&w->doubts, w->store) : NULL;
+
+	if (heads)
+		w->deliver(w->context, heads, NULL);
+	batch_release(heads);
 }
 
 static uint64_t rest_ms(const struct writer *w)
@@ -196,6 +319,13 @@ static uint64_t rest_ms(const struct writer *w)
 static void write_all(struct writer *w, struct op *ops)
 {
 	while (ops) {
+		atomic_store(&w->turned_ms, clock_monotonic_ms());
+		if (ops->kind == OP_REWRITE) {
+			ops = rewrite_run(&(struct rewrite){ w->store, &w->queue, w->deliver,
+			                                     w->context, &w->turned_ms },
+			                  ops);
+			continue;
+		}
 		struct op *rest = split(ops, w->limits.commit_writes);
 		commit_and_answer(w, ops);
 		ops = rest;
@@ -219,6 +349,7 @@ static void *run(void *context)
 	struct writer *w = context;
 
 	for (;;) {
+		atomic_store(&w->turned_ms, clock_monotonic_ms());
 		struct op *ops = first_op(mailbox_wait(&w->queue, rest_ms(w)));
 		take_limits(w);
 		if (!ops && mailbox_is_closed(&w->queue))
@@ -226,6 +357,7 @@ static void *run(void *context)
 		write_all(w, ops);
 		if (!ops)
 			chores_run(w->chores, false);
+		settle_doubts(w);
 		if (chores_found_broken(w->chores))
 			log_recent_answers(w);
 		if (trouble_due(&w->trouble) <= clock_monotonic_ms())
@@ -241,6 +373,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	w->store = store;
 	w->limits = *limits;
 	atomic_init(&w->next_limits, NULL);
+	atomic_init(&w->turned_ms, clock_monotonic_ms());
 	w->deliver = deliver;
 	w->context = context;
 	w->trouble.begins = "the store does not take writes; they are answered 503 until it does";
@@ -251,6 +384,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	mailbox_init(&w->queue, limits->queued_writes, NULL, NULL);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
 		log_error("no thread for the store can be started");
+		log_stop(LOG_STOP_MS);
 		abort();
 	}
 	pthread_setname_np(w->thread, "store");
@@ -272,12 +406,25 @@ bool writer_submit(struct writer *w, struct op *op)
 	return mailbox_post(&w->queue, &op->mail);
 }
 
+uint64_t writer_turned_ms(const struct writer *w)
+{
+	return atomic_load(&w->turned_ms);
+}
+
 void writer_set_limits(struct writer *w, const struct limits *limits)
 {
 	struct limits *next = xcalloc(1, sizeof(*next));
 
 	*next = *limits;
 	free(atomic_exchange(&w->next_limits, next));
+}
+
+void writer_measure(void *writer, struct metric_values *v)
+{
+	struct writer *w = writer;
+
+	v->cells[METRIC_MAILBOX_DEPTH + LABEL_MAILBOX_WRITES] += mailbox_depth(&w->queue);
+	v->cells[METRIC_MAX_WRITES] += w->limits.queued_writes;
 }
 
 void writer_stop(struct writer *w)
@@ -293,6 +440,7 @@ void writer_free(struct writer *w)
 		return;
 	chores_free(w->chores);
 	engine_free(w->engine);
+	doubts_finish(&w->doubts);
 	free(atomic_load(&w->next_limits));
 	mailbox_finish(&w->queue);
 	free(w);

@@ -98,13 +98,22 @@ void load_run_for(struct load *load, uint64_t ns)
 		load_turn(load, end);
 }
 
+static _Noreturn void is_gone(uint64_t pid)
+{
+	fprintf(stderr, "loadgen: the server (process %llu) is gone\n", (unsigned long long)pid);
+	exit(1);
+}
+
 void load_usage(const struct load *load, struct usage *usage)
 {
-	if (load->options.pid && !usage_read((pid_t)load->options.pid, usage)) {
-		fprintf(stderr, "loadgen: the server (process %llu) is gone\n",
-		        (unsigned long long)load->options.pid);
-		exit(1);
-	}
+	const struct number_list *pids = &load->options.pids, *engines = &load->options.engines;
+	*usage = (struct usage){ 0 };
+	for (size_t i = 0; i < pids->count; i++)
+		if (!usage_add((pid_t)pids->all[i], usage))
+			is_gone(pids->all[i]);
+	for (size_t i = 0; i < engines->count; i++)
+		if (!usage_read_tree((pid_t)engines->all[i], &usage->engine_cpu_s[i]))
+			is_gone(engines->all[i]);
 }
 
 void load_connect(struct load *load)

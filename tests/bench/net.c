@@ -22,10 +22,9 @@ static _Noreturn void give_up(const char *what)
 	exit(1);
 }
 
-static struct sockaddr_in server_address(const struct options *options)
+static struct sockaddr_in server_address(uint64_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		                       .sin_port = htons((uint16_t)options->port) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }
@@ -41,7 +40,7 @@ static void bind_source(int fd, uint64_t which)
 		give_up("bind");
 }
 
-int net_connect(const struct options *options, uint64_t index, int receive_bytes)
+int net_connect(const struct options *options, uint64_t port, uint64_t index, int receive_bytes)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -51,7 +50,7 @@ int net_connect(const struct options *options, uint64_t index, int receive_bytes
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (receive_bytes)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
-	struct sockaddr_in address = server_address(options);
+	struct sockaddr_in address = server_address(port);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) && errno != EINPROGRESS)
 		give_up("connect");
 	if (options->tls)
@@ -73,7 +72,7 @@ int net_ask(const struct options *options, const char *request, size_t len)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = { .tv_sec = 10 };
-	struct sockaddr_in address = server_address(options);
+	struct sockaddr_in address = server_address(options->port);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		give_up("connect");

@@ -11,7 +11,7 @@ struct options;
 /* Starts a non-blocking connect from the index'th source address, with a receive buffer of
  * `receive_bytes` in the kernel (0: of its default size). Returns the socket; exits when there is
  * none, because a measurement with fewer connections than asked for is worth nothing. */
-int net_connect(const struct options *options, uint64_t index, int receive_bytes);
+int net_connect(const struct options *options, uint64_t port, uint64_t index, int receive_bytes);
 
 /* Sends and receives as send(2) and recv(2) do, through TLS with --tls. The handshake is made by
  * the first net_send(), and is waited for. */

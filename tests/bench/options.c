@@ -22,7 +22,6 @@ struct row {
 
 static const struct row rows[] = {
 	ROW("port", port, 0, 1, 65535, "port of the server on 127.0.0.1"),
-	ROW("pid", pid, 0, 0, 1 << 22, "process id of the server, for its CPU seconds and RSS"),
 	ROW("subscribers", subscribers, 0, 0, 60000, "connections that watch the jobs written to"),
 	ROW("publishers", publishers, 0, 0, 4096,
 	    "keep-alive connections that post, each waiting for its answers"),
@@ -75,6 +74,22 @@ static const struct row rows[] = {
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
+static const struct list_row {
+	const char *name;
+	size_t offset;
+	uint64_t max;
+	const char *help;
+} lists[] = {
+	{ "--pid", offsetof(struct options, pids), 1 << 22,
+	  "process ids of the servers, for their CPU seconds and RSS" },
+	{ "--engines", offsetof(struct options, engines), 1 << 22,
+	  "process ids of what they use, for the CPU seconds of these and their children" },
+	{ "--post-to", offsetof(struct options, post_to), 65535,
+	  "ports of the servers that publishers are dealt out over (--port)" },
+};
+
+enum { LISTS = sizeof(lists) / sizeof(*lists) };
+
 static uint64_t *field(struct options *options, const struct row *row)
 {
 	return (uint64_t *)(void *)((char *)options + row->offset);
@@ -85,7 +100,7 @@ static void help(FILE *out)
 	char names[256];
 	peer_names(names, sizeof(names));
 	fprintf(out,
-	        "usage: loadgen --peer NAME --port N [--pid N] [options]\n"
+	        "usage: loadgen --peer NAME --port N [--pid N,…] [options]\n"
 	        "       loadgen --self-test\n\n"
 	        "Prints one line of JSON. Exit status: 0 clean, 1 an event was lost, came twice, "
 	        "out of order or to the\n"
@@ -99,6 +114,8 @@ static void help(FILE *out)
 	for (size_t i = 0; i < ROWS; i++)
 		fprintf(out, "  %-20s %s (%llu)\n", rows[i].name, rows[i].help,
 		        (unsigned long long)rows[i].initial);
+	for (size_t i = 0; i < LISTS; i++)
+		fprintf(out, "  %-20s %s\n", lists[i].name, lists[i].help);
 }
 
 static _Noreturn void refuse(const char *flag, const char *why)
@@ -116,6 +133,22 @@ static void read_number(struct options *options, const struct row *row, const ch
 	    number > row->max)
 		refuse(row->name, "not a number in its range");
 	*field(options, row) = number;
+}
+
+static void read_list(struct options *options, const struct list_row *row, const char *value)
+{
+	struct number_list *list = (void *)((char *)options + row->offset);
+	char *end;
+	for (const char *at = value;; at = end + 1) {
+		errno = 0;
+		uint64_t number = strtoull(at, &end, 10);
+		if (errno || end == at || (*end && *end != ',') || !number || number > row->max ||
+		    list->count == OPTIONS_LIST_MAX)
+			refuse(row->name, "not a list of numbers in their range");
+		list->all[list->count++] = number;
+		if (!*end)
+			return;
+	}
 }
 
 static void read_pair(struct options *options, const char *flag, const char *value)
@@ -138,6 +171,12 @@ static void read_pair(struct options *options, const char *flag, const char *val
 	for (size_t i = 0; i < ROWS; i++) {
 		if (!strcmp(flag, rows[i].name)) {
 			read_number(options, &rows[i], value);
+			return;
+		}
+	}
+	for (size_t i = 0; i < LISTS; i++) {
+		if (!strcmp(flag, lists[i].name)) {
+			read_list(options, &lists[i], value);
 			return;
 		}
 	}
@@ -189,6 +228,8 @@ void options_read(struct options *options, int argc, char **argv)
 	}
 	if (!options->peer || !options->port)
 		refuse("--peer, --port", "are needed");
+	if (!options->post_to.count)
+		options->post_to = (struct number_list){ { options->port }, 1 };
 	choose_ways(options);
 	check_whole(options);
 }

@@ -3,17 +3,29 @@
 #define BENCH_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct peer;
+
+#define OPTIONS_LIST_MAX 8
+
+/* Numbers with commas between them. */
+struct number_list {
+	uint64_t all[OPTIONS_LIST_MAX];
+	size_t count;
+};
 
 struct options {
 	const struct peer *peer;
 	bool websocket;  /* subscribers come over WebSocket */
 	bool publish_ws; /* publishers, too */
 	bool self_test;
-	uint64_t port;
-	uint64_t pid; /* the server's; 0 = no CPU and RSS figures */
+	uint64_t port; /* of the server that is watched, and where jobs are made */
+	struct number_list
+	    post_to;             /* ports that publishers are dealt out over; --port by default */
+	struct number_list pids; /* of the servers; none = no CPU and RSS figures */
+	struct number_list engines; /* of the databases and so on that they use */
 	uint64_t subscribers;
 	uint64_t publishers;
 	uint64_t idle;

@@ -232,9 +232,10 @@ void publishers_create(struct load *load)
 
 void publishers_open(struct load *load)
 {
-	for (uint64_t i = 0; i < load->options.publishers; i++) {
+	const struct options *o = &load->options;
+	for (uint64_t i = 0; i < o->publishers; i++) {
 		struct publisher *p = &load->publishers[i];
-		p->fd = net_connect(&load->options, i, 0);
+		p->fd = net_connect(o, o->post_to.all[i % o->post_to.count], i, 0);
 		load_watch(load, p->fd, EPOLLOUT, &p->source);
 	}
 }

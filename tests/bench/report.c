@@ -51,6 +51,15 @@ static void put_rates(const struct load *load)
 	put("generator_cpu_s", load->own_cpu_s, 2);
 }
 
+static void put_engines(const struct load *load)
+{
+	printf(",\"engines_cpu_s\":[");
+	for (size_t i = 0; i < load->options.engines.count; i++)
+		printf("%s%.4f", i ? "," : "",
+		       load->end.engine_cpu_s[i] - load->start.engine_cpu_s[i]);
+	printf("]");
+}
+
 static void put_latency(const char *name, const struct histogram *h)
 {
 	static const struct {
@@ -135,6 +144,7 @@ bool report_print(const struct load *load)
 	uint64_t errors = load->errors;
 	put_load(&load->options);
 	put_rates(load);
+	put_engines(load);
 	put_latency("answer_us", &load->answer);
 	put_latency("delivery_us", &load->delivery);
 	put_connections(load);

@@ -164,8 +164,12 @@ def versions(rows):
     return "".join(f", {word} {version(command)}" for word, command in used)
 
 
+def print_machine(command, used=""):
+    print(f"`{command}` on {os.cpu_count()} cores ({processor()}), Linux {platform.release()}{used}.")
+
+
 def print_preamble(rows, timing, command):
-    print(f"`{command}` on {os.cpu_count()} cores ({processor()}), Linux {platform.release()}{versions(rows)}.")
+    print_machine(command, versions(rows))
     print(f"Medians of {timing[0]} rounds of {timing[2] / 1000:g} s each in turns, freshly started servers; joblight "
           "commits with FULL, Express with NORMAL, the others keep nothing. Goals in brackets.\n")
 

@@ -18,9 +18,14 @@ READY_LIMIT_S = 20
 STOP_LIMIT_S = 15
 
 
-def joblight(data, _port, loops=1):
+def node_of_cluster(_data, _port, loops=1):
+    """Its database and its bus are options."""
     program = os.environ.get("JOBLIGHT_TEST_BINARY", ROOT / "build" / "joblight")
-    return [program, "serve", "--listen", "127.0.0.1:0", "--loops", loops, "--db", data / "joblight.db"]
+    return [program, "serve", "--listen", "127.0.0.1:0", "--loops", loops]
+
+
+def joblight(data, port, loops=1):
+    return [*node_of_cluster(data, port, loops), "--db", data / "joblight.db"]
 
 
 def joblight_tls(data, port):
@@ -38,6 +43,11 @@ def joblight_2(data, port):
 
 def express(data, _port):
     return ["env", f"DB={data / 'express.db'}", *node("express")]
+
+
+def express_pg(_data, _port):
+    """Its database is in the environment."""
+    return node("express-pg")
 
 
 def npm_ws(_data, _port):
@@ -85,6 +95,8 @@ SERVERS = {
     "joblight-tls": Kind("joblight with TLS", joblight_tls, "joblight"),
     "untroubled": Kind("joblight without them", joblight, "joblight"),
     "express": Kind("Express", express, "express"),
+    "node": Kind("joblight", node_of_cluster, "joblight"),
+    "express-pg": Kind("Express with pg", express_pg, "express"),
     "floor": Kind("floor", floor, "floor"),
     "floor-co": Kind("floor-co", floor_co, "floor"),
     "nchan": Kind("nchan", nchan, "nchan", speaks=False, forks=True),
@@ -106,7 +118,7 @@ def free_port():
 class Server:
     """A freshly started server, stopped at the end of the with block."""
 
-    def __init__(self, name, data, log, options=""):
+    def __init__(self, name, data, log, options="", environment=None):
         self.name, self.log = name, log
         self.kind = SERVERS[name]
         self.port = 0 if self.kind.speaks else free_port()
@@ -114,7 +126,7 @@ class Server:
         words = [*self.kind.command(data, self.port), *(options.split() if is_ours(name) else ())]
         self.process = subprocess.Popen(
             [str(word) for word in words], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if self.kind.speaks else log, stderr=log,
+            stdout=subprocess.PIPE if self.kind.speaks else log, stderr=log, env={**os.environ, **(environment or {})},
         )
 
     def __enter__(self):

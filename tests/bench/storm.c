@@ -71,7 +71,7 @@ static void watchers_create(struct load *watchers, const struct options *options
 	o->publishers = o->jobs = o->batch = o->depth = 1;
 	o->idle = o->stalled = o->slow = o->half = o->vanished = o->quitters = o->rate = o->window =
 	    0;
-	o->pid = 0;
+	o->pids.count = o->engines.count = 0;
 	watchers->epoll = epoll_create1(EPOLL_CLOEXEC);
 	snprintf(watchers->run, sizeof(watchers->run), "s%d", (int)getpid());
 	watchers->check = check_create((uint32_t)o->storm, 1, 1);

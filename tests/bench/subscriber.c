@@ -201,7 +201,7 @@ void subscribers_open(struct load *load)
 	while (load->opened < load->subscriber_count &&
 	       load->opened < load->ready + load->errors + load->options.width) {
 		struct subscriber *s = &load->subscribers[load->opened];
-		s->fd = net_connect(&load->options, load->opened++,
+		s->fd = net_connect(&load->options, load->options.port, load->opened++,
 		                    trouble_receive_bytes(s->manner));
 		if (load->coming != COMING_FIRST)
 			s->since_ns = clock_ns();

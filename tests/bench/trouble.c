@@ -119,7 +119,8 @@ static void quitter_come(struct load *load)
 		abort();
 	*q = (struct quitter){ { quitter_quit },
 		               load,
-		               net_connect(&load->options, load->trouble->quit_due, 0),
+		               net_connect(&load->options, load->options.port,
+		                           load->trouble->quit_due, 0),
 		               false };
 	q->resets = load->trouble->quit_due++ % 2;
 	load_watch(load, q->fd, EPOLLOUT, &q->source);

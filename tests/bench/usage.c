@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool read_cpu(pid_t pid, double *seconds)
 {
@@ -32,9 +33,53 @@ static bool read_rss(pid_t pid, uint64_t *kib)
 	return true;
 }
 
-bool usage_read(pid_t pid, struct usage *usage)
+bool usage_add(pid_t pid, struct usage *usage)
 {
-	return read_cpu(pid, &usage->cpu_s) && read_rss(pid, &usage->rss_kib);
+	double cpu_s;
+	uint64_t rss_kib;
+	if (!read_cpu(pid, &cpu_s) || !read_rss(pid, &rss_kib))
+		return false;
+	usage->cpu_s += cpu_s;
+	usage->rss_kib += rss_kib;
+	return true;
+}
+
+/* Of the children that have ended and were waited for: cutime and cstime, the 16th and 17th field.
+ */
+static double read_waited(pid_t pid)
+{
+	char path[64], text[1024];
+	unsigned long user = 0, system = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	size_t n = fread(text, 1, sizeof(text) - 1, file);
+	text[n] = 0;
+	fclose(file);
+	const char *rest = strrchr(text, ')');
+	if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %lu %lu",
+	                    &user, &system) != 2)
+		return 0;
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+bool usage_read_tree(pid_t pid, double *seconds)
+{
+	char path[64];
+	int child;
+	double one;
+	if (!read_cpu(pid, seconds))
+		return false;
+	*seconds += read_waited(pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	FILE *file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &child) == 1)
+		if (read_cpu(child, &one))
+			*seconds += one;
+	if (file)
+		fclose(file);
+	return true;
 }
 
 double usage_own_cpu(void)

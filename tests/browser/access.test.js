@@ -6,6 +6,7 @@ import { isLive, launch, openPage, seesText, shoot, textOf, until } from './supp
 import { KeyedServer } from './support/keys.js';
 import { Server } from './support/server.js';
 import { CAKE } from './support/stage.js';
+import { BROWSERS } from './support/whole.js';
 
 let server;
 let chromium;
@@ -16,11 +17,11 @@ let pages = [];
 before(async () => {
   server = await KeyedServer.start();
   chromium = await launch();
-  firefox = await launch('firefox');
+  if (BROWSERS.includes('firefox')) firefox = await launch('firefox');
   job = await server.createJob(CAKE);
 });
 after(async () => {
-  await firefox.close();
+  await firefox?.close();
   await chromium.close();
   await server.stop();
 });
@@ -60,13 +61,13 @@ async function openAs(key, path, options) {
   return page;
 }
 
-for (const name of ['chromium', 'firefox']) {
+for (const name of BROWSERS) {
   const look = () => ({ browser: { chromium, firefox }[name] });
 
   test(`${name}: a job leads to the login, a key back to it, and Log out ends the session in every tab`, async () => {
     const page = await open(`/jobs/${job.id}`, look());
     await isAt(page, `/login?next=${encodeURIComponent(`/jobs/${job.id}`)}`);
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'key');
+    await until(page, () => document.activeElement.id === 'key');
     await logIn(page, server.key);
     await isAt(page, `/jobs/${job.id}`);
     await isLive(page);
@@ -83,6 +84,16 @@ for (const name of ['chromium', 'firefox']) {
     await isAt(list, '/login?next=%2F');
     await seesText(list, '#lead', 'You were logged out');
     await list.close();
+  });
+
+  test(`${name}: the part of the address after # comes back after the login`, async () => {
+    const address = `/jobs/${job.id}?a=1#talk`;
+    const page = await open(address, look());
+    await isAt(page, `/login?next=${encodeURIComponent(address)}`);
+    await logIn(page, server.key);
+    await isAt(page, `/jobs/${job.id}?a=1`);
+    assert.equal(await page.evaluate(() => location.hash), '#talk');
+    await isLive(page);
   });
 
   test(`${name}: the code of a link is used by the button, once, and leaves the address at once`, async () => {
@@ -135,6 +146,17 @@ for (const next of ['//evil.example/', '/\\evil.example/', 'https://evil.example
     await logIn(page, server.key);
     await until(page, () => location.pathname !== '/login');
     assert.equal(await page.evaluate(() => location.origin), server.url);
+  });
+}
+
+for (const kind of ['token', 'code']) {
+  test(`after the login, the ${kind} of somebody who made the link is not used`, async () => {
+    const page = await open(`/login?next=${encodeURIComponent(`/jobs/${job.id}#${kind}=of.somebody.else`)}`);
+    await logIn(page, server.key);
+    await isAt(page, `/jobs/${job.id}`);
+    assert.equal(await page.evaluate(() => location.hash), '');
+    await isLive(page);
+    assert.equal(await hidden(page, '#logout'), false, 'the page is used with the session');
   });
 }
 

@@ -7,6 +7,7 @@ import { connected, problem, snapshot, update } from './support/script.js';
 import { SlowLine } from './support/slow.js';
 import { SocketServer } from './support/socket.js';
 import { eventually } from './support/wait.js';
+import { some } from './support/whole.js';
 
 const LONG = Boolean(process.env.JOBLIGHT_TEST_LONG);
 const follow = follower();
@@ -122,7 +123,7 @@ test('where the server answers the check with a refusal for load, it is alive', 
 const RATE = 20000;
 const BYTES = LONG ? 2500000 : 250000; // twelve seconds, which is longer than any wait for an answer
 
-for (const transport of ['sse', 'poll']) {
+for (const transport of some(['sse', 'poll'])) {
   test(`${transport}: a first message of ${BYTES} bytes at 20 kB/s comes whole, over one connection`, async () => {
     const job = await server.createLargeJob(BYTES);
     const line = await SlowLine.start(server.url, RATE);

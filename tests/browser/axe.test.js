@@ -5,6 +5,7 @@ import { complaints } from './support/axe.js';
 import { isLive, seesText, until } from './support/browser.js';
 import { bigJob, CAKE, stage } from './support/stage.js';
 import { eventually } from './support/wait.js';
+import { pairs } from './support/whole.js';
 
 const set = stage();
 
@@ -91,13 +92,11 @@ const STATES = {
   },
 };
 
-for (const [name, make] of Object.entries(STATES)) {
-  for (const dark of [false, true]) {
-    test(`${name}, ${dark ? 'dark' : 'light'}`, async () => {
-      const page = await make({ dark });
-      assert.deepEqual(await complaints(page), []);
-    });
-  }
+for (const [[name, make], dark] of pairs(Object.entries(STATES), [false, true])) {
+  test(`${name}, ${dark ? 'dark' : 'light'}`, async () => {
+    const page = await make({ dark });
+    assert.deepEqual(await complaints(page), []);
+  });
 }
 
 test('a live job on a phone, with the wishes for less motion and more contrast', async () => {

@@ -8,6 +8,7 @@ import { launch, until } from './support/browser.js';
 import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
 import { WWW } from './support/www.js';
+import { BROWSERS } from './support/whole.js';
 
 /* A site that is not joblight: an empty page without a policy, and the client. */
 const site = createServer(async (request, response) => {
@@ -38,7 +39,7 @@ after(async () => {
   site.closeAllConnections();
 });
 
-for (const name of ['chromium', 'firefox']) {
+for (const name of BROWSERS) {
   describe(`a page of another origin in ${name}`, () => {
     let browser;
     before(async () => { browser = await launch(name); });

@@ -38,7 +38,10 @@ const put = (jobId, attributes = {}) => page.evaluate((id, more) => {
   const seen = window.seen = { updates: [], statuses: [], states: [], shown: [], fired: [] };
   element.onTaskUpdate = (update) => seen.updates.push(update.seq);
   element.onJobUpdate = (status) => seen.statuses.push(status);
-  document.addEventListener('task-stream:state', (e) => seen.states.push(e.detail.state));
+  document.addEventListener('task-stream:state', (e) => {
+    seen.states.push(e.detail.state);
+    seen.at = { ...seen.at, [e.detail.state]: performance.now() };
+  });
   for (const name of ['task-update', 'job-update', 'end']) {
     document.addEventListener(`task-stream:${name}`, (e) => seen.fired.push(`${name} ${e.composed}`));
   }
@@ -243,12 +246,19 @@ for (const transports of ['ws', 'sse']) {
     proxy.rewrite = (text) => text.replace(/^retry:.*$/m, 'retry: 1');
     await put(job.id, { transports });
     await reaches('live');
-    await until(page, () => window.element.getAttribute('state') === 'live');
-    proxy.cut();
-    await until(page, () => window.seen.states.filter((state) => state === 'live').length === 2);
-    const { states, shown: words } = await seen();
-    assert.ok(states.includes('reconnecting'));
-    assert.deepEqual(words, ['live']);
+    let words;
+    for (let tries = 0, took = Infinity; took >= 700; tries++) { // a busy machine makes longer ones
+      assert.ok(tries < 20, `the breaks were longer than 700 ms, the last one ${took} ms`);
+      await until(page, () => window.element.getAttribute('state') === 'live');
+      await page.evaluate(() => { window.seen.states = []; window.seen.shown = []; });
+      proxy.cut();
+      await until(page, () => window.seen.states.at(-1) === 'live');
+      const { states, at, shown } = await seen();
+      assert.ok(states.includes('reconnecting'));
+      took = at.live - at.reconnecting;
+      words = shown;
+    }
+    assert.deepEqual(words, []);
   });
 }
 

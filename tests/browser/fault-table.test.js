@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Bench, EVENTS, FAULTS } from './fault-table/table.js';
+import { BROWSERS, some } from './support/whole.js';
 
 const NATIVE = [10, 40, 10, 40, 0]; // columns of FAULTS
 
 describe('the fault table', { concurrency: true }, () => {
-  for (const browser of ['chromium', 'firefox']) {
+  for (const browser of BROWSERS) {
     test(browser, async (t) => {
       const bench = await Bench.start(browser);
       const { cells, requests } = await bench.row('joblight').finally(() => bench.stop());
@@ -26,7 +27,7 @@ describe('the fault table', { concurrency: true }, () => {
     });
   }
 
-  for (const client of ['native EventSource', 'joblight']) {
+  for (const client of some(['joblight', 'native EventSource'])) {
     test(`a server that has no place for streams loses nobody: ${client}`, async () => {
       const bench = await Bench.start('chromium', '--max-streams', '1');
       const seen = await bench.whileFull(client).finally(() => bench.stop());

@@ -7,6 +7,7 @@ import { connected, update } from './support/script.js';
 import { Server } from './support/server.js';
 import { SocketServer } from './support/socket.js';
 import { eventually } from './support/wait.js';
+import { BROWSERS } from './support/whole.js';
 
 const DAY_MS = 86400000;
 const BLANK = { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>x</title>' };
@@ -55,7 +56,7 @@ const BROKEN = [
   ['bytes that are not UTF-8', sse(opening(), event(update(2)), 'data: ', '\uFFFF\n\n'), 'network'],
 ];
 
-for (const name of ['chromium', 'firefox']) {
+for (const name of BROWSERS) {
   describe(name, () => {
     let started;
     let page;

@@ -4,6 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { launch, openPage, until } from './support/browser.js';
 import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
+import { BROWSERS } from './support/whole.js';
 
 const TABS = 12;
 const ELEMENTS = 20;
@@ -34,7 +35,7 @@ const follow = (page, jobId) => page.evaluate(async (id) => {
   window.stream.start();
 }, jobId);
 
-for (const name of ['chromium', 'firefox']) {
+for (const name of BROWSERS) {
   test(`${TABS} tabs are all live, and a fetch still answers: ${name}`, async () => {
     const { browser, close } = await launch(name);
     try {

@@ -5,7 +5,9 @@ import { follower, reaches } from './support/follow.js';
 import { proxied } from './support/proxied.js';
 import { problem } from './support/script.js';
 import { eventually } from './support/wait.js';
+import { pairs } from './support/whole.js';
 
+const TRANSPORTS = ['ws', 'sse', 'poll'];
 const HTML = { 'content-type': 'text/html' };
 const follow = follower();
 const { server, proxy } = proxied();
@@ -25,39 +27,36 @@ const FOREIGN = [
   ['200 as JSON of something else', { status: 200, headers: { 'content-type': 'application/json' }, body: '{"ok":true}' }],
   ['204', { status: 204 }],
 ];
-for (const [what, answer] of FOREIGN) {
-  for (const transport of ['ws', 'sse', 'poll']) {
-    test(`${what} is nobody's word: the stream waits and comes back (${transport})`, async () => {
-      const job = await server.createJob();
-      const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport] });
-      await reaches(seen, 'live', 'polling');
-      proxy.rule = all(answer);
-      proxy.cut();
-      await eventually('it has tried twice', () => seen.pauses.length >= 3);
-      assert.equal(seen.states.includes('failed'), false);
-      await server.report(job.id, { taskId: 'read', status: 'completed' });
-      proxy.rule = () => undefined;
-      await eventually('the update is here', () => seen.seqs.length === 1);
-    });
-  }
+for (const [[what, answer], transport] of pairs(FOREIGN, TRANSPORTS)) {
+  test(`${what} is nobody's word: the stream waits and comes back (${transport})`, async () => {
+    const job = await server.createJob();
+    const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport] });
+    await reaches(seen, 'live', 'polling');
+    proxy.rule = all(answer);
+    proxy.cut();
+    await eventually('it has tried twice', () => seen.pauses.length >= 3);
+    assert.equal(seen.states.includes('failed'), false);
+    await server.report(job.id, { taskId: 'read', status: 'completed' });
+    proxy.rule = () => undefined;
+    await eventually('the update is here', () => seen.seqs.length === 1);
+  });
 }
 
-for (const [status, code] of [[429, 'rate_limited'], [408, 'timeout'], [425, 'too_early'], [503, 'overloaded']]) {
-  for (const transport of ['ws', 'sse', 'poll']) {
-    test(`the server's ${status} is waited out on the same transport (${transport})`, async () => {
-      const job = await server.createJob();
-      proxy.rule = all(told(problem(status, code, 'Later.', { 'retry-after': '1' })));
-      const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport, 'poll'] });
-      await eventually('it waits', () => seen.pauses.length === 2 || seen.states.includes('failed'));
-      assert.equal(seen.states.includes('failed'), false);
-      assert.equal(seen.stream.error.code, code);
-      assert.ok(seen.pauses.every((ms) => ms >= 1000), `pauses: ${seen.pauses}`);
-      proxy.rule = () => undefined;
-      await reaches(seen, 'live', 'polling');
-      assert.equal(seen.stream.transport, transport);
-      assert.equal(seen.states.includes('failed'), false);
-    });
-  }
+const LATER = [[429, 'rate_limited'], [408, 'timeout'], [425, 'too_early'], [503, 'overloaded']];
+for (const [[status, code], transport] of pairs(LATER, TRANSPORTS)) {
+  test(`the server's ${status} is waited out on the same transport (${transport})`, async () => {
+    const job = await server.createJob();
+    proxy.rule = all(told(problem(status, code, 'Later.', { 'retry-after': '1' })));
+    const seen = follow({ jobId: job.id, baseUrl: proxy.url, transports: [transport, 'poll'] });
+    await eventually('it waits', () => seen.pauses.length === 2 || seen.states.includes('failed'));
+    assert.equal(seen.states.includes('failed'), false);
+    assert.equal(seen.stream.error.code, code);
+    assert.ok(seen.pauses.every((ms) => ms >= 1000), `pauses: ${seen.pauses}`);
+    proxy.rule = () => undefined;
+    await reaches(seen, 'live', 'polling');
+    assert.equal(seen.stream.transport, transport);
+    assert.equal(seen.states.includes('failed'), false);
+  });
 }
 
 test('a stream that the server refused tries again by reconnect()', async () => {

@@ -6,6 +6,7 @@ import { range } from './support/follow.js';
 import { proxied } from './support/proxied.js';
 import { SlowLine } from './support/slow.js';
 import { eventually } from './support/wait.js';
+import { BROWSERS } from './support/whole.js';
 
 const TABS = 7;
 const noSocket = ({ headers }) => (headers.upgrade ? { status: 400 } : undefined);
@@ -48,7 +49,7 @@ const tell = async (job, times) => {
   for (let i = 0; i < times; i++) await server.report(job.id, { taskId: 'read', status: 'in_progress', progress: i });
 };
 
-for (const name of ['chromium', 'firefox']) {
+for (const name of BROWSERS) {
   describe(name, () => {
     let started;
     let tabs;

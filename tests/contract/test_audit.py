@@ -5,10 +5,12 @@ import resource
 import shlex
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.api import Api, compact
+from support.keyed import joblight_key, key_id
 from support.raw import Raw, ask, request
 from support.server import run_to_exit
 from support.wait import until
@@ -111,6 +113,30 @@ def test_what_was_not_done_or_is_repeated_or_is_no_audited_operation_has_no_line
     assert [line["action"] for line in sees(server, 3)] == ["create_key", "create_job", "delete_job"]
 
 
+def test_a_key_that_is_revoked_again_has_one_line(keyed):
+    server, api, root = keyed
+    made = KEY.fullmatch(make_key(api, ["watch"]))[1]
+    for _ in range(3):
+        assert api.delete(f"/api/keys/{made}").status == 204
+    first = next(row["revokedAt"] for row in api.get("/api/keys").json["keys"] if row["id"] == made)
+    assert api.delete(f"/api/keys/{made}").status == 204
+    assert first == next(row["revokedAt"] for row in api.get("/api/keys").json["keys"] if row["id"] == made)
+    api.create_job(id="j")
+    assert [line["action"] for line in sees(server, 4)[1:]] == ["create_key", "revoke_key", "create_job"]
+
+
+def test_a_refusal_of_the_store_has_its_line(serve, tmp_path):
+    """The key of --key-file is not the database's to revoke."""
+    file, key = tmp_path / "first.key", joblight_key("generate")
+    file.write_text(key)
+    server = serve(key_file=file)
+    with Keyed(server.address, key) as api:
+        assert api.delete(f"/api/keys/{key_id(key)}").status == 403
+    assert sees(server, 1) == [{"action": "refused", "code": "forbidden", "method": "DELETE",
+                                "route": "/api/keys/:key", "key": key_id(key), "name": "--key-file",
+                                "client": "127.0.0.1"}]
+
+
 def test_a_token_and_a_session_have_their_lines_but_are_not_in_them(keyed):
     server, api, root = keyed
     api.create_job(id="j")
@@ -118,6 +144,7 @@ def test_a_token_and_a_session_have_their_lines_but_are_not_in_them(keyed):
     with Keyed(server.address, token) as customer:
         assert customer.post("/api/jobs/j/commands", {"command": "pause"}).status == 201
         assert customer.delete("/api/jobs/j").status == 403
+        assert customer.delete("/api/session").status == 204
     with Api(server.address) as browser:
         assert browser.post("/login", {"key": "jl_wrong"}).status == 401
         reply = browser.post("/login", {"key": api.key})
@@ -125,7 +152,7 @@ def test_a_token_and_a_session_have_their_lines_but_are_not_in_them(keyed):
         assert browser.get("/api/jobs/j", Cookie=cookie).status == 200
         assert browser.post("/logout", {}, Cookie=cookie).status == 204
         assert browser.get("/api/jobs/j", Cookie=cookie).status == 401
-    lines = sees(server, 8)[2:]
+    lines = sees(server, 10)[2:]
     by = {"key": root, "client": "127.0.0.1"}
     made = [line.pop("made", None) or line.pop("token", None) for line in lines]
     assert lines == [
@@ -133,12 +160,13 @@ def test_a_token_and_a_session_have_their_lines_but_are_not_in_them(keyed):
         {"action": "command", "job": "j", "command": "pause", "name": "customer 7", **by},
         {"action": "refused", "code": "forbidden", "method": "DELETE", "route": "/api/jobs/:job", "job": "j",
          "name": "customer 7", **by},
+        {"action": "revoke_token", "name": "customer 7", **by},
         {"action": "refused", "code": "unauthorized", "method": "POST", "route": "/login", "client": "127.0.0.1"},
         {"action": "log_in", "scope": "watch or report or create or control or admin", "name": "root", **by},
         {"action": "log_out", "name": "root", **by},
         {"action": "refused", "code": "unauthorized", "method": "GET", "route": "/api/jobs/:job",
          "client": "127.0.0.1"}]
-    assert made[0] and made[0] == made[1] == made[2] and made[4] and made[4] == made[5]
+    assert made[0] and made[0] == made[1] == made[2] == made[3] and made[5] and made[5] == made[6]
     for secret in (token.split(".")[1], token.split(".")[2], cookie.split("=", 1)[1][-30:]):
         assert secret not in server.log()
 
@@ -167,7 +195,7 @@ def test_what_is_refused_has_a_line_with_its_route_and_cause(keyed):
     with Raw(server.address) as raw:
         raw.send(handshake())
         assert raw.response().status == 401
-    assert sees(server, 12)[4:] == [{"action": "refused", **line} for line in (
+    assert sees(server, 13)[4:] == [{"action": "refused", **line} for line in (
         {"code": "not_found", "method": "GET", "route": "/api/jobs/:job", "job": "other", **by},
         {"code": "forbidden", "method": "DELETE", "route": "/api/jobs/:job", "job": "own-1", **by},
         {"code": "forbidden", "method": "POST", "route": "/api/jobs", **by},
@@ -176,7 +204,7 @@ def test_what_is_refused_has_a_line_with_its_route_and_cause(keyed):
         {"code": "forbidden", "route": "message", "job": "other", **by},
         {"code": "unauthorized", "method": "GET", "route": "/api/jobs/:job", "client": "127.0.0.1"},
         {"code": "unauthorized", "method": "POST", "route": "none", "client": "127.0.0.1"},
-        {"code": "unauthorized", "method": "GET", "route": "none", "client": "127.0.0.1"})]
+        {"code": "unauthorized", "method": "GET", "route": "/api/ws", "client": "127.0.0.1"})]
 
 
 def test_pages_and_names_that_are_refused_have_a_line(serve):
@@ -296,7 +324,7 @@ def test_no_output_has_a_secret(serve, tmp_path):
     server.signal(signal.SIGHUP)
     until(lambda: "read again" in server.log(), 5, "the configuration being read again")
     server.stop()
-    assert len(audited(server.log())) > 10 and len(audited(log.read_text())) > 10
+    until(lambda: len(audited(server.log())) > 10 and len(audited(log.read_text())) > 10, 5, "the lines")
     for text in (server.log(), log.read_text()):
         for secret in (SECRET, *(key.split("_", 2)[2] for key in (first, wrong, *made))):
             assert secret.lower() not in text.lower(), text
@@ -346,11 +374,16 @@ def test_the_file_has_the_same_lines_and_belongs_to_its_owner(serve, tmp_path):
     with Api(server.address) as api:
         api.create_job(id="j")
         api.delete("/api/jobs/j")
+
+    def are_the_same(count):
+        lines = log.read_text().splitlines()
+        return len(lines) == count and lines == [line for line in server.log().splitlines() if "msg=audit" in line]
+
+    until(lambda: are_the_same(2), 5, "the same two lines")  # a thread writes them, which kill -9 ends
     server.restart()
     with Api(server.address) as api:
         api.create_job(id="k")
-    sees(server, 3)
-    assert [line for line in server.log().splitlines() if "msg=audit" in line] == log.read_text().splitlines()
+    until(lambda: are_the_same(3), 5, "the same lines")
     assert log.stat().st_mode & 0o7777 == 0o600
 
 
@@ -454,5 +487,41 @@ def test_a_request_that_is_refused_at_once_is_nobodys(serve, tmp_path):
             raw.send(request("GET", "/api/jobs/chosen"))
             if raw.response().status == 429:
                 break
-    line = next(line for line in sees(server, 2) if line.get("code") == "rate_limited")
+    line = until(lambda: next((line for line in sees(server, 2) if line.get("code") == "rate_limited"), None), 5, "its line")
     assert "key" not in line and "name" not in line and "job" not in line
+
+
+def refused_in(lines):
+    """How many refusals the lines tell of, one by one or together."""
+    return sum(int(line.get("suppressed", 1)) for line in lines if line["action"] == "refused")
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+def test_under_load_the_lines_are_whole_and_in_order_and_every_refusal_counts(serve, tmp_path, loops):
+    """Commands stand in the order of the log of their job, and a refusal after what its client did before."""
+    clients, rounds, file = 8, 30, tmp_path / "audit.log"
+    server = serve(loops=loops, audit_log=file)
+    with Api(server.address) as stranger:
+        root = make_key(stranger, ALL, name="root")
+    with Keyed(server.address, root) as api:
+        api.create_job(id="all")
+        keys = [make_key(api, ["control", "watch"], name=f"client-{n}") for n in range(clients)]
+
+        def work(n):
+            with Keyed(server.address, keys[n]) as one:
+                for i in range(rounds):
+                    assert one.post("/api/jobs/all/commands", {"command": f"go-{n}-{i}"}).status == 201
+                    assert one.delete("/api/jobs/all").status == 403
+
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(work, range(clients)))
+        logged = [event["command"] for event in api.activity("all") if event["type"] == "command"]
+    server.stop()
+    for text in (server.log(), file.read_text()):
+        lines = audited(text)
+        assert len(lines) == text.count("msg=audit") and refused_in(lines) == clients * rounds
+        assert [line["command"] for line in lines if line["action"] == "command"] == logged
+        for n in range(clients):
+            own = [line["action"] for line in lines if line.get("name") == f"client-{n}"]
+            assert own.count("command") == rounds and own[0] == "command"
+            assert ("refused", "refused") not in list(zip(own, own[1:])), own

@@ -12,9 +12,9 @@ from support.ws import UPGRADED, WebSocket, handshake
 APP = "https://app.example"
 FOREIGN = "https://evil.example"
 EXPOSED = {"allow", "date", "etag", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy",
-           "retry-after", "www-authenticate"}
+           "retry-after", "www-authenticate", "x-request-id"}
 READ_BY_CLIENTS = {"authorization", "content-type", "idempotency-key", "if-match", "if-none-match",
-                   "last-event-id"}
+                   "last-event-id", "request-id", "traceparent", "x-request-id"}
 
 
 @pytest.fixture(scope="module")

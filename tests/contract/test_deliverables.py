@@ -67,6 +67,7 @@ def test_a_deliverable_is_an_event_for_every_subscriber(watch, api, job):
     assert event.text == log_with_texts(api, job)[-1][1]
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_the_answer_says_how_many_watch(server, api, job):
     with SseStream(server.address, job) as stream:
         stream.connected()

@@ -181,7 +181,8 @@ def test_a_snapshot_larger_than_any_buffer_arrives_whole(serve, client, watch_on
     api = client(server)
     job = api.create_job()["id"]
     for start in range(0, 3000, 250):
-        api.update(job, [{"taskId": f"t{i}", "note": "n" * 200} for i in range(start, start + 250)])
+        tasks = [{"taskId": f"t{i}", "note": "n" * 200} for i in range(start, start + 250)]
+        assert api.update(job, tasks).status == 200
     watcher = watch_on(server, job, slow=True)
     api.burst(job, 100, task="t0")
     snapshot = watcher.connected(within=20)["job"]

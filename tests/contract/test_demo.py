@@ -13,7 +13,7 @@ from support.server import BINARY, EVERYWHERE, SETTING
 from support.sse import SseStream
 from support.wait import SCALE, Deadline, readable, until
 
-ADDRESS = re.compile(rb"Look at  http://([^/:]+):(\d+)/demo\n")
+ADDRESS = re.compile(rb"Look at  http://([^/:]+):(\d+)(/.*)?/demo\n")
 
 
 class Demo:
@@ -29,6 +29,7 @@ class Demo:
             assert piece, f"it ended: {said!r}"
             said += piece
         self.address = found[1].decode(), int(found[2])
+        self.below = (found[3] or b"").decode()
         self.api = Api(self.address)
 
     def page(self, path):
@@ -36,11 +37,11 @@ class Demo:
 
     def job(self):
         """The job that the printed address leads to."""
-        reply = self.page("/demo")
+        reply = self.page(f"{self.below}/demo")
         assert (reply.status, reply.header("Cache-Control")) == (302, "no-store")
         path = reply.header("Location")
         assert self.page(path).status == 200
-        return path.removeprefix("/jobs/")
+        return path.removeprefix(f"{self.below}/jobs/")
 
     def stop(self):
         self.api.close()
@@ -92,6 +93,13 @@ def is_used_by(directory, parent):
     """Whether a child of the process has a file of the directory open."""
     children = open(f"/proc/{parent}/task/{parent}/children").read().split()
     return any(os.readlink(path).startswith(directory) for child in children for path in glob.glob(f"/proc/{child}/fd/*"))
+
+
+def test_below_a_base_path_the_address_and_the_job_are_below_it(tmp_path):
+    demo = Demo("--db", str(tmp_path / "demo.db"), "--base-path", "/joblight/")
+    assert demo.below == "/joblight"
+    assert re.fullmatch(r"demo-\d+", demo.job())
+    demo.stop()
 
 
 def test_an_address_that_is_in_use_ends_it(server, tmp_path):

@@ -1,5 +1,4 @@
 """JSON Web Tokens of another issuer: --jwt-keys and what goes with it."""
-import http.client
 import json
 import signal
 import time
@@ -128,7 +127,7 @@ def test_issuer_audience_and_pointers_are_configured(serve, client, keys_file, i
 @pytest.mark.parametrize("pointer", ["scope", "/a~2", "/a~"])
 def test_a_pointer_that_is_none_stops_the_start(flag, pointer):
     code, _, err = run_to_exit(listen="127.0.0.1:0", db=":memory:", **{flag: pointer})
-    assert code == 1 and f"--{flag.replace('_', '-')}" in err and pointer in err
+    assert code == 2 and f"--{flag.replace('_', '-')}" in err and pointer in err
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "x", '{"keys":[]}', '{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}',
@@ -191,8 +190,7 @@ def test_a_token_that_expires_ends_what_it_opened(kept, client, issuer):
         poll.begin("GET", f"/api/jobs/{job}/updates?since={cursor}&wait=30")
         assert ws.close_code(within=10) == 4001
         assert ends(stream, 2) and ends(by_ticket, 2)
-        with pytest.raises((OSError, http.client.HTTPException)):
-            poll.connection.getresponse()
+        assert_problem(poll.answer(), 401, "unauthorized")
         assert_problem(client(server, token).get("/api/jobs"), 401, "unauthorized")
         assert SseStream(server.address, job, since=cursor, query=f"ticket={ticket}").status == 401
         everything.report(job, "t", note="n")
@@ -251,7 +249,7 @@ def test_a_key_that_is_taken_out_ends_what_its_tokens_opened(serve, client, keys
         keys_file.write_text("{ broken")
         reload(server, "the keys of tokens were not changed")
         assert client(server, token).get("/api/jobs").status == 200
-        assert str(keys_file) in server.log()
+        assert server.logs(str(keys_file))
         fresh = Key("RS256", "fresh")
         write_jwks(keys_file, issuer, fresh)
         reload(server, "the keys of tokens were read again")
@@ -260,6 +258,26 @@ def test_a_key_that_is_taken_out_ends_what_its_tokens_opened(serve, client, keys
         assert client(server, fresh.token()).get("/api/jobs").status == 200
         everything.report(job, "t", note="n")
         assert stays.event().json["seq"] == 2
+
+
+@pytest.mark.parametrize("name, before, after, claims", [
+    ("audience", "jobs", "other", {"aud": "jobs"}), ("issuer", "https://a.example", "https://b.example", {"iss": "https://a.example"}),
+    ("jobs", "/mine", "/yours", {"mine": ["*"], "joblight": {"scope": list(ALL)}})])
+def test_a_rule_that_changes_ends_what_the_old_one_has_let_in(serve, client, keys_file, issuer, tmp_path, name, before, after, claims):
+    settings = tmp_path / "joblight.conf"
+    settings.write_text(f"jwt-{name} = {before}\n")
+    server = serve(config=settings, jwt_keys=write_jwks(keys_file, issuer))
+    token = issuer.token(claims, scope=ALL)
+    job = client(server, token).create_job()["id"]
+    with SseStream(server.address, job, headers=lines_of(token)) as stream:
+        stream.message("connected")
+        reload(server, "the keys of tokens were read again")
+        client(server, token).report(job, "t", note="n")
+        assert stream.event().json["seq"] == 2
+        settings.write_text(f"jwt-{name} = {after}\n")
+        reload(server, "the keys of tokens were read again")
+        assert client(server, token).get("/api/jobs").status == 401
+        assert ends(stream, 1)
 
 
 def test_a_file_that_is_gone_changes_nothing(kept, keys_file):
@@ -278,7 +296,48 @@ def test_keys_of_the_server_and_of_the_issuer_work_side_by_side(serve, db, root,
     assert client(server).get("/api/jobs").status == 401
 
 
-def test_the_tries_of_keys_without_a_name_reach_the_last(serve, client, keys_file):
-    many = [Key("EdDSA") for _ in range(32)]
+def test_the_tries_of_keys_without_a_name_reach_the_last_of_four(serve, client, keys_file):
+    many = [Key("EdDSA") for _ in range(5)]
+    server = serve(jwt_keys=write_jwks(keys_file, *many[:4]))
+    for key in many[:4]:
+        assert client(server, key.token()).get("/api/jobs").status == 200
+    write_jwks(keys_file, *many)
+    reload(server, "the keys of tokens were not changed")
+    assert server.logs("kid of its own")
+    code, _, err = run_to_exit(listen="127.0.0.1:0", db=":memory:", jwt_keys=keys_file)
+    assert code == 1 and "kid of its own" in err
+
+
+def test_a_token_without_a_name_is_told_to_name_its_key(serve, client, keys_file):
+    many = [Key("EdDSA", str(n)) for n in range(32)]
     server = serve(jwt_keys=write_jwks(keys_file, *many))
     assert client(server, many[-1].token()).get("/api/jobs").status == 200
+    for header, says in (({"kid": None}, "does not name its key by kid"), ({"kid": "x"}, "no key of this server")):
+        problem = assert_problem(client(server, many[-1].token(header=header)).get("/api/jobs"), 401, "unauthorized")
+        assert says in problem["detail"]
+
+
+def test_the_first_key_may_be_a_weak_one_where_an_issuer_makes_admins(kept, client):
+    """Without an issuer, the first key must be able to make others."""
+    server, everything, job = kept
+    with WebSocket(server.address, path_of(job=job), headers=lines_of(everything.key)) as ws:
+        ws.message("connected")
+        made = everything.post("/api/keys", {"scope": ["watch"], "jobs": [job], "expiresIn": 3600})
+        assert made.status == 201, made
+        weak = client(server, made.json["key"])
+        assert weak.job(job)["id"] == job
+        assert weak.post("/api/keys", {"scope": ["watch"]}).status == 403
+        assert client(server).get("/api/jobs").status == 401
+        everything.report(job, "t", note="n")           # the tokens of the issuer are still in force
+        assert ws.message("task_update")["seq"] == 2
+        assert everything.post("/api/keys", {"scope": ["admin"]}).status == 201
+        assert everything.delete(f"/api/keys/{key_id(made.json['key'])}").status == 204
+        assert weak.get("/api/jobs").status == 401
+
+
+def test_the_first_key_needs_the_right_to_manage_keys_where_there_is_an_issuer(kept, client, issuer):
+    server, _, job = kept
+    for scope, jobs in ((("create", "control"), ("*",)), (("admin",), (job,))):
+        weak = client(server, issuer.token(scope=scope, jobs=jobs))
+        assert_problem(weak.post("/api/keys", {"scope": ["watch"]}), 403, "forbidden")
+    assert_problem(client(server).post("/api/keys", {"scope": ["admin"]}), 401, "unauthorized")

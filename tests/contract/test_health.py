@@ -70,7 +70,7 @@ def test_on_sigterm_what_was_answered_is_there(serve, client):
 def test_version_and_help_answer_on_stdout():
     version = subprocess.run([BINARY, "version"], capture_output=True, check=True, timeout=10)
     assert re.match(rb"joblight \d+\.\d+", version.stdout)
-    usage = subprocess.run([BINARY, "serve", "--help"], capture_output=True, check=True,
+    usage = subprocess.run([BINARY, "serve", "--help-all"], capture_output=True, check=True,
                            timeout=10).stdout.decode()
     for flag in ("--listen", "--db", "--loops", "--durability", "--www", "--insecure"):
         assert flag in usage

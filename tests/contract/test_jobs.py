@@ -225,6 +225,7 @@ def test_a_row_of_the_list_counts_the_tasks(api, job):
     assert row_of(api, job)["progress"] == 100
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_a_row_of_the_list_says_who_is_there(api, server, job):
     row = row_of(api, job)
     assert (row["watchers"], row["agents"]) == (0, [])

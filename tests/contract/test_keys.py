@@ -1,5 +1,4 @@
 """Access keys: who may do what, once there is a key."""
-import http.client
 import json
 import re
 import sqlite3
@@ -14,9 +13,10 @@ from support.api import Api
 from support.keyed import (FORM, RIGHTS, client, code_of_close, db, joblight_key, key_id as admin_id,  # noqa: F401
                            lines_of, make, root)
 from support.problem import assert_problem
+from support.raw import Raw, request
 from support.server import BINARY, run_to_exit
 from support.sse import SseStream
-from support.wait import SCALE, until
+from support.wait import SCALE, Deadline, until
 from support.ws import WebSocket, path_of
 
 OWN, OTHERS, NOBODYS = "own-1", "others-1", "own-2"
@@ -35,6 +35,7 @@ ROUTES = [
     ("GET", "/api/jobs/{job}/deliverables", None, {"watch"}),
     ("POST", "/api/jobs/{job}/deliverables", {"title": "D", "url": "https://e.example/x"}, {"report"}),
     ("POST", "/api/jobs/{job}/commands", {"command": "cancel"}, {"control"}),
+    ("GET", "/api/jobs/{job}/export", None, {"admin"}),
     ("GET", "/api/jobs/{job}/activity", None, {"watch"}),
     ("HEAD", "/api/jobs/{job}/task-events", None, {"watch"}),
     ("GET", "/api/jobs/{job}/updates", None, {"watch"}),
@@ -80,7 +81,11 @@ def test_a_key_is_printed_once_and_its_digest_is_stored(db, make):
     (("create", "--scope", "watch", "--name", "n" * 129), "128"),
     (("create", "--scope", "watch", "--name", b"\xff"), "UTF-8"),
     (("create", "--scope", "watch", "--db", ":memory:"), "file"), (("list", "--db", ":memory:"), "file"),
-    (("revoke",), "id of a key"), (("revoke", "short"), "id of a key"), (("frobnicate",), "usage"), ((), "usage")])
+    (("revoke",), "needs ID"), (("revoke", "short"), "id of a key"),
+    (("list", "A" * 12), "is not expected"), (("create", "--scope", "watch", "x"), "is not expected"),
+    (("frobnicate",), 'there is no "key frobnicate"'), ((), "joblight key create"),
+    (("create", "--scope", "watch", "--expires", "59s"), "60s"), (("create", "--scope", ""), "--scope"),
+    (("create", "--scope", "watch", "--expires", "3661d"), "3660d")])
 def test_a_mistake_is_named(arguments, says):
     assert says in joblight_key(*arguments, status=2)
 
@@ -89,17 +94,20 @@ def test_a_name_of_128_bytes_is_taken(db):
     joblight_key("create", "--scope", "watch", "--name", "n" * 128, "--db", db)
 
 
+@pytest.mark.sqlite("it has the lock of the file")
 def test_a_database_that_a_server_uses_is_left_alone(serve, db, root):
     serve(db=db)
     assert str(db) in joblight_key("list", "--db", db, status=1)
 
 
+@pytest.mark.sqlite("there is no file to be missing")
 @pytest.mark.parametrize("what", [("list",), ("revoke", "A" * 12)])
 def test_a_database_that_does_not_exist_is_not_made(db, what):
     assert "No such file" in joblight_key(*what, "--db", db, status=1)
     assert not db.exists()
 
 
+@pytest.mark.sqlite("it names the file")
 def test_a_key_that_cannot_be_printed_is_named(db):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([BINARY, "key", "create", "--scope", "watch", "--db", db], stdout=full,
@@ -110,6 +118,34 @@ def test_a_key_that_cannot_be_printed_is_named(db):
 
 def test_an_unknown_key_cannot_be_revoked(db, root):
     assert "there is no key" in joblight_key("revoke", "A" * 12, "--db", db, status=1)
+
+
+def test_a_key_is_revoked_in_the_database_once(db, root, make):
+    """The server that starts afterwards knows it; the time of the first revocation stays."""
+    key = make("watch")
+    assert joblight_key("revoke", admin_id(key), "--db", db) == ""
+    listed = lambda: [json.loads(line) for line in joblight_key("list", "--db", db).splitlines()]
+    first, = [row["revokedAt"] for row in listed() if row["id"] == admin_id(key)]
+    assert [("revokedAt" in row) for row in listed()] == [row["id"] == admin_id(key) for row in listed()]
+    assert joblight_key("revoke", admin_id(key), "--db", db) == ""
+    assert [row["revokedAt"] for row in listed() if row["id"] == admin_id(key)] == [first]
+
+
+@pytest.mark.sqlite("it damages the file")
+@pytest.mark.parametrize("what", [("create", "--scope", "watch"), ("list",), ("revoke", "A" * 12)])
+def test_a_file_that_is_no_database_is_named(db, what):
+    db.write_text("no database")
+    said = joblight_key(*what, "--db", db, status=1)
+    assert str(db) in said and db.read_text() == "no database"
+
+
+@pytest.mark.sqlite("it writes into the file")
+def test_a_list_without_keys_is_empty(db):
+    joblight_key("revoke", admin_id(joblight_key("create", "--scope", "watch", "--db", db)), "--db", db)
+    with sqlite3.connect(db) as connection:
+        connection.execute("DELETE FROM access_keys")
+    connection.close()
+    assert joblight_key("list", "--db", db) == ""
 
 
 # -- who may do what -----------------------------------------------------------------------------------
@@ -156,13 +192,15 @@ def needed(path, needs, mints):
 
 
 def test_every_route_with_a_right_stands_in_the_table():
-    rows = re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "(/api/[^"]*)", (\w+)',
+    rows = re.findall(r'^(?:WRITE_)?ROUTE\((\w+), "(/api/[^"]*|/metrics)", (\w+)',
                       (Path(__file__).parents[2] / "src/api/routes.def").read_text(), re.M)
     table = {(method.replace("HEAD", "GET"), path.replace("{job}", ":job").replace("/tasks/t", "/tasks/:task"))
              for method, path, _, _ in ROUTES}
     elsewhere = {("GET", "/api/jobs"), ("POST", "/api/jobs"), ("GET", "/api/ws"), ("GET", "/api/keys"),
                  ("POST", "/api/keys"), ("DELETE", "/api/keys/:key"),
-                 ("GET", "/api/session"), ("POST", "/api/login-codes")}    # below, and test_sessions.py
+                 ("GET", "/api/session"), ("DELETE", "/api/session"), ("POST", "/api/login-codes"),
+                 ("GET", "/api/connection"), ("GET", "/metrics"), ("POST", "/api/imports"),
+                 ("POST", "/api/database/rewrite")}   # in the files of these names and of tokens
     assert {(method, path) for method, path, _ in rows} == table | elsewhere
     assert all(right != "NONE" for _, _, right in rows)
 
@@ -364,6 +402,18 @@ def test_a_job_of_others_in_the_url_closes_the_socket(shown):
     assert codes == [4404, 4404]
 
 
+@pytest.mark.parametrize("id", ["short", "A" * 11, "A" * 13, "A" * 12])
+def test_a_key_that_does_not_exist_is_404(serve, client, db, root, id):
+    problem = assert_problem(client(serve(db=db), root).delete(f"/api/keys/{id}"), 404, "not_found")
+    assert f'"{id}"' in problem["detail"]
+
+
+def test_a_key_that_may_not_watch_is_told_so_by_the_close_of_the_url(shown):
+    server, keys, _ = shown
+    with WebSocket(server.address, path_of(job=OWN), headers=lines_of(keys["report"]), host="localhost") as ws:
+        assert ws.closed() == (4001, "the key may not watch")
+
+
 @pytest.mark.parametrize("name", ["ann \"the boss\"", ""])
 def test_a_command_has_the_name_of_its_key(serve, client, db, root, make, name):
     key = make("control", "*", "--name", name)
@@ -414,6 +464,29 @@ def test_a_revoked_key_ends_its_streams_and_no_other(serve, client, db, root, ma
     assert row["revokedAt"]
 
 
+def test_each_request_of_a_kept_connection_shows_its_own_key(serve, client, db, root, make):
+    """The server keeps what a connection has shown; a proxy sends the requests of many on one connection."""
+    watch, narrow = make("watch"), make("watch", "other-*")
+    server = serve(db=db)
+    job = client(server, root).create_job()["id"]
+    api = Api(server.address)
+
+    def status(*keys):
+        return [api.request("GET", f"/api/jobs/{job}", headers={"Authorization": f"Bearer {key}"} if key else {}).status
+                for key in keys]
+
+    almost = watch[:-1] + ("a" if watch[-1] != "a" else "b")
+    assert status(watch, watch, almost, watch, None, watch, narrow, watch, watch[:-1]) == \
+        [200, 200, 401, 200, 401, 200, 404, 200, 401]
+    socket = api.connection.sock
+    assert status(watch, watch) == [200, 200]
+    assert client(server, root).delete(f"/api/keys/{admin_id(watch)}").status == 204
+    assert status(watch, root, narrow) == [401, 200, 404]
+    assert api.connection.sock is socket
+    api.close()
+
+
+@pytest.mark.sqlite("it writes into the file")
 def test_a_key_that_expires_ends_its_streams(serve, client, db, root, make):
     key = make("watch", "*", "--expires", "1d")
     with sqlite3.connect(db) as connection:     # the shortest time that can be asked for is a minute
@@ -435,21 +508,47 @@ def test_a_key_that_expires_ends_its_streams(serve, client, db, root, make):
         assert other.message("task_update")
 
 
-def test_a_waiting_poll_ends_with_its_key(serve, client, db, root, make):
+@pytest.mark.parametrize("kind", ["key", "token"])
+def test_a_waiting_poll_is_answered_when_its_key_ends(serve, client, db, root, kind):
+    """401, so that the client gets another one; the connection stays."""
     server = serve(db=db)
     everything = client(server, root)
-    job, key = everything.create_job(), make_over_http(everything)
-    waiting = client(server, key["key"])
-    waiting.connection.request("GET", f"/api/jobs/{job['id']}/updates?since={job['cursor']}&wait=30", None,
-                               {"Authorization": f"Bearer {key['key']}"})
-    until(lambda: [one for one in everything.get("/api/jobs").json["jobs"] if one["watchers"]], 5, "the poll")
+    job, key = everything.create_job()["id"], make_over_http(everything)
+    shown = key["key"] if kind == "key" else client(server, key["key"]).token(job)
+    waiting, other = client(server, shown), client(server, root)
+    path = f"/api/jobs/{job}/updates?since={everything.job(job)['cursor']}&wait=30"
+    for one in (waiting, other):
+        one.begin("GET", path)
+    until(lambda: everything.get("/api/jobs").json["jobs"][0]["watchers"] == 2, 5, "the polls")
+    began = time.monotonic()
     assert everything.delete(f"/api/keys/{key['id']}").status == 204
-    with pytest.raises((OSError, http.client.HTTPException)):
-        waiting.connection.getresponse()
+    problem = assert_problem(waiting.answer(), 401, "unauthorized")
+    assert "while the poll was waiting" in problem["detail"] and time.monotonic() - began < 1 * SCALE
+    assert_problem(waiting.get(f"/api/jobs/{job}"), 401, "unauthorized")
+    everything.report(job, "t", note="n")
+    assert [event["seq"] for event in other.answer().json["events"]] == [2]
+
+
+def test_an_answer_that_has_begun_is_sent_whole_when_its_key_ends(serve, client, db, root):
+    """The snapshot of a poll, larger than every buffer on the way."""
+    server = serve(db=db)
+    everything = client(server, root)
+    job, key = everything.create_job()["id"], make_over_http(everything)
+    for first in range(0, 128, 16):
+        batch = [{"taskId": f"t{n}", "note": "n" * 15000} for n in range(first, first + 16)]
+        assert everything.update(job, batch).status == 200
+    with Raw(server.address, receive_buffer=16384) as slow:
+        slow.send(request("GET", f"/api/jobs/{job}/updates", bearer(key["key"])))
+        status, headers = slow.head_of_response(Deadline(10, "the head"))
+        assert status == 200
+        assert everything.delete(f"/api/keys/{key['id']}").status == 204
+        until(lambda: client(server, key["key"]).get(f"/api/jobs/{job}").status == 401, 5, "the end of the key")
+        length = int(dict(headers)["Content-Length"])
+        assert len(json.loads(slow.exactly(length, Deadline(20, "the answer")))["job"]["tasks"]) == 128 and length > 1_900_000
 
 
 def make_over_http(everything):
-    return everything.post("/api/keys", {"scope": ["watch"]}).json
+    return everything.post("/api/keys", {"scope": ["watch", "create"]}).json
 
 
 def test_a_key_lives_for_a_minute_at_least_and_ten_years_at_most(serve, client, db, root):
@@ -522,14 +621,14 @@ def test_a_key_file_has_every_right(serve, client, tmp_path):
     assert [row["name"] for row in keys] == ["", "--key-file"]
     problem = assert_problem(api.delete(f"/api/keys/{keys[1]['id']}"), 403, "forbidden")
     assert "--key-file" in problem["detail"]
-    assert "others than its owner" in server.log()      # it is readable for all
 
 
-def test_a_key_file_of_its_owner_alone_is_no_warning(serve, tmp_path):
+@pytest.mark.parametrize("mode, warned", [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
+def test_a_key_file_that_everybody_may_read_or_write_is_warned_about(serve, tmp_path, mode, warned):
     path = tmp_path / "first"
     path.write_text(joblight_key("generate"))
-    path.chmod(0o600)
-    assert "others than" not in serve(key_file=path).log()
+    path.chmod(mode)
+    assert ("every user of this machine" in serve(key_file=path).log()) == warned
 
 
 @pytest.mark.parametrize("text", ["", "x", "jl_" + "a" * 56, None])

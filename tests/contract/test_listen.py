@@ -6,14 +6,18 @@ import signal
 import socket
 import subprocess
 import stat
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from support.api import Api
+from support.preload import compiled
 from support.raw import Raw, ask, request
-from support.server import SETTING, Server, run_to_exit
+from support.server import BINARY, SETTING, Server, run_to_exit
 from support.sse import SseStream
+from support.wait import SCALE, Deadline
 from support.ws import WebSocket
 
 HEALTH = request("GET", "/healthz")
@@ -110,6 +114,11 @@ def test_the_environment_gives_several_addresses_between_spaces(serve, monkeypat
         server.stop()
 
 
+def test_localhost_is_a_loopback_address(serve):
+    host, port = serve(listen="localhost:0").listening[0]
+    assert status_by_name(port, host) == 200     # 127.0.0.1 or ::1, whichever the machine has first
+
+
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
 def test_every_address_must_be_loopback_when_there_are_no_keys(listen, path):
     code, _, err = run_to_exit(listen=["127.0.0.1:0", f"unix:{path}", listen], db=":memory:")
@@ -118,7 +127,7 @@ def test_every_address_must_be_loopback_when_there_are_no_keys(listen, path):
 
 
 # -- IPv6 -------------------------------------------------------------------------------------
-def v6_status(port, host="::1"):
+def status_by_name(port, host="::1"):
     connection = http.client.HTTPConnection(host, port, timeout=10)
     connection.request("GET", "/healthz", headers={"Host": "localhost"})
     return connection.getresponse().status
@@ -127,21 +136,21 @@ def v6_status(port, host="::1"):
 def test_an_address_of_ipv6_in_brackets(serve):
     server = serve(listen=["127.0.0.1:0", "[::1]:0"])
     host, port = server.listening[1]
-    assert host == "::1" and v6_status(port) == 200
+    assert host == "::1" and status_by_name(port) == 200
 
 
 def test_the_unspecified_address_of_ipv6_takes_ipv4_too(serve):
     server = serve(listen=["127.0.0.1:0", "[::]:0"], insecure=True)
     port = server.listening[1][1]
-    assert v6_status(port) == 200 and v6_status(port, "127.0.0.1") == 200
+    assert status_by_name(port) == 200 and status_by_name(port, "127.0.0.1") == 200
 
 
 def test_unless_it_is_told_not_to(serve):
     server = serve(listen=["127.0.0.1:0", "[::]:0,ipv6only"], insecure=True)
     port = server.listening[1][1]
-    assert v6_status(port) == 200
+    assert status_by_name(port) == 200
     with pytest.raises(ConnectionRefusedError):
-        v6_status(port, "127.0.0.1")
+        status_by_name(port, "127.0.0.1")
 
 
 # -- Unix sockets -----------------------------------------------------------------------------
@@ -206,6 +215,23 @@ def test_the_owner_is_as_it_was_asked_for(serve, path):
     owners = [(os.stat(path + suffix).st_uid, os.stat(path + suffix).st_gid) for suffix in ("", "2", "3")]
     assert owners[0][0] == 65534 and owners[0][1] == 65534
     assert owners[1:] == [(os.geteuid(), 12345), (4711, os.getegid())]
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_somebody_puts_in_the_place_of_the_socket_keeps_its_mode_and_owner(path, tmp_path, kind):
+    """Between the moment at which the socket is there and the one at which its mode is set."""
+    secret = Path(path).with_name("secret")
+    secret.write_text("s")
+    secret.chmod(0o600)
+    code, out, err = run_to_exit(
+        listen=f"unix:{path},mode=0666,owner={os.geteuid()}:{os.getegid() + 1 if os.geteuid() == 0 else os.getegid()}",
+        db=":memory:", environment={"LD_PRELOAD": str(compiled("replaced_socket", tmp_path)),
+                                    "ASAN_OPTIONS": "verify_asan_link_order=0",
+                                    "JOBLIGHT_TEST_REPLACED": f"@{secret}" if kind == "link" else str(secret)})
+    assert code == 1 and out == "" and "cannot listen on" in err, err
+    kept = os.stat(secret if kind == "link" else path)
+    assert stat.S_IMODE(kept.st_mode) == 0o600 and kept.st_gid == os.getegid()
+    assert Path(path).read_text() == "s"        # it was not removed, either
 
 
 def test_the_file_is_removed_at_the_stop(serve, path):
@@ -277,6 +303,52 @@ def test_passed_sockets_may_be_served_beside_others(start):
     assert server.listening[1] == tcp.getsockname()
 
 
+def test_passed_sockets_are_chosen_by_their_names(start, monkeypatch):
+    """FileDescriptorName= of the unit; a name may stand for several sockets, and the last one has none."""
+    monkeypatch.setitem(SETTING, "LISTEN_FDNAMES", "web:ops:web")
+    passed = [listening_socket() for _ in range(4)]
+    server = start(listen=["systemd:ops,operators", "systemd:web"], passed=passed)
+    server.listening.append(server._read_ready_line(Deadline(10, "the third address")))
+    assert server.listening == [passed[n].getsockname() for n in (1, 0, 2)]
+    for at in server.listening:
+        assert status_at(at) == 200
+
+
+@pytest.mark.parametrize("listen, names, says", [
+    ("systemd:other", "web", "--listen systemd:other: systemd has passed no such socket"),
+    ("systemd:we", "web", "--listen systemd:we: systemd has passed no such socket"),
+    ("systemd:web", "", "--listen systemd:web: systemd has passed no such socket"),
+    ("systemd:web,mode=0600", "web", '"mode=0600" is not an option of this address')])
+def test_a_name_or_an_option_that_fits_no_passed_socket_stops_the_start(tmp_path, monkeypatch, listen, names, says):
+    monkeypatch.setitem(SETTING, "LISTEN_FDNAMES", names)
+    server = Server(tmp_path, listen=listen, passed=[listening_socket()])
+    with pytest.raises(AssertionError, match=re.escape(says)):
+        server.start()
+    server._forget()
+
+
+def test_a_passed_socket_of_ipv6_is_announced_and_judged_by_its_address(start, tmp_path):
+    server = start(listen=None, passed=[listening_socket(socket.AF_INET6, ("::1", 0))])
+    host, port = server.listening[0][:2]
+    assert host == "::1" and status_by_name(port) == 200
+    other = Server(tmp_path, listen=None, passed=[listening_socket(socket.AF_INET6, ("::", 0))])
+    with pytest.raises(AssertionError, match="is not a loopback address"):
+        other.start()
+    other._forget()
+
+
+def test_64_addresses_are_listened_on_and_no_more(start, tmp_path):
+    """Those that systemd passes count, too."""
+    passed = [listening_socket() for _ in range(64)]
+    server = start(listen=None, passed=passed)
+    assert len(set(server.listening)) == 64 and status_at(passed[-1].getsockname()) == 200
+    for count, says in ((64, "at most 64 addresses"), (65, "at most 64 sockets")):
+        more = Server(tmp_path / str(count), listen=["127.0.0.1:0", "systemd"], passed=[listening_socket() for _ in range(count)])
+        with pytest.raises(AssertionError, match=says):
+            more.start()
+        more._forget()
+
+
 def test_children_do_not_inherit_them(start):
     server = start(listen=None, passed=[listening_socket()])
     flags = open(f"/proc/{server.process.pid}/fdinfo/3", encoding="ascii").read()
@@ -296,6 +368,17 @@ def test_a_descriptor_that_is_no_listening_socket_stops_the_start(tmp_path):
         with pytest.raises(AssertionError, match="descriptor 3 is not a listening stream socket"):
             server.start()
         server._forget()
+
+
+@pytest.mark.parametrize("name, value", [("LISTEN_FDS", "x"), ("LISTEN_FDS", ""), ("LISTEN_FDS", "-1"), ("LISTEN_FDS", "1x"),
+                                         ("LISTEN_FDS", "1" * 30), ("LISTEN_PID", "x"), ("LISTEN_PID", "-1")])
+def test_what_systemd_would_not_set_stops_the_start(tmp_path, name, value):
+    """Otherwise the server would listen on another address than the unit says."""
+    set_in_child = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.environ['LISTEN_FDS'] = '1'; " \
+        "os.environ[sys.argv[1]] = sys.argv[2]; os.execv(sys.argv[3], sys.argv[3:])"
+    done = subprocess.run([sys.executable, "-c", set_in_child, name, value, BINARY, "serve", "--listen", "127.0.0.1:0",
+                           "--db", str(tmp_path / "x.db")], capture_output=True, text=True, check=False, timeout=10 * SCALE)
+    assert done.returncode == 1 and done.stdout == "" and f'{name}: "{value}" is not a number' in done.stderr, done
 
 
 def test_sockets_of_another_process_are_not_ours(serve, monkeypatch):

@@ -7,6 +7,8 @@ import sqlite3
 import time
 from contextlib import closing
 
+import pytest
+
 from support.sse import SseStream
 
 
@@ -86,6 +88,7 @@ def test_webhook_returns_immediately(server, api, job):
         stream.close()
 
 
+@pytest.mark.sqlite("it reads the file")
 def test_database_updated_before_sse_broadcast(serve, client):
     """At the moment an event is seen, another process finds it in the database."""
     server = serve()

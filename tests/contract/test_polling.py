@@ -111,6 +111,7 @@ def test_a_time_to_come_gives_nothing_and_goes_on_from_the_head(poll, api, snaps
     assert poll(snapshot["id"]).ask(answer["cursor"]).seqs() == [2]
 
 
+@pytest.mark.one_node("events of other nodes come a moment later")
 def test_the_entity_tag_is_the_cursor(poll, api, snapshot):
     poller = poll(snapshot["id"])
     answer = poller.ask(snapshot["cursor"])
@@ -162,6 +163,7 @@ def test_long_polling_answers_at_once_when_the_job_is_deleted(waiting, api, snap
     assert (answer.events, answer["cursor"]) == ([], snapshot["cursor"])
 
 
+@pytest.mark.one_node("events of other nodes come a moment later")
 @pytest.mark.parametrize("wait", [None, 30])
 def test_a_position_in_a_job_that_was_deleted_meanwhile_is_at_its_end(poll, api, snapshot, wait):
     poller = poll(snapshot["id"])
@@ -251,6 +253,7 @@ def test_long_polling_ends_empty_after_its_time(poll, snapshot):
     assert 0.5 < time.monotonic() - began < 4
 
 
+@pytest.mark.one_node("events of other nodes come a moment later")
 def test_long_polling_with_a_tag_ends_in_304(poll, snapshot):
     answer = poll(snapshot["id"]).ask(snapshot["cursor"], wait=1,
                                       If_None_Match=f'"{snapshot["cursor"]}"')
@@ -388,6 +391,7 @@ def test_a_snapshot_from_before_the_end_is_not_the_end(api, client, server):
         assert answer["reset"] and answer["terminal"] == (answer["job"]["status"] == "completed")
 
 
+@pytest.mark.one_node("events of other nodes come a moment later")
 def test_the_end_is_told_to_one_who_has_its_cursor(poll, api, snapshot):
     """After a 304 it would poll without end: it cannot know yet that nothing follows."""
     end = api.finish(snapshot["id"])["cursor"]

@@ -9,7 +9,7 @@ from support.load import Crew
 from support.poll import path_of as poll_path
 from support.problem import assert_problem
 from support.sse import SseStream
-from support.wait import Deadline, happens, until
+from support.wait import SCALE, Deadline, happens, until
 from support.ws import WebSocket, path_of
 
 PACE_MS = 250
@@ -58,6 +58,7 @@ def test_nobody_is_there_at_first(server, job):
     assert agents_now(server, job) == []
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_an_agents_word_over_http_reaches_those_who_watch(server, socket, api, job):
     ws = socket(job=job)
     ws.message("connected")
@@ -130,18 +131,21 @@ def test_agents_without_a_name_differ_on_several_loops(serve, client, socket):
     until(lambda: len(set(names(agents_now(server, job)))) == 6, 5, "ten of them leaving")
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 @pytest.mark.parametrize("state", ["idle", "working", "typing", "waiting for Ann é", "s" * 64])
 def test_the_state_is_free_text(server, api, job, state):
     assert here(api, job, state=state).status == 200
     assert agents_now(server, job)[0]["state"] == state
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_a_new_word_replaces_the_old_one(server, api, job):
     here(api, job, state="working", taskId="t1")
     here(api, job, state="idle")
     assert agents_now(server, job) == [{"id": "a1", "state": "idle"}]
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_an_empty_state_means_that_the_agent_leaves(server, api, job):
     here(api, job, "a1")
     here(api, job, "a2")
@@ -222,7 +226,7 @@ def test_a_word_holds_for_presence_ms_and_no_longer(serve, client, socket):
 
 def test_all_loops_hold_a_word_until_the_same_moment(serve, client):
     """Who was told that the agent has gone is not told later that it is there, whoever is asked."""
-    server = serve(loops=4, presence_ms=300)
+    server = serve(loops=4, presence_ms=int(300 * SCALE))
     asked = [client(server) for _ in range(8)]      # on several loops
     job = asked[0].create_job()["id"]
 
@@ -275,6 +279,7 @@ def test_an_agent_is_gone_at_once_when_its_socket_is_reset_or_closed_politely(so
         until_presence(ws, lambda said: not said["agents"], "the agent leaving", within=2)
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_an_agent_that_moved_to_another_socket_stays_when_the_first_goes(server, socket, job):
     first, second = socket(), socket()
     for agent in (first, second):
@@ -518,6 +523,7 @@ def test_one_who_polls_counts_while_it_waits(server, api, socket, job):
 
 # -- what a worker is told ------------------------------------------------------------------------
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_a_worker_is_told_when_the_first_viewer_comes_and_the_last_leaves(socket, job):
     worker = socket()
     assert worker.update("k1", job)["watchers"] == 0
@@ -579,6 +585,7 @@ def test_a_worker_whose_report_was_refused_is_told_nothing_of_the_job(server, so
     assert worker.raw.silent_for(0.6)
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_a_worker_that_reported_on_what_is_watched_is_told_when_that_ends(socket, job):
     viewer, worker = socket(job=job), socket()
     viewer.message("connected")

@@ -1,7 +1,6 @@
 """What the process does with what it inherits and is sent: descriptors, signals."""
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.api import Api
+from support.ports import free_port
 from support.raw import Raw, request
 from support.server import SETTING, command
 from support.wait import SCALE, Deadline, until
@@ -19,12 +19,6 @@ STANDARD = {0: "stdin", 1: "stdout", 2: "stderr"}
 
 
 # -- descriptors that are closed at the start ----------------------------------------------------------
-
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
 
 def close_all(numbers):
     for number in numbers:
@@ -92,7 +86,7 @@ def test_a_lock_file_holds_nothing_of_the_log(tmp_path):
 
 # -- signals -------------------------------------------------------------------------------------------
 
-HARMLESS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGQUIT,
+HARMLESS = [signal.SIGUSR1, signal.SIGALRM, signal.SIGQUIT,
             signal.SIGPIPE, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGXFSZ]
 
 
@@ -102,6 +96,7 @@ def is_ignored(pid, number):
     return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
 
 
+@pytest.mark.one_node("it sends signals")
 @pytest.mark.parametrize("number", HARMLESS, ids=lambda number: number.name)
 def test_a_signal_that_means_nothing_here_does_not_kill(server, api, number):
     assert is_ignored(server.process.pid, number)
@@ -138,7 +133,7 @@ def test_a_sigterm_more_than_a_second_after_the_first_stops_at_once(serve):
         began = time.monotonic()
         code = until(lambda: sigterm_again(server), 5, "the end")
         assert code == 1 and time.monotonic() - began > 1
-    assert "stopped at once by a second signal" in server.log()
+    assert server.logs("stopped at once by a second signal")
     server.bury()
 
 

@@ -22,6 +22,7 @@ from support.ws import BINARY as BINARY_FRAME, WebSocket, path_of
 
 TEXT = (ROOT / "docs/protocol.md").read_text()
 DOCUMENT = Document(TEXT)
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 METHODS = "GET|POST|PUT|PATCH|DELETE"
 FULL_TASK = {"id": "t1", "title": "One", "status": "in_progress", "note": "n", "progress": 5.5,
              "attempt": 1, "heartbeatTimeoutMs": 1}
@@ -127,8 +128,8 @@ def test_its_limits_are_flags_with_these_defaults():
     told = DOCUMENT.table("limits", "limit")
     rows = re.findall(r'^LIMIT\(\w+, "([\w-]+)", (\d+),', source("limits.def"), re.M)
     assert {(flag.strip("`"), default) for flag, default, _ in told} <= {(f"--{f}", d) for f, d in rows}
-    known = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--help"}
+    known = subprocess.run([BINARY, "serve", "--help-all"], capture_output=True, text=True, check=True).stdout
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--help", "--help-all"}
     assert not [flag for flag in named if f"  {flag} " not in known]
 
 
@@ -180,8 +181,8 @@ MESSAGES = {  # a message of a client that has every field
     "subscribe": {"id": "1", "since": None, "types": "command", "heartbeat": 5, "tabs": 1},
     "unsubscribe": {"id": "2"},
     "update": {"id": "3", "taskId": "t1", "status": "in_progress", "title": "One", "note": "n", "progress": 5,
-               "attempt": 1, "heartbeatTimeoutMs": 1000},
-    "command": {"id": "4", "command": "cancel", "taskId": "t1", "args": {}},
+               "attempt": 1, "heartbeatTimeoutMs": 1000, "traceparent": TRACEPARENT},
+    "command": {"id": "4", "command": "cancel", "taskId": "t1", "args": {}, "traceparent": TRACEPARENT},
     "presence": {"id": "5", "state": "typing", "taskId": "t1", "agent": "ann"},
     "token": {"id": "6", "token": "x"},
     "ping": {"id": "7"},
@@ -346,6 +347,7 @@ def read_everything(t, api, job):
     t.reply(api.get("/api/jobs?limit=1"), "GET /api/jobs", 200)
     t.reply(api.get("/api/jobs"), "GET /api/jobs", 200)
     t.reply(api.get("/healthz"), "GET /healthz", 200)
+    t.reply(api.get("/readyz"), "GET /readyz", 200)
 
 
 def poll(t, poller, since=None):
@@ -381,6 +383,17 @@ def go_over_a_socket(t, server, api, job):
         t.socket(ws, "pong")
         ws.send("unsubscribe", jobId=big)
         t.socket(ws, "end")
+
+
+def write_in_a_trace(t, server, api):
+    """One event of each type, with the traceparent of its request."""
+    trace = {"Traceparent": TRACEPARENT}
+    job = api.post("/api/jobs", {"title": "One"}, **trace).json["id"]
+    api.update(job, {"taskId": "t1"}, **trace)
+    api.post(f"/api/jobs/{job}/deliverables", DELIVERABLE, **trace)
+    api.post(f"/api/jobs/{job}/commands", {"command": "cancel"}, **trace)
+    with Poller(server.address, job) as poller:
+        assert poll(t, poller, f"{api.job(job)['epoch']}.0")["events"][3]["traceparent"] == TRACEPARENT
 
 
 def watch_and_end(t, server, api, job):
@@ -437,6 +450,17 @@ def fall_behind(t, server):
             t.stream(slow.stream, "end", 30)
 
 
+def move_a_job(t, server):
+    """Out of the server, and into it again under another id."""
+    with Api(server.address) as api:
+        job = api.create_job()["id"]
+        body = api.get(f"/api/jobs/{job}/export").body
+        t.reply(api.request("POST", "/api/imports?as=copy", body, {"Content-Type": "application/x-ndjson"}),
+                "POST /api/imports", 201)
+    with Api(server.address) as api:
+        t.reply(api.post("/api/database/rewrite"), "POST /api/database/rewrite", 200)
+
+
 def be_refused(t, server):
     with Api(server.address) as api:
         job = api.create_job()["id"]
@@ -448,6 +472,7 @@ def be_refused(t, server):
 def exceed_a_rate(t, server):
     with Api(server.address) as api:
         t.reply(api.get("/api/session"), "GET /api/session", 200)
+        t.reply(api.get("/api/connection"), "GET /api/connection", 200)
     with WebSocket(server.address) as ws:
         ws.send_many([{"type": "command", "id": str(i), "jobId": "nobody", "command": "c"} for i in range(5)])
         for _ in range(5):
@@ -484,6 +509,8 @@ def use_tokens(t, server, api, mine, key):
     t.problem(api.post("/login", {"code": code}))
     t.reply(api.post("/login", {"key": key}), "POST /login", 200)
     assert api.post("/logout").status == 204
+    assert api.delete("/api/session", Authorization=f"Bearer {narrow}").status == 204
+    t.problem(api.delete("/api/session", **mine))
     with WebSocket(server.address, headers=[f"Authorization: Bearer {key}"]) as ws:
         ws.send("token", id="1", token="nothing")
         t.socket(ws, "error")
@@ -506,9 +533,11 @@ def traffic(tmp_path_factory):
         job = t.reply(created, "POST /api/jobs", 201)["id"]
         make_mistakes(t, api, job)
         go_over_a_socket(t, first, api, job)
+        write_in_a_trace(t, first, api)
         watch_and_end(t, first, api, job)
         hear_the_server_stop(t, first, api)
     fall_behind(t, short)
+    move_a_job(t, short)
     be_refused(t, full)
     manage_keys(t, keyed)
     exceed_a_rate(t, limited)
@@ -533,7 +562,7 @@ def test_every_field_that_is_sent_is_documented_and_no_other(traffic):
 def test_the_head_of_a_stream_is_the_one_that_is_shown(server, job):
     told = re.search(r"^```text\n(HTTP/1.1 200 OK\n.*?)^```$", TEXT, re.M | re.S)[1].splitlines()[1:]
     with SseStream(server.address, job) as stream:
-        assert [f"{name}: {value}" for name, value in stream.headers if name != "Date"] == told
+        assert [f"{name}: {value}" for name, value in stream.headers if name not in ("Date", "X-Request-Id")] == told
 
 
 def make_the_first_key(api):
@@ -580,7 +609,7 @@ def changed(old, new):
 
 @pytest.mark.parametrize("compare, old, new, fault", [
     (compare_routes, "### `GET /healthz`", "### Health", "('GET', '/healthz') is missing"),
-    (compare_routes, "### `GET /healthz`", "### `GET /healthz`, `GET /readyz`", "('GET', '/readyz') is documented"),
+    (compare_routes, "### `GET /healthz`", "### `GET /healthz`, `GET /livez`", "('GET', '/livez') is documented"),
     (compare_errors, "| `job_ended` | 409 |", "| `job_over` | 409 |", "`job_ended` 409 is missing"),
     (compare_errors, "| `job_ended` | 409 |", "| `job_ended` | 410 |", "`job_ended` 410 is documented"),
     (compare_close_codes, "| `1013` |", "| `1014` |", "1013 is missing"),

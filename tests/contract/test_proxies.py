@@ -1,22 +1,29 @@
-"""The recipes of docs/proxy.md, each run with the real program of Debian's package."""
+"""The recipes of docs/proxy.md, each run with the real program of Debian's package.
+
+JOBLIGHT_TEST_IDLE_S=60 lets connections be idle as long as a server may leave them.
+"""
+import concurrent.futures
 import contextlib
 import os
 import re
-import signal
 import socket
-import ssl
 import subprocess
 import threading
 
 import pytest
 
-from support import tls
+from support import proxies, tls
 from support.api import Api, hook
+from support.doctor import examine
+from support.keyed import Keyed, joblight_key
+from support.poll import Poller
+from support.ports import free_port
 from support.raw import Raw, request
 from support.server import ROOT
 from support.sse import SseStream
-from support.wait import until
+from support.wait import Deadline
 from support.watcher import TRANSPORTS
+from support.wire import Below, full_path
 from support.ws import WebSocket
 
 TEXT = (ROOT / "docs" / "proxy.md").read_text()
@@ -25,7 +32,21 @@ PATH = "/run/joblight/joblight.sock"
 UPSTREAM = "127.0.0.1:3001"
 INSTEAD = {   # of the table
     "nginx": ("http://" + UPSTREAM, "http://unix:" + PATH), "caddyfile": (UPSTREAM, "unix/" + PATH),
-    "haproxy": (UPSTREAM, "unix@" + PATH)}
+    "haproxy": (UPSTREAM, "unix@" + PATH), "apache": ("http://" + UPSTREAM + "/", f"unix:{PATH}|http://127.0.0.1/")}
+BASE = "/joblight"
+BELOW = {     # of the table: the line of the root, and those of a path
+    "nginx": {"kept": [("location / {", "location /joblight/ {")],
+              "removed": [("location / {", "location /joblight/ {"),
+                          (f"proxy_pass http://{UPSTREAM};", f"proxy_pass http://{UPSTREAM}/;")]},
+    "caddyfile": {"kept": [(f"reverse_proxy {UPSTREAM}", f"reverse_proxy /joblight/* {UPSTREAM}")],
+                  "removed": [(f"reverse_proxy {UPSTREAM}", f"handle_path /joblight/* {{\nreverse_proxy {UPSTREAM}\n}}")]},
+    "haproxy": {"kept": [("default_backend joblight", "use_backend joblight if { path_beg /joblight/ }")],
+                "removed": [("default_backend joblight", "use_backend joblight if { path_beg /joblight/ }"),
+                            ("backend joblight\n", "backend joblight\n    http-request replace-path /joblight(/.*) \\1\n")]},
+    "apache": {"kept": [(f"ProxyPass / http://{UPSTREAM}/", f"ProxyPass /joblight/ http://{UPSTREAM}/joblight/")],
+               "removed": [(f"ProxyPass / http://{UPSTREAM}/", f"ProxyPass /joblight/ http://{UPSTREAM}/")]}}
+IDLE_S = int(os.environ.get("JOBLIGHT_TEST_IDLE_S", "1"))
+LARGE = 8 << 20     # bytes of a body
 
 
 def recipe(language):
@@ -41,72 +62,39 @@ def replaced(text, *pairs):
     return text
 
 
+def with_certificate(text, pair):
+    return replaced(text, ("/etc/ssl/jobs.example.pem", str(pair.certificate)), ("/etc/ssl/jobs.example.key", str(pair.key)))
+
+
 def nginx(folder, port, pair, text):
-    site = replaced(text, ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"), ("jobs.example;", f"{NAME};"),
-                    ("/etc/ssl/jobs.example.pem", str(pair.certificate)), ("/etc/ssl/jobs.example.key", str(pair.key)))
-    temporary = "".join(f"{kind}_temp_path {folder};\n" for kind in
-                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(f"daemon off;\npid {folder}/pid;\nerror_log stderr;\n{as_us()}events {{}}\n"
-                                       f"http {{\naccess_log off;\n{temporary}{site}}}\n")
-    return ["/usr/sbin/nginx", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
-
-
-def as_us():
-    """As root, nginx would give its workers to another user, who may not read our files."""
-    return "user root;\n" if os.geteuid() == 0 else ""
+    site = replaced(with_certificate(text, pair), ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"), ("jobs.example;", f"{NAME};"))
+    return proxies.nginx(folder, f"gzip on;\ngzip_types *;\n{site}", port)
 
 
 def caddyfile(folder, port, pair, text):
     site = replaced(text, ("jobs.example {", f"https://{NAME}:{port}, https://127.0.0.1:{port} {{\n\tbind 127.0.0.1\n\ttls {pair.certificate} {pair.key}"))
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + site)
-    return ["/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", folder / "Caddyfile"]
+    return proxies.caddy(folder, site, port)
 
 
 def haproxy(folder, port, pair, text):
     both = folder / "both.pem"
     both.write_text(pair.certificate.read_text() + pair.key.read_text())
     config = replaced(text, ("bind :443", f"bind 127.0.0.1:{port}"), ("/etc/haproxy/jobs.example.pem", str(both)))
-    (folder / "haproxy.cfg").write_text(config)
-    return ["/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg"]
+    return proxies.haproxy(folder, config, port)
 
 
-PROXIES = {"nginx": nginx, "caddyfile": caddyfile, "haproxy": haproxy}
+def apache(folder, port, pair, text):
+    site = replaced(with_certificate(text, pair), ("*:443", f"127.0.0.1:{port}"), ("jobs.example\n", f"{NAME}\n"))
+    return proxies.apache(folder, f"AddOutputFilterByType DEFLATE text/event-stream application/json\n{site}", port)
 
 
-def free_port():
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return probe.getsockname()[1]
+PROXIES = {"apache": apache, "nginx": nginx, "caddyfile": caddyfile, "haproxy": haproxy}
 
 
-def answers(address):
-    with contextlib.suppress(OSError, ssl.SSLError):
-        with tls.secure(socket.create_connection(address, 2), address):
-            return True
-    return False
-
-
-@contextlib.contextmanager
 def running(kind, folder, pair, text):
     """The proxy's address, once it answers."""
     address = ("127.0.0.1", free_port())
-    command = PROXIES[kind](folder, address[1], pair, text)
-    home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   env=home)
-    tls.secured[address] = pair.trusting()
-    try:
-        until(lambda: process.poll() is not None or answers(address), 30, f"{kind} to listen")
-        assert process.poll() is None, (folder / "log").read_text()
-        yield address
-    finally:
-        del tls.secured[address]
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    return proxies.running(PROXIES[kind](folder, address[1], pair, text), folder, address, pair)
 
 
 @pytest.fixture(scope="module")
@@ -119,27 +107,43 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(params=["port", "socket"])
-def proxied(request, kind, serve, pair, tmp_path_factory):
-    """The address of a proxy in front of a server, by its port and by its Unix socket."""
-    folder = tmp_path_factory.mktemp("p")
+@pytest.fixture
+def folder():
+    with proxies.folder_for_all() as made:
+        yield made
+
+
+@pytest.fixture(params=["port", "socket", "kept", "removed"])
+def proxied(request, kind, serve, pair, folder):
+    """The address of a proxy before a server: at its port, at its Unix socket, and below a path that it keeps or removes."""
     path = str(folder / "jl.sock")
-    listen = ["127.0.0.1:0,plain", f"unix:{path}"] if tls.EVERYWHERE else ["127.0.0.1:0", f"unix:{path}"]
-    server = serve(listen=listen, max_body=1 << 20)
-    if request.param == "port":
-        text = replaced(recipe(kind), (UPSTREAM, f"127.0.0.1:{server.port}"))
-    else:
-        text = replaced(replaced(recipe(kind), INSTEAD[kind]), (PATH, path))
+    below = BELOW[kind].get(request.param)
+    server = serve(listen=[f"127.0.0.1:0{',plain' if tls.EVERYWHERE else ''}", f"unix:{path},mode=0666"],
+                   max_body=2 * LARGE, max_note=40000, heartbeat_ms=IDLE_S * 1000, trusted_proxy=["127.0.0.1", "unix"],
+                   base_path=f"{BASE}/" if below else None)
+    text = recipe(kind)
+    if request.param == "socket":
+        text = replaced(replaced(text, INSTEAD[kind]), (PATH, path))
+    text = replaced(replaced(text, *below or []), (UPSTREAM, f"127.0.0.1:{server.port}")) if UPSTREAM in text else text
     with running(kind, folder, pair, text) as address:
-        yield address
+        yield Below(address, BASE if below else "")
 
 
-def test_the_table_says_what_to_write_for_a_socket(kind):
-    row = next(line for line in TEXT.splitlines() if line.lower().startswith(f"| {kind.removesuffix('file')}"))
-    assert INSTEAD[kind][1] in row
+def rows(kind):
+    return [line.replace("\\|", "|") for line in TEXT.splitlines()
+            if line.lower().startswith(f"| {kind.removesuffix('file')} |")]
 
 
-def test_everything_passes(proxied):
+def test_the_tables_say_what_to_write(kind):
+    below, for_a_socket = rows(kind)
+    assert INSTEAD[kind][1] in for_a_socket
+    for pairs in BELOW[kind].values():
+        for _, new in pairs:
+            for line in new.strip().split("\n"):
+                assert line.strip().removeprefix("backend joblight") in below
+
+
+def test_everything_passes(proxied, pair):
     """One proxy is started for all of it."""
     with Api(proxied) as api:
         job = api.create_job()["id"]
@@ -148,6 +152,14 @@ def test_everything_passes(proxied):
         check_streams(proxied, api, job)
         check_sockets(proxied, api, job)
         check_a_large_message(proxied, api)
+        check_a_large_body(api)
+        check_the_pages(api, job)
+        check_nothing_is_compressed(proxied, api, job)
+    with Api(proxied) as api:     # a proxy may have closed the other connection
+        check_a_stream_over_http_2(proxied, api, pair)
+        check_idle_connections(proxied, job)
+    found = examine(f"https://127.0.0.1:{proxied[1]}{proxied.path}", "--idle", "0", "--ca-file", pair.certificate)
+    assert found.complaints() == {}, "the doctor finds nothing"
 
 
 def check_streams(address, api, job):
@@ -178,22 +190,73 @@ def check_a_large_message(address, api):
         assert len(stream.connected().json["job"]["tasks"]) == 2500
 
 
-def test_a_stream_over_http_2(proxied, pair):
-    with Api(proxied) as api:
-        job = api.create_job()["id"]
-    port = proxied[1]
+def check_a_large_body(api):
+    notes = [{"taskId": f"t{i}", "note": "n" * 39000} for i in range(LARGE // 39000)]
+    assert api.update(api.create_job()["id"], notes).status == 200
+
+
+def check_the_pages(api, job):
+    for path in ("/", f"/jobs/{job}", "/login"):
+        reply = api.get(path)
+        assert reply.status == 200
+        found = re.search(rb'href="(/[^"]*style.css)"', reply.body)
+        assert found[1].decode() == f"{getattr(api.address, 'path', '')}/style.css"
+    assert api.get("/style.css", Accept_Encoding="gzip").header("Content-Encoding") == "gzip"
+
+
+def check_nothing_is_compressed(address, api, job):
+    with SseStream(address, job, headers=["Accept-Encoding: gzip, br, zstd"]) as stream:
+        assert stream.header("Content-Encoding") is None
+        stream.connected()
+
+
+def check_idle_connections(address, job):
+    """They stay open while nothing is sent for as long as the server may be silent."""
+    with SseStream(address, job) as stream, WebSocket(address) as socket, Poller(address, job) as poller, \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        stream.connected()
+        socket.subscribe(job)
+        cursor = poller.ask().json["cursor"]
+        answer = pool.submit(poller.ask, cursor, IDLE_S)
+        beat = pool.submit(stream.message, "heartbeat", IDLE_S + 10)
+        until_heartbeat(socket)     # reads, because it has to answer what the server sends
+        assert socket.ask("ping", "pong").type == "pong"
+        assert beat.result(IDLE_S + 10).event == "heartbeat"
+        assert answer.result(IDLE_S + 10).status == 200
+
+
+def until_heartbeat(socket):
+    deadline = Deadline(IDLE_S + 10, "a heartbeat on a WebSocket")
+    while (said := socket.next(deadline.left(), deadline.what)) is not None and said.type != "heartbeat":
+        pass
+    assert said, "the WebSocket was closed"
+
+
+def test_a_login_is_over_https(kind, serve, pair, folder):
+    """The server is told so by a proxy that it trusts."""
+    db = folder / "keys.db"
+    key = joblight_key("create", "--scope", "watch", "--db", db)
+    server = serve(db=db, listen=f"127.0.0.1:0{',plain' if tls.EVERYWHERE else ''}", trusted_proxy="127.0.0.1")
+    with running(kind, folder, pair, replaced(recipe(kind), (UPSTREAM, f"127.0.0.1:{server.port}"))) as address:
+        with Keyed(address) as browser:
+            cookie = browser.log_in(key=key)
+            assert cookie.startswith("__Host-joblight=")
+            assert Keyed(address, cookie).get("/api/session").status == 200
+
+
+def check_a_stream_over_http_2(address, api, pair):
+    job, port = api.create_job()["id"], address[1]
     command = ["curl", "-sSN", "--http2", "--cacert", pair.certificate, "--resolve", f"{NAME}:{port}:127.0.0.1",
-               "-o", "/dev/stdout", "-w", "%{http_version}\n", f"https://{NAME}:{port}/api/jobs/{job}/task-events",
+               "-o", "/dev/stdout", "-w", "%{http_version}\n", f"https://{NAME}:{port}{full_path(address, '')}/api/jobs/{job}/task-events",
                "-H", "Accept: text/event-stream"]
     curl = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE)
     try:
         while b'"connected"' not in (line := curl.stdout.readline()):
             assert line
-        with Api(proxied) as api:
-            api.report(job, "t")
-            while b'"task_update"' not in (line := curl.stdout.readline()):
-                assert line
-            api.finish(job)
+        api.report(job, "t")
+        while b'"task_update"' not in (line := curl.stdout.readline()):
+            assert line
+        api.finish(job)
         assert curl.communicate(timeout=10)[0].endswith(b"\n2\n")
     finally:
         curl.kill()
@@ -220,11 +283,11 @@ class Recorder:
                 client.close()
 
 
-def test_the_server_is_told_the_name_and_the_address_of_the_client(kind, pair, tmp_path):
+def test_the_server_is_told_the_name_and_the_address_of_the_client(kind, pair, folder):
     recorder = Recorder()
     text = replaced(recipe(kind), (UPSTREAM, "127.0.0.1:%d" % recorder.listening.getsockname()[1]))
     try:
-        with running(kind, tmp_path, pair, text) as address:
+        with running(kind, folder, pair, text) as address:
             with Raw(address) as raw:
                 raw.send(request("GET", "/", ["Connection: close"], host=f"{NAME}:{address[1]}"))
                 assert raw.response().status == 200
@@ -233,3 +296,4 @@ def test_the_server_is_told_the_name_and_the_address_of_the_client(kind, pair, t
     fields = dict(line.lower().split(": ", 1) for line in recorder.heads[-1].split("\r\n")[1:] if line)
     assert fields["host"] == f"{NAME}:{address[1]}"
     assert fields["x-forwarded-for"] == "127.0.0.1"
+    assert fields["x-forwarded-proto"] == "https"

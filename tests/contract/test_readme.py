@@ -14,9 +14,11 @@ import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
+from support import tls
 from support.api import Api, Lost
 from support.document import anchors, outside_of_code
 from support.keyed import Keyed
@@ -55,7 +57,8 @@ class Running:
 
     def __init__(self, command, folder):
         environment = {**os.environ, "HOME": str(folder), "CURL_HOME": str(folder),
-                       "PYTHONUNBUFFERED": "1"}
+                       "PYTHONUNBUFFERED": "1",
+                       "PATH": f"{Path(BINARY).resolve().parent}:{os.environ['PATH']}"}    # joblight is installed
         (folder / ".curlrc").write_text("fail-with-body\nno-progress-meter\n")
         self.said = ""
         self.process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment,
@@ -243,6 +246,45 @@ def test_deliverables_commands_presence_and_the_end(name, run, server, api, repo
     log = api.activity(report)
     assert [event["type"] for event in log[2:]] == ["deliverable", "command", "job_update"]
     assert api.job(report)["status"] == "completed"
+
+
+# -- the command line ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_path(server, monkeypatch):
+    """`joblight` is a command, and its server is that of the file."""
+    monkeypatch.setenv("PATH", f"{os.path.dirname(BINARY)}:{os.environ['PATH']}")
+    monkeypatch.setenv("JOBLIGHT_URL", server.url)
+    if server.scheme == "https":
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(tls.everywhere().certificate))
+
+
+@example("commands")
+def test_a_job_is_done_by_the_command_line(name, run, on_path, server, api):
+    api.delete("/api/jobs/report")
+    said = run(name, server.address).ends()
+    assert api.job("report")["status"] == "completed"
+    tasks = {task["id"]: (task["status"], task["progress"]) for task in api.job("report")["tasks"]}
+    assert tasks == {"render": ("in_progress", 42), "figures": ("completed", 100)}
+    assert "[2/2] print\n" in said and said.count('"type":"job_update"') == 2
+
+
+@example("cli")
+def test_a_worker_reports_by_the_command_line(name, run, on_path, server, api, report, tmp_path):
+    proof_read = tmp_path / "proof-read"
+    proof_read.write_text("#!/bin/sh\necho 'page 3 of 4'\n")
+    proof_read.chmod(0o755)
+    run(name, server.address).ends()
+    assert told(api, "proof")[0]["note"] == "reads the proofs" and told(api, "proof")[-1]["status"] == "completed"
+    assert api.job("report")["status"] == "in_progress"
+
+
+@example("run")
+def test_a_command_is_a_job(name, run, on_path, server, api):
+    api.delete("/api/jobs/build")
+    said = run(name, server.address).ends()
+    assert "[3/3] step 3" in said and "/jobs/build\n" in said and '"status":"completed"' in said
 
 
 # -- tokens -----------------------------------------------------------------------------------------
@@ -464,6 +506,7 @@ def test_a_worker_on_a_websocket_reports_and_is_told_to_stop(name, run, server, 
 # -- running it -------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite("it copies the file")
 @example("backup")
 def test_a_backup_of_a_running_server_can_be_served(name, run, server, api, report, serve, client,
                                                     tmp_path):
@@ -474,6 +517,7 @@ def test_a_backup_of_a_running_server_can_be_served(name, run, server, api, repo
     assert restored.job(report)["tasks"][0]["note"] == "safe"
 
 
+@pytest.mark.sqlite("it copies the file")
 @example("restore")
 def test_a_restored_backup_gets_new_epochs(name, run, server, serve, client, tmp_path):
     own = serve(db=tmp_path / "joblight.db")
@@ -531,9 +575,11 @@ def test_the_readme_leads_to_every_document():
 
 @pytest.mark.parametrize("name", ["operating", "security", "capacity", "database"])
 def test_every_flag_they_name_is_one(name):
-    serve, key = (subprocess.run([BINARY, verb, "--help"], capture_output=True, text=True, check=True).stdout
-                  for verb in ("serve", "key"))
-    known = f"{serve}  --help " + key.replace("--", "  --")
+    verbs = ("serve", "--help-all"), ("key", "create", "--help"), ("reload", "--help"), ("doctor", "--help"), \
+        ("bench", "--help"), ("db", "vacuum", "--help"), ("job", "--help")
+    serve, *others = (subprocess.run([BINARY, *words], capture_output=True, text=True, check=True).stdout for words in verbs)
+    known = f"{serve}  --help   --help-all   --kill-whom   --preset   --build   --install "     # of systemctl and cmake
+    known += "".join(others).replace("--", "  --").replace("\n", " \n")
     flags = re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / f"docs/{name}.md").read_text())
     assert flags and not [flag for flag in flags if f"  {flag} " not in known]
 
@@ -573,10 +619,13 @@ def test_their_map_has_every_folder_of_the_source(name):
     assert {path.name for path in (ROOT / "src").iterdir() if path.is_dir()} <= mapped
 
 
-def test_every_counter_is_described():
-    rows = re.findall(r'^COUNTER\((\w+), \w+, "([^"]+)"\)', (ROOT / "include/joblight/core/counters.def").read_text(), re.M)
+def test_every_count_of_the_log_has_its_metric():
+    folder = ROOT / "include/joblight/core"
+    names = dict(re.findall(r'^[A-Z]+\((\w+), \w+, "([^"]+)"', (folder / "metrics.def").read_text(), re.M))
+    rows = [(key, names[metric] + (f'{{{name.lower()}="{value.lower()}"}}' if name else "")) for key, metric, name, value in
+            re.findall(r"^COUNT(?:_OF)?\((\w+), (\w+)(?:, (\w+), (\w+))?\)", (folder / "metric_log.def").read_text(), re.M)]
     text = (ROOT / "docs/capacity.md").read_text().split("\n## The counters\n")[1].split("\n## ")[0]
-    assert rows and re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.M) == rows
+    assert rows and re.findall(r"^\| `(\w+)` \| `(.+)` \|$", text, re.M) == rows
 
 
 def figures():

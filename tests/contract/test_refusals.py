@@ -1,6 +1,7 @@
 """A stream that is refused for load: an EventSource is told by an event, because after a 503 it
 would never come back; everybody else gets the 503."""
 import re
+import signal
 
 import pytest
 
@@ -80,15 +81,17 @@ def test_refusals_are_counted(full, job_there):
 
 
 def test_too_many_reads_refuse_in_the_same_way(serve, client):
-    """One read may wait and each takes a while: of many streams at once most are refused."""
+    """One read may wait: of many streams that are all there before the first is read, most are refused."""
     server = serve(queued_reads=1, readers=1)
     api = client(server)
     made = api.create_job()
     job = made["id"]
     api.burst(job, 300, note="n" * 1000)
     streams = [Raw(server.address) for _ in range(60)]
+    server.signal(signal.SIGSTOP)
     for i, raw in enumerate(streams):
         raw.send(stream_request(job, since=f"{made['epoch']}.{i + 1}"))
+    server.signal(signal.SIGCONT)
     refused = 0
     for raw in streams:
         status, headers = raw.head_of_response(Deadline(10, "an answer"))

@@ -212,6 +212,7 @@ def test_an_http_1_0_client_gets_plain_bytes_until_close(stream, api, job):
     assert opened.bytes.endswith(b"}\n\n")
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_head_of_the_stream_is_its_headers(server, api, job):
     with Raw(server.address) as raw:
         raw.send(request("HEAD", path_of(job)))
@@ -221,6 +222,7 @@ def test_head_of_the_stream_is_its_headers(server, api, job):
     assert api.report(job, "t1")["watchers"] == 0, "a HEAD is nobody who watches"
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_a_closed_stream_no_longer_counts_as_a_watcher(server, api, job):
     with SseStream(server.address, job) as opened:
         opened.connected()

@@ -22,7 +22,7 @@ from support.server import run_to_exit
 from support.sse import SseStream
 from support.wait import SCALE, Deadline, readable, until
 from support.watcher import TRANSPORTS
-from support.ws import PING, TEXT, WebSocket, frame_of, handshake
+from support.ws import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WebSocket, frame_of, handshake
 
 HEALTH = request("GET", "/healthz")
 LAST = request("GET", "/healthz", ["Connection: close"])
@@ -256,6 +256,59 @@ def test_a_client_that_has_ended_its_side_gets_its_answer(secure, pair, socket_t
         assert client.rest().startswith(b"HTTP/1.1 2")
 
 
+@pytest.mark.parametrize("how", ["tls", "socket", "both"])
+def test_a_waiting_poll_whose_client_ends_its_side_is_answered_at_once(secure, pair, how):
+    """Whether the client says so in TLS, or only its system does."""
+    server = secure()
+    with Api(server.address) as api:
+        job = api.create_job()
+        with Sealed(server.address, pair.trusting()).handshake() as client:
+            client.send(request("GET", f"/api/jobs/{job['id']}/updates?wait=30&since={job['cursor']}"))
+            until(lambda: api.get("/api/jobs").json["jobs"][0]["watchers"] == 1, 5, "the poll")
+            if how != "socket":
+                client.end()
+            if how != "tls":
+                client.wire.half_close()
+            answer = client.read(within=5)
+            assert answer.startswith(b"HTTP/1.1 200 ") and b'"events":[]' in answer
+        until(lambda: api.get("/api/jobs").json["jobs"][0]["watchers"] == 0, 5, "its end")
+
+
+@pytest.mark.parametrize("stage", ["kept", "poll", "stream", "websocket"])
+def test_a_record_that_was_changed_on_its_way_ends_the_connection(secure, pair, stage):
+    server = secure()
+    with Api(server.address) as api:
+        job = api.create_job()
+        before = server.fds()
+        with Sealed(server.address, pair.trusting()).handshake() as client:
+            client.send({"kept": HEALTH, "websocket": handshake(f"/api/ws?job={job['id']}"),
+                         "poll": request("GET", f"/api/jobs/{job['id']}/updates?wait=30&since={job['cursor']}"),
+                         "stream": request("GET", f"/api/jobs/{job['id']}/task-events")}[stage])
+            if stage != "poll":
+                assert client.read().startswith(b"HTTP/1.1 ")
+            if stage != "kept":
+                until(lambda: api.get("/api/jobs").json["jobs"][0]["watchers"] == 1, 5, "the watcher")
+            record = bytearray(client.seal(frame_of(TEXT, b'{"type":"ping"}')))
+            record[-1] ^= 1
+            client.wire.send(bytes(record))
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                client.rest()                   # what comes is an alert
+        server.fds_back_to(before, within=5)
+        assert api.get("/api/jobs").json["jobs"][0]["watchers"] == 0
+
+
+def test_a_long_chain_of_certificates_reaches_a_slow_reader(serve, pair, tmp_path):
+    """The first answer of the handshake is larger than what the system takes at once."""
+    chain, text = tmp_path / "chain.pem", pair.certificate.read_text()
+    chain.write_text(text * ((1 << 20) // len(text)))
+    server = serve(tls_cert=str(chain), tls_key=str(pair.key))
+    before = server.fds()
+    with Sealed(server.address, pair.trusting(), receive_buffer=2048) as client:
+        client.wire.send(client.hello())
+        client.wire.exactly(700_000, Deadline(30, "the certificates"))
+    server.fds_back_to(before, within=5)
+
+
 def test_a_stream_ends_when_its_client_ends_its_side(secure, pair):
     server = secure()
     with Api(server.address) as api:
@@ -369,6 +422,59 @@ def test_pings_between_the_fragments_of_a_large_message_are_answered(secure):
         assert one.ask("ping", "pong").type == "pong"
 
 
+@pytest.mark.parametrize("mistake", [{"width": 16}, {"width": 64}, {"mask": None}])
+def test_a_frame_that_is_not_written_as_it_must_be_is_1002(secure, mistake):
+    """A length that is longer than needed, or no mask: RFC 6455 sections 5.2 and 5.1."""
+    with WebSocket(secure().address) as ws:
+        assert ws.answers()
+        ws.send_frame(TEXT, b'{"type":"ping"}', **mistake)
+        assert ws.close_code() == 1002
+
+
+@pytest.mark.parametrize("frames, code", [
+    (frame_of(TEXT, b"x", rsv=4), 1002), (frame_of(3, b"x"), 1002), (frame_of(PING, b"x" * 126), 1002),
+    (frame_of(TEXT, b"x", length=1 << 63, width=64), 1009), (frame_of(TEXT, b"x", length=1 << 62, width=64), 1009),
+    (frame_of(TEXT, b"\xff"), 1007), (frame_of(TEXT, b"\xc3", fin=False) + frame_of(CONTINUATION, b"(", fin=True), 1007),
+    (frame_of(BINARY, b"x"), 1003), (frame_of(TEXT, b"no json"), 4400),
+    (frame_of(CLOSE, b"\x03\xe8"), 1000), (frame_of(CLOSE, b"\x0f\xa0bye"), 4000), (frame_of(CLOSE), None),
+    (frame_of(CLOSE, b"\x03"), 1002), (frame_of(CLOSE, b"\x03\xed"), 1002), (frame_of(CLOSE, b"\x03\xe8\xff"), 1002),
+    (frame_of(CLOSE, b"\x03\xe8") + frame_of(TEXT, b"no json"), 1000)])
+def test_a_websocket_is_closed_with_the_same_codes_as_without_tls(secure, frames, code):
+    """What comes behind is not read."""
+    with WebSocket(secure().address) as ws:
+        assert ws.answers()
+        ws.raw.send(frame_of(PONG, b"nobody asked") + frames + frame_of(TEXT, b'{"type":"ping"}'))
+        closed = ws.closed()
+        assert closed and closed[0] == code and ws.raw.ended
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_frames_in_pieces_of_any_size_are_heard_over_tls(secure, step):
+    """Control frames between the fragments, too."""
+    text = b'{"type":"ping"' + b" " * 200 + b"}"
+    data = (frame_of(TEXT, text[:5], fin=False) + frame_of(PING, b"one") + frame_of(CONTINUATION, text[5:150], fin=False) +
+            frame_of(PONG) + frame_of(PING) + frame_of(CONTINUATION, text[150:]) + frame_of(TEXT, text))
+    with WebSocket(secure().address) as ws:
+        for at in range(0, len(data), step):
+            ws.raw.send(data[at:at + step])
+        assert [ws.message("pong").type for _ in range(2)] == ["pong", "pong"]
+        assert ws.pongs[-1] == b"" and set(ws.pongs) <= {b"one", b""}
+
+
+def test_more_messages_than_may_wait_are_answered_in_order_over_tls(secure):
+    """What has arrived beyond the limit is kept until the first answers are there."""
+    server = secure(max_pipelined=2)
+    with Api(server.address) as api:
+        job = api.create_job()["id"]
+        with WebSocket(server.address) as ws:
+            ws.send_many([{"type": "update", "id": str(n), "jobId": job, "taskId": "t", "note": str(n)} for n in range(300)])
+            assert [ws.message("ack")["id"] for _ in range(300)] == [str(n) for n in range(300)]
+            ws.send_many([{"type": "update", "id": f"x{n}", "jobId": job, "taskId": "t"} for n in range(300)])
+            ws.send_close()
+            assert ws.close_code() == 1000
+        until(lambda: len(api.activity(job)) == 601, 5, "all updates, which came before the close")
+
+
 def test_a_websocket_on_a_later_request_of_a_connection(secure):
     with Raw(secure().address) as raw:
         raw.send(HEALTH)
@@ -418,14 +524,14 @@ def test_the_name_that_is_asked_for_chooses_the_certificate(serve, tmp_path):
 
 
 def test_the_intermediate_certificates_are_sent(serve, tmp_path):
-    root = tls.make(tmp_path, "root.example", stem="root")
+    root = tls.make(tmp_path, "root.example", stem="root", usage="keyCertSign")
     pairs = {}
     for name, by in (("middle", root), ("leaf", None)):
         by = by or pairs["middle"]
         pair = pairs[name] = tls.Pair(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
         subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-keyout", pair.key, "-out", tmp_path / "csr", "-subj", f"/CN={name}"], check=True, capture_output=True)
-        (tmp_path / "ext").write_text("basicConstraints=CA:TRUE\n" if name == "middle"
+        (tmp_path / "ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n" if name == "middle"
                                       else "subjectAltName=DNS:joblight.test\n")
         subprocess.run(["openssl", "x509", "-req", "-in", tmp_path / "csr", "-CA", by.certificate, "-CAkey", by.key,
                         "-CAcreateserial", "-days", "5", "-extfile", tmp_path / "ext", "-out", pair.certificate],
@@ -488,6 +594,12 @@ def broken(pair, how, folder):
         bad.key.write_bytes(b"")
     elif how == "cut":
         bad.certificate.write_text(pair.certificate.read_text()[:300])
+    elif how == "broken chain":
+        bad.certificate.write_text(pair.certificate.read_text() + pair.certificate.read_text()[:300])
+    elif how == "large certificate":
+        bad.certificate.write_text(pair.certificate.read_text() + "#" * (1 << 20))
+    elif how == "large key":
+        bad.key.write_text(pair.key.read_text() + "#" * (1 << 20))
     elif how == "encrypted":
         subprocess.run(["openssl", "ec", "-in", pair.key, "-aes128", "-passout", "pass:x", "-out", bad.key],
                        check=True, capture_output=True)
@@ -495,7 +607,8 @@ def broken(pair, how, folder):
 
 
 BROKEN = {"other key": "the key does not belong to the certificate", "no certificate": "there is no certificate in this file",
-          "no key": "there is no private key in this file", "cut": "bad.pem: ", "encrypted": "the key is encrypted"}
+          "no key": "there is no private key in this file", "cut": "bad.pem: ", "encrypted": "the key is encrypted",
+          "broken chain": "bad.pem: ", "large certificate": "bad.pem: File too large", "large key": "bad.key: File too large"}
 
 
 @pytest.mark.parametrize("how", list(BROKEN))
@@ -534,7 +647,7 @@ TIMES = {"the certificate has expired": ("20200101000000Z", "20210101000000Z"),
 @pytest.mark.parametrize("says", list(TIMES))
 def test_a_certificate_of_another_time_is_served_at_the_start_with_a_warning(serve, tmp_path, says):
     server = serve(**dated(tmp_path / "pair", *TIMES[says]).flags())
-    assert re.search(f"level=warn .*{says}", server.log())
+    until(lambda: re.search(f"level=warn .*{says}", server.log()), 5, "the warning")
     assert shown_by(server.address)
 
 

@@ -1,5 +1,4 @@
 """Tokens for browsers: POST /api/jobs/:job/tokens, and ?token= of POST /api/jobs."""
-import http.client
 import statistics
 import time
 
@@ -276,8 +275,7 @@ def test_a_revoked_key_ends_what_its_tokens_opened(serve, client, db, root, make
     assert all(ends(stream, 1) for stream in streams)
     assert [code_of_close(ws, 1) for ws in sockets] == [4001] * 3
     for poll in polls:
-        with pytest.raises((OSError, http.client.HTTPException)):
-            poll.connection.getresponse()
+        assert_problem(poll.answer(), 401, "unauthorized")
     assert time.monotonic() - began < 1 * SCALE
     for credential in (token, cookie):
         assert client(server, credential).get(f"/api/jobs/{job}").status == 401
@@ -288,6 +286,34 @@ def test_a_revoked_key_ends_what_its_tokens_opened(serve, client, db, root, make
 
 
 # -- two customers share nothing -------------------------------------------------------------------------
+
+def test_a_token_revokes_itself_and_ends_its_streams(kept, client):
+    server, everything, job = kept
+    one, other = everything.token(job), everything.token(job)
+    with SseStream(server.address, job, headers=lines_of(one)) as stream:
+        assert stream.connected()
+        assert client(server, one).delete("/api/session").status == 204
+        assert ends(stream, 3)
+    assert_problem(client(server, one).get(f"/api/jobs/{job}"), 401, "unauthorized")
+    assert_problem(client(server, one).delete("/api/session"), 401, "unauthorized")
+    assert client(server, other).get(f"/api/jobs/{job}").status == 200
+    server.restart()
+    assert client(server, one).get(f"/api/jobs/{job}").status == 401
+
+
+def test_only_a_token_that_is_sent_as_one_revokes_itself(kept, client):
+    server, everything, job = kept
+    assert_problem(everything.delete("/api/session"), 403, "forbidden")
+    assert everything.get(f"/api/jobs/{job}").status == 200
+    cookie = client(server).post("/login", {"key": everything.key}).header("Set-Cookie").split(";")[0]
+    assert_problem(client(server, cookie).delete("/api/session"), 403, "forbidden")
+    assert client(server, cookie).get(f"/api/jobs/{job}").status == 200
+    assert_problem(client(server).delete("/api/session"), 401, "unauthorized")
+
+
+def test_a_server_without_keys_has_no_token_to_revoke(api):
+    assert_problem(api.delete("/api/session"), 403, "forbidden")
+
 
 def test_creations_of_two_tokens_share_no_idempotency_key(kept, client):
     server, everything, job = kept
@@ -390,6 +416,49 @@ def test_a_narrower_token_ends_what_it_does_not_cover(kept):
         assert (said := ws.message("error"))["status"] == 403 and said["id"] == "2"
         ws.send("subscribe", jobId="other")
         assert ws.message("error")["status"] == 404
+
+
+def test_a_worker_hears_of_watchers_only_as_long_as_it_may_report(kept):
+    """It is told when a job that it has reported on gets its first watcher or loses the last one."""
+    server, everything, job = kept
+    everything.create_job(id="other")
+
+    def watch(one):
+        watcher = WebSocket(server.address, path_of(job=one), headers=lines_of(everything.key))
+        watcher.message("connected")
+        return watcher
+
+    with WebSocket(server.address, headers=lines_of(everything.key)) as worker:
+        for one in (job, "other"):
+            worker.update(f"of-{one}", one)
+        with watch("other"):
+            assert worker.message("watchers").json == {"type": "watchers", "jobId": "other", "watchers": 1}
+        assert worker.message("watchers")["watchers"] == 0
+        worker.ask("token", "ack", id="2", token=everything.token(job, ["report"]))
+        with watch("other"), watch(job):        # in this order it would be told of them
+            assert worker.message("watchers").json == {"type": "watchers", "jobId": job, "watchers": 1}
+        assert worker.message("watchers")["jobId"] == job
+        worker.send("update", id="3", jobId="other", taskId="t")
+        assert worker.message("error")["status"] == 404
+
+
+def test_an_agent_is_gone_when_its_new_token_may_not_report(kept):
+    """A token that may leaves it where it is."""
+    server, everything, job = kept
+
+    def agents():
+        with WebSocket(server.address, path_of(job=job), headers=lines_of(everything.key)) as late:
+            return [one["id"] for one in late.message("connected")["agents"]]
+
+    with WebSocket(server.address, path_of(job=job), headers=lines_of(everything.key)) as watcher, \
+            WebSocket(server.address, headers=lines_of(everything.token(job, ["report"]))) as worker:
+        watcher.message("connected")
+        worker.send("presence", jobId=job, agent="a", state="working")
+        until(lambda: watcher.message("presence")["agents"], 5, "the agent")
+        for scope, left in ((["report"], ["a"]), (["watch"], [])):
+            worker.ask("token", "ack", id="1", token=everything.token(job, scope))
+            until(lambda left=left: agents() == left, 5, f"the agents {left}")
+        until(lambda: not watcher.message("presence")["agents"], 5, "the watcher being told")
 
 
 @pytest.mark.parametrize("wrong", ["x", "x.y.z", "jl_" + "0" * 56, "changed", "ticket", "cookie", "code"])

@@ -15,6 +15,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import pytest
+
 from support import tls
 from support.api import Api
 from support.raw import Raw, ask, request
@@ -174,6 +176,7 @@ def story(folder):
 
 # -- the test ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.sqlite("it reads the file")
 def test_a_new_user_a_customer_a_worker_and_an_outsider(tmp_path):
     words = ["unshare", *NAMESPACES, "--fork", "--kill-child"]
     done = subprocess.run([*words, sys.executable, __file__, str(tmp_path)], check=False, capture_output=True, text=True,

@@ -149,6 +149,7 @@ def test_interleaved_events_of_many_jobs_keep_each_order(ws, api):
     assert all(seqs == list(range(2, 17)) for seqs in seen.values())
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_unsubscribing_ends_one_job_only(ws, api):
     gone, kept = api.create_job()["id"], api.create_job()["id"]
     ws.subscribe(gone)
@@ -174,6 +175,7 @@ def test_who_unsubscribed_may_come_back_at_its_position(ws, api, snapshot):
     assert [event["seq"] for event in ws.messages("task_update", 3)] == [2, 3, 4]
 
 
+@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_subscribing_twice_begins_anew_and_does_not_double_events(ws, api, snapshot):
     job = snapshot["id"]
     ws.subscribe(job)
@@ -191,10 +193,13 @@ def test_subscribing_twice_in_one_write_leaves_one_subscription(ws, api, job):
     ws.send_many([{"type": "subscribe", "jobId": job}] * 10)
     ws.message("connected")
     until(lambda: api.report(job, "t")["watchers"] == 1, 2, "one watcher")
+    seq, seen = api.report(job, "t")["seq"], []
+    while seq not in seen:      # the other nine are answered, too, some of them later
+        said = ws.next(10, "the last event")
+        assert said.type in ("connected", "presence", "task_update"), said
+        seen += [said["seq"]] if said.type == "task_update" else []
+    assert len(seen) == len(set(seen)), "nothing came twice"
     assert ws.answers()
-    seq = api.report(job, "t")["seq"]
-    assert ws.message("task_update")["seq"] == seq
-    assert ws.answers(), "and nothing came twice"
 
 
 def test_an_unknown_job_is_an_error_and_the_connection_stays(ws, api, job):
@@ -758,7 +763,7 @@ def test_sigterm_closes_every_socket_with_1012(serve, client, socket):
             pass
         waits.append(said["retryMs"])
         assert ws.next() is None and ws.close_frame[0] == 1012
-    assert all(2000 <= ms <= 4000 for ms in waits) and len(set(waits)) > 1
+    assert all(1000 <= ms <= 4000 for ms in waits) and len(set(waits)) > 1
     assert server.gone() == 0
 
 
@@ -777,6 +782,7 @@ def test_updates_on_their_way_at_sigterm_are_whole_or_absent(serve, client, sock
     assert acked <= notes
 
 
+@pytest.mark.one_node("watchers and agents of other nodes count a moment later")
 def test_a_closed_socket_no_longer_counts_as_a_watcher(socket, api, job):
     ws = socket(job=job)
     ws.message("connected")

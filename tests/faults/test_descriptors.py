@@ -48,6 +48,35 @@ def test_e8_more_readers_need_more_descriptors(tmp_path):
     assert code == 1 and out == "" and f"the system gives {LEAST}" in err
 
 
+def connections_of(server):
+    """How many of a rush are answered with 200 while all stay open."""
+    rush = [Raw(server.address) for _ in range(200)]
+    for raw in rush:
+        raw.send(HEALTH)
+    statuses = [status_or_none(raw) for raw in rush]
+    for raw in rush:
+        raw.close()
+    assert set(statuses) <= {200, 503, None}
+    return statuses.count(200)
+
+
+def test_e8_a_limit_of_one_connection_is_kept_with_the_fewest_descriptors(serve):
+    server = serve(max_connections=1, loops=1, readers=1)
+    assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == LEAST
+    assert connections_of(server) == 1
+    until(lambda: served(server.address), 5, "the server answering again")
+
+
+def test_e8_a_limit_above_what_the_descriptors_allow_is_lowered(serve):
+    """So that some are left for what the server opens itself."""
+    server = serve(descriptors=128, max_connections=5000, loops=1)
+    before = server.fds()
+    assert 50 < connections_of(server) < 128 - 20
+    server.fds_back_to(before, within=5)
+    with Api(server.address) as api:
+        assert api.job(api.create_job()["id"])["title"] == "Job"
+
+
 def served(address):
     """Whether a new connection is answered with 200."""
     try:

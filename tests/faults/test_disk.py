@@ -17,6 +17,7 @@ import support.server
 from support.api import Api, hook
 from support.history import History, log_with_texts
 from support.load import Crew
+from support.metrics import scrape
 from support.preload import Faults
 from support.problem import assert_problem
 from support.server import SETTING, Server
@@ -73,11 +74,28 @@ def test_e4_a_small_disk_that_others_fill_is_used_again_when_they_leave(serve_on
                 seq += 1                        # in what the log has from before
                 assert watcher.event().seq == seq
             assert_told_to_come_back(reply)
+            shown = scrape(api)
+            assert shown["joblight_store_failing"] == 1 and shown["joblight_commit_failures_total"] > n
             assert api.get("/healthz").status == 200 and api.job(job)["seq"] == seq
             filler.unlink()
             seq = api.report(job, "t", note=f"space again {n}")["seq"]
+            assert scrape(api)["joblight_store_failing"] == 0
             assert watcher.event().seq == seq
     assert [event["seq"] for event in api.activity(job)] == list(range(1, seq + 1))
+
+
+@pytest.mark.parametrize("of, error, says", [
+    ("WRITES", errno.ENOSPC, "disk is full"), ("WRITES", errno.EIO, "I/O error"),
+    ("SYNCS", errno.EIO, "I/O error")])
+def test_e4_a_server_whose_disk_takes_nothing_is_not_ready_and_says_why(serve, client, faults, of, error, says):
+    api = client(serve())
+    assert api.get("/readyz", Host="localhost").status == 200
+    faults.begin(getattr(Faults, of), 0, error=error)
+    until(lambda: api.get("/readyz").status == 503, 5, "being not ready")
+    told = api.get("/readyz", Host="localhost").json
+    assert told["code"] == "not_ready" and says in told["detail"], told
+    faults.end()
+    until(lambda: api.get("/readyz").status == 200, 5, "being ready again")
 
 
 # -- every write and every sync of a request ---------------------------------------------------------
@@ -203,7 +221,7 @@ def test_e4b_a_disk_that_fails_while_the_log_is_copied_loses_nothing(serve, clie
     server.restart()
     assert client(server).job(job) == before
     server.stop()
-    assert "cannot be copied" in server.log()
+    assert server.logs("cannot be copied")
     assert integrity(server) == [("ok",)]
 
 

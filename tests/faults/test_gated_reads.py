@@ -2,7 +2,8 @@
 import pytest
 
 from support.preload import compiled
-from support.raw import Raw, request
+from support.problem import assert_problem
+from support.raw import Raw, ask, request
 from support.server import SETTING
 from support.wait import until
 from support.ws import WebSocket
@@ -78,3 +79,34 @@ def test_a_socket_with_as_many_reads_as_it_may_have_is_read_on_when_some_came_ba
         order = [socket.message(("connected", "pong")).type for _ in types]
     assert order[0] == "connected"
     assert sorted(order) == types
+
+
+def test_reads_beyond_the_limit_are_refused_and_the_page_of_a_job_is_not(gated, client, gate, begun):
+    """503 on every transport; what waits is answered when the store goes on."""
+    server = gated(queued_reads=1)
+    api = client(server)
+    job, other = (api.create_job()["id"] for _ in range(2))
+    gate.touch()
+    before = begun()
+    first = asking(server, job, 1)
+    until(lambda: begun() == before + 1, 5, "the first read being begun")
+    second = asking(server, job, 2)
+    with WebSocket(server.address) as socket, Raw(server.address) as page:
+        for path in (f"/api/jobs/{other}", f"/api/jobs/{other}/activity", f"/api/jobs/{other}/updates", "/api/jobs"):
+            problem = assert_problem(api.get(path), 503, "overloaded")
+            assert "too many reads" in problem["detail"], path
+        assert_problem(api.post(f"/api/jobs/{other}/presence", {"agent": "a", "state": "s"}), 503, "overloaded")
+        socket.send("presence", id="p", jobId=other, agent="a", state="s")
+        assert (said := socket.message("error"))["code"] == "overloaded" and said["id"] == "p"
+        socket.send("subscribe", id="s", jobId=other)
+        assert (said := socket.message("error"))["code"] == "overloaded" and said["id"] == "s"
+        page.send(request("GET", f"/jobs/{other}"))         # a page that says itself what is wrong
+        assert page.response().status == 200
+        stream = ask(server.address, request("GET", f"/api/jobs/{other}/task-events", ["Accept: text/event-stream"]))
+        assert b"event: refused" in stream.body
+        gate.unlink()
+        assert [raw.response().status for raw in (first, second)] == [200, 200]
+        assert api.get(f"/api/jobs/{other}").status == 200
+        assert socket.subscribe(other)["jobId"] == other
+    for raw in (first, second):
+        raw.close()

@@ -148,8 +148,7 @@ def test_a_deleted_job_of_many_events_leaves_at_once_and_for_good(serve, client)
 
 def noticed(server, api, job):
     """The server has noticed within the second that a file of the database is not where it was."""
-    until(lambda: "removed or replaced" in server.log(), 1, "the line in the log")
-    assert f"{job}:2" in server.log()
+    until(lambda: "removed or replaced" in server.log() and f"{job}:2" in server.log(), 1, "the lines in the log")
     reply = api.update(job, {"taskId": "t"})
     assert (reply.status, reply.json["code"]) == (503, "storage_unavailable")
     assert api.get("/healthz").status == 200
@@ -183,7 +182,7 @@ def test_a_file_beside_the_database_that_is_taken_away_is_noticed(serve, client,
     if replaced:
         beside.write_bytes(aside.read_bytes())
     noticed(server, api, job)
-    assert f"{suffix} file was removed" in server.log()
+    until(lambda: f"{suffix} file was removed" in server.log(), 1, "which file")
     aside.replace(beside)
     until(lambda: api.update(job, {"taskId": "t"}).status == 200, 5, "writes being taken again")
 

@@ -245,7 +245,7 @@ def test_c0_a_stop_completes_it_and_then_says_1012(serve, client, held_up):
     ws = held_up(server, job)
     stop_within(server)
     whole(ws, job)
-    assert ws.message("restart")["retryMs"] >= 2000
+    assert ws.message("restart")["retryMs"] >= 1000
     assert ws.close_code() == 1012
     assert server.gone() == 0
 

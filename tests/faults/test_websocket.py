@@ -627,9 +627,14 @@ def test_c5_two_closes_are_one(ws):
 
 @pytest.mark.parametrize("width", [16, 64])
 def test_c5_a_length_longer_than_needed_is_understood(ws, width):
-    """RFC 6455 asks for the shortest form; the library forgives it, and stays in step."""
+    """RFC 6455 asks for the shortest form; the library forgives it, and stays in step.
+
+    With TLS, the frames are read by the server itself, which closes."""
     ws.send_frame(TEXT, ping_message(15), width=width)
-    assert ws.message("pong") and ws.answers()
+    if tls.EVERYWHERE:
+        assert ws.close_code() == 1002
+    else:
+        assert ws.message("pong") and ws.answers()
 
 
 def test_c5_random_bytes_never_hurt(server, socket):

@@ -2,6 +2,7 @@
  * The configuration file.
  *
  * covers: src/serve/config.c src/serve/config_file.c src/serve/name_distance.c
+ * src/serve/setting.c src/serve/text_kind.c src/serve/config_set.c
  *
  * A file that is refused is refused with one line that names it; one that is accepted gives values
  * within their limits, and the same values when it is read again.
@@ -20,7 +21,7 @@ static bool is_within(uint64_t value, uint64_t min, uint64_t max)
 
 static void check_limits(const struct limits *l)
 {
-#define LIMIT(field, flag, default_value, min, max, when, why)                                     \
+#define LIMIT(field, flag, default_value, min, max, unit, when, why)                               \
 	PROMISE(is_within(l->field, min, max));
 #include "joblight/core/limits.def"
 #undef LIMIT

@@ -101,7 +101,7 @@ static void check_answer(const struct op *op)
 		PROMISE(op->problem.detail[0]);
 		PROMISE(op->replayed || !op->seq_last);
 	}
-	if (op->kind != OP_STALL)
+	if (op->kind < OP_JOB_IMPORT)
 		answer_encode(&text, op, 1);
 	buf_finish(&text);
 }
@@ -312,9 +312,10 @@ static void prune(struct program *p)
 	if (p->open)
 		return;
 	PROMISE(s->ops->begin(s) == STORE_OK);
-	enum store_result counted = s->ops->prunable(s, p->now - 100000, p->now - 100000, 5, 1000,
-	                                             &rows);
-	enum store_result r = s->ops->prune(s, p->now - 100000, p->now - 100000, 5, budget);
+	const struct prune_limits limits = { p->now - 100000, p->now - 100000, INT64_MIN, 5,
+		                             UINT64_MAX };
+	enum store_result counted = s->ops->prunable(s, &limits, 1000, &rows);
+	enum store_result r = s->ops->prune(s, &limits, budget);
 	PROMISE(counted == STORE_OK && (r == STORE_NONE) == (rows == 0));
 	PROMISE(s->ops->commit(s) == STORE_OK);
 	model_check(p->model, p->reader);
@@ -325,7 +326,7 @@ static void step(struct program *p)
 {
 	uint8_t byte = fuzz_byte(&p->input) % 24;
 
-	if (byte < OP_KIND_COUNT)
+	if (byte < OP_CANARY) /* which is of no job */
 		apply(p, (enum op_kind)byte);
 	else if (byte < 16)
 		apply(p, byte % 2 ? OP_TASK_REPORT : OP_JOB_CREATE);

@@ -62,7 +62,9 @@ void fuzz_one(struct slice input)
 
 	check_prefixes(bytes, result, head.len);
 	if (result == HEAD_GOOD) {
-		struct request *r = request_check(&head, &limits_default, "/jobs/", &problem);
+		struct request *r = request_check(
+		    &head, &limits_default, (struct server_paths){ "", "/jobs/", "/api/imports" },
+		    &problem);
 		request_asks_upgrade(&head);
 		PROMISE(outcome_is_error(problem.outcome) == (problem.detail[0] != '\0'));
 		if (!outcome_is_error(problem.outcome))

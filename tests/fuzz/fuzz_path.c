@@ -54,7 +54,9 @@ void fuzz_one(struct slice input)
 	add_head(&text, method, input);
 	if (request_head_parse(buf_as_slice(&text), &limits_default, &head, &problem) ==
 	    HEAD_GOOD) {
-		struct request *r = request_check(&head, &limits_default, "/jobs/", &problem);
+		struct request *r = request_check(
+		    &head, &limits_default, (struct server_paths){ "", "/jobs/", "/api/imports" },
+		    &problem);
 		if (r) {
 			check_route(r);
 			request_free(r);

@@ -26,6 +26,7 @@
 #include "joblight/base/log.h"
 #include "joblight/bus/buses.h"
 #include "joblight/net/loop.h"
+#include "joblight/net/loop_settings.h"
 #include "joblight/store/backend.h"
 #include "joblight/work/reader.h"
 #include "joblight/work/writer.h"
@@ -90,10 +91,11 @@ static void open_loops(void)
 		                       .bus = server.bus,
 		                       .listens = &listen,
 		                       .listen_count = 1,
-		                       .trusted_proxies = &server.none,
 		                       .count = 1,
-		                       .dispatch = &api_dispatch,
-		                       .context = &server.api };
+		                       .base_path = "",
+		                       .settings = loop_settings_create(&server.none, false,
+		                                                        &server.api, NULL),
+		                       .dispatch = &api_dispatch };
 	char error[512];
 
 	server.loops = loops_create(&config, error, sizeof(error));
@@ -107,12 +109,15 @@ static void start_server(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	set_limits(&server.limits);
 	server.service = (struct service){ NULL, submit, read_store };
-	server.pages = pages_load(NULL, false, error, sizeof(error));
+	server.pages = pages_load(NULL, "", false, error, sizeof(error));
 	server.api = (struct api){ .pages = server.pages,
+		                   .base_path = "",
 		                   .origin_rules = { &server.none, &server.none } };
 	server.database = database_open(":memory:", DURABILITY_FULL, error, sizeof(error));
 	struct store *session = database_reader(server.database);
-	server.bus = bus_start("null");
+	const struct bus_config alone = { 0 };
+
+	server.bus = bus_start(&alone, error, sizeof(error));
 	open_loops();
 	server.writer = writer_start(database_writer(server.database), &server.limits, deliver,
 	                             NULL);

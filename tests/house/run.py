@@ -126,7 +126,7 @@ def judge(addition):
         told = check_places(addition)
         copy_tree()
         apply(addition.patch)
-        build("joblight")
+        build("all")
         must("it breaks a rule of the source", sys.executable, "tests/layers.py", "cc", "nm", "build")
         must("it has a word that is gone", sys.executable, "tests/words.py")
         for suite, file in addition.tests:

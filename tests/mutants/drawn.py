@@ -2,8 +2,8 @@
 """Mistakes drawn at random: drawn.py [--seed N] [--count N] (script/test drawn calls it).
 
 Each is one operator of one line, in a file that decides who may do what, what is stored, or what is sent. It is made
-in the copy of the tree that run.py uses. It is seen when a unit test or a contract test fails; a mistake that does not
-compile, leaves the program as it was, or makes the tests take too long is drawn again. The seed is printed, so that a draw can be repeated.
+in the copy of the tree that run.py uses. It is seen when a unit test or a contract test fails, fails again by itself,
+and passes without the mistake; a mistake that does not compile, leaves the program as it was, or makes the tests take too long is drawn again. The seed is printed, so that a draw can be repeated.
 """
 import argparse
 import random
@@ -66,17 +66,36 @@ def quiet(*words, **more):
         raise Trouble("the tests take too long with it") from None
 
 
-def who_sees_it():
-    """The first test that fails, or None."""
-    unit = quiet("ctest", "--test-dir", "build", "-j", "2", "--stop-on-failure", "-E", "layers|words")
-    if unit.returncode:
-        failed = re.findall(r"^\s*\d+ - (\S+) \(", unit.stdout, re.M)
-        return f"unit {failed[0] if failed else 'tests'}"
-    contract = quiet(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-x",
-                     "-n", "2", "--dist", "loadfile", "tests/contract")
-    if contract.returncode:
-        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", contract.stdout, re.M)
-        return f"contract {failed[0] if failed else contract.stdout.splitlines()[-1]}"
+def unit(*which):
+    return quiet("ctest", "--test-dir", "build", "-j", "2", *which)
+
+
+def contract(*which):
+    return quiet(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", *which)
+
+
+def suspects():
+    """(name, a function that runs it alone) of the tests that fail."""
+    for name in re.findall(r"^\s*\d+ - (\S+) \(", unit("-E", "layers|words").stdout, re.M):
+        yield f"unit {name}", lambda name=name: unit("-R", f"^{name}$").returncode
+    said = contract("--maxfail=5", "-n", "2", "--dist", "loadfile", "tests/contract").stdout
+    for name in re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.M):
+        yield f"contract {name}", lambda name=name: contract(name).returncode
+
+
+def who_sees_it(path):
+    """The first test that fails because of the mistake in this file, or None."""
+    mistake = (TREE / path).read_text()
+    for name, run in suspects():
+        if not run():
+            continue                # it fails now and then
+        copy_tree()
+        build("all")
+        is_witness = run() == 0
+        (TREE / path).write_text(mistake)
+        build("all")
+        if is_witness:
+            return name
     return None
 
 
@@ -94,7 +113,7 @@ def draw(dice, pool, binary):
         shutil.copy(TREE / "build/joblight", stripped)
         must("the program cannot be stripped", "strip", str(stripped))
         if stripped.read_bytes() != binary:
-            return what
+            return path, what
 
 
 def main():
@@ -112,9 +131,9 @@ def main():
     binary, pool, seen = stripped.read_bytes(), list(candidates()), 0
     done = 0
     while done < options.count:
-        what = draw(dice, pool, binary)
+        path, what = draw(dice, pool, binary)
         try:
-            witness = who_sees_it()
+            witness = who_sees_it(path)
         except Trouble as trouble:
             print(f"{what}\n    drawn again: {trouble}", flush=True)
             continue

@@ -10,6 +10,7 @@ import socket
 from . import tls
 from .reply import Reply
 from .wait import SCALE
+from .wire import full_path
 
 
 class Lost(Exception):
@@ -58,7 +59,7 @@ class Api:
             body = compact(body)
             headers.setdefault("Content-Type", "application/json")
         try:
-            self.connection.request(method, path, body, headers)
+            self.connection.request(method, full_path(self.address, path), body, headers)
             return self._answer()
         except TimeoutError:
             self.close()

@@ -52,6 +52,7 @@ class Row:
     optional: bool
     type: str
     section: str
+    text: str = ""      # what the last column says
 
 
 @dataclass
@@ -91,9 +92,9 @@ class Document:
     def rows(self, anchor, kind):
         """Every row of a table of fields, with those that stand in other sections, by name."""
         found = {}
-        for first, type_, *_ in self.table(anchor, kind):
+        for first, type_, *text in self.table(anchor, kind):
             if name := NAME.match(first):
-                found[name[1]] = Row(name[1], bool(name[2]), type_, anchor)
+                found[name[1]] = Row(name[1], bool(name[2]), type_, anchor, *text)
             elif link := LINK.search(first):
                 found |= self.rows(link[1], kind)
         return found

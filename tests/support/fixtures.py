@@ -11,8 +11,9 @@ import itertools
 import pytest
 
 from .api import Api
+from .cluster import InTurn
 from .raw import Raw, ask, request
-from .server import Server
+from .server import ON_NODES, Server
 from .watcher import TRANSPORTS
 
 
@@ -47,7 +48,7 @@ def client():
 
 @pytest.fixture(scope="module")
 def module_server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"))
+    server = (InTurn if ON_NODES else Server)(tmp_path_factory.mktemp("server"))
     yield server
     server.stop()
 

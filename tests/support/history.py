@@ -7,6 +7,7 @@ they asked for, what the server said first, and the hash of each event's bytes.
 import hashlib
 import json
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 from .fold import assert_is_fold
@@ -60,6 +61,31 @@ class History:
         with self.lock:
             return {key: seq for key, tries in self.writes.items()
                     for outcome, seq in tries if outcome == "ok"}
+
+    def summary(self, events, key_of):
+        """One line about what was seen, and what is wrong with it; check() says more."""
+        rows = Counter(key_of(event) for event in events)
+        answered = self.answered()
+        repeated = sum(outcome == "unknown" for tries in self.writes.values() for outcome, _ in tries)
+        lost = sum(not rows[key] for key in answered)
+        twice = sum(count > 1 for key, count in rows.items() if key is not None)
+        gaps = sum(seq > due for due, seq in self._seen())
+        doubles = sum(seq < due for due, seq in self._seen())
+        return (f"{len(events)} events, {len(answered)} answers ({repeated} repeated), "
+                f"{len({c.subscriber for c in self.connections})} watchers on {len(self.connections)} connections: "
+                f"{lost + gaps} lost, {twice + doubles} twice")
+
+    def _seen(self):
+        """(seq that was due, seq that came) of everything that subscribers saw, over their connections."""
+        at = {}
+        for connection in self.connections:
+            due = connection.start + 1
+            if connection.asked is not None:
+                yield at.get(connection.subscriber, due), due
+            for seq, _ in connection.seen:
+                yield due, seq
+                due = seq + 1
+            at[connection.subscriber] = due
 
     # -- judging ------------------------------------------------------------------------------
     def check(self, log, snapshot, key_of):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from .api import Api
-from .server import BINARY
+from .server import BINARY, location
 from .wait import SCALE, Deadline, TimedOut
 
 RIGHTS = ("watch", "report", "create", "control", "admin")
@@ -18,6 +18,9 @@ FORM = re.compile(r"jl_([0-9A-Za-z]{12})_[0-9A-Za-z]{43}")
 
 def joblight_key(*arguments, status=0):
     """`joblight key …`: its standard output, or what it says on standard error when it fails."""
+    if "--db" in arguments:
+        at = arguments.index("--db") + 1
+        arguments = (*arguments[:at], location(arguments[at]), *arguments[at + 1:])
     done = subprocess.run([BINARY, "key", *(word if isinstance(word, bytes) else str(word) for word in arguments)], stdin=subprocess.DEVNULL,
                           capture_output=True, check=False, timeout=10 * SCALE)
     assert done.returncode == status, done
@@ -55,6 +58,10 @@ class Keyed(Api):
     def begin(self, method, path):
         """Sends a request whose answer is taken later."""
         self.connection.request(method, path, None, shown(self.key))
+
+    def answer(self):
+        """Of the request that was begun."""
+        return self._answer()
 
     def token(self, job, scope=("watch",), **more):
         """A new token for a browser."""

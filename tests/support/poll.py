@@ -11,7 +11,7 @@ class Poll:
     def __init__(self, reply):
         self.reply = reply
         self.status = reply.status
-        self.json = reply.json if reply.body else None
+        self.json = reply.json if "json" in (reply.header("Content-Type") or "") else None
         ok = reply.status == 200
         self.events = self.json["events"] if ok else []
         self.texts = elements(reply.body.decode(), "events") if ok else []

@@ -1,7 +1,9 @@
 """A real joblight process: started, watched, killed, stopped.
 
 The binary is $JOBLIGHT_TEST_BINARY, else build/joblight; $JOBLIGHT_TEST_FLAGS are added to every
-start, so that one suite runs over several settings ("--loops 2"). Flags are given as keywords:
+start, so that one suite runs over several settings ("--loops 2"). With JOBLIGHT_TEST_DB=postgres each database
+file is a database of PostgreSQL instead; with JOBLIGHT_TEST_DB=nodes the fixture `server` is three nodes
+(support/cluster.py). Flags are given as keywords:
 heartbeat_ms=200 is --heartbeat-ms 200, insecure=True is --insecure, a list is a flag given for each
 of its items. The names that the tests' requests have in Host are served unless a test says
 otherwise (host=None). The server's stderr goes to a file beside its database; a sanitizer's report
@@ -17,12 +19,15 @@ import time
 from pathlib import Path
 
 from . import tls
+from .postgres import shared as postgres
 from .wait import SCALE, Deadline, readable, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("JOBLIGHT_TEST_BINARY", str(ROOT / "build" / "joblight"))
 EVERYWHERE = os.environ.get("JOBLIGHT_TEST_FLAGS", "").split()
 HOSTS = ["joblight.test", "a"]
+ON_POSTGRES = os.environ.get("JOBLIGHT_TEST_DB") == "postgres"
+ON_NODES = os.environ.get("JOBLIGHT_TEST_DB") == "nodes"
 READY = re.compile(r"^joblight listening on (https?://([^/]+):(\d+)|unix:([/@].*))$")
 REPORT = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                     r"|Assertion .* failed")
@@ -31,6 +36,11 @@ SETTING = {"ASAN_OPTIONS": "quarantine_size_mb=4", **os.environ}
 # What kill -9 sends: with $JOBLIGHT_TEST_KILL, the signal at which the build for coverage writes its counts and dies.
 KILL = signal.Signals[os.environ.get("JOBLIGHT_TEST_KILL", "SIGKILL")]
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def location(db):
+    """What --db is given for this file."""
+    return postgres().database_for(db) if ON_POSTGRES and db else db
 
 
 def flags(options):
@@ -68,13 +78,15 @@ def pass_sockets(sockets):
 
 
 class Server:
-    def __init__(self, folder, descriptors=None, passed=(), **options):
+    def __init__(self, folder, descriptors=None, passed=(), environment=None, **options):
         self.descriptors = descriptors      # its limit; None: the same as here
+        self.environment = environment or {}    # besides that of the tests
         self.passed = passed                # listening sockets that it inherits, as from systemd
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.options = {"listen": "127.0.0.1:0", "db": str(self.folder / "joblight.db"),
                         "host": HOSTS, **options}
+        self.options["db"] = location(self.options["db"])
         self.stderr = self.folder / "stderr.log"
         self.process = None
         self.host, self.port = None, None
@@ -108,7 +120,7 @@ class Server:
         """How the process gets its limit of descriptors, and what it inherits."""
         limit = with_descriptors(self.descriptors)
         if not self.passed:
-            return {"preexec_fn": limit, "env": SETTING}
+            return {"preexec_fn": limit, "env": {**SETTING, **self.environment}}
         return {"preexec_fn": lambda: (pass_sockets(self.passed), limit and limit()), "close_fds": False}
 
     def _trust(self):
@@ -195,7 +207,8 @@ class Server:
 
     @property
     def db(self):
-        return Path(self.options["db"])
+        """The path of the file, or the address."""
+        return self.options["db"] if "://" in self.options["db"] else Path(self.options["db"])
 
     @property
     def alive(self):
@@ -203,6 +216,10 @@ class Server:
 
     def log(self):
         return self.stderr.read_bytes().decode("utf-8", "replace")
+
+    def logs(self, text, within=5):
+        """Waits until this is in the log, which another thread of the server writes."""
+        return until(lambda: text in self.log(), within, f"{text!r} in the log")
 
     def check(self):
         """The process lives and nothing that watches it has complained."""
@@ -213,7 +230,7 @@ class Server:
         assert not REPORT.search(self.log()), f"a report in stderr:\n{self.log()}"
 
     def counted(self):
-        """The counters that a stopped server has logged (include/joblight/core/counters.def), by name."""
+        """The counters that a stopped server has logged (include/joblight/core/metric_log.def), by name."""
         line = re.search(r'msg=counted (.*)', self.log())
         assert line, f"nothing counted\n{self.log()}"
         return {name: int(count) for name, count in (pair.split("=") for pair in line[1].split())}
@@ -234,9 +251,9 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
 
 
-def run_to_exit(within=10, descriptors=None, **options):
+def run_to_exit(within=10, descriptors=None, environment=None, **options):
     """Runs a server that is expected to refuse its work: (exit code, stdout, stderr)."""
     done = subprocess.run(command(**options), stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=within * SCALE, check=False,
+                          timeout=within * SCALE, check=False, env={**os.environ, **(environment or {})},
                           preexec_fn=with_descriptors(descriptors))
     return done.returncode, done.stdout.decode(), done.stderr.decode()

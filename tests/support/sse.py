@@ -9,6 +9,7 @@ from collections import deque
 from .raw import Raw, request
 from .reply import parse_json
 from .wait import Deadline
+from .wire import full_path
 
 LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -115,15 +116,21 @@ def path_of(job, query=""):
 
 
 def stream_request(job, since=None, query="", version="1.1", headers=(),
-                   accept="text/event-stream"):
+                   accept="text/event-stream", address=None):
     lines = [f"Accept: {accept}", *headers]
     if since is not None:
         lines.append(f"Last-Event-ID: {since}")
-    return request("GET", path_of(job, query), lines, version=version)
+    return request("GET", full_path(address, path_of(job, query)), lines, version=version)
 
 
 class SseStream:
-    """One open stream, read block by block. `status` other than 200 leaves it without blocks."""
+    """One open stream, read block by block. `status` other than 200 leaves it without blocks.
+
+    It ends when the connection is closed; with `ends_with_body`, at the last chunk, after which a proxy
+    keeps the connection.
+    """
+
+    ends_with_body = False
 
     def __init__(self, address, job, since=None, query="", version="1.1", headers=(), within=10,
                  receive_buffer=None):
@@ -131,9 +138,9 @@ class SseStream:
         self.parser = SseParser()
         self.blocks = deque()
         self.bytes = bytearray()    # the body as received, without the chunked coding
-        self.raw.send(stream_request(job, since, query, version, headers))
+        self.raw.send(stream_request(job, since, query, version, headers, address=address))
         self.status, self.headers = self.raw.head_of_response(Deadline(within, "stream headers"))
-        self.decode = Dechunker().feed if self._chunked() else (lambda data: data)
+        self.chunks = Dechunker() if self._chunked() else None
 
     def __enter__(self):
         return self
@@ -155,10 +162,12 @@ class SseStream:
         """The next block; None once the server has closed the stream."""
         deadline = Deadline(within, what)
         while not self.blocks:
+            if self.ends_with_body and self.chunks and self.chunks.done:
+                return None
             data = self.raw.some(deadline)
             if not data:
                 return None
-            self._take(self.decode(data))
+            self._take(self.chunks.feed(data) if self.chunks else data)
         return self.blocks.popleft()
 
     def _take(self, text):
@@ -204,4 +213,6 @@ def type_of(block):
         return None
     if block.event == "heartbeat":
         return "heartbeat"
+    if block.event == "refused":
+        return "refused"
     return block.json["type"]

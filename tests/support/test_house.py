@@ -1,11 +1,14 @@
 """tests/house/run.py: it counts what a patch touches, and notices what it may not touch."""
 import importlib.util
+import os
+import subprocess
 
 import pytest
 
 from .server import ROOT
 
 SPEC = importlib.util.spec_from_file_location("house", ROOT / "tests/house/run.py")
+PATCHES = [*(ROOT / "tests/mutants").glob("*.patch"), *(ROOT / "tests/house").glob("*.patch")]
 HEADER = """One more.
 
     Row: a.def
@@ -76,3 +79,11 @@ def test_a_patch_without_its_tests_is_no_patch(house, tmp_path, monkeypatch):
 def test_the_patches_of_the_tree_touch_what_they_may(house):
     for patch in sorted((ROOT / "tests/house").glob("*.patch")):
         assert house.check_places(house.read(patch))
+
+
+@pytest.mark.parametrize("patch", sorted(PATCHES), ids=lambda patch: f"{patch.parent.name}/{patch.stem}")
+def test_each_patch_applies_to_the_tree(patch):
+    """Those of mutants and house are only tried by script/test full; here they are kept fit."""
+    done = subprocess.run(["git", "apply", "--check", str(patch)], cwd=ROOT,
+                          env={**os.environ, "GIT_CEILING_DIRECTORIES": str(ROOT.parent)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -2,14 +2,19 @@
 import copy
 import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from support import disk
+from support.blocked import Blocked
 from support.history import Connection, History, digest
 from support.rawjson import elements
 from support.reply import DuplicateKey, parse_json
 from support.sse import Dechunker, SseParser, type_of
+from support.wait import until
 from support.ws import CONTINUATION, TEXT, fragments, frame_of, masked
 
 
@@ -239,3 +244,18 @@ def test_a_power_cut_leaves_what_was_synced(tmp_path, changes, expected):
 
 def test_with_luck_there_is_more(tmp_path):
     assert left(tmp_path, [MADE, *FOLDER_SYNCED, wrote(0, b"x" * 4096)], luck=1)["/f/a"]
+
+
+WAITS = {"os.read(pipe, 1)": True, "select.epoll().poll(0.1)": False, "lock.acquire(timeout=0.1)": True}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_thread_that_waits_for_anything_but_events_is_blocked(wait):
+    program = f"import os, select, threading\npipe, _ = os.pipe()\nlock = threading.Lock()\nlock.acquire()\nprint(1, flush=True)\nwhile True: {wait}"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        name = Path(f"/proc/{process.pid}/comm").read_text(encoding="ascii").strip()
+        with Blocked(process.pid, name) as blocked:
+            until(lambda: blocked.looks > 200, 30, "enough looks")
+        process.kill()
+        assert (blocked.longest_s > 0.05) == WAITS[wait], blocked.call

@@ -31,16 +31,18 @@ class Pair:
         return context(self.certificate)
 
 
-def make(folder, *names, days=30, stem="server", kind=("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")):
-    """A self-signed certificate for these names; negative `days`: expired."""
+def make(folder, *names, days=30, stem="server", kind=("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), ended=0, usage=None):
+    """A self-signed certificate for these names; `ended`: so many days ago; `usage`: of its key."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pair = Pair(folder / f"{stem}.pem", folder / f"{stem}.key")
     names = names or (NAME,)
     listed = ",".join(f"{'IP' if name[0].isdigit() or ':' in name else 'DNS'}:{name}" for name in names)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", pair.key,
+    past = ["faketime", "-f", f"-{days + ended}d"] if ended else []
+    subprocess.run([*past, "openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", pair.key,
                     "-out", pair.certificate, "-days", str(days), "-subj", f"/CN={names[0]}",
-                    "-addext", f"subjectAltName={listed}"], check=True, capture_output=True)
+                    "-addext", f"subjectAltName={listed}", *(["-addext", f"keyUsage=critical,{usage}"] if usage else [])],
+                   check=True, capture_output=True)
     return pair
 
 

@@ -19,7 +19,7 @@ from .api import Lost
 from .poll import Poller
 from .sse import SseStream, type_of
 from .wait import Deadline
-from .wire import Closed
+from .wire import Closed, Unavailable
 from .ws import WebSocket
 
 ANSWERED = 200
@@ -48,6 +48,13 @@ def cursor_of(epoch, seq):
 
 
 SMALL_BUFFER = 4096
+UNAVAILABLE = ("storage_unavailable", "overloaded", "stopping")     # codes of an error
+
+
+def answered_or_unavailable(status, what):
+    if status in Unavailable.STATUSES:
+        raise Unavailable(what)
+    assert status == ANSWERED, what
 
 
 class Watcher:
@@ -129,10 +136,11 @@ class SseWatcher(Watcher):
                                     receive_buffer=SMALL_BUFFER if slow else None)
         except (OSError, Closed) as error:
             raise Cut(repr(error)) from error
+        self.stream.ends_with_body = True
         if self.stream.status == OVER:
             self.waiting.append(Message("over"))
         else:
-            assert self.stream.status == ANSWERED, f"SSE answered {self.stream.status}"
+            answered_or_unavailable(self.stream.status, f"SSE answered {self.stream.status}")
 
     def close(self):
         self.stream.close()
@@ -144,6 +152,8 @@ class SseWatcher(Watcher):
         kind = type_of(block)
         if kind is None:
             return
+        if kind == "refused":
+            raise Unavailable(f"SSE answered {block}")
         if kind not in NOT_EVENTS:
             kind = "event"
         self.waiting.append(Message(kind, block.json, block.data))
@@ -171,6 +181,10 @@ class WsWatcher(Watcher):
         said = self.socket.next(deadline.left(), deadline.what)
         if said is None:
             raise Cut(f"socket of {self.job} closed at {self.position}: {self.socket.close_frame}")
+        if said.type == "error" and said.json.get("code") in UNAVAILABLE:
+            raise Unavailable(f"WebSocket answered {said}")
+        if said.type == "restart":
+            raise Cut(f"the server of {self.job} stops")
         assert said.type != "error", f"WebSocket answered {said}"
         if said.type == "opening":
             return  # a large first message follows
@@ -209,7 +223,7 @@ class PollWatcher(Watcher):
             answer = self.poller.ask(self.cursor, wait=wait if self.began else None)
         except (OSError, Lost) as error:
             raise Cut(repr(error)) from error
-        assert answer.status == ANSWERED, f"polling answered {answer.reply}"
+        answered_or_unavailable(answer.status, f"polling answered {answer.reply}")
         self._queue(answer)
 
     def _queue(self, answer):

@@ -14,6 +14,26 @@ class Closed(Exception):
     """The peer closed before what was asked for had arrived."""
 
 
+class Unavailable(AssertionError):
+    """The server, or the proxy before it, cannot serve now: a failure, except in a test that has caused it."""
+
+    STATUSES = (502, 503, 504)
+
+
+class Below(tuple):
+    """The address (host, port) of a server that is reached below a path, such as /joblight."""
+
+    def __new__(cls, address, path):
+        made = super().__new__(cls, address)
+        made.path = path
+        return made
+
+
+def full_path(address, path):
+    """The path of a request to this address."""
+    return getattr(address, "path", "") + path
+
+
 class Wire:
     def __init__(self, address, receive_buffer=None, plain=False):
         local = isinstance(address, str)    # the path of a Unix socket

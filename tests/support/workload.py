@@ -21,8 +21,10 @@ def seq_of(position):
     return int(position.split(".")[1]) if position else 0
 
 
-def send_once(api, job, name, number, history, padding=""):
-    """One attempt at one batch of one to three updates. True when it need not be repeated."""
+def send_once(api, job, name, number, history, padding="", refusals=(503,)):
+    """One attempt at one batch of one to three updates. True when it need not be repeated, which an answer with
+    a status of `refusals` must be.
+    """
     key = f"{name}-{number}"
     notes = [f"{key}-{i}{padding}" for i in range(1 + number % 3)]
     batch = [{"taskId": f"{name}.{i}", "progress": number % 101, "note": note}
@@ -31,7 +33,7 @@ def send_once(api, job, name, number, history, padding=""):
         reply = api.update(job, batch, Idempotency_Key=key)
     except (Lost, TimeoutError):
         reply = None
-    if reply is None or reply.status == 503:
+    if reply is None or reply.status in refusals:
         for note in notes:
             history.wrote(note, "unknown")
         return False

@@ -15,7 +15,7 @@ from .api import compact
 from .raw import Raw, request
 from .reply import Reply, parse_json
 from .wait import Deadline
-from .wire import Closed
+from .wire import Closed, Unavailable, full_path
 
 PATH = "/api/ws"
 PROTOCOL = "joblight.v1"
@@ -102,8 +102,10 @@ class WebSocket:
         self.close_frame = None             # (code, reason) once the server has said it
         self.within = []                    # opcodes of control frames that came inside a message
         key = base64.b64encode(os.urandom(16)).decode()
-        self.raw.send(handshake(path, key, protocol=protocol, origin=origin, headers=headers, host=host))
+        self.raw.send(handshake(full_path(address, path), key, protocol=protocol, origin=origin, headers=headers, host=host))
         self.status, self.headers = self.raw.head_of_response(Deadline(within, "the upgrade"))
+        if self.status in Unavailable.STATUSES:
+            raise Unavailable(f"the upgrade was answered {self.status}")
         assert self.status == UPGRADED, f"the upgrade was answered {self.status} {self.headers}"
         answer = Reply(self.status, self.headers, b"")
         digest = hashlib.sha1((key + GUID).encode()).digest()

@@ -63,6 +63,11 @@ static inline enum store_result faulty_checkpoint(struct store *s)
 	return faulty_inner(s)->ops->checkpoint(faulty_inner(s));
 }
 
+static inline enum store_result faulty_rewrite(struct store *s)
+{
+	return faulty_inner(s)->ops->rewrite(faulty_inner(s));
+}
+
 /* Every operation on rows fails when its turn comes. */
 #define STORE_OP(name, parameters, arguments)                                                      \
 	static inline enum store_result faulty_##name(struct store *s, STORE_LIST parameters)      \
@@ -87,6 +92,7 @@ static inline void faulty_init(struct faulty_store *f, struct store *inner, stru
 		.commit = faulty_commit,
 		.rollback = faulty_rollback,
 		.checkpoint = faulty_checkpoint,
+		.rewrite = faulty_rewrite,
 #define STORE_OP(op, parameters, arguments) .op = faulty_##op,
 #include "joblight/core/store_ops.def"
 #undef STORE_OP

@@ -19,4 +19,16 @@
 #define RUN(name, tests) cmocka_run_group_tests_name(name, tests, NULL, NULL)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* How often `what` is in the text. */
+static inline unsigned text_count(const char *text, const char *what)
+{
+	unsigned found = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		found++;
+	}
+	return found;
+}
+
 #endif

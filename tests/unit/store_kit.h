@@ -24,7 +24,7 @@
 
 struct bench {
 	char directory[64];
-	char location[96];
+	char location[144];
 	struct database *db;
 	struct store *writer;
 	struct store *reader;
@@ -32,6 +32,7 @@ struct bench {
 
 #define OK(call) assert_int_equal((call), STORE_OK)
 #define NONE(call) assert_int_equal((call), STORE_NONE)
+#define FAILS(call) assert_in_range((call), STORE_FULL, STORE_CONFLICT)
 
 static inline struct database *open_or_fail(const char *location)
 {
@@ -75,12 +76,43 @@ static inline void bench_remove(struct bench *b)
 /* Of the store under test; NULL: a file of its own. */
 static const char *store_location __attribute__((unused));
 
+/*
+ * The server for the tests with PostgreSQL (tests/support/postgres.py): the file of this name has
+ * the address of a database.  Then the tests run with it and with no other store.
+ */
+#define POSTGRES_URL_FILE "JOBLIGHT_TEST_POSTGRES"
+
+static inline bool postgres_is_tested(void)
+{
+	return getenv(POSTGRES_URL_FILE) != NULL;
+}
+
+/* A schema of its own in the database of the server. */
+static inline void bench_schema(struct bench *b)
+{
+	static unsigned number;
+	char url[96] = "", command[256];
+	FILE *file = fopen(getenv(POSTGRES_URL_FILE), "r");
+
+	assert_non_null(file);
+	assert_non_null(fgets(url, sizeof url, file));
+	fclose(file);
+	snprintf(command, sizeof command,
+	         "psql -X -q -d '%s' -c 'CREATE SCHEMA t%ld_%u' >/dev/null", url, (long)getpid(),
+	         ++number);
+	assert_int_equal(system(command), 0);
+	snprintf(b->location, sizeof b->location, "%s&options=-csearch_path%%3Dt%ld_%u", url,
+	         (long)getpid(), number);
+}
+
 static inline int bench_setup(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof *b);
 
 	bench_directory(b);
-	if (store_location)
+	if (postgres_is_tested())
+		bench_schema(b);
+	else if (store_location)
 		snprintf(b->location, sizeof b->location, "%s", store_location);
 	else
 		snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
@@ -100,6 +132,38 @@ static inline int bench_teardown(void **state)
 }
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
+
+/* A test that opens and closes the file itself. */
+static inline int bench_setup_closed(void **state)
+{
+	struct bench *b = xcalloc(1, sizeof *b);
+
+	bench_directory(b);
+	snprintf(b->location, sizeof b->location, "%s/jobs.db", b->directory);
+	*state = b;
+	return 0;
+}
+
+static inline int bench_teardown_closed(void **state)
+{
+	bench_remove(*state);
+	free(*state);
+	return 0;
+}
+
+/* Runs a table of STORE_TEST() on the store in memory and on a file, or on PostgreSQL.  Returns the
+ * failures. */
+#define RUN_ON_BOTH_STORES(tests) run_on_both_stores(tests, sizeof(tests) / sizeof((tests)[0]))
+
+static inline int run_on_both_stores(const struct CMUnitTest *tests, size_t count)
+{
+	if (postgres_is_tested())
+		return _cmocka_run_group_tests("postgres", tests, count, NULL, NULL);
+	store_location = ":memory:";
+	int failed = _cmocka_run_group_tests("memory", tests, count, NULL, NULL);
+	store_location = NULL;
+	return failed + _cmocka_run_group_tests("sqlite", tests, count, NULL, NULL);
+}
 
 static inline struct job_row a_job(const char *id)
 {
@@ -144,12 +208,40 @@ static inline struct idempotency_row an_answer(const char *scope, const char *ke
 	return row;
 }
 
+/* Limits by age and count only. */
+static inline struct prune_limits limits_of(int64_t keys_before, int64_t logs_before,
+                                            uint64_t max_events)
+{
+	return (struct prune_limits){ .keys_before = keys_before,
+		                      .logs_before = logs_before,
+		                      .days_before = INT64_MIN,
+		                      .max_events = max_events,
+		                      .max_bytes = UINT64_MAX };
+}
+
+static inline enum store_result prune(struct store *s, int64_t keys_before, int64_t logs_before,
+                                      uint64_t max_events, size_t budget)
+{
+	struct prune_limits limits = limits_of(keys_before, logs_before, max_events);
+
+	return s->ops->prune(s, &limits, budget);
+}
+
+static inline enum store_result prunable(struct store *s, int64_t keys_before, int64_t logs_before,
+                                         uint64_t max_events, size_t limit, uint64_t *rows)
+{
+	struct prune_limits limits = limits_of(keys_before, logs_before, max_events);
+
+	return s->ops->prunable(s, &limits, limit, rows);
+}
+
 /* Puts a job with the events 1 .. seq; returns its key. */
 static inline int64_t job_with_events(struct store *s, const char *id, uint64_t seq, int64_t ended)
 {
 	struct job_row row = a_job(id);
 
 	row.seq = seq;
+	row.bytes = seq * an_event(1).json.len;
 	row.ended = ended;
 	row.status = ended ? JOB_COMPLETED : JOB_IN_PROGRESS;
 	OK(s->ops->job_put(s, &row));
@@ -201,12 +293,13 @@ static inline bool dump_job(void *context, const struct job_row *r)
 
 	buf_format(d->text,
 	           "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u deliverables=%u %lld %lld "
-	           "%lld %lld\n",
+	           "%lld %lld imported=%lld bytes=%llu pruned=%llu\n",
 	           r->id, r->epoch, r->title, r->metadata, (int)r->status,
 	           (unsigned long long)r->seq, (unsigned long long)r->first, r->tasks,
 	           r->deliverables, (long long)r->silence_ms, (long long)r->created,
-	           (long long)r->updated, (long long)r->ended);
-	s->ops->tasks(s, r->key, dump_task, d->text);
+	           (long long)r->updated, (long long)r->ended, (long long)r->imported,
+	           (unsigned long long)r->bytes, (unsigned long long)r->pruned);
+	s->ops->tasks(s, r->key, 0, dump_task, d->text);
 	s->ops->deliverables(s, r->key, dump_deliverable, d->text);
 	s->ops->events(s, r->key, 0, false, SIZE_MAX, dump_event, d->text);
 	return true;

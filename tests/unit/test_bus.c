@@ -25,6 +25,12 @@ static void on_commit(void *loop, struct batch *batch, struct op *ops)
 	buf_text(heard, ";");
 }
 
+static bool on_offer(void *loop, struct batch *batch)
+{
+	on_commit(loop, batch, NULL);
+	return true;
+}
+
 static void on_watchers(void *loop, unsigned from, const char *job_id, unsigned count)
 {
 	buf_format(&((struct ear *)loop)->heard, "watchers %u %s %u;", from, job_id, count);
@@ -37,11 +43,14 @@ static void on_presence(void *loop, const struct presence_report *word)
 
 static int setup(void **state)
 {
-	struct bus *b = bus_start("null");
+	struct bus_config config = { 0 };
+	char error[256];
+	struct bus *b = bus_start(&config, error, sizeof(error));
 
 	assert_non_null(b);
 	for (unsigned i = 0; i < LOOPS; i++) {
-		struct bus_member member = { &ears[i], on_commit, on_watchers, on_presence };
+		struct bus_member member = { &ears[i], on_commit, on_offer, on_watchers,
+			                     on_presence };
 		assert_int_equal(b->ops->join(b, &member), i);
 	}
 	*state = b;
@@ -113,10 +122,14 @@ static void test_presence_and_watchers_reach_all_others(void **state)
 	assert_heard(2, "watchers 1 a 7;presence a robot;");
 }
 
-static void test_a_name_without_a_row_starts_nothing(void **state)
+static void test_a_scheme_without_a_row_starts_nothing(void **state)
 {
+	struct bus_config config = { .location = "pigeon://here" };
+	char error[256];
+
 	(void)state;
-	assert_null(bus_start("pigeon"));
+	assert_null(bus_start(&config, error, sizeof(error)));
+	assert_non_null(strstr(error, "redis://"));
 }
 
 #define BUS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -127,7 +140,7 @@ int main(void)
 		BUS_TEST(test_a_commit_reaches_every_loop_and_an_op_its_own),
 		BUS_TEST(test_a_commit_without_events_wakes_only_those_who_asked),
 		BUS_TEST(test_presence_and_watchers_reach_all_others),
-		BUS_TEST(test_a_name_without_a_row_starts_nothing),
+		BUS_TEST(test_a_scheme_without_a_row_starts_nothing),
 	};
 
 	return RUN("bus", tests);

@@ -50,7 +50,7 @@ static void a_task_update_is_the_contracts(void **state)
 	(void)state;
 	t.note = "page 42 of 100";
 	t.progress = 42;
-	encode_task_update(&out, "j1", 42, T, &t);
+	encode_task_update(&out, "j1", 42, T, NULL, &t);
 	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":42,\"taskId\":\"t3\","
 	              "\"status\":\"in_progress\","
 	              "\"title\":\"Render pages\",\"note\":\"page 42 of 100\",\"progress\":42,"
@@ -63,7 +63,7 @@ static void what_is_not_set_is_left_out(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	encode_task_update(&out, "j1", 1, T, &t);
+	encode_task_update(&out, "j1", 1, T, NULL, &t);
 	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\","
 	              "\"status\":\"in_progress\","
 	              "\"title\":\"Render pages\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
@@ -79,7 +79,7 @@ static void nothing_and_zero_are_not_the_same(void **state)
 	t.progress = 0;
 	t.attempt = 0;
 	t.silence_ms = 0;
-	encode_task_update(&out, "j1", 1, T, &t);
+	encode_task_update(&out, "j1", 1, T, NULL, &t);
 	written(&out, "{\"type\":\"task_update\",\"jobId\":\"j1\",\"seq\":1,\"taskId\":\"t3\","
 	              "\"status\":\"in_progress\","
 	              "\"title\":\"Render "
@@ -95,7 +95,7 @@ static void a_silent_task_says_so(void **state)
 	(void)state;
 	t.silence_ms = 5000;
 	t.stalled = true;
-	encode_task_update(&out, "j1", 1, T, &t);
+	encode_task_update(&out, "j1", 1, T, NULL, &t);
 	assert_non_null(strstr(buf_string(&out), ",\"heartbeatTimeoutMs\":5000,\"stalled\":true,"));
 	buf_finish(&out);
 }
@@ -111,7 +111,7 @@ static void an_event_stays_on_one_line(void **state)
 	t.note = "\n\nid: 9.9\ndata: {}\r\n\r\n\x01\x1f\x7f \"\\ \xe2\x80\xa8 \xef\xbb\xbf "
 	         "\xf0\x9f\x92\xa1 </script> %s %n";
 	t.title = t.note;
-	encode_task_update(&out, "j1", 1, T, &t);
+	encode_task_update(&out, "j1", 1, T, NULL, &t);
 	assert_null(json_check(buf_as_slice(&out), 32, &at));
 	for (size_t i = 0; i < out.len; i++)
 		assert_true((unsigned char)out.ptr[i] >= ' ');
@@ -124,11 +124,11 @@ static void a_job_update_is_the_contracts(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	encode_job_update(&out, &j, 43, T, 0, NULL, 0);
+	encode_job_update(&out, &j, 43, T, NULL, 0, NULL, 0);
 	written(&out,
 	        "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
 	        "\"title\":\"Q4 \\\"report\\\"\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
-	encode_job_update(&out, &j, 43, T, JOB_UPDATE_METADATA, NULL, 0);
+	encode_job_update(&out, &j, 43, T, NULL, JOB_UPDATE_METADATA, NULL, 0);
 	written(
 	    &out,
 	    "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":43,\"status\":\"revisions\","
@@ -146,7 +146,7 @@ static void a_creation_brings_its_tasks(void **state)
 	snprintf(tasks[1].id, sizeof(tasks[1].id), "t4");
 	tasks[1].attempt = 3;
 	j.silence_ms = 1000;
-	encode_job_update(&out, &j, 1, T, JOB_UPDATE_METADATA | JOB_UPDATE_CREATED, tasks, 2);
+	encode_job_update(&out, &j, 1, T, NULL, JOB_UPDATE_METADATA | JOB_UPDATE_CREATED, tasks, 2);
 	written(
 	    &out,
 	    "{\"type\":\"job_update\",\"jobId\":\"j1\",\"seq\":1,\"status\":\"revisions\","
@@ -155,7 +155,7 @@ static void a_creation_brings_its_tasks(void **state)
 	    "\"tasks\":[{\"id\":\"t3\",\"status\":\"in_progress\",\"title\":\"Render pages\"},"
 	    "{\"id\":\"t4\",\"status\":\"in_progress\",\"title\":\"Render pages\",\"attempt\":3}],"
 	    "\"timestamp\":\"2026-02-05T19:00:00.000Z\"}");
-	encode_job_update(&out, &j, 1, T, JOB_UPDATE_CREATED, NULL, 0);
+	encode_job_update(&out, &j, 1, T, NULL, JOB_UPDATE_CREATED, NULL, 0);
 	assert_non_null(strstr(buf_string(&out), "\"created\":true,\"tasks\":[],"));
 	buf_finish(&out);
 }
@@ -167,7 +167,7 @@ static void a_deliverable_is_the_contracts(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	encode_deliverable_event(&out, "j1", 44, T, &d);
+	encode_deliverable_event(&out, "j1", 44, T, NULL, &d);
 	written(&out, "{\"type\":\"deliverable\",\"jobId\":\"j1\",\"seq\":44,\"deliverableId\":"
 	              "\"d1\",\"title\":\"report.pdf\","
 	              "\"url\":\"https://a/?b=\\\"c\\\"\",\"mediaType\":\"application/pdf\","
@@ -185,7 +185,7 @@ static void a_command_is_the_contracts(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	encode_command(&out, "j1", 45, T, &c);
+	encode_command(&out, "j1", 45, T, NULL, &c);
 	written(&out, "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\","
 	              "\"taskId\":\"t3\","
 	              "\"args\":{\"force\":true},\"actor\":\"ann\",\"timestamp\":\"2026-02-05T19:"
@@ -193,7 +193,7 @@ static void a_command_is_the_contracts(void **state)
 	c.task_id = "";
 	c.actor = NULL;
 	c.args = SLICE("{}");
-	encode_command(&out, "j1", 45, T, &c);
+	encode_command(&out, "j1", 45, T, NULL, &c);
 	written(
 	    &out,
 	    "{\"type\":\"command\",\"jobId\":\"j1\",\"seq\":45,\"command\":\"cancel\",\"args\":{},"

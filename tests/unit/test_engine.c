@@ -7,6 +7,7 @@
 #include "kit.h"
 #include "many.h"
 #include "joblight/base/clock.h"
+#include "joblight/core/canary.h"
 #include "joblight/core/decode.h"
 #include "joblight/core/engine.h"
 #include "joblight/core/json.h"
@@ -163,6 +164,27 @@ static void a_stall(struct engine_bench *b, const char *job, const char *task)
 	snprintf(op->job_id, sizeof(op->job_id), "%s", job);
 	snprintf(op->task_id, sizeof(op->task_id), "%s", task);
 	ask(b, op);
+}
+
+/* Days. */
+
+static bool add_day(void *context, const struct job_day_row *r)
+{
+	buf_format(context, "%d %s %s e%d t%u c%u f%u x%u d%u%s; ", (int)(r->day - NOW / DAY_MS),
+	           r->id, job_status_text(r->status), (int)r->events, r->tasks, r->completed,
+	           r->failed, r->cancelled, r->deliverables, r->ended ? " ended" : "");
+	return true;
+}
+
+static const char *days(const struct engine_bench *b)
+{
+	static struct buf text;
+
+	text.len = 0;
+	OK(b->reader->ops->begin(b->reader));
+	b->reader->ops->job_days(b->reader, 0, 0, SIZE_MAX, add_day, &text);
+	OK(b->reader->ops->commit(b->reader));
+	return buf_string(&text);
 }
 
 /* Looking. */
@@ -995,6 +1017,11 @@ static struct op *scripted(const struct engine_bench *b, int transaction, int n)
 		{ { OP_TASK_REPORT, "k", "{\"taskId\":\"a\"}", "" },
 		  { OP_JOB_PATCH, "j", "{\"status\":\"completed\"}", "q" },
 		  { OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}", "" } },
+		{ { OP_KEY_CREATE, "", "{\"scope\":[\"admin\"]}", "" },
+		  { OP_TASK_REPORT, "k",
+		    "{\"taskId\":\"a\",\"status\":\"in_progress\",\"heartbeatTimeoutMs\":9000}",
+		    "" },
+		  { OP_JOB_PATCH, "k", "{\"heartbeatTimeoutMs\":2000}", "" } },
 	};
 
 	if (transaction >= (int)COUNT(script) || n >= 4 || !script[transaction][n].job)
@@ -1093,6 +1120,15 @@ static void what_is_kept_in_memory_changes_nothing(void **state)
 #define ENGINE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* An answer that a key was made or revoked comes with the keyring that says so, or not at all. */
+static void use_ticket(struct engine_bench *b, enum op_kind kind)
+{
+	struct op *op = op_create(kind);
+
+	memset(op->token.id, 't', TOKEN_ID_LEN);
+	ask(b, op);
+	assert_int_equal(op->problem.outcome, OUTCOME_NO_CONTENT);
+}
+
 static void keys_change_only_with_the_keyring_that_the_loops_get(void **state)
 {
 	struct engine_bench *b = *state;
@@ -1119,6 +1155,10 @@ static void keys_change_only_with_the_keyring_that_the_loops_get(void **state)
 	assert_true(key && key->key.revoked);
 	op_free(revoke);
 	says(b, "created", OP_JOB_CREATE, "", "{\"title\":\"T\"}");
+	assert_null(b->batch->keyring);
+	use_ticket(b, OP_TICKET_USE);
+	assert_null(b->batch->keyring);
+	use_ticket(b, OP_TICKET_RETURN);
 	assert_null(b->batch->keyring);
 }
 
@@ -1264,6 +1304,25 @@ static void there_are_so_many_keys_in_force(void **state)
 	says(b, "created", OP_KEY_CREATE, "", "{\"scope\":[\"watch\"]}");
 }
 
+/* Another node may have made the first key since the client was let in. */
+static void who_needed_no_key_makes_and_revokes_none_when_there_is_one(void **state)
+{
+	struct engine_bench *b = *state;
+	struct op *first = an_op(b, OP_KEY_CREATE, "", "{\"scope\":[\"admin\"]}");
+	struct op *second = an_op(b, OP_KEY_CREATE, "", "{\"scope\":[\"admin\"]}");
+	struct op *revoke = op_create(OP_KEY_REVOKE);
+
+	first->by_open = second->by_open = revoke->by_open = true;
+	ask(b, first);
+	assert_int_equal(first->problem.outcome, OUTCOME_CREATED);
+	memcpy(revoke->access_key.id, first->access_key.id, ACCESS_KEY_ID_LEN);
+	ask(b, second);
+	assert_int_equal(second->problem.outcome, OUTCOME_UNAUTHORIZED);
+	ask(b, revoke);
+	assert_int_equal(revoke->problem.outcome, OUTCOME_UNAUTHORIZED);
+	assert_null(b->batch->keyring);
+}
+
 /* A report of every task with an id of these. */
 static const char *report_of_many(const char *members)
 {
@@ -1320,9 +1379,201 @@ static void every_job_of_thousands_is_found(void **state)
 	}
 }
 
+static bool count_job(void *context, const struct job_row *row)
+{
+	(void)row;
+	++*(int *)context;
+	return true;
+}
+
+static void send_canary(struct engine_bench *b, uint64_t number)
+{
+	struct op *op = op_create(OP_CANARY);
+
+	op->canary = number;
+	ask(b, op);
+	assert_int_equal(b->op->problem.outcome, OUTCOME_NO_CONTENT);
+	assert_int_equal(b->batch->count, 1);
+	assert_string_equal(b->batch->events[0].job_id, CANARY_JOB);
+	assert_int_equal(b->batch->events[0].seq, number);
+}
+
+static void a_canary_is_an_event_of_no_job_and_one_row(void **state)
+{
+	struct engine_bench *b = *state;
+	const struct store_ops *ops = b->reader->ops;
+	struct idempotency_row row = { 0 };
+	int jobs = 0;
+
+	assert_false(id_valid(slice_of(CANARY_JOB)));
+	send_canary(b, 7);
+	send_canary(b, 9);
+	assert_int_equal(ops->begin(b->reader), STORE_OK);
+	assert_int_equal(ops->jobs(b->reader, -1, 0, 10, count_job, &jobs), STORE_NONE);
+	assert_int_equal(ops->idempotency_get(b->reader, CANARY_JOB, CANARY_JOB, &row), STORE_OK);
+	assert_int_equal(row.seq_first, 9);
+	free(row.body);
+	ops->rollback(b->reader);
+}
+
+/* ---- days and the end of a job's time ---- */
+
+static void the_row_of_a_day_is_written_when_a_job_begins_and_when_it_ends(void **state)
+{
+	struct engine_bench *b = *state;
+
+	says(b, "created", OP_JOB_CREATE, "j", "{\"title\":\"T\",\"tasks\":[{\"id\":\"a\"}]}");
+	assert_string_equal(days(b), "0 j pending e1 t1 c0 f0 x0 d0; ");
+	says(
+	    b, "ok", OP_TASK_REPORT, "j",
+	    "[{\"taskId\":\"a\",\"status\":\"completed\"},{\"taskId\":\"b\",\"status\":\"failed\"},"
+	    "{\"taskId\":\"c\",\"status\":\"cancelled\"}]");
+	says(b, "created", OP_DELIVERABLE, "j", "{\"id\":\"d\",\"title\":\"D\"}");
+	assert_string_equal(days(b), "0 j pending e1 t1 c0 f0 x0 d0; ");
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
+	assert_string_equal(days(b), "0 j completed e6 t3 c1 f1 x1 d1 ended; ");
+}
+
+static void what_happens_in_the_same_transaction_is_in_the_row(void **state)
+{
+	struct engine_bench *b = *state;
+	struct op *ops[] = {
+		an_op(b, OP_JOB_CREATE, "j", "{\"title\":\"T\"}"),
+		an_op(b, OP_TASK_REPORT, "j", "{\"taskId\":\"a\",\"status\":\"completed\"}"),
+		an_op(b, OP_JOB_PATCH, "j", "{\"status\":\"failed\"}"),
+	};
+
+	assert_int_equal(transact(b, ops, COUNT(ops)), STORE_OK);
+	assert_string_equal(days(b), "0 j failed e3 t1 c1 f0 x0 d0 ended; ");
+	for (size_t i = 0; i < COUNT(ops); i++)
+		op_free(ops[i]);
+}
+
+/* The row of the earlier day has what was true then, not what the first change of the next day
+ * makes of it. */
+static void a_job_that_goes_on_has_a_row_for_each_day_on_which_it_changed(void **state)
+{
+	struct engine_bench *b = *state;
+
+	make_job(b);
+	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"a\",\"status\":\"in_progress\"}");
+	b->now = NOW / DAY_MS * DAY_MS + DAY_MS - 1; /* the last moment of the day */
+	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"b\",\"status\":\"completed\"}");
+	b->now++;
+	says(b, "ok", OP_TASK_REPORT, "j",
+	     "[{\"taskId\":\"a\",\"status\":\"failed\"},{\"taskId\":\"c\"}]");
+	assert_string_equal(days(b),
+	                    "0 j pending e3 t2 c1 f0 x0 d0; 1 j pending e5 t3 c1 f1 x0 d0; ");
+	b->now += 3 * DAY_MS;
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
+	assert_string_equal(days(b),
+	                    "0 j pending e3 t2 c1 f0 x0 d0; 1 j pending e5 t3 c1 f1 x0 d0; "
+	                    "4 j completed e6 t3 c1 f1 x0 d0 ended; ");
+}
+
+static void a_clock_that_goes_back_makes_no_other_row(void **state)
+{
+	struct engine_bench *b = *state;
+
+	make_job(b);
+	b->now -= 2 * DAY_MS;
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
+	assert_string_equal(days(b), "0 j completed e2 t0 c0 f0 x0 d0 ended; ");
+}
+
+static void the_row_of_a_deleted_job_stays(void **state)
+{
+	struct engine_bench *b = *state;
+	struct op *ops[] = {
+		an_op(b, OP_JOB_CREATE, "k", "{\"title\":\"T\"}"),
+		an_op(b, OP_TASK_REPORT, "k", "{\"taskId\":\"a\"}"),
+		an_op(b, OP_JOB_DELETE, "k", ""),
+	};
+
+	make_job(b);
+	says(b, "ok", OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}");
+	says(b, "no_content", OP_JOB_DELETE, "j", "");
+	assert_string_equal(days(b), "0 j pending e2 t1 c0 f0 x0 d0; ");
+	assert_int_equal(transact(b, ops, COUNT(ops)), STORE_OK);
+	assert_string_equal(days(b),
+	                    "0 j pending e2 t1 c0 f0 x0 d0; 0 k pending e2 t1 c0 f0 x0 d0; ");
+	for (size_t i = 0; i < COUNT(ops); i++)
+		op_free(ops[i]);
+}
+
+static void a_row_that_cannot_be_written_fails_the_transaction(void **state)
+{
+	struct engine_bench *b = *state;
+
+	make_job(b);
+	for (unsigned long call = 1; call < 30; call++) {
+		struct op *op = an_op(b, OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
+		b->now = NOW + DAY_MS;
+		b->store.how = STORE_FULL;
+		b->store.calls = 0;
+		b->store.fails_at = call;
+		enum store_result r = transact(b, &op, 1);
+		bool failed = b->store.calls >= call;
+		b->store.fails_at = 0;
+		op_free(op);
+		if (!failed) {
+			assert_int_equal(r, STORE_OK);
+			assert_true(call > 8); /* begin, rows, days, commit */
+			break;
+		}
+		assert_int_equal(r, STORE_FULL);
+		assert_string_equal(days(b), "0 j pending e1 t0 c0 f0 x0 d0; ");
+	}
+	assert_string_equal(days(b), "0 j pending e1 t0 c0 f0 x0 d0; "
+	                             "1 j completed e2 t0 c0 f0 x0 d0 ended; ");
+}
+
+static void expire(struct engine_bench *b)
+{
+	struct op *op = op_create(OP_JOB_EXPIRE);
+
+	snprintf(op->job_id, sizeof(op->job_id), "j");
+	ask(b, op);
+}
+
+static void an_ended_job_is_removed_when_its_time_is_over_and_not_before(void **state)
+{
+	struct engine_bench *b = *state;
+
+	b->limits.job_retention_ms = 1000;
+	make_job(b);
+	b->now += 5000;
+	expire(b); /* it has not ended */
+	assert_int_equal(b->batch->count, 0);
+	says(b, "ok", OP_JOB_PATCH, "j", "{\"status\":\"completed\"}");
+	b->now += 1000;
+	expire(b);
+	assert_int_equal(b->batch->count, 0);
+	b->now++;
+	b->limits.job_retention_ms = 0; /* never */
+	expire(b);
+	assert_int_equal(b->batch->count, 0);
+	b->limits.job_retention_ms = 1000;
+	expire(b);
+	assert_int_equal(b->batch->count, 1);
+	assert_true(b->batch->events[0].deleted); /* watchers are told as with DELETE */
+	assert_int_equal(b->op->problem.outcome, OUTCOME_NO_CONTENT);
+	expire(b);
+	assert_string_equal(outcome_code(b->op->problem.outcome), "not_found");
+	assert_string_equal(days(b), "0 j completed e2 t0 c0 f0 x0 d0 ended; ");
+	make_job(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ENGINE_TEST(the_row_of_a_day_is_written_when_a_job_begins_and_when_it_ends),
+		ENGINE_TEST(what_happens_in_the_same_transaction_is_in_the_row),
+		ENGINE_TEST(a_job_that_goes_on_has_a_row_for_each_day_on_which_it_changed),
+		ENGINE_TEST(a_clock_that_goes_back_makes_no_other_row),
+		ENGINE_TEST(the_row_of_a_deleted_job_stays),
+		ENGINE_TEST(a_row_that_cannot_be_written_fails_the_transaction),
+		ENGINE_TEST(an_ended_job_is_removed_when_its_time_is_over_and_not_before),
 		ENGINE_TEST(a_job_begins_with_event_1),
 		ENGINE_TEST(the_answer_to_a_creation_is_its_snapshot),
 		ENGINE_TEST(who_gives_no_id_gets_one),
@@ -1365,9 +1616,11 @@ int main(void)
 		ENGINE_TEST(a_key_has_so_many_open_jobs),
 		ENGINE_TEST(a_job_that_ends_in_the_same_transaction_makes_room),
 		ENGINE_TEST(there_are_so_many_keys_in_force),
+		ENGINE_TEST(who_needed_no_key_makes_and_revokes_none_when_there_is_one),
 		ENGINE_TEST(keys_change_only_with_the_keyring_that_the_loops_get),
 		ENGINE_TEST(every_task_of_thousands_is_found),
 		ENGINE_TEST(every_job_of_thousands_is_found),
+		ENGINE_TEST(a_canary_is_an_event_of_no_job_and_one_row),
 		TEST(a_store_that_fails_leaves_no_trace),
 		TEST(what_is_kept_in_memory_changes_nothing),
 	};

@@ -114,12 +114,23 @@ static void test_lengths_at_their_limits(void **state)
 	expect(SLICE("\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0"), "[too long]");
 }
 
+static void test_a_length_longer_than_needed(void **state)
+{
+	(void)state;
+	expect(SLICE("\x81\xfe\x00\x00\0\0\0\0"), "[bad]");
+	expect(SLICE("\x81\xfe\x00\x7d\0\0\0\0"), "[bad]"); /* 125 in 16 bits */
+	expect(SLICE("\x81\xff\0\0\0\0\0\0\0\1\0\0\0\0"), "[bad]");
+	expect(SLICE("\x81\xff\0\0\0\0\0\0\xff\xff\0\0\0\0"), "[bad]"); /* 65535 in 64 bits */
+	expect(SLICE("\x01\x81\0\0\0\0a\x80\xfe\x00\x01\0\0\0\0"), "<ta[bad]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages_and_control_frames),
 		cmocka_unit_test(test_what_is_not_allowed),
 		cmocka_unit_test(test_lengths_at_their_limits),
+		cmocka_unit_test(test_a_length_longer_than_needed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

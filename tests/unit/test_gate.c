@@ -41,6 +41,7 @@ static void a_reader_may_not_write_with_or_without_a_request(void **state)
 /* A WebSocket without a socket. */
 struct pretended {
 	struct loop loop;
+	struct loops loops;
 	struct conn conn;
 	struct ws ws;
 	struct limits limits;
@@ -64,6 +65,7 @@ static void say(struct pretended *p, enum right rights, const char *message)
 	p->loop.limits = &p->limits;
 	p->loop.service = &p->service;
 	p->loop.dispatch = &p->dispatch;
+	p->loop.loops = &p->loops;
 	list_init(&p->loop.turn.sockets);
 	list_init(&p->conn.turn);
 	list_init(&p->ws.subscriptions);

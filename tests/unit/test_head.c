@@ -166,7 +166,8 @@ static struct request *request_of(const char *bytes, struct problem *problem)
 
 	*problem = (struct problem){ 0 };
 	assert_int_equal(parse(slice_of(bytes), &head, problem, &copy), HEAD_GOOD);
-	struct request *r = request_check(&head, &limits, "/jobs/", problem);
+	struct request *r = request_check(
+	    &head, &limits, (struct server_paths){ "", "/jobs/", "/api/imports" }, problem);
 	unmap(copy, strlen(bytes));
 	if (!outcome_is_error(problem->outcome))
 		return r;
@@ -192,7 +193,8 @@ static void a_refused_request_keeps_its_method_and_origin(void **state)
 
 	(void)state;
 	assert_int_equal(parse(slice_of(bytes), &head, &p, &copy), HEAD_GOOD);
-	struct request *r = request_check(&head, &limits, "/jobs/", &p);
+	struct request *r = request_check(
+	    &head, &limits, (struct server_paths){ "", "/jobs/", "/api/imports" }, &p);
 	unmap(copy, strlen(bytes));
 	assert_int_equal(p.outcome, OUTCOME_BAD_REQUEST);
 	assert_true(r->head && r->method == METHOD_GET);

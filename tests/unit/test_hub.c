@@ -6,9 +6,11 @@
 
 #include "joblight/base/xalloc.h"
 #include "joblight/core/hub.h"
+#include "joblight/core/metric.h"
 
 #define A "aaaaaaaaaa" /* epochs */
 #define B "bbbbbbbbbb"
+#define HOLE_MS 20 /* what is missing may still come */
 
 struct bench {
 	struct limits limits;
@@ -18,7 +20,9 @@ struct bench {
 	bool refuses; /* the store has too much to do */
 	bool woken;
 	uint64_t now;
-	char told[64]; /* "job:count " … */
+	char told[64];               /* "job:count " … */
+	struct metric_values before; /* what was counted in earlier tests */
+	uint64_t committed_us;       /* of what is published */
 };
 
 /* One who watches: the story of what it was told. */
@@ -59,8 +63,16 @@ static int open_bench(void **state)
 
 	b->limits = limits_default;
 	b->hub = hub_create(&b->limits, &bench_ops, b);
+	metrics_sum(&b->before);
 	*state = b;
 	return 0;
+}
+
+/* What this test has counted. */
+static uint64_t counted(const struct bench *b, unsigned cell)
+{
+	hub_count_deliveries(b->hub);
+	return metrics_own(cell) - b->before.cells[cell];
 }
 
 static int close_bench(void **state)
@@ -87,6 +99,8 @@ static void tick(struct bench *b, uint64_t ms)
 	b->now += ms;
 	while (hub_tick(b->hub, b->now))
 		;
+	if (hub_round_due(b->hub) <= b->now)
+		bench_wakes(b);
 	turn(b);
 }
 
@@ -96,6 +110,9 @@ static void publish(struct bench *b, const char *epoch, uint64_t seq, enum job_s
 {
 	struct batch *batch = batch_create();
 	struct event *e = batch_add(batch);
+
+	batch->committed_us = b->committed_us;
+	batch->submitted_us = b->committed_us / 2;
 
 	snprintf(e->job_id, sizeof(e->job_id), "j");
 	snprintf(e->epoch, sizeof(e->epoch), "%s", epoch);
@@ -509,7 +526,7 @@ static void who_cannot_be_continued_is_reset_and_told_so(void **state)
 	told(&w, "again-reset@20/20 {\"snapshot\":20} ");
 	publish_many(b, A, 21, 21);
 	told(&w, "21 ");
-	assert_int_equal(hub_stats(b->hub).resets, 1);
+	assert_int_equal(counted(b, METRIC_RESETS), 1);
 	leave(&w);
 }
 
@@ -526,7 +543,7 @@ static void who_takes_nothing_for_too_long_is_let_go(void **state)
 	tick(b, 1);
 	told(&w, "stalled ");
 	assert_null(w.subscriber.channel);
-	assert_int_equal(hub_stats(b->hub).stalled, 1);
+	assert_int_equal(counted(b, METRIC_SLOW_CLOSES + LABEL_CAUSE_STALLED), 1);
 	leave(&w);
 }
 
@@ -546,7 +563,7 @@ static void who_goes_on_taking_is_not_let_go(void **state)
 	told(&w, "");
 	tick(b, 1);
 	told(&w, "stalled ");
-	assert_int_equal(hub_stats(b->hub).stalled, 1);
+	assert_int_equal(counted(b, METRIC_SLOW_CLOSES + LABEL_CAUSE_STALLED), 1);
 	leave(&w);
 }
 
@@ -558,6 +575,8 @@ static void a_refill_that_failed_is_asked_for_again_soon(void **state)
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		struct watcher w = { 0 };
 		b->limits.ring_events = 4;
+		if (i)
+			publish_many(b, A, 21, 25);
 		watch_types(b, &w, kinds[i], "", TYPE_BITS_ALL);
 		answer(b, 0, snapshot(A, 5 + 20 * i, JOB_IN_PROGRESS));
 		hub_block(b->hub, &w.subscriber);
@@ -594,7 +613,7 @@ static void a_read_of_who_has_gone_is_marked_so(void **state)
 	leave(&v);
 }
 
-static void what_a_bus_lost_comes_with_the_next_heartbeat(void **state)
+static void what_a_bus_lost_is_read_after_a_moment(void **state)
 {
 	struct bench *b = *state;
 	struct watcher w = { 0 }, v = { 0 };
@@ -604,15 +623,250 @@ static void what_a_bus_lost_comes_with_the_next_heartbeat(void **state)
 	answer(b, 0,
 	       snapshot(A, 7, JOB_COMPLETED)); /* so 6 and 7 were lost, or are still on their way */
 	told(&v, "fresh@7/7 {\"snapshot\":7} end:completed@7 ");
-	told(&w, "");
-	tick(b, b->limits.heartbeat_ms);
+	tick(b, HOLE_MS - 1);
+	assert_int_equal(b->ask_count, 0);
+	tick(b, 1);
 	asked_behind(b, 0, A, 5);
-	answer(b, 0,
-	       events(A, 5, 6, 7, JOB_COMPLETED)); /* in pieces, but not a piece with each beat */
+	answer(b, 0, events(A, 5, 6, 7, JOB_COMPLETED)); /* in pieces */
+	tick(b, HOLE_MS);
 	asked_behind(b, 0, A, 6);
 	answer(b, 0, events(A, 6, 7, 7, JOB_COMPLETED));
-	told(&w, "beat@5 6 7 end:completed@7 ");
+	told(&w, "6 7 end:completed@7 ");
 	leave(&v);
+	leave(&w);
+}
+
+static void events_that_overtake_others_are_put_in_order(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	publish_many(b, A, 9, 9);
+	publish_many(b, A, 7, 8);
+	publish_many(b, A, 9, 9);
+	told(&w, "");
+	publish_many(b, A, 6, 6);
+	told(&w, "6 7 8 9 ");
+	publish_many(b, A, 6, 9);
+	tick(b, HOLE_MS);
+	assert_int_equal(b->ask_count, 0);
+	told(&w, "");
+	leave(&w);
+}
+
+static void what_is_missing_is_read_once_for_all(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w[3] = { 0 };
+
+	for (size_t i = 0; i < COUNT(w); i++)
+		watch(b, &w[i], i ? A ".5" : "");
+	answer(b, 0, snapshot(A, 5, JOB_IN_PROGRESS));
+	while (b->ask_count)
+		answer(b, 0, events(A, 5, 5, 5, JOB_IN_PROGRESS));
+	for (size_t i = 0; i < COUNT(w); i++)
+		w[i].story.len = 0;
+	publish_many(b, A, 8, 9);
+	tick(b, HOLE_MS);
+	assert_int_equal(b->ask_count, 1);
+	asked_behind(b, 0, A, 5);
+	publish_many(b, A, 10, 10);
+	answer(b, 0, events(A, 5, 7, 9, JOB_IN_PROGRESS));
+	for (size_t i = 0; i < COUNT(w); i++)
+		told(&w[i], "6 7 8 9 10 ");
+	assert_int_equal(counted(b, METRIC_BUS_HOLES), 1);
+	for (size_t i = 0; i < COUNT(w); i++)
+		leave(&w[i]);
+}
+
+static void more_than_is_kept_is_read(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	publish_many(b, A, 7, 6 + 300);
+	tick(b, HOLE_MS);
+	answer(b, 0, events(A, 5, 6, 306, JOB_IN_PROGRESS));
+	assert_int_equal(w.subscriber.cursor, 6 + 256);
+	tick(b, HOLE_MS);
+	asked_behind(b, 0, A, 6 + 256);
+	answer(b, 0, events(A, 6 + 256, 306, 306, JOB_IN_PROGRESS));
+	assert_int_equal(w.subscriber.cursor, 306);
+	leave(&w);
+}
+
+static void a_hole_that_cannot_be_read_is_tried_again(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	publish_many(b, A, 7, 7);
+	b->refuses = true;
+	tick(b, HOLE_MS);
+	b->refuses = false;
+	tick(b, 250);
+	answer(b, 0, refusal(OUTCOME_STORAGE_UNAVAILABLE));
+	tick(b, 249);
+	assert_int_equal(b->ask_count, 0);
+	tick(b, 1);
+	answer(b, 0, events(A, 5, 5, 5, JOB_IN_PROGRESS)); /* the database lags */
+	tick(b, 250);
+	answer(b, 0, events(A, 5, 7, 7, JOB_IN_PROGRESS));
+	told(&w, "6 7 ");
+	tick(b, 1000);
+	assert_int_equal(b->ask_count, 0);
+	leave(&w);
+}
+
+static void an_event_that_the_log_never_had_is_disbelieved(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	watch_from(b, &w, 5);
+	publish(b, A, 1000, JOB_COMPLETED); /* of whoever may send on the bus, too */
+	turn(b);
+	for (int i = 0; i < 4; i++) {
+		tick(b, 250);
+		assert_int_equal(b->ask_count, 1);
+		answer(b, 0, events(A, 5, 5, 5, JOB_IN_PROGRESS));
+	}
+	tick(b, 1000);
+	assert_int_equal(b->ask_count, 0);
+	publish_many(b, A, 6, 6);
+	told(&w, "6 ");
+	watch(b, &v, A ".5"); /* the ring can be trusted again */
+	told(&v, "exact@5/6 6 ");
+	leave(&v);
+	leave(&w);
+}
+
+static void a_hole_that_reaches_into_the_pruned_log_is_a_reset(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+	struct read_result *r = snapshot(A, 9, JOB_IN_PROGRESS);
+
+	watch_from(b, &w, 5);
+	publish_many(b, A, 9, 9);
+	tick(b, HOLE_MS);
+	r->resume = RESUME_RESET;
+	r->reason = RESET_PRUNED;
+	answer(b, 0, r);
+	asked_behind(b, 0, A, 5); /* the watcher for itself */
+	r = snapshot(A, 9, JOB_IN_PROGRESS);
+	r->resume = RESUME_RESET;
+	r->reason = RESET_PRUNED;
+	answer(b, 0, r);
+	publish_many(b, A, 10, 10);
+	told(&w, "again-reset@9/9 {\"snapshot\":9} 10 ");
+	leave(&w);
+}
+
+static void a_hole_of_a_channel_that_is_dropped_is_forgotten(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	publish_many(b, A, 7, 7);
+	tick(b, HOLE_MS);
+	leave(&w);
+	tick(b, b->limits.linger_ms);
+	assert_int_equal(hub_channels(b->hub), 0);
+	answer(b, 0, events(A, 5, 7, 7, JOB_IN_PROGRESS));
+}
+
+/* The heads of jobs, as a bus reads them from the database. */
+
+static void publish_head(struct bench *b, const char *epoch, uint64_t seq, enum job_status status)
+{
+	struct batch *batch = batch_create();
+	struct event *e = batch_add(batch);
+
+	snprintf(e->job_id, sizeof(e->job_id), "j");
+	snprintf(e->epoch, sizeof(e->epoch), "%s", epoch);
+	e->seq = seq;
+	e->job_status = status;
+	e->is_head = true;
+	hub_publish(b->hub, batch);
+	batch_release(batch);
+	turn(b);
+}
+
+static void a_head_that_is_further_than_the_ring_is_read(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	publish_head(b, A, 4, JOB_IN_PROGRESS); /* nobody watches */
+	watch_from(b, &w, 5);
+	publish_head(b, A, 4, JOB_IN_PROGRESS);
+	publish_head(b, A, 5, JOB_IN_PROGRESS);
+	tick(b, HOLE_MS);
+	assert_int_equal(b->ask_count, 0);
+	publish_head(b, A, 7, JOB_COMPLETED);
+	publish_head(b, A, 7, JOB_COMPLETED);
+	tick(b, HOLE_MS);
+	assert_int_equal(b->ask_count, 1);
+	answer(b, 0, events(A, 5, 7, 7, JOB_COMPLETED));
+	told(&w, "6 7 end:completed@7 ");
+	leave(&w);
+}
+
+static void a_head_during_the_first_read_is_remembered(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch(b, &w, "");
+	publish_head(b, A, 6, JOB_IN_PROGRESS);
+	answer(b, 0, snapshot(A, 5, JOB_IN_PROGRESS)); /* it was read before */
+	tick(b, HOLE_MS);
+	asked_behind(b, 0, A, 5);
+	answer(b, 0, events(A, 5, 6, 6, JOB_IN_PROGRESS));
+	told(&w, "fresh@5/5 {\"snapshot\":5} 6 ");
+	leave(&w);
+}
+
+static void a_read_decides_whether_a_job_is_gone(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+
+	watch_from(b, &w, 5);
+	publish_head(b, "", 0, JOB_PENDING); /* older than the job */
+	tick(b, HOLE_MS);
+	answer(b, 0, events(A, 5, 5, 5, JOB_IN_PROGRESS));
+	told(&w, "");
+	publish_head(b, "", 0, JOB_PENDING);
+	tick(b, HOLE_MS);
+	answer(b, 0, refusal(OUTCOME_NOT_FOUND));
+	told(&w, "end:deleted@5 ");
+	leave(&w);
+
+	watch_from(b, &v, 5);
+	publish_head(b, B, 1, JOB_PENDING); /* it was deleted and made again */
+	tick(b, HOLE_MS);
+	answer(b, 0, snapshot(B, 1, JOB_PENDING));
+	told(&v, "end:deleted@5 ");
+	leave(&v);
+}
+
+static void a_head_of_another_log_drops_a_ring_that_nobody_watches(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	leave(&w);
+	publish_head(b, B, 1, JOB_PENDING);
+	watch(b, &w, A ".5");
+	answer(b, 0, snapshot(B, 1, JOB_PENDING));
+	told(&w, "fresh@1/1 {\"snapshot\":1} ");
 	leave(&w);
 }
 
@@ -953,10 +1207,64 @@ static void many_watchers_are_written_to_at_a_pace(void **state)
 	hub_round(b->hub, b->now);
 	told(&w, "7 8 ");
 	told(&v, "6 7 8 ");
+	assert_int_equal(counted(b, METRIC_PACED_ROUNDS), 1);
+	assert_int_equal(metrics_own(METRIC_PACE), 10000);
 	assert_true(hub_round_due(b->hub) == UINT64_MAX);
 	leave(&v);
 	publish_many(b, A, 9, 9);
 	told(&w, "9 "); /* one watcher is not paced */
+	leave(&w);
+}
+
+static uint64_t counted_in(const struct bench *b, unsigned cell)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < METRIC_TIMES_CELLS - 1; i++)
+		sum += counted(b, cell + i);
+	return sum;
+}
+
+static void a_round_is_as_old_as_its_oldest_event(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	assert_false(hub_has_rounds(b->hub));
+	b->committed_us = 1000;
+	publish(b, A, 6, JOB_IN_PROGRESS);
+	b->committed_us = 5000;
+	publish(b, A, 7, JOB_IN_PROGRESS);
+	turn(b);
+	told(&w, "6 7 ");
+	assert_true(hub_has_rounds(b->hub));
+	hub_observe_rounds(b->hub, 10000);
+	assert_false(hub_has_rounds(b->hub));
+	assert_int_equal(counted_in(b, METRIC_COMMIT_TO_WRITE), 1);
+	assert_int_equal(counted(b, METRIC_COMMIT_TO_WRITE_LAST), 9000);
+	assert_int_equal(counted(b, METRIC_PUBLISH_TO_WRITE_LAST), 9500);
+	leave(&w);
+}
+
+static void events_that_nobody_watches_have_no_age(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	b->committed_us = 1000;
+	publish(b, A, 6, JOB_IN_PROGRESS);
+	leave(&w);
+	publish(b, A, 7, JOB_IN_PROGRESS);
+	turn(b);
+	watch(b, &w, A ".7");
+	b->committed_us = 8000;
+	publish(b, A, 8, JOB_IN_PROGRESS);
+	turn(b);
+	hub_observe_rounds(b->hub, 10000);
+	assert_int_equal(counted_in(b, METRIC_COMMIT_TO_WRITE), 1);
+	assert_int_equal(counted(b, METRIC_COMMIT_TO_WRITE_LAST), 2000);
 	leave(&w);
 }
 
@@ -1084,7 +1392,7 @@ static void a_watcher_gets_the_types_it_chose(void **state)
 	turn(b);
 	told(&v, "end:completed@8 ");
 	told(&w, "8 end:completed@8 ");
-	assert_int_equal(hub_stats(b->hub).deliveries, 8);
+	assert_int_equal(counted(b, METRIC_DELIVERIES), 8);
 	leave(&v);
 	leave(&w);
 }
@@ -1149,6 +1457,27 @@ static void an_ephemeral_message_comes_after_the_events_and_once(void **state)
 
 #define HUB_TEST(f) cmocka_unit_test_setup_teardown(f, open_bench, close_bench)
 
+/* Its numbers may have holes: what was not committed does not come. */
+static void a_log_that_no_store_has_is_watched_without_a_read(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	hub_open_log(b->hub, "j", A);
+	watch_as(b, &w, &poll, (struct attach){ .position = position_parse(SLICE(A ".0")) });
+	told(&w, "exact@0/0 ");
+	publish(b, A, 1, JOB_IN_PROGRESS);
+	turn(b);
+	told(&w, "ready ");
+	subscriber_skip_to(&w.subscriber, 1);
+	publish(b, A, 5, JOB_IN_PROGRESS);
+	turn(b);
+	told(&w, "ready-beyond ");
+	assert_int_equal(subscriber_head(&w.subscriber), 5);
+	assert_int_equal(b->ask_count, 0);
+	leave(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1165,7 +1494,18 @@ int main(void)
 		HUB_TEST(who_goes_on_taking_is_not_let_go),
 		HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),
 		HUB_TEST(a_read_of_who_has_gone_is_marked_so),
-		HUB_TEST(what_a_bus_lost_comes_with_the_next_heartbeat),
+		HUB_TEST(what_a_bus_lost_is_read_after_a_moment),
+		HUB_TEST(events_that_overtake_others_are_put_in_order),
+		HUB_TEST(what_is_missing_is_read_once_for_all),
+		HUB_TEST(more_than_is_kept_is_read),
+		HUB_TEST(a_hole_that_cannot_be_read_is_tried_again),
+		HUB_TEST(an_event_that_the_log_never_had_is_disbelieved),
+		HUB_TEST(a_hole_that_reaches_into_the_pruned_log_is_a_reset),
+		HUB_TEST(a_hole_of_a_channel_that_is_dropped_is_forgotten),
+		HUB_TEST(a_head_that_is_further_than_the_ring_is_read),
+		HUB_TEST(a_head_during_the_first_read_is_remembered),
+		HUB_TEST(a_read_decides_whether_a_job_is_gone),
+		HUB_TEST(a_head_of_another_log_drops_a_ring_that_nobody_watches),
 		HUB_TEST(a_ring_that_is_known_to_lag_serves_nobody),
 		HUB_TEST(the_end_comes_once_behind_the_last_event),
 		HUB_TEST(a_poll_is_not_over_before_the_end_is_here),
@@ -1183,6 +1523,8 @@ int main(void)
 		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
 		HUB_TEST(a_round_has_an_end),
 		HUB_TEST(many_watchers_are_written_to_at_a_pace),
+		HUB_TEST(a_round_is_as_old_as_its_oldest_event),
+		HUB_TEST(events_that_nobody_watches_have_no_age),
 		HUB_TEST(without_a_pause_everything_goes_at_once),
 		HUB_TEST(many_watchers_that_get_very_much_are_written_to_half_as_often),
 		HUB_TEST(a_heartbeat_says_the_head),
@@ -1191,6 +1533,7 @@ int main(void)
 		HUB_TEST(a_watcher_gets_the_types_it_chose),
 		HUB_TEST(lists_of_types_are_read),
 		HUB_TEST(an_ephemeral_message_comes_after_the_events_and_once),
+		HUB_TEST(a_log_that_no_store_has_is_watched_without_a_read),
 	};
 
 	return RUN("hub", tests);

@@ -533,15 +533,19 @@ static void a_key_with_a_mistake_is_named(void **state)
 		issuer_of(&rules, rows[i].file, rows[i].says);
 }
 
-static char *set_of(unsigned count, const char *members)
+/* A set of secrets, the last of which is SECRET.  The first ones have a name each, "0" and so on;
+ * the last `alike` have these members. */
+static char *set_of(unsigned count, unsigned alike, const char *members)
 {
 	struct buf file = { 0 };
 
 	buf_text(&file, "{\"keys\":[");
 	for (unsigned i = 0; i < count; i++) {
-		char secret[40];
+		char secret[40], name[40];
 		snprintf(secret, sizeof(secret), "%032u", i);
-		char *jwk = jwk_of_secret(i + 1 == count ? SECRET : secret, members);
+		snprintf(name, sizeof(name), ",\"kid\":\"%u\"", i);
+		char *jwk = jwk_of_secret(i + 1 == count ? SECRET : secret,
+		                          i + alike < count ? name : members);
 		buf_format(&file, "%s%s", i ? "," : "", jwk);
 		free(jwk);
 	}
@@ -550,26 +554,68 @@ static char *set_of(unsigned count, const char *members)
 	return file.ptr;
 }
 
-/* Also when all have the same name, or none. */
+/* The fault of a token with this header for the keys of this file; NULL: it is accepted. */
+static const char *fault_of(const char *header, char *file)
+{
+	struct buf token = token_of(header, CLAIMS);
+	struct issuer *issuer = issuer_of(&rules, file, NULL);
+	const char *fault = NULL;
+	struct credential *c = issuer_verify(issuer, buf_as_slice(&token), NOW, &fault);
+
+	assert_true(c || fault);
+	fault = c ? NULL : fault;
+	credential_release(c);
+	issuer_release(issuer);
+	buf_finish(&token);
+	free(file);
+	return fault;
+}
+
 static void the_last_of_32_keys_verifies_and_33_are_too_many(void **state)
 {
-	static const char *const members[] = { "", ",\"kid\":\"a\"" };
-	struct buf token = token_of("{\"alg\":\"HS256\",\"kid\":\"a\"}", CLAIMS);
-	const char *fault;
+	char *more = set_of(33, 0, "");
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(members); i++) {
-		char *file = set_of(32, members[i]), *more = set_of(33, members[i]);
-		struct issuer *issuer = issuer_of(&rules, file, NULL);
-		struct credential *c = issuer_verify(issuer, buf_as_slice(&token), NOW, &fault);
-		assert_non_null(c);
-		credential_release(c);
-		issuer_of(&rules, more, "more than 32 keys");
-		issuer_release(issuer);
+	assert_null(fault_of("{\"alg\":\"HS256\",\"kid\":\"31\"}", set_of(32, 0, "")));
+	issuer_of(&rules, more, "more than 32 keys");
+	free(more);
+}
+
+/* A wrong token must not cost many tries.  A name fits its own keys and those without a name. */
+static void of_keys_with_the_same_name_or_none_4_are_tried(void **state)
+{
+	static const struct {
+		const char *members;
+		unsigned count, alike;
+		bool good;
+	} rows[] = {
+		{ "", 4, 4, true },
+		{ "", 5, 5, false },
+		{ "", 32, 3, true },
+		{ "", 32, 4, false },
+		{ ",\"kid\":\"a\"", 32, 4, true },
+		{ ",\"kid\":\"a\"", 32, 5, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *file = set_of(rows[i].count, rows[i].alike, rows[i].members);
+		if (rows[i].good) {
+			assert_null(fault_of("{\"alg\":\"HS256\",\"kid\":\"a\"}", file));
+			continue;
+		}
+		issuer_of(&rules, file, "give each a kid of its own");
 		free(file);
-		free(more);
 	}
-	buf_finish(&token);
+}
+
+static void a_token_without_a_name_fits_4_keys_at_most(void **state)
+{
+	(void)state;
+	assert_null(fault_of(HEADER, set_of(4, 0, "")));
+	assert_null(fault_of(HEADER, set_of(4, 2, "")));
+	assert_non_null(strstr(fault_of(HEADER, set_of(5, 0, "")), "kid"));
+	assert_non_null(strstr(fault_of(HEADER, set_of(5, 1, "")), "kid"));
 }
 
 static void a_key_with_another_name_does_not_verify(void **state)
@@ -632,6 +678,8 @@ int main(void)
 		TEST(a_key_for_something_else_is_passed_over),
 		TEST(a_key_with_a_mistake_is_named),
 		TEST(the_last_of_32_keys_verifies_and_33_are_too_many),
+		TEST(of_keys_with_the_same_name_or_none_4_are_tried),
+		TEST(a_token_without_a_name_fits_4_keys_at_most),
 		TEST(a_key_with_another_name_does_not_verify),
 		TEST(an_issuer_without_the_key_does_not_know_the_credential),
 	};

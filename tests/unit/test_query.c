@@ -4,6 +4,7 @@
 #include "faulty_store.h"
 #include "kit.h"
 #include "joblight/core/json.h"
+#include "joblight/core/keyring.h"
 #include "joblight/core/query.h"
 
 struct reading_bench {
@@ -416,6 +417,70 @@ static void a_store_that_fails_is_a_503_and_works_again(void **state)
 	b->reader = reader;
 }
 
+/* Each call of the store fails in turn; without a failure the outcome is `works`. */
+static int failures_of(struct reading_bench *b, const struct read_query *q, enum outcome works)
+{
+	struct store *reader = b->reader;
+	struct faulty_store faulty;
+	struct store_ops ops;
+	int failures = 0;
+
+	faulty_init(&faulty, reader, &ops, true);
+	b->reader = &faulty.base;
+	do {
+		faulty.calls = 0;
+		faulty.fails_at++;
+		faulty.how = STORE_BROKEN;
+		ask(b, q);
+		failures += b->result->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE;
+	} while (b->result->problem.outcome == OUTCOME_STORAGE_UNAVAILABLE);
+	assert_int_equal(b->result->problem.outcome, works);
+	assert_true(faulty.calls < faulty.fails_at); /* none was left */
+	b->reader = reader;
+	return failures;
+}
+
+static void heads_and_keys_are_read(void **state)
+{
+	struct reading_bench *b = *state;
+	const char ids[][ID_MAX + 1] = { "j", "nobody", "k" };
+	struct read_query heads = about(READ_HEADS, ""), keys = about(READ_KEYS, "");
+
+	heads.ids = ids;
+	heads.id_count = COUNT(ids);
+	put_job(b, "j", 1, 5);
+	put_job(b, "k", 1, 9);
+	written(b);
+	ask(b, &heads);
+	assert_int_equal(b->result->head_count, 2);
+	assert_string_equal(b->result->heads[0].job_id, "j");
+	assert_int_equal(b->result->heads[0].seq, 5);
+	assert_string_equal(b->result->heads[1].job_id, "k");
+	assert_int_equal(b->result->heads[1].seq, 9);
+	assert_int_equal(failures_of(b, &heads, OUTCOME_OK), 2);
+	ask(b, &keys);
+	assert_true(b->result->keyring && keyring_is_open(b->result->keyring));
+	assert_int_equal(failures_of(b, &keys, OUTCOME_OK), 5);
+}
+
+/* A list reads the counts of each job, a time is found by bisection, and so on. */
+static void no_call_of_the_store_may_fail_unnoticed(void **state)
+{
+	struct reading_bench *b = *state;
+	struct read_query jobs = about(READ_JOBS, ""), since = about(READ_RESUME, "j"),
+	                  gone = about(READ_RESUME, "none"), head = about(READ_HEAD, "none");
+
+	for (int i = 0; i < 3; i++)
+		put_job(b, i ? i == 1 ? "k" : "l" : "j", 1, 64);
+	written(b);
+	since.position = position_parse_time(SLICE("300"));
+	gone.position = position_parse(SLICE("0123456789.3"));
+	assert_int_equal(failures_of(b, &jobs, OUTCOME_OK), 2 + 3);
+	assert_in_range(failures_of(b, &since, OUTCOME_OK), 2 + 6, 2 + 6 + 3);
+	assert_in_range(failures_of(b, &gone, OUTCOME_NOT_FOUND), 2, 3);
+	assert_int_equal(failures_of(b, &head, OUTCOME_NOT_FOUND), 2);
+}
+
 /* Sharing. */
 
 static void equal_questions_are_found_equal_and_others_not(void **state)
@@ -463,6 +528,8 @@ int main(void)
 		READING_TEST(the_head_alone_needs_no_tasks),
 		READING_TEST(jobs_are_listed_newest_first_in_pages),
 		READING_TEST(a_store_that_fails_is_a_503_and_works_again),
+		READING_TEST(heads_and_keys_are_read),
+		READING_TEST(no_call_of_the_store_may_fail_unnoticed),
 		TEST(equal_questions_are_found_equal_and_others_not),
 	};
 

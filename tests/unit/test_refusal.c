@@ -20,6 +20,20 @@ static void the_first_ones_come_back_after_5_to_15_s(void **state)
 	assert_in_range(most, 14800, 15000);
 }
 
+static void a_server_that_stops_is_tried_again_after_2_to_4_s(void **state)
+{
+	unsigned least = UINT32_MAX, most = 0;
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		unsigned ms = refusal_stopping_ms();
+		least = ms < least ? ms : least;
+		most = ms > most ? ms : most;
+	}
+	assert_in_range(least, 2000, 2040);
+	assert_in_range(most, 3960, 4000);
+}
+
 static uint64_t average(struct refusals *r, uint64_t now, int count)
 {
 	uint64_t sum = 0;
@@ -105,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_ones_come_back_after_5_to_15_s),
+		TEST(a_server_that_stops_is_tried_again_after_2_to_4_s),
 		TEST(the_more_are_refused_the_longer_they_wait),
 		TEST(the_wait_becomes_short_again),
 		TEST(only_a_client_that_names_the_type_is_told_by_an_event),

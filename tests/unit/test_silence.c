@@ -464,7 +464,7 @@ static void the_log_of_an_ended_job_stays_pruned(void **state)
 		say(o, OP_TASK_REPORT, "j", "{\"taskId\":\"t\"}");
 	say(o, OP_JOB_PATCH, "j", "{\"status\":\"failed\"}");
 	OK(w->ops->begin(w));
-	OK(w->ops->prune(w, 0, 0, 2, 100));
+	OK(prune(w, 0, 0, 2, 100));
 	OK(w->ops->commit(w));
 	o->now += 5000;
 	assert_int_equal(look(o), 1);
@@ -650,7 +650,7 @@ static void nothing_is_pruned_by_age_when_the_clock_has_jumped(void **state)
 	for (uint64_t rows = 1; rows;) {
 		struct store *r = o->bench.reader;
 		OK(r->ops->begin(r));
-		OK(r->ops->prunable(r, 0, 0, UINT64_MAX, 100, &rows));
+		OK(prunable(r, 0, 0, UINT64_MAX, 100, &rows));
 		OK(r->ops->commit(r));
 		poll(NULL, 0, 5);
 	}

@@ -176,9 +176,54 @@ static void a_machine_that_slept_has_not_jumped(void **state)
 	assert_int_equal(steady(), NOON); /* who was to speak meanwhile slept too */
 }
 
+static void nodes_that_share_a_clock_have_its_time(void **state)
+{
+	(void)state;
+	boots("one", NOON);
+	timeline_start(&line, NULL, &machine);
+	assert_int_equal(timeline_join(&line, NOON + 500, &machine), 0);
+	assert_true(line.shared);
+	assert_int_equal(steady(), NOON + 500);
+	assert_false(waits());
+	passes(2000);
+	assert_int_equal(steady(), NOON + 2500);
+}
+
+static void a_wall_clock_that_differs_from_the_shared_one_is_not_trusted(void **state)
+{
+	(void)state;
+	boots("one", NOON);
+	timeline_start(&line, NULL, &machine);
+	assert_int_equal(timeline_join(&line, NOON - 10 * HOUR, &machine), 10 * HOUR);
+	assert_true(waits());
+	passes(HOUR);
+	assert_false(waits());
+}
+
+static void nodes_follow_their_shared_clock_until_it_jumps(void **state)
+{
+	int64_t shared = NOON + 600000;
+
+	(void)state;
+	boots("one", NOON);
+	assert_int_equal(timeline_join(&line, shared, &machine), -600000);
+	for (int i = 0; i < 10; i++) {
+		passes(60000);
+		shared += 60900; /* this machine is slow */
+		timeline_follow(&line, shared, machine.monotonic);
+		assert_int_equal(steady(), shared);
+	}
+	passes(60000);
+	timeline_follow(&line, shared + 60000 + HOUR, machine.monotonic);
+	timeline_follow(&line, shared + 60000 - HOUR, machine.monotonic);
+	assert_int_equal(steady(), shared + 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(nodes_that_share_a_clock_have_its_time),
+		TEST(a_wall_clock_that_differs_from_the_shared_one_is_not_trusted),
 		TEST(time_passes_as_on_any_clock),
 		TEST(a_jump_changes_nothing_and_is_seen_once),
 		TEST(the_wall_clock_is_trusted_again_after_an_hour),
@@ -186,6 +231,7 @@ int main(void)
 		TEST(a_boot_goes_on_by_the_wall_clock),
 		TEST(a_boot_with_a_clock_that_went_back_is_no_time_at_all),
 		TEST(a_machine_that_slept_has_not_jumped),
+		TEST(nodes_follow_their_shared_clock_until_it_jumps),
 	};
 
 	return RUN("timeline", tests);

@@ -426,7 +426,7 @@ static struct token ticket(const struct tickets *t, char name, int64_t expires)
 
 static void a_ticket_is_used_once_and_then_continued(void **state)
 {
-	struct tickets *t = tickets_create(10);
+	struct tickets *t = tickets_create(10, false);
 	struct token a = ticket(t, 'a', 100), old = ticket(t, 'o', 100);
 
 	(void)state;
@@ -444,7 +444,7 @@ static void a_ticket_is_used_once_and_then_continued(void **state)
 
 static void a_ticket_that_is_given_back_can_be_used_again(void **state)
 {
-	struct tickets *t = tickets_create(1);
+	struct tickets *t = tickets_create(1, false);
 	struct token a = ticket(t, 'a', 100), b = ticket(t, 'b', 100);
 
 	(void)state;
@@ -460,7 +460,7 @@ static void a_ticket_that_is_given_back_can_be_used_again(void **state)
 /* One that could open another stream must not be forgotten: the new one has to wait. */
 static void a_full_table_forgets_the_one_that_was_not_used_for_longest(void **state)
 {
-	struct tickets *t = tickets_create(3);
+	struct tickets *t = tickets_create(3, false);
 	struct token of[5];
 
 	(void)state;
@@ -475,6 +475,27 @@ static void a_full_table_forgets_the_one_that_was_not_used_for_longest(void **st
 	assert_true(tickets_continue(t, &of[0]) && tickets_continue(t, &of[2]));
 	assert_false(tickets_continue(t, &of[1]) || tickets_open(t, &of[1], 101));
 	tickets_free(t);
+}
+
+static void a_ticket_of_any_node_is_remembered_once_it_was_used(void **state)
+{
+	struct tickets *a = tickets_create(10, true), *b = tickets_create(10, true);
+	struct token made = ticket(a, 'm', 100), noted = ticket(a, 'n', 100);
+
+	(void)state;
+	assert_true(tickets_have_nodes(a) && tickets_run(a) == tickets_run(b));
+	assert_false(tickets_continue(b, &made)); /* the database may know of it */
+	assert_true(tickets_open(b, &made, 0));
+	assert_false(tickets_open(b, &made, 0));
+	assert_true(tickets_continue(b, &made));
+	for (int i = 0; i < 2; i++)
+		tickets_note(b, &noted, 0);
+	assert_true(tickets_continue(b, &noted));
+	assert_false(tickets_open(b, &noted, 0));
+	tickets_give_back(b, made.id);
+	assert_true(tickets_open(b, &made, 0));
+	tickets_free(a);
+	tickets_free(b);
 }
 
 struct race {
@@ -497,7 +518,7 @@ static void *open_all(void *context)
 
 static void a_ticket_is_used_once_by_many_threads(void **state)
 {
-	struct race r = { .tickets = tickets_create(1000) };
+	struct race r = { .tickets = tickets_create(1000, false) };
 	pthread_t threads[4];
 
 	(void)state;
@@ -577,6 +598,7 @@ int main(void)
 		cmocka_unit_test(identities_begin_with_their_maker_and_differ),
 		cmocka_unit_test(a_ticket_is_used_once_and_then_continued),
 		cmocka_unit_test(a_ticket_that_is_given_back_can_be_used_again),
+		cmocka_unit_test(a_ticket_of_any_node_is_remembered_once_it_was_used),
 		cmocka_unit_test(a_full_table_forgets_the_one_that_was_not_used_for_longest),
 		cmocka_unit_test(a_ticket_is_used_once_by_many_threads),
 		cmocka_unit_test(a_verified_token_is_found_until_it_expires),

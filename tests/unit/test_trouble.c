@@ -39,17 +39,6 @@ static char *log_end(void)
 	return text;
 }
 
-static unsigned count(const char *text, const char *what)
-{
-	unsigned found = 0;
-
-	while ((text = strstr(text, what)) != NULL) {
-		text += strlen(what);
-		found++;
-	}
-	return found;
-}
-
 static void a_lasting_fault_is_logged_once_and_counted(void **state)
 {
 	struct trouble t = a_trouble();
@@ -64,10 +53,10 @@ static void a_lasting_fault_is_logged_once_and_counted(void **state)
 	trouble_passed(&t, trouble_due(&t));
 	assert_int_equal(trouble_due(&t), UINT64_MAX);
 	text = log_end();
-	assert_int_equal(count(text, "\n"), 2);
-	assert_int_equal(count(text, "msg=\"it fails\" cause=\"the disk is full\" failures=1\n"),
-	                 1);
-	assert_int_equal(count(text, "msg=\"it works\" failures=6000\n"), 1);
+	assert_int_equal(text_count(text, "\n"), 2);
+	assert_int_equal(
+	    text_count(text, "msg=\"it fails\" cause=\"the disk is full\" failures=1\n"), 1);
+	assert_int_equal(text_count(text, "msg=\"it works\" failures=6000\n"), 1);
 	assert_int_equal(t.total, 6000);
 	free(text);
 }
@@ -84,7 +73,7 @@ static void a_fault_that_comes_and_goes_is_one_fault(void **state)
 		trouble_passed(&t, now + 1);
 	}
 	text = log_end();
-	assert_int_equal(count(text, "\n"), 1);
+	assert_int_equal(text_count(text, "\n"), 1);
 	free(text);
 }
 
@@ -98,7 +87,7 @@ static void another_cause_is_logged_but_no_more_than_a_line_a_second(void **stat
 	for (uint64_t now = 0; now < 10000; now += 5)
 		trouble_failed(&t, now % 10 ? "one" : "another", now);
 	text = log_end();
-	assert_in_range(count(text, "\n"), 5, 10);
+	assert_in_range(text_count(text, "\n"), 5, 10);
 	free(text);
 }
 

@@ -4,11 +4,14 @@
  */
 #include "store_kit.h"
 
+#include "joblight/base/clock.h"
+
 #include <limits.h>
 #include <pthread.h>
 
 #include "faulty_store.h"
 #include "joblight/core/decode.h"
+#include "joblight/core/metric.h"
 #include "joblight/work/writer.h"
 
 #define PATIENCE_S 120
@@ -32,6 +35,10 @@ struct office {
 	unsigned flooded;
 	bool cycling; /* the same with jobs that are created and deleted */
 	unsigned deletions;
+	unsigned conflicts;
+	bool rewriting;              /* the store goes on rewriting */
+	enum store_result rewritten; /* its result */
+	unsigned rewrites;           /* calls */
 };
 
 static struct office *office; /* the hooks get no context */
@@ -83,10 +90,21 @@ static enum store_result hooked_event_add(struct store *s, int64_t job, const st
 	return faulty_event_add(s, job, row);
 }
 
-static enum store_result hooked_prune(struct store *s, int64_t keys, int64_t logs, uint64_t most,
+#define POISON "poison" /* the id of a job that no transaction can write */
+
+static enum store_result hooked_job_put(struct store *s, struct job_row *row)
+{
+	if (strcmp(row->id, POISON) != 0)
+		return faulty_job_put(s, row);
+	snprintf(s->error, sizeof s->error, "a conflict was asked for");
+	note(&office->conflicts);
+	return STORE_CONFLICT;
+}
+
+static enum store_result hooked_prune(struct store *s, const struct prune_limits *limits,
                                       size_t budget)
 {
-	enum store_result r = faulty_prune(s, keys, logs, most, budget);
+	enum store_result r = faulty_prune(s, limits, budget);
 
 	office->relevant |= r == STORE_OK;
 	if (r == STORE_OK)
@@ -99,6 +117,17 @@ static enum store_result hooked_checkpoint(struct store *s)
 	enum store_result r = faulty_checkpoint(s);
 
 	note(&office->checkpoints);
+	return r;
+}
+
+/* Goes on for as long as the test wants. */
+static enum store_result hooked_rewrite(struct store *s)
+{
+	(void)s;
+	pthread_mutex_lock(&office->lock);
+	enum store_result r = office->rewriting ? STORE_BUSY : office->rewritten;
+	pthread_mutex_unlock(&office->lock);
+	note(&office->rewrites);
 	return r;
 }
 
@@ -182,12 +211,16 @@ static int setup(void **state)
 	         o->bench.directory);
 	bench_open(&o->bench);
 	o->limits = limits_default;
+	o->limits.job_retention_ms = 0;
 	faulty_init(&o->store, o->bench.writer, &o->ops, true);
 	o->ops.begin = hooked_begin;
 	o->ops.commit = hooked_commit;
 	o->ops.prune = hooked_prune;
 	o->ops.event_add = hooked_event_add;
+	o->ops.job_put = hooked_job_put;
 	o->ops.checkpoint = hooked_checkpoint;
+	o->ops.rewrite = hooked_rewrite;
+	o->rewritten = STORE_OK;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->changed, NULL);
 	*state = o;
@@ -260,9 +293,19 @@ static void an_old_job(struct office *o, const char *id, uint64_t events)
 
 /* ---- promises ---- */
 
+/* What all threads have counted. */
+static uint64_t counted(unsigned first, unsigned last)
+{
+	struct metric_values v;
+
+	metrics_sum(&v);
+	return metrics_total(&v, first, last);
+}
+
 static void what_was_not_committed_is_refused(void **state)
 {
 	struct office *o = *state;
+	uint64_t failed = counted(METRIC_COMMIT_FAILURES, METRIC_COMMIT_FAILURES);
 
 	start(o);
 	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
@@ -275,10 +318,35 @@ static void what_was_not_committed_is_refused(void **state)
 	wait_for(o, &o->answers, 2);
 	assert_int_equal(o->refusals, 1);
 	assert_int_equal(o->events, 1); /* and it was not published */
+	assert_int_equal(counted(METRIC_COMMIT_FAILURES, METRIC_COMMIT_FAILURES), failed + 1);
+	assert_int_equal(counted(METRIC_STORE_FAILING, METRIC_STORE_FAILING), 1);
 	submit(o, OP_TASK_REPORT, "j", "{\"taskId\":\"a\"}");
 	wait_for(o, &o->answers, 3);
 	assert_int_equal(o->refusals, 1);
 	assert_int_equal(o->events, 2);
+	assert_int_equal(counted(METRIC_STORE_FAILING, METRIC_STORE_FAILING), 0);
+}
+
+#define GROUP 20
+
+/* The thread cannot deliver the first answer before all of the group wait. */
+static void one_that_cannot_be_written_fails_alone(void **state)
+{
+	struct office *o = *state;
+	char id[16];
+
+	start(o);
+	pthread_mutex_lock(&o->lock);
+	submit(o, OP_JOB_CREATE, "first", "{\"title\":\"T\"}");
+	for (int i = 0; i < GROUP; i++) {
+		snprintf(id, sizeof id, "j%d", i);
+		submit(o, OP_JOB_CREATE, i == GROUP / 3 ? POISON : id, "{\"title\":\"T\"}");
+	}
+	pthread_mutex_unlock(&o->lock);
+	wait_for(o, &o->answers, 1 + GROUP);
+	assert_int_equal(o->refusals, 1);
+	assert_int_equal(o->events, GROUP);
+	assert_in_range(o->conflicts, 3, 20); /* in halves, and not without end */
 }
 
 static void what_cannot_be_begun_is_refused(void **state)
@@ -296,6 +364,7 @@ static void what_cannot_be_begun_is_refused(void **state)
 static void pruning_that_cannot_be_committed_is_rolled_back_and_tried_again(void **state)
 {
 	struct office *o = *state;
+	uint64_t failed = counted(METRIC_CHORE_FAILURES, METRIC_CHORE_FAILURES_LAST);
 
 	an_old_job(o, "old", 10);
 	o->failing_commits = 2;
@@ -303,6 +372,7 @@ static void pruning_that_cannot_be_committed_is_rolled_back_and_tried_again(void
 	while (first_of(o, "old") < 10)
 		wait_for(o, &o->commits, o->commits + 1);
 	assert_int_equal(o->failing_commits, 0);
+	assert_int_equal(counted(METRIC_CHORE_FAILURES, METRIC_CHORE_FAILURES_LAST), failed + 2);
 	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
 	wait_for(o, &o->answers, 1);
 	assert_int_equal(o->refusals, 0);
@@ -390,7 +460,7 @@ static uint64_t overdue(struct office *o)
 	uint64_t rows;
 
 	OK(r->ops->begin(r));
-	OK(r->ops->prunable(r, 0, 0, UINT64_MAX, SIZE_MAX, &rows));
+	OK(prunable(r, 0, 0, UINT64_MAX, SIZE_MAX, &rows));
 	OK(r->ops->commit(r));
 	return rows;
 }
@@ -414,11 +484,152 @@ static void pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted(void **s
 	assert_int_equal(o->refusals, 0);
 }
 
+static bool has_job(struct office *o, const char *id)
+{
+	struct store *r = o->bench.reader;
+	struct job_row row = { 0 };
+
+	OK(r->ops->begin(r));
+	bool found = r->ops->job_get(r, id, &row) == STORE_OK;
+	OK(r->ops->commit(r));
+	job_row_finish(&row);
+	return found;
+}
+
+static void set_rewriting(struct office *o, bool on)
+{
+	pthread_mutex_lock(&o->lock);
+	o->rewriting = on;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* The job that is made while the database is being rewritten. */
+static void updates_wait_for_a_rewriting_that_is_short(void **state)
+{
+	struct office *o = *state;
+
+	start(o);
+	set_rewriting(o, true);
+	submit(o, OP_REWRITE, "", NULL);
+	wait_for(o, &o->rewrites, 2);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	unsigned before = o->rewrites;
+	wait_for(o, &o->rewrites, before + 3);
+	assert_int_equal(o->answers, 0);
+	set_rewriting(o, false);
+	wait_for(o, &o->answers, 2);
+	assert_int_equal(o->refusals, 0);
+	assert_true(has_job(o, "j"));
+}
+
+/* And what was written before it in the same mail is not lost. */
+static void updates_are_refused_while_a_long_rewriting_goes_on(void **state)
+{
+	struct office *o = *state;
+
+	start(o);
+	set_rewriting(o, true);
+	submit(o, OP_JOB_CREATE, "first", "{\"title\":\"T\"}");
+	submit(o, OP_REWRITE, "", NULL);
+	submit(o, OP_JOB_CREATE, "second", "{\"title\":\"T\"}");
+	wait_for(o, &o->refusals, 1);
+	submit(o, OP_JOB_CREATE, "third", "{\"title\":\"T\"}");
+	wait_for(o, &o->refusals, 2);
+	assert_int_equal(o->answers, 3); /* but not that of the rewriting */
+	set_rewriting(o, false);
+	wait_for(o, &o->answers, 4);
+	submit(o, OP_JOB_CREATE, "fourth", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 5);
+	assert_int_equal(o->refusals, 2);
+	assert_true(has_job(o, "first") && has_job(o, "fourth"));
+	assert_false(has_job(o, "second") || has_job(o, "third"));
+}
+
+static void a_rewriting_that_fails_is_answered_503(void **state)
+{
+	struct office *o = *state;
+
+	o->rewritten = STORE_FULL;
+	start(o);
+	submit(o, OP_REWRITE, "", NULL);
+	wait_for(o, &o->refusals, 1);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 2);
+	assert_int_equal(o->refusals, 1);
+}
+
+static void a_stop_does_not_wait_for_a_rewriting(void **state)
+{
+	struct office *o = *state;
+
+	start(o);
+	set_rewriting(o, true);
+	submit(o, OP_REWRITE, "", NULL);
+	wait_for(o, &o->rewrites, 2);
+	writer_stop(o->writer);
+	assert_int_equal(o->answers, 1);
+	writer_free(o->writer);
+	o->writer = NULL;
+}
+
+/* More than one step removes; watchers are told, and an open job stays. */
+static void jobs_whose_time_is_over_are_removed(void **state)
+{
+	struct office *o = *state;
+	struct store *w = o->bench.writer;
+	char id[16];
+
+	OK(w->ops->begin(w));
+	job_with_events(w, "open", 1, 0);
+	job_with_events(w, "new", 1, clock_wall_ms() - 1000);
+	for (int i = 0; i < 100; i++) {
+		snprintf(id, sizeof id, "old%d", i);
+		job_with_events(w, id, 3, clock_wall_ms() - 100000);
+	}
+	OK(w->ops->commit(w));
+	o->limits.job_retention_ms = 100000;
+	start(o);
+	wait_for(o, &o->events, 100); /* their deletions */
+	assert_int_equal(o->events, 100);
+	assert_false(has_job(o, "old0") || has_job(o, "old99"));
+	assert_true(has_job(o, "open") && has_job(o, "new"));
+	submit(o, OP_JOB_CREATE, "old7", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	assert_int_equal(o->refusals, 0);
+	assert_true(has_job(o, "old7"));
+}
+
+static void a_database_that_is_too_large_loses_the_oldest_logs(void **state)
+{
+	struct office *o = *state;
+	struct store *w = o->bench.writer;
+	struct store_space space;
+
+	OK(w->ops->begin(w));
+	job_with_events(w, "open", 100, 0);
+	job_with_events(w, "older", 20000, clock_wall_ms() - 2000);
+	OK(w->ops->space(w, &space));
+	job_with_events(w, "newer", 2000, clock_wall_ms() - 1000);
+	OK(w->ops->commit(w));
+	o->limits.retention_total = space.used;
+	start(o);
+	while (first_of(o, "older") == 1)
+		wait_for(o, &o->commits, o->commits + 1);
+	submit(o, OP_JOB_CREATE, "j", "{\"title\":\"T\"}");
+	wait_for(o, &o->answers, 1);
+	OK(o->bench.reader->ops->begin(o->bench.reader));
+	OK(o->bench.reader->ops->space(o->bench.reader, &space));
+	OK(o->bench.reader->ops->commit(o->bench.reader));
+	assert_int_equal(first_of(o, "newer"), 1);
+	assert_int_equal(first_of(o, "open"), 1);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest promises[] = {
 	TEST(what_was_not_committed_is_refused),
+	TEST(one_that_cannot_be_written_fails_alone),
 	TEST(what_cannot_be_begun_is_refused),
 	TEST(pruning_that_cannot_be_committed_is_rolled_back_and_tried_again),
 	TEST(a_silence_that_cannot_be_committed_is_told_later),
@@ -426,6 +637,12 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_checkpoint_comes_before_the_next_transaction),
 	TEST(pruning_has_its_share_however_busy_the_thread_is),
 	TEST(pruning_keeps_up_with_the_jobs_that_can_be_made_and_deleted),
+	TEST(updates_wait_for_a_rewriting_that_is_short),
+	TEST(updates_are_refused_while_a_long_rewriting_goes_on),
+	TEST(a_rewriting_that_fails_is_answered_503),
+	TEST(a_stop_does_not_wait_for_a_rewriting),
+	TEST(jobs_whose_time_is_over_are_removed),
+	TEST(a_database_that_is_too_large_loses_the_oldest_logs),
 };
 
 int main(void)

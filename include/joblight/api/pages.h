@@ -23,9 +23,13 @@ struct pages;
 /*
  * `directory` NULL: the built-in ones, which the build has compressed.  `demo`: the HTML says that
  * this server is a demonstration (<html data-demo>), and only then do the pages offer a worker that
- * does jobs by itself. NULL with a message when the directory cannot be read.
+ * does jobs by itself.  `base_path` ("" or "/a/b") is put before the addresses in the HTML that
+ * begin with a slash.  NULL with a message when the directory cannot be read.
  */
-struct pages *pages_load(const char *directory, bool demo, char *error, size_t error_len);
+struct pages *pages_load(const char *directory, const char *base_path, bool demo, char *error,
+                         size_t error_len);
+/* Whether the path of a page begins with this name. */
+bool pages_have_folder(const struct pages *p, struct slice name);
 void pages_free(struct pages *p);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The audit log: who did what.  One line per event, in the form of log.h with msg=audit, on stderr
- * and, after audit_open(), in a file as well.  A line that cannot be written to the file is lost
- * there; nothing waits for it.  log_event() tells when that begins and when it ends.
+ * The audit log: who did what.  One line per event, in the format of log_line.h with msg=audit, on
+ * stderr and, after audit_open(), in a file as well.  A line that cannot be written to the file is
+ * lost there; nothing waits for it.  log_event() tells when that begins and when it ends.
  */
 #ifndef JOBLIGHT_BASE_AUDIT_H
 #define JOBLIGHT_BASE_AUDIT_H

@@ -46,5 +46,6 @@ void mailbox_close(
     struct mailbox *m); /* no more messages are accepted; those inside can still be taken */
 bool mailbox_is_closed(struct mailbox *m);
 bool mailbox_is_empty(struct mailbox *m);
+size_t mailbox_depth(struct mailbox *m); /* the messages that wait */
 
 #endif

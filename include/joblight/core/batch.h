@@ -1,5 +1,6 @@
 /* The events that one transaction committed, in the order of their commit.  A batch is filled by
- * the store thread.  After that it is immutable, and all loops share it by reference count. */
+ * the store thread, or by the thread of the bus with those of other nodes.  After that it is
+ * immutable, and all loops share it by reference count. */
 #ifndef JOBLIGHT_CORE_BATCH_H
 #define JOBLIGHT_CORE_BATCH_H
 
@@ -14,8 +15,11 @@ struct event {
 	uint64_t seq;
 	enum event_type type;
 	enum job_status job_status; /* the job's status after it */
-	bool deleted;             /* not a logged event: the job was deleted, and its streams end */
-	size_t json_at, json_len; /* in the batch's text */
+	bool deleted; /* not a logged event: the job was deleted, and its streams end */
+	/* not an event either: the job is at `seq` by now, as the database or another node says;
+	 * without an epoch: it is not in the database */
+	bool is_head;
+	size_t json_at, json_len;   /* in the batch's text */
 	size_t title_at, title_len; /* the job's title, in job_update events only */
 };
 
@@ -26,6 +30,9 @@ struct batch {
 	struct event *events;
 	size_t count, cap;
 	struct buf text;
+	/* microseconds of the monotonic clock: the commit, and the arrival of its oldest op; of
+	 * another node: both are its arrival here */
+	uint64_t committed_us, submitted_us;
 	bool keys_changed;       /* access keys were made, or keys or tokens revoked */
 	struct keyring *keyring; /* with them; NULL: not changed */
 };
@@ -41,6 +48,11 @@ struct event *batch_add(struct batch *b);
 static inline struct slice event_json(const struct batch *b, const struct event *e)
 {
 	return (struct slice){ b->text.ptr + e->json_at, e->json_len };
+}
+
+static inline struct slice event_title(const struct batch *b, const struct event *e)
+{
+	return (struct slice){ b->text.ptr + e->title_at, e->title_len };
 }
 
 #endif

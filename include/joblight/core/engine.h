@@ -43,6 +43,10 @@ void engine_set_issuer(struct engine *e);
 enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
                                bool keys_expire);
 
+/* Tells the store what the ops of the transaction, linked by op->mail, are about.  Once after
+ * engine_begin(), or not at all; fails like engine_apply(). */
+enum store_result engine_expect(struct engine *e, const struct op *ops);
+
 /* Applies one op: sets its outcome, events and answer.  Returns STORE_OK for a refused op too.
  * Anything else means that the transaction is lost, and the caller calls engine_rollback(). */
 enum store_result engine_apply(struct engine *e, struct op *op);
@@ -54,5 +58,7 @@ void engine_rollback(struct engine *e);
 
 /* Answers an op of a failed transaction: 503, repeat it with the same key. */
 void engine_refuse(struct op *op);
+/* Makes an op of a failed transaction as it was before, so that it can be applied again. */
+void engine_reset(struct op *op);
 
 #endif

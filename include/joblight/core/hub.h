@@ -124,17 +124,6 @@ struct hub_ops {
 	void (*watchers)(void *context, const char *job_id, unsigned count);
 };
 
-/* The counters of counters.def that the hub owns. */
-struct hub_stats {
-#define COUNTER_hub(name) uint64_t name;
-#define COUNTER_own(name)
-#define COUNTER(name, owner, description) COUNTER_##owner(name)
-#include "joblight/core/counters.def"
-#undef COUNTER
-#undef COUNTER_hub
-#undef COUNTER_own
-};
-
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);
 void hub_free(struct hub *h); /* all subscribers are detached before */
 
@@ -153,6 +142,12 @@ struct attach {
 	 * tabs. */
 	const char *identity;
 };
+
+/*
+ * Makes the log of a name that no job can have, empty and without a row in the store.  Its events
+ * come with hub_publish() only, and who attaches at its event 0 reads nothing.
+ */
+void hub_open_log(struct hub *h, const char *name, const char *epoch);
 
 /* Attaches a subscriber.  The hub answers with opened(), at once or later. */
 void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops *ops,
@@ -181,7 +176,7 @@ void hub_send(struct subscriber *s, struct first_message *m, struct read_result 
 bool subscriber_in_message(const struct subscriber *s);
 
 /* Publishes committed events, in order. */
-void hub_publish(struct hub *h, const struct batch *b);
+void hub_publish(struct hub *h, struct batch *b);
 
 /*
  * Publishes an ephemeral message (presence).  It reaches the job's subscribers after the events
@@ -197,10 +192,22 @@ bool hub_has_ephemeral(const struct hub *h, const char *job_id);
 /* Serves at most limits->round_visits subscribers.  True: call again soon.  `now` never decreases.
  */
 bool hub_round(struct hub *h, uint64_t now_ms);
+/*
+ * Adds the deliveries since the last call to the metrics.  Call it often; for each delivery it
+ * would cost too much.
+ */
+void hub_count_deliveries(struct hub *h);
+/*
+ * Rounds have ended since the last call of hub_observe_rounds(), which counts how long their events
+ * took until now, in microseconds of the clock of batch.committed_us.
+ */
+bool hub_has_rounds(const struct hub *h);
+void hub_observe_rounds(struct hub *h, uint64_t now_us);
 /* Sets the pause between two rounds of a paced channel (one with many watchers), from its next
  * round on.  It is limits->pace_ms until then. */
 void hub_set_pace(struct hub *h, uint64_t pace_ms);
-/* When the next paced round begins and hub_round() is to be called; UINT64_MAX: none is due. */
+/* When the next paced round begins, or a hole is to be read, and hub_round() is to be called;
+ * UINT64_MAX: none is due. */
 uint64_t hub_round_due(const struct hub *h);
 
 /* Sends heartbeats, closes write-stalled subscribers and drops unwatched channels.  True: call
@@ -233,7 +240,6 @@ enum job_status subscriber_status(const struct subscriber *s);
 const char *subscriber_epoch(const struct subscriber *s);
 const char *subscriber_job_id(const struct subscriber *s); /* while it is attached */
 
-struct hub_stats hub_stats(const struct hub *h);
 size_t hub_channels(const struct hub *h);
 
 #endif

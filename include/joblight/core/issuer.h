@@ -14,8 +14,7 @@
 #define ISSUER_FILE_MAX (256 * 1024) /* bytes */
 
 /*
- * What a token must say.  Claims are named by JSON pointers (RFC 6901).  The texts are borrowed as
- * long as the issuer lives.
+ * What a token must say.  Claims are named by JSON pointers (RFC 6901).
  */
 struct issuer_rules {
 	const char *issuer;   /* the claim "iss" must be this; NULL: not checked */
@@ -27,7 +26,8 @@ bool json_pointer_valid(const char *pointer);
 
 struct issuer;
 
-/* Makes an issuer from the bytes of the file.  NULL: `error` says what to change in it. */
+/* Makes an issuer from the bytes of the file; the texts are copied.  NULL: `error` says what to
+ * change in it. */
 struct issuer *issuer_create(const struct issuer_rules *rules, struct slice file, char *error,
                              size_t error_len);
 struct issuer *issuer_hold(struct issuer *i); /* NULL is ignored */
@@ -39,7 +39,10 @@ void issuer_release(struct issuer *i);        /* NULL is ignored */
  */
 struct credential *issuer_verify(const struct issuer *i, struct slice token, int64_t wall_ms,
                                  const char **fault);
-/* Whether the key that signed the token of this credential is one of its keys. */
+/*
+ * Whether the key that signed the token of this credential is one of its keys, and the rules that
+ * decide what the token may do are the same.
+ */
 bool issuer_knows(const struct issuer *i, const struct credential *c); /* NULL: no */
 
 #endif

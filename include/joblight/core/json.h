@@ -10,7 +10,8 @@
 
 #include "joblight/base/buf.h"
 
-#define JSON_DEPTH_MAX 64 /* what json_check() can track at most */
+#define JSON_DEPTH_MAX                                                                             \
+	64 /* what json_check() can track; a line of an export has a level more than a body */
 
 /*
  * Checks for exactly one JSON value: valid UTF-8, no NUL in strings, surrogates in pairs, at most

@@ -30,6 +30,9 @@ enum store_result access_key_find(struct store *store, const char *id, struct ac
 struct keyring *keyring_hold(struct keyring *ring); /* NULL is ignored */
 void keyring_release(struct keyring *ring);         /* NULL is ignored */
 
+/* Whether both say the same of every key and token. */
+bool keyring_equal(const struct keyring *a, const struct keyring *b);
+
 /* A server without any key, revoked ones included, is open.  NULL is such a keyring. */
 bool keyring_is_open(const struct keyring *ring);
 /*
@@ -40,6 +43,11 @@ struct credential *keyring_find(const struct keyring *ring, struct slice key, in
 /* Calls `visit` for each credential, also those that are over, the oldest first. */
 void keyring_each(const struct keyring *ring,
                   void (*visit)(void *context, const struct credential *c), void *context);
+/*
+ * Which state of the database it is: grows with every change, so that of two keyrings the one with
+ * the smaller version is out of date.  0: this is the only node, whose keyrings come in order.
+ */
+int64_t keyring_version(const struct keyring *ring);
 /* The key that signs tokens; NULL: there is none yet.  It belongs to the keyring. */
 const struct signing_key_row *keyring_signing_key(const struct keyring *ring);
 /* Whether the token with this id was revoked; never for "". */

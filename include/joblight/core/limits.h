@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct limits {
-#define LIMIT(field, flag, default_value, min, max, when, why) uint64_t field;
+#define LIMIT(field, flag, default_value, min, max, unit, when, why) uint64_t field;
 #include "joblight/core/limits.def"
 #undef LIMIT
 };

@@ -112,8 +112,18 @@ struct job_row {
 	uint32_t deliverables;
 	int64_t silence_ms; /* silence limit of its tasks that have none of their own; 0: none */
 	int64_t created, updated, ended;
-	uint64_t bytes;                /* of all its events; those of an ended job may be pruned */
+	int64_t imported;              /* when it was imported; 0: it was made here */
+	uint64_t bytes;                /* of all its events */
+	uint64_t pruned;               /* of those that are no longer in the log */
 	char creator[CREATOR_MAX + 1]; /* the access key that created it; "": none */
+};
+
+/* How far a job is. */
+struct job_head {
+	char job_id[ID_MAX + 1];
+	char epoch[EPOCH_LEN + 1];
+	uint64_t seq;
+	enum job_status status;
 };
 
 struct task_row {
@@ -130,12 +140,34 @@ struct task_row {
 	int64_t created, updated, started, ended;
 };
 
+/* 50 bits of entropy make an epoch; `entropy` has EPOCH_LEN bytes. */
+void epoch_format(const uint8_t *entropy, char epoch[EPOCH_LEN + 1]);
+
 struct deliverable_row {
 	char id[ID_MAX + 1];
 	char *title;
 	char *url;        /* NULL: none */
 	char *media_type; /* NULL: none */
 	int64_t created;
+};
+
+/* Since when the time that an ended job or its log is kept counts. */
+static inline int64_t job_kept_since(const struct job_row *row)
+{
+	return row->ended > row->imported ? row->ended : row->imported;
+}
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+/* A job on a day on which it changed; the row outlives the job.  Counts are as of the day's end. */
+struct job_day_row {
+	int64_t day; /* days since 1970-01-01, UTC */
+	int64_t job; /* its key */
+	char id[ID_MAX + 1];
+	enum job_status status;
+	int64_t created, ended;
+	uint64_t events, bytes;
+	uint32_t tasks, completed, failed, cancelled, deliverables;
 };
 
 /* The tasks of a job by status, and their progress. */
@@ -149,6 +181,9 @@ struct task_counts {
 /* 0 to 100 in hundredths.  It is 100 only when nothing is left to do; cancelled tasks do not
  * count. */
 double task_counts_progress(const struct task_counts *c);
+
+/* The status, and the times that depend on it. */
+void task_row_set_status(struct task_row *row, enum task_status status, int64_t time);
 
 void job_row_finish(struct job_row *row);
 void task_row_finish(struct task_row *row);

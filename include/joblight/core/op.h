@@ -8,6 +8,7 @@
 #include "joblight/core/model.h"
 #include "joblight/core/outcome.h"
 #include "joblight/core/token_row.h"
+#include "joblight/core/traceparent.h"
 
 struct credential;
 
@@ -36,6 +37,9 @@ struct task_change {
 	int64_t attempt;
 	int64_t silence_ms; /* 0: off, also when null was given */
 };
+
+/* The operations of one import come from one connection. */
+enum import_step { IMPORT_PIECE, IMPORT_LAST, IMPORT_DROP };
 
 struct op {
 	struct mail mail; /* first member: mailboxes link ops by it */
@@ -67,26 +71,42 @@ struct op {
 	size_t task_count;
 	bool batch; /* the request was an array, and so is the answer */
 
+	/* of an import, whose bytes are in `payload`; job_id: "" for the id in the export */
+	enum import_step import_step;
+	bool replace;    /* a job with this id is removed */
+	bool keep_epoch; /* also when the job goes on */
+
 	struct access_key_row access_key; /* of KEY_CREATE and KEY_REVOKE, in which its strings are
 	                                     owned; `expires` is a duration, 0 forever */
-	struct revoked_token_row token;   /* of SESSION_END and CODE_USE */
+	struct revoked_token_row token;   /* of SESSION_END, TOKEN_REVOKE and CODE_USE; its id of
+	                                     TICKET_USE and TICKET_RETURN */
+	uint64_t canary;                  /* of CANARY: its number */
 	struct credential *by;            /* the credential of its client, held; NULL: none */
+	bool by_open;                     /* its client needed none, because there was no key */
 	char client[OP_CLIENT_MAX + 1];   /* the address of its client, if it is audited */
 
-	char key[KEY_MAX + 1]; /* idempotency key, "" for none */
+	char key[KEY_MAX + 1];                 /* idempotency key, "" for none */
+	char traceparent[TRACEPARENT_LEN + 1]; /* its events have it; "": none */
 
 	struct buf if_match, if_none_match; /* conditions: lists of tags, or "*"; empty: none */
 
 	void *document; /* the slices point into it; a cJSON tree or a text */
 	void (*document_free)(void *document);
 
+	/* for its span: monotonic times, 0 if nobody wants one */
+	uint64_t began_us;     /* set by net */
+	uint64_t committed_us; /* set by the store thread */
+
 	/* where the answer goes; only net sets and reads it */
 	void *loop;
 	uint64_t reply_to;
+	uint64_t submitted_us; /* monotonic; 0: nobody waits for it */
 
 	/* the result, set by the engine */
 	struct problem problem; /* its outcome is the outcome of the op, also when it is no error */
+	bool refused;           /* before it was applied */
 	bool replayed;          /* the stored answer of an earlier op with this key */
+	bool unchanged;         /* it was done before: nothing was written */
 	char epoch[EPOCH_LEN + 1];
 	uint64_t seq_first, seq_last; /* the events it made; 0: none */
 	/* The answer: one JSON object per item, each followed by a newline; empty for 204. answer.h

@@ -38,6 +38,11 @@ void presence_drop_owner(struct presence *p, unsigned loop, uint64_t owner);
 /* Drops the agents whose reports have expired.  Call it before each use of the table. */
 void presence_tick(struct presence *p, uint64_t now_ms);
 
+/* Calls `visit` for each report that has not expired. */
+void presence_each(const struct presence *p,
+                   void (*visit)(void *context, const struct presence_report *report),
+                   void *context);
+
 /* [{"id":…,"state":…,"taskId"?:…}, …] in order of arrival. */
 void presence_encode(const struct presence *p, const char *job_id, struct buf *out);
 

@@ -12,6 +12,7 @@
 
 #include "joblight/base/mailbox.h"
 #include "joblight/core/cursor.h"
+#include "joblight/core/job_export.h"
 #include "joblight/core/limits.h"
 #include "joblight/core/outcome.h"
 #include "joblight/core/store.h"
@@ -24,23 +25,34 @@ enum read_kind {
 	READ_TASKS,        /* "tasks":[…], a part of the snapshot */
 	READ_DELIVERABLES, /* "deliverables":[…], likewise */
 	READ_ACTIVITY,     /* {"activity":[…],"nextAfter"?} */
+	READ_EXPORT,       /* a page of the export, from `export` on */
+	READ_HEADS,        /* where the jobs of `ids` are */
+	READ_KEYS,         /* the keyring, unless it has the version `from` */
+	READ_TICKET,       /* whether the ticket with the id `job_id` was used: OK or NOT_FOUND */
+	READ_KIND_COUNT
 };
 
 struct credential;
+struct keyring;
 
 struct read_query {
 	enum read_kind kind;
 	char job_id[ID_MAX + 1];
 	struct position position; /* RESUME */
-	uint64_t from;            /* ACTIVITY: seq, exclusive; UINT64_MAX from the end */
-	bool descending;          /* ACTIVITY */
-	int status;               /* JOBS: -1 any */
-	int64_t below;            /* JOBS: 0 from the newest */
-	size_t limit;             /* rows or events */
+	/* ACTIVITY: seq, exclusive; UINT64_MAX from the end.  KEYS: the known version, or 0 */
+	uint64_t from;
+	bool descending;         /* ACTIVITY */
+	int status;              /* JOBS: -1 any */
+	int64_t below;           /* JOBS: 0 from the newest */
+	struct export_at export; /* EXPORT */
+	size_t limit;            /* rows or events */
 	size_t bytes; /* of events or rows, but always at least one of them; 0: no limit (JOBS,
 	                 ACTIVITY) */
 	struct credential *viewer; /* JOBS: lists what it covers, after job_id if that is set; NULL:
 	                              all.  Borrowed */
+	const char (*ids)[ID_MAX + 1]; /* HEADS.  Borrowed */
+	size_t id_count;
+	struct credential *first_key; /* KEYS: of keyring_load().  Borrowed */
 };
 
 /* A range of a text. */
@@ -99,7 +111,7 @@ struct read_row {
 struct read_result {
 	atomic_uint references;
 	struct problem problem; /* OK, NOT_FOUND, STORAGE_UNAVAILABLE, … */
-	/* of the job, except for JOBS */
+	/* of the job, except for JOBS, EXPORT, HEADS, KEYS and TICKET */
 	char epoch[EPOCH_LEN + 1];
 	char *title;
 	enum job_status status;
@@ -111,9 +123,13 @@ struct read_result {
 	uint64_t start; /* EXACT: the seq before `events`, also when the position was a time */
 	struct read_event *events;
 	size_t event_count;
-	struct buf text;       /* the JSON of the answer, or of the events */
-	struct read_row *rows; /* JOBS */
+	struct buf text;         /* the JSON of the answer, or of the events */
+	struct export_at export; /* EXPORT: where it goes on */
+	struct read_row *rows;   /* JOBS */
 	size_t row_count;
+	struct job_head *heads; /* HEADS: of those that there are */
+	size_t head_count;
+	struct keyring *keyring; /* KEYS; a reference.  NULL: it is known */
 	/* instead of `text` for JOB, TASKS, DELIVERABLES, and for RESUME unless EXACT; a reference
 	 */
 	struct snapshot *snapshot;
@@ -124,8 +140,9 @@ struct read_result {
 struct read_request {
 	struct mail mail;
 	struct read_query query;
-	void *loop;     /* the loop that asked; set by net */
-	uint64_t asker; /* the connection that asked; set by net; 0: none */
+	void *loop;            /* the loop that asked; set by net */
+	uint64_t asker;        /* the connection that asked; set by net; 0: none */
+	uint64_t submitted_us; /* monotonic; set by the reader */
 	/* the answer is no longer needed: the query is not run if it has not begun */
 	atomic_bool gone;
 	/* called in the thread of the loop that asked; takes the request */

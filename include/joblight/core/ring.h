@@ -24,7 +24,6 @@
 
 struct ring_budget {
 	uint64_t used, max; /* bytes */
-	uint64_t refused;   /* how often a ring could not grow */
 };
 
 struct ring;
@@ -35,6 +34,8 @@ void ring_free(struct ring *r); /* NULL is ignored */
 
 /* The ring begins after `head`.  Does nothing when it has begun already. */
 void ring_start(struct ring *r, uint64_t head);
+/* Drops all events; the ring goes on after `head`, unless it is there already. */
+void ring_skip(struct ring *r, uint64_t head);
 bool ring_started(const struct ring *r);
 
 /* Keeps frames of this framing too.  The events in the ring are framed at once. */

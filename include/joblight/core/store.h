@@ -12,9 +12,13 @@
  *   STORE_FULL   no space; the transaction must be rolled back, a later one may succeed
  *   STORE_BUSY   another program holds a lock, or a temporary I/O error; like FULL
  *   STORE_BROKEN the file cannot be used
+ *   STORE_CONFLICT  another node was faster, or one of the rows cannot be written: nothing of the
+ *                transaction is stored, and it can be run again, best in smaller parts
  *
- * After FULL, BUSY or BROKEN the caller rolls back; until then everything in that transaction, also
- * its commit, returns the same failure.  store_error() is the last error of the session as text.
+ * After FULL, BUSY, BROKEN or CONFLICT the caller rolls back; until then everything in that
+ * transaction, also its commit, returns the same failure.  store_error() is the last error of the
+ * session as text.  A store on another machine may report what is wrong with a row that is written
+ * later, at the latest when it commits.
  *
  * Rows are read and written between begin() and commit() or rollback(), in both kinds of session. A
  * walk that visits nothing returns NONE.  A callback may use other operations of its session, but
@@ -34,7 +38,7 @@
 #include "joblight/core/model.h"
 #include "joblight/core/token_row.h"
 
-enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BUSY, STORE_BROKEN };
+enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BUSY, STORE_BROKEN, STORE_CONFLICT };
 
 struct store;
 
@@ -74,6 +78,53 @@ static inline void deleted_key(const char *epoch, char key[KEY_MAX + 1])
 	snprintf(key, KEY_MAX + 1, "deleted %s", epoch);
 }
 
+/*
+ * The rows that the operations of a transaction are about, for expect(): a store on another machine
+ * then reads and locks them at once.  It is only a hint: other rows may be read and written, and
+ * these may not exist.  Everything is borrowed, and rows may be named twice.
+ */
+struct expected_job {
+	const char *id;
+	bool created; /* one of the operations creates it */
+};
+
+struct expected_task {
+	const char *job; /* its id */
+	struct slice id;
+};
+
+struct expected_answer {
+	const char *job; /* the id of the job whose job_scope() it has; NULL: `scope` */
+	char scope[ID_MAX + 1];
+	const char *key;
+};
+
+struct expected {
+	struct expected_job *jobs;
+	struct expected_task *tasks;
+	struct expected_answer *answers;
+	size_t job_count, task_count, answer_count;
+	size_t created; /* how many jobs are created, also those without an id */
+};
+
+/* What prune() removes. */
+struct prune_limits {
+	int64_t keys_before; /* idempotency rows older than this */
+	int64_t logs_before; /* events of jobs whose job_kept_since() is older than this */
+	int64_t days_before; /* rows of days (struct job_day_row) before this one */
+	uint64_t max_events; /* of an ended job; at least 1 */
+	uint64_t max_bytes;  /* of the events of an ended job; at least 1 */
+};
+
+/*
+ * What a store takes in bytes.  `used` becomes less when rows are removed; `free` is what later
+ * ones can take.  A store without a file has no free space.
+ */
+struct store_space {
+	uint64_t used, free;
+	bool shrinks; /* give_back() can make the file smaller */
+};
+
 /* The readings of the clocks when they were last compared; see timeline.h.  All in milliseconds. */
 struct clock_row {
 	char boot[40];
@@ -82,12 +133,16 @@ struct clock_row {
 
 /* The callback of a walk: false stops the walk, which still returns STORE_OK. */
 typedef bool job_visit(void *context, const struct job_row *row);
+typedef bool job_head_visit(void *context, const struct job_head *head);
 typedef bool task_visit(void *context, const struct task_row *row);
 typedef bool deliverable_visit(void *context, const struct deliverable_row *row);
 typedef bool overdue_visit(void *context, const char *job_id, const char *task_id);
+typedef bool idempotency_visit(void *context, const struct idempotency_row *row);
 typedef bool access_key_visit(void *context, const struct access_key_row *row);
 typedef bool revoked_token_visit(void *context, const struct revoked_token_row *row);
 typedef bool event_visit(void *context, const struct event_row *row);
+typedef bool ended_visit(void *context, const char *job_id);
+typedef bool job_day_visit(void *context, const struct job_day_row *row);
 
 /* Removes the parentheses around a list of parameters or arguments in store_ops.def. */
 #define STORE_LIST(...) __VA_ARGS__
@@ -122,11 +177,21 @@ struct store_ops {
 	 * session has been in the way for some time.
 	 */
 	enum store_result (*checkpoint)(struct store *s);
+
+	/*
+	 * Rewrites the file without its free space, in a thread of its own: the first call begins,
+	 * and it is called again until it returns something else than BUSY.  Meanwhile no
+	 * transaction is begun and nothing else is called but close(), which gives it up; the
+	 * database is then as it was.  NONE: there is no file.
+	 */
+	enum store_result (*rewrite)(struct store *s);
 };
 
 struct store {
 	const struct store_ops *ops;
 	char error[256];
+	/* The last commit has failed, and may have happened all the same: a server has not told. */
+	bool in_doubt;
 };
 
 static inline const char *store_error(const struct store *s)

@@ -31,6 +31,7 @@ struct timeline {
 	struct clock_row row; /* the last row that is to be saved */
 	int64_t steady_minus_monotonic;
 	int64_t wall_minus_boottime;
+	bool shared; /* steady time began with a clock that all nodes share */
 };
 
 /*
@@ -38,6 +39,20 @@ struct timeline {
  */
 int64_t timeline_start(struct timeline *t, const struct clock_row *saved,
                        const struct clock_reading *now);
+
+/*
+ * Steady time is what a clock shows that all nodes share: the deadlines that one of them stores are
+ * then right for the others.  When the wall clock of this machine shows something else, it is not
+ * trusted for a while.  Returns the difference in ms, or 0 if there is none to speak of.
+ */
+int64_t timeline_join(struct timeline *t, int64_t shared_ms, const struct clock_reading *now);
+
+/*
+ * The clock that nodes share shows `shared_ms`: steady time follows it, because the clocks of two
+ * machines never run equally fast.  When it has jumped, steady time goes on without it, as on the
+ * other nodes that run.
+ */
+void timeline_follow(struct timeline *t, int64_t shared_ms, int64_t monotonic);
 
 int64_t timeline_steady(const struct timeline *t, int64_t monotonic);
 

@@ -16,6 +16,10 @@
 
 #include "joblight/core/keyring.h"
 
+/* For so long it is known of a ticket whether it has opened a stream, where several nodes use it.
+ * An older one can only continue a stream, and is taken to have opened it. */
+#define TICKET_KEPT_MS 86400000
+
 enum token_kind { TOKEN_ACCESS, TOKEN_TICKET, TOKEN_SESSION, TOKEN_CODE };
 
 struct token {

@@ -52,7 +52,9 @@ struct trusted_proxies {
 	bool unix_peers; /* clients of Unix sockets are proxies */
 };
 
-/* "ADDRESS", "ADDRESS/BITS", or "unix". */
+/* "ADDRESS" or "ADDRESS/BITS". */
+bool client_network_valid(struct slice text);
+/* The same, or "unix". */
 bool trusted_proxy_valid(struct slice text);
 /* All texts are valid. */
 void trusted_proxies_parse(const struct slices *texts, struct trusted_proxies *out);

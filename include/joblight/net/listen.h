@@ -31,6 +31,13 @@ struct listen {
 	bool operators; /* its clients are the operators of the server */
 };
 
+/* Listening sockets of one address, which another process has passed.  Owned by the loops, once
+ * they have been created. */
+struct inherited {
+	unsigned count;
+	int *fds;
+};
+
 static inline bool listen_is_unix(const struct listen *l)
 {
 	return l->is_unix;
@@ -40,5 +47,12 @@ static inline bool listen_is_unix(const struct listen *l)
 
 /* The address for people, such as http://127.0.0.1:3001 or unix:/run/joblight.sock. */
 void listen_name(const struct listen *l, char name[LISTEN_NAME_MAX]);
+
+/*
+ * Whether this machine has the address and the process may listen there, without listening.  A port
+ * that is in use is no fault: the server that uses it may be the one that is asked about.  Of an
+ * inherited socket nothing is checked.  False: `error` says why.
+ */
+bool listen_check(const struct listen *l, char *error, size_t error_len);
 
 #endif

@@ -15,6 +15,7 @@
 #include "joblight/core/query.h"
 
 struct reader;
+struct metric_values;
 
 /* Called in a reader thread with the answered request, which then belongs to the callee. */
 typedef void reader_deliver(struct read_request *r);
@@ -24,6 +25,8 @@ struct reader *reader_start(struct store *const *sessions, unsigned count,
                             const struct limits *limits, reader_deliver *deliver);
 bool reader_submit(struct reader *r,
                    struct read_request *request); /* any thread; false: it stays the caller's */
+/* A source of metrics.  Any thread. */
+void reader_measure(void *reader, struct metric_values *v);
 /*
  * Ends the threads.  Reads in progress are answered; those that still wait are answered with 503.
  */

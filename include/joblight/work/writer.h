@@ -16,6 +16,7 @@
 #include "joblight/core/store.h"
 
 struct writer;
+struct metric_values;
 
 /*
  * Called in the store thread with a committed batch (borrowed; NULL: there are no events) and the
@@ -40,6 +41,12 @@ bool writer_submit(struct writer *w, struct op *op);
 
 /* Any thread.  The store thread takes over the LIVE limits before its next transaction. */
 void writer_set_limits(struct writer *w, const struct limits *limits);
+
+/* Any thread.  When the store thread last took what was waiting, in monotonic ms. */
+uint64_t writer_turned_ms(const struct writer *w);
+
+/* A source of metrics.  Any thread. */
+void writer_measure(void *writer, struct metric_values *v);
 
 /*
  * Accepts no more ops; commits and delivers those that were accepted.  Returns when the thread has

@@ -46,15 +46,16 @@ export const FAULTS = [
   { name: 'proxy holds SSE', holds: true, run: (_, report) => report(DURING) },
 ];
 
-/** A server for one stream, and while the client is cut somebody else takes that place for 4 s. */
+/** A server for one stream, and while the client cannot connect somebody else takes that place for 4 s. */
 const FULL = { async run({ line, server, id }, report) {
-  line.cut();
+  line.refuse();
   const other = await eventually('the place is taken', async () => {
     const { body } = await fetch(`${server.url}/api/jobs/${id}/task-events`);
     const reader = body.getReader();
     const { value } = await reader.read();
     return new TextDecoder().decode(value).includes('connected') && reader;
   });
+  await line.accept();
   await report(DURING);
   await pause(4000);
   await other.cancel();

@@ -12,6 +12,7 @@ export class Proxy {
   requests = [];
   rule = () => undefined;
   rewrite = (text) => text;
+  path = (url) => url; // what the server is asked for
   #server; #target; #sockets = new Set();
 
   static async start(target) {
@@ -100,7 +101,7 @@ export class Proxy {
     }
     const upstream = entry.upstream = net.connect(new URL(this.#target).port, '127.0.0.1');
     const lines = rawHeaders.flatMap((text, i) => (i % 2 ? [] : `${text}: ${rawHeaders[i + 1]}`));
-    upstream.write(`GET ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+    upstream.write(`GET ${this.path(url)} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
     upstream.write(head);
     upstream.on('error', () => socket.destroy());
     upstream.on('close', () => socket.destroy());
@@ -112,7 +113,7 @@ export class Proxy {
 
   #forward(request, response, entry, rule) {
     const { method, url, headers } = request;
-    const out = http.request(this.#target + url, { method, headers, agent: false });
+    const out = http.request(this.#target + this.path(url), { method, headers, agent: false });
     out.on('error', () => response.destroy());
     response.on('close', () => out.destroy());
     out.on('response', (upstream) => {

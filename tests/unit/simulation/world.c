@@ -88,6 +88,7 @@ void world_create(struct world *w, uint64_t seed)
 	};
 	entropy_dice.state = ~seed;
 	choose_limits(w);
+	w->deliveries_before = metrics_own(METRIC_DELIVERIES);
 	w->node_count = (unsigned)DICE_PICK(&w->dice, 1, 1, 2, 3);
 	w->job_count = (unsigned)dice_between(&w->dice, 1, JOBS_MOST);
 	w->fault_percent = (unsigned)DICE_PICK(&w->dice, 0, 0, 5, 25);
@@ -226,8 +227,12 @@ void world_prune(struct world *w)
 	bool all = dice_chance(&w->dice, 50);
 
 	promise(ops->begin(w->writer) == STORE_OK, "no transaction can be begun");
-	ops->prune(w->writer, w->wall - 100000, all ? w->wall + 1 : 0,
-	           dice_between(&w->dice, 1, 20), dice_between(&w->dice, 1, 40));
+	struct prune_limits limits = { .keys_before = w->wall - 100000,
+		                       .logs_before = all ? w->wall + 1 : 0,
+		                       .days_before = INT64_MIN,
+		                       .max_bytes = UINT64_MAX };
+	limits.max_events = dice_between(&w->dice, 1, 20);
+	ops->prune(w->writer, &limits, dice_between(&w->dice, 1, 40));
 	promise(ops->commit(w->writer) == STORE_OK, "the commit failed");
 	ops = w->reader->ops;
 	promise(ops->begin(w->reader) == STORE_OK, "no transaction can be begun");

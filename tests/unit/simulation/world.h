@@ -13,6 +13,7 @@
 #include "dice.h"
 #include "joblight/core/engine.h"
 #include "joblight/core/hub.h"
+#include "joblight/core/metric.h"
 #include "joblight/store/backend.h"
 #include "life.h"
 #include "verdict.h"
@@ -73,6 +74,7 @@ struct world {
 	uint64_t now;          /* monotonic */
 	int64_t wall;
 	uint64_t step;
+	uint64_t deliveries_before; /* as METRIC_DELIVERIES was at the start */
 };
 
 void world_create(struct world *w, uint64_t seed);

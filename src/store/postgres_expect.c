@@ -1,0 +1,198 @@
+/*
+ * The first round of a group of operations: it locks the rows of the jobs, and reads what the
+ * operations are expected to need.
+ */
+#include "joblight/base/xalloc.h"
+#include "postgres.h"
+
+/* The lock is taken row after row in this order, on every node. */
+PG_SQL(sql_jobs_lock, "SELECT " PG_JOB_COLUMNS " FROM jobs j WHERE j.id = ANY ($1::text[]) "
+                      "ORDER BY j.key FOR NO KEY UPDATE OF j");
+/* OFFSET 0 keeps the planner from joining in another order.  A plan that is made while the tables
+ * are small would otherwise read all tasks, or all answers, of a job to find one. */
+PG_SQL(sql_expected_tasks,
+       "SELECT " PG_TASK_COLUMNS ", t.job FROM unnest($1::text[], $2::text[]) AS x(job, id) "
+       "JOIN jobs j ON j.id = x.job CROSS JOIN LATERAL (SELECT * FROM tasks o "
+       "WHERE o.job = j.key AND o.id = x.id OFFSET 0) t");
+PG_SQL(sql_expected_answers,
+       "SELECT " PG_ANSWER_COLUMNS ", j.key FROM unnest($1::text[], $2::text[]) AS x(job, key) "
+       "JOIN jobs j ON j.id = x.job CROSS JOIN LATERAL (SELECT * FROM idempotency o "
+       "WHERE o.scope = '#' || j.key::text AND o.key = x.key OFFSET 0) a");
+PG_SQL(sql_expected_others,
+       "SELECT " PG_ANSWER_COLUMNS " FROM unnest($1::text[], $2::text[]) AS x(scope, key) "
+       "JOIN idempotency a ON a.scope = x.scope AND a.key = x.key");
+PG_SQL(sql_expected_keys, "SELECT nextval('jobs_key') FROM generate_series(1, $1::int8)");
+
+/* Where the results of the first round are; SIZE_MAX: that was not asked for. */
+struct expecting {
+	size_t jobs, tasks, answers, others, keys;
+};
+
+static size_t add_rows(struct pg_session *s, const struct pg_sql *sql, struct pg_rows *rows)
+{
+	struct pg_args args = { 0 };
+	size_t at = SIZE_MAX;
+
+	if (rows->count) {
+		pg_args_rows(&args, rows);
+		at = pg_link_add(&s->link, sql, &args);
+		pg_args_finish(&args);
+	}
+	pg_rows_finish(rows);
+	return at;
+}
+
+static size_t add_jobs(struct pg_session *s, const struct expected *e)
+{
+	struct pg_rows rows = { .types = "t" };
+
+	for (size_t i = 0; i < e->job_count; i++)
+		if (pg_is_plain(slice_of(e->jobs[i].id)))
+			pg_put_text(&rows, e->jobs[i].id);
+	return add_rows(s, &sql_jobs_lock, &rows);
+}
+
+static size_t add_tasks(struct pg_session *s, const struct expected *e)
+{
+	struct pg_rows rows = { .types = "tt" };
+
+	for (size_t i = 0; i < e->task_count; i++) {
+		if (!pg_is_plain(slice_of(e->tasks[i].job)) || !pg_is_plain(e->tasks[i].id))
+			continue;
+		pg_put_text(&rows, e->tasks[i].job);
+		pg_put_slice(&rows, e->tasks[i].id);
+	}
+	return add_rows(s, &sql_expected_tasks, &rows);
+}
+
+static size_t add_answers(struct pg_session *s, const struct expected *e, bool of_jobs)
+{
+	struct pg_rows rows = { .types = "tt" };
+
+	for (size_t i = 0; i < e->answer_count; i++) {
+		const struct expected_answer *a = &e->answers[i];
+		const char *scope = of_jobs ? a->job : a->scope;
+		if (of_jobs != !!a->job || !pg_is_plain(slice_of(scope)))
+			continue;
+		pg_put_text(&rows, scope);
+		pg_put_text(&rows, a->key);
+	}
+	return add_rows(s, of_jobs ? &sql_expected_answers : &sql_expected_others, &rows);
+}
+
+static size_t add_keys(struct pg_session *s, const struct expected *e)
+{
+	struct pg_args args = { 0 };
+
+	if (!e->created)
+		return SIZE_MAX;
+	pg_arg_u64(&args, e->created);
+	size_t at = pg_link_add(&s->link, &sql_expected_keys, &args);
+	pg_args_finish(&args);
+	return at;
+}
+
+/* A job that is not there may have been made again while the lock was waited for, so its absence
+ * only counts if it is created: then the insert fails. */
+static void take_jobs(struct pg_session *s, const struct expected *e, size_t at)
+{
+	const PGresult *result = at == SIZE_MAX ? NULL : pg_link_result(&s->link, at);
+	int rows = result ? PQntuples(result) : 0;
+
+	for (int i = 0; i < rows; i++)
+		pg_keep_job(s, result, i);
+	for (size_t i = 0; i < e->job_count; i++)
+		if (e->jobs[i].created && !pg_cache_job(&s->cache, e->jobs[i].id))
+			pg_keep_absence(s, e->jobs[i].id, PG_ABSENT);
+}
+
+/* A row of a job that is not locked could be changed by another node. */
+static void take_tasks(struct pg_session *s, const struct expected *e, size_t at)
+{
+	const PGresult *result = at == SIZE_MAX ? NULL : pg_link_result(&s->link, at);
+	int rows = result ? PQntuples(result) : 0;
+	struct task_row borrowed, copy;
+
+	for (int i = 0; i < rows; i++) {
+		int64_t job = pg_i64(result, i, 14);
+		if (!pg_cache_job_of_key(&s->cache, job))
+			continue;
+		pg_task_from(result, i, &borrowed);
+		pg_copy_task(&copy, &borrowed);
+		pg_cache_put_task(&s->cache, job, &copy)->is_read = true;
+	}
+	for (size_t i = 0; i < e->task_count; i++) {
+		const struct pg_job *job = pg_cache_job(&s->cache, e->tasks[i].job);
+		if (job && job->state == PG_STORED && pg_is_plain(e->tasks[i].id))
+			pg_cache_no_task(&s->cache, job->row.key, e->tasks[i].id);
+	}
+}
+
+static void take_answers(struct pg_session *s, size_t at, bool of_jobs)
+{
+	const PGresult *result = at == SIZE_MAX ? NULL : pg_link_result(&s->link, at);
+	int rows = result ? PQntuples(result) : 0;
+	struct idempotency_row borrowed, copy;
+
+	for (int i = 0; i < rows; i++) {
+		if (of_jobs && !pg_cache_job_of_key(&s->cache, pg_i64(result, i, 9)))
+			continue;
+		pg_answer_from(result, i, &borrowed);
+		pg_copy_answer(&copy, &borrowed);
+		pg_cache_put_answer(&s->cache, &copy);
+	}
+}
+
+static void take_absent_answers(struct pg_session *s, const struct expected *e)
+{
+	char scope[ID_MAX + 1];
+
+	for (size_t i = 0; i < e->answer_count; i++) {
+		const struct expected_answer *a = &e->answers[i];
+		const struct pg_job *job = a->job ? pg_cache_job(&s->cache, a->job) : NULL;
+		if (a->job && (!job || job->state != PG_STORED))
+			continue;
+		if (job)
+			job_scope(job->row.key, scope);
+		pg_cache_no_answer(&s->cache, job ? scope : a->scope, a->key);
+	}
+}
+
+static void take_keys(struct pg_session *s, size_t at)
+{
+	const PGresult *result = at == SIZE_MAX ? NULL : pg_link_result(&s->link, at);
+	int rows = result ? PQntuples(result) : 0;
+
+	if (!rows)
+		return;
+	s->cache.keys = xcalloc((size_t)rows, sizeof(*s->cache.keys));
+	for (int i = 0; i < rows; i++) /* the last one is taken first */
+		s->cache.keys[rows - 1 - i] = pg_i64(result, i, 0);
+	s->cache.key_count = (size_t)rows;
+}
+
+enum store_result postgres_expect(struct store *base, const struct expected *rows)
+{
+	struct pg_session *s = pg_session(base);
+	struct expecting at;
+	enum store_result r;
+
+	if (s->failed)
+		return s->failed;
+	pg_queue_begin(s);
+	at.jobs = add_jobs(s, rows);
+	at.tasks = add_tasks(s, rows);
+	at.answers = add_answers(s, rows, true);
+	at.others = add_answers(s, rows, false);
+	at.keys = add_keys(s, rows);
+	r = pg_finish_round(s);
+	if (r != STORE_OK)
+		return r;
+	take_jobs(s, rows, at.jobs);
+	take_tasks(s, rows, at.tasks);
+	take_answers(s, at.answers, true);
+	take_answers(s, at.others, false);
+	take_absent_answers(s, rows);
+	take_keys(s, at.keys);
+	return STORE_OK;
+}

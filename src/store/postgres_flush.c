@@ -1,0 +1,277 @@
+/* Writes what a transaction has kept: one statement for each table, whatever the number of rows.
+ * Rows are written in the order of their keys, so that two nodes cannot wait for each other. */
+#include "postgres.h"
+
+/* Sends the rows as one statement, if there are any. */
+static void send_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows)
+{
+	struct pg_args args = { 0 };
+
+	if (rows->count) {
+		pg_args_rows(&args, rows);
+		pg_link_add(l, sql, &args);
+		pg_args_finish(&args);
+	}
+}
+
+/* ---- jobs ---- */
+
+static void put_job(struct pg_rows *r, const struct job_row *row)
+{
+	bool ended = row->ended > 0;
+
+	pg_put_i64(r, row->key);
+	pg_put_text(r, row->id);
+	pg_put_text(r, row->epoch);
+	pg_put_i64(r, row->status);
+	pg_put_u64(r, row->seq);
+	pg_put_u64(r, row->first);
+	pg_put_i64(r, row->tasks);
+	pg_put_i64(r, row->deliverables);
+	pg_put_i64(r, row->silence_ms);
+	pg_put_i64(r, row->created);
+	pg_put_i64(r, row->updated);
+	pg_put_i64(r, row->ended);
+	pg_put_i64(r, row->imported);
+	pg_put_u64(r, row->bytes);
+	pg_put_u64(r, row->pruned);
+	pg_put_i64(r, ended ? job_kept_since(row) : 0);
+	pg_put_u64(r, ended && row->seq > row->first ? row->seq - row->first : 0);
+	pg_put_u64(r, ended && row->bytes > row->pruned ? row->bytes - row->pruned : 0);
+	pg_put_text(r, row->creator);
+	pg_put_text(r, row->title);
+	pg_put_text(r, row->metadata);
+}
+
+#define JOB_TYPES "ittiiiiiiiiiiiiiiittt"
+#define JOB_ROWS                                                                                   \
+	"unnest($1::int8[], $2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], "          \
+	"$7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], "              \
+	"$13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::int8[], "           \
+	"$19::text[], $20::text[], $21::text[]) AS x(key, id, epoch, status, seq, first, tasks, "  \
+	"deliverables, heartbeat_ms, created, updated, ended, imported, bytes, pruned, "           \
+	"kept_since, log_events, log_bytes, creator, title, metadata) "
+
+PG_SQL(sql_jobs_insert,
+       "INSERT INTO jobs (key, id, epoch, status, seq, first, tasks, deliverables, heartbeat_ms, "
+       "created, updated, ended, imported, bytes, pruned, kept_since, log_events, log_bytes, "
+       "creator, title, metadata) SELECT key, id, epoch, status::int2, seq, first, tasks, "
+       "deliverables, heartbeat_ms, created, updated, ended, imported, bytes, pruned, "
+       "kept_since, log_events, log_bytes, creator, title, metadata FROM " JOB_ROWS "ORDER BY id");
+PG_SQL(sql_jobs_update,
+       "UPDATE jobs j SET epoch = x.epoch, status = x.status::int2, seq = x.seq, first = x.first, "
+       "tasks = x.tasks, deliverables = x.deliverables, heartbeat_ms = x.heartbeat_ms, "
+       "created = x.created, updated = x.updated, ended = x.ended, imported = x.imported, "
+       "bytes = x.bytes, pruned = x.pruned, kept_since = x.kept_since, "
+       "log_events = x.log_events, log_bytes = x.log_bytes, title = x.title, "
+       "metadata = x.metadata FROM " JOB_ROWS "WHERE j.key = x.key");
+
+/* What most updates change.  A row with few columns costs half of one with all of them. */
+PG_SQL(
+    sql_jobs_count,
+    "UPDATE jobs j SET seq = x.seq, bytes = x.bytes, updated = x.updated FROM unnest($1::int8[], "
+    "$2::int8[], $3::int8[], $4::int8[]) AS x(key, seq, bytes, updated) WHERE j.key = x.key");
+
+static void put_job_count(struct pg_rows *r, const struct job_row *row)
+{
+	pg_put_i64(r, row->key);
+	pg_put_u64(r, row->seq);
+	pg_put_u64(r, row->bytes);
+	pg_put_i64(r, row->updated);
+}
+
+static void send_job_counts(struct pg_cache *c, struct pg_link *l)
+{
+	struct pg_rows rows = { .types = "iiii" };
+
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		if (!job->dirty || job->whole || job->state != PG_STORED)
+			continue;
+		put_job_count(&rows, &job->row);
+		job->dirty = false;
+	}
+	send_rows(l, &sql_jobs_count, &rows);
+	pg_rows_finish(&rows);
+}
+
+static void send_jobs(struct pg_cache *c, struct pg_link *l, const struct pg_sql *sql,
+                      enum pg_state which)
+{
+	struct pg_rows rows = { .types = JOB_TYPES };
+
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		if (!job->dirty || job->state != which)
+			continue;
+		put_job(&rows, &job->row);
+		job->dirty = job->whole = false;
+		job->state = PG_STORED;
+	}
+	send_rows(l, sql, &rows);
+	pg_rows_finish(&rows);
+}
+
+/* ---- tasks ---- */
+
+static void put_optional(struct pg_rows *r, int64_t value)
+{
+	if (value < 0)
+		pg_put_null(r);
+	else
+		pg_put_i64(r, value);
+}
+
+static void put_task(struct pg_rows *r, int64_t job, const struct task_row *row)
+{
+	pg_put_i64(r, job);
+	pg_put_i64(r, row->position);
+	pg_put_text(r, row->id);
+	pg_put_i64(r, row->status);
+	pg_put_f64(r, row->progress);
+	put_optional(r, row->attempt);
+	put_optional(r, row->silence_ms);
+	pg_put_bool(r, row->stalled);
+	pg_put_i64(r, row->stall_at);
+	pg_put_i64(r, row->created);
+	pg_put_i64(r, row->updated);
+	pg_put_i64(r, row->started);
+	pg_put_i64(r, row->ended);
+	pg_put_text(r, row->title);
+	pg_put_text(r, row->note);
+}
+
+/* Two tasks of a job cannot have the same position: then the id is not the same, and it fails. */
+PG_SQL(sql_tasks_put,
+       "INSERT INTO tasks AS t (job, position, id, status, progress, attempt, heartbeat_ms, "
+       "stalled, stall_at, created, updated, started, ended, title, note) SELECT job, position, "
+       "id, status::int2, progress, attempt, heartbeat_ms, stalled, stall_at, created, updated, "
+       "started, ended, title, note FROM unnest($1::int8[], $2::int8[], $3::text[], $4::int8[], "
+       "$5::float8[], $6::int8[], $7::int8[], $8::bool[], $9::int8[], $10::int8[], $11::int8[], "
+       "$12::int8[], $13::int8[], $14::text[], $15::text[]) AS x(job, position, id, status, "
+       "progress, attempt, heartbeat_ms, stalled, stall_at, created, updated, started, ended, "
+       "title, note) ORDER BY job, position ON CONFLICT (job, id) DO UPDATE SET "
+       "status = excluded.status, progress = excluded.progress, attempt = excluded.attempt, "
+       "heartbeat_ms = excluded.heartbeat_ms, stalled = excluded.stalled, "
+       "stall_at = excluded.stall_at, created = excluded.created, updated = excluded.updated, "
+       "started = excluded.started, ended = excluded.ended, title = excluded.title, "
+       "note = excluded.note");
+
+/* What most updates change. */
+PG_SQL(
+    sql_tasks_progress,
+    "UPDATE tasks t SET status = x.status::int2, progress = x.progress, stalled = x.stalled, "
+    "stall_at = x.stall_at, updated = x.updated, note = x.note FROM unnest($1::int8[], $2::text[], "
+    "$3::int8[], $4::float8[], $5::bool[], $6::int8[], $7::int8[], $8::text[]) AS x(job, id, "
+    "status, "
+    "progress, stalled, stall_at, updated, note) WHERE t.job = x.job AND t.id = x.id");
+
+static void put_task_progress(struct pg_rows *r, int64_t job, const struct task_row *row)
+{
+	pg_put_i64(r, job);
+	pg_put_text(r, row->id);
+	pg_put_i64(r, row->status);
+	pg_put_f64(r, row->progress);
+	pg_put_bool(r, row->stalled);
+	pg_put_i64(r, row->stall_at);
+	pg_put_i64(r, row->updated);
+	pg_put_text(r, row->note);
+}
+
+static void send_tasks(struct pg_cache *c, struct pg_link *l)
+{
+	struct pg_rows whole = { .types = "iitifiioiiiiitt" }, progress = { .types = "itifoiit" };
+
+	for (struct pg_task *task = c->tasks; task; task = task->hh.next) {
+		if (task->dirty && task->whole)
+			put_task(&whole, task->job, &task->row);
+		else if (task->dirty)
+			put_task_progress(&progress, task->job, &task->row);
+		task->is_read |= task->dirty;
+		task->dirty = task->whole = false;
+	}
+	send_rows(l, &sql_tasks_progress, &progress);
+	send_rows(l, &sql_tasks_put, &whole);
+	pg_rows_finish(&progress);
+	pg_rows_finish(&whole);
+}
+
+/* ---- events and days ---- */
+
+PG_SQL(sql_events_add,
+       "INSERT INTO job_activity (job, seq, type, time, json) SELECT job, seq, type::int2, time, "
+       "json FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) "
+       "AS x(job, seq, type, time, json)");
+
+/* The last one of a job and a day counts. */
+PG_SQL(sql_days_put,
+       "INSERT INTO job_days (day, job, id, status, created, ended, events, bytes, tasks, "
+       "completed, failed, cancelled, deliverables) SELECT DISTINCT ON (day, job) day, job, id, "
+       "status::int2, created, ended, events, bytes, tasks, completed, failed, cancelled, "
+       "deliverables FROM unnest($1::int8[], $2::int8[], $3::text[], $4::int8[], $5::int8[], "
+       "$6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], "
+       "$13::int8[]) WITH ORDINALITY AS x(day, job, id, status, created, ended, events, bytes, "
+       "tasks, completed, failed, cancelled, deliverables, number) ORDER BY day, job, number DESC "
+       "ON CONFLICT (day, job) DO UPDATE SET id = excluded.id, status = excluded.status, "
+       "created = excluded.created, ended = excluded.ended, events = excluded.events, "
+       "bytes = excluded.bytes, tasks = excluded.tasks, completed = excluded.completed, "
+       "failed = excluded.failed, cancelled = excluded.cancelled, "
+       "deliverables = excluded.deliverables");
+
+/* ---- answers ---- */
+
+#define ANSWER_ROWS                                                                                \
+	"INSERT INTO idempotency (scope, key, fingerprint, time, outcome, seq_first, seq_last, "   \
+	"epoch, body) SELECT scope, key, fingerprint, time, outcome::int4, seq_first, seq_last, "  \
+	"epoch, body FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int8[], $5::int8[], "    \
+	"$6::int8[], $7::int8[], $8::text[], $9::text[]) AS x(scope, key, fingerprint, time, "     \
+	"outcome, seq_first, seq_last, epoch, body) ORDER BY scope, key "
+
+/* Fails if another node has put the answer since it was looked for. */
+PG_SQL(sql_answers_add, ANSWER_ROWS);
+PG_SQL(sql_answers_put,
+       ANSWER_ROWS "ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint, "
+                   "time = excluded.time, outcome = excluded.outcome, "
+                   "seq_first = excluded.seq_first, seq_last = excluded.seq_last, "
+                   "epoch = excluded.epoch, body = excluded.body");
+
+static void put_answer(struct pg_rows *r, const struct idempotency_row *row)
+{
+	pg_put_text(r, row->scope);
+	pg_put_text(r, row->key);
+	pg_put_bytes(r, row->fingerprint, DIGEST_LEN);
+	pg_put_i64(r, row->time);
+	pg_put_i64(r, row->outcome);
+	pg_put_u64(r, row->seq_first);
+	pg_put_u64(r, row->seq_last);
+	pg_put_text(r, row->epoch);
+	pg_put_text(r, row->body);
+}
+
+static void send_answers(struct pg_cache *c, struct pg_link *l, const struct pg_sql *sql,
+                         bool were_absent)
+{
+	struct pg_rows rows = { .types = "ttbiiiitt" };
+
+	for (struct pg_answer *answer = c->answers; answer; answer = answer->hh.next) {
+		if (!answer->dirty || answer->was_absent != were_absent)
+			continue;
+		put_answer(&rows, &answer->row);
+		answer->dirty = answer->was_absent = false;
+	}
+	send_rows(l, sql, &rows);
+	pg_rows_finish(&rows);
+}
+
+void pg_flush(struct pg_cache *c, struct pg_link *l)
+{
+	c->dirty = false;
+	send_job_counts(c, l);
+	send_jobs(c, l, &sql_jobs_update, PG_STORED);
+	send_jobs(c, l, &sql_jobs_insert, PG_NEW);
+	send_tasks(c, l);
+	send_rows(l, &sql_events_add, &c->events);
+	send_rows(l, &sql_days_put, &c->days);
+	pg_rows_clear(&c->events);
+	pg_rows_clear(&c->days);
+	send_answers(c, l, &sql_answers_put, false);
+	send_answers(c, l, &sql_answers_add, true);
+}

@@ -1,0 +1,386 @@
+/*
+ * Transactions.  One begins in the first round that it needs, so that a transaction without rows
+ * costs nothing, and a group of writes two rounds.
+ *
+ * When the connection breaks while a transaction commits, it may have been committed or not.  Every
+ * transaction that writes therefore puts a random text in the row of this node, and the next
+ * connection looks for it.  Its look waits for the end of the lost transaction, because it locks
+ * the same row.
+ */
+#include "postgres.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/log.h"
+#include "joblight/base/random.h"
+
+#define IDLE_MS 200 /* a connection that was idle for longer is tried before it is used */
+#define DOUBT_MS                                                                                   \
+	8000 /* for how long it is tried to find out whether a transaction was committed           \
+	      */
+#define GROUP_LEN 16
+
+enum store_result pg_spoil(struct pg_session *s, enum store_result how, const char *words)
+{
+	s->failed = how;
+	if (words != s->base.error)
+		snprintf(s->base.error, sizeof(s->base.error), "%s", words);
+	return how;
+}
+
+/* ---- connecting ---- */
+
+PG_SQL(sql_hello, "SELECT pg_backend_pid()::int8, current_setting('server_encoding'), "
+                  "current_setting('server_version_num')::int8");
+
+/* Rows are always found by a key, also before the server has counted them. */
+PG_SQL(sql_settings, "SELECT set_config('enable_seqscan', 'off', false), "
+                     "set_config('enable_hashjoin', 'off', false), "
+                     "set_config('enable_mergejoin', 'off', false), "
+                     "set_config('plan_cache_mode', 'force_generic_plan', false), "
+                     "set_config('jit', 'off', false), "
+                     "set_config('lock_timeout', '1500', false), "
+                     "set_config('statement_timeout', '10000', false), "
+                     "set_config('idle_in_transaction_session_timeout', '10000', false)");
+PG_SQL(sql_quick, "SELECT set_config('synchronous_commit', 'off', false)");
+
+static bool check_server(struct pg_session *s)
+{
+	const PGresult *hello = pg_link_result(&s->link, s->link.count - 1);
+	const char *encoding = pg_text(hello, 0, 1);
+
+	s->link.pooled = pg_i64(hello, 0, 0) != PQbackendPID(s->link.conn);
+	if (strcmp(encoding, "UTF8") != 0)
+		snprintf(s->link.words, sizeof(s->link.words),
+		         "the database has the encoding %.20s; make it with ENCODING 'UTF8'",
+		         encoding);
+	else if (pg_i64(hello, 0, 2) < 140000)
+		snprintf(s->link.words, sizeof(s->link.words),
+		         "the server is older than PostgreSQL 14; use a newer one");
+	else
+		return true;
+	return false;
+}
+
+/* A pooler gives each transaction another connection, which has no settings of ours. */
+static bool set_up(void *context)
+{
+	struct pg_session *s = context;
+
+	pg_link_add(&s->link, &sql_hello, NULL);
+	if (pg_link_run(&s->link) != STORE_OK || !check_server(s))
+		return false;
+	if (s->link.pooled)
+		return pg_is_finished(s);
+	pg_link_add(&s->link, &sql_settings, NULL);
+	if (s->writer && !s->db->is_durable)
+		pg_link_add(&s->link, &sql_quick, NULL);
+	return pg_link_run(&s->link) == STORE_OK && (!s->writer || pg_take_part(s)) &&
+	       pg_is_finished(s);
+}
+
+static enum store_result connect_link(struct pg_session *s, bool insist)
+{
+	enum store_result r = pg_link_connect(&s->link, insist, set_up, s);
+
+	if (r != STORE_OK)
+		snprintf(s->base.error, sizeof(s->base.error), "%s", s->link.words);
+	return r;
+}
+
+enum store_result pg_session_connect(struct pg_session *s)
+{
+	return connect_link(s, false);
+}
+
+/* ---- beginning ---- */
+
+PG_SQL(sql_begin, "BEGIN ISOLATION LEVEL READ COMMITTED");
+PG_SQL(sql_begin_reading, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+PG_SQL(sql_limits, "SELECT set_config('lock_timeout', '1500', true), "
+                   "set_config('idle_in_transaction_session_timeout', '10000', true), "
+                   "pg_advisory_xact_lock_shared(" PG_USERS_LOCK ")");
+/* A statement of its own, so that it sees what was committed while the lock was waited for. */
+PG_SQL(sql_limits_finished, "SELECT version > 0 FROM joblight");
+PG_SQL(sql_quick_once, "SELECT set_config('synchronous_commit', 'off', true)");
+PG_SQL(sql_is_read_only, "SELECT current_setting('transaction_read_only') = 'on'");
+PG_SQL(sql_rollback, "ROLLBACK");
+PG_SQL(sql_commit, "COMMIT");
+
+void pg_queue_begin(struct pg_session *s)
+{
+	if (s->begun)
+		return;
+	s->begun = true;
+	pg_link_add(&s->link, s->writer ? &sql_begin : &sql_begin_reading, NULL);
+	s->limits_asked = s->writer && s->link.pooled;
+	if (s->limits_asked) {
+		pg_link_add(&s->link, &sql_limits, NULL);
+		s->limits_at = pg_link_add(&s->link, &sql_limits_finished, NULL);
+	}
+	if (s->writer && s->link.pooled && !s->db->is_durable)
+		pg_link_add(&s->link, &sql_quick_once, NULL);
+}
+
+static enum store_result fail_by_link(struct pg_session *s, enum store_result r)
+{
+	return pg_spoil(s, s->link.fate == PG_LOST ? STORE_CONFLICT : r, s->link.words);
+}
+
+enum store_result pg_finish_round(struct pg_session *s)
+{
+	enum store_result r = pg_link_run(&s->link);
+
+	if (r != STORE_OK)
+		return fail_by_link(s, r);
+	if (!s->limits_asked)
+		return STORE_OK;
+	s->limits_asked = false;
+	const PGresult *finished = pg_link_result(&s->link, s->limits_at);
+	return PQntuples(finished) && pg_bool(finished, 0, 0)
+	           ? STORE_OK
+	           : pg_spoil(s, STORE_BUSY, DATABASE_UNFINISHED);
+}
+
+/* Begins with a round of its own, which shows whether the server can be written. */
+static enum store_result try_server(struct pg_session *s)
+{
+	pg_queue_begin(s);
+	size_t at = pg_link_add(&s->link, &sql_is_read_only, NULL);
+	enum store_result r = pg_finish_round(s);
+
+	if (r != STORE_OK || !pg_bool(pg_link_result(&s->link, at), 0, 0))
+		return r;
+	return pg_spoil(s, STORE_BUSY,
+	                "PostgreSQL takes no writes: it is a standby, or "
+	                "default_transaction_read_only is on");
+}
+
+static void end(struct pg_session *s)
+{
+	pg_cache_clear(&s->cache);
+	s->open = s->begun = s->writes = s->limits_asked = false;
+	s->failed = STORE_OK;
+}
+
+static bool was_idle(const struct pg_session *s)
+{
+	return clock_monotonic_ms() - s->link.used_ms >= IDLE_MS;
+}
+
+enum store_result pg_session_begin(struct store *base)
+{
+	struct pg_session *s = (struct pg_session *)base;
+	enum store_result r = pg_session_connect(s);
+
+	assert(!s->open);
+	s->base.in_doubt = false;
+	if (r != STORE_OK)
+		return r;
+	s->open = true;
+	if (!s->writer || !was_idle(s))
+		return STORE_OK;
+	r = try_server(s);
+	if (r == STORE_OK)
+		return r;
+	bool closed = s->link.fate == PG_LOST; /* by a server that was restarted meanwhile */
+	pg_session_rollback(base);
+	if (!closed)
+		return r;
+	r = pg_session_connect(s);
+	s->open = r == STORE_OK;
+	return r;
+}
+
+/* ---- statements ---- */
+
+enum store_result pg_queue(struct pg_session *s, const struct pg_sql *sql,
+                           const struct pg_args *args)
+{
+	if (s->failed)
+		return s->failed;
+	s->writes = true;
+	pg_queue_begin(s);
+	pg_link_add(&s->link, sql, args);
+	return STORE_OK;
+}
+
+static enum store_result ask(struct pg_session *s, const struct pg_sql *sql,
+                             const struct pg_args *args, PGresult **result)
+{
+	pg_queue_begin(s);
+	size_t at = pg_link_add(&s->link, sql, args);
+	enum store_result r = pg_finish_round(s);
+
+	*result = r == STORE_OK ? pg_link_take(&s->link, at) : NULL;
+	return r;
+}
+
+/* A reading session whose connection was closed while it was idle has not lost anything. */
+static bool may_begin_again(struct pg_session *s)
+{
+	bool may = !s->writer && s->link.fate == PG_LOST;
+
+	s->begun = false;
+	if (!may || pg_session_connect(s) != STORE_OK)
+		return false;
+	s->failed = STORE_OK;
+	return true;
+}
+
+enum store_result pg_look(struct pg_session *s, const struct pg_sql *sql,
+                          const struct pg_args *args, PGresult **result)
+{
+	bool first = !s->begun;
+
+	*result = NULL;
+	if (s->failed)
+		return s->failed;
+	enum store_result r = ask(s, sql, args, result);
+	if (r != STORE_OK && first && may_begin_again(s))
+		r = ask(s, sql, args, result);
+	return r;
+}
+
+static void write_kept(struct pg_session *s)
+{
+	if (!s->cache.dirty)
+		return;
+	s->writes = true;
+	pg_queue_begin(s);
+	pg_flush(&s->cache, &s->link);
+}
+
+enum store_result pg_query(struct pg_session *s, const struct pg_sql *sql,
+                           const struct pg_args *args, PGresult **result)
+{
+	*result = NULL;
+	if (s->failed)
+		return s->failed;
+	write_kept(s);
+	return pg_look(s, sql, args, result);
+}
+
+enum store_result pg_change(struct pg_session *s, const struct pg_sql *sql,
+                            const struct pg_args *args, uint64_t *rows)
+{
+	PGresult *result;
+	enum store_result r = pg_query(s, sql, args, &result);
+
+	s->writes = true;
+	*rows = r == STORE_OK ? strtoull(PQcmdTuples(result), NULL, 10) : 0;
+	PQclear(result);
+	return r;
+}
+
+/* ---- ending ---- */
+
+PG_SQL(sql_group, "INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) "
+                  "ON CONFLICT (id) DO UPDATE SET last = $2, seen = now()");
+PG_SQL(sql_doubt, "INSERT INTO nodes (id, last, seen) VALUES ($1, '', now()) "
+                  "ON CONFLICT (id) DO UPDATE SET seen = now() RETURNING last = $2");
+
+static void add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group)
+{
+	struct pg_args args = { 0 };
+
+	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
+	pg_arg_bytes(&args, group, GROUP_LEN);
+	pg_link_add(&s->link, sql, &args);
+	pg_args_finish(&args);
+}
+
+/* OK: it was committed.  CONFLICT: it was not.  Anything else: that is not known. */
+static enum store_result look_for(struct pg_session *s, const uint8_t *group)
+{
+	enum store_result r = connect_link(s, true);
+
+	if (r != STORE_OK)
+		return r;
+	add_group(s, &sql_doubt, group);
+	r = pg_link_run(&s->link);
+	if (r != STORE_OK)
+		return r == STORE_CONFLICT ? STORE_BUSY : r;
+	return pg_bool(pg_link_result(&s->link, s->link.count - 1), 0, 0) ? STORE_OK
+	                                                                  : STORE_CONFLICT;
+}
+
+static enum store_result settle_doubt(struct pg_session *s, const uint8_t *group)
+{
+	uint64_t until = clock_monotonic_ms() + DOUBT_MS;
+	enum store_result r;
+
+	log_warn("the connection to the database was lost while it committed; it is asked whether "
+	         "it has",
+	         "cause", s->link.words);
+	do
+		r = look_for(s, group);
+	while (r != STORE_OK && r != STORE_CONFLICT && clock_monotonic_ms() < until);
+	if (r == STORE_OK || r == STORE_CONFLICT)
+		log_info("the database was asked", "committed", r == STORE_OK ? "yes" : "no");
+	else
+		log_error("it is not known whether the last writes were committed", "cause",
+		          s->link.words);
+	return r;
+}
+
+/* Whether this was the commit of a transaction that was not aborted before. */
+static bool has_committed(const PGresult *result)
+{
+	return strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
+}
+
+static enum store_result commit_writes(struct pg_session *s)
+{
+	uint8_t group[GROUP_LEN];
+
+	if (s->limits_asked && pg_finish_round(s) != STORE_OK)
+		return s->failed;
+	random_bytes(group, sizeof(group));
+	add_group(s, &sql_group, group);
+	size_t at = pg_link_add(&s->link, &sql_commit, NULL);
+	enum store_result r = pg_link_run(&s->link);
+	if (r == STORE_OK && has_committed(pg_link_result(&s->link, at)))
+		return STORE_OK;
+	if (r == STORE_OK)
+		return pg_spoil(s, STORE_CONFLICT, "PostgreSQL has rolled the transaction back");
+	if (s->link.fate == PG_ALIVE)
+		return fail_by_link(s, r);
+	r = settle_doubt(s, group);
+	s->base.in_doubt = r != STORE_OK && r != STORE_CONFLICT;
+	return r == STORE_OK ? r : pg_spoil(s, r, s->link.words);
+}
+
+static enum store_result commit_reads(struct pg_session *s)
+{
+	if (!s->begun)
+		return STORE_OK;
+	pg_link_add(&s->link, &sql_commit, NULL);
+	return pg_finish_round(s);
+}
+
+enum store_result pg_session_commit(struct store *base)
+{
+	struct pg_session *s = (struct pg_session *)base;
+
+	if (s->failed)
+		return s->failed;
+	write_kept(s);
+	enum store_result r = s->writes ? commit_writes(s) : commit_reads(s);
+	if (r == STORE_OK)
+		end(s);
+	return r;
+}
+
+void pg_session_rollback(struct store *base)
+{
+	struct pg_session *s = (struct pg_session *)base;
+
+	if (s->open && s->begun && s->link.conn) {
+		pg_link_add(&s->link, &sql_rollback, NULL);
+		pg_link_run(&s->link);
+	}
+	end(s);
+}

@@ -1,0 +1,351 @@
+/* What a server costs PostgreSQL that has a transaction for each request: the floor, without any
+ * HTTP.
+ *
+ *   transactions nine|one --connections N --jobs N --warm-ms N --run-ms N --engines PID CONNINFO
+ *
+ * Each connection has one update under way, and begins the next when it has its answer. `nine` is a
+ * transaction of nine statements, as a server writes it that decides in its own code; each is sent
+ * when the one before was answered. `one` does the same in one statement. Both write what a server
+ * must that promises an order and to count a repeated request once: the job's number, the task, the
+ * event, and the key of the request. All statements are prepared. Prints one line of JSON. */
+#include <errno.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "histogram.h"
+#include "usage.h"
+
+#define CONNECTIONS_MAX 1024
+#define STATEMENTS_MAX 9
+#define PARAMETERS_MAX 6
+
+static const char schema[] = "CREATE TABLE jobs (id text PRIMARY KEY, title text NOT NULL, status "
+                             "int NOT NULL, seq bigint NOT NULL, updated bigint "
+                             "NOT NULL) WITH (fillfactor = 60);"
+                             "CREATE TABLE tasks (job text NOT NULL, id text NOT NULL, title text "
+                             "NOT NULL, status int NOT NULL, note text, updated "
+                             "bigint NOT NULL, PRIMARY KEY (job, id)) WITH (fillfactor = 60);"
+                             "CREATE TABLE job_activity (job text NOT NULL, seq bigint NOT NULL, "
+                             "time bigint NOT NULL, json text NOT NULL, PRIMARY "
+                             "KEY (job, seq));"
+                             "CREATE TABLE idempotency (key text PRIMARY KEY, job text NOT NULL, "
+                             "seq bigint NOT NULL, time bigint NOT NULL);";
+
+/* The letters name the parameters: see value_of(). */
+struct statement {
+	const char *text, *parameters;
+	bool answers_seq; /* the job's number, which the next ones use */
+};
+
+struct shape {
+	const char *name;
+	struct statement statements[STATEMENTS_MAX];
+	int count;
+};
+
+static const struct shape shapes[] = {
+	{ "nine",
+	  { { "BEGIN", "", false },
+	    { "SELECT job, seq FROM idempotency WHERE key = $1", "k", false },
+	    { "SELECT seq + 1, title, status FROM jobs WHERE id = $1 FOR NO KEY UPDATE", "j",
+	      true },
+	    { "SELECT title, status, note FROM tasks WHERE job = $1 AND id = $2", "jt", false },
+	    { "UPDATE tasks SET status = 1, note = $3, updated = $4 WHERE job = $1 AND id = $2",
+	      "jtnd", false },
+	    { "UPDATE jobs SET seq = $2, updated = $3 WHERE id = $1", "jsd", false },
+	    { "INSERT INTO job_activity (job, seq, time, json) VALUES ($1, $2, $3, $4)", "jsde",
+	      false },
+	    { "INSERT INTO idempotency (key, job, seq, time) VALUES ($1, $2, $3, $4)", "kjsd",
+	      false },
+	    { "COMMIT", "", false } },
+	  9 },
+	{ "one",
+	  { { "WITH j AS (UPDATE jobs SET seq = seq + 1, updated = $3 WHERE id = $1 RETURNING "
+	      "seq), "
+	      "t AS (UPDATE tasks SET status = 1, note = $4, updated = $3 WHERE job = $1 AND id = "
+	      "$2 RETURNING title), "
+	      "e AS (INSERT INTO job_activity (job, seq, time, json) SELECT $1, j.seq, $3, $5 FROM "
+	      "j), "
+	      "i AS (INSERT INTO idempotency (key, job, seq, time) SELECT $6, $1, j.seq, $3 FROM "
+	      "j) "
+	      "SELECT j.seq, t.title FROM j, t",
+	      "jtdnek", false } },
+	  1 },
+};
+
+struct connection {
+	PGconn *pg;
+	int number, step;
+	uint64_t began_ns, updates;
+	char job[32], task[32], seq[32], time[32], key[64], note[64], event[320];
+};
+
+struct run {
+	const struct shape *shape;
+	int connections, jobs;
+	uint64_t warm_ms, run_ms;
+	pid_t engine;
+	const char *where;
+	int epoll;
+	struct connection *all;
+	bool counts, stops;
+	int busy;
+	uint64_t updates;
+	struct histogram answer;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static _Noreturn void give_up(const char *what, const char *why)
+{
+	fprintf(stderr, "transactions: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void execute(PGconn *pg, const char *text)
+{
+	PGresult *result = PQexec(pg, text);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+		give_up(text, PQerrorMessage(pg));
+	PQclear(result);
+}
+
+static void create_rows(const struct run *run)
+{
+	char text[512];
+	PGconn *pg = PQconnectdb(run->where);
+	if (PQstatus(pg) != CONNECTION_OK)
+		give_up("connection", PQerrorMessage(pg));
+	execute(pg, "SET client_min_messages = warning");
+	execute(pg, schema);
+	snprintf(text, sizeof(text),
+	         "INSERT INTO jobs SELECT 'job' || i, 'Benchmark', 1, 1, 0 FROM generate_series(0, "
+	         "%d) i",
+	         run->jobs - 1);
+	execute(pg, text);
+	snprintf(text, sizeof(text),
+	         "INSERT INTO tasks SELECT 'job' || i %% %d, 'task' || i, 'Render pages', 0, NULL, "
+	         "0 FROM generate_series(0, %d) i",
+	         run->jobs, run->connections - 1);
+	execute(pg, text);
+	PQfinish(pg);
+}
+
+static const char *value_of(const struct connection *c, char letter)
+{
+	switch (letter) {
+	case 'j':
+		return c->job;
+	case 't':
+		return c->task;
+	case 's':
+		return c->seq;
+	case 'd':
+		return c->time;
+	case 'k':
+		return c->key;
+	case 'n':
+		return c->note;
+	default:
+		return c->event;
+	}
+}
+
+static void send_step(struct run *run, struct connection *c)
+{
+	const struct statement *s = &run->shape->statements[c->step];
+	const char *values[PARAMETERS_MAX];
+	char name[16];
+	int count = (int)strlen(s->parameters);
+	for (int i = 0; i < count; i++)
+		values[i] = value_of(c, s->parameters[i]);
+	snprintf(name, sizeof(name), "s%d", c->step);
+	if (!PQsendQueryPrepared(c->pg, name, count, values, NULL, NULL, 0) || PQflush(c->pg))
+		give_up("statement", PQerrorMessage(c->pg));
+}
+
+static void begin_update(struct run *run, struct connection *c)
+{
+	c->step = 0;
+	c->began_ns = now_ns();
+	c->updates++;
+	snprintf(c->time, sizeof(c->time), "%llu", (unsigned long long)(c->began_ns / 1000000));
+	snprintf(c->key, sizeof(c->key), "%d-%llu", c->number, (unsigned long long)c->updates);
+	snprintf(c->note, sizeof(c->note), "page %llu of a long document",
+	         (unsigned long long)c->updates);
+	snprintf(c->event, sizeof(c->event),
+	         "{\"type\":\"task_update\",\"jobId\":\"%s\",\"taskId\":\"%s\",\"status\":\"in_"
+	         "progress\",\"title\":\"Render "
+	         "pages\",\"note\":\"%s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}",
+	         c->job, c->task, c->note);
+	send_step(run, c);
+}
+
+static void end_update(struct run *run, struct connection *c)
+{
+	if (run->counts) {
+		run->updates++;
+		histogram_add(&run->answer, now_ns() - c->began_ns);
+	}
+	if (run->stops)
+		run->busy--;
+	else
+		begin_update(run, c);
+}
+
+static void take_result(struct run *run, struct connection *c, PGresult *result)
+{
+	const struct statement *s = &run->shape->statements[c->step];
+	ExecStatusType status = PQresultStatus(result);
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		give_up(s->text, PQresultErrorMessage(result));
+	if (s->answers_seq)
+		snprintf(c->seq, sizeof(c->seq), "%s", PQgetvalue(result, 0, 0));
+	PQclear(result);
+}
+
+static void take(struct run *run, struct connection *c)
+{
+	PGresult *result;
+	if (!PQconsumeInput(c->pg))
+		give_up("connection", PQerrorMessage(c->pg));
+	while (!PQisBusy(c->pg)) {
+		if ((result = PQgetResult(c->pg))) {
+			take_result(run, c, result);
+			continue;
+		}
+		if (++c->step < run->shape->count)
+			send_step(run, c);
+		else
+			end_update(run, c);
+		return;
+	}
+}
+
+static void open_connection(struct run *run, struct connection *c, int number)
+{
+	char name[16];
+	*c = (struct connection){ .number = number, .pg = PQconnectdb(run->where) };
+	if (PQstatus(c->pg) != CONNECTION_OK)
+		give_up("connection", PQerrorMessage(c->pg));
+	snprintf(c->job, sizeof(c->job), "job%d", number % run->jobs);
+	snprintf(c->task, sizeof(c->task), "task%d", number);
+	for (int i = 0; i < run->shape->count; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		PGresult *result = PQprepare(c->pg, name, run->shape->statements[i].text, 0, NULL);
+		if (PQresultStatus(result) != PGRES_COMMAND_OK)
+			give_up(run->shape->statements[i].text, PQresultErrorMessage(result));
+		PQclear(result);
+	}
+	PQsetnonblocking(c->pg, 1);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+	if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, PQsocket(c->pg), &event))
+		give_up("epoll_ctl", strerror(errno));
+}
+
+static void run_until(struct run *run, uint64_t end_ns)
+{
+	struct epoll_event events[256];
+	for (uint64_t now; run->busy && (now = now_ns()) < end_ns;) {
+		int n = epoll_wait(run->epoll, events, 256, (int)((end_ns - now) / 1000000) + 1);
+		for (int i = 0; i < n; i++)
+			take(run, events[i].data.ptr);
+	}
+}
+
+static double engine_cpu_s(const struct run *run)
+{
+	double seconds = 0;
+	if (run->engine && !usage_read_tree(run->engine, &seconds))
+		give_up("PostgreSQL", "the process is gone");
+	return seconds;
+}
+
+static void measure(struct run *run)
+{
+	run->busy = run->connections;
+	for (int i = 0; i < run->connections; i++)
+		begin_update(run, &run->all[i]);
+	run_until(run, now_ns() + run->warm_ms * 1000000);
+	double engine = engine_cpu_s(run), own = usage_own_cpu();
+	uint64_t began = now_ns();
+	run->counts = true;
+	run_until(run, began + run->run_ms * 1000000);
+	run->counts = false;
+	double seconds = (double)(now_ns() - began) / 1e9;
+	printf("{\"updates\":%.0f,\"seconds\":%.3f,\"updates_per_s\":%.1f,\"cpu_s\":%.4f,\"engines_"
+	       "cpu_s\":[%.4f],"
+	       "\"answer_us\":{\"p50\":%.1f}}\n",
+	       (double)run->updates, seconds, (double)run->updates / seconds, usage_own_cpu() - own,
+	       engine_cpu_s(run) - engine, (double)histogram_quantile(&run->answer, 0.5) / 1e3);
+	run->stops = true;
+	run_until(run, now_ns() + 10000000000u);
+}
+
+static int read_number(const char *text)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+	if (*end || end == text || number < 0 || number > 10000000)
+		give_up(text, "is not a number in its range");
+	return (int)number;
+}
+
+static void read_word(struct run *run, const char *flag, const char *value)
+{
+	int number = read_number(value);
+	if (!strcmp(flag, "--connections"))
+		run->connections = number;
+	else if (!strcmp(flag, "--jobs"))
+		run->jobs = number;
+	else if (!strcmp(flag, "--warm-ms"))
+		run->warm_ms = (uint64_t)number;
+	else if (!strcmp(flag, "--run-ms"))
+		run->run_ms = (uint64_t)number;
+	else if (!strcmp(flag, "--engines"))
+		run->engine = number;
+	else
+		give_up(flag, "is unknown");
+}
+
+int main(int argc, char **argv)
+{
+	static struct run run = { .connections = 32, .jobs = 32, .warm_ms = 500, .run_ms = 3000 };
+	for (size_t i = 0; argc > 2 && i < sizeof(shapes) / sizeof(*shapes); i++)
+		if (!strcmp(argv[1], shapes[i].name))
+			run.shape = &shapes[i];
+	if (!run.shape || argc % 2 == 0)
+		give_up("usage", "transactions nine|one [--connections N] [--jobs N] [--warm-ms N] "
+		                 "[--run-ms N] [--engines PID] "
+		                 "CONNINFO");
+	for (int i = 2; i + 1 < argc; i += 2)
+		read_word(&run, argv[i], argv[i + 1]);
+	run.where = argv[argc - 1];
+	if (run.connections < 1 || run.connections > CONNECTIONS_MAX || run.jobs < 1)
+		give_up("--connections, --jobs", "at least 1");
+	run.all = calloc((size_t)run.connections, sizeof(*run.all));
+	run.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!run.all || run.epoll < 0)
+		give_up("memory", strerror(errno));
+	create_rows(&run);
+	for (int i = 0; i < run.connections; i++)
+		open_connection(&run, &run.all[i], i);
+	measure(&run);
+	for (int i = 0; i < run.connections; i++)
+		PQfinish(run.all[i].pg);
+	free(run.all);
+	close(run.epoll);
+	return 0;
+}

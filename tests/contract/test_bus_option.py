@@ -1,0 +1,100 @@
+"""--bus, --bus-password and --bus-prefix: what is refused, why, and that no password is shown."""
+import os
+import subprocess
+
+import pytest
+
+from support.server import BINARY, SETTING
+from support.wait import SCALE
+
+SHARED = "postgres://db.test/one"
+
+
+def check(*words, **environment):
+    """(exit status, everything that is printed) of `config check` on an address of its own."""
+    done = subprocess.run([BINARY, "config", "check", "--listen", "127.0.0.1:0", *map(str, words)],
+                          env={**os.environ, **SETTING, **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=20 * SCALE, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("bus", ["redis://:hush@redis.test", "postgres", "postgres://me:hush@db.test/one"])
+@pytest.mark.parametrize("db", [":memory:", "one.db"])
+def test_a_database_of_one_server_has_no_bus(tmp_path, db, bus):
+    status, text = check("--db", db if db[0] == ":" else tmp_path / db, JOBLIGHT_BUS=bus)
+    assert status != 0 and "--bus: the database of --db belongs to this server alone" in text
+    assert "--db postgres://" in text and "hush" not in text
+
+
+@pytest.mark.parametrize("url, why", [
+    ("rediss://:hush@redis.test", "stunnel"),
+    ("redis://:hu@sh-hush@redis.test", "%40 for @"),
+    ("redis://:hu/sh-hush@redis.test", "%2F for /"),
+    ("redis://redis.test:99999/hush", "redis://[USER[:PASSWORD]@]HOST[:PORT]"),
+    ("amqp://:hush@redis.test", "postgres, or a URL that begins with redis:// or postgres://"),
+    ("redis:/:hush@redis.test", "it must be a URL"),
+    ("postgresql", "it must be a URL, such as redis://127.0.0.1:6379, or postgres"),
+    ("postgres://me:hu@sh-hush@db.test/one", "%40 for @"),
+    ("postgres://me:hu/sh-hush@db.test/one", "%2F for /"),
+    ("postgres://me@db.test/one?hush=hush", "the address of --bus is not one of PostgreSQL"),
+])
+def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url, why):
+    status, text = check("--db", SHARED, JOBLIGHT_BUS=url)
+    assert status != 0 and why in text and "hush" not in text, text
+
+
+def test_a_password_in_a_flag_is_refused():
+    for url in ("redis://:hush@redis.test", "redis://me:hu%2Fsh-hush@redis.test", "rediss://:hu@sh-hush@redis.test",
+                "postgres://me:hush@db.test/one", "postgres://me@db.test/one?password=hush"):
+        status, text = check("--db", SHARED, "--bus", url)
+        assert status != 0 and "JOBLIGHT_BUS" in text and "hush" not in text, text
+    assert "a password in a flag" not in check("--db", SHARED, "--bus", "redis://me@redis.test")[1]
+
+
+@pytest.mark.parametrize("content, why", [
+    ("", "it must have a password"), ("\n", "it must have a password"), ("a" * 1025, "it must have a password"),
+    (None, "No such file"),
+])
+def test_the_file_of_a_password_must_have_one(tmp_path, content, why):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_text(content)
+        path.chmod(0o600)
+    status, text = check("--db", SHARED, "--bus", "redis://redis.test", "--bus-password", path)
+    assert status != 0 and f"--bus-password {path}: {why}" in text
+
+
+def test_a_password_without_a_bus_is_refused(tmp_path):
+    path = tmp_path / "password"
+    path.write_text("hush\n")
+    path.chmod(0o600)
+    status, text = check("--db", ":memory:", "--bus-password", path)
+    assert status != 0 and "--bus-password: there is no --bus" in text and "hush" not in text
+
+
+def test_the_database_as_a_bus_has_the_password_of_the_database(tmp_path):
+    path = tmp_path / "password"
+    path.write_text("hush\n")
+    path.chmod(0o600)
+    status, text = check("--db", SHARED, "--bus", "postgres", "--bus-password", path)
+    assert status != 0 and "--bus postgres has the password of --db" in text and "hush" not in text
+    assert "--bus" not in check("--db", SHARED, "--bus", "postgres://me@db.test/one", "--bus-password", path)[1]
+
+
+@pytest.mark.parametrize("prefix", ["", "a:b", "a b", "*", "a" * 65])
+def test_a_prefix_is_a_name(prefix):
+    status, text = check("--db", ":memory:", "--bus-prefix", prefix)
+    assert status != 0 and "--bus-prefix" in text and "letters, digits" in text
+
+
+def test_the_password_is_not_printed():
+    done = subprocess.run([BINARY, "config", "print"], env={**os.environ, **SETTING, "JOBLIGHT_BUS": "redis://me:hush@redis.test:1"},
+                          capture_output=True, text=True, timeout=20 * SCALE, check=True)
+    assert "bus = redis://me:[hidden]@redis.test:1" in done.stdout and "hush" not in done.stdout + done.stderr
+
+
+def test_a_server_without_a_bus_loads_no_redis(serve):
+    server = serve()
+    with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as maps:
+        text = maps.read()
+    assert "libwebsockets" in text and "redis" not in text

@@ -1,0 +1,116 @@
+"""A TCP proxy before PostgreSQL that breaks a connection while a transaction is committed.
+
+    with Cutter(port) as cutter:
+        cutter.cut("after")     # the next commit happens, and its answer is lost
+        cutter.cut("before")    # the next commit is not sent
+
+It reads the messages of the protocol as far as it must: the statement that was prepared as COMMIT, when it is bound, and
+the answer to it.  The clients must not ask for TLS (sslmode=disable).
+"""
+import select
+import socket
+import struct
+import threading
+
+
+class Messages:
+    """The messages in a stream of bytes; the first one of a client has no type."""
+
+    def __init__(self, first_has_type):
+        self.bytes = b""
+        self.typed = first_has_type
+
+    def take(self, more):
+        self.bytes += more
+        while True:
+            at = 1 if self.typed else 0
+            if len(self.bytes) < at + 4:
+                return
+            length = struct.unpack("!I", self.bytes[at:at + 4])[0]
+            if len(self.bytes) < at + length:
+                return
+            message, self.bytes = self.bytes[:at + length], self.bytes[at + length:]
+            self.typed = True
+            yield message[:at], message[at + 4:]
+
+
+class Link:
+    """One connection, in a thread of its own."""
+
+    def __init__(self, cutter, client):
+        self.cutter = cutter
+        self.client = client
+        self.server = socket.create_connection(("127.0.0.1", cutter.target))
+        self.requests, self.answers = Messages(False), Messages(True)
+        self.commits = set()    # names of prepared statements
+
+    def run(self):
+        try:
+            while self.pump():
+                pass
+        except OSError:
+            pass
+        finally:
+            self.client.close()
+            self.server.close()
+
+    def pump(self):
+        for ready in select.select([self.client, self.server], [], [])[0]:
+            data = ready.recv(65536)
+            if not data:
+                return False
+            is_request = ready is self.client
+            if self.is_cut(data, is_request):
+                return False
+            (self.server if is_request else self.client).sendall(data)
+        return True
+
+    def is_cut(self, data, is_request):
+        """All messages are looked at, so that the streams stay understood."""
+        commits = [self.is_commit(*message) for message in self.requests.take(data)] if is_request else \
+            [kind == b"C" and rest == b"COMMIT\0" for kind, rest in self.answers.take(data)]
+        return any(commits) and self.cutter.takes("before" if is_request else "after")
+
+    def is_commit(self, kind, rest):
+        if kind == b"P":
+            name, query = rest.split(b"\0")[:2]
+            if query == b"COMMIT":
+                self.commits.add(name)
+        return kind == b"B" and rest.split(b"\0")[1] in self.commits
+
+
+class Cutter:
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.lock = threading.Lock()
+        self.how = None
+        self.cuts = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=Link(self, client).run, daemon=True).start()
+
+    def cut(self, how):
+        with self.lock:
+            self.how = how
+
+    def takes(self, how):
+        with self.lock:
+            taken = self.how == how
+            if taken:
+                self.how = None
+                self.cuts += 1
+            return taken
