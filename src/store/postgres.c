@@ -12,6 +12,7 @@
 static void session_free(struct pg_session *s)
 {
 	pg_session_rollback(&s->base);
+	pg_kept_clear(&s->kept);
 	pg_link_finish(&s->link);
 	pg_cache_finish(&s->cache);
 	free(s);

@@ -7,6 +7,7 @@
  *   postgres_session.c    begins and commits, and finds out whether a lost commit happened
  *   postgres_flush.c      writes what a transaction has kept
  *   postgres_cache.c      the rows that a transaction has read, and those that it is to write
+ *   postgres_kept.c       rows that are kept from one transaction to the next
  *   postgres_link.c       a connection: statements go out together and are waited for together
  *   postgres_args.c       parameters, and columns of them, in PostgreSQL's binary format
  *   postgres_dial.c       connects in a thread of its own
@@ -17,8 +18,8 @@
  * The engine applies a group of operations in one transaction.  The store sends it in two rounds:
  * the first one begins it, locks the rows of its jobs in the order of their keys, and reads what
  * the engine has said it expects to need; the second one writes all rows, set-wise, and commits.
- * What was not expected costs a round of its own.  Nothing is kept from one transaction to the
- * next, because other nodes write too.
+ * What was not expected costs a round of its own.  Rows that this node wrote last are kept, and a
+ * group that expects no others needs one round.
  */
 #ifndef JOBLIGHT_STORE_POSTGRES_H
 #define JOBLIGHT_STORE_POSTGRES_H
@@ -27,6 +28,7 @@
 
 #include "database.h"
 #include "postgres_cache.h"
+#include "postgres_kept.h"
 #include "postgres_link.h"
 
 #define POSTGRES_SCHEMA_VERSION 1
@@ -48,6 +50,12 @@ struct pg_session {
 	struct postgres *own; /* NULL, or `db`, which ends with the session */
 	struct pg_link link;
 	bool writer;
+	/* The process of the server behind the connection.  A process id is used again, so the time
+	 * of its start belongs to it. */
+	struct pg_backend {
+		int64_t pid; /* 0: not known, because there is a pooler */
+		char started[40];
+	} backend;
 	bool open;   /* between begin and commit or rollback */
 	bool begun;  /* the server has been told so */
 	bool writes; /* something was written in this transaction */
@@ -57,6 +65,8 @@ struct pg_session {
 	/* The first failure of this transaction, which everything until rollback returns. */
 	enum store_result failed;
 	struct pg_cache cache; /* of the writer */
+	struct pg_kept kept;   /* the same */
+	bool relies;           /* this transaction has kept rows, which its first round checks */
 	struct {
 		struct store_space last; /* less what was removed since */
 		uint64_t until_ms;       /* for how long it may be used */

@@ -99,16 +99,31 @@ struct pg_job *pg_cache_job_of_key(struct pg_cache *c, int64_t key)
 	return NULL;
 }
 
+static void drop_job(struct pg_cache *c, struct pg_job *job)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+	HASH_DEL(c->jobs, job);
+	job_row_finish(&job->row);
+	free(job);
+}
+
+void pg_cache_move_job(struct pg_cache *from, struct pg_cache *to, struct pg_job *job)
+{
+	struct pg_job *old = pg_cache_job(to, job->row.id);
+
+	if (old)
+		drop_job(to, old);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+	HASH_DEL(from->jobs, job);
+	HASH_ADD_STR(to->jobs, row.id, job);
+}
+
 static void forget_jobs(struct pg_cache *c)
 {
 	struct pg_job *job, *next;
 
-	HASH_ITER(hh, c->jobs, job, next) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
-		HASH_DEL(c->jobs, job);
-		job_row_finish(&job->row);
-		free(job);
-	}
+	HASH_ITER(hh, c->jobs, job, next)
+		drop_job(c, job);
 }
 
 /* ---- tasks ---- */
@@ -204,16 +219,32 @@ void pg_cache_no_task(struct pg_cache *c, int64_t job, struct slice id)
 		make_task(c, job, id)->absent = true;
 }
 
+static void drop_task(struct pg_cache *c, struct pg_task *task)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+	HASH_DEL(c->tasks, task);
+	task_row_finish(&task->row);
+	free(task);
+}
+
+void pg_cache_move_task(struct pg_cache *from, struct pg_cache *to, struct pg_task *task)
+{
+	struct task_name name = name_task(task->job, slice_of(task->row.id));
+	struct pg_task *old = find_task(to, &name);
+
+	if (old)
+		drop_task(to, old);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+	HASH_DEL(from->tasks, task);
+	HASH_ADD_KEYPTR(hh, to->tasks, ((struct named_task *)task)->name, name.len, task);
+}
+
 static void forget_tasks(struct pg_cache *c)
 {
 	struct pg_task *task, *next;
 
-	HASH_ITER(hh, c->tasks, task, next) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
-		HASH_DEL(c->tasks, task);
-		task_row_finish(&task->row);
-		free(task);
-	}
+	HASH_ITER(hh, c->tasks, task, next)
+		drop_task(c, task);
 }
 
 /* ---- answers ---- */

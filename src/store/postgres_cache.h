@@ -23,7 +23,11 @@ struct pg_job {
 	struct job_row row; /* owns its strings, if it is stored or new */
 	enum pg_state state;
 	bool dirty;
-	bool whole; /* more has changed than its seq, bytes and time of update */
+	bool whole;   /* more has changed than its seq, bytes and time of update */
+	bool written; /* in this transaction */
+	/* For postgres_kept.h. */
+	uint32_t version;    /* of the row: the transaction that wrote it; 0: not known */
+	uint64_t generation; /* of the rows of tasks that belong to it; 0: none */
 	UT_hash_handle hh;
 };
 
@@ -34,6 +38,7 @@ struct pg_task {
 	bool is_read; /* it is in the database */
 	bool whole;   /* more has changed than its status, progress, note and times of update and
 	                 silence */
+	uint64_t generation; /* that of its job when it was kept */
 	UT_hash_handle hh;
 };
 
@@ -67,11 +72,14 @@ struct pg_job *pg_cache_put_job(struct pg_cache *c, const struct job_row *row, e
 /* The same for a row that is to be written: a copy. */
 void pg_cache_change_job(struct pg_cache *c, const struct job_row *row, enum pg_state state);
 struct pg_job *pg_cache_job_of_key(struct pg_cache *c, int64_t key);
+/* It replaces what is there. */
+void pg_cache_move_job(struct pg_cache *from, struct pg_cache *to, struct pg_job *job);
 
 struct pg_task *pg_cache_task(struct pg_cache *c, int64_t job, struct slice id);
 struct pg_task *pg_cache_put_task(struct pg_cache *c, int64_t job, const struct task_row *row);
 void pg_cache_change_task(struct pg_cache *c, int64_t job, const struct task_row *row);
 void pg_cache_no_task(struct pg_cache *c, int64_t job, struct slice id);
+void pg_cache_move_task(struct pg_cache *from, struct pg_cache *to, struct pg_task *task);
 
 struct pg_answer *pg_cache_answer(struct pg_cache *c, const char *scope, const char *key);
 struct pg_answer *pg_cache_put_answer(struct pg_cache *c, const struct idempotency_row *row);

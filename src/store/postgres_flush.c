@@ -89,6 +89,7 @@ static void send_job_counts(struct pg_cache *c, struct pg_link *l)
 			continue;
 		put_job_count(&rows, &job->row);
 		job->dirty = false;
+		job->written = true;
 	}
 	send_rows(l, &sql_jobs_count, &rows);
 	pg_rows_finish(&rows);
@@ -104,6 +105,7 @@ static void send_jobs(struct pg_cache *c, struct pg_link *l, const struct pg_sql
 			continue;
 		put_job(&rows, &job->row);
 		job->dirty = job->whole = false;
+		job->written = true;
 		job->state = PG_STORED;
 	}
 	send_rows(l, sql, &rows);

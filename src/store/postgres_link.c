@@ -344,6 +344,12 @@ enum store_result pg_link_run(struct pg_link *l)
 	return fate == PG_ALIVE ? judge(l) : lose(l, fate);
 }
 
+void pg_link_settle(struct pg_link *l)
+{
+	if (l->count && !l->ran)
+		pg_link_run(l);
+}
+
 PGresult *pg_link_result(const struct pg_link *l, size_t number)
 {
 	return l->replies[number].result;

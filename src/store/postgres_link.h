@@ -84,6 +84,8 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
  * and PG_SILENT the connection is closed.  l->words says what has failed.
  */
 enum store_result pg_link_run(struct pg_link *l);
+/* Runs the round that was begun, if there is one, and takes no notice of how. */
+void pg_link_settle(struct pg_link *l);
 
 /* A result of the last round; it stays the link's, until the next statement is added. */
 PGresult *pg_link_result(const struct pg_link *l, size_t number);

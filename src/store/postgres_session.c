@@ -3,9 +3,9 @@
  * costs nothing, and a group of writes two rounds.
  *
  * When the connection breaks while a transaction commits, it may have been committed or not.  Every
- * transaction that writes therefore puts a random text in the row of this node, and the next
- * connection looks for it.  Its look waits for the end of the lost transaction, because it locks
- * the same row.
+ * transaction that writes therefore puts a random text in the row of this node.  The next
+ * connection ends the process of the server that the lost one had, so that nothing is under way any
+ * more, and looks for the text.
  */
 #include "postgres.h"
 
@@ -25,6 +25,7 @@
 enum store_result pg_spoil(struct pg_session *s, enum store_result how, const char *words)
 {
 	s->failed = how;
+	s->base.stale = s->relies && how == STORE_CONFLICT;
 	if (words != s->base.error)
 		snprintf(s->base.error, sizeof(s->base.error), "%s", words);
 	return how;
@@ -33,7 +34,8 @@ enum store_result pg_spoil(struct pg_session *s, enum store_result how, const ch
 /* ---- connecting ---- */
 
 PG_SQL(sql_hello, "SELECT pg_backend_pid()::int8, current_setting('server_encoding'), "
-                  "current_setting('server_version_num')::int8");
+                  "current_setting('server_version_num')::int8, (SELECT backend_start::text FROM "
+                  "pg_stat_activity WHERE pid = pg_backend_pid())");
 
 /* Rows are always found by a key, also before the server has counted them. */
 PG_SQL(sql_settings, "SELECT set_config('enable_seqscan', 'off', false), "
@@ -52,6 +54,8 @@ static bool check_server(struct pg_session *s)
 	const char *encoding = pg_text(hello, 0, 1);
 
 	s->link.pooled = pg_i64(hello, 0, 0) != PQbackendPID(s->link.conn);
+	s->backend.pid = s->link.pooled ? 0 : pg_i64(hello, 0, 0);
+	pg_copy(hello, 0, 3, s->backend.started, sizeof(s->backend.started));
 	if (strcmp(encoding, "UTF8") != 0)
 		snprintf(s->link.words, sizeof(s->link.words),
 		         "the database has the encoding %.20s; make it with ENCODING 'UTF8'",
@@ -69,6 +73,7 @@ static bool set_up(void *context)
 {
 	struct pg_session *s = context;
 
+	pg_kept_clear(&s->kept);
 	pg_link_add(&s->link, &sql_hello, NULL);
 	if (pg_link_run(&s->link) != STORE_OK || !check_server(s))
 		return false;
@@ -161,7 +166,7 @@ static enum store_result try_server(struct pg_session *s)
 static void end(struct pg_session *s)
 {
 	pg_cache_clear(&s->cache);
-	s->open = s->begun = s->writes = s->limits_asked = false;
+	s->open = s->begun = s->writes = s->limits_asked = s->relies = false;
 	s->failed = STORE_OK;
 }
 
@@ -176,7 +181,7 @@ enum store_result pg_session_begin(struct store *base)
 	enum store_result r = pg_session_connect(s);
 
 	assert(!s->open);
-	s->base.in_doubt = false;
+	s->base.in_doubt = s->base.stale = false;
 	if (r != STORE_OK)
 		return r;
 	s->open = true;
@@ -278,27 +283,53 @@ enum store_result pg_change(struct pg_session *s, const struct pg_sql *sql,
 /* ---- ending ---- */
 
 PG_SQL(sql_group, "INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) "
-                  "ON CONFLICT (id) DO UPDATE SET last = $2, seen = now()");
+                  "ON CONFLICT (id) DO UPDATE SET last = $2, seen = now() "
+                  "RETURNING pg_current_xact_id()::text::int8 & 4294967295");
 PG_SQL(sql_doubt, "INSERT INTO nodes (id, last, seen) VALUES ($1, '', now()) "
                   "ON CONFLICT (id) DO UPDATE SET seen = now() RETURNING last = $2");
 
-static void add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group)
+static size_t add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group)
 {
 	struct pg_args args = { 0 };
 
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
 	pg_arg_bytes(&args, group, GROUP_LEN);
-	pg_link_add(&s->link, sql, &args);
+	size_t at = pg_link_add(&s->link, sql, &args);
 	pg_args_finish(&args);
+	return at;
+}
+
+/* What the lost connection was sent may still be under way in the server. */
+PG_SQL(sql_end, "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE "
+                "pid = $1::int8 AND backend_start::text = $2");
+
+static enum store_result end_backend(struct pg_session *s, const struct pg_backend *lost)
+{
+	struct pg_args args = { 0 };
+
+	if (!lost->pid)
+		return STORE_OK;
+	pg_arg_i64(&args, lost->pid);
+	pg_arg_text(&args, lost->started);
+	size_t at = pg_link_add(&s->link, &sql_end, &args);
+	pg_args_finish(&args);
+	enum store_result r = pg_link_run(&s->link);
+	if (r != STORE_OK)
+		return r;
+	const PGresult *ended = pg_link_result(&s->link, at);
+	return PQntuples(ended) && !pg_bool(ended, 0, 0) ? STORE_BUSY : STORE_OK;
 }
 
 /* OK: it was committed.  CONFLICT: it was not.  Anything else: that is not known. */
-static enum store_result look_for(struct pg_session *s, const uint8_t *group)
+static enum store_result look_for(struct pg_session *s, const struct pg_backend *lost,
+                                  const uint8_t *group)
 {
 	enum store_result r = connect_link(s, true);
 
+	if (r == STORE_OK)
+		r = end_backend(s, lost);
 	if (r != STORE_OK)
-		return r;
+		return r == STORE_CONFLICT ? STORE_BUSY : r;
 	add_group(s, &sql_doubt, group);
 	r = pg_link_run(&s->link);
 	if (r != STORE_OK)
@@ -310,13 +341,14 @@ static enum store_result look_for(struct pg_session *s, const uint8_t *group)
 static enum store_result settle_doubt(struct pg_session *s, const uint8_t *group)
 {
 	uint64_t until = clock_monotonic_ms() + DOUBT_MS;
+	const struct pg_backend lost = s->backend; /* connecting again changes it */
 	enum store_result r;
 
 	log_warn("the connection to the database was lost while it committed; it is asked whether "
 	         "it has",
 	         "cause", s->link.words);
 	do
-		r = look_for(s, group);
+		r = look_for(s, &lost, group);
 	while (r != STORE_OK && r != STORE_CONFLICT && clock_monotonic_ms() < until);
 	if (r == STORE_OK || r == STORE_CONFLICT)
 		log_info("the database was asked", "committed", r == STORE_OK ? "yes" : "no");
@@ -332,6 +364,13 @@ static bool has_committed(const PGresult *result)
 	return strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
 }
 
+/* A pooler may give the next transaction to another server, which has other versions of rows. */
+static void keep_rows(struct pg_session *s, uint32_t version)
+{
+	if (!s->link.pooled)
+		pg_kept_save(&s->kept, &s->cache, version);
+}
+
 static enum store_result commit_writes(struct pg_session *s)
 {
 	uint8_t group[GROUP_LEN];
@@ -339,11 +378,13 @@ static enum store_result commit_writes(struct pg_session *s)
 	if (s->limits_asked && pg_finish_round(s) != STORE_OK)
 		return s->failed;
 	random_bytes(group, sizeof(group));
-	add_group(s, &sql_group, group);
+	size_t at_group = add_group(s, &sql_group, group);
 	size_t at = pg_link_add(&s->link, &sql_commit, NULL);
 	enum store_result r = pg_link_run(&s->link);
-	if (r == STORE_OK && has_committed(pg_link_result(&s->link, at)))
+	if (r == STORE_OK && has_committed(pg_link_result(&s->link, at))) {
+		keep_rows(s, (uint32_t)pg_i64(pg_link_result(&s->link, at_group), 0, 0));
 		return STORE_OK;
+	}
 	if (r == STORE_OK)
 		return pg_spoil(s, STORE_CONFLICT, "PostgreSQL has rolled the transaction back");
 	if (s->link.fate == PG_ALIVE)
@@ -358,7 +399,10 @@ static enum store_result commit_reads(struct pg_session *s)
 	if (!s->begun)
 		return STORE_OK;
 	pg_link_add(&s->link, &sql_commit, NULL);
-	return pg_finish_round(s);
+	enum store_result r = pg_finish_round(s);
+	if (r == STORE_OK && s->relies)
+		keep_rows(s, 0);
+	return r;
 }
 
 enum store_result pg_session_commit(struct store *base)
@@ -379,8 +423,11 @@ void pg_session_rollback(struct store *base)
 	struct pg_session *s = (struct pg_session *)base;
 
 	if (s->open && s->begun && s->link.conn) {
+		pg_link_settle(&s->link);
 		pg_link_add(&s->link, &sql_rollback, NULL);
 		pg_link_run(&s->link);
 	}
+	if (s->relies)
+		pg_kept_failed(&s->kept, &s->cache);
 	end(s);
 }

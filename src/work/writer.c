@@ -197,6 +197,8 @@ static struct batch *commit(struct writer *w, struct op *ops, bool *conflict)
 	uint64_t began = clock_monotonic_us(), oldest = observe_waits(ops, began);
 	enum store_result r = run_transaction(w, ops, &batch);
 
+	if (r == STORE_CONFLICT && w->store->stale)
+		r = run_again(w, ops, 1, &batch);
 	*conflict = r == STORE_CONFLICT && next_op(ops);
 	if (*conflict)
 		return NULL;

@@ -15,7 +15,7 @@ struct node {
 	struct database *db;
 	struct store *store;
 	const struct bench *bench;
-	unsigned seed, conflicts;
+	unsigned seed, conflicts, stale;
 	pthread_t thread;
 };
 
@@ -116,7 +116,8 @@ static void *write_groups(void *context)
 			ids[k] = names[(first + k * step) % JOBS];
 		enum store_result r = add_events(n->store, ids, GROUP_JOBS);
 		i += r == STORE_OK;
-		n->conflicts += r != STORE_OK;
+		n->stale += r != STORE_OK && n->store->stale;
+		n->conflicts += r != STORE_OK && !n->store->stale;
 	}
 	return NULL;
 }
@@ -163,6 +164,7 @@ static void nodes_that_write_the_same_jobs_leave_no_holes_and_do_not_block_each_
 	for (unsigned i = 0; i < NODES; i++) {
 		pthread_join(nodes[i].thread, NULL);
 		assert_int_equal(nodes[i].conflicts, 0);
+		assert_in_range(nodes[i].stale, 0, GROUPS / 2); /* then jobs are not kept */
 		database_close(nodes[i].db);
 	}
 	assert_int_equal(events_of_all(b->reader), NODES * GROUPS * GROUP_JOBS);

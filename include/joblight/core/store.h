@@ -192,6 +192,9 @@ struct store {
 	char error[256];
 	/* The last commit has failed, and may have happened all the same: a server has not told. */
 	bool in_doubt;
+	/* The transaction has failed because it relied on rows of an earlier one, which others have
+	 * written since.  The next one reads them. */
+	bool stale;
 };
 
 static inline const char *store_error(const struct store *s)

@@ -1,0 +1,157 @@
+#include "postgres_kept.h"
+
+#include <stdlib.h>
+
+#include "joblight/base/clock.h"
+#include "joblight/base/xalloc.h"
+
+#define ROWS_MAX 10000     /* of jobs and tasks */
+#define PAUSE_MIN_MS 1000  /* a job is not kept for so long after another node has written it */
+#define PAUSE_MAX_MS 60000 /* the same, after it has happened often */
+#define AGE_MAX (UINT32_C(1) << 30) /* numbers of transactions are used again after 2^32 */
+
+void pg_kept_clear(struct pg_kept *k)
+{
+	struct pg_shared_job *job, *next;
+
+	pg_cache_forget(&k->rows);
+	HASH_ITER(hh, k->shared, job, next) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+		HASH_DEL(k->shared, job);
+		free(job);
+	}
+}
+
+/* ---- using ---- */
+
+/* NULL: it is not there, or of a time when the row of the job was another one. */
+static struct pg_task *find_task(struct pg_kept *k, const struct expected_task *e)
+{
+	const struct pg_job *job = pg_cache_job(&k->rows, e->job);
+	struct pg_task *task = job && pg_is_plain(e->id)
+	                           ? pg_cache_task(&k->rows, job->row.key, e->id)
+	                           : NULL;
+
+	return task && task->generation == job->generation ? task : NULL;
+}
+
+static bool has_all(struct pg_kept *k, const struct expected *e)
+{
+	if (!e->job_count || e->answer_count || e->created)
+		return false;
+	for (size_t i = 0; i < e->job_count; i++)
+		if (!pg_cache_job(&k->rows, e->jobs[i].id))
+			return false;
+	for (size_t i = 0; i < e->task_count; i++)
+		if (!find_task(k, &e->tasks[i]))
+			return false;
+	return true;
+}
+
+/* A row may be expected twice. */
+bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e,
+                 struct pg_rows *checks)
+{
+	if (!has_all(k, e))
+		return false;
+	for (size_t i = 0; i < e->task_count; i++) {
+		struct pg_task *task = find_task(k, &e->tasks[i]);
+		if (task)
+			pg_cache_move_task(&k->rows, c, task);
+	}
+	for (size_t i = 0; i < e->job_count; i++) {
+		struct pg_job *job = pg_cache_job(&k->rows, e->jobs[i].id);
+		if (!job)
+			continue;
+		pg_put_i64(checks, job->row.key);
+		pg_put_i64(checks, job->version);
+		pg_cache_move_job(&k->rows, c, job);
+	}
+	return true;
+}
+
+/* ---- saving ---- */
+
+static bool is_shared(const struct pg_kept *k, int64_t key)
+{
+	const struct pg_shared_job *job;
+
+	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
+	return job && job->until_ms > clock_monotonic_ms();
+}
+
+/* Whether the row is that of the database, and stays it until somebody writes it. */
+static bool is_kept(const struct pg_kept *k, const struct pg_job *job)
+{
+	return job->state == PG_STORED && job->version && !job->row.ended &&
+	       !is_shared(k, job->row.key);
+}
+
+static void save_tasks(struct pg_kept *k, struct pg_cache *c)
+{
+	struct pg_task *task, *next;
+
+	HASH_ITER(hh, c->tasks, task, next) {
+		const struct pg_job *job = pg_cache_job_of_key(c, task->job);
+		if (task->absent || !job || !is_kept(k, job))
+			continue;
+		task->is_read = true;
+		task->generation = job->generation;
+		pg_cache_move_task(c, &k->rows, task);
+	}
+}
+
+static void save_jobs(struct pg_kept *k, struct pg_cache *c)
+{
+	struct pg_job *job, *next;
+
+	HASH_ITER(hh, c->jobs, job, next)
+		if (is_kept(k, job))
+			pg_cache_move_job(c, &k->rows, job);
+}
+
+void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
+{
+	if (HASH_COUNT(k->rows.jobs) + HASH_COUNT(k->rows.tasks) > ROWS_MAX ||
+	    (version && version - k->oldest > AGE_MAX)) {
+		pg_cache_forget(&k->rows);
+		k->oldest = version;
+	}
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		job->version = job->written ? version : job->version;
+		job->written = false;
+		if (!job->generation)
+			job->generation = ++k->generations;
+	}
+	save_tasks(k, c);
+	save_jobs(k, c);
+}
+
+/* ---- jobs that others write too ---- */
+
+void pg_kept_failed(struct pg_kept *k, const struct pg_cache *c)
+{
+	for (const struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		struct pg_shared_job *shared;
+		HASH_FIND(hh, k->shared, &job->row.key, sizeof(job->row.key), shared);
+		if (!shared) {
+			shared = xcalloc(1, sizeof(*shared));
+			shared->key = job->row.key;
+			shared->pause_ms = PAUSE_MIN_MS;
+			HASH_ADD(hh, k->shared, key, sizeof(shared->key), shared);
+		}
+		shared->version = job->version;
+	}
+}
+
+void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
+{
+	struct pg_shared_job *job;
+
+	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
+	if (!job || !job->version || job->version == version)
+		return;
+	job->version = 0;
+	job->until_ms = clock_monotonic_ms() + job->pause_ms;
+	job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
+}

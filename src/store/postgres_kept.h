@@ -1,0 +1,51 @@
+/*
+ * Rows that are kept from one transaction of the writing session to the next: those of jobs that
+ * this node was the last to write.
+ *
+ * A transaction that expects only kept rows does not read them.  Its first round, which can then be
+ * its only one, begins with a statement that locks the jobs and fails if somebody else has written
+ * one of them since: a version of a row has the number of the transaction that wrote it (xmin).
+ * The rows of the tasks need no such statement, because a task changes together with the row of its
+ * job as long as the job has not ended (core/silence.c); jobs that have ended are not kept.
+ *
+ * A job that other nodes write too is not kept for a while, which becomes longer.
+ *
+ * One thread.
+ */
+#ifndef JOBLIGHT_STORE_POSTGRES_KEPT_H
+#define JOBLIGHT_STORE_POSTGRES_KEPT_H
+
+#include "postgres_cache.h"
+
+/* A job whose kept row was not the last one when a transaction relied on it. */
+struct pg_shared_job {
+	int64_t key;
+	uint32_t version;            /* of the row that was kept */
+	uint64_t until_ms, pause_ms; /* it is not kept until then; for how long */
+	UT_hash_handle hh;
+};
+
+/* `{0}` is valid. */
+struct pg_kept {
+	struct pg_cache rows; /* jobs and tasks */
+	struct pg_shared_job *shared;
+	uint64_t generations; /* so many were given */
+	uint32_t oldest;      /* a version that is as old as any */
+};
+
+void pg_kept_clear(struct pg_kept *k);
+
+/* Moves the rows to the cache of a transaction, and puts the key and the version of each job into
+ * `checks`, whose types are "ii".  False: a row is not there, and nothing was moved. */
+bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e,
+                 struct pg_rows *checks);
+
+/* The transaction with these rows was committed.  `version`: its number; 0: it wrote nothing. */
+void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version);
+
+/* The transaction relied on rows of `c` and has failed, so that one may be an old one. */
+void pg_kept_failed(struct pg_kept *k, const struct pg_cache *c);
+/* A row of a job was read, which has this version. */
+void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version);
+
+#endif
