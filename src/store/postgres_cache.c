@@ -99,7 +99,7 @@ struct pg_job *pg_cache_job_of_key(struct pg_cache *c, int64_t key)
 	return NULL;
 }
 
-static void drop_job(struct pg_cache *c, struct pg_job *job)
+void pg_cache_drop_job(struct pg_cache *c, struct pg_job *job)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
 	HASH_DEL(c->jobs, job);
@@ -112,7 +112,7 @@ void pg_cache_move_job(struct pg_cache *from, struct pg_cache *to, struct pg_job
 	struct pg_job *old = pg_cache_job(to, job->row.id);
 
 	if (old)
-		drop_job(to, old);
+		pg_cache_drop_job(to, old);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
 	HASH_DEL(from->jobs, job);
 	HASH_ADD_STR(to->jobs, row.id, job);
@@ -123,7 +123,7 @@ static void forget_jobs(struct pg_cache *c)
 	struct pg_job *job, *next;
 
 	HASH_ITER(hh, c->jobs, job, next)
-		drop_job(c, job);
+		pg_cache_drop_job(c, job);
 }
 
 /* ---- tasks ---- */

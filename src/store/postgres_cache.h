@@ -72,6 +72,7 @@ struct pg_job *pg_cache_put_job(struct pg_cache *c, const struct job_row *row, e
 /* The same for a row that is to be written: a copy. */
 void pg_cache_change_job(struct pg_cache *c, const struct job_row *row, enum pg_state state);
 struct pg_job *pg_cache_job_of_key(struct pg_cache *c, int64_t key);
+void pg_cache_drop_job(struct pg_cache *c, struct pg_job *job);
 /* It replaces what is there. */
 void pg_cache_move_job(struct pg_cache *from, struct pg_cache *to, struct pg_job *job);
 

@@ -101,22 +101,33 @@ static void save_tasks(struct pg_kept *k, struct pg_cache *c)
 	}
 }
 
+/* What is not kept is not left behind as it was either. */
 static void save_jobs(struct pg_kept *k, struct pg_cache *c)
 {
-	struct pg_job *job, *next;
+	struct pg_job *job, *next, *old;
 
-	HASH_ITER(hh, c->jobs, job, next)
+	HASH_ITER(hh, c->jobs, job, next) {
+		old = pg_cache_job(&k->rows, job->row.id);
 		if (is_kept(k, job))
 			pg_cache_move_job(c, &k->rows, job);
+		else if (old)
+			pg_cache_drop_job(&k->rows, old);
+	}
+}
+
+/* Numbers of transactions that are far apart could become the same. */
+static void limit(struct pg_kept *k, uint32_t version)
+{
+	bool is_old = version && version - k->oldest > AGE_MAX;
+
+	if (is_old)
+		k->oldest = version;
+	if (is_old || HASH_COUNT(k->rows.jobs) + HASH_COUNT(k->rows.tasks) > ROWS_MAX)
+		pg_cache_forget(&k->rows);
 }
 
 void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
 {
-	if (HASH_COUNT(k->rows.jobs) + HASH_COUNT(k->rows.tasks) > ROWS_MAX ||
-	    (version && version - k->oldest > AGE_MAX)) {
-		pg_cache_forget(&k->rows);
-		k->oldest = version;
-	}
 	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
 		job->version = job->written ? version : job->version;
 		job->written = false;
@@ -125,6 +136,7 @@ void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
 	}
 	save_tasks(k, c);
 	save_jobs(k, c);
+	limit(k, version);
 }
 
 /* ---- jobs that others write too ---- */

@@ -390,6 +390,7 @@ static enum store_result commit_writes(struct pg_session *s)
 	if (s->link.fate == PG_ALIVE)
 		return fail_by_link(s, r);
 	r = settle_doubt(s, group);
+	s->begun = false; /* on the new connection */
 	s->base.in_doubt = r != STORE_OK && r != STORE_CONFLICT;
 	return r == STORE_OK ? r : pg_spoil(s, r, s->link.words);
 }

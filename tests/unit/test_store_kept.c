@@ -1,0 +1,256 @@
+/*
+ * The rows that a node keeps from one transaction to the next: that they are not read again, and
+ * that nothing is decided by a row that another node has written since.  Runs with PostgreSQL only.
+ */
+#include "nodes_kit.h"
+
+#define KEPT_MAX 10000 /* rows of jobs and tasks; ROWS_MAX of postgres_kept.c */
+
+static enum store_result expect_task(struct store *s, const char *job, const char *id)
+{
+	struct expected_job jobs[] = { { job, false } };
+	struct expected_task tasks[] = { { job, slice_of(id) } };
+	struct expected rows = { .jobs = jobs, .tasks = tasks, .job_count = 1, .task_count = 1 };
+
+	return s->ops->expect(s, &rows);
+}
+
+/* Whether a transaction that expects the job reads and locks its row at once. */
+static bool reads(const struct bench *b, const char *id)
+{
+	struct store *w = b->writer;
+	char locks[16];
+
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, &id, 1));
+	ask_server(b, "SELECT count(*) FROM pg_locks WHERE relation = 'jobs'::regclass", locks,
+	           sizeof locks);
+	OK(w->ops->commit(w));
+	return strcmp(locks, "0") != 0;
+}
+
+static enum store_result put_task(struct store *s, const char *job, const char *id,
+                                  const char *note)
+{
+	struct task_row task = { 0 };
+	struct job_row row = { 0 };
+	enum store_result r = s->ops->begin(s);
+
+	if (r == STORE_OK)
+		r = expect_task(s, job, id);
+	if (r == STORE_OK)
+		r = add_event(s, job);
+	if (r == STORE_OK)
+		r = s->ops->job_get(s, job, &row);
+	if (r == STORE_OK && s->ops->task_get(s, row.key, id, &task) != STORE_OK)
+		task = a_task(id, 0);
+	free(task.note);
+	task.note = NULL;
+	if (r == STORE_OK) {
+		task.note = xstrdup(note);
+		r = s->ops->task_put(s, row.key, &task);
+	}
+	if (r == STORE_OK)
+		r = s->ops->commit(s);
+	if (r != STORE_OK)
+		s->ops->rollback(s);
+	job_row_finish(&row);
+	free(task.note);
+	return r;
+}
+
+static void rows_that_a_node_wrote_last_are_not_read_again(void **state)
+{
+	struct bench *b = *state;
+
+	make_jobs(b->writer);
+	assert_false(reads(b, "j0"));
+	assert_false(reads(b, "j0")); /* a transaction that writes nothing keeps them too */
+	OK(add_events(b->writer, names, JOBS));
+	assert_false(reads(b, "j0"));
+	assert_true(reads(b, "none"));
+	assert_int_equal(events_of_all(b->reader), JOBS);
+}
+
+static void a_row_that_another_node_has_written_is_not_relied_on(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, names, JOBS));
+	OK(add_event(w, "j1"));
+	OK(add_events(other.store, names, JOBS)); /* nothing is locked yet */
+	assert_int_equal(w->ops->commit(w), STORE_CONFLICT);
+	assert_true(w->stale);
+	w->ops->rollback(w);
+	OK(add_events(w, names, JOBS));
+	assert_false(w->stale);
+	assert_int_equal(events_of_all(b->reader), 2 * JOBS);
+	database_close(other.db);
+}
+
+static void what_is_refused_is_refused_by_rows_that_are_current(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, names, 1));
+	OK(add_events(other.store, names, 1));
+	assert_int_equal(w->ops->commit(w), STORE_CONFLICT); /* it would have written nothing */
+	assert_true(w->stale);
+	w->ops->rollback(w);
+	database_close(other.db);
+}
+
+static void a_row_of_a_task_is_as_old_as_that_of_its_job(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct task_row found = { 0 };
+	struct job_row job = { 0 };
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(put_task(w, "j0", "t", "one"));
+	OK(put_task(other.store, "j0", "t", "two"));
+	OK(add_events(other.store, names, 1));
+	assert_int_equal(put_task(w, "j0", "t", "three"), STORE_CONFLICT);
+	OK(add_events(w, names, 1)); /* reads the job, and not the task */
+	OK(w->ops->begin(w));
+	OK(expect_task(w, "j0", "t"));
+	OK(w->ops->job_get(w, "j0", &job));
+	OK(w->ops->task_get(w, job.key, "t", &found));
+	OK(w->ops->commit(w));
+	assert_string_equal(found.note, "two");
+	task_row_finish(&found);
+	job_row_finish(&job);
+	database_close(other.db);
+}
+
+static void a_job_that_another_node_has_deleted_is_gone(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row row = { 0 };
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(other.store->ops->begin(other.store));
+	OK(other.store->ops->job_get(other.store, "j0", &row));
+	OK(other.store->ops->job_delete(other.store, &row));
+	OK(other.store->ops->commit(other.store));
+	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);
+	assert_true(w->stale);
+	NONE(add_events(w, names, 1));
+	job_row_finish(&row);
+	database_close(other.db);
+}
+
+static void a_job_that_other_nodes_write_too_is_read_for_a_while(void **state)
+{
+	struct bench *b = *state;
+	struct node other;
+
+	make_jobs(b->writer);
+	node_open(&other, b, 1);
+	OK(add_events(other.store, names, 1));
+	assert_int_equal(add_events(b->writer, names, 2), STORE_CONFLICT);
+	OK(add_events(b->writer, names, 2));
+	assert_true(reads(b, "j0"));
+	assert_false(reads(b, "j1")); /* of the same transaction, but nobody else writes it */
+	database_close(other.db);
+}
+
+static void the_rows_of_a_job_that_has_ended_are_read(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row row = { 0 };
+
+	make_jobs(w);
+	OK(w->ops->begin(w));
+	OK(w->ops->job_get(w, "j0", &row));
+	row.status = JOB_COMPLETED;
+	row.ended = 1;
+	OK(w->ops->job_put(w, &row));
+	OK(w->ops->commit(w));
+	assert_true(reads(b, "j0"));
+	job_row_finish(&row);
+}
+
+static void a_new_connection_has_no_rows(void **state)
+{
+	struct bench *b = *state;
+	char ended[16];
+
+	make_jobs(b->writer);
+	ask_server(b,
+	           "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = "
+	           "'advisory' AND classid = 1785489013 AND objid::int8 = (SELECT oid::int8 & "
+	           "2147483647 FROM pg_namespace WHERE nspname = current_schema())",
+	           ended, sizeof ended);
+	assert_string_equal(ended, "1");
+	assert_int_equal(add_events(b->writer, names, 1), STORE_CONFLICT); /* lost, and run again */
+	assert_true(reads(b, "j1"));
+}
+
+static void put_tasks(struct store *w, const char *job, unsigned count)
+{
+	struct job_row row = { 0 };
+	char id[16];
+
+	OK(w->ops->begin(w));
+	OK(add_event(w, job));
+	OK(w->ops->job_get(w, job, &row));
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(id, sizeof id, "t%u", i);
+		struct task_row task = a_task(id, i);
+		OK(w->ops->task_put(w, row.key, &task));
+	}
+	OK(w->ops->commit(w));
+	job_row_finish(&row);
+}
+
+static void no_more_rows_are_kept_than_the_limit(void **state)
+{
+	struct bench *b = *state;
+	const char *other = "j1";
+
+	make_jobs(b->writer);
+	put_tasks(b->writer, "j0", KEPT_MAX - JOBS);
+	OK(add_events(b->writer, &other, 1));
+	assert_false(reads(b, "j0"));
+	put_tasks(b->writer, "j2", 1); /* and then all are forgotten */
+	assert_true(reads(b, "j0"));
+	assert_true(reads(b, "j2"));
+	OK(add_events(b->writer, &other, 1));
+	assert_false(reads(b, "j1"));
+}
+
+static const struct CMUnitTest promises[] = {
+	STORE_TEST(rows_that_a_node_wrote_last_are_not_read_again),
+	STORE_TEST(a_row_that_another_node_has_written_is_not_relied_on),
+	STORE_TEST(what_is_refused_is_refused_by_rows_that_are_current),
+	STORE_TEST(a_row_of_a_task_is_as_old_as_that_of_its_job),
+	STORE_TEST(a_job_that_another_node_has_deleted_is_gone),
+	STORE_TEST(a_job_that_other_nodes_write_too_is_read_for_a_while),
+	STORE_TEST(the_rows_of_a_job_that_has_ended_are_read),
+	STORE_TEST(a_new_connection_has_no_rows),
+	STORE_TEST(no_more_rows_are_kept_than_the_limit),
+};
+
+int main(void)
+{
+	return _cmocka_run_group_tests("kept", promises, sizeof promises / sizeof *promises, NULL,
+	                               NULL);
+}
