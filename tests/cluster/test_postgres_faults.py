@@ -38,6 +38,19 @@ def test_a_commit_without_an_answer_is_found_out(serve, client, postgres, databa
         assert notes == [str(number) for number in range(CUTS)]
 
 
+def test_a_commit_that_the_server_gets_late_does_not_happen(serve, client, postgres, database):
+    """Its connection is lost, the database has not got it yet, and so it is written again; nothing is there twice."""
+    with Cutter(postgres.port) as cutter:
+        server = serve(db=postgres.tcp_url(database, port=cutter.port))
+        api = client(server)
+        job = api.create_job()["id"]
+        for note in "a", "b":   # the second one of a job that this server wrote last, in one round trip
+            cutter.cut("late")
+            assert api.update(job, {"taskId": "t", "note": note}).status == 200
+            assert not cutter.deliver()
+        assert [event["note"] for event in api.activity(job)[1:]] == ["a", "b"]
+
+
 @pytest.mark.parametrize("with_bus", [False, True])
 def test_what_was_committed_unnoticed_is_delivered_when_the_database_is_back(serve, client, postgres, redis, database, with_bus):
     """It has been away for longer than a node asks whether it has committed; nobody writes the event again."""

@@ -3,10 +3,13 @@
     with Cutter(port) as cutter:
         cutter.cut("after")     # the next commit happens, and its answer is lost
         cutter.cut("before")    # the next commit is not sent
+    cutter.cut("late")      # the next commit is held back, and its client loses the connection
+    cutter.deliver()        # now it is sent; whether the server commits it
 
 It reads the messages of the protocol as far as it must: the statement that was prepared as COMMIT, when it is bound, and
 the answer to it.  The clients must not ask for TLS (sslmode=disable).
 """
+import queue
 import select
 import socket
 import struct
@@ -43,6 +46,7 @@ class Link:
         self.server = socket.create_connection(("127.0.0.1", cutter.target))
         self.requests, self.answers = Messages(False), Messages(True)
         self.commits = set()    # names of prepared statements
+        self.held = None
 
     def run(self):
         try:
@@ -52,7 +56,8 @@ class Link:
             pass
         finally:
             self.client.close()
-            self.server.close()
+            if self.held is None:
+                self.server.close()
 
     def pump(self):
         for ready in select.select([self.client, self.server], [], [])[0]:
@@ -62,6 +67,9 @@ class Link:
             is_request = ready is self.client
             if self.is_cut(data, is_request):
                 return False
+            if self.held is not None:
+                self.cutter.held.put(self)
+                return False
             (self.server if is_request else self.client).sendall(data)
         return True
 
@@ -69,6 +77,9 @@ class Link:
         """All messages are looked at, so that the streams stay understood."""
         commits = [self.is_commit(*message) for message in self.requests.take(data)] if is_request else \
             [kind == b"C" and rest == b"COMMIT\0" for kind, rest in self.answers.take(data)]
+        if is_request and any(commits) and self.cutter.takes("late"):
+            self.held = data
+            return False
         return any(commits) and self.cutter.takes("before" if is_request else "after")
 
     def is_commit(self, kind, rest):
@@ -87,6 +98,7 @@ class Cutter:
         self.lock = threading.Lock()
         self.how = None
         self.cuts = 0
+        self.held = queue.Queue()   # the connections whose commits are
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
@@ -106,6 +118,16 @@ class Cutter:
     def cut(self, how):
         with self.lock:
             self.how = how
+
+    def deliver(self):
+        """Returns after the server has answered."""
+        late = self.held.get(timeout=10)
+        with late.server:
+            try:
+                late.server.sendall(late.held)
+                return b"COMMIT" in late.server.recv(65536)
+            except OSError:
+                return False
 
     def takes(self, how):
         with self.lock:
