@@ -11,8 +11,8 @@ PG_SQL(sql_jobs_lock,
        "ORDER BY j.key FOR NO KEY UPDATE OF j");
 /* The same for kept rows.  The text that is not a number ends the transaction. */
 PG_SQL(sql_jobs_check,
-       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('joblight: ' || "
-       "cardinality($1::int8[]) - count(*) || ' jobs were written by another server; the "
+       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('joblight: jobs that "
+       "another server has written meanwhile: ' || cardinality($1::int8[]) - count(*) || '; the "
        "transaction is run again')::int8 END FROM (SELECT FROM unnest($1::int8[], $2::int8[]) "
        "AS x(key, version) JOIN jobs j ON j.key = x.key AND j.xmin = x.version::text::xid "
        "ORDER BY j.key FOR NO KEY UPDATE OF j) AS locked");
