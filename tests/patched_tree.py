@@ -11,6 +11,8 @@ import sys
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
+from support import postgres
+
 ROOT = Path(__file__).resolve().parents[1]
 TREE = ROOT / "build" / "mutants"
 KEPT = ("build", "node_modules", "__pycache__")     # folders of the copy that are its own
@@ -95,16 +97,28 @@ def build(target):
 
 # -- one test, or without `test` all of a file -----------------------------------------------------
 
-def run_unit(file, test=""):
+def run_unit(file, test="", **environment):
     program = Path(file).stem
     build(program)
-    only = {"JOBLIGHT_TEST_ONLY": test} if test else {}
-    status, said = run(f"build/tests/{program}", **only)
+    if test:
+        environment["JOBLIGHT_TEST_ONLY"] = test
+    status, said = run(f"build/tests/{program}", **environment)
     if status == 0 and f"[       OK ] {test}" in said:
         return PASSED
     if status > 0 and f"[  FAILED  ] {test}" in said and "exception" not in said:
         return FAILED
     raise Trouble(f"exit status {status}\n{said}")
+
+
+def run_postgres(file, test=""):
+    """A unit test over a PostgreSQL of its own."""
+    build("joblight_module_postgres")
+    folder = TREE / "build/postgres"
+    postgres.start(folder)
+    try:
+        return run_unit(file, test, JOBLIGHT_TEST_POSTGRES=str(folder / "url"))
+    finally:
+        postgres.stop(folder)
 
 
 def is_assertion(message):
@@ -146,4 +160,4 @@ def run_node(file, test):
     raise Trouble(f"exit status {status}\n{said}")
 
 
-SUITES = {"unit": run_unit, "contract": run_pytest, "faults": run_pytest, "cluster": run_cluster, "browser": run_node}
+SUITES = {"unit": run_unit, "postgres": run_postgres, "contract": run_pytest, "faults": run_pytest, "cluster": run_cluster, "browser": run_node}

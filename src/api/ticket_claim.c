@@ -71,6 +71,7 @@ static void ask_to_open(struct conn *c, const struct token *t)
 	refuse_overload(c);
 }
 
+/* A ticket that another node has used may be returned there, so it is asked for again. */
 void ticket_claimed(struct conn *c, struct op *op)
 {
 	enum outcome outcome = op->problem.outcome;
@@ -78,12 +79,14 @@ void ticket_claimed(struct conn *c, struct op *op)
 	if (outcome == OUTCOME_NO_CONTENT) {
 		memcpy(c->ticket, op->token.id, sizeof(c->ticket));
 		settle(c, CLAIM_GRANTED);
-	} else if (outcome == OUTCOME_UNAUTHORIZED) {
-		settle(c, CLAIM_DENIED);
-	} else {
-		tickets_give_back(c->loop->loops->tickets, op->token.id);
-		refuse(c, &op->problem);
+		op_free(op);
+		return;
 	}
+	tickets_give_back(c->loop->loops->tickets, op->token.id);
+	if (outcome == OUTCOME_UNAUTHORIZED)
+		settle(c, CLAIM_DENIED);
+	else
+		refuse(c, &op->problem);
 	op_free(op);
 }
 
@@ -92,7 +95,7 @@ void ticket_claimed_in_vain(struct loop *l, const struct op *op)
 {
 	if (op->problem.outcome == OUTCOME_NO_CONTENT)
 		ticket_return(l, op->token.id);
-	else if (op->problem.outcome != OUTCOME_UNAUTHORIZED)
+	else
 		tickets_give_back(l->loops->tickets, op->token.id);
 }
 
