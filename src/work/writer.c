@@ -241,18 +241,15 @@ static void note_commit(struct op *ops)
 	}
 }
 
-static void commit_and_answer(struct writer *w, struct op *ops);
-
-/* One op may be what a transaction fails by, so the others go without it. */
-static void commit_in_halves(struct writer *w, struct op *ops)
+/* One op may be what a transaction fails by, so the others go without it.  Returns the second half.
+ */
+static struct op *halve(struct op *ops)
 {
 	uint64_t count = 0;
 
 	for (struct op *op = ops; op; op = next_op(op), count++)
 		engine_reset(op);
-	struct op *rest = split(ops, (count + 1) / 2);
-	commit_and_answer(w, ops);
-	commit_and_answer(w, rest);
+	return split(ops, (count + 1) / 2);
 }
 
 /* Commits the ops, and then publishes their events with the answers. */
@@ -262,7 +259,9 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 	struct batch *batch = commit(w, ops, &conflict);
 
 	if (conflict) {
-		commit_in_halves(w, ops);
+		struct op *rest = halve(ops);
+		commit_and_answer(w, ops);
+		commit_and_answer(w, rest);
 		return;
 	}
 	if (!batch)
@@ -277,6 +276,13 @@ static void commit_and_answer(struct writer *w, struct op *ops)
 	batch_release(batch);
 }
 
+static void join(struct op *ops, struct op *rest)
+{
+	while (next_op(ops))
+		ops = next_op(ops);
+	ops->mail.next = &rest->mail;
+}
+
 /* Commits and publishes the ops of a chore, which no client waits for. */
 static bool commit_chore(void *context, struct op *ops)
 {
@@ -284,6 +290,12 @@ static bool commit_chore(void *context, struct op *ops)
 	bool conflict;
 	struct batch *batch = commit(w, ops, &conflict);
 
+	if (conflict) {
+		struct op *rest = halve(ops);
+		bool first = commit_chore(w, ops), second = commit_chore(w, rest);
+		join(ops, rest); /* they are the chore's */
+		return first && second;
+	}
 	if (!batch) /* a chore comes back */
 		return false;
 	for (const struct op *op = ops; op; op = next_op(op))

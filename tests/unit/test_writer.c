@@ -36,6 +36,7 @@ struct office {
 	bool cycling; /* the same with jobs that are created and deleted */
 	unsigned deletions;
 	unsigned conflicts;
+	uint64_t poison_seq;         /* the first one of POISON that cannot be written */
 	bool rewriting;              /* the store goes on rewriting */
 	enum store_result rewritten; /* its result */
 	unsigned rewrites;           /* calls */
@@ -94,7 +95,7 @@ static enum store_result hooked_event_add(struct store *s, int64_t job, const st
 
 static enum store_result hooked_job_put(struct store *s, struct job_row *row)
 {
-	if (strcmp(row->id, POISON) != 0)
+	if (strcmp(row->id, POISON) != 0 || row->seq < office->poison_seq)
 		return faulty_job_put(s, row);
 	snprintf(s->error, sizeof s->error, "a conflict was asked for");
 	note(&office->conflicts);
@@ -378,6 +379,10 @@ static void pruning_that_cannot_be_committed_is_rolled_back_and_tried_again(void
 	assert_int_equal(o->refusals, 0);
 }
 
+#define SILENT                                                                                     \
+	"{\"title\":\"T\",\"heartbeatTimeoutMs\":40,\"tasks\":[{\"id\":\"t\",\"status\":"          \
+	"\"in_progress\"}]}"
+
 static void a_silence_that_cannot_be_committed_is_told_later(void **state)
 {
 	struct office *o = *state;
@@ -386,13 +391,33 @@ static void a_silence_that_cannot_be_committed_is_told_later(void **state)
 	o->spared_commits = 1; /* the job's */
 	o->failing_commits = 3;
 	start(o);
-	submit(o, OP_JOB_CREATE, "j",
-	       "{\"title\":\"T\",\"heartbeatTimeoutMs\":40,\"tasks\":[{\"id\":\"t\",\"status\":"
-	       "\"in_progress\"}]}");
+	submit(o, OP_JOB_CREATE, "j", SILENT);
 	wait_for(o, &o->batches_of_nobody, 1);
 	assert_int_equal(o->refusals, 0);
 	assert_int_equal(o->events, 2);
 	assert_int_equal(o->failing_commits, 0);
+}
+
+/* The tasks of the jobs are created at the same time, and so their silence is noticed at once. */
+static void a_silence_that_collides_delays_no_other(void **state)
+{
+	struct office *o = *state;
+
+	o->limits.min_silence_ms = 40;
+	o->poison_seq = 2; /* it can be created */
+	start(o);
+	pthread_mutex_lock(&o->lock);
+	submit(o, OP_JOB_CREATE, "first", "{\"title\":\"T\"}");
+	submit(o, OP_JOB_CREATE, "a", SILENT);
+	submit(o, OP_JOB_CREATE, POISON, SILENT);
+	submit(o, OP_JOB_CREATE, "b", SILENT);
+	pthread_mutex_unlock(&o->lock);
+	wait_for(o, &o->events, 4 + 2);
+	pthread_mutex_lock(&o->lock);
+	o->poison_seq = UINT64_MAX;
+	pthread_mutex_unlock(&o->lock);
+	wait_for(o, &o->events, 4 + 3); /* it is tried again */
+	assert_int_equal(o->refusals, 0);
 }
 
 static void the_thread_checkpoints_after_it_has_written(void **state)
@@ -633,6 +658,7 @@ static const struct CMUnitTest promises[] = {
 	TEST(what_cannot_be_begun_is_refused),
 	TEST(pruning_that_cannot_be_committed_is_rolled_back_and_tried_again),
 	TEST(a_silence_that_cannot_be_committed_is_told_later),
+	TEST(a_silence_that_collides_delays_no_other),
 	TEST(the_thread_checkpoints_after_it_has_written),
 	TEST(a_checkpoint_comes_before_the_next_transaction),
 	TEST(pruning_has_its_share_however_busy_the_thread_is),
