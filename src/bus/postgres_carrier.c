@@ -6,32 +6,26 @@
  * the disk for them.
  *
  * A PostgreSQL that is stopped, or a network that drops packets, shows nothing: the connection
- * notifies itself every PROBE_MS, and a notification that does not come is as good as a connection
- * that was closed.
+ * notifies itself every CARRIER_PROBE_MS, and a notification that does not come is as good as a
+ * connection that was closed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "carrier.h"
+#include "carrier_pace.h"
 #include "joblight/base/list.h"
 #include "joblight/base/module.h"
-#include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "postgres_connector.h"
 #include "postgres_rounds.h"
 #include "postgres_stream.h"
 
-#define TICK_MS 250
-#define PROBE_MS 500    /* between two probes */
-#define SILENT_MS 2000  /* without a byte while one is due: the connection is dead */
-#define LOST_MS 10000   /* without the probe, though other bytes come */
-#define NAME_MS 1000    /* without a connection: the address that was known before is tried */
-#define OPEN_MS 2500    /* from the beginning to the first probe that returns */
-#define CONNECT_S "2"   /* of libpq, for each address */
-#define END_MS 250      /* for what is still to be sent at the end */
-#define RETRY_MIN_MS 50 /* the first pause after a failure; it doubles */
-#define RETRY_MAX_MS 1500
+#define NAME_MS 1000  /* without a connection: the address that was known before is tried */
+#define OPEN_MS 2500  /* from the beginning to the first probe that returns */
+#define CONNECT_S "2" /* of libpq, for each address */
+#define END_MS 250    /* for what is still to be sent at the end */
 #define WAITING_MAX ((size_t)16 * 1024 * 1024) /* bytes that wait to be sent */
 
 enum phase {
@@ -62,13 +56,9 @@ struct postgres_carrier {
 	uv_timer_t tick;
 	uv_prepare_t prepare; /* sends what was added, at the end of a turn of the loop */
 	enum phase phase;
-	uint64_t phase_ms;  /* when it began */
-	uint64_t open_ms;   /* when connecting began */
-	uint64_t retry_ms;  /* PHASE_WAITING: when to try again */
-	uint64_t pause_ms;  /* the next pause */
-	uint64_t probed_ms; /* when the last probe was sent */
-	uint64_t waits_ms;  /* since when a probe is missing; 0: none is */
-	uint64_t ticked_ms;
+	uint64_t phase_ms; /* when it began */
+	uint64_t open_ms;  /* when connecting began */
+	struct carrier_pace pace;
 };
 
 static struct postgres_carrier *carrier_of(struct carrier *c)
@@ -82,14 +72,6 @@ static void enter(struct postgres_carrier *p, enum phase phase)
 	p->phase_ms = uv_now(p->loop);
 }
 
-/* Half of the pause is random, so that many nodes do not come back at the same moment. */
-static void wait_for_retry(struct postgres_carrier *p)
-{
-	p->retry_ms = uv_now(p->loop) + p->pause_ms / 2 + random_u64() % (p->pause_ms / 2 + 1);
-	p->pause_ms = p->pause_ms * 2 < RETRY_MAX_MS ? p->pause_ms * 2 : RETRY_MAX_MS;
-	enter(p, PHASE_WAITING);
-}
-
 static void drop_connection(struct postgres_carrier *p)
 {
 	postgres_connector_drop(p->connector);
@@ -97,7 +79,6 @@ static void drop_connection(struct postgres_carrier *p)
 	postgres_rounds_clear(&p->rounds);
 	postgres_round_free(p->sent);
 	p->sent = NULL;
-	p->waits_ms = 0;
 }
 
 static void close_all(struct postgres_carrier *p)
@@ -120,7 +101,8 @@ static void go_down(struct postgres_carrier *p, const char *message)
 	}
 	pg_place_words(p->place, message, cause, sizeof(cause));
 	drop_connection(p);
-	wait_for_retry(p);
+	carrier_pace_failed(&p->pace, uv_now(p->loop));
+	enter(p, PHASE_WAITING);
 	p->events->down(p->context, cause);
 }
 
@@ -157,16 +139,16 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void send_probe(struct postgres_carrier *p)
 {
-	p->probed_ms = p->waits_ms = uv_now(p->loop);
+	carrier_pace_probe_sent(&p->pace, uv_now(p->loop));
 	postgres_rounds_notify(&p->rounds, slice_of(p->probe), SLICE(""));
 }
 
 static void take_probe(struct postgres_carrier *p)
 {
-	p->waits_ms = 0;
+	carrier_pace_probe_returned(&p->pace);
 	if (p->phase != PHASE_PROBING)
 		return;
-	p->pause_ms = RETRY_MIN_MS;
+	carrier_pace_connected(&p->pace);
 	enter(p, PHASE_UP);
 	p->events->up(p->context);
 }
@@ -315,24 +297,18 @@ static void connect_again(struct postgres_carrier *p)
 
 /* ---- time ---- */
 
-/* The process itself was stopped for some time: nothing that it did not hear is missing. */
 static void forgive(struct postgres_carrier *p, uint64_t now)
 {
-	if (p->ticked_ms && now - p->ticked_ms > SILENT_MS / 2) {
-		p->waits_ms = p->waits_ms ? now : 0;
-		p->stream.heard_ms = now;
-		p->phase_ms = p->open_ms = now;
-	}
-	p->ticked_ms = now;
+	p->stream.heard_ms = now;
+	p->phase_ms = p->open_ms = now;
 }
 
 static void look_at_stream(struct postgres_carrier *p, uint64_t now)
 {
-	uint64_t last = p->stream.heard_ms > p->waits_ms ? p->stream.heard_ms : p->waits_ms;
-
-	if (p->waits_ms && (now - last >= SILENT_MS || now - p->waits_ms >= LOST_MS))
+	if (carrier_pace_is_silent(&p->pace, p->stream.heard_ms, now) ||
+	    carrier_pace_is_lost(&p->pace, now))
 		go_down(p, "PostgreSQL does not answer");
-	else if (!p->waits_ms && now - p->probed_ms >= PROBE_MS)
+	else if (!p->pace.waits_ms && carrier_pace_probe_is_due(&p->pace, now))
 		send_probe(p);
 }
 
@@ -352,7 +328,8 @@ static void on_tick(uv_timer_t *timer)
 	struct postgres_carrier *p = timer->data;
 	uint64_t now = uv_now(p->loop);
 
-	forgive(p, now);
+	if (carrier_pace_tick(&p->pace, now))
+		forgive(p, now);
 	if (p->phase == PHASE_ENDING) {
 		if (now - p->phase_ms >= END_MS)
 			close_all(p);
@@ -360,13 +337,13 @@ static void on_tick(uv_timer_t *timer)
 	}
 	if (p->phase == PHASE_UP)
 		look_at_stream(p, now);
-	else if (p->phase == PHASE_WAITING && now >= p->retry_ms)
+	else if (p->phase == PHASE_WAITING && !carrier_pace_left(&p->pace, now))
 		connect_again(p);
 	else if (p->phase != PHASE_WAITING)
 		look_at_opening(p, now);
 	if (p->phase == PHASE_WAITING)
-		uv_timer_start(&p->tick, on_tick, p->retry_ms > now ? p->retry_ms - now : 0,
-		               TICK_MS);
+		uv_timer_start(&p->tick, on_tick, carrier_pace_left(&p->pace, now),
+		               CARRIER_TICK_MS);
 }
 
 /* ---- the functions of a carrier ---- */
@@ -382,7 +359,6 @@ static void carrier_begin(struct carrier *c, uv_loop_t *loop, const struct carri
 	p->loop = loop;
 	p->events = events;
 	p->context = context;
-	p->pause_ms = RETRY_MIN_MS;
 	postgres_rounds_init(&p->rounds);
 	postgres_stream_init(&p->stream, loop, &stream_events, p);
 	p->connector = postgres_connector_create(loop, p->place, on_connected, p);
@@ -391,7 +367,7 @@ static void carrier_begin(struct carrier *c, uv_loop_t *loop, const struct carri
 	p->tick.data = p->prepare.data = p;
 	uv_prepare_start(&p->prepare, on_prepare);
 	enter(p, PHASE_WAITING);
-	uv_timer_start(&p->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&p->tick, on_tick, 0, CARRIER_TICK_MS);
 }
 
 static bool has_room(const struct postgres_carrier *p)
@@ -437,7 +413,7 @@ static void carrier_end(struct carrier *c)
 		return;
 	}
 	enter(p, PHASE_ENDING);
-	uv_timer_start(&p->tick, on_tick, END_MS, TICK_MS);
+	uv_timer_start(&p->tick, on_tick, END_MS, CARRIER_TICK_MS);
 	send_next(p);
 }
 

@@ -5,17 +5,17 @@
  *
  * A connection that has subscribed can publish nothing, so there are two, which are opened and
  * closed together.  A Redis that is stopped, or a network that drops packets, shows nothing: a
- * probe goes through both connections every PROBE_MS, and one that does not return is as good as a
- * connection that was closed.
+ * probe goes through both connections every CARRIER_PROBE_MS, and one that does not return is as
+ * good as a connection that was closed.
  */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "carrier.h"
+#include "carrier_pace.h"
 #include "joblight/base/list.h"
 #include "joblight/base/module.h"
-#include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "node_message.h"
 #include "redis_link.h"
@@ -23,14 +23,8 @@
 #include "redis_role.h"
 #include "redis_url.h"
 
-#define TICK_MS 250
-#define PROBE_MS 500    /* between two probes */
-#define SILENT_MS 2000  /* without a byte while one is due: the connection is dead */
-#define LOST_MS 10000   /* without the probe, though other bytes come */
 #define OPEN_MS 2000    /* from the first packet to the first probe that returns */
 #define RESOLVE_MS 1000 /* then the addresses that were known before are used */
-#define RETRY_MIN_MS 50 /* the first pause after a failure; it doubles */
-#define RETRY_MAX_MS 1500
 
 enum phase { PHASE_WAITING, PHASE_RESOLVING, PHASE_OPENING, PHASE_UP, PHASE_ENDED };
 
@@ -50,12 +44,8 @@ struct redis {
 	uv_timer_t tick;
 	uv_prepare_t prepare; /* sends what was added, at the end of a turn of the loop */
 	enum phase phase;
-	uint64_t phase_ms;  /* when it began */
-	uint64_t retry_ms;  /* PHASE_WAITING: when to try again */
-	uint64_t pause_ms;  /* the next pause */
-	uint64_t probed_ms; /* when the last probe was sent */
-	uint64_t waits_ms;  /* since when a probe is missing; 0: none is */
-	uint64_t ticked_ms;
+	uint64_t phase_ms; /* when it began */
+	struct carrier_pace pace;
 };
 
 static struct redis *redis_of(struct carrier *c)
@@ -69,20 +59,12 @@ static void enter(struct redis *r, enum phase phase)
 	r->phase_ms = uv_now(r->loop);
 }
 
-/* Half of the pause is random, so that many nodes do not come back at the same moment. */
-static void wait_for_retry(struct redis *r)
-{
-	r->retry_ms = uv_now(r->loop) + r->pause_ms / 2 + random_u64() % (r->pause_ms / 2 + 1);
-	r->pause_ms = r->pause_ms * 2 < RETRY_MAX_MS ? r->pause_ms * 2 : RETRY_MAX_MS;
-	enter(r, PHASE_WAITING);
-}
-
 static void go_down(struct redis *r, const char *cause)
 {
 	redis_link_close(&r->subscriber);
 	redis_link_close(&r->publisher);
-	r->waits_ms = 0;
-	wait_for_retry(r);
+	carrier_pace_failed(&r->pace, uv_now(r->loop));
+	enter(r, PHASE_WAITING);
 	r->events->down(r->context, cause);
 }
 
@@ -100,19 +82,17 @@ static void send_probe(struct redis *r)
 {
 	const struct slice parts[] = { SLICE("PUBLISH"), slice_of(r->probe), SLICE("") };
 
-	r->probed_ms = uv_now(r->loop);
-	if (!r->waits_ms)
-		r->waits_ms = r->probed_ms;
+	carrier_pace_probe_sent(&r->pace, uv_now(r->loop));
 	redis_link_command(&r->publisher, parts, 3);
 	ask_role(r);
 }
 
 static void take_probe(struct redis *r)
 {
-	r->waits_ms = 0;
+	carrier_pace_probe_returned(&r->pace);
 	if (r->phase != PHASE_OPENING)
 		return;
-	r->pause_ms = RETRY_MIN_MS;
+	carrier_pace_connected(&r->pace);
 	enter(r, PHASE_UP);
 	r->events->up(r->context);
 }
@@ -126,7 +106,7 @@ static void stay(struct redis *r)
 
 	if (r->subscriber.is_unlocked)
 		go_down(r, "Redis refuses the user or the password (ERR)");
-	else if (r->phase == PHASE_OPENING && !r->waits_ms)
+	else if (r->phase == PHASE_OPENING && !r->pace.waits_ms)
 		redis_link_command(&r->subscriber, parts, 2);
 }
 
@@ -307,31 +287,24 @@ static void connect_again(struct redis *r)
 
 /* ---- time ---- */
 
-/* The process itself was stopped for some time: nothing that it did not hear is missing. */
 static void forgive(struct redis *r, uint64_t now)
 {
-	if (r->ticked_ms && now - r->ticked_ms > SILENT_MS / 2) {
-		r->waits_ms = r->waits_ms ? now : 0;
-		r->subscriber.heard_ms = r->publisher.heard_ms = now;
-		r->phase_ms = now;
-	}
-	r->ticked_ms = now;
+	r->subscriber.heard_ms = r->publisher.heard_ms = now;
+	r->phase_ms = now;
 }
 
-static bool is_silent(const struct redis_link *l, uint64_t since_ms, uint64_t now)
+static bool is_silent(const struct redis *r, uint64_t now)
 {
-	uint64_t last = l->heard_ms > since_ms ? l->heard_ms : since_ms;
-
-	return now - last >= SILENT_MS;
+	return carrier_pace_is_silent(&r->pace, r->subscriber.heard_ms, now) ||
+	       (r->publisher.awaited &&
+	        carrier_pace_is_silent(&r->pace, r->publisher.heard_ms, now));
 }
 
 static void look_at_links(struct redis *r, uint64_t now)
 {
-	if (r->waits_ms && (is_silent(&r->subscriber, r->waits_ms, now) ||
-	                    (r->publisher.awaited && is_silent(&r->publisher, r->waits_ms, now)) ||
-	                    now - r->waits_ms >= LOST_MS))
+	if (is_silent(r, now) || carrier_pace_is_lost(&r->pace, now))
 		go_down(r, "Redis does not answer");
-	else if (now - r->probed_ms >= PROBE_MS)
+	else if (carrier_pace_probe_is_due(&r->pace, now))
 		send_probe(r);
 }
 
@@ -350,18 +323,19 @@ static void on_tick(uv_timer_t *timer)
 	struct redis *r = timer->data;
 	uint64_t now = uv_now(r->loop);
 
-	forgive(r, now);
+	if (carrier_pace_tick(&r->pace, now))
+		forgive(r, now);
 	if (r->phase == PHASE_UP)
 		look_at_links(r, now);
 	else if (r->phase == PHASE_OPENING && now - r->phase_ms >= OPEN_MS)
 		go_down(r, "Redis does not answer");
 	else if (r->phase == PHASE_RESOLVING)
 		tick_resolving(r, now);
-	else if (r->phase == PHASE_WAITING && now >= r->retry_ms)
+	else if (r->phase == PHASE_WAITING && !carrier_pace_left(&r->pace, now))
 		connect_again(r);
 	if (r->phase == PHASE_WAITING)
-		uv_timer_start(&r->tick, on_tick, r->retry_ms > now ? r->retry_ms - now : 0,
-		               TICK_MS);
+		uv_timer_start(&r->tick, on_tick, carrier_pace_left(&r->pace, now),
+		               CARRIER_TICK_MS);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -397,7 +371,6 @@ static void carrier_begin(struct carrier *c, uv_loop_t *loop, const struct carri
 	r->loop = loop;
 	r->events = events;
 	r->context = context;
-	r->pause_ms = RETRY_MIN_MS;
 	redis_link_init(&r->subscriber, loop, &r->url, &link_events, r);
 	redis_link_init(&r->publisher, loop, &r->url, &link_events, r);
 	if (!find_literal(r))
@@ -407,7 +380,7 @@ static void carrier_begin(struct carrier *c, uv_loop_t *loop, const struct carri
 	r->tick.data = r->prepare.data = r;
 	uv_prepare_start(&r->prepare, on_prepare);
 	enter(r, PHASE_WAITING);
-	uv_timer_start(&r->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&r->tick, on_tick, 0, CARRIER_TICK_MS);
 }
 
 static bool carrier_publish(struct carrier *c, struct slice channel, struct slice bytes)
