@@ -15,7 +15,7 @@
 #include "joblight/core/op.h"
 
 #define CANARY_MS 1000          /* a verdict is shared for so long */
-#define CANARY_DEADLINE_MS 2000 /* a canary that is not back by then is lost */
+#define CANARY_DEADLINE_MS 1500 /* a canary that is not back by then is lost */
 #define CANARY_REASON_MAX 320
 
 struct conn;

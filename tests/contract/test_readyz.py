@@ -141,7 +141,7 @@ def test_a_store_thread_that_hangs_is_told_after_the_deadline_also_to_many(serve
             for raw in askers[1::2]:
                 reply = raw.response()
                 assert_problem(reply, 503, "not_ready")
-                assert reply.json["detail"] == "the database has not committed a write within 2000 ms"
+                assert reply.json["detail"] == "the database has not committed a write within 1500 ms"
         assert ask(server.address, request("GET", "/healthz")).status == 200
     assert is_ready_again(server)
     assert server.alive
