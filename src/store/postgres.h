@@ -10,7 +10,6 @@
  *   postgres_kept.c       rows that are kept from one transaction to the next
  *   postgres_link.c       a connection: statements go out together and are waited for together
  *   postgres_args.c       parameters, and columns of them, in PostgreSQL's binary format
- *   postgres_dial.c       connects in a thread of its own
  *   postgres_space.c      how large the tables are
  *
  * The other files hold the operations on rows, with their statements.

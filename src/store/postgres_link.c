@@ -178,7 +178,7 @@ static const char *words_for_silence(const struct pg_link *l)
 static enum store_result open_connection(struct pg_link *l)
 {
 	if (!l->dial) {
-		l->dial = pg_dial_start(l->place);
+		l->dial = pg_dial_start(l->place, NULL, NULL, NULL);
 		l->dial_until_ms = clock_monotonic_ms() + l->connect_ms;
 	}
 	if (!l->dial)
@@ -186,8 +186,8 @@ static enum store_result open_connection(struct pg_link *l)
 	if (!pg_dial_wait(l->dial, l->dial_until_ms, &l->conn))
 		return failed_to_connect(l, words_for_silence(l));
 	l->dial = NULL;
-	if (!l->conn || PQstatus(l->conn) != CONNECTION_OK)
-		return failed_to_connect(l, l->conn ? PQerrorMessage(l->conn) : "no memory");
+	if (PQstatus(l->conn) != CONNECTION_OK)
+		return failed_to_connect(l, PQerrorMessage(l->conn));
 	PQsetnonblocking(l->conn, 1);
 	PQenterPipelineMode(l->conn);
 	return STORE_OK;

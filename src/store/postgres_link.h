@@ -8,10 +8,9 @@
 #ifndef JOBLIGHT_STORE_POSTGRES_LINK_H
 #define JOBLIGHT_STORE_POSTGRES_LINK_H
 
-#include "base/postgres_place.h"
+#include "base/postgres_dial.h"
 #include "joblight/core/store.h"
 #include "postgres_args.h"
-#include "postgres_dial.h"
 
 #define PG_WAIT_MS 2000    /* until the next bytes of an answer */
 #define PG_CONNECT_MS 2000 /* until there is a connection */

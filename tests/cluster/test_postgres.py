@@ -256,3 +256,13 @@ def test_a_connection_that_is_lost_while_the_tables_are_made_is_said_to_be_lost(
     code, _, errors = run_to_exit(db=postgres.url(database), listen="127.0.0.1:0")
     other.join()
     assert code == 1 and "the connection is lost" in errors and "pointer" not in errors
+
+
+def test_a_warning_of_postgresql_is_in_the_log_and_a_notice_is_not(node, client, postgres, database):
+    server = node()
+    postgres.sql(database, "CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'a remark'; "
+                           "RAISE WARNING E'two\nlines'; RETURN NULL; END$$")
+    postgres.sql(database, "CREATE TRIGGER say AFTER INSERT ON jobs EXECUTE FUNCTION say()")
+    client(server).create_job()
+    server.logs('level=warn msg="PostgreSQL warns" warning="two\\nlines" state=01000')
+    assert "a remark" not in server.log() and "WARNING:" not in server.log()
