@@ -42,7 +42,7 @@ enum phase {
 
 struct postgres_carrier {
 	struct carrier base;
-	struct pg_place *place; /* the connector's, once there is one */
+	struct pg_place *place;
 	char *probe;
 	const struct carrier_events *events;
 	void *context;
@@ -421,8 +421,7 @@ static void carrier_free(struct carrier *c)
 {
 	struct postgres_carrier *p = carrier_of(c);
 
-	if (!p->connector)
-		pg_place_free(p->place);
+	pg_place_free(p->place);
 	buf_finish(&p->message);
 	free(p->probe);
 	free(p);

@@ -1,6 +1,6 @@
 /*
- * Connects to PostgreSQL in a thread of its own, because libpq waits for the name server, which may
- * take half a minute to answer.  Nothing waits for such a thread, also not the end of the process.
+ * Connects to PostgreSQL on the loop of the bus: base/postgres_dial.h does it in threads, at most
+ * one for each of two ways, to the host by its name and to the address of the last connection.
  *
  * Thread of the bus.
  */
@@ -16,7 +16,7 @@ struct postgres_connector;
 /* A connection, which becomes the callee's; or NULL, and `cause` says why. */
 typedef void postgres_connected(void *context, PGconn *conn, const char *cause);
 
-/* The place becomes the connector's, which frees it when the last thread has ended. */
+/* The place is borrowed. */
 struct postgres_connector *postgres_connector_create(uv_loop_t *loop, struct pg_place *place,
                                                      postgres_connected *connected, void *context);
 
@@ -30,7 +30,10 @@ bool postgres_connector_start(struct postgres_connector *c);
 bool postgres_connector_start_known(struct postgres_connector *c);
 /* Drops the result of what was started. */
 void postgres_connector_drop(struct postgres_connector *c);
-/* Calls nothing any more, and closes its handle; the loop must run until it is closed. */
+/*
+ * Calls nothing any more, abandons its threads, and closes its handle; the loop must run until it
+ * is closed.
+ */
 void postgres_connector_end(struct postgres_connector *c);
 
 #endif
