@@ -32,6 +32,7 @@
 
 #define POSTGRES_SCHEMA_VERSION 1
 #define POSTGRES_NODE_LEN 16
+#define POSTGRES_GROUP_LEN 16
 
 struct postgres {
 	struct database base; /* first */
@@ -52,12 +53,14 @@ struct pg_session {
 	/* The process of the server behind the connection.  A process id is used again, so the time
 	 * of its start belongs to it. */
 	struct pg_backend {
-		int64_t pid; /* 0: not known, because there is a pooler */
-		char started[40];
+		int64_t pid;      /* 0: not known, because there is a pooler */
+		char started[40]; /* "": not known, because another role connected than works */
 	} backend;
-	bool open;   /* between begin and commit or rollback */
-	bool begun;  /* the server has been told so */
-	bool writes; /* something was written in this transaction */
+	bool has_row;                     /* of this node; and it is known that it has: */
+	uint8_t last[POSTGRES_GROUP_LEN]; /* the text of the last transaction that was committed */
+	bool open;                        /* between begin and commit or rollback */
+	bool begun;                       /* the server has been told so */
+	bool writes;                      /* something was written in this transaction */
 	/* Where the round has the results of sql_limits, if it was not looked at yet. */
 	size_t limits_at;
 	bool limits_asked;

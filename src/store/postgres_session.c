@@ -2,10 +2,12 @@
  * Transactions.  One begins in the first round that it needs, so that a transaction without rows
  * costs nothing, and a group of writes two rounds.
  *
- * When the connection breaks while a transaction commits, it may have been committed or not.  Every
- * transaction that writes therefore puts a random text in the row of this node.  The next
- * connection ends the process of the server that the lost one had, so that nothing is under way any
- * more, and looks for the text.
+ * When the connection breaks while a transaction commits, it may have been committed or not, or be
+ * under way still.  Every transaction that writes therefore puts a random text in the row of this
+ * node, and fails if it does not find the text of the one before there.  The next connection looks
+ * for the text, and takes away the one before, so that a transaction that was not committed never
+ * will be.  It also ends the process of the server that the lost connection had, if it may, so that
+ * what was locked there is not for long.
  */
 #include "postgres.h"
 
@@ -20,7 +22,6 @@
 #define DOUBT_MS                                                                                   \
 	8000 /* for how long it is tried to find out whether a transaction was committed           \
 	      */
-#define GROUP_LEN 16
 
 enum store_result pg_spoil(struct pg_session *s, enum store_result how, const char *words)
 {
@@ -33,9 +34,12 @@ enum store_result pg_spoil(struct pg_session *s, enum store_result how, const ch
 
 /* ---- connecting ---- */
 
+/* A text that the settings of a session do not change. */
+#define STARTED "extract(epoch FROM backend_start)::text"
+
 PG_SQL(sql_hello, "SELECT pg_backend_pid()::int8, current_setting('server_encoding'), "
-                  "current_setting('server_version_num')::int8, (SELECT backend_start::text FROM "
-                  "pg_stat_activity WHERE pid = pg_backend_pid())");
+                  "current_setting('server_version_num')::int8, (SELECT " STARTED
+                  " FROM pg_stat_activity WHERE pid = pg_backend_pid())");
 
 /* Rows are always found by a key, also before the server has counted them. */
 PG_SQL(sql_settings, "SELECT set_config('enable_seqscan', 'off', false), "
@@ -74,6 +78,7 @@ static bool set_up(void *context)
 	struct pg_session *s = context;
 
 	pg_kept_clear(&s->kept);
+	s->has_row = false;
 	pg_link_add(&s->link, &sql_hello, NULL);
 	if (pg_link_run(&s->link) != STORE_OK || !check_server(s))
 		return false;
@@ -175,10 +180,44 @@ static bool was_idle(const struct pg_session *s)
 	return clock_monotonic_ms() - s->link.used_ms >= IDLE_MS;
 }
 
+PG_SQL(sql_row,
+       "WITH made AS (INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) ON CONFLICT "
+       "(id) DO NOTHING RETURNING last) SELECT last FROM made UNION ALL SELECT last FROM "
+       "nodes WHERE id = $1");
+
+/* Learns which text the next transaction has to find. */
+static enum store_result read_row(struct pg_session *s)
+{
+	struct pg_args args = { 0 };
+
+	random_bytes(s->last, sizeof(s->last));
+	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
+	pg_arg_bytes(&args, s->last, sizeof(s->last));
+	size_t at = pg_link_add(&s->link, &sql_row, &args);
+	pg_args_finish(&args);
+	enum store_result r = pg_link_run(&s->link);
+	if (r != STORE_OK) {
+		snprintf(s->base.error, sizeof(s->base.error), "%s", s->link.words);
+		return s->link.fate == PG_LOST ? STORE_CONFLICT : r;
+	}
+	const PGresult *row = pg_link_result(&s->link, at);
+	s->has_row = PQntuples(row) && PQgetlength(row, 0, 0) == sizeof(s->last);
+	if (s->has_row)
+		memcpy(s->last, PQgetvalue(row, 0, 0), sizeof(s->last));
+	return STORE_OK;
+}
+
+static enum store_result connect_to_begin(struct pg_session *s)
+{
+	enum store_result r = pg_session_connect(s);
+
+	return r == STORE_OK && s->writer && !s->has_row ? read_row(s) : r;
+}
+
 enum store_result pg_session_begin(struct store *base)
 {
 	struct pg_session *s = (struct pg_session *)base;
-	enum store_result r = pg_session_connect(s);
+	enum store_result r = connect_to_begin(s);
 
 	assert(!s->open);
 	s->base.in_doubt = s->base.stale = false;
@@ -194,7 +233,7 @@ enum store_result pg_session_begin(struct store *base)
 	pg_session_rollback(base);
 	if (!closed)
 		return r;
-	r = pg_session_connect(s);
+	r = connect_to_begin(s);
 	s->open = r == STORE_OK;
 	return r;
 }
@@ -282,56 +321,69 @@ enum store_result pg_change(struct pg_session *s, const struct pg_sql *sql,
 
 /* ---- ending ---- */
 
-PG_SQL(sql_group, "INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) "
-                  "ON CONFLICT (id) DO UPDATE SET last = $2, seen = now() "
-                  "RETURNING pg_current_xact_id()::text::int8 & 4294967295");
-PG_SQL(sql_doubt, "INSERT INTO nodes (id, last, seen) VALUES ($1, '', now()) "
-                  "ON CONFLICT (id) DO UPDATE SET seen = now() RETURNING last = $2");
+/* Fails if the lost transaction of an earlier connection was given up, or has come meanwhile. */
+PG_SQL(sql_group,
+       "WITH mine AS (UPDATE nodes SET last = $2, seen = now() WHERE id = $1 AND last = $3 "
+       "RETURNING 1) "
+       "SELECT CASE WHEN count(*) = 1 THEN pg_current_xact_id()::text::int8 & 4294967295 ELSE "
+       "('joblight: this is not the next transaction of its server: ' || count(*))::int8 END FROM "
+       "mine");
+/* A row that has another text already says no. */
+PG_SQL(
+    sql_doubt,
+    "INSERT INTO nodes AS n (id, last, seen) VALUES ($1, $4, now()) ON CONFLICT (id) DO UPDATE SET "
+    "last = CASE WHEN n.last = $3 THEN $4 ELSE n.last END, seen = now() RETURNING last = $2");
 
-static size_t add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group)
+/* What is asked about a transaction whose commit has no answer. */
+struct doubt {
+	struct pg_backend lost;
+	const uint8_t *group;
+	uint8_t instead[POSTGRES_GROUP_LEN]; /* of the text that the transaction has to find */
+};
+
+static size_t add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group,
+                        const uint8_t *instead)
 {
 	struct pg_args args = { 0 };
 
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
-	pg_arg_bytes(&args, group, GROUP_LEN);
+	pg_arg_bytes(&args, group, POSTGRES_GROUP_LEN);
+	pg_arg_bytes(&args, s->last, POSTGRES_GROUP_LEN);
+	if (instead)
+		pg_arg_bytes(&args, instead, POSTGRES_GROUP_LEN);
 	size_t at = pg_link_add(&s->link, sql, &args);
 	pg_args_finish(&args);
 	return at;
 }
 
-/* What the lost connection was sent may still be under way in the server. */
 PG_SQL(sql_end, "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE "
-                "pid = $1::int8 AND backend_start::text = $2");
+                "pid = $1::int8 AND " STARTED " = $2");
 
-static enum store_result end_backend(struct pg_session *s, const struct pg_backend *lost)
+/* A role that is not that of the connection may not do it, and then it is waited for. */
+static void end_backend(struct pg_session *s, const struct pg_backend *lost)
 {
 	struct pg_args args = { 0 };
 
-	if (!lost->pid)
-		return STORE_OK;
+	if (!lost->pid || !lost->started[0])
+		return;
 	pg_arg_i64(&args, lost->pid);
 	pg_arg_text(&args, lost->started);
-	size_t at = pg_link_add(&s->link, &sql_end, &args);
+	pg_link_add(&s->link, &sql_end, &args);
 	pg_args_finish(&args);
-	enum store_result r = pg_link_run(&s->link);
-	if (r != STORE_OK)
-		return r;
-	const PGresult *ended = pg_link_result(&s->link, at);
-	return PQntuples(ended) && !pg_bool(ended, 0, 0) ? STORE_BUSY : STORE_OK;
+	pg_link_run(&s->link);
 }
 
-/* OK: it was committed.  CONFLICT: it was not.  Anything else: that is not known. */
-static enum store_result look_for(struct pg_session *s, const struct pg_backend *lost,
-                                  const uint8_t *group)
+/* OK: it was committed.  CONFLICT: it never will be.  Anything else: that is not known. */
+static enum store_result look_for(struct pg_session *s, const struct doubt *d)
 {
 	enum store_result r = connect_link(s, true);
 
 	if (r == STORE_OK)
-		r = end_backend(s, lost);
-	if (r != STORE_OK)
-		return r == STORE_CONFLICT ? STORE_BUSY : r;
-	add_group(s, &sql_doubt, group);
-	r = pg_link_run(&s->link);
+		end_backend(s, &d->lost);
+	if (r == STORE_OK) {
+		add_group(s, &sql_doubt, d->group, d->instead);
+		r = pg_link_run(&s->link);
+	}
 	if (r != STORE_OK)
 		return r == STORE_CONFLICT ? STORE_BUSY : r;
 	return pg_bool(pg_link_result(&s->link, s->link.count - 1), 0, 0) ? STORE_OK
@@ -341,14 +393,15 @@ static enum store_result look_for(struct pg_session *s, const struct pg_backend 
 static enum store_result settle_doubt(struct pg_session *s, const uint8_t *group)
 {
 	uint64_t until = clock_monotonic_ms() + DOUBT_MS;
-	const struct pg_backend lost = s->backend; /* connecting again changes it */
+	struct doubt d = { .lost = s->backend, .group = group }; /* connecting again changes it */
 	enum store_result r;
 
+	random_bytes(d.instead, sizeof(d.instead));
 	log_warn("the connection to the database was lost while it committed; it is asked whether "
 	         "it has",
 	         "cause", s->link.words);
 	do
-		r = look_for(s, &lost, group);
+		r = look_for(s, &d);
 	while (r != STORE_OK && r != STORE_CONFLICT && clock_monotonic_ms() < until);
 	if (r == STORE_OK || r == STORE_CONFLICT)
 		log_info("the database was asked", "committed", r == STORE_OK ? "yes" : "no");
@@ -364,6 +417,12 @@ static bool has_committed(const PGresult *result)
 	return strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
 }
 
+/* The statement itself; those after it are not run. */
+static bool has_failed(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_FATAL_ERROR;
+}
+
 /* A pooler may give the next transaction to another server, which has other versions of rows. */
 static void keep_rows(struct pg_session *s, uint32_t version)
 {
@@ -373,18 +432,20 @@ static void keep_rows(struct pg_session *s, uint32_t version)
 
 static enum store_result commit_writes(struct pg_session *s)
 {
-	uint8_t group[GROUP_LEN];
+	uint8_t group[POSTGRES_GROUP_LEN];
 
 	if (s->limits_asked && pg_finish_round(s) != STORE_OK)
 		return s->failed;
 	random_bytes(group, sizeof(group));
-	size_t at_group = add_group(s, &sql_group, group);
+	size_t at_group = add_group(s, &sql_group, group, NULL);
 	size_t at = pg_link_add(&s->link, &sql_commit, NULL);
 	enum store_result r = pg_link_run(&s->link);
 	if (r == STORE_OK && has_committed(pg_link_result(&s->link, at))) {
+		memcpy(s->last, group, sizeof(group));
 		keep_rows(s, (uint32_t)pg_i64(pg_link_result(&s->link, at_group), 0, 0));
 		return STORE_OK;
 	}
+	s->has_row &= s->link.fate == PG_ALIVE && !has_failed(pg_link_result(&s->link, at_group));
 	if (r == STORE_OK)
 		return pg_spoil(s, STORE_CONFLICT, "PostgreSQL has rolled the transaction back");
 	if (s->link.fate == PG_ALIVE)

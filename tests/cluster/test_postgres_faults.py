@@ -11,6 +11,7 @@ import pytest
 
 from support.api import Api, Lost
 from support.cut import Cutter
+from support.postgres import Pooler
 from support.sse import SseStream
 from support.wait import until
 
@@ -49,6 +50,30 @@ def test_a_commit_that_the_server_gets_late_does_not_happen(serve, client, postg
             assert api.update(job, {"taskId": "t", "note": note}).status == 200
             assert not cutter.deliver()
         assert [event["note"] for event in api.activity(job)[1:]] == ["a", "b"]
+
+
+def as_another_role(postgres, database):
+    """Which is not told when its connections began, and may not end them."""
+    role = f"owner_{database}"
+    postgres.sql("postgres", f"CREATE ROLE {role}")
+    postgres.sql(database, f"GRANT ALL ON SCHEMA public TO {role}")
+    return f"&options=-crole%3D{role}"
+
+
+@pytest.mark.parametrize("how", ["with its own role", "with a role that it takes on", "with other settings", "behind a pooler"])
+def test_a_job_whose_creation_comes_late_is_there_once(serve, client, postgres, database, how):
+    """Nothing else would keep the late one out: no row is the same."""
+    with contextlib.closing(Pooler(postgres)) if how == "behind a pooler" else contextlib.nullcontext(postgres) as target:
+        with Cutter(target.port) as cutter:
+            options = as_another_role(postgres, database) if "takes on" in how else ""
+            api = client(serve(db=postgres.tcp_url(database, port=cutter.port) + options))
+            api.create_job()
+            if how == "with other settings":
+                postgres.sql(database, f"ALTER DATABASE {database} SET timezone = 'Asia/Tokyo'")
+            cutter.cut("late")
+            job = api.create_job(title="late")["id"]
+            assert not cutter.deliver()
+        assert postgres.sql(database, "SELECT id FROM jobs WHERE title = 'late'") == job
 
 
 @pytest.mark.parametrize("with_bus", [False, True])

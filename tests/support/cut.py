@@ -3,8 +3,8 @@
     with Cutter(port) as cutter:
         cutter.cut("after")     # the next commit happens, and its answer is lost
         cutter.cut("before")    # the next commit is not sent
-    cutter.cut("late")      # the next commit is held back, and its client loses the connection
-    cutter.deliver()        # now it is sent; whether the server commits it
+        cutter.cut("late")      # the next commit is held back, and its client loses the connection
+        cutter.deliver()        # now it is sent; whether the server commits it
 
 It reads the messages of the protocol as far as it must: the statement that was prepared as COMMIT, when it is bound, and
 the answer to it.  The clients must not ask for TLS (sslmode=disable).
@@ -85,8 +85,7 @@ class Link:
     def is_commit(self, kind, rest):
         if kind == b"P":
             name, query = rest.split(b"\0")[:2]
-            if query == b"COMMIT":
-                self.commits.add(name)
+            (self.commits.add if query == b"COMMIT" else self.commits.discard)(name)    # "" is used again
         return kind == b"B" and rest.split(b"\0")[1] in self.commits
 
 

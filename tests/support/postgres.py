@@ -230,6 +230,8 @@ class Pooler:
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    close = stop
+
 
 @functools.cache
 def shared():
