@@ -6,20 +6,30 @@
 #include "joblight/base/xalloc.h"
 
 #define ROWS_MAX 10000     /* of jobs and tasks */
+#define SHARED_MAX 10000   /* jobs that others write too; then all are forgotten */
 #define PAUSE_MIN_MS 1000  /* a job is not kept for so long after another node has written it */
 #define PAUSE_MAX_MS 60000 /* the same, after it has happened often */
 #define AGE_MAX (UINT32_C(1) << 30) /* numbers of transactions are used again after 2^32 */
 
-void pg_kept_clear(struct pg_kept *k)
+static void drop_shared(struct pg_kept *k, struct pg_shared_job *job)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
+	HASH_DEL(k->shared, job);
+	free(job);
+}
+
+static void forget_shared(struct pg_kept *k)
 {
 	struct pg_shared_job *job, *next;
 
+	HASH_ITER(hh, k->shared, job, next)
+		drop_shared(k, job);
+}
+
+void pg_kept_clear(struct pg_kept *k)
+{
 	pg_cache_forget(&k->rows);
-	HASH_ITER(hh, k->shared, job, next) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
-		HASH_DEL(k->shared, job);
-		free(job);
-	}
+	forget_shared(k);
 }
 
 /* ---- using ---- */
@@ -143,6 +153,8 @@ void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
 
 void pg_kept_failed(struct pg_kept *k, const struct pg_cache *c)
 {
+	if (HASH_COUNT(k->shared) > SHARED_MAX)
+		forget_shared(k);
 	for (const struct pg_job *job = c->jobs; job; job = job->hh.next) {
 		struct pg_shared_job *shared;
 		HASH_FIND(hh, k->shared, &job->row.key, sizeof(job->row.key), shared);
@@ -161,9 +173,14 @@ void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
 	struct pg_shared_job *job;
 
 	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
-	if (!job || !job->version || job->version == version)
+	if (!job || !job->version)
 		return;
+	bool is_same = job->version == version;
 	job->version = 0;
+	if (is_same && !job->until_ms) /* the transaction has failed because of another job */
+		drop_shared(k, job);
+	if (is_same)
+		return;
 	job->until_ms = clock_monotonic_ms() + job->pause_ms;
 	job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
 }

@@ -207,6 +207,7 @@ enum store_result pg_link_connect(struct pg_link *l, bool insist, pg_link_setup 
 	enum store_result r = open_connection(l);
 	if (r != STORE_OK)
 		return r;
+	forget_replies(l); /* what was added while there was no connection was not sent */
 	l->fate = PG_ALIVE;
 	l->pooled = true; /* until the setup knows better */
 	if (!setup(context))
