@@ -4,6 +4,8 @@
  */
 #include "nodes_kit.h"
 
+#define COUNTS 150
+#define ENDS 6
 #define KEPT_MAX 10000 /* rows of jobs and tasks; ROWS_MAX of postgres_kept.c */
 
 static enum store_result expect_task(struct store *s, const char *job, const char *id)
@@ -27,6 +29,18 @@ static bool reads(const struct bench *b, const char *id)
 	           sizeof locks);
 	OK(w->ops->commit(w));
 	return strcmp(locks, "0") != 0;
+}
+
+/* Of all that write. */
+static void end_connections(const struct bench *b)
+{
+	char ended[16];
+
+	ask_server(b,
+	           "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = "
+	           "'advisory' AND classid = 1785489013 AND objid::int8 = (SELECT oid::int8 & "
+	           "2147483647 FROM pg_namespace WHERE nspname = current_schema())",
+	           ended, sizeof ended);
 }
 
 static enum store_result put_task(struct store *s, const char *job, const char *id,
@@ -212,24 +226,12 @@ static void the_rows_of_a_job_that_has_ended_are_read(void **state)
 	job_row_finish(&row);
 }
 
-static void end_connection(const struct bench *b)
-{
-	char ended[16];
-
-	ask_server(b,
-	           "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = "
-	           "'advisory' AND classid = 1785489013 AND objid::int8 = (SELECT oid::int8 & "
-	           "2147483647 FROM pg_namespace WHERE nspname = current_schema())",
-	           ended, sizeof ended);
-	assert_string_equal(ended, "1");
-}
-
 static void a_new_connection_has_no_rows(void **state)
 {
 	struct bench *b = *state;
 
 	make_jobs(b->writer);
-	end_connection(b);
+	end_connections(b);
 	/* Lost, and run again; or tried and replaced, if it was idle for long. */
 	if (add_events(b->writer, names, 1) != STORE_OK)
 		OK(add_events(b->writer, names, 1));
@@ -244,9 +246,110 @@ static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void *
 	make_jobs(w);
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names, JOBS)); /* goes out with the next round */
-	end_connection(b);
+	end_connections(b);
 	w->ops->rollback(w);
 	OK(add_events(w, names, 1));
+}
+
+/* One more in the note of the task. */
+static enum store_result count_one(struct store *s, const char *job, bool twice)
+{
+	struct task_row task = { 0 };
+	struct job_row row = { 0 };
+	char note[16];
+	enum store_result r = s->ops->begin(s);
+
+	if (r == STORE_OK)
+		r = expect_task(s, job, "t");
+	if (r == STORE_OK)
+		r = s->ops->job_get(s, job, &row);
+	if (r == STORE_OK)
+		r = s->ops->task_get(s, row.key, "t", &task);
+	for (int i = 0; i <= twice && r == STORE_OK; i++) {
+		snprintf(note, sizeof note, "%d", atoi(task.note) + 1);
+		free(task.note);
+		task.note = xstrdup(note);
+		r = s->ops->task_put(s, row.key, &task);
+		if (r == STORE_OK)
+			r = add_event(s, job);
+	}
+	if (r == STORE_OK)
+		r = s->ops->commit(s);
+	if (r != STORE_OK)
+		s->ops->rollback(s);
+	job_row_finish(&row);
+	task_row_finish(&task);
+	return r;
+}
+
+struct counter {
+	struct node node; /* first */
+	const char *mine; /* the job that it mostly writes, so that its rows are kept */
+	unsigned counted, unknown;
+};
+
+static void *count_many(void *context)
+{
+	struct counter *c = context;
+	struct node *n = &c->node;
+
+	for (int i = 0; i < COUNTS; i++) {
+		bool other = rand_r(&n->seed) % 8 == 0, twice = rand_r(&n->seed) % 2;
+		const char *job = other ? names[rand_r(&n->seed) % JOBS] : c->mine;
+		enum store_result r = count_one(n->store, job, twice);
+		c->counted += r == STORE_OK ? 1 + twice : 0;
+		c->unknown += n->store->in_doubt ? 1 + twice : 0;
+	}
+	return NULL;
+}
+
+static unsigned notes_of_all(struct store *w)
+{
+	unsigned all = 0;
+
+	OK(w->ops->begin(w));
+	for (int i = 0; i < JOBS; i++) {
+		struct task_row task = { 0 };
+		struct job_row row = { 0 };
+		OK(w->ops->job_get(w, names[i], &row));
+		OK(w->ops->task_get(w, row.key, "t", &task));
+		all += (unsigned)atoi(task.note);
+		job_row_finish(&row);
+		task_row_finish(&task);
+	}
+	OK(w->ops->commit(w));
+	return all;
+}
+
+/* Also while connections end. */
+static void nothing_is_counted_twice_or_lost(void **state)
+{
+	struct bench *b = *state;
+	struct counter counters[NODES] = { 0 };
+	unsigned counted = 0, unknown = 0, noted;
+
+	make_jobs(b->writer);
+	for (int i = 0; i < JOBS; i++)
+		OK(put_task(b->writer, names[i], "t", "0"));
+	for (unsigned i = 0; i < NODES; i++) {
+		counters[i].mine = names[i];
+		node_open(&counters[i].node, b, i + 1);
+		assert_int_equal(
+		    pthread_create(&counters[i].node.thread, NULL, count_many, &counters[i]), 0);
+	}
+	for (int i = 0; i < ENDS; i++)
+		end_connections(b);
+	for (int i = 0; i < NODES; i++) {
+		pthread_join(counters[i].node.thread, NULL);
+		counted += counters[i].counted;
+		unknown += counters[i].unknown;
+		database_close(counters[i].node.db);
+	}
+	if (b->writer->ops->begin(b->writer) == STORE_OK) /* its connection was ended, too */
+		b->writer->ops->rollback(b->writer);
+	noted = notes_of_all(b->writer);
+	assert_in_range(noted, counted, counted + unknown);
+	assert_int_equal(events_of_all(b->reader), JOBS + noted);
 }
 
 static void put_tasks(struct store *w, const char *job, unsigned count)
@@ -293,6 +396,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(the_rows_of_a_job_that_has_ended_are_read),
 	STORE_TEST(a_new_connection_has_no_rows),
 	STORE_TEST(a_connection_that_is_lost_before_anything_is_sent_is_replaced),
+	STORE_TEST(nothing_is_counted_twice_or_lost),
 	STORE_TEST(no_more_rows_are_kept_than_the_limit),
 };
 
