@@ -334,6 +334,8 @@ enum store_result pg_link_run(struct pg_link *l)
 
 	if (!l->conn)
 		return STORE_BUSY;
+	if (l->ran) /* and nothing was added since */
+		return STORE_OK;
 	l->ran = true;
 	if (l->failed_to_send || !PQpipelineSync(l->conn))
 		return lose(l, PG_LOST);

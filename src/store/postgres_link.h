@@ -80,7 +80,8 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
 
 /*
  * Sends the round and waits for all results.  OK, or what the first failure means; after PG_LOST
- * and PG_SILENT the connection is closed.  l->words says what has failed.
+ * and PG_SILENT the connection is closed.  l->words says what has failed.  A round that nothing was
+ * added to is OK.
  */
 enum store_result pg_link_run(struct pg_link *l);
 /* Runs the round that was begun, if there is one, and takes no notice of how. */

@@ -385,6 +385,20 @@ static void no_more_rows_are_kept_than_the_limit(void **state)
 	assert_false(reads(b, "j1"));
 }
 
+/* It was tried whether the server can be written. */
+static void a_transaction_that_expects_nothing_after_a_pause_has_its_connection(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	usleep(300000);
+	OK(w->ops->begin(w));
+	OK(w->ops->expect(w, &(struct expected){ 0 }));
+	OK(w->ops->commit(w));
+	assert_false(reads(b, "j0"));
+}
+
 static const struct CMUnitTest promises[] = {
 	STORE_TEST(rows_that_a_node_wrote_last_are_not_read_again),
 	STORE_TEST(a_row_that_another_node_has_written_is_not_relied_on),
@@ -398,6 +412,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(a_connection_that_is_lost_before_anything_is_sent_is_replaced),
 	STORE_TEST(nothing_is_counted_twice_or_lost),
 	STORE_TEST(no_more_rows_are_kept_than_the_limit),
+	STORE_TEST(a_transaction_that_expects_nothing_after_a_pause_has_its_connection),
 };
 
 int main(void)
