@@ -6,6 +6,7 @@
 #include "joblight/base/xalloc.h"
 
 #define ROWS_MAX 10000     /* of jobs and tasks */
+#define TEXT_MAX 4096      /* bytes of the texts of a row; a row with more is read each time */
 #define SHARED_MAX 10000   /* jobs that others write too; then all are forgotten */
 #define PAUSE_MIN_MS 1000  /* a job is not kept for so long after another node has written it */
 #define PAUSE_MAX_MS 60000 /* the same, after it has happened often */
@@ -90,11 +91,16 @@ static bool is_shared(const struct pg_kept *k, int64_t key)
 	return job && job->until_ms > clock_monotonic_ms();
 }
 
+static bool is_short(const char *one, const char *other)
+{
+	return (one ? strlen(one) : 0) + (other ? strlen(other) : 0) <= TEXT_MAX;
+}
+
 /* Whether the row is that of the database, and stays it until somebody writes it. */
 static bool is_kept(const struct pg_kept *k, const struct pg_job *job)
 {
 	return job->state == PG_STORED && job->version && !job->row.ended &&
-	       !is_shared(k, job->row.key);
+	       is_short(job->row.title, job->row.metadata) && !is_shared(k, job->row.key);
 }
 
 static void save_tasks(struct pg_kept *k, struct pg_cache *c)
@@ -103,7 +109,8 @@ static void save_tasks(struct pg_kept *k, struct pg_cache *c)
 
 	HASH_ITER(hh, c->tasks, task, next) {
 		const struct pg_job *job = pg_cache_job_of_key(c, task->job);
-		if (task->absent || !job || !is_kept(k, job))
+		if (task->absent || !job || !is_kept(k, job) ||
+		    !is_short(task->row.title, task->row.note))
 			continue;
 		task->is_read = true;
 		task->generation = job->generation;

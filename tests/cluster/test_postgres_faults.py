@@ -93,7 +93,7 @@ def test_what_was_committed_unnoticed_is_delivered_when_the_database_is_back(ser
             cutter.cut("after")
             with Api(server.address, within=60) as patient:
                 assert patient.update(job, {"taskId": "t", "note": "n"}, Idempotency_Key="k").status == 503
-            assert "it is not known whether the last writes were committed" in server.log()
+            until(lambda: "it is not known whether the last writes were committed" in server.log(), 5, "the log")
             postgres.sql("postgres", f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
             for stream in streams:
                 assert '"note":"n"' in stream.event(15).data

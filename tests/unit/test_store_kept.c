@@ -7,6 +7,7 @@
 #define COUNTS 150
 #define ENDS 6
 #define KEPT_MAX 10000 /* rows of jobs and tasks; ROWS_MAX of postgres_kept.c */
+#define TEXT_MAX 4096  /* bytes of the title and metadata of a job; the same there */
 
 static enum store_result expect_task(struct store *s, const char *job, const char *id)
 {
@@ -399,6 +400,32 @@ static void a_transaction_that_expects_nothing_after_a_pause_has_its_connection(
 	assert_false(reads(b, "j0"));
 }
 
+static void put_metadata(struct store *w, const char *id, size_t len)
+{
+	struct job_row row = { 0 };
+
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, &id, 1));
+	OK(w->ops->job_get(w, id, &row));
+	free(row.metadata);
+	row.metadata = xcalloc(1, len + 1);
+	memset(row.metadata, ' ', len);
+	OK(w->ops->job_put(w, &row));
+	OK(w->ops->commit(w));
+	job_row_finish(&row);
+}
+
+static void a_row_with_long_texts_is_read(void **state)
+{
+	struct bench *b = *state;
+
+	make_jobs(b->writer);
+	put_metadata(b->writer, "j0", TEXT_MAX - strlen(a_job("j0").title));
+	assert_false(reads(b, "j0"));
+	put_metadata(b->writer, "j0", TEXT_MAX - strlen(a_job("j0").title) + 1);
+	assert_true(reads(b, "j0"));
+}
+
 static const struct CMUnitTest promises[] = {
 	STORE_TEST(rows_that_a_node_wrote_last_are_not_read_again),
 	STORE_TEST(a_row_that_another_node_has_written_is_not_relied_on),
@@ -412,6 +439,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(a_connection_that_is_lost_before_anything_is_sent_is_replaced),
 	STORE_TEST(nothing_is_counted_twice_or_lost),
 	STORE_TEST(no_more_rows_are_kept_than_the_limit),
+	STORE_TEST(a_row_with_long_texts_is_read),
 	STORE_TEST(a_transaction_that_expects_nothing_after_a_pause_has_its_connection),
 };
 
