@@ -38,13 +38,32 @@ const see = (tab, hidden) => tab.evaluate((value) => {
   Object.defineProperty(document, 'hidden', { value, configurable: true });
   document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
 }, hidden);
-/** Whether a tab is the one that has the lock. */
-const leads = (tab) => tab.evaluate(() => navigator.locks.request(crypto.randomUUID(), async ({ name }) => {
+/** The client that has the lock of the tabs: one observation, since the lock passes on at once. */
+const leadingClient = (tab) => tab.evaluate(async () => {
   const { held } = await navigator.locks.query();
-  const ours = held.find((lock) => lock.name.startsWith('joblight '));
-  return ours?.clientId === held.find((lock) => lock.name === name).clientId;
+  return held.find((lock) => lock.name.startsWith('joblight '))?.clientId;
+});
+const clientOf = (tab) => tab.evaluate(() => navigator.locks.request(crypto.randomUUID(), async ({ name }) => {
+  const { held } = await navigator.locks.query();
+  return held.find((lock) => lock.name === name).clientId;
 }));
+/** The tab that leads, and the others. */
+const byLead = async (tabs) => {
+  const clients = await Promise.all(tabs.map(clientOf));
+  let leader;
+  await eventually('one of them leads', async () => {
+    leader = tabs[clients.indexOf(await leadingClient(tabs[0]))];
+    return leader;
+  });
+  return [leader, ...tabs.filter((tab) => tab !== leader)];
+};
+const leads = async (tab) => await clientOf(tab) === await leadingClient(tab);
 const streams = () => [...proxy.open('task-events'), ...proxy.open('/api/ws')];
+/** The streams that told of fewer tabs have been replaced by one that tells of all. */
+const areCounted = (count) => eventually(`${count} tabs are counted`, () => {
+  const [one] = streams();
+  return streams().length === 1 && one.url.includes(`tabs=${count}`);
+});
 const tell = async (job, times) => {
   for (let i = 0; i < times; i++) await server.report(job.id, { taskId: 'read', status: 'in_progress', progress: i });
 };
@@ -148,12 +167,12 @@ for (const name of BROWSERS) {
     inTabs('a tab counts for as long as it is there, and the server is told once', noSocket, async () => {
       await openTabs(3, { heartbeat: 5 });
       for (const tab of tabs) await see(tab, false); // so that it is not about who is seen
-      await until(tabs[0], () => window.watchers === 3);
-      await Promise.all(tabs.map(async (tab) => {
-        if (await leads(tab)) await tab.close();
-      }));
-      tabs = tabs.filter((tab) => !tab.isClosed());
-      await until(tabs[0], () => window.watchers === 2);
+      await areCounted(3);
+      const [leader, ...others] = await byLead(tabs);
+      await leader.close();
+      tabs = others;
+      await areCounted(2);
+      for (const tab of tabs) await until(tab, () => window.watchers === 2);
       const asked = () => proxy.asked('task-events').length;
       const before = asked();
       await tabs[0].evaluate(() => {
@@ -304,12 +323,6 @@ for (const name of BROWSERS) {
       }
     });
 
-    /* The stream that told of one tab has been replaced by one that tells of two. */
-    const twoAreCounted = () => eventually('two tabs are counted', () => {
-      const [one] = streams();
-      return streams().length === 1 && one.url.includes('tabs=2');
-    });
-
     for (const told of name === 'chromium' ? [true, false] : []) { // no other can be told to freeze a tab
       const how = told ? 'that is told so' : 'without a word';
       inTabs(`a leader that is frozen ${how} is replaced within 2.5 heartbeats, with nothing lost`, noSocket, async () => {
@@ -320,8 +333,8 @@ for (const name of BROWSERS) {
           }
         }
         for (const tab of tabs) await see(tab, true); // so that it is not about who is seen
-        await twoAreCounted();
-        const [frozen, other] = await leads(tabs[0]) ? tabs : [...tabs].reverse();
+        await areCounted(2);
+        const [frozen, other] = await byLead(tabs);
         const session = await frozen.createCDPSession();
         await session.send('Page.setWebLifecycleState', { state: 'frozen' });
         await tell(job, 3);
@@ -338,8 +351,8 @@ for (const name of BROWSERS) {
     inTabs('a leader whose check never ends is replaced, with nothing lost', noSocket, async () => {
       await openTabs(2, { heartbeat: 5 });
       for (const tab of tabs) await see(tab, true);
-      await twoAreCounted();
-      const [stuck, other] = await leads(tabs[0]) ? tabs : [...tabs].reverse();
+      await areCounted(2);
+      const [stuck, other] = await byLead(tabs);
       await stuck.evaluate(() => { globalThis.setTimeout = () => 0; });
       proxy.silence();
       await tell(job, 3);
