@@ -2,7 +2,7 @@
  * Long tables of tests: script/test runs a part in which every row and every column stands, and
  * script/test full all of them (`node run.js --whole` sets JOBLIGHT_TEST_WHOLE).
  */
-const WHOLE = Boolean(process.env.JOBLIGHT_TEST_WHOLE);
+export const WHOLE = Boolean(process.env.JOBLIGHT_TEST_WHOLE);
 
 /** All pairs of a row and a column, or each row with one column and each column with one row. */
 export function pairs(rows, columns) {
