@@ -267,6 +267,34 @@ for (const name of BROWSERS) {
       for (const tab of tabs) assert.equal(await tab.evaluate(() => window.states.includes('reconnecting')), false);
     });
 
+    inTabs('a tab that has two reasons to take the lead takes it once', noSocket, async () => {
+      await openTabs(2);
+      for (const tab of tabs) await see(tab, true);
+      await areCounted(2);
+      const [, other] = await byLead(tabs);
+      await other.evaluate(() => {
+        const { locks } = navigator;
+        const request = locks.request.bind(locks);
+        window.steals = 0;
+        locks.request = (name, ...more) => {
+          window.steals += more[0].steal ? 1 : 0;
+          return request(name, ...more);
+        };
+        Math.random = () => 0; // both reasons at the same time
+        Object.defineProperty(document, 'hidden', { value: false, configurable: true });
+        for (let i = 0; i < 2; i++) document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+      });
+      await eventually('it leads', () => leads(other));
+      await areCounted(2);
+      await tell(job, 3);
+      for (const tab of tabs) {
+        await hears(tab, 3);
+        assert.deepEqual(await seqs(tab), [2, 3, 4]);
+      }
+      assert.equal(await other.evaluate(() => window.steals), 1);
+      assert.equal(await other.evaluate(() => window.states.includes('reconnecting')), false);
+    });
+
     inTabs('all tabs show it when the connection breaks, and all are live again, with nothing lost', noSocket, async () => {
       await openTabs(3);
       await tell(job, 2);

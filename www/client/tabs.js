@@ -17,6 +17,7 @@ export class Tabs {
   #sockets = new Set();
   #streams = new Map(); // job -> its LeaderStream, while this tab leads
   #leads = false;
+  #isStealing = false; // its request to take the lock is not granted yet
   #leaderHeardAt = 0; #leaderHidden = false;
   #name; #ways; #channel; #lockRequest; #release; #timer;
 
@@ -95,9 +96,11 @@ export class Tabs {
     this.#requestLock({ signal: request.signal });
   }
 
-  /* The old leader notices the loss of the lock as soon as it runs again. */
+  /* The old leader notices the loss of the lock as soon as it runs again. A second request would
+   * take the lock from this tab itself. */
   #stealLock() {
-    if (!this.#channel || this.#leads) return;
+    if (!this.#channel || this.#leads || this.#isStealing) return;
+    this.#isStealing = true;
     this.#lockRequest?.abort();
     this.#requestLock({ steal: true });
   }
@@ -107,6 +110,7 @@ export class Tabs {
     try {
       await navigator.locks.request(this.#name, how, () => new Promise((resolve) => {
         mine = resolve;
+        if (how.steal) this.#isStealing = false;
         if (this.#channel && !how.signal?.aborted) this.#becomeLeader(resolve);
         else resolve();
       }));
