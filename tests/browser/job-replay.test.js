@@ -32,6 +32,13 @@ const seek = (page, part) => page.$eval('#replay-at', (bar, value) => {
 const speed = (page, factor) => page.evaluate((value) =>
   document.querySelector(`[name=speed][value="${value}"]`).click(), factor);
 
+/** A frame takes so many ms of the page's clock, whatever it takes. */
+const frameByFrame = (page, ms = 16) => page.evaluate((step) => {
+  let now = performance.now();
+  performance.now = () => now;
+  window.requestAnimationFrame = (paint) => setTimeout(() => paint(now += step));
+}, ms);
+
 test('a job in work cannot be replayed, one that is over can', async () => {
   const job = await set.server.createJob(CAKE);
   const page = await set.openJob(job);
@@ -44,10 +51,18 @@ test('a replay begins at the beginning and ends as the job did', async () => {
   const page = await set.open(`/jobs/${(await finished()).id}`);
   await seesText(page, '#status', 'Completed');
   const truth = await rows(page);
+  await frameByFrame(page);
+  await page.evaluate(() => {
+    window.shown = []; // what stands there for a moment may be gone when one looks
+    new MutationObserver(() => {
+      const texts = ['#status', '.task[data-id=shop] .note'].map((one) => document.querySelector(one)?.textContent);
+      window.shown.push([document.querySelectorAll('.task').length, ...texts].join());
+    }).observe(document.body, { childList: true, characterData: true, subtree: true });
+  });
   await page.click('#replay-play');
-  await until(page, () => document.querySelectorAll('.task').length === 6
-    && document.getElementById('status').textContent === 'In progress');
-  await until(page, () => document.querySelector('.task[data-id=shop] .note').textContent === 'half of shop');
+  for (const shown of ['6,In progress,', '6,In progress,half of shop']) {
+    await until(page, (text) => window.shown.includes(text), shown);
+  }
   await speed(page, 4);
   await seesText(page, '#status', 'Completed');
   await seesText(page, '#replay-play', 'Replay it');
@@ -56,11 +71,7 @@ test('a replay begins at the beginning and ends as the job did', async () => {
 
 test('four times as fast is four times as fast', async () => {
   const page = await set.open(`/jobs/${(await finished()).id}`);
-  await page.evaluate(() => { // a frame takes 16 ms of the page's clock, whatever it takes
-    let now = performance.now();
-    performance.now = () => now;
-    window.requestAnimationFrame = (paint) => setTimeout(() => paint(now += 16));
-  });
+  await frameByFrame(page);
   const took = async (factor) => {
     await speed(page, factor);
     return page.evaluate(() => new Promise((resolve) => {
@@ -85,6 +96,7 @@ test('four times as fast is four times as fast', async () => {
 test('the time bar goes to any moment, back and forth', async () => {
   const page = await set.open(`/jobs/${(await finished()).id}`);
   await until(page, () => !document.getElementById('replay').hidden);
+  await frameByFrame(page, 1); // there is time to pause it
   await page.click('#replay-play');
   await seesText(page, '#replay-play', 'Pause');
   await page.click('#replay-play');
@@ -108,6 +120,7 @@ test('a log that cannot be read now is told, and can be asked for again', async 
   const job = await finished();
   const page = await set.open(`/jobs/${job.id}`, { through: set.proxy });
   await until(page, () => !document.getElementById('replay').hidden);
+  await frameByFrame(page, 1); // there is time to see it begin
   set.proxy.rule = ({ url }) => (url.includes('activity') ? { status: 503, body: '{}' } : undefined);
   await page.click('#replay-play');
   await seesText(page, '#replay-play', 'busy');
