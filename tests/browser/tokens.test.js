@@ -18,6 +18,7 @@ import { JobLight } from './support/www.js';
 
 const LIFE_S = 8; // they are renewed after nine tenths of it
 const RUN_MS = 20000;
+const SHORT_RUN_MS = 12000;
 const TRANSPORTS = ['ws', 'sse', 'poll'];
 const secret = randomBytes(32).toString('base64url');
 const follow = follower();
@@ -80,6 +81,9 @@ const forMs = (ms) => {
   return () => Date.now() > end;
 };
 
+/** So many renewals in `ms`, and as many more as the streams ran for longer on a busy machine. */
+const most = (count, ms, began) => Math.floor(count * Math.max(1, (Date.now() - began) / ms));
+
 /* Runs in the page: one stream over each transport, whose token function makes tokens of some seconds. */
 async function followInPage({ jobId, lifeS, k, transports, behindMs }) {
   const { TaskEventStream } = await import('/joblight.js');
@@ -130,6 +134,7 @@ for (const name of ['chromium', 'firefox']) {
   test(`${name}: tokens of ${LIFE_S} s over all transports: 0 lost, 0 twice, and no gap in streams`, async () => {
     const job = await server.createJob();
     await openPage(name);
+    const began = Date.now();
     await page.evaluate(followInPage, { jobId: job.id, lifeS: LIFE_S, k: secret, transports: TRANSPORTS });
     await eventually('all are live', async () => Object.values(await seenIn())
       .every(({ states }) => /live|polling/.test(states.at(-1))));
@@ -140,7 +145,7 @@ for (const name of ['chromium', 'firefox']) {
       const { seqs, refreshed } = seen[transport];
       assert.deepEqual(seqs, published.slice(published.indexOf(seqs[0])), transport);
       assert.ok(seqs.length > 100, `${transport}: ${seqs.length} events`);
-      assert.ok(refreshed >= 2 && refreshed <= 5, `${transport}: ${refreshed} fresh tokens`);
+      assert.ok(refreshed >= 2 && refreshed <= most(5, RUN_MS, began), `${transport}: ${refreshed} fresh tokens`);
     }
     for (const { states } of [seen.ws, seen.sse]) assert.deepEqual(states, ['connecting', 'live'], 'no gap');
     assert.equal(proxy.asked('/api/ws').length, 1);
@@ -191,13 +196,14 @@ test('a browser whose clock is wrong renews after close 4001, and goes on where 
   const job = await server.createJob();
   await openPage('chromium');
   const options = { jobId: job.id, lifeS: LIFE_S, k: secret, transports: ['ws'], behindMs: 3600000 };
+  const began = Date.now();
   await page.evaluate(followInPage, options);
   await eventually('it is live', async () => (await seenIn()).ws.states.at(-1) === 'live');
   const published = await publish(job, forMs(RUN_MS));
   await haveAll(['ws'], published.at(-1));
   const { seqs, errors, refreshed } = (await seenIn()).ws;
   assert.deepEqual(seqs, published.slice(published.indexOf(seqs[0])));
-  assert.ok(refreshed >= 2 && refreshed <= 6, `${refreshed} fresh tokens`);
+  assert.ok(refreshed >= 2 && refreshed <= most(6, RUN_MS, began), `${refreshed} fresh tokens`);
   assert.ok(errors.every((text) => text.startsWith('closed 4001 ')), String(errors));
 });
 
@@ -281,6 +287,7 @@ test('JobLight: many jobs with tokens of a few seconds share one WebSocket, whic
   const ids = jobs.map(({ id }) => id);
   const alone = await server.createJob();
   const client = new JobLight({ baseUrl: proxy.url, transports: ['ws'], WebSocket });
+  const began = Date.now();
   let refreshed = 0;
   let current = sign(claimsOf(ids));
   const token = async ({ refresh }) => {
@@ -304,14 +311,14 @@ test('JobLight: many jobs with tokens of a few seconds share one WebSocket, whic
   });
   try {
     await eventually('all are live', () => streams.every(({ state }) => state === 'live'));
-    const published = await Promise.all([...jobs, alone].map((job) => publish(job, forMs(12000))));
+    const published = await Promise.all([...jobs, alone].map((job) => publish(job, forMs(SHORT_RUN_MS))));
     await eventually('every stream has the last event',
       () => [...seqs.values()].every((all, i) => all.at(-1) === published[i].at(-1)));
     [...seqs.values()].forEach((all, i) => assert.deepEqual(all, published[i]));
     assert.equal(proxy.asked('/api/ws').length, 2);
     assert.equal(proxy.asked('/tickets').length, 2);
     assert.deepEqual([...new Set(states)], ['connecting', 'live']);
-    assert.ok(refreshed >= 1 && refreshed <= 3, `${refreshed} fresh tokens`);
+    assert.ok(refreshed >= 1 && refreshed <= most(3, SHORT_RUN_MS, began), `${refreshed} fresh tokens`);
   } finally {
     for (const stream of streams) stream.close();
   }
