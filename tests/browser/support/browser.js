@@ -1,5 +1,6 @@
 /* Debian's Chromium and Firefox with an empty profile, and words for what a test waits for. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +26,7 @@ export async function launch(name = 'chromium', more = {}) {
     browser,
     async close() {
       await browser.close();
-      rmSync(userDataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // it writes while it goes
+      await rm(userDataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // it writes while it goes
     },
   };
 }
