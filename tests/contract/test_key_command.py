@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 from support.command import Fake, json_answer
-from support.server import BINARY
+from support.server import BINARY, location
 from support.wait import SCALE
 
 
 @pytest.fixture
 def run(serve, tmp_path):
     """run(verb, …): (exit status, stdout, stderr) with JOBLIGHT_URL and JOBLIGHT_KEY of a server and its first key."""
-    db = tmp_path / "keys.db"
+    db = location(tmp_path / "keys.db")
     first = subprocess.run([BINARY, "key", "create", "--scope", "admin,watch,create", "--name", "root", "--db", db],
                            capture_output=True, text=True, check=True).stdout.strip()
     server = serve(db=db)

@@ -14,7 +14,7 @@ from support.keyed import (FORM, RIGHTS, client, code_of_close, db, joblight_key
                            lines_of, make, root)
 from support.problem import assert_problem
 from support.raw import Raw, request
-from support.server import BINARY, run_to_exit
+from support.server import BINARY, location, run_to_exit
 from support.sse import SseStream
 from support.wait import SCALE, Deadline, until
 from support.ws import WebSocket, path_of
@@ -107,10 +107,9 @@ def test_a_database_that_does_not_exist_is_not_made(db, what):
     assert not db.exists()
 
 
-@pytest.mark.sqlite("it names the file")
 def test_a_key_that_cannot_be_printed_is_named(db):
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run([BINARY, "key", "create", "--scope", "watch", "--db", db], stdout=full,
+        done = subprocess.run([BINARY, "key", "create", "--scope", "watch", "--db", location(db)], stdout=full,
                               stderr=subprocess.PIPE, check=False, timeout=10 * SCALE)
     [row] = [json.loads(line) for line in joblight_key("list", "--db", db).splitlines()]
     assert done.returncode == 1 and f"revoke {row['id']}" in done.stderr.decode()

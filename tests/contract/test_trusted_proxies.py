@@ -10,7 +10,7 @@ import pytest
 from support import tls
 from support.problem import assert_problem
 from support.raw import Raw, ask, request
-from support.server import BINARY, run_to_exit
+from support.server import BINARY, location, run_to_exit
 from support.wait import Deadline
 from support.ws import WebSocket, frame_of, handshake
 from test_rate_limits import ANN, BOB, fields, health, of
@@ -172,11 +172,10 @@ def cookie_of(server, api, key, headers):
     return reply.status, reply.header("Set-Cookie") or ""
 
 
-@pytest.mark.sqlite("its key is made in the file")
 @pytest.mark.parametrize("proto, named", [("https", True), ("HTTPS", True), ("http, https", True), ("https, http", False),
                                           ("http", False), ("", False), ("httpsx", False)])
 def test_a_trusted_proxy_says_that_the_client_used_https(serve, client, tmp_path, proto, named):
-    db = tmp_path / "keys.db"
+    db = location(tmp_path / "keys.db")
     key = subprocess.run([BINARY, "key", "create", "--scope", "admin", "--db", db], capture_output=True, text=True,
                          check=True).stdout.strip()
     trusting, other = serve(db=db, trusted_proxy="127.0.0.1"), None
@@ -234,9 +233,8 @@ def test_tls_without_the_header_is_refused(serve, tmp_path):
         assert raw.head_of_response(Deadline(10, "an answer without TLS"))[0] == 400
 
 
-@pytest.mark.sqlite("its key is made in the file")
 def test_behind_a_proxy_header_the_proxy_still_says_https(serve, tmp_path):
-    db = tmp_path / "keys.db"
+    db = location(tmp_path / "keys.db")
     key = subprocess.run([BINARY, "key", "create", "--scope", "admin", "--db", db], capture_output=True, text=True,
                          check=True).stdout.strip()
     server = serve(db=db, trusted_proxy="127.0.0.1", proxy_protocol=True)
