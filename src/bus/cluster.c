@@ -102,6 +102,14 @@ static void watchers(struct bus *b, unsigned from, const char *job_id, unsigned 
 		wake(c);
 }
 
+static void follow(struct bus *b, unsigned from, const char *job_id, bool follows)
+{
+	struct cluster *c = cluster_of(b);
+
+	if (id_valid(slice_of(job_id)) && watched_follow(c->watched, from, job_id, follows))
+		wake(c);
+}
+
 /* A report that is lost comes again, or expires. */
 static void presence(struct bus *b, unsigned from, const struct presence_report *report)
 {
@@ -163,11 +171,11 @@ static void take_mail(struct cluster *c)
 	announce_reports(c);
 }
 
-static void take_count(void *context, const char *job_id, unsigned count)
+static void take_change(void *context, const char *job_id, unsigned count, bool followed)
 {
 	struct cluster *c = context;
 
-	if (subscriptions_set(c->subscriptions, job_id, count, uv_now(&c->loop)))
+	if (subscriptions_set(c->subscriptions, job_id, count, followed, uv_now(&c->loop)))
 		announce_count(c, job_id, count);
 }
 
@@ -239,7 +247,7 @@ static void on_async(uv_async_t *async)
 	struct cluster *c = async->data;
 
 	take_mail(c);
-	watched_take(c->watched, take_count, c);
+	watched_take(c->watched, take_change, c);
 	tell_counts(c, uv_now(&c->loop));
 	heads_take(c);
 	heads_next(c);
@@ -325,6 +333,7 @@ static const struct bus_ops cluster_ops = {
 	.publish = publish,
 	.watchers = watchers,
 	.presence = presence,
+	.follow = follow,
 	.health = health,
 };
 

@@ -13,7 +13,8 @@
 struct subscription {
 	char job_id[ID_MAX + 1];
 	unsigned count;
-	uint64_t leave_ms;   /* when to unsubscribe, if nobody watches */
+	bool needed;         /* it is watched or followed */
+	uint64_t leave_ms;   /* when to unsubscribe, if it is not needed */
 	struct list leaving; /* in subscriptions.leaving, the earliest first */
 	struct list doubted; /* in subscriptions.doubted */
 	UT_hash_handle hh;
@@ -89,19 +90,22 @@ static struct subscription *open_job(struct subscriptions *s, const char *job_id
 	return job;
 }
 
-bool subscriptions_set(struct subscriptions *s, const char *job_id, unsigned count, uint64_t now_ms)
+bool subscriptions_set(struct subscriptions *s, const char *job_id, unsigned count, bool followed,
+                       uint64_t now_ms)
 {
 	struct subscription *job = find(s, job_id);
+	bool needed = count || followed;
 
-	if (!job && !count)
+	if (!job && !needed)
 		return false;
 	if (!job)
 		job = open_job(s, job_id);
-	bool changed = job->count != count;
+	bool changed = job->count != count, was_needed = job->needed;
 	job->count = count;
-	if (count) {
+	job->needed = needed;
+	if (needed) {
 		list_remove(&job->leaving);
-	} else if (changed) {
+	} else if (was_needed) {
 		job->leave_ms = now_ms + KEEP_MS;
 		list_move(&s->leaving, &job->leaving);
 	}

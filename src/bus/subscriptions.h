@@ -1,8 +1,10 @@
 /*
- * The channels of the jobs that are watched on this node, and which jobs are to be compared with
- * the database, because events may have been missed.  Thread of the bus.
+ * The channels of the jobs that are watched or followed on this node, and which jobs are to be
+ * compared with the database, because events may have been missed.  Thread of the bus.
  *
- * A channel is kept for some time after the last watcher has left.
+ * A job is followed as long as a loop has a ring of it, which is longer than it is watched: without
+ * the channel, the ring would miss events, and polls would be answered from it.  The channel is
+ * kept for some time after that.
  */
 #ifndef JOBLIGHT_BUS_SUBSCRIPTIONS_H
 #define JOBLIGHT_BUS_SUBSCRIPTIONS_H
@@ -15,8 +17,9 @@ struct subscriptions;
 struct subscriptions *subscriptions_create(struct carrier *carrier, const char *prefix);
 void subscriptions_free(struct subscriptions *s);
 
-/* So many watchers of the job are on this node.  True: another number than before. */
-bool subscriptions_set(struct subscriptions *s, const char *job_id, unsigned count,
+/* So many watchers of the job are on this node, and it is followed or not.  True: another number
+ * of watchers than before. */
+bool subscriptions_set(struct subscriptions *s, const char *job_id, unsigned count, bool followed,
                        uint64_t now_ms);
 void subscriptions_tick(struct subscriptions *s, uint64_t now_ms);
 

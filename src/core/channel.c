@@ -30,6 +30,7 @@ struct channel *channel_open(struct hub *h, const char *job_id)
 	HASH_ADD_STR(h->channels, job_id, c);
 	c->is_counted = !canary_has_name(job_id);
 	metric_add(METRIC_CHANNELS, c->is_counted);
+	h->ops->follows(h->context, c->job_id, true);
 	return c;
 }
 
@@ -99,6 +100,8 @@ static void count_in(struct channel *c, struct subscriber *s, const char *identi
 {
 	bool is_new;
 
+	if (s->uncounted)
+		return;
 	if (identity) {
 		s->viewer = viewers_join(&c->viewers, identity, &is_new);
 		c->watchers += is_new;
@@ -109,6 +112,8 @@ static void count_in(struct channel *c, struct subscriber *s, const char *identi
 
 static void count_out(struct channel *c, struct subscriber *s)
 {
+	if (s->uncounted)
+		return;
 	if (s->viewer)
 		c->watchers -= viewers_leave(&c->viewers, s->viewer);
 	else
@@ -137,12 +142,12 @@ static bool is_idle_later(const struct list *a, const struct list *b)
 	       container_of(b, struct channel, idle_link)->idle_due;
 }
 
-/* The list is in the order of the deadlines: deleted channels and those of a lowered limit are due
- * before others. */
+/* The list is in the order of the deadlines: channels that are deleted or have no ring, and those
+ * of a lowered limit, are due before others. */
 static void become_idle(struct hub *h, struct channel *c)
 {
 	c->next_age = (struct event_age){ 0 };
-	c->idle_due = h->now + (c->deleted ? 0 : h->limits->linger_ms);
+	c->idle_due = h->now + (c->deleted || !c->ring ? 0 : h->limits->linger_ms);
 	list_move_sorted(&h->idle, &c->idle_link, is_idle_later);
 }
 
@@ -236,6 +241,7 @@ void channels_begin_paced_rounds(struct hub *h)
 void channel_retire(struct hub *h, struct channel *c, uint64_t seq)
 {
 	HASH_DEL(h->channels, c);
+	h->ops->follows(h->context, c->job_id, false);
 	c->deleted = true;
 	c->end_seq = later(c->end_seq, seq);
 	if (!c->count)

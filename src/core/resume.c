@@ -161,6 +161,7 @@ static void attach_again(struct hub *h, struct subscriber *s, const struct read_
 		.blocked = s->blocked,
 		.heartbeat_s = s->heartbeat_s,
 		.tabs = s->tabs,
+		.uncounted = s->uncounted,
 	};
 	char identity[IDENTITY_MAX + 1];
 
@@ -294,6 +295,7 @@ void hub_attach(struct hub *h, struct subscriber *s, const struct subscriber_ops
 		.chunked = a->chunked,
 		.heartbeat_s = a->heartbeat_s,
 		.tabs = a->tabs ? a->tabs : 1,
+		.uncounted = a->uncounted,
 	};
 	list_init(&s->heartbeat_link);
 	list_init(&s->wait_link);

@@ -84,6 +84,8 @@ static void tick_idle(struct hub *h)
 			return;
 		/* the others must not keep the count of a dropped channel */
 		channels_announce_counts(h);
+		if (!c->deleted)
+			h->ops->follows(h->context, c->job_id, false);
 		hole_free(c);
 		channel_drop(h, c);
 	}

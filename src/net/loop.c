@@ -94,7 +94,16 @@ static void hub_tells_watchers(void *context, const char *job_id, unsigned count
 	l->bus->ops->watchers(l->bus, l->peer, job_id, count);
 }
 
-static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers };
+static void hub_follows(void *context, const char *job_id, bool follows)
+{
+	const struct loop *l = context;
+
+	if (l->bus->ops->follow && strcmp(job_id, CANARY_JOB) != 0)
+		l->bus->ops->follow(l->bus, l->peer, job_id, follows);
+}
+
+static const struct hub_ops hub_ops = { hub_wants_read, hub_wants_round, hub_tells_watchers,
+	                                hub_follows };
 
 static void on_prepare(uv_prepare_t *prepare)
 {

@@ -271,6 +271,7 @@ void http_stream_open(struct conn *c, const struct request *r, struct http_strea
 	a->job_id = job_id;
 	a->chunked = !r->http_1_0;
 	a->identity = access_identity(c);
+	a->uncounted = r->head;
 	conn_expect_stream(c);
 	c->transport = &http_stream;
 	c->session = s;

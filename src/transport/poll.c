@@ -299,6 +299,7 @@ static void attach(struct poll *p, const struct position *position)
 		.types = p->options.types,
 		.tabs = p->options.tabs,
 		.identity = access_identity(p->conn),
+		.uncounted = !p->wait_s,
 		.limit = (size_t)p->limit,
 	};
 

@@ -1,6 +1,7 @@
 """What several nodes promise together, over each bus and haproxy."""
 import contextlib
 import glob
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from support import proxies
 from support.api import Api
 from support.cluster import Cluster, recipes
 from support.load import together
+from support.poll import Poller
 from support.ports import free_port
 from support.preload import compiled
 from support.server import HOSTS
@@ -101,6 +103,38 @@ def test_a_watcher_whose_node_is_killed_goes_on_at_another(cluster, transport):
             api.report(job, "t", note="after")
             assert [event.seq for event in watcher.events(2)] == [3, 4]
     cluster.nodes[0].start()
+
+
+def not_before(poller, cursor, seconds):
+    """Polls for so long, and nothing comes."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        assert poller.ask(cursor).seqs() == []
+
+
+def test_polls_without_wait_get_what_another_node_commits(cluster):
+    """No watcher is there, so nothing but the polls keeps the ring of the job up to date."""
+    with Api(cluster.addresses[0]) as api:
+        snapshot = api.create_job()
+        with Poller(cluster.addresses[1], snapshot["id"]) as poller:
+            not_before(poller, snapshot["cursor"], 7)
+            api.report(snapshot["id"], "t")
+            until(lambda: poller.ask(snapshot["cursor"]).seqs() == [2], 5, "the event of the other node")
+            until(lambda: poller.ask(snapshot["cursor"]).seqs() == [2], 5, "the event, out of the ring")
+
+
+def test_a_poll_after_the_last_watcher_has_left_gets_what_came_meanwhile(cluster):
+    with Api(cluster.addresses[0]) as api:
+        snapshot = api.create_job()
+        job, cursor = snapshot["id"], snapshot["cursor"]
+        with TRANSPORTS["sse"](cluster.addresses[1], job) as watcher:
+            watcher.connected()
+        with Poller(cluster.addresses[1], job) as poller, TRANSPORTS["sse"](cluster.addresses[2], job) as elsewhere:
+            elsewhere.connected()
+            not_before(Poller(cluster.addresses[0], job), cursor, 7)
+            api.report(job, "t")
+            elsewhere.event()
+            until(lambda: poller.ask(cursor).seqs() == [2], 5, "the event of the other node")
 
 
 def agents_at(address, job):

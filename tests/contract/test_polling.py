@@ -246,6 +246,13 @@ def test_who_waits_counts_as_a_watcher(waiting, api, snapshot):
     assert api.report(snapshot["id"], "t1")["watchers"] == 1
 
 
+def test_who_does_not_wait_is_no_watcher(poll, api, snapshot):
+    poller = poll(snapshot["id"])
+    for since in (None, snapshot["cursor"]):
+        assert poller.ask(since).status == 200
+        assert api.report(snapshot["id"], "t1")["watchers"] == 0
+
+
 def test_long_polling_ends_empty_after_its_time(poll, snapshot):
     began = time.monotonic()
     answer = poll(snapshot["id"]).ask(snapshot["cursor"], wait=1)

@@ -212,7 +212,6 @@ def test_an_http_1_0_client_gets_plain_bytes_until_close(stream, api, job):
     assert opened.bytes.endswith(b"}\n\n")
 
 
-@pytest.mark.one_node("watchers of other nodes count a moment later")
 def test_head_of_the_stream_is_its_headers(server, api, job):
     with Raw(server.address) as raw:
         raw.send(request("HEAD", path_of(job)))

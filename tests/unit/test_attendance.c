@@ -41,7 +41,14 @@ static void no_watchers(void *context, const char *job_id, unsigned count)
 	(void)count;
 }
 
-static const struct hub_ops ops = { no_read, no_wake, no_watchers };
+static void no_follows(void *context, const char *job_id, bool follows)
+{
+	(void)context;
+	(void)job_id;
+	(void)follows;
+}
+
+static const struct hub_ops ops = { no_read, no_wake, no_watchers, no_follows };
 
 static int setup(void **state)
 {

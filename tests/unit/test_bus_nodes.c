@@ -122,6 +122,21 @@ static void a_job_that_nobody_watches_on_a_node_is_not_delivered_there(void **st
 	assert_int_equal(node_heard(&b->b, " k."), 0);
 }
 
+/* Longer than the channel of a job is kept that nobody needs. */
+#define FOLLOWED_MS 7000
+
+static void a_job_that_is_followed_is_delivered_without_watchers(void **state)
+{
+	struct bench *b = *state;
+
+	b->b.bus->ops->follow(b->b.bus, 1, "j", true);
+	watch(&b->a, &b->b, "j");
+	b->b.bus->ops->watchers(b->b.bus, 0, "j", 0);
+	assert_false(node_hears_within(&b->b, "nothing", FOLLOWED_MS));
+	node_commits(&b->a, "j", 1, 1);
+	node_hears(&b->b, "event j.1 ");
+}
+
 static void a_batch_of_several_jobs_is_delivered_job_by_job(void **state)
 {
 	struct bench *b = *state;
@@ -727,6 +742,7 @@ int main(int argc, char **argv)
 		BUS_TEST(an_event_of_one_node_reaches_the_loops_of_another),
 		BUS_TEST(a_commit_is_not_delivered_to_its_own_node_again),
 		BUS_TEST(a_job_that_nobody_watches_on_a_node_is_not_delivered_there),
+		BUS_TEST(a_job_that_is_followed_is_delivered_without_watchers),
 		BUS_TEST(a_batch_of_several_jobs_is_delivered_job_by_job),
 		BUS_TEST(events_of_a_job_that_are_more_than_a_message_are_delivered),
 		BUS_TEST(an_event_that_is_larger_than_a_message_is_told_by_its_seq),

@@ -21,6 +21,7 @@ struct bench {
 	bool woken;
 	uint64_t now;
 	char told[64];               /* "job:count " … */
+	char followed[64];           /* "+job -job " … */
 	struct metric_values before; /* what was counted in earlier tests */
 	uint64_t committed_us;       /* of what is published */
 };
@@ -55,7 +56,16 @@ static void bench_tells(void *context, const char *job_id, unsigned count)
 	snprintf(b->told + len, sizeof(b->told) - len, "%s:%u ", job_id, count);
 }
 
-static const struct hub_ops bench_ops = { bench_reads, bench_wakes, bench_tells };
+static void bench_follows(void *context, const char *job_id, bool follows)
+{
+	struct bench *b = context;
+	size_t len = strlen(b->followed);
+
+	snprintf(b->followed + len, sizeof(b->followed) - len, "%c%s ", follows ? '+' : '-',
+	         job_id);
+}
+
+static const struct hub_ops bench_ops = { bench_reads, bench_wakes, bench_tells, bench_follows };
 
 static int open_bench(void **state)
 {
@@ -1137,6 +1147,72 @@ static void watchers_of_a_deleted_job_do_not_count_for_the_next(void **state)
 	leave(&young);
 }
 
+static void who_leaves_when_it_is_answered_is_no_watcher(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 }, v = { 0 };
+	struct attach a = { .tabs = 3, .uncounted = true };
+
+	watch_as(b, &w, &poll, a);
+	a.identity = "ann";
+	watch_as(b, &v, &poll, a);
+	assert_int_equal(hub_watchers(b->hub, "j"), 0);
+	answer(b, 0, snapshot(B, 1, JOB_IN_PROGRESS));
+	/* read before the job was deleted and made again: v is attached again */
+	answer(b, 0, snapshot(A, 14, JOB_IN_PROGRESS));
+	answer(b, 0, snapshot(B, 1, JOB_IN_PROGRESS));
+	assert_int_equal(hub_watchers(b->hub, "j"), 0);
+	leave(&w);
+	leave(&v);
+	assert_int_equal(hub_watchers(b->hub, "j"), 0);
+	assert_string_equal(b->told, "");
+}
+
+static void a_job_is_followed_as_long_as_its_ring_is_kept(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch_from(b, &w, 5);
+	leave(&w);
+	tick(b, b->limits.linger_ms - 1);
+	assert_string_equal(b->followed, "+j ");
+	tick(b, 1);
+	assert_string_equal(b->followed, "+j -j ");
+}
+
+static void a_deleted_job_is_not_followed_and_the_next_one_is(void **state)
+{
+	struct bench *b = *state;
+	struct watcher old = { 0 }, young = { 0 };
+
+	watch_from(b, &old, 5);
+	hub_block(b->hub, &old.subscriber); /* so that its channel stays */
+	publish_deletion(b, A, 5);
+	assert_string_equal(b->followed, "+j -j ");
+	watch(b, &young, "");
+	assert_string_equal(b->followed, "+j -j +j ");
+	answer(b, 0, snapshot(B, 1, JOB_IN_PROGRESS));
+	leave(&old);
+	tick(b, 1); /* its channel is dropped */
+	assert_int_equal(hub_channels(b->hub), 1);
+	assert_string_equal(b->followed, "+j -j +j ");
+	leave(&young);
+}
+
+static void a_job_that_is_not_there_is_forgotten_at_once(void **state)
+{
+	struct bench *b = *state;
+	struct watcher w = { 0 };
+
+	watch(b, &w, "");
+	answer(b, 0, refusal(OUTCOME_NOT_FOUND));
+	leave(&w);
+	tick(b, 1);
+	assert_int_equal(hub_channels(b->hub), 0);
+	assert_string_equal(b->followed, "+j -j ");
+}
+
 static void a_job_that_nobody_watches_is_forgotten_after_a_while(void **state)
 {
 	struct bench *b = *state;
@@ -1478,63 +1554,67 @@ static void a_log_that_no_store_has_is_watched_without_a_read(void **state)
 	leave(&w);
 }
 
+static const struct CMUnitTest tests[] = {
+	HUB_TEST(the_first_event_is_the_snapshots_next),
+	HUB_TEST(a_position_in_the_ring_needs_no_store),
+	HUB_TEST(a_position_below_the_ring_is_filled_from_the_store),
+	HUB_TEST(positions_that_cannot_be_served_are_asked_of_the_store),
+	HUB_TEST(a_busy_store_refuses_newcomers),
+	HUB_TEST(a_job_that_was_asked_for_before_it_was_made),
+	HUB_TEST(a_blocked_reader_is_given_nothing_and_misses_nothing),
+	HUB_TEST(who_comes_to_a_blocked_connection_waits_for_it),
+	HUB_TEST(who_cannot_be_continued_is_reset_and_told_so),
+	HUB_TEST(who_takes_nothing_for_too_long_is_let_go),
+	HUB_TEST(who_goes_on_taking_is_not_let_go),
+	HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),
+	HUB_TEST(a_read_of_who_has_gone_is_marked_so),
+	HUB_TEST(what_a_bus_lost_is_read_after_a_moment),
+	HUB_TEST(events_that_overtake_others_are_put_in_order),
+	HUB_TEST(what_is_missing_is_read_once_for_all),
+	HUB_TEST(more_than_is_kept_is_read),
+	HUB_TEST(a_hole_that_cannot_be_read_is_tried_again),
+	HUB_TEST(an_event_that_the_log_never_had_is_disbelieved),
+	HUB_TEST(a_hole_that_reaches_into_the_pruned_log_is_a_reset),
+	HUB_TEST(a_hole_of_a_channel_that_is_dropped_is_forgotten),
+	HUB_TEST(a_head_that_is_further_than_the_ring_is_read),
+	HUB_TEST(a_head_during_the_first_read_is_remembered),
+	HUB_TEST(a_read_decides_whether_a_job_is_gone),
+	HUB_TEST(a_head_of_another_log_drops_a_ring_that_nobody_watches),
+	HUB_TEST(a_ring_that_is_known_to_lag_serves_nobody),
+	HUB_TEST(the_end_comes_once_behind_the_last_event),
+	HUB_TEST(a_poll_is_not_over_before_the_end_is_here),
+	HUB_TEST(a_deleted_job_ends_its_streams),
+	HUB_TEST(a_deleted_job_ends_even_who_waits_for_the_store),
+	HUB_TEST(the_store_may_know_of_a_deletion_first),
+	HUB_TEST(a_deletion_does_not_move_the_end),
+	HUB_TEST(a_job_made_again_is_another_job),
+	HUB_TEST(an_answer_that_is_ahead_of_the_news_ends_the_old_job),
+	HUB_TEST(an_answer_that_was_overtaken_ends_nobody),
+	HUB_TEST(others_are_told_how_many_watch),
+	HUB_TEST(who_speaks_for_several_tabs_counts_as_so_many),
+	HUB_TEST(one_client_is_one_watcher_however_often_it_watches),
+	HUB_TEST(watchers_of_a_deleted_job_do_not_count_for_the_next),
+	HUB_TEST(who_leaves_when_it_is_answered_is_no_watcher),
+	HUB_TEST(a_job_is_followed_as_long_as_its_ring_is_kept),
+	HUB_TEST(a_deleted_job_is_not_followed_and_the_next_one_is),
+	HUB_TEST(a_job_that_is_not_there_is_forgotten_at_once),
+	HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
+	HUB_TEST(a_round_has_an_end),
+	HUB_TEST(many_watchers_are_written_to_at_a_pace),
+	HUB_TEST(a_round_is_as_old_as_its_oldest_event),
+	HUB_TEST(events_that_nobody_watches_have_no_age),
+	HUB_TEST(without_a_pause_everything_goes_at_once),
+	HUB_TEST(many_watchers_that_get_very_much_are_written_to_half_as_often),
+	HUB_TEST(a_heartbeat_says_the_head),
+	HUB_TEST(each_has_the_heartbeat_it_asked_for),
+	HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),
+	HUB_TEST(a_watcher_gets_the_types_it_chose),
+	HUB_TEST(lists_of_types_are_read),
+	HUB_TEST(an_ephemeral_message_comes_after_the_events_and_once),
+	HUB_TEST(a_log_that_no_store_has_is_watched_without_a_read),
+};
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		HUB_TEST(the_first_event_is_the_snapshots_next),
-		HUB_TEST(a_position_in_the_ring_needs_no_store),
-		HUB_TEST(a_position_below_the_ring_is_filled_from_the_store),
-		HUB_TEST(positions_that_cannot_be_served_are_asked_of_the_store),
-		HUB_TEST(a_busy_store_refuses_newcomers),
-		HUB_TEST(a_job_that_was_asked_for_before_it_was_made),
-		HUB_TEST(a_blocked_reader_is_given_nothing_and_misses_nothing),
-		HUB_TEST(who_comes_to_a_blocked_connection_waits_for_it),
-		HUB_TEST(who_cannot_be_continued_is_reset_and_told_so),
-		HUB_TEST(who_takes_nothing_for_too_long_is_let_go),
-		HUB_TEST(who_goes_on_taking_is_not_let_go),
-		HUB_TEST(a_refill_that_failed_is_asked_for_again_soon),
-		HUB_TEST(a_read_of_who_has_gone_is_marked_so),
-		HUB_TEST(what_a_bus_lost_is_read_after_a_moment),
-		HUB_TEST(events_that_overtake_others_are_put_in_order),
-		HUB_TEST(what_is_missing_is_read_once_for_all),
-		HUB_TEST(more_than_is_kept_is_read),
-		HUB_TEST(a_hole_that_cannot_be_read_is_tried_again),
-		HUB_TEST(an_event_that_the_log_never_had_is_disbelieved),
-		HUB_TEST(a_hole_that_reaches_into_the_pruned_log_is_a_reset),
-		HUB_TEST(a_hole_of_a_channel_that_is_dropped_is_forgotten),
-		HUB_TEST(a_head_that_is_further_than_the_ring_is_read),
-		HUB_TEST(a_head_during_the_first_read_is_remembered),
-		HUB_TEST(a_read_decides_whether_a_job_is_gone),
-		HUB_TEST(a_head_of_another_log_drops_a_ring_that_nobody_watches),
-		HUB_TEST(a_ring_that_is_known_to_lag_serves_nobody),
-		HUB_TEST(the_end_comes_once_behind_the_last_event),
-		HUB_TEST(a_poll_is_not_over_before_the_end_is_here),
-		HUB_TEST(a_deleted_job_ends_its_streams),
-		HUB_TEST(a_deleted_job_ends_even_who_waits_for_the_store),
-		HUB_TEST(the_store_may_know_of_a_deletion_first),
-		HUB_TEST(a_deletion_does_not_move_the_end),
-		HUB_TEST(a_job_made_again_is_another_job),
-		HUB_TEST(an_answer_that_is_ahead_of_the_news_ends_the_old_job),
-		HUB_TEST(an_answer_that_was_overtaken_ends_nobody),
-		HUB_TEST(others_are_told_how_many_watch),
-		HUB_TEST(who_speaks_for_several_tabs_counts_as_so_many),
-		HUB_TEST(one_client_is_one_watcher_however_often_it_watches),
-		HUB_TEST(watchers_of_a_deleted_job_do_not_count_for_the_next),
-		HUB_TEST(a_job_that_nobody_watches_is_forgotten_after_a_while),
-		HUB_TEST(a_round_has_an_end),
-		HUB_TEST(many_watchers_are_written_to_at_a_pace),
-		HUB_TEST(a_round_is_as_old_as_its_oldest_event),
-		HUB_TEST(events_that_nobody_watches_have_no_age),
-		HUB_TEST(without_a_pause_everything_goes_at_once),
-		HUB_TEST(many_watchers_that_get_very_much_are_written_to_half_as_often),
-		HUB_TEST(a_heartbeat_says_the_head),
-		HUB_TEST(each_has_the_heartbeat_it_asked_for),
-		HUB_TEST(a_heartbeat_of_a_filtering_watcher_stands_for_a_position),
-		HUB_TEST(a_watcher_gets_the_types_it_chose),
-		HUB_TEST(lists_of_types_are_read),
-		HUB_TEST(an_ephemeral_message_comes_after_the_events_and_once),
-		HUB_TEST(a_log_that_no_store_has_is_watched_without_a_read),
-	};
-
 	return RUN("hub", tests);
 }

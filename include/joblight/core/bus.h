@@ -66,6 +66,9 @@ struct bus_ops {
 	/* Tell every member but `from`. */
 	void (*watchers)(struct bus *b, unsigned from, const char *job_id, unsigned count);
 	void (*presence)(struct bus *b, unsigned from, const struct presence_report *report);
+	/* The member `from` has a ring of the job, or has none any more: what other nodes commit
+	 * must reach it.  NULL: there are none. */
+	void (*follow)(struct bus *b, unsigned from, const char *job_id, bool follows);
 	/* NULL: nothing can be wrong with it. */
 	void (*health)(struct bus *b, struct bus_health *health);
 };

@@ -103,6 +103,7 @@ struct subscriber {
 	bool open, blocked, chunked;
 	uint8_t heartbeat_s;   /* 0: the server's default period */
 	uint8_t tabs;          /* it counts as this many watchers, unless it has a viewer */
+	bool uncounted;        /* it counts as no watcher */
 	struct viewer *viewer; /* NULL: it has no identity */
 	uint32_t heartbeat_due, wait_due; /* the low half of the time, because there are tens of
 	                                     thousands of subscribers */
@@ -122,6 +123,8 @@ struct hub_ops {
 	void (*wake)(void *context);
 	/* This hub's own watchers of a job are now `count`. */
 	void (*watchers)(void *context, const char *job_id, unsigned count);
+	/* Whether the hub has a ring of the job from now on, which must get every event of it. */
+	void (*follows)(void *context, const char *job_id, bool follows);
 };
 
 struct hub *hub_create(const struct limits *limits, const struct hub_ops *ops, void *context);
@@ -141,6 +144,7 @@ struct attach {
 	/* Who it is: the subscribers of one client count as one watcher.  NULL: it counts as its
 	 * tabs. */
 	const char *identity;
+	bool uncounted; /* it is answered and leaves, so it is no watcher */
 };
 
 /*

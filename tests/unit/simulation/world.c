@@ -46,7 +46,14 @@ static void hub_tells(void *context, const char *job_id, unsigned count)
 			hub_set_remote_watchers(w->nodes[i].hub, job_id, n->number, count);
 }
 
-static const struct hub_ops hub_ops = { hub_reads, hub_wakes, hub_tells };
+static void hub_follows(void *context, const char *job_id, bool follows)
+{
+	(void)context;
+	(void)job_id;
+	(void)follows;
+}
+
+static const struct hub_ops hub_ops = { hub_reads, hub_wakes, hub_tells, hub_follows };
 
 /* Making and ending. */
 
