@@ -260,7 +260,6 @@ def test_long_polling_ends_empty_after_its_time(poll, snapshot):
     assert 0.5 < time.monotonic() - began < 4
 
 
-@pytest.mark.one_node("events of other nodes come a moment later")
 def test_long_polling_with_a_tag_ends_in_304(poll, snapshot):
     answer = poll(snapshot["id"]).ask(snapshot["cursor"], wait=1,
                                       If_None_Match=f'"{snapshot["cursor"]}"')
@@ -398,7 +397,6 @@ def test_a_snapshot_from_before_the_end_is_not_the_end(api, client, server):
         assert answer["reset"] and answer["terminal"] == (answer["job"]["status"] == "completed")
 
 
-@pytest.mark.one_node("events of other nodes come a moment later")
 def test_the_end_is_told_to_one_who_has_its_cursor(poll, api, snapshot):
     """After a 304 it would poll without end: it cannot know yet that nothing follows."""
     end = api.finish(snapshot["id"])["cursor"]
