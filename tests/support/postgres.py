@@ -119,15 +119,15 @@ class Postgres:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def all_pids(self):
-        """Of the server and all its processes."""
-        listed = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
-        return [self.pid, *map(int, listed.stdout.split())]
-
     def pause(self):
-        """Stops every process of it, so that it neither answers nor closes anything."""
-        self.paused = self.all_pids()
-        for pid in self.paused:
+        """Stops every process of it, so that it neither answers nor closes anything.
+
+        First the one that starts the others: then no process is new, and one that ends is still there.
+        """
+        os.kill(self.pid, signal.SIGSTOP)
+        listed = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
+        self.paused = [self.pid, *map(int, listed.stdout.split())]
+        for pid in self.paused[1:]:
             os.kill(pid, signal.SIGSTOP)
 
     def resume(self):
