@@ -7,7 +7,7 @@ import socket
 import ssl
 
 from . import tls
-from .wait import Deadline, TimedOut, readable
+from .wait import SCALE, Deadline, TimedOut, readable
 
 
 class Closed(Exception):
@@ -40,7 +40,7 @@ class Wire:
         self.socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(10 * SCALE)
         self.socket.connect(address)
         if not local:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -100,7 +100,7 @@ class Wire:
             try:
                 return self.socket.recv(1 << 16)
             finally:
-                self.socket.settimeout(10)
+                self.socket.settimeout(10 * SCALE)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except ConnectionResetError:
