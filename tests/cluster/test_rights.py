@@ -245,6 +245,16 @@ def test_a_refused_stream_gives_its_ticket_back_to_all_nodes(member, client):
     assert open_stream(a, job, ticket).status == 401
 
 
+def test_a_ticket_that_was_refused_on_a_node_opens_a_stream_there_when_another_has_given_it_back(pair, postgres, database):
+    a, b, _, on_a, _, job = pair
+    ticket = on_a.ticket(job)
+    with open_stream(a, job, ticket) as stream:
+        assert stream.status == 200
+        assert open_stream(b, job, ticket).status == 401
+        postgres.sql(database, "DELETE FROM used_tickets")      # as a node does that has refused the stream
+        assert open_stream(b, job, ticket).status == 200
+
+
 def test_a_client_that_goes_away_before_its_stream_opens_can_use_its_ticket_again(pair, postgres, database):
     """As an EventSource does by itself, with the same URL."""
     a, b, _, on_a, _, job = pair
