@@ -2,11 +2,13 @@
  * The rows that a node keeps from one transaction to the next: that they are not read again, and
  * that nothing is decided by a row that another node has written since.  Runs with PostgreSQL only.
  */
+#include "joblight/base/clock.h"
 #include "nodes_kit.h"
 
 #define COUNTS 150
 #define ENDS 6
 #define KEPT_MAX 10000 /* rows of jobs and tasks; ROWS_MAX of postgres_kept.c */
+#define IDLE_MS 200    /* then a connection is tried before it is used; of postgres_session.c */
 #define TEXT_MAX 4096  /* bytes of the title and metadata of a job; the same there */
 
 static enum store_result expect_task(struct store *s, const char *job, const char *id)
@@ -386,6 +388,15 @@ static void no_more_rows_are_kept_than_the_limit(void **state)
 	assert_false(reads(b, "j1"));
 }
 
+static void stay_idle(const struct bench *b)
+{
+	uint64_t began = clock_monotonic_ms();
+	char none[8];
+
+	while (clock_monotonic_ms() - began <= IDLE_MS)
+		ask_server(b, "SELECT 1", none, sizeof none);
+}
+
 /* It was tried whether the server can be written. */
 static void a_transaction_that_expects_nothing_after_a_pause_has_its_connection(void **state)
 {
@@ -393,7 +404,7 @@ static void a_transaction_that_expects_nothing_after_a_pause_has_its_connection(
 	struct store *w = b->writer;
 
 	make_jobs(w);
-	usleep(300000);
+	stay_idle(b);
 	OK(w->ops->begin(w));
 	OK(w->ops->expect(w, &(struct expected){ 0 }));
 	OK(w->ops->commit(w));
