@@ -26,7 +26,8 @@ static enum store_result note_change(struct pg_session *s, enum store_result r)
 	return r == STORE_OK ? pg_queue(s, &sql_keys_changed, NULL) : r;
 }
 
-PG_SQL(sql_keys_version, "SELECT version FROM keys_version");
+/* A session of a pooler does not notice that the database is being copied. */
+PG_SQL(sql_keys_version, "SELECT version, (SELECT version > 0 FROM joblight) FROM keys_version");
 
 enum store_result postgres_keys_version(struct store *base, int64_t *version)
 {
@@ -37,6 +38,8 @@ enum store_result postgres_keys_version(struct store *base, int64_t *version)
 	enum store_result r = pg_query(s, &sql_keys_version, NULL, &result);
 	if (r == STORE_OK && !PQntuples(result))
 		r = pg_spoil(s, STORE_BROKEN, "the version of the keys is gone");
+	if (r == STORE_OK && s->db->settled && !s->db->any && !pg_bool(result, 0, 1))
+		r = pg_spoil(s, STORE_BUSY, DATABASE_UNFINISHED);
 	if (r == STORE_OK)
 		*version = pg_i64(result, 0, 0);
 	PQclear(result);
