@@ -232,6 +232,32 @@ static enum store_result forget_rows(struct pg_session *s, enum store_result r)
 	return r;
 }
 
+/* Usually there is nothing, and then one question is enough. */
+PG_SQL(sql_is_prunable,
+       "SELECT EXISTS (SELECT FROM deleted_jobs) OR EXISTS (SELECT FROM idempotency WHERE time < "
+       "$1) OR EXISTS (SELECT FROM job_days WHERE day < $2) OR EXISTS (SELECT FROM used_tickets "
+       "WHERE kept_until < now()) OR EXISTS (SELECT FROM jobs WHERE log_events > 0 AND kept_since "
+       "< $3) OR EXISTS (SELECT FROM jobs WHERE log_events > 0 AND log_events >= $4) OR EXISTS "
+       "(SELECT FROM jobs WHERE log_events > 0 AND log_bytes > $5)");
+
+static enum store_result is_prunable(struct pg_session *s, const struct prune_limits *l)
+{
+	struct pg_args args = { 0 };
+	PGresult *result;
+
+	pg_arg_i64(&args, l->keys_before);
+	pg_arg_i64(&args, l->days_before);
+	pg_arg_i64(&args, l->logs_before);
+	pg_arg_u64(&args, kept(l->max_events));
+	pg_arg_i64(&args, bounded(l->max_bytes));
+	enum store_result r = pg_query(s, &sql_is_prunable, &args, &result);
+	if (r == STORE_OK && !pg_bool(result, 0, 0))
+		r = STORE_NONE;
+	PQclear(result);
+	pg_args_finish(&args);
+	return r;
+}
+
 enum store_result postgres_prune(struct store *base, const struct prune_limits *limits,
                                  size_t budget)
 {
@@ -241,6 +267,9 @@ enum store_result postgres_prune(struct store *base, const struct prune_limits *
 
 	if (s->failed)
 		return s->failed;
+	r = is_prunable(s, limits);
+	if (r != STORE_OK)
+		return r;
 	r = sweep_deleted(s, &left);
 	if (r == STORE_OK && left)
 		r = sweep_rows(s, &sql_prune_answers, limits->keys_before, &left);

@@ -18,6 +18,7 @@ struct chore_state;
 /* Who does it, where several nodes use the database. */
 enum chore_scope {
 	CHORE_OF_NODE,     /* every node: it is about its own clock, connection or file */
+	CHORE_OF_FILE,     /* the only node of a database that is its file */
 	CHORE_OF_DATABASE, /* the node that has the lease */
 };
 
@@ -45,6 +46,8 @@ extern const struct chore chore_clock, chore_file, chore_silence, chore_expire, 
 struct chore_state {
 	const struct chore *chore;
 	uint64_t due;
+	uint64_t
+	    not_before; /* the last step has found nothing, and writes alone do not change that */
 	uint64_t period_ms, after_write_ms;
 	/* The pause if this step leaves nothing to do: period_ms, unless the step sets another. */
 	uint64_t rest_ms;

@@ -13,7 +13,7 @@ static enum store_result checkpoint(struct chores *c, struct chore_state *state)
 
 const struct chore chore_checkpoint = {
 	.label = LABEL_CHORE_CHECKPOINT,
-	.scope = CHORE_OF_NODE,
+	.scope = CHORE_OF_FILE,
 	.step = checkpoint,
 	.period_ms = PERIOD_MS,
 	.after_write_ms = 0,

@@ -8,7 +8,8 @@
 #include "joblight/base/log.h"
 #include "joblight/base/xalloc.h"
 
-#define RETRY_MS 1000 /* the pause after a failure */
+#define RETRY_MS 1000 /* the pause after a failure, */
+#define EMPTY_MS 50   /* ... after a step that has found nothing, however much was written */
 #define BUSY_PAUSE 9  /* while clients write, the pause is as many times as long as the step */
 
 static const struct chore *const table[] = {
@@ -16,6 +17,11 @@ static const struct chore *const table[] = {
 	&chore_prune, &chore_space, &chore_checkpoint,
 };
 #define CHORE_COUNT (sizeof(table) / sizeof(table[0]))
+
+static uint64_t pause_ms(uint64_t took_us)
+{
+	return (BUSY_PAUSE * took_us + 999) / 1000;
+}
 
 /* When a step that left something to do is followed by the next one. */
 static uint64_t next_step(const struct chores *c, const struct chore *chore, bool busy,
@@ -25,8 +31,7 @@ static uint64_t next_step(const struct chores *c, const struct chore *chore, boo
 
 	if (chore->is_urgent && chore->is_urgent(c))
 		return now;
-	return busy || chore_writes_are_recent(c, now) ? now + (BUSY_PAUSE * took_us + 999) / 1000
-	                                               : now;
+	return busy || chore_writes_are_recent(c, now) ? now + pause_ms(took_us) : now;
 }
 
 static void observe(const struct chore_state *state, enum store_result r)
@@ -44,15 +49,17 @@ static void observe(const struct chore_state *state, enum store_result r)
 /* Every result of a chore comes through here, so this is where its failures are handled. */
 static void run_step(struct chores *c, struct chore_state *state, bool busy)
 {
-	uint64_t began = clock_monotonic_us(), now;
+	uint64_t began = clock_monotonic_us(), now, took_us;
 	enum store_result r;
 
 	state->tried = true;
 	state->rest_ms = state->period_ms;
 	r = state->chore->step(c, state);
 	now = clock_monotonic_ms();
+	took_us = clock_monotonic_us() - began;
+	state->not_before = r == STORE_NONE && state->chore->is_urgent ? now + EMPTY_MS : 0;
 	if (r == STORE_OK)
-		state->due = next_step(c, state->chore, busy, clock_monotonic_us() - began);
+		state->due = next_step(c, state->chore, busy, took_us);
 	else if (r == STORE_NONE)
 		state->due = now + state->rest_ms;
 	else
@@ -67,6 +74,12 @@ static void run_step(struct chores *c, struct chore_state *state, bool busy)
 static bool is_of_database(const struct chore_state *state)
 {
 	return state->chore->scope == CHORE_OF_DATABASE;
+}
+
+/* A server of a database does it by itself. */
+static bool is_never(const struct chores *c, const struct chore_state *state)
+{
+	return state->chore->scope == CHORE_OF_FILE && !c->store->ops->exclusive;
 }
 
 /* Nobody knows when the last node has done them. */
@@ -94,7 +107,7 @@ void chores_run(struct chores *c, bool busy)
 		take_over(c);
 	for (size_t i = 0; i < CHORE_COUNT; i++) {
 		struct chore_state *state = &c->states[i];
-		if (clock_monotonic_ms() < state->due)
+		if (is_never(c, state) || clock_monotonic_ms() < state->due)
 			continue;
 		if (is_of_database(state) && !lease_is_held(&c->lease))
 			leave_chore(c, state);
@@ -108,8 +121,10 @@ static void chore_written(const struct chores *c, struct chore_state *state, uin
 {
 	const struct chore *chore = state->chore;
 	bool urgent = chore->is_urgent && chore->is_urgent(c) && !state->trouble.failing;
-	uint64_t due = urgent ? now : now + state->after_write_ms;
+	uint64_t due = now + (urgent ? 0 : state->after_write_ms);
 
+	if (due < state->not_before)
+		due = state->not_before;
 	if (due < state->due)
 		state->due = due;
 }
@@ -136,7 +151,8 @@ uint64_t chores_rest_ms(const struct chores *c)
 	uint64_t now = clock_monotonic_ms(), due = lease_due(&c->lease);
 
 	for (size_t i = 0; i < CHORE_COUNT; i++)
-		due = c->states[i].due < due ? c->states[i].due : due;
+		if (!is_never(c, &c->states[i]) && c->states[i].due < due)
+			due = c->states[i].due;
 	return due > now ? due - now : 0;
 }
 
