@@ -46,8 +46,7 @@ static void append_and_wake(struct mailbox *m, struct mail *mail)
 		return;
 	if (m->wake)
 		m->wake(m->context);
-	else
-		pthread_cond_signal(&m->filled);
+	pthread_cond_signal(&m->filled);
 }
 
 bool mailbox_post(struct mailbox *m, struct mail *mail)

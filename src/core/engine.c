@@ -52,6 +52,13 @@ void engine_set_issuer(struct engine *e)
 	e->has_issuer = true;
 }
 
+static void set_time(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire)
+{
+	e->now = wall_ms;
+	e->steady = steady_ms;
+	e->keys_expire = keys_expire;
+}
+
 enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
                                bool keys_expire)
 {
@@ -59,12 +66,19 @@ enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady
 
 	if (r != STORE_OK)
 		return r;
-	e->now = wall_ms;
-	e->steady = steady_ms;
-	e->keys_expire = keys_expire;
+	set_time(e, wall_ms, steady_ms, keys_expire);
 	e->rows.failure = STORE_OK;
 	e->batch = batch_create();
 	return STORE_OK;
+}
+
+/* The row of a day is made of what the store has when the next day begins: day_log.h. */
+bool engine_set_time(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire)
+{
+	if (wall_ms / DAY_MS != e->now / DAY_MS)
+		return false;
+	set_time(e, wall_ms, steady_ms, keys_expire);
+	return true;
 }
 
 static bool run(struct engine *e, struct op *op)
@@ -95,6 +109,15 @@ enum store_result engine_expect(struct engine *e, const struct op *ops)
 	return e->rows.failure;
 }
 
+enum store_result engine_expect_early(struct engine *e, const struct op *op)
+{
+	enum store_result r = expect_row(e, op);
+
+	if (r != STORE_EARLY)
+		store_failed(e, r);
+	return r;
+}
+
 enum store_result engine_apply(struct engine *e, struct op *op)
 {
 	assert(e->batch && !e->rows.failure);
@@ -110,18 +133,22 @@ enum store_result engine_apply(struct engine *e, struct op *op)
 	return e->rows.failure;
 }
 
-enum store_result engine_commit(struct engine *e, struct batch **batch)
+/* Everything that is written before the commit. */
+static enum store_result write_rows(struct engine *e)
 {
 	enum store_result r = working_set_flush(&e->rows);
 
-	*batch = NULL;
 	if (r == STORE_OK)
 		r = day_log_flush(e);
 	/* A revocation that was answered is in force, so the keys are read before the commit. */
 	if (r == STORE_OK && e->batch->keys_changed)
 		r = keyring_load(e->store, e->first_key, &e->batch->keyring);
-	if (r == STORE_OK)
-		r = e->store->ops->commit(e->store);
+	return r;
+}
+
+static enum store_result end_with(struct engine *e, enum store_result r, struct batch **batch)
+{
+	*batch = NULL;
 	if (r != STORE_OK) {
 		engine_rollback(e);
 		return r;
@@ -134,6 +161,37 @@ enum store_result engine_commit(struct engine *e, struct batch **batch)
 	else
 		working_set_drop_all(&e->rows);
 	return STORE_OK;
+}
+
+enum store_result engine_commit(struct engine *e, struct batch **batch)
+{
+	enum store_result r = write_rows(e);
+
+	if (r == STORE_OK)
+		r = e->store->ops->commit(e->store);
+	return end_with(e, r, batch);
+}
+
+bool engine_is_importing(const struct engine *e)
+{
+	return !list_empty(&e->imports);
+}
+
+/* An import is told at once whether it was committed. */
+enum store_result engine_send(struct engine *e, struct batch **batch)
+{
+	enum store_result r = write_rows(e);
+
+	if (r == STORE_OK && !engine_is_importing(e))
+		r = e->store->ops->commit_start(e->store);
+	else if (r == STORE_OK)
+		r = e->store->ops->commit(e->store);
+	return end_with(e, r, batch);
+}
+
+bool engine_finish(struct engine *e, uint64_t wait_us, int wake_fd, enum store_result *result)
+{
+	return e->store->ops->commit_finish(e->store, wait_us, wake_fd, result);
 }
 
 void engine_rollback(struct engine *e)

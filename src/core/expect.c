@@ -53,6 +53,22 @@ static void expect_tasks(struct expected *rows, const struct op *op)
 	expect_task(rows, op, slice_of(op->task_id));
 }
 
+/* Whether the rows that are named are all that the op needs, if they exist. */
+static bool is_about_tasks(const struct op *op)
+{
+	return op->kind == OP_TASK_REPORT || op->kind == OP_TASK_PUT || op->kind == OP_STALL;
+}
+
+static void expect_op(struct expected *rows, const struct op *op)
+{
+	if (outcome_is_error(op->problem.outcome))
+		return;
+	expect_job(rows, op);
+	expect_tasks(rows, op);
+	if (op->key[0] && idempotency_expect(op, &rows->answers[rows->answer_count]))
+		rows->answer_count++;
+}
+
 void expect_rows(struct engine *e, const struct op *ops)
 {
 	struct expected rows = { 0 };
@@ -61,16 +77,28 @@ void expect_rows(struct engine *e, const struct op *ops)
 	rows.jobs = xcalloc(count, sizeof(*rows.jobs));
 	rows.tasks = xcalloc(count_tasks(ops), sizeof(*rows.tasks));
 	rows.answers = xcalloc(count, sizeof(*rows.answers));
-	for (; ops; ops = next_op(ops)) {
-		if (outcome_is_error(ops->problem.outcome))
-			continue;
-		expect_job(&rows, ops);
-		expect_tasks(&rows, ops);
-		if (ops->key[0] && idempotency_expect(ops, &rows.answers[rows.answer_count]))
-			rows.answer_count++;
-	}
+	for (; ops; ops = next_op(ops))
+		expect_op(&rows, ops);
 	store_failed(e, e->store->ops->expect(e->store, &rows));
 	free(rows.jobs);
 	free(rows.tasks);
 	free(rows.answers);
+}
+
+enum store_result expect_row(struct engine *e, const struct op *op)
+{
+	if (outcome_is_error(op->problem.outcome))
+		return STORE_OK;
+	if (!is_about_tasks(op))
+		return STORE_EARLY;
+
+	struct expected_job job;
+	struct expected_answer answer;
+	struct expected rows = { .jobs = &job, .answers = &answer };
+
+	rows.tasks = xcalloc(op->task_count + 1, sizeof(*rows.tasks));
+	expect_op(&rows, op);
+	enum store_result r = e->store->ops->expect(e->store, &rows);
+	free(rows.tasks);
+	return r == STORE_NONE ? STORE_OK : r;
 }

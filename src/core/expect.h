@@ -7,5 +7,7 @@
 /* Tells the store what the ops, linked by op->mail, are about.  A failure is recorded in the
  * working set. */
 void expect_rows(struct engine *e, const struct op *ops);
+/* The same for one op; a failure is returned.  EARLY if it needs rows that it does not name. */
+enum store_result expect_row(struct engine *e, const struct op *op);
 
 #endif

@@ -13,6 +13,7 @@ static void session_free(struct pg_session *s)
 {
 	pg_session_rollback(&s->base);
 	pg_kept_clear(&s->kept);
+	free(s->sent.rows.jobs);
 	pg_link_finish(&s->link);
 	pg_cache_finish(&s->cache);
 	free(s);
@@ -43,6 +44,8 @@ static const struct store_ops postgres_ops = {
 	.close = session_close,
 	.begin = pg_session_begin,
 	.commit = pg_session_commit,
+	.commit_start = pg_session_commit_start,
+	.commit_finish = pg_session_commit_finish,
 	.rollback = pg_session_rollback,
 	.checkpoint = session_checkpoint,
 	.rewrite = session_checkpoint,

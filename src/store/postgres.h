@@ -18,7 +18,8 @@
  * the first one begins it, locks the rows of its jobs in the order of their keys, and reads what
  * the engine has said it expects to need; the second one writes all rows, set-wise, and commits.
  * What was not expected costs a round of its own.  Rows that this node wrote last are kept, and a
- * group that expects no others needs one round.
+ * group that expects no others needs one round.  It is prepared while the group before commits, and
+ * sent as soon as that one was committed.
  */
 #ifndef JOBLIGHT_STORE_POSTGRES_H
 #define JOBLIGHT_STORE_POSTGRES_H
@@ -59,6 +60,7 @@ struct pg_session {
 	bool has_row;                     /* of this node; and it is known that it has: */
 	uint8_t last[POSTGRES_GROUP_LEN]; /* the text of the last transaction that was committed */
 	bool open;                        /* between begin and commit or rollback */
+	bool early;                       /* it began while another transaction was under way */
 	bool begun;                       /* the server has been told so */
 	bool writes;                      /* something was written in this transaction */
 	/* Where the round has the results of sql_limits, if it was not looked at yet. */
@@ -69,6 +71,15 @@ struct pg_session {
 	struct pg_cache cache; /* of the writer */
 	struct pg_kept kept;   /* the same */
 	bool relies;           /* this transaction has kept rows, which its first round checks */
+	bool guesses;          /* it has taken answers to be absent, which its last round checks */
+	/* The transaction before this one, if it commits while this one is prepared. */
+	struct {
+		bool under_way;
+		bool relies, guesses; /* on kept rows; that answers were absent */
+		uint8_t group[POSTGRES_GROUP_LEN];
+		size_t at_group, at_commit; /* where the round has the results */
+		struct pg_sent rows;
+	} sent;
 	struct {
 		struct store_space last; /* less what was removed since */
 		uint64_t until_ms;       /* for how long it may be used */
@@ -115,6 +126,9 @@ static inline struct pg_session *pg_session(struct store *base)
 enum store_result pg_session_connect(struct pg_session *s);
 enum store_result pg_session_begin(struct store *base);
 enum store_result pg_session_commit(struct store *base);
+enum store_result pg_session_commit_start(struct store *base);
+bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
+                              enum store_result *result);
 void pg_session_rollback(struct store *base);
 
 /* Records a failure, which the transaction ends by. */
@@ -135,15 +149,27 @@ enum store_result pg_change(struct pg_session *s, const struct pg_sql *sql,
 /* Adds a statement without a result to the next round. */
 enum store_result pg_queue(struct pg_session *s, const struct pg_sql *sql,
                            const struct pg_args *args);
+/* Fails while another transaction is under way. */
+enum store_result pg_may_send(struct pg_session *s);
 /* Begins the transaction in the next round, if no round has. */
 void pg_queue_begin(struct pg_session *s);
+/* Add the checks of what the transaction relies on to the next round: kept rows, and answers that
+ * were taken to be absent. */
+void pg_queue_checks(struct pg_session *s);
+void pg_queue_answer_checks(struct pg_session *s);
 /* Sends the round, whose results are then those of the link. */
 enum store_result pg_finish_round(struct pg_session *s);
 
 /* ---- postgres_flush.c ---- */
 
-/* Adds what the transaction has kept to the next round. */
-void pg_flush(struct pg_cache *c, struct pg_link *l);
+/* Adds what the transaction is to write to the next round.  `kept`: its jobs are kept rows that
+ * were not checked yet, and pg_flush_checks() has said that writing them is enough. */
+void pg_flush(struct pg_cache *c, struct pg_link *l, bool kept);
+bool pg_flush_checks(const struct pg_cache *c);
+
+/* How an error of a statement begins that finds another version of a job than was kept. */
+#define PG_JOBS_SHARED                                                                             \
+	"joblight: the transaction is run again, because another server has written jobs: "
 
 /* ---- postgres_space.c ---- */
 

@@ -27,6 +27,7 @@ struct pg_job {
 	bool written; /* in this transaction */
 	/* For postgres_kept.h. */
 	uint32_t version;    /* of the row: the transaction that wrote it; 0: not known */
+	bool under_way;      /* the transaction that wrote it has no answer yet, nor a version */
 	uint64_t generation; /* of the rows of tasks that belong to it; 0: none */
 	UT_hash_handle hh;
 };
@@ -46,6 +47,7 @@ struct pg_answer {
 	struct idempotency_row row;
 	bool absent;
 	bool was_absent; /* when it was looked for, so that nobody else may have put it since */
+	bool unread;     /* it was not looked for, but taken to be absent */
 	bool dirty;
 	UT_hash_handle hh;
 };

@@ -9,13 +9,6 @@
 PG_SQL(sql_jobs_lock,
        "SELECT " PG_JOB_COLUMNS ", j.xmin::text::int8 FROM jobs j WHERE j.id = ANY ($1::text[]) "
        "ORDER BY j.key FOR NO KEY UPDATE OF j");
-/* The same for kept rows.  The text that is not a number ends the transaction. */
-PG_SQL(sql_jobs_check,
-       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('joblight: jobs that "
-       "another server has written meanwhile: ' || cardinality($1::int8[]) - count(*) || '; the "
-       "transaction is run again')::int8 END FROM (SELECT FROM unnest($1::int8[], $2::int8[]) "
-       "AS x(key, version) JOIN jobs j ON j.key = x.key AND j.xmin = x.version::text::xid "
-       "ORDER BY j.key FOR NO KEY UPDATE OF j) AS locked");
 /* OFFSET 0 keeps the planner from joining in another order.  A plan that is made while the tables
  * are small would otherwise read all tasks, or all answers, of a job to find one. */
 PG_SQL(sql_expected_tasks,
@@ -181,14 +174,16 @@ static void take_keys(struct pg_session *s, size_t at)
 	s->cache.key_count = (size_t)rows;
 }
 
-/* True: the transaction has all the rows, and its next round checks them. */
-static bool use_kept(struct pg_session *s, const struct expected *rows)
+/* A transaction has kept rows, or rows that it has read.  The next round checks the kept ones; one
+ * round may have shown before that the server can be written. */
+static enum store_result expect_kept(struct pg_session *s, const struct expected *rows)
 {
-	struct pg_rows checks = { .types = "ii" };
-
-	s->relies = s->writer && pg_kept_use(&s->kept, &s->cache, rows, &checks);
-	add_rows(s, &sql_jobs_check, &checks);
-	return s->relies;
+	if (!s->writer || (s->begun && s->cache.jobs) || !pg_kept_use(&s->kept, &s->cache, rows))
+		return STORE_EARLY;
+	s->relies = true;
+	if (s->begun)
+		pg_queue_checks(s);
+	return STORE_OK;
 }
 
 enum store_result postgres_expect(struct store *base, const struct expected *rows)
@@ -199,9 +194,10 @@ enum store_result postgres_expect(struct store *base, const struct expected *row
 
 	if (s->failed)
 		return s->failed;
+	r = expect_kept(s, rows);
+	if (r == STORE_OK || s->relies || s->early)
+		return r;
 	pg_queue_begin(s);
-	if (use_kept(s, rows))
-		return STORE_OK;
 	at.jobs = add_jobs(s, rows);
 	at.tasks = add_tasks(s, rows);
 	at.answers = add_answers(s, rows, true);

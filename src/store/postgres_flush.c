@@ -72,26 +72,52 @@ PG_SQL(
     "UPDATE jobs j SET seq = x.seq, bytes = x.bytes, updated = x.updated FROM unnest($1::int8[], "
     "$2::int8[], $3::int8[], $4::int8[]) AS x(key, seq, bytes, updated) WHERE j.key = x.key");
 
-static void put_job_count(struct pg_rows *r, const struct job_row *row)
+/* The same for kept rows, which need no lock before.  The text that is not a number ends the
+ * transaction: see pg_queue_begin(). */
+PG_SQL(sql_jobs_count_kept,
+       "WITH counted AS (UPDATE jobs j SET seq = x.seq, bytes = x.bytes, updated = x.updated FROM "
+       "unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) AS x(key, seq, bytes, "
+       "updated, version) WHERE j.key = x.key AND j.xmin = x.version::text::xid RETURNING 1) "
+       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_JOBS_SHARED
+       "' || cardinality($1::int8[]) - count(*))::int8 END FROM counted");
+
+static void put_job_count(struct pg_rows *r, const struct pg_job *job, bool kept)
 {
-	pg_put_i64(r, row->key);
-	pg_put_u64(r, row->seq);
-	pg_put_u64(r, row->bytes);
-	pg_put_i64(r, row->updated);
+	pg_put_i64(r, job->row.key);
+	pg_put_u64(r, job->row.seq);
+	pg_put_u64(r, job->row.bytes);
+	pg_put_i64(r, job->row.updated);
+	if (kept)
+		pg_put_i64(r, job->version);
 }
 
-static void send_job_counts(struct pg_cache *c, struct pg_link *l)
+bool pg_flush_checks(const struct pg_cache *c)
 {
-	struct pg_rows rows = { .types = "iiii" };
+	for (const struct pg_job *job = c->jobs; job; job = job->hh.next)
+		if (job->state != PG_STORED || !job->dirty || job->whole)
+			return false;
+	return true;
+}
 
+/* Of which one comes first. */
+static int by_key(const struct pg_job *a, const struct pg_job *b)
+{
+	return (a->row.key > b->row.key) - (a->row.key < b->row.key);
+}
+
+static void send_job_counts(struct pg_cache *c, struct pg_link *l, bool kept)
+{
+	struct pg_rows rows = { .types = kept ? "iiiii" : "iiii" };
+
+	HASH_SORT(c->jobs, by_key);
 	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
 		if (!job->dirty || job->whole || job->state != PG_STORED)
 			continue;
-		put_job_count(&rows, &job->row);
+		put_job_count(&rows, job, kept);
 		job->dirty = false;
 		job->written = true;
 	}
-	send_rows(l, &sql_jobs_count, &rows);
+	send_rows(l, kept ? &sql_jobs_count_kept : &sql_jobs_count, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -263,10 +289,10 @@ static void send_answers(struct pg_cache *c, struct pg_link *l, const struct pg_
 	pg_rows_finish(&rows);
 }
 
-void pg_flush(struct pg_cache *c, struct pg_link *l)
+void pg_flush(struct pg_cache *c, struct pg_link *l, bool kept)
 {
 	c->dirty = false;
-	send_job_counts(c, l);
+	send_job_counts(c, l, kept);
 	send_jobs(c, l, &sql_jobs_update, PG_STORED);
 	send_jobs(c, l, &sql_jobs_insert, PG_NEW);
 	send_tasks(c, l);

@@ -185,6 +185,11 @@ enum store_result postgres_job_delete(struct store *base, const struct job_row *
 {
 	struct pg_session *s = pg_session(base);
 	uint64_t rows = 0;
+
+	if (pg_may_send(s) != STORE_OK)
+		return s->failed;
+	pg_queue_begin(s);
+	pg_queue_answer_checks(s); /* they are forgotten below */
 	enum store_result r = change_by_key(s, &sql_job_delete, row->key, &rows);
 
 	if (r != STORE_OK)

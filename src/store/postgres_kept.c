@@ -1,5 +1,7 @@
 #include "postgres_kept.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "joblight/base/clock.h"
@@ -10,6 +12,7 @@
 #define SHARED_MAX 10000   /* jobs that others write too; then all are forgotten */
 #define PAUSE_MIN_MS 1000  /* a job is not kept for so long after another node has written it */
 #define PAUSE_MAX_MS 60000 /* the same, after it has happened often */
+#define ANSWERS_MS 1000    /* answers are read for so long after one was there */
 #define AGE_MAX (UINT32_C(1) << 30) /* numbers of transactions are used again after 2^32 */
 
 static void drop_shared(struct pg_kept *k, struct pg_shared_job *job)
@@ -35,50 +38,87 @@ void pg_kept_clear(struct pg_kept *k)
 
 /* ---- using ---- */
 
-/* NULL: it is not there, or of a time when the row of the job was another one. */
-static struct pg_task *find_task(struct pg_kept *k, const struct expected_task *e)
+/* One that the transaction has already, or one that it can have.  NULL: there is none. */
+static struct pg_job *find_job(struct pg_kept *k, struct pg_cache *c, const char *id)
 {
-	const struct pg_job *job = pg_cache_job(&k->rows, e->job);
-	struct pg_task *task = job && pg_is_plain(e->id)
-	                           ? pg_cache_task(&k->rows, job->row.key, e->id)
-	                           : NULL;
+	struct pg_job *job = pg_cache_job(c, id);
 
+	return job ? job : pg_cache_job(&k->rows, id);
+}
+
+/* The same.  NULL also if the row is of a time when that of the job was another one. */
+static struct pg_task *find_task(struct pg_kept *k, struct pg_cache *c,
+                                 const struct expected_task *e)
+{
+	const struct pg_job *job = find_job(k, c, e->job);
+
+	if (!job || !pg_is_plain(e->id))
+		return NULL;
+	struct pg_task *task = pg_cache_task(c, job->row.key, e->id);
+	if (!task)
+		task = pg_cache_task(&k->rows, job->row.key, e->id);
 	return task && task->generation == job->generation ? task : NULL;
 }
 
-static bool has_all(struct pg_kept *k, const struct expected *e)
+static bool has_all(struct pg_kept *k, struct pg_cache *c, const struct expected *e)
 {
-	if (!e->job_count || e->answer_count || e->created)
+	if (!e->job_count || e->created)
+		return false;
+	if (e->answer_count && clock_monotonic_ms() < k->answers_ms)
 		return false;
 	for (size_t i = 0; i < e->job_count; i++)
-		if (!pg_cache_job(&k->rows, e->jobs[i].id))
+		if (!find_job(k, c, e->jobs[i].id))
 			return false;
 	for (size_t i = 0; i < e->task_count; i++)
-		if (!find_task(k, &e->tasks[i]))
+		if (!find_task(k, c, &e->tasks[i]))
+			return false;
+	for (size_t i = 0; i < e->answer_count; i++)
+		if (!e->answers[i].job || !find_job(k, c, e->answers[i].job))
 			return false;
 	return true;
 }
 
-/* A row may be expected twice. */
-bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e,
-                 struct pg_rows *checks)
+static void take_answer_to_be_absent(struct pg_cache *c, const struct expected_answer *e)
 {
-	if (!has_all(k, e))
+	char scope[ID_MAX + 1];
+
+	job_scope(pg_cache_job(c, e->job)->row.key, scope);
+	if (pg_cache_answer(c, scope, e->key))
+		return;
+	pg_cache_no_answer(c, scope, e->key);
+	struct pg_answer *answer = pg_cache_answer(c, scope, e->key);
+	answer->unread = true;
+	memcpy(answer->row.scope, scope, sizeof(scope));
+	snprintf(answer->row.key, sizeof(answer->row.key), "%s", e->key);
+}
+
+/* A row may be expected twice. */
+bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e)
+{
+	if (!has_all(k, c, e))
 		return false;
 	for (size_t i = 0; i < e->task_count; i++) {
-		struct pg_task *task = find_task(k, &e->tasks[i]);
-		if (task)
+		struct pg_task *task = find_task(k, c, &e->tasks[i]);
+		if (!pg_cache_task(c, task->job, e->tasks[i].id))
 			pg_cache_move_task(&k->rows, c, task);
 	}
-	for (size_t i = 0; i < e->job_count; i++) {
-		struct pg_job *job = pg_cache_job(&k->rows, e->jobs[i].id);
-		if (!job)
+	for (size_t i = 0; i < e->job_count; i++)
+		if (!pg_cache_job(c, e->jobs[i].id))
+			pg_cache_move_job(&k->rows, c, pg_cache_job(&k->rows, e->jobs[i].id));
+	for (size_t i = 0; i < e->answer_count; i++)
+		take_answer_to_be_absent(c, &e->answers[i]);
+	return true;
+}
+
+void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks)
+{
+	for (const struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		if (job->state != PG_STORED)
 			continue;
+		assert(job->version && !job->under_way);
 		pg_put_i64(checks, job->row.key);
 		pg_put_i64(checks, job->version);
-		pg_cache_move_job(&k->rows, c, job);
 	}
-	return true;
 }
 
 /* ---- saving ---- */
@@ -99,7 +139,7 @@ static bool is_short(const char *one, const char *other)
 /* Whether the row is that of the database, and stays it until somebody writes it. */
 static bool is_kept(const struct pg_kept *k, const struct pg_job *job)
 {
-	return job->state == PG_STORED && job->version && !job->row.ended &&
+	return job->state == PG_STORED && (job->version || job->under_way) && !job->row.ended &&
 	       is_short(job->row.title, job->row.metadata) && !is_shared(k, job->row.key);
 }
 
@@ -143,36 +183,94 @@ static void limit(struct pg_kept *k, uint32_t version)
 		pg_cache_forget(&k->rows);
 }
 
-void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
+static void save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
 {
-	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
-		job->version = job->written ? version : job->version;
-		job->written = false;
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next)
 		if (!job->generation)
 			job->generation = ++k->generations;
-	}
 	save_tasks(k, c);
 	save_jobs(k, c);
 	limit(k, version);
 }
 
+void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
+{
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		job->version = job->written ? version : job->version;
+		job->written = false;
+	}
+	save(k, c, version);
+}
+
+/* ---- a transaction that was sent ---- */
+
+static void note_sent(struct pg_sent *sent, const struct pg_job *job)
+{
+	if (sent->count == sent->cap) {
+		sent->cap = sent->cap ? sent->cap * 2 : 16;
+		sent->jobs = xrealloc(sent->jobs, sent->cap * sizeof(*sent->jobs));
+	}
+	struct pg_sent_job *one = &sent->jobs[sent->count++];
+	*one = (struct pg_sent_job){ .key = job->row.key, .version = job->version };
+	memcpy(one->id, job->row.id, sizeof(one->id));
+}
+
+void pg_kept_send(struct pg_kept *k, struct pg_cache *c, struct pg_sent *sent)
+{
+	sent->count = 0;
+	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
+		if (job->state != PG_STORED)
+			continue;
+		note_sent(sent, job);
+		job->under_way = job->written;
+		job->written = false;
+	}
+	save(k, c, 0);
+}
+
+void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_sent *sent,
+                       uint32_t version)
+{
+	for (size_t i = 0; i < sent->count; i++) {
+		struct pg_job *job = find_job(k, c, sent->jobs[i].id);
+		if (!job || !job->under_way)
+			continue;
+		job->version = version;
+		job->under_way = false;
+	}
+	limit(k, version);
+}
+
+void pg_kept_forget(struct pg_kept *k, const struct pg_sent *sent)
+{
+	for (size_t i = 0; i < sent->count; i++) {
+		struct pg_job *job = pg_cache_job(&k->rows, sent->jobs[i].id);
+		if (job)
+			pg_cache_drop_job(&k->rows, job);
+	}
+}
+
 /* ---- jobs that others write too ---- */
 
-void pg_kept_failed(struct pg_kept *k, const struct pg_cache *c)
+void pg_kept_answers_failed(struct pg_kept *k)
 {
-	if (HASH_COUNT(k->shared) > SHARED_MAX)
+	k->answers_ms = clock_monotonic_ms() + ANSWERS_MS;
+}
+
+void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version)
+{
+	struct pg_shared_job *shared;
+
+	HASH_FIND(hh, k->shared, &key, sizeof(key), shared);
+	if (!shared && HASH_COUNT(k->shared) >= SHARED_MAX)
 		forget_shared(k);
-	for (const struct pg_job *job = c->jobs; job; job = job->hh.next) {
-		struct pg_shared_job *shared;
-		HASH_FIND(hh, k->shared, &job->row.key, sizeof(job->row.key), shared);
-		if (!shared) {
-			shared = xcalloc(1, sizeof(*shared));
-			shared->key = job->row.key;
-			shared->pause_ms = PAUSE_MIN_MS;
-			HASH_ADD(hh, k->shared, key, sizeof(shared->key), shared);
-		}
-		shared->version = job->version;
+	if (!shared) {
+		shared = xcalloc(1, sizeof(*shared));
+		shared->key = key;
+		shared->pause_ms = PAUSE_MIN_MS;
+		HASH_ADD(hh, k->shared, key, sizeof(shared->key), shared);
 	}
+	shared->version = version;
 }
 
 void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)

@@ -10,6 +10,10 @@
  *
  * A job that other nodes write too is not kept for a while, which becomes longer.
  *
+ * The rows of a transaction are kept as soon as its commit was sent, so that the next one can be
+ * prepared meanwhile (commit_start() in joblight/core/store.h).  Their version is only known when
+ * it has an answer, and the next one is not sent before.
+ *
  * One thread.
  */
 #ifndef JOBLIGHT_STORE_POSTGRES_KEPT_H
@@ -30,21 +34,50 @@ struct pg_kept {
 	struct pg_cache rows; /* jobs and tasks */
 	struct pg_shared_job *shared;
 	uint64_t generations; /* so many were given */
+	uint64_t answers_ms;  /* until then answers are read, and not taken to be absent */
 	uint32_t oldest;      /* a version that is as old as any */
 };
 
 void pg_kept_clear(struct pg_kept *k);
 
-/* Moves the rows to the cache of a transaction, and puts the key and the version of each job into
- * `checks`, whose types are "ii".  False: a row is not there, and nothing was moved. */
-bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e,
-                 struct pg_rows *checks);
+/*
+ * Moves the rows to the cache of a transaction that has no others.  False: a row is not there, and
+ * nothing was moved.
+ *
+ * Answers are not kept.  Those of the jobs are taken to be absent, because hardly any request is
+ * repeated; the transaction fails if one is not.
+ */
+bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e);
+/* Puts the key and the version of each of its jobs into `checks`, whose types are "ii". */
+void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks);
 
 /* The transaction with these rows was committed.  `version`: its number; 0: it wrote nothing. */
 void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version);
 
-/* The transaction relied on rows of `c` and has failed, so that one may be an old one. */
-void pg_kept_failed(struct pg_kept *k, const struct pg_cache *c);
+/* The jobs of a transaction whose commit was sent. */
+struct pg_sent_job {
+	int64_t key;
+	uint32_t version; /* that it relied on, or read */
+	char id[ID_MAX + 1];
+};
+
+struct pg_sent {
+	struct pg_sent_job *jobs;
+	size_t count, cap;
+};
+
+/* The same for a transaction that was sent, which has written something. */
+void pg_kept_send(struct pg_kept *k, struct pg_cache *c, struct pg_sent *sent);
+/* It was committed.  The next transaction has the cache `c`. */
+void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_sent *sent,
+                       uint32_t version);
+/* It was not, and its rows are not kept. */
+void pg_kept_forget(struct pg_kept *k, const struct pg_sent *sent);
+
+/* An answer that was taken to be absent may not be. */
+void pg_kept_answers_failed(struct pg_kept *k);
+/* The transaction has failed that relied on the row of this version, which may be an old one. */
+void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version);
 /* A row of a job was read, which has this version. */
 void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version);
 

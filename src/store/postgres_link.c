@@ -1,6 +1,5 @@
 #include "postgres_link.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +32,7 @@ void pg_link_init(struct pg_link *l, struct pg_place *place)
 {
 	*l = (struct pg_link){
 		.place = place,
+		.wake_fd = -1,
 		.wait_ms = PG_WAIT_MS,
 		.connect_ms = PG_CONNECT_MS,
 		.pause_ms = PAUSE_MIN_MS,
@@ -123,32 +123,44 @@ static enum store_result refuse(struct pg_link *l, const PGresult *result)
 
 /* ---- waiting ---- */
 
-/* False: the time is over. */
-static bool wait_for(struct pg_link *l, short events, uint64_t until_ms)
+/* What the connection is ready for.  None: the time is over, there was a signal, or `*woken`. */
+static short wait_for(const struct pg_link *l, short events, uint64_t wait_us, bool *woken)
 {
-	struct pollfd fd = { .fd = PQsocket(l->conn), .events = events };
+	struct pollfd fds[] = { { .fd = PQsocket(l->conn), .events = events },
+		                { .fd = l->wake_fd, .events = POLLIN } }; /* -1 is ignored */
+	struct timespec wait = { .tv_sec = (time_t)(wait_us / 1000000),
+		                 .tv_nsec = (long)(wait_us % 1000000) * 1000 };
+	int ready = ppoll(fds, 2, &wait, NULL);
 
-	for (;;) {
-		uint64_t now = clock_monotonic_ms();
-		int ready = now < until_ms ? poll(&fd, 1, (int)(until_ms - now)) : 0;
-		if (ready >= 0 || errno != EINTR)
-			return ready > 0;
-	}
+	*woken = ready > 0 && fds[1].revents;
+	return ready > 0 ? fds[0].revents : 0;
 }
 
-/* Until a result can be taken without waiting. */
-static enum pg_fate wait_for_result(struct pg_link *l)
+static void begin_to_wait(struct pg_link *l)
 {
-	uint64_t until = clock_monotonic_ms() + l->wait_ms;
+	l->until_ms = clock_monotonic_ms() + l->wait_ms;
+}
+
+/* Until a result can be taken without waiting, or until `until_us`.  A process that was stopped
+ * looks once more before it gives up. */
+static enum pg_fate wait_for_result(struct pg_link *l, uint64_t until_us)
+{
+	uint64_t end = l->until_ms * 1000, stop = until_us < end ? until_us : end;
 
 	while (PQisBusy(l->conn)) {
 		int left = PQflush(l->conn);
+		uint64_t now = clock_monotonic_us();
+		bool woken;
 		if (left < 0)
 			return PG_LOST;
-		if (!wait_for(l, left ? POLLIN | POLLOUT : POLLIN, until))
-			return PG_SILENT;
-		if (!PQconsumeInput(l->conn))
+		short ready = wait_for(l, left ? POLLIN | POLLOUT : POLLIN,
+		                       now < stop ? stop - now : 0, &woken);
+		if (ready && !PQconsumeInput(l->conn))
 			return PG_LOST;
+		if (!ready && now >= end)
+			return PG_SILENT;
+		if (!ready && (woken || now >= stop))
+			return PG_WAITS;
 	}
 	return PG_ALIVE;
 }
@@ -283,22 +295,31 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
 	return l->count - 1;
 }
 
-/* The result of a statement, and the NULL that follows it. */
-static enum pg_fate receive(struct pg_link *l, PGresult **result)
+static bool take_result(struct pg_link *l, PGresult **result)
 {
-	enum pg_fate fate = wait_for_result(l);
+	*result = PQgetResult(l->conn);
+	begin_to_wait(l);
+	return *result && PQstatus(l->conn) != CONNECTION_BAD;
+}
 
+/* The result of a statement, and the NULL that follows it. */
+static enum pg_fate receive(struct pg_link *l, PGresult **result, uint64_t until_us)
+{
+	enum pg_fate fate = wait_for_result(l, until_us);
+
+	if (fate == PG_ALIVE && !l->has_result) {
+		if (!take_result(l, result))
+			return PG_LOST;
+		l->has_result = PQresultStatus(*result) != PGRES_PIPELINE_SYNC;
+		if (!l->has_result)
+			return PG_ALIVE;
+		fate = wait_for_result(l, until_us);
+	}
 	if (fate != PG_ALIVE)
 		return fate;
-	*result = PQgetResult(l->conn);
-	if (!*result || PQstatus(l->conn) == CONNECTION_BAD)
-		return PG_LOST;
-	if (PQresultStatus(*result) == PGRES_PIPELINE_SYNC)
-		return PG_ALIVE;
-	fate = wait_for_result(l);
-	if (fate == PG_ALIVE)
-		PQclear(PQgetResult(l->conn));
-	return fate;
+	PQclear(PQgetResult(l->conn));
+	l->has_result = false;
+	return PG_ALIVE;
 }
 
 static bool is_good(const PGresult *result)
@@ -327,24 +348,63 @@ static enum store_result judge(struct pg_link *l)
 	return STORE_OK;
 }
 
-enum store_result pg_link_run(struct pg_link *l)
+enum store_result pg_link_send(struct pg_link *l)
+{
+	if (!l->conn)
+		return STORE_BUSY;
+	l->ran = true;
+	l->received = 0;
+	l->has_result = false;
+	if (l->failed_to_send || !PQpipelineSync(l->conn)) /* it flushes */
+		return lose(l, PG_LOST);
+	begin_to_wait(l);
+	return STORE_OK;
+}
+
+static enum pg_fate receive_all(struct pg_link *l, uint64_t until_us)
 {
 	PGresult *sync = NULL;
 	enum pg_fate fate = PG_ALIVE;
+
+	while (l->received < l->count && fate == PG_ALIVE) {
+		fate = receive(l, &l->replies[l->received].result, until_us);
+		l->received += fate == PG_ALIVE;
+	}
+	if (fate == PG_ALIVE)
+		fate = receive(l, &sync, until_us);
+	PQclear(sync);
+	return fate;
+}
+
+bool pg_link_receive(struct pg_link *l, uint64_t wait_us, int wake_fd, enum store_result *result)
+{
+	uint64_t now = clock_monotonic_us();
+
+	*result = STORE_BUSY;
+	if (!l->conn) /* it was lost while the round was sent */
+		return true;
+	l->wake_fd = wake_fd;
+	enum pg_fate fate = receive_all(l, wait_us < UINT64_MAX - now ? now + wait_us : UINT64_MAX);
+
+	l->wake_fd = -1;
+	if (fate == PG_WAITS)
+		return false;
+	*result = fate == PG_ALIVE ? judge(l) : lose(l, fate);
+	return true;
+}
+
+enum store_result pg_link_run(struct pg_link *l)
+{
+	enum store_result r;
 
 	if (!l->conn)
 		return STORE_BUSY;
 	if (l->ran) /* and nothing was added since */
 		return STORE_OK;
-	l->ran = true;
-	if (l->failed_to_send || !PQpipelineSync(l->conn))
-		return lose(l, PG_LOST);
-	for (size_t i = 0; i < l->count && fate == PG_ALIVE; i++)
-		fate = receive(l, &l->replies[i].result);
-	if (fate == PG_ALIVE)
-		fate = receive(l, &sync);
-	PQclear(sync);
-	return fate == PG_ALIVE ? judge(l) : lose(l, fate);
+	r = pg_link_send(l);
+	if (r == STORE_OK)
+		pg_link_receive(l, UINT64_MAX, -1, &r);
+	return r;
 }
 
 void pg_link_settle(struct pg_link *l)
@@ -379,7 +439,10 @@ enum store_result pg_link_script(struct pg_link *l, const char *text)
 		return STORE_BUSY;
 	if (!PQexitPipelineMode(l->conn) || !PQsendQuery(l->conn, text))
 		return lose(l, PG_LOST);
-	while ((fate = wait_for_result(l)) == PG_ALIVE && (result = PQgetResult(l->conn))) {
+	begin_to_wait(l);
+	while ((fate = wait_for_result(l, UINT64_MAX)) == PG_ALIVE &&
+	       (result = PQgetResult(l->conn))) {
+		begin_to_wait(l);
 		if (!is_good(result) && r == STORE_OK)
 			r = refuse(l, result);
 		PQclear(result);

@@ -32,6 +32,7 @@ enum pg_fate {
 	PG_ALIVE,
 	PG_LOST,   /* it was closed; the server has other ones, or will have */
 	PG_SILENT, /* there was no answer in time */
+	PG_WAITS,  /* the answers to it have not all come yet */
 };
 
 struct pg_reply {
@@ -51,6 +52,10 @@ struct pg_link {
 	bool ran;                 /* the replies are those of the last round */
 	struct pg_reply *replies; /* of this round */
 	size_t count, cap;
+	size_t received;   /* so many replies have come of a round that was sent */
+	bool has_result;   /* of the next one everything has come but its end */
+	uint64_t until_ms; /* for how long the next one is waited for */
+	int wake_fd;       /* -1, or what ends a wait when it can be read */
 	enum pg_fate fate;
 	uint64_t wait_ms;            /* PG_WAIT_MS, unless somebody knows better */
 	uint64_t connect_ms;         /* PG_CONNECT_MS, the same */
@@ -84,6 +89,13 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
  * added to is OK.
  */
 enum store_result pg_link_run(struct pg_link *l);
+/*
+ * The same in two steps.  After pg_link_send() has returned OK, nothing is added before
+ * pg_link_receive() has returned true; it waits for at most `wait_us`, or until `wake_fd` can be
+ * read (-1: nothing), and false means that not all results have come yet.
+ */
+enum store_result pg_link_send(struct pg_link *l);
+bool pg_link_receive(struct pg_link *l, uint64_t wait_us, int wake_fd, enum store_result *result);
 /* Runs the round that was begun, if there is one, and takes no notice of how. */
 void pg_link_settle(struct pg_link *l);
 

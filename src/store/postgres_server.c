@@ -8,7 +8,7 @@ PG_SQL(sql_keys_lock, "SELECT pg_advisory_xact_lock(1785489012, 2)");
 
 static enum store_result lock_keys(struct pg_session *s)
 {
-	if (s->failed || !s->writer)
+	if (!s->writer || pg_may_send(s) != STORE_OK)
 		return s->failed;
 	pg_queue_begin(s);
 	pg_link_add(&s->link, &sql_keys_lock, NULL);

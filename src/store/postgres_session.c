@@ -119,7 +119,28 @@ PG_SQL(sql_is_read_only, "SELECT current_setting('transaction_read_only') = 'on'
 PG_SQL(sql_rollback, "ROLLBACK");
 PG_SQL(sql_commit, "COMMIT");
 
-void pg_queue_begin(struct pg_session *s)
+/* Locks the kept rows like sql_jobs_lock (postgres_expect.c).  The text that is not a number ends
+ * the transaction. */
+PG_SQL(sql_jobs_check,
+       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_JOBS_SHARED
+       "' || cardinality($1::int8[]) - count(*))::int8 END FROM (SELECT FROM unnest($1::int8[], "
+       "$2::int8[]) "
+       "AS x(key, version) JOIN jobs j ON j.key = x.key AND j.xmin = x.version::text::xid "
+       "ORDER BY j.key FOR NO KEY UPDATE OF j) AS locked");
+
+void pg_queue_checks(struct pg_session *s)
+{
+	struct pg_rows checks = { .types = "ii" };
+	struct pg_args args = { 0 };
+
+	pg_kept_checks(&s->cache, &checks);
+	pg_args_rows(&args, &checks);
+	pg_link_add(&s->link, &sql_jobs_check, &args);
+	pg_args_finish(&args);
+	pg_rows_finish(&checks);
+}
+
+static void queue_begin(struct pg_session *s, bool checks)
 {
 	if (s->begun)
 		return;
@@ -132,6 +153,13 @@ void pg_queue_begin(struct pg_session *s)
 	}
 	if (s->writer && s->link.pooled && !s->db->is_durable)
 		pg_link_add(&s->link, &sql_quick_once, NULL);
+	if (s->relies && checks)
+		pg_queue_checks(s);
+}
+
+void pg_queue_begin(struct pg_session *s)
+{
+	queue_begin(s, true);
 }
 
 static enum store_result fail_by_link(struct pg_session *s, enum store_result r)
@@ -171,7 +199,8 @@ static enum store_result try_server(struct pg_session *s)
 static void end(struct pg_session *s)
 {
 	pg_cache_clear(&s->cache);
-	s->open = s->begun = s->writes = s->limits_asked = s->relies = false;
+	s->open = s->early = s->begun = s->writes = s->limits_asked = s->relies = s->guesses =
+	    false;
 	s->failed = STORE_OK;
 }
 
@@ -217,9 +246,13 @@ static enum store_result connect_to_begin(struct pg_session *s)
 enum store_result pg_session_begin(struct store *base)
 {
 	struct pg_session *s = (struct pg_session *)base;
-	enum store_result r = connect_to_begin(s);
+	enum store_result r;
 
 	assert(!s->open);
+	s->open = s->early = s->sent.under_way;
+	if (s->open) /* the connection is in use */
+		return STORE_OK;
+	r = connect_to_begin(s);
 	s->base.in_doubt = s->base.stale = false;
 	if (r != STORE_OK)
 		return r;
@@ -240,10 +273,17 @@ enum store_result pg_session_begin(struct store *base)
 
 /* ---- statements ---- */
 
+enum store_result pg_may_send(struct pg_session *s)
+{
+	if (!s->failed && s->sent.under_way)
+		pg_spoil(s, STORE_EARLY, "the transaction before this one has not ended yet");
+	return s->failed;
+}
+
 enum store_result pg_queue(struct pg_session *s, const struct pg_sql *sql,
                            const struct pg_args *args)
 {
-	if (s->failed)
+	if (pg_may_send(s) != STORE_OK)
 		return s->failed;
 	s->writes = true;
 	pg_queue_begin(s);
@@ -280,7 +320,7 @@ enum store_result pg_look(struct pg_session *s, const struct pg_sql *sql,
 	bool first = !s->begun;
 
 	*result = NULL;
-	if (s->failed)
+	if (pg_may_send(s) != STORE_OK)
 		return s->failed;
 	enum store_result r = ask(s, sql, args, result);
 	if (r != STORE_OK && first && may_begin_again(s))
@@ -292,16 +332,17 @@ static void write_kept(struct pg_session *s)
 {
 	if (!s->cache.dirty)
 		return;
+	bool kept = s->relies && !s->begun && pg_flush_checks(&s->cache);
 	s->writes = true;
-	pg_queue_begin(s);
-	pg_flush(&s->cache, &s->link);
+	queue_begin(s, !kept);
+	pg_flush(&s->cache, &s->link, kept);
 }
 
 enum store_result pg_query(struct pg_session *s, const struct pg_sql *sql,
                            const struct pg_args *args, PGresult **result)
 {
 	*result = NULL;
-	if (s->failed)
+	if (pg_may_send(s) != STORE_OK)
 		return s->failed;
 	write_kept(s);
 	return pg_look(s, sql, args, result);
@@ -423,60 +464,170 @@ static bool has_failed(const PGresult *result)
 	return PQresultStatus(result) == PGRES_FATAL_ERROR;
 }
 
-/* A pooler may give the next transaction to another server, which has other versions of rows. */
-static void keep_rows(struct pg_session *s, uint32_t version)
+/* Fails like sql_jobs_check (postgres_expect.c). */
+PG_SQL(sql_answers_check,
+       "SELECT CASE WHEN count(*) = 0 THEN 0 ELSE ('joblight: the transaction is run again, "
+       "because requests are repeated: ' || count(*))::int8 END FROM unnest($1::text[], "
+       "$2::text[]) AS x(scope, key) JOIN idempotency a ON a.scope = x.scope AND a.key = x.key");
+
+/* An answer that was taken to be absent and is written must not be there, or the insert fails.
+ * Those of requests that were refused are looked for. */
+void pg_queue_answer_checks(struct pg_session *s)
 {
-	if (!s->link.pooled)
-		pg_kept_save(&s->kept, &s->cache, version);
+	struct pg_rows rows = { .types = "tt" };
+	struct pg_args args = { 0 };
+
+	for (const struct pg_answer *a = s->cache.answers; a; a = a->hh.next) {
+		s->guesses |= a->unread;
+		if (!a->unread || !a->absent)
+			continue;
+		pg_put_text(&rows, a->row.scope);
+		pg_put_text(&rows, a->row.key);
+	}
+	if (rows.count) {
+		pg_args_rows(&args, &rows);
+		pg_link_add(&s->link, &sql_answers_check, &args);
+		pg_args_finish(&args);
+	}
+	pg_rows_finish(&rows);
 }
 
-static enum store_result commit_writes(struct pg_session *s)
+static void rows_failed(struct pg_session *s)
 {
-	uint8_t group[POSTGRES_GROUP_LEN];
+	for (const struct pg_job *job = s->cache.jobs; job; job = job->hh.next)
+		if (job->state == PG_STORED)
+			pg_kept_failed(&s->kept, job->row.key, job->version);
+}
 
-	if (s->limits_asked && pg_finish_round(s) != STORE_OK)
-		return s->failed;
-	random_bytes(group, sizeof(group));
-	size_t at_group = add_group(s, &sql_group, group, NULL);
-	size_t at = pg_link_add(&s->link, &sql_commit, NULL);
-	enum store_result r = pg_link_run(&s->link);
-	if (r == STORE_OK && has_committed(pg_link_result(&s->link, at))) {
-		memcpy(s->last, group, sizeof(group));
-		keep_rows(s, (uint32_t)pg_i64(pg_link_result(&s->link, at_group), 0, 0));
-		return STORE_OK;
-	}
-	s->has_row &= s->link.fate == PG_ALIVE && !has_failed(pg_link_result(&s->link, at_group));
-	if (r == STORE_OK)
-		return pg_spoil(s, STORE_CONFLICT, "PostgreSQL has rolled the transaction back");
-	if (s->link.fate == PG_ALIVE)
-		return fail_by_link(s, r);
-	r = settle_doubt(s, group);
-	s->begun = false; /* on the new connection */
-	s->base.in_doubt = r != STORE_OK && r != STORE_CONFLICT;
-	return r == STORE_OK ? r : pg_spoil(s, r, s->link.words);
+static void sent_rows_failed(struct pg_session *s)
+{
+	if (s->sent.relies)
+		for (size_t i = 0; i < s->sent.rows.count; i++)
+			pg_kept_failed(&s->kept, s->sent.rows.jobs[i].key,
+			               s->sent.rows.jobs[i].version);
+	if (s->sent.guesses)
+		pg_kept_answers_failed(&s->kept);
+	pg_kept_forget(&s->kept, &s->sent.rows);
+}
+
+/* A pooler may give the next transaction to another server, which has other versions of rows. */
+static void send_commit(struct pg_session *s)
+{
+	pg_queue_answer_checks(s);
+	s->sent.guesses = s->guesses;
+	s->sent.relies = s->relies;
+	random_bytes(s->sent.group, sizeof(s->sent.group));
+	s->sent.at_group = add_group(s, &sql_group, s->sent.group, NULL);
+	s->sent.at_commit = pg_link_add(&s->link, &sql_commit, NULL);
+	pg_link_send(&s->link); /* a failure is seen when the answer is waited for */
+	s->sent.under_way = true;
+	s->sent.rows.count = 0;
+	if (!s->link.pooled)
+		pg_kept_send(&s->kept, &s->cache, &s->sent.rows);
+	end(s);
 }
 
 static enum store_result commit_reads(struct pg_session *s)
 {
-	if (!s->begun)
+	if (!s->begun && !s->relies)
 		return STORE_OK;
+	pg_queue_begin(s);
+	pg_queue_answer_checks(s);
 	pg_link_add(&s->link, &sql_commit, NULL);
 	enum store_result r = pg_finish_round(s);
 	if (r == STORE_OK && s->relies)
-		keep_rows(s, 0);
+		pg_kept_save(&s->kept, &s->cache, 0);
 	return r;
+}
+
+enum store_result pg_session_commit_start(struct store *base)
+{
+	struct pg_session *s = (struct pg_session *)base;
+
+	if (pg_may_send(s) != STORE_OK)
+		return s->failed;
+	write_kept(s);
+	if (s->writes && s->limits_asked && pg_finish_round(s) != STORE_OK)
+		return s->failed;
+	if (s->writes) {
+		send_commit(s);
+		return STORE_OK;
+	}
+	enum store_result r = commit_reads(s);
+	if (r == STORE_OK)
+		end(s);
+	return r;
+}
+
+static void say(struct pg_session *s, const char *words)
+{
+	snprintf(s->base.error, sizeof(s->base.error), "%s", words);
+}
+
+/* The server has answered that the transaction was not committed. */
+static void end_failed(struct pg_session *s)
+{
+	pg_link_add(&s->link, &sql_rollback, NULL);
+	pg_link_run(&s->link);
+}
+
+/* Of the transaction that was sent; `r` is that of its last round. */
+static enum store_result find_out(struct pg_session *s, enum store_result r)
+{
+	bool alive = s->link.fate == PG_ALIVE;
+
+	s->has_row &= alive && !has_failed(pg_link_result(&s->link, s->sent.at_group));
+	if (alive) {
+		say(s,
+		    r == STORE_OK ? "PostgreSQL has rolled the transaction back" : s->link.words);
+		end_failed(s);
+		return r == STORE_OK ? STORE_CONFLICT : r;
+	}
+	r = settle_doubt(s, s->sent.group);
+	s->base.in_doubt = r != STORE_OK && r != STORE_CONFLICT;
+	if (r != STORE_OK)
+		say(s, s->link.words);
+	else if (s->open) /* what it has was kept for the connection that is lost */
+		pg_spoil(s, STORE_EARLY, "the connection was lost meanwhile");
+	return r;
+}
+
+bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
+                              enum store_result *result)
+{
+	struct pg_session *s = (struct pg_session *)base;
+	enum store_result r;
+
+	*result = STORE_OK;
+	if (!s->sent.under_way)
+		return true;
+	if (!pg_link_receive(&s->link, wait_us, wake_fd, &r))
+		return false;
+	s->sent.under_way = false;
+	if (r == STORE_OK && has_committed(pg_link_result(&s->link, s->sent.at_commit))) {
+		const PGresult *group = pg_link_result(&s->link, s->sent.at_group);
+		memcpy(s->last, s->sent.group, sizeof(s->last));
+		pg_kept_committed(&s->kept, &s->cache, &s->sent.rows,
+		                  (uint32_t)pg_i64(group, 0, 0));
+		return true;
+	}
+	*result = find_out(s, r);
+	s->base.stale = *result == STORE_CONFLICT && s->sent.relies;
+	if (*result != STORE_OK)
+		sent_rows_failed(s);
+	return true;
 }
 
 enum store_result pg_session_commit(struct store *base)
 {
 	struct pg_session *s = (struct pg_session *)base;
+	enum store_result r = pg_session_commit_start(base);
 
-	if (s->failed)
-		return s->failed;
-	write_kept(s);
-	enum store_result r = s->writes ? commit_writes(s) : commit_reads(s);
-	if (r == STORE_OK)
-		end(s);
+	if (r != STORE_OK)
+		return r;
+	pg_session_commit_finish(base, UINT64_MAX, -1, &r);
+	s->open = r != STORE_OK; /* until it is rolled back */
+	s->failed = r;
 	return r;
 }
 
@@ -489,7 +640,9 @@ void pg_session_rollback(struct store *base)
 		pg_link_add(&s->link, &sql_rollback, NULL);
 		pg_link_run(&s->link);
 	}
-	if (s->relies)
-		pg_kept_failed(&s->kept, &s->cache);
+	if (s->relies && s->begun)
+		rows_failed(s);
+	if (s->guesses)
+		pg_kept_answers_failed(&s->kept);
 	end(s);
 }

@@ -43,6 +43,18 @@ static inline void ask_server(const struct bench *b, const char *sql, char *out,
 	out[strcspn(out, "\n")] = '\0';
 }
 
+/* Ends the connections of all that write. */
+static inline void end_connections(const struct bench *b)
+{
+	char ended[16];
+
+	ask_server(b,
+	           "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = "
+	           "'advisory' AND classid = 1785489013 AND objid::int8 = (SELECT oid::int8 & "
+	           "2147483647 FROM pg_namespace WHERE nspname = current_schema())",
+	           ended, sizeof ended);
+}
+
 static inline enum store_result expect_jobs(struct store *s, const char *const *ids, size_t count)
 {
 	struct expected_job jobs[JOBS];

@@ -34,18 +34,6 @@ static bool reads(const struct bench *b, const char *id)
 	return strcmp(locks, "0") != 0;
 }
 
-/* Of all that write. */
-static void end_connections(const struct bench *b)
-{
-	char ended[16];
-
-	ask_server(b,
-	           "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = "
-	           "'advisory' AND classid = 1785489013 AND objid::int8 = (SELECT oid::int8 & "
-	           "2147483647 FROM pg_namespace WHERE nspname = current_schema())",
-	           ended, sizeof ended);
-}
-
 static enum store_result put_task(struct store *s, const char *job, const char *id,
                                   const char *note)
 {
@@ -109,6 +97,20 @@ static void a_row_that_another_node_has_written_is_not_relied_on(void **state)
 	assert_false(w->stale);
 	assert_int_equal(events_of_all(b->reader), 2 * JOBS);
 	database_close(other.db);
+}
+
+/* One that was written by hand, for instance. */
+static void a_row_that_was_written_without_an_event_is_not_relied_on(void **state)
+{
+	struct bench *b = *state;
+	char none[8];
+
+	make_jobs(b->writer);
+	ask_server(b, "UPDATE jobs SET title = 'Other' WHERE id = 'j0'", none, sizeof none);
+	assert_int_equal(add_events(b->writer, names, 1), STORE_CONFLICT);
+	assert_true(b->writer->stale);
+	OK(add_events(b->writer, names, JOBS));
+	assert_int_equal(events_of_all(b->reader), JOBS);
 }
 
 static void what_is_refused_is_refused_by_rows_that_are_current(void **state)
@@ -241,6 +243,7 @@ static void a_new_connection_has_no_rows(void **state)
 	assert_true(reads(b, "j1"));
 }
 
+/* That it is lost is seen by the next transaction, which can be run again. */
 static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void **state)
 {
 	struct bench *b = *state;
@@ -251,7 +254,9 @@ static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void *
 	OK(expect_jobs(w, names, JOBS)); /* goes out with the next round */
 	end_connections(b);
 	w->ops->rollback(w);
-	OK(add_events(w, names, 1));
+	assert_int_equal(add_events(w, names, JOBS), STORE_CONFLICT);
+	OK(add_events(w, names, JOBS));
+	assert_int_equal(events_of_all(b->reader), JOBS);
 }
 
 /* One more in the note of the task. */
@@ -437,9 +442,34 @@ static void a_row_with_long_texts_is_read(void **state)
 	assert_true(reads(b, "j0"));
 }
 
+/* Then a transaction begins with a round of its own, which looks whether the server takes writes.
+ */
+static void rows_are_checked_after_a_pause_too(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct job_row row = { 0 };
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(other.store->ops->begin(other.store));
+	OK(other.store->ops->job_get(other.store, "j0", &row));
+	OK(other.store->ops->job_delete(other.store, &row));
+	OK(other.store->ops->commit(other.store));
+	stay_idle(b);
+	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);
+	assert_true(w->stale);
+	stay_idle(b);
+	OK(add_events(w, names + 1, 1)); /* and others are relied on */
+	job_row_finish(&row);
+	database_close(other.db);
+}
+
 static const struct CMUnitTest promises[] = {
 	STORE_TEST(rows_that_a_node_wrote_last_are_not_read_again),
 	STORE_TEST(a_row_that_another_node_has_written_is_not_relied_on),
+	STORE_TEST(a_row_that_was_written_without_an_event_is_not_relied_on),
 	STORE_TEST(what_is_refused_is_refused_by_rows_that_are_current),
 	STORE_TEST(a_row_of_a_task_is_as_old_as_that_of_its_job),
 	STORE_TEST(a_job_that_another_node_has_deleted_is_gone),
@@ -448,6 +478,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(the_rows_of_a_job_that_has_ended_are_read),
 	STORE_TEST(a_new_connection_has_no_rows),
 	STORE_TEST(a_connection_that_is_lost_before_anything_is_sent_is_replaced),
+	STORE_TEST(rows_are_checked_after_a_pause_too),
 	STORE_TEST(nothing_is_counted_twice_or_lost),
 	STORE_TEST(no_more_rows_are_kept_than_the_limit),
 	STORE_TEST(a_row_with_long_texts_is_read),

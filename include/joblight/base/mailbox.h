@@ -2,9 +2,9 @@
  * A bounded FIFO between threads, of intrusive messages, with a wake-up.
  *
  * Any thread may post; one thread takes.  A message belongs to the poster until it is posted, then
- * to the taker.  Nothing is allocated.  A taker that sleeps uses mailbox_wait().  A taker with an
- * event loop passes `wake`, which must be callable from any thread and cheap when called
- * repeatedly.
+ * to the taker.  Nothing is allocated.  A taker that sleeps uses mailbox_wait().  A taker that also
+ * waits for something else passes `wake`, which must be callable from any thread and cheap when
+ * called repeatedly.
  */
 #ifndef JOBLIGHT_BASE_MAILBOX_H
 #define JOBLIGHT_BASE_MAILBOX_H

@@ -42,10 +42,18 @@ void engine_set_issuer(struct engine *e);
  */
 enum store_result engine_begin(struct engine *e, int64_t wall_ms, int64_t steady_ms,
                                bool keys_expire);
+/* The times for the ops that are applied from now on.  False: it is another day than it was, and
+ * its ops need another transaction. */
+bool engine_set_time(struct engine *e, int64_t wall_ms, int64_t steady_ms, bool keys_expire);
 
 /* Tells the store what the ops of the transaction, linked by op->mail, are about.  Once after
  * engine_begin(), or not at all; fails like engine_apply(). */
 enum store_result engine_expect(struct engine *e, const struct op *ops);
+
+/* The same for one more op of a transaction that was begun while another one commits, before it is
+ * applied.  STORE_EARLY: the store cannot have its rows yet, and the transaction goes on without
+ * it. */
+enum store_result engine_expect_early(struct engine *e, const struct op *op);
 
 /* Applies one op: sets its outcome, events and answer.  Returns STORE_OK for a refused op too.
  * Anything else means that the transaction is lost, and the caller calls engine_rollback(). */
@@ -55,6 +63,18 @@ enum store_result engine_apply(struct engine *e, struct op *op);
  * reference).  On anything else the transaction was rolled back and *batch is NULL. */
 enum store_result engine_commit(struct engine *e, struct batch **batch);
 void engine_rollback(struct engine *e);
+
+/*
+ * The same in two steps, if the store has them (commit_start() in store.h).  On STORE_OK *batch is
+ * what is committed when engine_finish() has said OK; until then it is nobody's but the caller's,
+ * and the next transaction may be begun.  False: there is no answer yet.
+ *
+ * While a job is imported, engine_send() waits for the commit itself, and no transaction may be
+ * begun before engine_finish() has returned true.
+ */
+bool engine_is_importing(const struct engine *e);
+enum store_result engine_send(struct engine *e, struct batch **batch);
+bool engine_finish(struct engine *e, uint64_t wait_us, int wake_fd, enum store_result *result);
 
 /* Answers an op of a failed transaction: 503, repeat it with the same key. */
 void engine_refuse(struct op *op);

@@ -14,8 +14,10 @@
  *   STORE_BROKEN the file cannot be used
  *   STORE_CONFLICT  another node was faster, or one of the rows cannot be written: nothing of the
  *                transaction is stored, and it can be run again, best in smaller parts
+ *   STORE_EARLY  the transaction before this one is still committing (commit_start()), and what
+ *                was asked for cannot be had before it has ended
  *
- * After FULL, BUSY, BROKEN or CONFLICT the caller rolls back; until then everything in that
+ * After FULL, BUSY, BROKEN, CONFLICT or EARLY the caller rolls back; until then everything in that
  * transaction, also its commit, returns the same failure.  store_error() is the last error of the
  * session as text.  A store on another machine may report what is wrong with a row that is written
  * later, at the latest when it commits.
@@ -38,7 +40,15 @@
 #include "joblight/core/model.h"
 #include "joblight/core/token_row.h"
 
-enum store_result { STORE_OK, STORE_NONE, STORE_FULL, STORE_BUSY, STORE_BROKEN, STORE_CONFLICT };
+enum store_result {
+	STORE_OK,
+	STORE_NONE,
+	STORE_FULL,
+	STORE_BUSY,
+	STORE_BROKEN,
+	STORE_CONFLICT,
+	STORE_EARLY
+};
 
 struct store;
 
@@ -164,6 +174,24 @@ struct store_ops {
 	enum store_result (*begin)(struct store *s);
 	enum store_result (*commit)(struct store *s); /* durable when it returns OK */
 	void (*rollback)(struct store *s);
+
+	/*
+	 * commit() in two steps, of a store on another machine; NULL: the store has none.
+	 *
+	 * After commit_start() has returned OK, the transaction is on its way, and the next one can
+	 * be begun.  That one sees what this one has written.  expect() is called for each of its
+	 * operations, and returns EARLY if the store would have to ask for a row, also when this
+	 * one has ended meanwhile; after that, the transaction goes on without the operation.
+	 * After any other EARLY it is rolled back.  It is committed when commit_finish() has
+	 * returned OK, and rolled back if it has failed.
+	 *
+	 * commit_finish() waits for at most `wait_us`, or until the descriptor `wake_fd` (-1:
+	 * none) can be read.  False: there is no answer yet.  `result` is what commit() would have
+	 * returned, and nothing is left of a transaction that has failed.
+	 */
+	enum store_result (*commit_start)(struct store *s);
+	bool (*commit_finish)(struct store *s, uint64_t wait_us, int wake_fd,
+	                      enum store_result *result);
 
 	/* The operations on rows: store_ops.def says what each of them does. */
 #define STORE_OP(name, parameters, arguments)                                                      \

@@ -2,9 +2,8 @@
  * The store thread: the only writer of the database, and the only thread that checkpoints.
  *
  * It takes all queued ops, runs them through the engine in one transaction (group commit), and
- * publishes what was committed.  commit_and_answer() in writer.c does this for the ops of clients;
- * commit_chore() does it for the ops of chores, which get no answer.  Both commit before they
- * publish.  The chores (chores.h) run between transactions.
+ * publishes what was committed, and nothing else.  With a store on another machine the next
+ * transaction is prepared while one commits.  The chores (chores.h) run between transactions.
  */
 #ifndef JOBLIGHT_WORK_WRITER_H
 #define JOBLIGHT_WORK_WRITER_H

@@ -1,0 +1,40 @@
+/*
+ * A group of ops is one transaction.  What it has changed is published, and its ops are answered,
+ * when it was committed.  If it collides with those of other nodes, it is run again, in halves if
+ * need be: one op may be what it fails by.
+ *
+ * In the store thread.
+ */
+#ifndef JOBLIGHT_WORK_GROUP_H
+#define JOBLIGHT_WORK_GROUP_H
+
+#include "writer_state.h"
+
+struct group {
+	struct op *ops;         /* linked by op->mail */
+	struct batch *batch;    /* NULL: the transaction failed */
+	uint64_t began, oldest; /* microseconds: it; the arrival of its oldest op */
+};
+
+/* Splits the list after `max` ops, or before one that rewrites the database; returns the rest. */
+struct op *group_split(struct op *ops, uint64_t max);
+
+/* Commits the ops, and answers them: they are the callee's. */
+void group_write(struct writer *w, struct op *ops);
+/* Commits the ops of a chore, which nobody waits for: they stay the caller's.  A chores_commit. */
+bool group_write_chore(void *writer, struct op *ops);
+
+/*
+ * The same in two steps, with a store that has them (commit_start() in joblight/core/store.h): the
+ * transaction is sent, and when it has ended the ops are answered.  `r`: what it has ended with,
+ * which is also what group_send() has returned if that was not OK.
+ */
+enum store_result group_send(struct writer *w, struct group *g, struct op *ops);
+void group_end(struct writer *w, struct group *g, enum store_result r);
+
+/* For next_group.c. */
+enum store_result group_begin_transaction(struct writer *w);
+bool group_set_time(struct writer *w);             /* see engine_set_time() */
+void group_begin(struct group *g, struct op *ops); /* they are all there, and about to be sent */
+
+#endif
