@@ -161,14 +161,19 @@ def test_f4_postgresql(traffic, cluster, engines, chance, name):
 
 # -- the bus in PostgreSQL ----------------------------------------------------------------------------
 
-def end_listeners(postgres, database):
-    return postgres.sql("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+def of_listeners(postgres, database, what):
+    return postgres.sql("postgres", f"SELECT count({what}) FROM pg_stat_activity "
                                     f"WHERE datname = '{database}' AND application_name = 'joblight bus'")
+
+
+def end_listeners(postgres, database):
+    return of_listeners(postgres, database, "pg_terminate_backend(pid)")
 
 
 @pytest.mark.parametrize("carrier", ["PostgreSQL"], indirect=True)
 def test_f4_connections_that_listen_are_ended(traffic, cluster, engines):
     for _ in range(ROUNDS):
+        until(lambda: of_listeners(engines.postgres, cluster.database, "pid") == "3", 20, "three listeners")
         with traffic.fault("listeners ended"):
             assert end_listeners(engines.postgres, cluster.database) == "3"
             cluster.connected()

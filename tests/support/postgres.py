@@ -252,7 +252,8 @@ def is_gone(pid):
 def start(folder):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    server = Postgres(outlives=True).start()
+    # Its snapshots would keep updates from being HOT.
+    server = Postgres(outlives=True, autovacuum="off").start()
     Path(folder, "url").write_text(server.url("postgres"))
     Path(folder, "pid").write_text(f"{server.pid} {server.folder}")
 
