@@ -305,10 +305,10 @@ static enum store_result ask(struct pg_session *s, const struct pg_sql *sql,
 /* A reading session whose connection was closed while it was idle has not lost anything. */
 static bool may_begin_again(struct pg_session *s)
 {
-	bool may = !s->writer && s->link.fate == PG_LOST;
-
+	if (s->writer || s->link.fate != PG_LOST)
+		return false;
 	s->begun = false;
-	if (!may || pg_session_connect(s) != STORE_OK)
+	if (pg_session_connect(s) != STORE_OK)
 		return false;
 	s->failed = STORE_OK;
 	return true;

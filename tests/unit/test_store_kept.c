@@ -442,6 +442,38 @@ static void a_row_with_long_texts_is_read(void **state)
 	assert_true(reads(b, "j0"));
 }
 
+/* The first question of a transaction is answered with an error, and the transaction is ended. */
+static void a_question_that_fails_leaves_no_transaction_behind(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer, *r = b->reader;
+	struct deliverable_row none = { 0 };
+	struct task_counts counts;
+	struct job_row row = { 0 };
+	struct node other;
+	char locked[8];
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(add_events(other.store, names, 1));
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, names, 1));
+	OK(w->ops->job_get(w, "j0", &row));
+	assert_int_equal(w->ops->deliverable_get(w, row.key, "none", &none), STORE_CONFLICT);
+	assert_true(w->stale);
+	w->ops->rollback(w);
+	OK(add_events(w, names, JOBS));
+	/* The same for who reads: the table is away for a moment. */
+	ask_server(b, "ALTER TABLE tasks RENAME TO away", locked, sizeof locked);
+	OK(r->ops->begin(r));
+	FAILS(r->ops->task_counts(r, row.key, &counts));
+	r->ops->rollback(r);
+	ask_server(b, "ALTER TABLE away RENAME TO tasks", locked, sizeof locked);
+	assert_int_equal(events_of_all(r), JOBS + 1);
+	job_row_finish(&row);
+	database_close(other.db);
+}
+
 /* Then a transaction begins with a round of its own, which looks whether the server takes writes.
  */
 static void rows_are_checked_after_a_pause_too(void **state)
@@ -479,6 +511,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(a_new_connection_has_no_rows),
 	STORE_TEST(a_connection_that_is_lost_before_anything_is_sent_is_replaced),
 	STORE_TEST(rows_are_checked_after_a_pause_too),
+	STORE_TEST(a_question_that_fails_leaves_no_transaction_behind),
 	STORE_TEST(nothing_is_counted_twice_or_lost),
 	STORE_TEST(no_more_rows_are_kept_than_the_limit),
 	STORE_TEST(a_row_with_long_texts_is_read),
