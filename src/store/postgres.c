@@ -72,7 +72,7 @@ static struct store *connected(struct pg_session *s, char *error, size_t error_l
 	bool named;
 
 	s->link.connect_ms = (pg_place_hosts(s->db->place, &named) + 1) * PG_CONNECT_MS;
-	enum store_result r = pg_session_connect(s);
+	enum store_result r = pg_session_connect(s, false);
 	s->link.connect_ms = PG_CONNECT_MS;
 	if (r == STORE_OK)
 		return &s->base;

@@ -4,7 +4,8 @@
  *   postgres.c            opens a database, and its sessions
  *   postgres_schema.c     makes the tables, or brings them up to date
  *   postgres_claim.c      what keeps servers out of a database that is being copied
- *   postgres_session.c    begins and commits, and finds out whether a lost commit happened
+ *   postgres_session.c    connects and begins, and sends statements
+ *   postgres_commit.c     commits, and finds out whether a lost commit happened
  *   postgres_flush.c      writes what a transaction has kept
  *   postgres_cache.c      the rows that a transaction has read, and those that it is to write
  *   postgres_kept.c       rows that are kept from one transaction to the next
@@ -122,14 +123,14 @@ static inline struct pg_session *pg_session(struct store *base)
 	return s;
 }
 
-/* Connects if it is not connected.  Anything but OK: the error of the session says why. */
-enum store_result pg_session_connect(struct pg_session *s);
+/* A text that the settings of a session do not change. */
+#define PG_STARTED "extract(epoch FROM backend_start)::text"
+
+/* Connects if it is not connected; see pg_link_connect().  Anything but OK: the error of the
+ * session says why. */
+enum store_result pg_session_connect(struct pg_session *s, bool insist);
 enum store_result pg_session_begin(struct store *base);
-enum store_result pg_session_commit(struct store *base);
-enum store_result pg_session_commit_start(struct store *base);
-bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
-                              enum store_result *result);
-void pg_session_rollback(struct store *base);
+void pg_session_end(struct pg_session *s); /* the state of its transaction is that of none */
 
 /* Records a failure, which the transaction ends by. */
 enum store_result pg_spoil(struct pg_session *s, enum store_result how, const char *words);
@@ -153,12 +154,22 @@ enum store_result pg_queue(struct pg_session *s, const struct pg_sql *sql,
 enum store_result pg_may_send(struct pg_session *s);
 /* Begins the transaction in the next round, if no round has. */
 void pg_queue_begin(struct pg_session *s);
-/* Add the checks of what the transaction relies on to the next round: kept rows, and answers that
- * were taken to be absent. */
+/* Adds the check of the kept rows that the transaction relies on to the next round. */
 void pg_queue_checks(struct pg_session *s);
-void pg_queue_answer_checks(struct pg_session *s);
+/* Adds what the transaction is to write, if there is anything. */
+void pg_write_cache(struct pg_session *s);
 /* Sends the round, whose results are then those of the link. */
 enum store_result pg_finish_round(struct pg_session *s);
+
+/* ---- postgres_commit.c ---- */
+
+enum store_result pg_session_commit(struct store *base);
+enum store_result pg_session_commit_start(struct store *base);
+bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
+                              enum store_result *result);
+void pg_session_rollback(struct store *base);
+/* Adds the check of the answers that were taken to be absent to the next round. */
+void pg_queue_answer_checks(struct pg_session *s);
 
 /* ---- postgres_flush.c ---- */
 

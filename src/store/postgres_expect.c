@@ -31,14 +31,8 @@ struct expecting {
 
 static size_t add_rows(struct pg_session *s, const struct pg_sql *sql, struct pg_rows *rows)
 {
-	struct pg_args args = { 0 };
-	size_t at = SIZE_MAX;
+	size_t at = pg_link_add_rows(&s->link, sql, rows);
 
-	if (rows->count) {
-		pg_args_rows(&args, rows);
-		at = pg_link_add(&s->link, sql, &args);
-		pg_args_finish(&args);
-	}
 	pg_rows_finish(rows);
 	return at;
 }

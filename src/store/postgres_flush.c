@@ -2,18 +2,6 @@
  * Rows are written in the order of their keys, so that two nodes cannot wait for each other. */
 #include "postgres.h"
 
-/* Sends the rows as one statement, if there are any. */
-static void send_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows)
-{
-	struct pg_args args = { 0 };
-
-	if (rows->count) {
-		pg_args_rows(&args, rows);
-		pg_link_add(l, sql, &args);
-		pg_args_finish(&args);
-	}
-}
-
 /* ---- jobs ---- */
 
 static void put_job(struct pg_rows *r, const struct job_row *row)
@@ -117,7 +105,7 @@ static void send_job_counts(struct pg_cache *c, struct pg_link *l, bool kept)
 		job->dirty = false;
 		job->written = true;
 	}
-	send_rows(l, kept ? &sql_jobs_count_kept : &sql_jobs_count, &rows);
+	pg_link_add_rows(l, kept ? &sql_jobs_count_kept : &sql_jobs_count, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -134,7 +122,7 @@ static void send_jobs(struct pg_cache *c, struct pg_link *l, const struct pg_sql
 		job->written = true;
 		job->state = PG_STORED;
 	}
-	send_rows(l, sql, &rows);
+	pg_link_add_rows(l, sql, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -216,8 +204,8 @@ static void send_tasks(struct pg_cache *c, struct pg_link *l)
 		task->is_read |= task->dirty;
 		task->dirty = task->whole = false;
 	}
-	send_rows(l, &sql_tasks_progress, &progress);
-	send_rows(l, &sql_tasks_put, &whole);
+	pg_link_add_rows(l, &sql_tasks_progress, &progress);
+	pg_link_add_rows(l, &sql_tasks_put, &whole);
 	pg_rows_finish(&progress);
 	pg_rows_finish(&whole);
 }
@@ -285,7 +273,7 @@ static void send_answers(struct pg_cache *c, struct pg_link *l, const struct pg_
 		put_answer(&rows, &answer->row);
 		answer->dirty = answer->was_absent = false;
 	}
-	send_rows(l, sql, &rows);
+	pg_link_add_rows(l, sql, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -296,8 +284,8 @@ void pg_flush(struct pg_cache *c, struct pg_link *l, bool kept)
 	send_jobs(c, l, &sql_jobs_update, PG_STORED);
 	send_jobs(c, l, &sql_jobs_insert, PG_NEW);
 	send_tasks(c, l);
-	send_rows(l, &sql_events_add, &c->events);
-	send_rows(l, &sql_days_put, &c->days);
+	pg_link_add_rows(l, &sql_events_add, &c->events);
+	pg_link_add_rows(l, &sql_days_put, &c->days);
 	pg_rows_clear(&c->events);
 	pg_rows_clear(&c->days);
 	send_answers(c, l, &sql_answers_put, false);

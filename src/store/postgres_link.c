@@ -295,6 +295,18 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
 	return l->count - 1;
 }
 
+size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows)
+{
+	struct pg_args args = { 0 };
+
+	if (!rows->count)
+		return SIZE_MAX;
+	pg_args_rows(&args, rows);
+	size_t at = pg_link_add(l, sql, &args);
+	pg_args_finish(&args);
+	return at;
+}
+
 static bool take_result(struct pg_link *l, PGresult **result)
 {
 	*result = PQgetResult(l->conn);

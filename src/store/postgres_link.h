@@ -83,6 +83,10 @@ enum store_result pg_link_connect(struct pg_link *l, bool insist, pg_link_setup 
 /* Adds a statement to the round.  Its number in the round, for pg_link_result(). */
 size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_args *args);
 
+/* The same with a parameter for each column of the rows; without rows it is not added.  Its number,
+ * or SIZE_MAX. */
+size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows);
+
 /*
  * Sends the round and waits for all results.  OK, or what the first failure means; after PG_LOST
  * and PG_SILENT the connection is closed.  l->words says what has failed.  A round that nothing was

@@ -135,4 +135,15 @@ static inline uint64_t events_of_all(struct store *s)
 	return all;
 }
 
+static inline void delete_job(struct store *s, const char *id)
+{
+	struct job_row row = { 0 };
+
+	OK(s->ops->begin(s));
+	OK(s->ops->job_get(s, id, &row));
+	OK(s->ops->job_delete(s, &row));
+	OK(s->ops->commit(s));
+	job_row_finish(&row);
+}
+
 #endif

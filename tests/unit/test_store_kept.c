@@ -163,19 +163,14 @@ static void a_job_that_another_node_has_deleted_is_gone(void **state)
 {
 	struct bench *b = *state;
 	struct store *w = b->writer;
-	struct job_row row = { 0 };
 	struct node other;
 
 	make_jobs(w);
 	node_open(&other, b, 1);
-	OK(other.store->ops->begin(other.store));
-	OK(other.store->ops->job_get(other.store, "j0", &row));
-	OK(other.store->ops->job_delete(other.store, &row));
-	OK(other.store->ops->commit(other.store));
+	delete_job(other.store, "j0");
 	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);
 	assert_true(w->stale);
 	NONE(add_events(w, names, 1));
-	job_row_finish(&row);
 	database_close(other.db);
 }
 
@@ -480,21 +475,16 @@ static void rows_are_checked_after_a_pause_too(void **state)
 {
 	struct bench *b = *state;
 	struct store *w = b->writer;
-	struct job_row row = { 0 };
 	struct node other;
 
 	make_jobs(w);
 	node_open(&other, b, 1);
-	OK(other.store->ops->begin(other.store));
-	OK(other.store->ops->job_get(other.store, "j0", &row));
-	OK(other.store->ops->job_delete(other.store, &row));
-	OK(other.store->ops->commit(other.store));
+	delete_job(other.store, "j0");
 	stay_idle(b);
 	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);
 	assert_true(w->stale);
 	stay_idle(b);
 	OK(add_events(w, names + 1, 1)); /* and others are relied on */
-	job_row_finish(&row);
 	database_close(other.db);
 }
 

@@ -137,17 +137,6 @@ static void a_row_that_would_be_read_is_early(void **state)
 	assert_int_equal(seq_of(b->reader, "j0"), 2);
 }
 
-static void delete_job(struct store *s, const char *id)
-{
-	struct job_row row = { 0 };
-
-	OK(s->ops->begin(s));
-	OK(s->ops->job_get(s, id, &row));
-	OK(s->ops->job_delete(s, &row));
-	OK(s->ops->commit(s));
-	job_row_finish(&row);
-}
-
 /* The first round has checked the rows that it had then. */
 static void no_row_comes_to_a_transaction_that_has_asked(void **state)
 {

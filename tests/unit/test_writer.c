@@ -9,12 +9,12 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "counts.h"
 #include "faulty_store.h"
 #include "joblight/core/decode.h"
 #include "joblight/core/metric.h"
 #include "joblight/work/writer.h"
 
-#define PATIENCE_S 120
 #define CYCLE_EVENTS 64 /* of a job in a lane, see next_in_lane() */
 
 struct office {
@@ -255,19 +255,9 @@ static void submit(struct office *o, enum op_kind kind, const char *job, const c
 	assert_true(writer_submit(o->writer, an_op(kind, job, body)));
 }
 
-/* Waits until the count is reached; two minutes are for machines that are busy. */
 static void wait_for(struct office *o, const unsigned *count, unsigned least)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_S;
-	pthread_mutex_lock(&o->lock);
-	while (*count < least && pthread_cond_timedwait(&o->changed, &o->lock, &until) == 0)
-		;
-	unsigned reached = *count;
-	pthread_mutex_unlock(&o->lock);
-	assert_in_range(reached, least, UINT_MAX);
+	wait_for_count(&o->lock, &o->changed, count, least);
 }
 
 static uint64_t first_of(struct office *o, const char *job)

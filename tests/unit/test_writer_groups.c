@@ -8,12 +8,12 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "counts.h"
 #include "faulty_store.h"
 #include "joblight/base/clock.h"
 #include "joblight/core/decode.h"
 #include "joblight/work/writer.h"
 
-#define PATIENCE_S 120
 #define ANSWERS_MAX 64
 #define LATE "late" /* a job whose row cannot be had while another transaction commits */
 #define ASKS "asks" /* the same, but that is noticed only when it is asked for */
@@ -236,16 +236,7 @@ static void deliver(void *context, struct batch *batch, struct op *ops)
 
 static void wait_for(struct office *o, const unsigned *count, unsigned least)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_S;
-	pthread_mutex_lock(&o->lock);
-	while (*count < least && pthread_cond_timedwait(&o->changed, &o->lock, &until) == 0)
-		;
-	unsigned reached = *count;
-	pthread_mutex_unlock(&o->lock);
-	assert_in_range(reached, least, UINT_MAX);
+	wait_for_count(&o->lock, &o->changed, count, least);
 }
 
 static void set(struct office *o, unsigned *what, unsigned value)
@@ -353,6 +344,16 @@ static void start_with(struct office *o, const char *job)
 	let_chores_run(o);
 	submit(o, a_report(job));
 	wait_for(o, &o->started, 1);
+}
+
+/* Each answer submits another op. */
+static void begin_flood(struct office *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->flood = true;
+	pthread_mutex_unlock(&o->lock);
+	for (int i = 0; i < 8; i++)
+		submit(o, a_report("b"));
 }
 
 static uint64_t seq_of(struct office *o, const char *id)
@@ -551,11 +552,7 @@ static void chores_have_their_turn(void **state)
 
 	o->allowed = UINT_MAX;
 	start_with(o, "a");
-	pthread_mutex_lock(&o->lock);
-	o->flood = true;
-	pthread_mutex_unlock(&o->lock);
-	for (int i = 0; i < 8; i++)
-		submit(o, a_report("b"));
+	begin_flood(o);
 	wait_for(o, &o->flooded, 10);
 	set(o, &o->prunes, 0);
 	wait_for(o, &o->prunes, 2);
@@ -570,11 +567,7 @@ static void doubts_have_their_turn(void **state)
 	o->how = STORE_BUSY;
 	o->allowed = UINT_MAX;
 	start_with(o, "a");
-	pthread_mutex_lock(&o->lock);
-	o->flood = true;
-	pthread_mutex_unlock(&o->lock);
-	for (int i = 0; i < 8; i++)
-		submit(o, a_report("b"));
+	begin_flood(o);
 	wait_for(o, &o->asked, 1);
 }
 
