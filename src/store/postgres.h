@@ -130,6 +130,7 @@ static inline struct pg_session *pg_session(struct store *base)
  * session says why. */
 enum store_result pg_session_connect(struct pg_session *s, bool insist);
 enum store_result pg_session_begin(struct store *base);
+void pg_session_rollback(struct store *base);
 void pg_session_end(struct pg_session *s); /* the state of its transaction is that of none */
 
 /* Records a failure, which the transaction ends by. */
@@ -154,6 +155,8 @@ enum store_result pg_queue(struct pg_session *s, const struct pg_sql *sql,
 enum store_result pg_may_send(struct pg_session *s);
 /* Begins the transaction in the next round, if no round has. */
 void pg_queue_begin(struct pg_session *s);
+/* Ends the transaction that the server has. */
+void pg_roll_back(struct pg_session *s);
 /* Adds the check of the kept rows that the transaction relies on to the next round. */
 void pg_queue_checks(struct pg_session *s);
 /* Adds what the transaction is to write, if there is anything. */
@@ -167,7 +170,6 @@ enum store_result pg_session_commit(struct store *base);
 enum store_result pg_session_commit_start(struct store *base);
 bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
                               enum store_result *result);
-void pg_session_rollback(struct store *base);
 /* Adds the check of the answers that were taken to be absent to the next round. */
 void pg_queue_answer_checks(struct pg_session *s);
 

@@ -20,7 +20,6 @@
 #define DOUBT_MS 8000 /* so long it is tried to find out whether a transaction was committed */
 
 PG_SQL(sql_commit, "COMMIT");
-PG_SQL(sql_rollback, "ROLLBACK");
 
 /* Fails if the lost transaction of an earlier connection was given up, or has come meanwhile. */
 PG_SQL(sql_group,
@@ -147,13 +146,6 @@ void pg_queue_answer_checks(struct pg_session *s)
 	pg_rows_finish(&rows);
 }
 
-static void rows_failed(struct pg_session *s)
-{
-	for (const struct pg_job *job = s->cache.jobs; job; job = job->hh.next)
-		if (job->state == PG_STORED)
-			pg_kept_failed(&s->kept, job->row.key, job->version);
-}
-
 static void sent_rows_failed(struct pg_session *s)
 {
 	if (s->sent.relies)
@@ -219,13 +211,6 @@ static void say(struct pg_session *s, const char *words)
 	snprintf(s->base.error, sizeof(s->base.error), "%s", words);
 }
 
-/* The server has answered that the transaction was not committed. */
-static void end_failed(struct pg_session *s)
-{
-	pg_link_add(&s->link, &sql_rollback, NULL);
-	pg_link_run(&s->link);
-}
-
 /* Of the transaction that was sent; `r` is that of its last round. */
 static enum store_result find_out(struct pg_session *s, enum store_result r)
 {
@@ -235,7 +220,7 @@ static enum store_result find_out(struct pg_session *s, enum store_result r)
 	if (alive) {
 		say(s,
 		    r == STORE_OK ? "PostgreSQL has rolled the transaction back" : s->link.words);
-		end_failed(s);
+		pg_roll_back(s);
 		return r == STORE_OK ? STORE_CONFLICT : r;
 	}
 	r = settle_doubt(s, s->sent.group);
@@ -284,20 +269,4 @@ enum store_result pg_session_commit(struct store *base)
 	s->open = r != STORE_OK; /* until it is rolled back */
 	s->failed = r;
 	return r;
-}
-
-void pg_session_rollback(struct store *base)
-{
-	struct pg_session *s = (struct pg_session *)base;
-
-	if (s->open && s->begun && s->link.conn) {
-		pg_link_settle(&s->link);
-		pg_link_add(&s->link, &sql_rollback, NULL);
-		pg_link_run(&s->link);
-	}
-	if (s->relies && s->begun)
-		rows_failed(s);
-	if (s->guesses)
-		pg_kept_answers_failed(&s->kept);
-	pg_session_end(s);
 }

@@ -180,6 +180,36 @@ void pg_session_end(struct pg_session *s)
 	s->failed = STORE_OK;
 }
 
+PG_SQL(sql_rollback, "ROLLBACK");
+
+void pg_roll_back(struct pg_session *s)
+{
+	pg_link_add(&s->link, &sql_rollback, NULL);
+	pg_link_run(&s->link);
+}
+
+static void rows_failed(struct pg_session *s)
+{
+	for (const struct pg_job *job = s->cache.jobs; job; job = job->hh.next)
+		if (job->state == PG_STORED)
+			pg_kept_failed(&s->kept, job->row.key, job->version);
+}
+
+void pg_session_rollback(struct store *base)
+{
+	struct pg_session *s = (struct pg_session *)base;
+
+	if (s->open && s->begun && s->link.conn) {
+		pg_link_settle(&s->link);
+		pg_roll_back(s);
+	}
+	if (s->relies && s->begun)
+		rows_failed(s);
+	if (s->guesses)
+		pg_kept_answers_failed(&s->kept);
+	pg_session_end(s);
+}
+
 static bool was_idle(const struct pg_session *s)
 {
 	return clock_monotonic_ms() - s->link.used_ms >= IDLE_MS;
