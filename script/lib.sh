@@ -6,7 +6,7 @@ cd "$root"
 build_packages=(gcc cmake ninja-build pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
   libsqlite3-dev libcjson-dev libssl-dev libcap-dev zlib1g-dev libcurl4-openssl-dev uthash-dev libinih-dev)
 module_packages=(libpq-dev libhiredis-dev) # PostgreSQL and Redis are built where these are
-test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-websockets python3-cryptography python3-wsproto python3-jsonschema sqlite3 curl chromium firefox-esr procps
+test_packages=(libcmocka-dev clang-format python3 python3-pytest python3-pytest-xdist python3-pytest-timeout python3-websockets python3-cryptography python3-wsproto python3-jsonschema sqlite3 curl chromium firefox-esr procps
   zsh fish iproute2 ca-certificates openssl strace faketime fiu-utils libfiu-dev nftables util-linux scdoc man-db groff-base)
 fuzz_packages=(clang llvm libclang-rt-14-dev)
 server_packages=(nginx caddy haproxy apache2 prometheus redis-server postgresql pgbouncer) # which the tests start themselves

@@ -10,6 +10,7 @@ import { spec as Spec, tap } from 'node:test/reporters';
 
 const WHOLE = process.argv.includes('--whole');
 const AT_ONCE = 5;
+const FILE_MS = 15 * 60_000; // a file that waits for ever fails
 const LONGEST = ['tabs', 'tokens', 'job-page', 'socket', 'job-firefox', 'shared', 'alive', 'client', 'fault-table',
   'job-trouble', 'element', 'access'].map((name) => `${name}.test.js`);
 const MEASURES = ['load.test.js'];
@@ -27,7 +28,7 @@ const longestFirst = (names) => names.toSorted((a, b) => rank(a) - rank(b) || a.
 async function runFiles(concurrency, names) {
   if (!names.length) return;
   const began = Date.now();
-  const events = run({ files: names.map((name) => join(here, name)), concurrency });
+  const events = run({ files: names.map((name) => join(here, name)), concurrency, timeout: FILE_MS });
   events.on('test:fail', () => { process.exitCode = 1; });
   const report = events.compose(process.stdout.isTTY ? new Spec() : tap);
   for await (const text of report) process.stdout.write(text);

@@ -268,12 +268,13 @@ def test_a_disk_that_is_full_ends_the_command(server):
 
 
 def test_a_daemon_of_the_command_keeps_its_output(server, running, tmp_path):
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    run = running("sh", "-c", f"(read x < {fifo}; echo late; read x < {fifo}; echo later) & echo early; exit 4", url=server.url)
+    late, later = tmp_path / "late", tmp_path / "later"    # a reader that opened one FIFO again could find its first writer
+    os.mkfifo(late)
+    os.mkfifo(later)
+    run = running("sh", "-c", f"(read x < {late}; echo late; read x < {later}; echo later) & echo early; exit 4", url=server.url)
     run.read_until(b"early\n")
     assert run.process.wait(10) == 4
-    for line in b"late\n", b"late\nlater\n":
+    for fifo, line in (late, b"late\n"), (later, b"late\nlater\n"):
         fifo.write_text("go\n")
         run.read_until(line)
     out, _ = run.process.communicate(timeout=10)    # the drain has ended, too
