@@ -177,6 +177,12 @@ bool engine_is_importing(const struct engine *e)
 	return !list_empty(&e->imports);
 }
 
+/* One that has written nothing could not be told from the ones before it. */
+bool engine_may_send(const struct engine *e)
+{
+	return e->batch->count && e->store->ops->commit_may_start(e->store);
+}
+
 /* An import is told at once whether it was committed. */
 enum store_result engine_send(struct engine *e, struct batch **batch)
 {

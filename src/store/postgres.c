@@ -13,7 +13,8 @@ static void session_free(struct pg_session *s)
 {
 	pg_session_rollback(&s->base);
 	pg_kept_clear(&s->kept);
-	free(s->sent.rows.jobs);
+	for (size_t i = 0; i < PG_SENT_MAX; i++)
+		free(s->sent[i].rows.jobs);
 	pg_link_finish(&s->link);
 	pg_cache_finish(&s->cache);
 	free(s);
@@ -44,6 +45,7 @@ static const struct store_ops postgres_ops = {
 	.close = session_close,
 	.begin = pg_session_begin,
 	.commit = pg_session_commit,
+	.commit_may_start = pg_session_commit_may_start,
 	.commit_start = pg_session_commit_start,
 	.commit_finish = pg_session_commit_finish,
 	.rollback = pg_session_rollback,

@@ -20,7 +20,7 @@
  * the engine has said it expects to need; the second one writes all rows, set-wise, and commits.
  * What was not expected costs a round of its own.  Rows that this node wrote last are kept, and a
  * group that expects no others needs one round.  It is prepared while the group before commits, and
- * sent as soon as that one was committed.
+ * can be sent before that one has an answer, unless both write the same job.
  */
 #ifndef JOBLIGHT_STORE_POSTGRES_H
 #define JOBLIGHT_STORE_POSTGRES_H
@@ -73,14 +73,16 @@ struct pg_session {
 	struct pg_kept kept;   /* the same */
 	bool relies;           /* this transaction has kept rows, which its first round checks */
 	bool guesses;          /* it has taken answers to be absent, which its last round checks */
-	/* The transaction before this one, if it commits while this one is prepared. */
-	struct {
-		bool under_way;
+	/* The transactions before this one that were sent and have not ended, the oldest first. */
+	struct pg_sent_commit {
 		bool relies, guesses; /* on kept rows; that answers were absent */
 		uint8_t group[POSTGRES_GROUP_LEN];
-		size_t at_group, at_commit; /* where the round has the results */
+		size_t at_group, at_commit; /* where its round has the results */
 		struct pg_sent rows;
-	} sent;
+		bool has_ended, in_doubt;
+		enum store_result result; /* if it has ended */
+	} sent[PG_SENT_MAX];
+	size_t sent_count;
 	struct {
 		struct store_space last; /* less what was removed since */
 		uint64_t until_ms;       /* for how long it may be used */
@@ -167,6 +169,7 @@ enum store_result pg_finish_round(struct pg_session *s);
 /* ---- postgres_commit.c ---- */
 
 enum store_result pg_session_commit(struct store *base);
+bool pg_session_commit_may_start(struct store *base);
 enum store_result pg_session_commit_start(struct store *base);
 bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
                               enum store_result *result);

@@ -39,10 +39,10 @@ bool pg_is_finished(struct pg_session *s)
 {
 	if (!s->db->settled || s->db->any)
 		return true;
-	pg_link_add(&s->link, &sql_is_finished, NULL);
+	size_t at = pg_link_add(&s->link, &sql_is_finished, NULL);
 	if (pg_link_run(&s->link) != STORE_OK)
 		return false;
-	const PGresult *result = pg_link_result(&s->link, s->link.count - 1);
+	const PGresult *result = pg_link_result(&s->link, at);
 	if (PQntuples(result) && pg_bool(result, 0, 0))
 		return true;
 	snprintf(s->link.words, sizeof(s->link.words), "%s", DATABASE_UNFINISHED);

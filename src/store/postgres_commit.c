@@ -4,9 +4,12 @@
  * When the connection breaks while a transaction commits, it may have been committed or not, or be
  * under way still.  Every transaction that writes therefore puts a random text in the row of this
  * node, and fails if it does not find the text of the one before there.  The next connection looks
- * for the text, and takes away the one before, so that a transaction that was not committed never
- * will be.  It also ends the process of the server that the lost connection had, if it may, so that
- * what was locked there is not for long.
+ * for the text, and replaces the one that it finds, so that a transaction that was not committed
+ * never will be.  It also ends the process of the server that the lost connection had, if it may,
+ * so that what was locked there is not for long.
+ *
+ * The same texts let a transaction be sent while the one before it is under way: if that one fails,
+ * so does this one.
  */
 #include "postgres.h"
 
@@ -28,30 +31,52 @@ PG_SQL(sql_group,
        "SELECT CASE WHEN count(*) = 1 THEN pg_current_xact_id()::text::int8 & 4294967295 ELSE "
        "('joblight: this is not the next transaction of its server: ' || count(*))::int8 END FROM "
        "mine");
-/* A row that has another text already says no. */
+/* How many of two transactions were committed.  $2, $3 and $4 are the texts that the first one has
+ * to find, that it puts, and that the second one puts; $5 and $6 are put in the place of the first
+ * two.  A row that has another text already says none. */
 PG_SQL(
     sql_doubt,
-    "INSERT INTO nodes AS n (id, last, seen) VALUES ($1, $4, now()) ON CONFLICT (id) DO UPDATE SET "
-    "last = CASE WHEN n.last = $3 THEN $4 ELSE n.last END, seen = now() RETURNING last = $2");
+    "INSERT INTO nodes AS n (id, last, seen) VALUES ($1, $5, now()) ON CONFLICT (id) DO UPDATE SET "
+    "last = CASE n.last WHEN $2 THEN $5 WHEN $3 THEN $6 ELSE n.last END, seen = now() "
+    "RETURNING (CASE last WHEN $6 THEN 1 WHEN $4 THEN 2 ELSE 0 END)::int8");
 
-/* What is asked about a transaction whose commit has no answer. */
-struct doubt {
-	struct pg_backend lost;
-	const uint8_t *group;
-	uint8_t instead[POSTGRES_GROUP_LEN]; /* of the text that the transaction has to find */
-};
+static const uint8_t *text_before(const struct pg_session *s, size_t sent)
+{
+	return sent ? s->sent[sent - 1].group : s->last;
+}
 
-static size_t add_group(struct pg_session *s, const struct pg_sql *sql, const uint8_t *group,
-                        const uint8_t *instead)
+static size_t add_group(struct pg_session *s)
 {
 	struct pg_args args = { 0 };
 
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
-	pg_arg_bytes(&args, group, POSTGRES_GROUP_LEN);
+	pg_arg_bytes(&args, s->sent[s->sent_count].group, POSTGRES_GROUP_LEN);
+	pg_arg_bytes(&args, text_before(s, s->sent_count), POSTGRES_GROUP_LEN);
+	size_t at = pg_link_add(&s->link, &sql_group, &args);
+	pg_args_finish(&args);
+	return at;
+}
+
+/* What is asked about transactions whose commits have no answers. */
+struct doubt {
+	struct pg_backend lost;
+	uint8_t instead[PG_SENT_MAX][POSTGRES_GROUP_LEN];
+	size_t committed; /* so many of them were */
+};
+
+_Static_assert(PG_SENT_MAX == 2, "sql_doubt asks about two");
+
+static size_t add_doubt(struct pg_session *s, const struct doubt *d)
+{
+	struct pg_args args = { 0 };
+
+	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
 	pg_arg_bytes(&args, s->last, POSTGRES_GROUP_LEN);
-	if (instead)
-		pg_arg_bytes(&args, instead, POSTGRES_GROUP_LEN);
-	size_t at = pg_link_add(&s->link, sql, &args);
+	pg_arg_bytes(&args, s->sent[0].group, POSTGRES_GROUP_LEN);
+	pg_arg_bytes(&args, s->sent[s->sent_count - 1].group, POSTGRES_GROUP_LEN);
+	for (size_t i = 0; i < PG_SENT_MAX; i++)
+		pg_arg_bytes(&args, d->instead[i], POSTGRES_GROUP_LEN);
+	size_t at = pg_link_add(&s->link, &sql_doubt, &args);
 	pg_args_finish(&args);
 	return at;
 }
@@ -73,27 +98,24 @@ static void end_backend(struct pg_session *s, const struct pg_backend *lost)
 	pg_link_run(&s->link);
 }
 
-/* OK: it was committed.  CONFLICT: it never will be.  Anything else: that is not known. */
-static enum store_result look_for(struct pg_session *s, const struct doubt *d)
+static enum store_result look_for(struct pg_session *s, struct doubt *d)
 {
 	enum store_result r = pg_session_connect(s, true);
 
-	if (r == STORE_OK)
-		end_backend(s, &d->lost);
-	if (r == STORE_OK) {
-		add_group(s, &sql_doubt, d->group, d->instead);
-		r = pg_link_run(&s->link);
-	}
 	if (r != STORE_OK)
-		return r == STORE_CONFLICT ? STORE_BUSY : r;
-	return pg_bool(pg_link_result(&s->link, s->link.count - 1), 0, 0) ? STORE_OK
-	                                                                  : STORE_CONFLICT;
+		return r;
+	end_backend(s, &d->lost);
+	size_t at = add_doubt(s, d);
+	r = pg_link_run(&s->link);
+	if (r == STORE_OK)
+		d->committed = (size_t)pg_i64(pg_link_result(&s->link, at), 0, 0);
+	return r;
 }
 
-static enum store_result settle_doubt(struct pg_session *s, const uint8_t *group)
+static enum store_result settle_doubt(struct pg_session *s, size_t *committed)
 {
 	uint64_t until = clock_monotonic_ms() + DOUBT_MS;
-	struct doubt d = { .lost = s->backend, .group = group }; /* connecting again changes it */
+	struct doubt d = { .lost = s->backend }; /* connecting again changes it */
 	enum store_result r;
 
 	random_bytes(d.instead, sizeof(d.instead));
@@ -102,13 +124,17 @@ static enum store_result settle_doubt(struct pg_session *s, const uint8_t *group
 	         "cause", s->link.words);
 	do
 		r = look_for(s, &d);
-	while (r != STORE_OK && r != STORE_CONFLICT && clock_monotonic_ms() < until);
-	if (r == STORE_OK || r == STORE_CONFLICT)
-		log_info("the database was asked", "committed", r == STORE_OK ? "yes" : "no");
+	while (r != STORE_OK && clock_monotonic_ms() < until);
+	*committed = d.committed;
+	if (r == STORE_OK)
+		log_info("the database was asked", "committed",
+		         d.committed == s->sent_count ? "yes"
+		         : d.committed                ? "the first of two groups"
+		                                      : "no");
 	else
 		log_error("it is not known whether the last writes were committed", "cause",
 		          s->link.words);
-	return r;
+	return r == STORE_CONFLICT ? STORE_BUSY : r;
 }
 
 /* Whether this was the commit of a transaction that was not aborted before. */
@@ -146,31 +172,34 @@ void pg_queue_answer_checks(struct pg_session *s)
 	pg_rows_finish(&rows);
 }
 
-static void sent_rows_failed(struct pg_session *s)
+static void sent_rows_failed(struct pg_session *s, const struct pg_sent_commit *sent)
 {
-	if (s->sent.relies)
-		for (size_t i = 0; i < s->sent.rows.count; i++)
-			pg_kept_failed(&s->kept, s->sent.rows.jobs[i].key,
-			               s->sent.rows.jobs[i].version);
-	if (s->sent.guesses)
+	if (sent->relies)
+		for (size_t i = 0; i < sent->rows.count; i++)
+			pg_kept_failed(&s->kept, sent->rows.jobs[i].key,
+			               sent->rows.jobs[i].version);
+	if (sent->guesses)
 		pg_kept_answers_failed(&s->kept);
-	pg_kept_forget(&s->kept, &s->sent.rows);
+	pg_kept_forget(&s->kept, &sent->rows);
 }
 
 /* A pooler may give the next transaction to another server, which has other versions of rows. */
 static void send_commit(struct pg_session *s)
 {
+	struct pg_sent_commit *sent = &s->sent[s->sent_count];
+
 	pg_queue_answer_checks(s);
-	s->sent.guesses = s->guesses;
-	s->sent.relies = s->relies;
-	random_bytes(s->sent.group, sizeof(s->sent.group));
-	s->sent.at_group = add_group(s, &sql_group, s->sent.group, NULL);
-	s->sent.at_commit = pg_link_add(&s->link, &sql_commit, NULL);
+	sent->guesses = s->guesses;
+	sent->relies = s->relies;
+	sent->has_ended = sent->in_doubt = false;
+	random_bytes(sent->group, sizeof(sent->group));
+	sent->at_group = add_group(s);
+	sent->at_commit = pg_link_add(&s->link, &sql_commit, NULL);
 	pg_link_send(&s->link); /* a failure is seen when the answer is waited for */
-	s->sent.under_way = true;
-	s->sent.rows.count = 0;
+	s->sent_count++;
+	sent->rows.count = 0;
 	if (!s->link.pooled)
-		pg_kept_send(&s->kept, &s->cache, &s->sent.rows);
+		pg_kept_send(&s->kept, &s->cache, &sent->rows);
 	pg_session_end(s);
 }
 
@@ -187,13 +216,24 @@ static enum store_result commit_reads(struct pg_session *s)
 	return r;
 }
 
+bool pg_session_commit_may_start(struct store *base)
+{
+	const struct pg_session *s = (const struct pg_session *)base;
+
+	if (!s->sent_count)
+		return true;
+	return s->sent_count < PG_SENT_MAX && !s->failed && s->relies && !s->begun &&
+	       pg_kept_have_versions(&s->cache);
+}
+
 enum store_result pg_session_commit_start(struct store *base)
 {
 	struct pg_session *s = (struct pg_session *)base;
 
-	if (pg_may_send(s) != STORE_OK)
+	if (!s->failed && s->cache.dirty && pg_session_commit_may_start(base))
+		pg_write_cache(s);
+	else if (pg_may_send(s) != STORE_OK)
 		return s->failed;
-	pg_write_cache(s);
 	if (s->writes && s->limits_asked && pg_finish_round(s) != STORE_OK)
 		return s->failed;
 	if (s->writes) {
@@ -211,50 +251,88 @@ static void say(struct pg_session *s, const char *words)
 	snprintf(s->base.error, sizeof(s->base.error), "%s", words);
 }
 
-/* Of the transaction that was sent; `r` is that of its last round. */
-static enum store_result find_out(struct pg_session *s, enum store_result r)
+static void end(struct pg_sent_commit *sent, enum store_result r)
 {
-	bool alive = s->link.fate == PG_ALIVE;
+	sent->has_ended = true;
+	sent->result = r;
+}
 
-	s->has_row &= alive && !has_failed(pg_link_result(&s->link, s->sent.at_group));
-	if (alive) {
-		say(s,
-		    r == STORE_OK ? "PostgreSQL has rolled the transaction back" : s->link.words);
-		pg_roll_back(s);
-		return r == STORE_OK ? STORE_CONFLICT : r;
+/* The oldest of those that were sent has failed with `r`, and so have those after it. */
+static void end_all(struct pg_session *s, enum store_result r)
+{
+	s->has_row &= !has_failed(pg_link_result(&s->link, s->sent[0].at_group));
+	say(s, r == STORE_OK ? "PostgreSQL has rolled the transaction back" : s->link.words);
+	end(&s->sent[0], r == STORE_OK ? STORE_CONFLICT : r);
+	for (size_t i = 1; i < s->sent_count; i++) {
+		pg_link_receive(&s->link, UINT64_MAX, -1, &r);
+		end(&s->sent[i], STORE_CONFLICT);
 	}
-	r = settle_doubt(s, s->sent.group);
-	s->base.in_doubt = r != STORE_OK && r != STORE_CONFLICT;
-	if (r != STORE_OK)
+	pg_roll_back(s);
+}
+
+/* The connection was lost. */
+static void find_out(struct pg_session *s)
+{
+	size_t committed = 0;
+	enum store_result r = settle_doubt(s, &committed);
+
+	s->has_row = false;
+	for (size_t i = 0; i < s->sent_count; i++) {
+		s->sent[i].in_doubt = r != STORE_OK;
+		end(&s->sent[i], r == STORE_OK && i >= committed ? STORE_CONFLICT : r);
+	}
+	if (r != STORE_OK || committed < s->sent_count)
 		say(s, s->link.words);
-	else if (s->open) /* what it has was kept for the connection that is lost */
+	if (committed && s->open) /* what it has was kept for the connection that is lost */
 		pg_spoil(s, STORE_EARLY, "the connection was lost meanwhile");
-	return r;
+}
+
+/* What the results of the oldest one say, which have come. */
+static void take_end(struct pg_session *s, enum store_result r)
+{
+	struct pg_sent_commit *sent = &s->sent[0];
+
+	if (s->link.fate != PG_ALIVE) {
+		find_out(s);
+	} else if (r != STORE_OK || !has_committed(pg_link_result(&s->link, sent->at_commit))) {
+		end_all(s, r);
+	} else {
+		const PGresult *group = pg_link_result(&s->link, sent->at_group);
+		memcpy(s->last, sent->group, sizeof(s->last));
+		pg_kept_committed(&s->kept, &s->cache, &sent->rows, (uint32_t)pg_i64(group, 0, 0));
+		end(sent, STORE_OK);
+	}
+}
+
+static void remove_oldest(struct pg_session *s)
+{
+	struct pg_sent_commit oldest = s->sent[0];
+
+	memmove(&s->sent[0], &s->sent[1], (PG_SENT_MAX - 1) * sizeof(s->sent[0]));
+	s->sent[PG_SENT_MAX - 1] = oldest; /* its memory is used again */
+	s->sent_count--;
 }
 
 bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
                               enum store_result *result)
 {
 	struct pg_session *s = (struct pg_session *)base;
+	const struct pg_sent_commit *sent = &s->sent[0];
 	enum store_result r;
 
 	*result = STORE_OK;
-	if (!s->sent.under_way)
+	if (!s->sent_count)
 		return true;
-	if (!pg_link_receive(&s->link, wait_us, wake_fd, &r))
+	if (!sent->has_ended && !pg_link_receive(&s->link, wait_us, wake_fd, &r))
 		return false;
-	s->sent.under_way = false;
-	if (r == STORE_OK && has_committed(pg_link_result(&s->link, s->sent.at_commit))) {
-		const PGresult *group = pg_link_result(&s->link, s->sent.at_group);
-		memcpy(s->last, s->sent.group, sizeof(s->last));
-		pg_kept_committed(&s->kept, &s->cache, &s->sent.rows,
-		                  (uint32_t)pg_i64(group, 0, 0));
-		return true;
-	}
-	*result = find_out(s, r);
-	s->base.stale = *result == STORE_CONFLICT && s->sent.relies;
+	if (!sent->has_ended)
+		take_end(s, r);
+	*result = sent->result;
+	s->base.in_doubt = sent->in_doubt;
+	s->base.stale = *result == STORE_CONFLICT && sent->relies;
 	if (*result != STORE_OK)
-		sent_rows_failed(s);
+		sent_rows_failed(s, sent);
+	remove_oldest(s);
 	return true;
 }
 

@@ -204,6 +204,14 @@ void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version)
 
 /* ---- a transaction that was sent ---- */
 
+bool pg_kept_have_versions(const struct pg_cache *c)
+{
+	for (const struct pg_job *job = c->jobs; job; job = job->hh.next)
+		if (job->under_way)
+			return false;
+	return true;
+}
+
 static void note_sent(struct pg_sent *sent, const struct pg_job *job)
 {
 	if (sent->count == sent->cap) {
@@ -211,7 +219,9 @@ static void note_sent(struct pg_sent *sent, const struct pg_job *job)
 		sent->jobs = xrealloc(sent->jobs, sent->cap * sizeof(*sent->jobs));
 	}
 	struct pg_sent_job *one = &sent->jobs[sent->count++];
-	*one = (struct pg_sent_job){ .key = job->row.key, .version = job->version };
+	*one = (struct pg_sent_job){ .key = job->row.key,
+		                     .version = job->version,
+		                     .written = job->written };
 	memcpy(one->id, job->row.id, sizeof(one->id));
 }
 
@@ -232,7 +242,8 @@ void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_se
                        uint32_t version)
 {
 	for (size_t i = 0; i < sent->count; i++) {
-		struct pg_job *job = find_job(k, c, sent->jobs[i].id);
+		struct pg_job *job = sent->jobs[i].written ? find_job(k, c, sent->jobs[i].id)
+		                                           : NULL;
 		if (!job || !job->under_way)
 			continue;
 		job->version = version;

@@ -12,7 +12,7 @@
  *
  * The rows of a transaction are kept as soon as its commit was sent, so that the next one can be
  * prepared meanwhile (commit_start() in joblight/core/store.h).  Their version is only known when
- * it has an answer, and the next one is not sent before.
+ * it has an answer, and a transaction that has them is not sent before.
  *
  * One thread.
  */
@@ -54,10 +54,15 @@ void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks);
 /* The transaction with these rows was committed.  `version`: its number; 0: it wrote nothing. */
 void pg_kept_save(struct pg_kept *k, struct pg_cache *c, uint32_t version);
 
+/* Whether a transaction with these rows can be sent: none of them was written by one that has no
+ * answer yet. */
+bool pg_kept_have_versions(const struct pg_cache *c);
+
 /* The jobs of a transaction whose commit was sent. */
 struct pg_sent_job {
 	int64_t key;
 	uint32_t version; /* that it relied on, or read */
+	bool written;
 	char id[ID_MAX + 1];
 };
 

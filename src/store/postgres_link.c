@@ -1,5 +1,6 @@
 #include "postgres_link.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,17 +41,25 @@ void pg_link_init(struct pg_link *l, struct pg_place *place)
 	l->prepared = xcalloc(count_statements(), sizeof(*l->prepared));
 }
 
-static void forget_replies(struct pg_link *l)
+/* The round that was sent so long before the one that statements are added to. */
+static struct pg_round *round_before(struct pg_link *l, size_t distance)
 {
-	for (size_t i = 0; i < l->count; i++)
-		PQclear(l->replies[i].result);
-	l->count = 0;
-	l->failed_to_send = l->ran = false;
+	return &l->rounds[(l->adding - distance) % PG_ROUNDS];
+}
+
+static void forget_replies(struct pg_round *round)
+{
+	for (size_t i = 0; i < round->count; i++)
+		PQclear(round->replies[i].result);
+	round->count = 0;
 }
 
 void pg_link_drop(struct pg_link *l)
 {
-	forget_replies(l);
+	for (size_t i = 0; i < PG_ROUNDS; i++)
+		forget_replies(&l->rounds[i]);
+	l->sent = l->received = 0;
+	l->failed_to_send = false;
 	PQfinish(l->conn);
 	l->conn = NULL;
 	memset(l->prepared, 0, count_statements() * sizeof(*l->prepared));
@@ -61,7 +70,8 @@ void pg_link_finish(struct pg_link *l)
 	pg_link_drop(l);
 	pg_dial_abandon(l->dial);
 	free(l->prepared);
-	free(l->replies);
+	for (size_t i = 0; i < PG_ROUNDS; i++)
+		free(l->rounds[i].replies);
 }
 
 /* ---- failures ---- */
@@ -219,7 +229,7 @@ enum store_result pg_link_connect(struct pg_link *l, bool insist, pg_link_setup 
 	enum store_result r = open_connection(l);
 	if (r != STORE_OK)
 		return r;
-	forget_replies(l); /* what was added while there was no connection was not sent */
+	forget_replies(round_before(l, 0)); /* it was not sent */
 	l->fate = PG_ALIVE;
 	l->pooled = true; /* until the setup knows better */
 	if (!setup(context))
@@ -233,12 +243,14 @@ enum store_result pg_link_connect(struct pg_link *l, bool insist, pg_link_setup 
 
 static struct pg_reply *add_reply(struct pg_link *l)
 {
-	if (l->count == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 16;
-		l->replies = xrealloc(l->replies, l->cap * sizeof(*l->replies));
+	struct pg_round *round = round_before(l, 0);
+
+	if (round->count == round->cap) {
+		round->cap = round->cap ? round->cap * 2 : 16;
+		round->replies = xrealloc(round->replies, round->cap * sizeof(*round->replies));
 	}
-	l->replies[l->count] = (struct pg_reply){ 0 };
-	return &l->replies[l->count++];
+	round->replies[round->count] = (struct pg_reply){ 0 };
+	return &round->replies[round->count++];
 }
 
 static void statement_name(unsigned number, char name[16])
@@ -283,8 +295,6 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
 	const char *values[PG_ARGS_MAX];
 	int lengths[PG_ARGS_MAX], count = args ? args->count : 0;
 
-	if (l->ran)
-		forget_replies(l);
 	for (int i = 0; i < count; i++) {
 		values[i] = args->lengths[i] < 0 ? NULL : args->bytes.ptr + args->at[i];
 		lengths[i] = args->lengths[i] < 0 ? 0 : args->lengths[i];
@@ -292,7 +302,7 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
 	if (l->conn)
 		send_statement(l, sql, count, values, lengths);
 	add_reply(l)->sql = sql;
-	return l->count - 1;
+	return round_before(l, 0)->count - 1;
 }
 
 size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows)
@@ -342,44 +352,46 @@ static bool is_good(const PGresult *result)
 }
 
 /* A statement is prepared when the server has said so. */
-static void settle_prepared(struct pg_link *l)
+static void settle_prepared(struct pg_link *l, const struct pg_round *round)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (!l->replies[i].sql && !is_good(l->replies[i].result))
-			l->prepared[l->replies[i].prepares] = false;
+	for (size_t i = 0; i < round->count; i++)
+		if (!round->replies[i].sql && !is_good(round->replies[i].result))
+			l->prepared[round->replies[i].prepares] = false;
 }
 
-static enum store_result judge(struct pg_link *l)
+static enum store_result judge(struct pg_link *l, const struct pg_round *round)
 {
 	l->fate = PG_ALIVE;
 	l->used_ms = clock_monotonic_ms();
-	settle_prepared(l);
-	for (size_t i = 0; i < l->count; i++)
-		if (!is_good(l->replies[i].result))
-			return refuse(l, l->replies[i].result);
+	settle_prepared(l, round);
+	for (size_t i = 0; i < round->count; i++)
+		if (!is_good(round->replies[i].result))
+			return refuse(l, round->replies[i].result);
 	return STORE_OK;
 }
 
-enum store_result pg_link_send(struct pg_link *l)
+void pg_link_send(struct pg_link *l)
 {
+	assert(l->sent < PG_SENT_MAX);
 	if (!l->conn)
-		return STORE_BUSY;
-	l->ran = true;
-	l->received = 0;
-	l->has_result = false;
-	if (l->failed_to_send || !PQpipelineSync(l->conn)) /* it flushes */
-		return lose(l, PG_LOST);
-	begin_to_wait(l);
-	return STORE_OK;
+		return;
+	if (l->failed_to_send || !PQpipelineSync(l->conn)) { /* it flushes */
+		lose(l, PG_LOST);
+		return;
+	}
+	if (!l->sent++)
+		begin_to_wait(l);
+	l->adding++;
+	forget_replies(round_before(l, 0));
 }
 
-static enum pg_fate receive_all(struct pg_link *l, uint64_t until_us)
+static enum pg_fate receive_all(struct pg_link *l, struct pg_round *round, uint64_t until_us)
 {
 	PGresult *sync = NULL;
 	enum pg_fate fate = PG_ALIVE;
 
-	while (l->received < l->count && fate == PG_ALIVE) {
-		fate = receive(l, &l->replies[l->received].result, until_us);
+	while (l->received < round->count && fate == PG_ALIVE) {
+		fate = receive(l, &round->replies[l->received].result, until_us);
 		l->received += fate == PG_ALIVE;
 	}
 	if (fate == PG_ALIVE)
@@ -391,50 +403,51 @@ static enum pg_fate receive_all(struct pg_link *l, uint64_t until_us)
 bool pg_link_receive(struct pg_link *l, uint64_t wait_us, int wake_fd, enum store_result *result)
 {
 	uint64_t now = clock_monotonic_us();
+	struct pg_round *round = round_before(l, l->sent);
 
 	*result = STORE_BUSY;
 	if (!l->conn) /* it was lost while the round was sent */
 		return true;
 	l->wake_fd = wake_fd;
-	enum pg_fate fate = receive_all(l, wait_us < UINT64_MAX - now ? now + wait_us : UINT64_MAX);
+	enum pg_fate fate = receive_all(l, round,
+	                                wait_us < UINT64_MAX - now ? now + wait_us : UINT64_MAX);
 
 	l->wake_fd = -1;
 	if (fate == PG_WAITS)
 		return false;
-	*result = fate == PG_ALIVE ? judge(l) : lose(l, fate);
+	if (fate != PG_ALIVE) {
+		*result = lose(l, fate);
+		return true;
+	}
+	l->sent--;
+	l->received = 0;
+	*result = judge(l, round);
 	return true;
 }
 
 enum store_result pg_link_run(struct pg_link *l)
 {
-	enum store_result r;
+	enum store_result r = STORE_BUSY;
 
-	if (!l->conn)
-		return STORE_BUSY;
-	if (l->ran) /* and nothing was added since */
+	if (l->conn && !round_before(l, 0)->count)
 		return STORE_OK;
-	r = pg_link_send(l);
-	if (r == STORE_OK)
-		pg_link_receive(l, UINT64_MAX, -1, &r);
+	pg_link_send(l);
+	while (l->sent && pg_link_receive(l, UINT64_MAX, -1, &r))
+		;
 	return r;
 }
 
-void pg_link_settle(struct pg_link *l)
+PGresult *pg_link_result(struct pg_link *l, size_t number)
 {
-	if (l->count && !l->ran)
-		pg_link_run(l);
-}
-
-PGresult *pg_link_result(const struct pg_link *l, size_t number)
-{
-	return l->replies[number].result;
+	return round_before(l, l->sent + 1)->replies[number].result;
 }
 
 PGresult *pg_link_take(struct pg_link *l, size_t number)
 {
-	PGresult *result = l->replies[number].result;
+	struct pg_reply *reply = &round_before(l, l->sent + 1)->replies[number];
+	PGresult *result = reply->result;
 
-	l->replies[number].result = NULL;
+	reply->result = NULL;
 	return result;
 }
 
@@ -446,7 +459,6 @@ enum store_result pg_link_script(struct pg_link *l, const char *text)
 	enum pg_fate fate = PG_ALIVE;
 	PGresult *result;
 
-	forget_replies(l);
 	if (!l->conn)
 		return STORE_BUSY;
 	if (!PQexitPipelineMode(l->conn) || !PQsendQuery(l->conn, text))

@@ -41,21 +41,30 @@ struct pg_reply {
 	PGresult *result;
 };
 
-struct pg_link {
-	struct pg_place *place; /* borrowed */
-	PGconn *conn;           /* NULL: not connected */
-	struct pg_dial *dial;   /* NULL, or the attempt that has not ended yet */
-	uint64_t dial_until_ms; /* for how long it is waited for */
-	bool *prepared;         /* by the number of the statement */
-	bool pooled;            /* between here and the server is a pooler */
-	bool failed_to_send;
-	bool ran;                 /* the replies are those of the last round */
-	struct pg_reply *replies; /* of this round */
+struct pg_round {
+	struct pg_reply *replies;
 	size_t count, cap;
-	size_t received;   /* so many replies have come of a round that was sent */
-	bool has_result;   /* of the next one everything has come but its end */
-	uint64_t until_ms; /* for how long the next one is waited for */
-	int wake_fd;       /* -1, or what ends a wait when it can be read */
+};
+
+#define PG_SENT_MAX STORE_SENT_MAX /* rounds that are under way at once */
+/* Those, the one that has ended last, and the one that statements are added to. */
+#define PG_ROUNDS (PG_SENT_MAX + 2)
+
+struct pg_link {
+	struct pg_place *place;            /* borrowed */
+	PGconn *conn;                      /* NULL: not connected */
+	struct pg_dial *dial;              /* NULL, or the attempt that has not ended yet */
+	uint64_t dial_until_ms;            /* for how long it is waited for */
+	bool *prepared;                    /* by the number of the statement */
+	bool pooled;                       /* between here and the server is a pooler */
+	bool failed_to_send;               /* something of the round that statements are added to */
+	struct pg_round rounds[PG_ROUNDS]; /* used in turns */
+	size_t adding;                     /* the number of the one that statements are added to */
+	size_t sent;                       /* so many before it are under way */
+	size_t received;                   /* so many replies of the oldest of these have come */
+	bool has_result;                   /* of the next one everything has come but its end */
+	uint64_t until_ms;                 /* for how long the next one is waited for */
+	int wake_fd;                       /* -1, or what ends a wait when it can be read */
 	enum pg_fate fate;
 	uint64_t wait_ms;            /* PG_WAIT_MS, unless somebody knows better */
 	uint64_t connect_ms;         /* PG_CONNECT_MS, the same */
@@ -94,17 +103,15 @@ size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struc
  */
 enum store_result pg_link_run(struct pg_link *l);
 /*
- * The same in two steps.  After pg_link_send() has returned OK, nothing is added before
- * pg_link_receive() has returned true; it waits for at most `wait_us`, or until `wake_fd` can be
- * read (-1: nothing), and false means that not all results have come yet.
+ * The same in two steps.  Up to PG_SENT_MAX rounds are sent before the first of them has ended, and
+ * pg_link_receive() has the results of the oldest; it waits for at most `wait_us`, or until
+ * `wake_fd` can be read (-1: nothing), and false means that not all results have come yet.
  */
-enum store_result pg_link_send(struct pg_link *l);
+void pg_link_send(struct pg_link *l);
 bool pg_link_receive(struct pg_link *l, uint64_t wait_us, int wake_fd, enum store_result *result);
-/* Runs the round that was begun, if there is one, and takes no notice of how. */
-void pg_link_settle(struct pg_link *l);
 
-/* A result of the last round; it stays the link's, until the next statement is added. */
-PGresult *pg_link_result(const struct pg_link *l, size_t number);
+/* A result of the round that has ended last; it stays the link's, until another one is sent. */
+PGresult *pg_link_result(struct pg_link *l, size_t number);
 /* The same; it becomes the caller's. */
 PGresult *pg_link_take(struct pg_link *l, size_t number);
 

@@ -33,23 +33,27 @@ PG_SQL(sql_version_known, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN
                           "c.relname = 'joblight' AND n.nspname = current_schema())");
 PG_SQL(sql_version, "SELECT version::int8 FROM joblight");
 
-static bool ask(struct pg_session *s, const struct pg_sql *sql)
+/* NULL: it failed. */
+static const PGresult *ask(struct pg_session *s, const struct pg_sql *sql)
 {
-	pg_link_add(&s->link, sql, NULL);
-	return pg_link_run(&s->link) == STORE_OK || fail(s, s->link.words);
+	size_t at = pg_link_add(&s->link, sql, NULL);
+
+	if (pg_link_run(&s->link) == STORE_OK)
+		return pg_link_result(&s->link, at);
+	fail(s, s->link.words);
+	return NULL;
 }
 
 /* *version 0: there are no tables. */
 static bool read_version(struct pg_session *s, int64_t *version)
 {
 	*version = 0;
-	if (!ask(s, &sql_version_known))
+	const PGresult *known = ask(s, &sql_version_known);
+	if (!known || !pg_bool(known, 0, 0))
+		return known != NULL;
+	const PGresult *result = ask(s, &sql_version);
+	if (!result)
 		return false;
-	if (!pg_bool(pg_link_result(&s->link, s->link.count - 1), 0, 0))
-		return true;
-	if (!ask(s, &sql_version))
-		return false;
-	const PGresult *result = pg_link_result(&s->link, s->link.count - 1);
 	*version = PQntuples(result) ? pg_i64(result, 0, 0) : 0;
 	return *version || fail(s, "the table joblight has lost its row, which has the version of "
 	                           "the tables; restore a backup");

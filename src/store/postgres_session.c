@@ -38,9 +38,8 @@ PG_SQL(sql_settings, "SELECT set_config('enable_seqscan', 'off', false), "
                      "set_config('idle_in_transaction_session_timeout', '10000', false)");
 PG_SQL(sql_quick, "SELECT set_config('synchronous_commit', 'off', false)");
 
-static bool check_server(struct pg_session *s)
+static bool check_server(struct pg_session *s, const PGresult *hello)
 {
-	const PGresult *hello = pg_link_result(&s->link, s->link.count - 1);
 	const char *encoding = pg_text(hello, 0, 1);
 
 	s->link.pooled = pg_i64(hello, 0, 0) != PQbackendPID(s->link.conn);
@@ -65,8 +64,8 @@ static bool set_up(void *context)
 
 	pg_kept_clear(&s->kept);
 	s->has_row = false;
-	pg_link_add(&s->link, &sql_hello, NULL);
-	if (pg_link_run(&s->link) != STORE_OK || !check_server(s))
+	size_t hello = pg_link_add(&s->link, &sql_hello, NULL);
+	if (pg_link_run(&s->link) != STORE_OK || !check_server(s, pg_link_result(&s->link, hello)))
 		return false;
 	if (s->link.pooled)
 		return pg_is_finished(s);
@@ -200,7 +199,7 @@ void pg_session_rollback(struct store *base)
 	struct pg_session *s = (struct pg_session *)base;
 
 	if (s->open && s->begun && s->link.conn) {
-		pg_link_settle(&s->link);
+		pg_link_run(&s->link); /* however that ends */
 		pg_roll_back(s);
 	}
 	if (s->relies && s->begun)
@@ -255,7 +254,7 @@ enum store_result pg_session_begin(struct store *base)
 	enum store_result r;
 
 	assert(!s->open);
-	s->open = s->early = s->sent.under_way;
+	s->open = s->early = s->sent_count;
 	if (s->open) /* the connection is in use */
 		return STORE_OK;
 	r = connect_to_begin(s);
@@ -281,7 +280,7 @@ enum store_result pg_session_begin(struct store *base)
 
 enum store_result pg_may_send(struct pg_session *s)
 {
-	if (!s->failed && s->sent.under_way)
+	if (!s->failed && s->sent_count)
 		pg_spoil(s, STORE_EARLY, "the transaction before this one has not ended yet");
 	return s->failed;
 }

@@ -90,18 +90,18 @@ static uint64_t rows_of(const struct op *ops)
 }
 
 /* When the oldest of the ops arrived.  Those of chores arrive now. */
-static uint64_t observe_waits(const struct op *ops, uint64_t now)
+static uint64_t observe_waits(const struct op *ops, uint64_t now, uint64_t *count)
 {
-	uint64_t oldest = now, count = 0;
+	uint64_t oldest = now;
 
-	for (; ops; ops = next_op(ops), count++) {
+	for (*count = 0; ops; ops = next_op(ops), ++*count) {
 		if (!ops->submitted_us)
 			continue;
 		oldest = ops->submitted_us < oldest ? ops->submitted_us : oldest;
 		metric_observe_since(METRIC_MAILBOX_WAIT + LABEL_WAIT_WRITES * METRIC_TIMES_CELLS,
 		                     ops->submitted_us, now);
 	}
-	metric_observe_size(METRIC_COMMIT_SIZE, count);
+	metric_observe_size(METRIC_COMMIT_SIZE, *count);
 	return oldest;
 }
 
@@ -113,43 +113,46 @@ static void observe_commit(const struct batch *b, uint64_t took_us)
 			metric_count(METRIC_EVENTS + b->events[i].type);
 }
 
-/* After another node was faster.  A single op is not given up at once. */
-static enum store_result run_again(struct writer *w, struct op *ops, unsigned times,
-                                   struct batch **batch)
-{
-	enum store_result r = STORE_CONFLICT;
-
-	while (r == STORE_CONFLICT && times--) {
-		for (struct op *op = ops; op; op = next_op(op))
-			engine_reset(op);
-		r = run_transaction(w, ops, engine_commit, batch);
-	}
-	return r;
-}
-
 void group_begin(struct group *g, struct op *ops)
 {
 	uint64_t began = clock_monotonic_us();
 
-	*g = (struct group){ .ops = ops, .began = began, .oldest = observe_waits(ops, began) };
+	*g = (struct group){ .ops = ops, .began = began };
+	g->oldest = observe_waits(ops, began, &g->count);
 }
 
-/* After the first attempt, which ended with `r`.  True: it was not tried as often as it could be,
- * because it is better run in parts. */
-static bool end_group(struct writer *w, struct group *g, enum store_result r)
+static void note_result(const struct writer *w, struct group *g, enum store_result r)
 {
-	if (r != STORE_OK) {
+	g->result = r;
+	g->stale = w->store->stale;
+	g->in_doubt = w->store->in_doubt;
+}
+
+/* While another node was faster.  A single op is not given up at once. */
+static void run_again(struct writer *w, struct group *g, unsigned times)
+{
+	while (g->result == STORE_CONFLICT && times--) {
+		for (struct op *op = g->ops; op; op = next_op(op))
+			engine_reset(op);
+		note_result(w, g, run_transaction(w, g->ops, engine_commit, &g->batch));
+	}
+}
+
+/* After the first attempt.  True: it was not tried as often as it could be, because it is better
+ * run in parts. */
+static bool end_group(struct writer *w, struct group *g)
+{
+	if (g->result != STORE_OK) {
 		batch_release(g->batch); /* it was sent with it */
 		g->batch = NULL;
 	}
-	if (r == STORE_CONFLICT && w->store->stale)
-		r = run_again(w, g->ops, 1, &g->batch);
-	if (r == STORE_CONFLICT && next_op(g->ops))
+	if (g->result == STORE_CONFLICT && g->stale)
+		run_again(w, g, 1);
+	if (g->result == STORE_CONFLICT && next_op(g->ops))
 		return true;
-	if (r == STORE_CONFLICT)
-		r = run_again(w, g->ops, CONFLICTS_MAX, &g->batch);
-	update_health(w, r);
-	if (r != STORE_OK && w->store->in_doubt)
+	run_again(w, g, CONFLICTS_MAX);
+	update_health(w, g->result);
+	if (g->result != STORE_OK && g->in_doubt)
 		doubts_add(&w->doubts, g->ops);
 	uint64_t now = clock_monotonic_us();
 	if (g->batch) {
@@ -167,14 +170,26 @@ static struct batch *commit(struct writer *w, struct op *ops, bool *conflict)
 	struct group g;
 
 	group_begin(&g, ops);
-	*conflict = end_group(w, &g, run_transaction(w, ops, engine_commit, &g.batch));
+	note_result(w, &g, run_transaction(w, ops, engine_commit, &g.batch));
+	*conflict = end_group(w, &g);
 	return g.batch;
 }
 
-enum store_result group_send(struct writer *w, struct group *g, struct op *ops)
+bool group_send(struct writer *w, struct group *g, struct op *ops)
 {
 	group_begin(g, ops);
-	return run_transaction(w, ops, engine_send, &g->batch);
+	note_result(w, g, run_transaction(w, ops, engine_send, &g->batch));
+	return g->result == STORE_OK;
+}
+
+bool group_finish(struct writer *w, struct group *g, uint64_t wait_us, int wake_fd)
+{
+	enum store_result r;
+
+	if (!engine_finish(w->engine, wait_us, wake_fd, &r))
+		return false;
+	note_result(w, g, r);
+	return true;
 }
 
 /* The cause is for operators, whom a canary tells. */
@@ -246,9 +261,9 @@ void group_write(struct writer *w, struct op *ops)
 		answer(w, ops, batch);
 }
 
-void group_end(struct writer *w, struct group *g, enum store_result r)
+void group_answer(struct writer *w, struct group *g)
 {
-	if (end_group(w, g, r))
+	if (end_group(w, g))
 		commit_in_halves(w, g->ops);
 	else
 		answer(w, g->ops, g->batch);

@@ -11,9 +11,12 @@
 #include "writer_state.h"
 
 struct group {
-	struct op *ops;         /* linked by op->mail */
-	struct batch *batch;    /* NULL: the transaction failed */
-	uint64_t began, oldest; /* microseconds: it; the arrival of its oldest op */
+	struct op *ops;           /* linked by op->mail */
+	struct batch *batch;      /* NULL: the transaction failed */
+	uint64_t began, oldest;   /* microseconds: it; the arrival of its oldest op */
+	uint64_t count;           /* of ops */
+	enum store_result result; /* of the transaction that was sent; if it is not OK: */
+	bool stale, in_doubt;     /* as the store has said */
 };
 
 /* Splits the list after `max` ops, or before one that rewrites the database; returns the rest. */
@@ -25,12 +28,13 @@ void group_write(struct writer *w, struct op *ops);
 bool group_write_chore(void *writer, struct op *ops);
 
 /*
- * The same in two steps, with a store that has them (commit_start() in joblight/core/store.h): the
- * transaction is sent, and when it has ended the ops are answered.  `r`: what it has ended with,
- * which is also what group_send() has returned if that was not OK.
+ * The same in steps, with a store that has them (commit_start() in joblight/core/store.h): the
+ * transaction is sent, it is waited for, and the ops are answered.  False: it has ended already, or
+ * has not ended yet.
  */
-enum store_result group_send(struct writer *w, struct group *g, struct op *ops);
-void group_end(struct writer *w, struct group *g, enum store_result r);
+bool group_send(struct writer *w, struct group *g, struct op *ops);
+bool group_finish(struct writer *w, struct group *g, uint64_t wait_us, int wake_fd);
+void group_answer(struct writer *w, struct group *g);
 
 /* For next_group.c. */
 enum store_result group_begin_transaction(struct writer *w);

@@ -71,58 +71,77 @@ void next_group_wake(void *context)
 }
 
 /* Until the transaction that was sent has ended, or more ops wait.  False: they do. */
-static bool finish_or_wake(struct writer *w, const struct next_group *n, enum store_result *r)
+static bool finish_or_wake(struct writer *w, const struct next_group *n, struct group *sent)
 {
 	eventfd_t count;
 
 	if (n->closed)
-		return engine_finish(w->engine, UINT64_MAX, -1, r);
+		return group_finish(w, sent, UINT64_MAX, -1);
 	atomic_store(&w->listens, true);
-	bool ended = engine_finish(w->engine, mailbox_is_empty(&w->queue) ? UINT64_MAX : 0,
-	                           w->wake_fd, r);
+	bool ended = group_finish(w, sent, mailbox_is_empty(&w->queue) ? UINT64_MAX : 0,
+	                          w->wake_fd);
 	atomic_store(&w->listens, false);
 	eventfd_read(w->wake_fd, &count);
 	return ended;
 }
 
-enum store_result next_group_prepare(struct writer *w, struct next_group *n)
+/* Small groups would cost more, and those that are under way make the next one large. */
+static bool is_to_be_sent(const struct writer *w, const struct next_group *n,
+                          const struct group *sent)
 {
-	enum store_result r;
-
-	/* A group that has written nothing has ended already, and was not answered yet. */
-	if (engine_finish(w->engine, 0, -1, &r))
-		return r;
-	/* Chores and what was in doubt come before it, or they would never. */
-	n->closed = chores_rest_ms(w->chores) == 0 || w->doubts.count ||
-	            engine_is_importing(w->engine);
-	prepare(w, n);
-	while (!engine_finish(w->engine, LOOK_US, -1, &r) && !finish_or_wake(w, n, &r))
-		prepare(w, n);
-	return r;
+	return n->open && n->failure == STORE_OK && n->count >= sent->count &&
+	       engine_may_send(w->engine);
 }
 
-struct op *next_group_abandon(struct writer *w, struct next_group *n)
+/* What has come meanwhile is taken too.  Without a transaction the store might wait for rows, and
+ * the answers of `sent` with it. */
+static bool take_last(struct writer *w, struct next_group *n, const struct group *sent)
+{
+	if (n->open && sent->result == STORE_OK)
+		prepare(w, n);
+	return true;
+}
+
+bool next_group_prepare(struct writer *w, struct next_group *n, struct group *sent)
+{
+	/* A group that has written nothing has ended already, and was not answered yet. */
+	if (group_finish(w, sent, 0, -1))
+		return take_last(w, n, sent);
+	/* Chores and what was in doubt come before it, or they would never. */
+	n->closed |= chores_rest_ms(w->chores) == 0 || w->doubts.count ||
+	             engine_is_importing(w->engine);
+	prepare(w, n);
+	while (!is_to_be_sent(w, n, sent)) {
+		if (group_finish(w, sent, LOOK_US, -1) || finish_or_wake(w, n, sent))
+			return take_last(w, n, sent);
+		prepare(w, n);
+	}
+	return false;
+}
+
+void next_group_abandon(struct writer *w, struct next_group *n)
 {
 	if (n->open)
 		engine_rollback(w->engine);
 	for (struct op *op = n->ops; op; op = next_op(op))
 		engine_reset(op);
-	if (!n->ops)
-		return n->rest;
-	n->last->mail.next = n->rest ? &n->rest->mail : NULL;
-	return n->ops;
+	if (n->ops)
+		n->last->mail.next = n->rest ? &n->rest->mail : NULL;
+	*n = (struct next_group){ .rest = n->ops ? n->ops : n->rest, .closed = true };
 }
 
 bool next_group_send(struct writer *w, struct next_group *n, struct group *g)
 {
-	if (n->open) /* otherwise the store may wait for rows, and the answers of the others too */
-		prepare(w, n);
+	bool is_sent = false;
+
 	if (n->ops && n->failure == STORE_OK) {
 		group_begin(g, n->ops);
-		n->open = false;
-		if (engine_send(w->engine, &g->batch) == STORE_OK)
-			return true;
+		n->open = false; /* what fails is rolled back */
+		is_sent = engine_send(w->engine, &g->batch) == STORE_OK;
 	}
-	n->rest = next_group_abandon(w, n);
-	return false;
+	if (is_sent)
+		*n = (struct next_group){ .rest = n->rest };
+	else
+		next_group_abandon(w, n);
+	return is_sent;
 }

@@ -1,8 +1,9 @@
 /*
  * While the transaction of a group commits, the next group is prepared: its ops are applied as they
- * come, as long as the store has their rows in memory.  It is sent as soon as the one before was
- * committed, so that the database never waits for this thread.  If that one fails, what was applied
- * is given up, and the ops are run again: they have seen what never happened.
+ * come, as long as the store has their rows in memory.  It is sent when the one before was
+ * committed, or, if the store can take it, as soon as it is as large as that one, so that the
+ * database never waits for this thread.  If the one before fails, what was applied is given up, and
+ * the ops are run again: they have seen what never happened.
  *
  * In the store thread.
  */
@@ -21,15 +22,16 @@ struct next_group {
 	enum store_result failure; /* of the transaction */
 };
 
-/* Applies what waits, and what comes, until the transaction that was sent has ended.  Returns what
- * that has ended with. */
-enum store_result next_group_prepare(struct writer *w, struct next_group *n);
+/* Applies what waits, and what comes, until the transaction of `sent`, the oldest that is under
+ * way, has ended.  False: it has not, and the group is to be sent now. */
+bool next_group_prepare(struct writer *w, struct next_group *n, struct group *sent);
 
-/* After it was OK: sends the group.  False: there is nothing to send, and all ops are the rest. */
+/* Sends the group.  False: there is nothing to send, and all ops are the rest.  Nothing more is
+ * prepared then, before those under way have ended. */
 bool next_group_send(struct writer *w, struct next_group *n, struct group *g);
 
-/* After it was not.  Returns all ops, as they were before. */
-struct op *next_group_abandon(struct writer *w, struct next_group *n);
+/* All ops are the rest, as they were before. */
+void next_group_abandon(struct writer *w, struct next_group *n);
 
 /* Wakes the thread while it waits in next_group_prepare().  Any thread. */
 void next_group_wake(void *writer);

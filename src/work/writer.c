@@ -1,6 +1,7 @@
 #include "joblight/work/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -44,26 +45,52 @@ static void take_limits(struct writer *w)
 	free(next);
 }
 
+/* Those that are under way, the oldest first. */
+struct sent_groups {
+	struct group groups[STORE_SENT_MAX];
+	size_t count;
+};
+
+static void answer_oldest(struct writer *w, struct sent_groups *sent)
+{
+	struct group oldest = sent->groups[0];
+
+	memmove(&sent->groups[0], &sent->groups[1], (STORE_SENT_MAX - 1) * sizeof(oldest));
+	sent->count--;
+	group_answer(w, &oldest);
+}
+
+/* The oldest has failed, and all that has seen what it would have written is run again. */
+static void give_up(struct writer *w, struct sent_groups *sent, struct next_group *next)
+{
+	for (size_t i = 1; i < sent->count; i++)
+		group_finish(w, &sent->groups[i], UINT64_MAX, -1);
+	next_group_abandon(w, next);
+	while (sent->count)
+		answer_oldest(w, sent);
+}
+
 /* Commits and answers the ops, and those that come meanwhile, until none comes.  Returns those that
  * are left. */
 static struct op *write_groups(struct writer *w, struct op *ops, struct op *rest)
 {
-	struct group sent, next;
-	enum store_result r = group_send(w, &sent, ops);
+	struct sent_groups sent = { .count = 1 };
+	struct next_group next = { .rest = rest };
+	bool ok = group_send(w, &sent.groups[0], ops);
 
-	for (bool more = r == STORE_OK; more; sent = next) {
-		struct next_group n = { .rest = rest };
+	while (sent.count && ok) {
 		atomic_store(&w->turned_ms, clock_monotonic_ms());
 		take_limits(w);
-		r = next_group_prepare(w, &n);
-		more = r == STORE_OK && next_group_send(w, &n, &next);
-		rest = r == STORE_OK ? n.rest : next_group_abandon(w, &n);
-		if (!more)
-			break;
-		group_end(w, &sent, r);
+		bool ended = next_group_prepare(w, &next, &sent.groups[0]);
+		ok = sent.groups[0].result == STORE_OK;
+		if (ok && (!ended || sent.count == 1))
+			sent.count += next_group_send(w, &next, &sent.groups[sent.count]);
+		if (ok && ended)
+			answer_oldest(w, &sent);
 	}
-	group_end(w, &sent, r);
-	return rest;
+	if (!ok)
+		give_up(w, &sent, &next);
+	return next.rest;
 }
 
 /* After each chain of transactions; otherwise the next one would always come first under load. */

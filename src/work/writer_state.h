@@ -3,7 +3,7 @@
  *
  *   writer.c      the thread: takes ops, writes them in groups, and runs the chores between
  *   group.c       a group is one transaction: runs it, again if need be, and answers it
- *   next_group.c  prepares a group while the one before commits
+ *   next_group.c  prepares a group while others commit
  *
  * One thread, but for what is atomic.
  */

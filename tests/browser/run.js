@@ -10,7 +10,7 @@ import { spec as Spec, tap } from 'node:test/reporters';
 
 const WHOLE = process.argv.includes('--whole');
 const AT_ONCE = 5;
-const FILE_MS = 15 * 60_000; // a file that waits for ever fails
+const FILE_MS = 15 * 60_000; // a file that waits forever fails
 const LONGEST = ['tabs', 'tokens', 'job-page', 'socket', 'job-firefox', 'shared', 'alive', 'client', 'fault-table',
   'job-trouble', 'element', 'access'].map((name) => `${name}.test.js`);
 const MEASURES = ['load.test.js'];

@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -37,6 +38,36 @@ def test_a_commit_without_an_answer_is_found_out(serve, client, postgres, databa
             until(lambda: cutter.cuts == number + 1, 5, "the cut")
         notes = [event["note"] for event in api.activity(job)[1:]]
         assert notes == [str(number) for number in range(CUTS)]
+
+
+def update_both(server, cutter, how, jobs, notes):
+    """The second one while the first one has no answer; before that once each, so that their rows are kept."""
+    def update(job, note):
+        with Api(server.address, within=20) as api:
+            return api.update(job, {"taskId": "t", "note": note}).status
+    first, second = f"{len(notes)}", f"{len(notes) + 1}"
+    assert [update(job, first) for job in jobs] == [200, 200]
+    cutter.cut(how)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(update, jobs[0], second)
+        cutter.wait_withheld()
+        assert [pool.submit(update, jobs[1], second).result(), one.result()] == [200, 200]
+    notes += [first, second]
+
+
+@pytest.mark.parametrize("how, found", [("after two", "yes"), ("between", '"the first of two groups"')])
+def test_two_commits_without_answers_are_found_out(serve, client, postgres, database, how, found):
+    """The second one is sent before the first one has an answer, unless a chore is due; then there is only one to cut."""
+    with Cutter(postgres.port) as cutter:
+        server = serve(db=postgres.tcp_url(database, port=cutter.port))
+        api = client(server)
+        jobs = [api.create_job()["id"] for _ in range(2)]
+        notes = []
+        while cutter.both < 5 and len(notes) < 40:
+            update_both(server, cutter, how, jobs, notes)
+        assert cutter.both == 5 and server.log().count(f"committed={found}") >= 5
+        for job in jobs:
+            assert [event["note"] for event in api.activity(job)[1:]] == notes
 
 
 def test_a_commit_that_the_server_gets_late_does_not_happen(serve, client, postgres, database):

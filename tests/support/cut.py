@@ -5,6 +5,9 @@
         cutter.cut("before")    # the next commit is not sent
         cutter.cut("late")      # the next commit is held back, and its client loses the connection
         cutter.deliver()        # now it is sent; whether the server commits it
+        cutter.cut("after two") # the next two commits happen, and the answers to both are lost
+        cutter.cut("between")   # the next commit happens, its answer is lost, and the one after it is not sent
+        cutter.wait_withheld()  # the first of the two has happened
 
 It reads the messages of the protocol as far as it must: the statement that was prepared as COMMIT, when it is bound, and
 the answer to it.  The clients must not ask for TLS (sslmode=disable).
@@ -47,6 +50,8 @@ class Link:
         self.requests, self.answers = Messages(False), Messages(True)
         self.commits = set()    # names of prepared statements
         self.held = None
+        self.two = None         # how two commits are cut; since then:
+        self.withheld = 0       # their answers
 
     def run(self):
         try:
@@ -70,17 +75,33 @@ class Link:
             if self.held is not None:
                 self.cutter.held.put(self)
                 return False
-            (self.server if is_request else self.client).sendall(data)
+            if is_request or not self.two:
+                (self.server if is_request else self.client).sendall(data)
         return True
 
     def is_cut(self, data, is_request):
         """All messages are looked at, so that the streams stay understood."""
         commits = [self.is_commit(*message) for message in self.requests.take(data)] if is_request else \
             [kind == b"C" and rest == b"COMMIT\0" for kind, rest in self.answers.take(data)]
+        if self.two or any(commits) and not is_request and any(self.takes_two(how) for how in ("after two", "between")):
+            return self.is_second(sum(commits), is_request)
         if is_request and any(commits) and self.cutter.takes("late"):
             self.held = data
             return False
         return any(commits) and self.cutter.takes("before" if is_request else "after")
+
+    def takes_two(self, how):
+        self.two = how if self.cutter.takes(how) else None
+        return self.two
+
+    def is_second(self, commits, is_request):
+        if not is_request:
+            if commits and not self.withheld:
+                self.cutter.withheld.put(self)
+            self.withheld += commits
+        is_cut = commits and self.two == "between" if is_request else self.withheld == 2
+        self.cutter.both += bool(is_cut)
+        return is_cut
 
     def is_commit(self, kind, rest):
         if kind == b"P":
@@ -96,8 +117,10 @@ class Cutter:
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.how = None
-        self.cuts = 0
+        self.cuts = 0   # those of two commits are also counted in:
+        self.both = 0
         self.held = queue.Queue()   # the connections whose commits are
+        self.withheld = queue.Queue()   # those whose answers are
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
@@ -127,6 +150,9 @@ class Cutter:
                 return b"COMMIT" in late.server.recv(65536)
             except OSError:
                 return False
+
+    def wait_withheld(self):
+        self.withheld.get(timeout=10)
 
     def takes(self, how):
         with self.lock:

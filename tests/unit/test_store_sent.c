@@ -290,25 +290,31 @@ static void the_connection_is_lost_while_one_commits(void **state)
 	}
 }
 
+/* Somebody else has the row of the job for a second, until pclose(). */
+static FILE *lock_job(const struct bench *b, const char *id)
+{
+	char command[1024], locked[16];
+	FILE *holder;
+
+	snprintf(command, sizeof command,
+	         "psql -X -q -A -t -d '%s' -c \"BEGIN\" -c \"SELECT key FROM jobs WHERE id = '%s' "
+	         "FOR UPDATE\" -c \"SELECT pg_sleep(1)\" -c \"ROLLBACK\"",
+	         b->location, id);
+	holder = popen(command, "r");
+	assert_non_null(holder);
+	assert_non_null(fgets(locked, sizeof locked, holder));
+	return holder;
+}
+
 static void a_wait_ends_when_the_descriptor_can_be_read(void **state)
 {
 	struct bench *b = *state;
 	struct store *w = b->writer;
-	char locked[16];
 	int fd = eventfd(0, 0);
 	enum store_result r;
-	FILE *holder;
-	char command[1024];
 
 	make_jobs(w);
-	snprintf(
-	    command, sizeof command,
-	    "psql -X -q -A -t -d '%s' -c \"BEGIN\" -c \"SELECT key FROM jobs WHERE id = 'j0' FOR "
-	    "UPDATE\" -c \"SELECT pg_sleep(1)\" -c \"ROLLBACK\"",
-	    b->location);
-	holder = popen(command, "r");
-	assert_non_null(holder);
-	assert_non_null(fgets(locked, sizeof locked, holder)); /* it has the lock */
+	FILE *holder = lock_job(b, "j0");
 	send_event(w, "j0");
 	assert_false(w->ops->commit_finish(w, 1000, -1, &r));
 	assert_int_equal(eventfd_write(fd, 1), 0);
@@ -316,6 +322,238 @@ static void a_wait_ends_when_the_descriptor_can_be_read(void **state)
 	OK(finish(w));
 	pclose(holder);
 	close(fd);
+}
+
+/* ---- two that are under way ---- */
+
+/* Whose rows are kept. */
+static void send_two(struct store *w, const char *first, const char *second)
+{
+	send_event(w, first);
+	prepare_event(w, second);
+	assert_true(w->ops->commit_may_start(w));
+	OK(w->ops->commit_start(w));
+}
+
+static void two_of_different_jobs_are_under_way(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	for (int i = 0; i < 20; i++) {
+		send_two(w, names[i % JOBS], names[(i + 1) % JOBS]);
+		OK(finish(w));
+		OK(finish(w));
+	}
+	assert_int_equal(events_of_all(b->reader), JOBS + 40);
+}
+
+/* Each is sent while the one before is under way, and prepared while two are. */
+static void a_chain_of_two_at_once_is_committed(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	send_event(w, names[0]);
+	for (int i = 1; i < 50; i++) {
+		prepare_event(w, names[i % 2]);
+		if (i > 1)
+			OK(finish(w));
+		assert_true(w->ops->commit_may_start(w));
+		OK(w->ops->commit_start(w));
+	}
+	OK(finish(w));
+	OK(finish(w));
+	assert_int_equal(seq_of(b->reader, "j0"), 26);
+	assert_int_equal(seq_of(b->reader, "j1"), 26);
+}
+
+static void a_job_that_is_under_way_is_not_sent_again(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	send_event(w, "j0");
+	prepare_event(w, "j0");
+	assert_false(w->ops->commit_may_start(w));
+	OK(finish(w));
+	assert_true(w->ops->commit_may_start(w));
+	OK(w->ops->commit_start(w));
+	prepare_event(w, "j0");
+	assert_int_equal(w->ops->commit_start(w), STORE_EARLY);
+	OK(finish(w));
+	w->ops->rollback(w);
+	assert_int_equal(seq_of(b->reader, "j0"), 3);
+}
+
+static void a_third_one_waits(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	send_two(w, "j0", "j1");
+	prepare_event(w, "j2");
+	assert_false(w->ops->commit_may_start(w));
+	OK(finish(w));
+	assert_true(w->ops->commit_may_start(w));
+	OK(w->ops->commit_start(w));
+	OK(finish(w));
+	OK(finish(w));
+	assert_int_equal(seq_of(b->reader, "j2"), 2);
+}
+
+/* What has written nothing has no row by which it could be found. */
+static void one_that_writes_nothing_is_not_sent_early(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	send_event(w, "j0");
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, names + 1, 1));
+	assert_int_equal(w->ops->commit_start(w), STORE_EARLY);
+	w->ops->rollback(w);
+	OK(finish(w));
+	OK(add_events(w, names, 1));
+	assert_int_equal(seq_of(b->reader, "j0"), 3);
+}
+
+/* A job that the first one has only read is written by the second one. */
+static void a_version_is_that_of_who_wrote_it(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, names, 2));
+	OK(add_event(w, "j0"));
+	OK(w->ops->commit_start(w));
+	prepare_event(w, "j1");
+	assert_true(w->ops->commit_may_start(w));
+	OK(w->ops->commit_start(w));
+	OK(finish(w));
+	prepare_event(w, "j1");
+	assert_false(w->ops->commit_may_start(w));
+	OK(finish(w));
+	OK(w->ops->commit_start(w));
+	OK(finish(w));
+	assert_int_equal(seq_of(b->reader, "j1"), 3);
+}
+
+static void both_are_lost_with_the_first_one(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(add_events(w, names, JOBS));
+	OK(add_events(other.store, names, 1));
+	send_two(w, "j0", "j1");
+	prepare_event(w, "j2");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(finish(w), STORE_CONFLICT);
+		assert_true(w->stale);
+	}
+	w->ops->rollback(w);
+	assert_int_equal(seq_of(b->reader, "j0"), 2);
+	assert_int_equal(seq_of(b->reader, "j1"), 1);
+	OK(add_events(w, names, JOBS));
+	send_two(w, "j1", "j2");
+	OK(finish(w));
+	OK(finish(w));
+	assert_int_equal(events_of_all(b->reader), 2 * JOBS + 3);
+	database_close(other.db);
+}
+
+static void the_second_one_fails_alone(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	struct node other;
+
+	make_jobs(w);
+	node_open(&other, b, 1);
+	OK(add_events(w, names, JOBS));
+	OK(add_events(other.store, names + 1, 1));
+	send_two(w, "j0", "j1");
+	OK(finish(w));
+	prepare_event(w, "j0");
+	assert_int_equal(finish(w), STORE_CONFLICT);
+	assert_true(w->stale);
+	w->ops->rollback(w);
+	assert_int_equal(seq_of(b->reader, "j0"), 2);
+	assert_int_equal(seq_of(b->reader, "j1"), 2);
+	OK(add_events(w, names, 2));
+	assert_int_equal(seq_of(b->reader, "j1"), 3);
+	database_close(other.db);
+}
+
+/* Both results, the events in the two jobs, and what comes next. */
+static void check_both(struct bench *b, enum store_result first, enum store_result second,
+                       const uint64_t *written)
+{
+	assert_true(first == STORE_OK || first == STORE_CONFLICT);
+	assert_true(second == STORE_CONFLICT || (second == STORE_OK && first == STORE_OK));
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(seq_of(b->reader, "j0"), written[0] + (first == STORE_OK));
+		assert_int_equal(seq_of(b->reader, "j1"), written[1] + (second == STORE_OK));
+	}
+	/* The answers may have come before the connection ended. */
+	if (add_events(b->writer, names, 2) != STORE_OK)
+		OK(add_events(b->writer, names, 2));
+	assert_int_equal(seq_of(b->reader, "j0"), written[0] + (first == STORE_OK) + 1);
+}
+
+static void the_connection_is_lost_while_two_commit(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	for (int i = 0; i < 5; i++) {
+		uint64_t written[] = { seq_of(b->reader, "j0"), seq_of(b->reader, "j1") };
+		send_two(w, "j0", "j1");
+		end_connections(b);
+		enum store_result first = finish(w), second = finish(w);
+		check_both(b, first, second, written);
+	}
+}
+
+/* A lock that is held until the connection has ended says how far they have come. */
+static void of_two_that_wait_some_are_committed(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+	for (int waits = 0; waits < 2; waits++) {
+		uint64_t written[] = { seq_of(b->reader, "j0"), seq_of(b->reader, "j1") };
+		FILE *holder = lock_job(b, names[waits]);
+		send_two(w, "j0", "j1");
+		while (seq_of(b->reader, "j0") < written[0] + (uint64_t)waits)
+			;
+		end_connections(b);
+		assert_int_equal(finish(w), waits ? STORE_OK : STORE_CONFLICT);
+		assert_int_equal(finish(w), STORE_CONFLICT);
+		pclose(holder);
+		check_both(b, waits ? STORE_OK : STORE_CONFLICT, STORE_CONFLICT, written);
+	}
 }
 
 /* ---- answers, which are taken to be absent ---- */
@@ -494,6 +732,16 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(another_node_is_faster_than_the_next_one),
 	STORE_TEST(the_connection_is_lost_while_one_commits),
 	STORE_TEST(a_wait_ends_when_the_descriptor_can_be_read),
+	STORE_TEST(two_of_different_jobs_are_under_way),
+	STORE_TEST(a_chain_of_two_at_once_is_committed),
+	STORE_TEST(a_job_that_is_under_way_is_not_sent_again),
+	STORE_TEST(a_third_one_waits),
+	STORE_TEST(one_that_writes_nothing_is_not_sent_early),
+	STORE_TEST(a_version_is_that_of_who_wrote_it),
+	STORE_TEST(both_are_lost_with_the_first_one),
+	STORE_TEST(the_second_one_fails_alone),
+	STORE_TEST(the_connection_is_lost_while_two_commit),
+	STORE_TEST(of_two_that_wait_some_are_committed),
 	STORE_TEST(a_repeated_request_is_run_again_and_replayed),
 	STORE_TEST(a_repeated_request_is_not_refused),
 	STORE_TEST(a_repeated_request_is_not_refused_beside_a_deletion),

@@ -43,15 +43,21 @@ struct office {
 	enum store_result how;
 	unsigned begun; /* transactions */
 	unsigned prunes, flooded;
-	unsigned asked; /* what was in doubt */
+	unsigned asked; /* jobs, because of what was in doubt */
 	bool flood;
+	bool two; /* transactions may be under way */
 	/* of the store thread */
-	bool under_way, early;
+	bool early;
+	unsigned under_way;
+	bool is_full;     /* another one cannot be sent, though the store has said so */
 	bool wrote;       /* the transaction */
 	bool began_early; /* the same */
 	unsigned expected,
 	    misused; /* calls of expect() in it; more than one, though it was not early */
-	enum store_result result;
+	struct {
+		enum store_result result;
+		bool stale, in_doubt;
+	} sent[STORE_SENT_MAX];
 };
 
 static struct office *office; /* the hooks get no context */
@@ -70,20 +76,30 @@ static enum store_result hooked_begin(struct store *s)
 {
 	note(&office->begun);
 	office->early = office->wrote = false;
-	office->began_early = office->under_way;
+	office->began_early = office->under_way > 0;
 	office->expected = 0;
 	if (!office->under_way)
 		s->in_doubt = s->stale = false;
 	return faulty_begin(s);
 }
 
+static bool hooked_commit_may_start(struct store *s)
+{
+	(void)s;
+	pthread_mutex_lock(&office->lock);
+	unsigned max = office->two ? STORE_SENT_MAX : 1;
+	pthread_mutex_unlock(&office->lock);
+	return !office->early && office->under_way < max;
+}
+
 /* The other store commits at once, so that the next transaction sees it. */
 static enum store_result hooked_commit_start(struct store *s)
 {
-	if (office->early)
+	if (office->early || (office->under_way && office->is_full))
 		return STORE_EARLY;
-	assert_false(office->under_way);
+	assert_true(hooked_commit_may_start(s));
 	if (!office->wrote) { /* it has ended at once */
+		assert_int_equal(office->under_way, 0);
 		note(&office->started);
 		note(&office->ended);
 		return faulty_commit(s);
@@ -92,13 +108,18 @@ static enum store_result hooked_commit_start(struct store *s)
 	bool fails = ++office->started == office->fails_at;
 	pthread_cond_broadcast(&office->changed);
 	pthread_mutex_unlock(&office->lock);
-	office->under_way = true;
-	office->result = fails ? office->how : STORE_OK;
-	if (!fails)
+	enum store_result before = office->under_way ? office->sent[office->under_way - 1].result
+	                                             : STORE_OK;
+	enum store_result r = fails                  ? office->how
+	                      : before == STORE_OK   ? STORE_OK
+	                      : before == STORE_BUSY ? STORE_BUSY
+	                                             : STORE_CONFLICT;
+	office->sent[office->under_way].result = r;
+	office->sent[office->under_way].stale = r == STORE_CONFLICT;
+	office->sent[office->under_way++].in_doubt = r == STORE_BUSY;
+	if (r == STORE_OK)
 		return faulty_commit(s);
 	snprintf(s->error, sizeof s->error, "a fault was asked for");
-	s->stale = office->how == STORE_CONFLICT;
-	s->in_doubt = office->how == STORE_BUSY;
 	faulty_rollback(s);
 	return STORE_OK;
 }
@@ -108,7 +129,6 @@ static bool hooked_commit_finish(struct store *s, uint64_t wait_us, int wake_fd,
 {
 	struct pollfd fd = { .fd = wake_fd, .events = POLLIN };
 
-	(void)s;
 	*result = STORE_OK;
 	if (!office->under_way)
 		return true;
@@ -119,8 +139,11 @@ static bool hooked_commit_finish(struct store *s, uint64_t wait_us, int wake_fd,
 		poll(&fd, 1, wait_us < 1000 ? 0 : 1);
 		return false;
 	}
-	office->under_way = false;
-	*result = office->result;
+	*result = office->sent[0].result;
+	s->stale = office->sent[0].stale;
+	s->in_doubt = office->sent[0].in_doubt;
+	office->sent[0] = office->sent[1];
+	office->under_way--;
 	note(&office->ended);
 	return true;
 }
@@ -129,7 +152,7 @@ static enum store_result hooked_commit(struct store *s)
 {
 	enum store_result r;
 
-	assert_false(office->under_way);
+	assert_int_equal(office->under_way, 0);
 	r = faulty_commit(s);
 	note(&office->started);
 	return r;
@@ -162,7 +185,7 @@ static enum store_result hooked_event_add(struct store *s, int64_t job, const st
 
 static enum store_result hooked_job_get(struct store *s, const char *id, struct job_row *row)
 {
-	office->early |= office->under_way && strcmp(id, ASKS) == 0;
+	office->early |= office->under_way > 0 && strcmp(id, ASKS) == 0;
 	return office->early ? STORE_EARLY : faulty_job_get(s, id, row);
 }
 
@@ -171,7 +194,7 @@ static enum store_result hooked_prune(struct store *s, const struct prune_limits
 {
 	enum store_result r = faulty_prune(s, limits, budget);
 
-	assert_false(office->under_way);
+	assert_int_equal(office->under_way, 0);
 	note(&office->prunes);
 	return r;
 }
@@ -179,7 +202,8 @@ static enum store_result hooked_prune(struct store *s, const struct prune_limits
 static enum store_result hooked_job_heads(struct store *s, const char (*ids)[ID_MAX + 1],
                                           size_t count, job_head_visit *visit, void *context)
 {
-	note(&office->asked);
+	for (size_t i = 0; i < count; i++)
+		note(&office->asked);
 	return faulty_job_heads(s, ids, count, visit, context);
 }
 
@@ -280,6 +304,7 @@ static int setup(void **state)
 	faulty_init(&o->store, o->bench.writer, &o->ops, false);
 	o->ops.begin = hooked_begin;
 	o->ops.commit = hooked_commit;
+	o->ops.commit_may_start = hooked_commit_may_start;
 	o->ops.commit_start = hooked_commit_start;
 	o->ops.commit_finish = hooked_commit_finish;
 	o->ops.rollback = hooked_rollback;
@@ -472,6 +497,186 @@ static void the_second_of_two_groups_fails_alone(void **state)
 	assert_int_equal(o->answers[2].seq, 2);
 	assert_int_equal(o->events, 2);
 }
+
+/* ---- two that are under way ---- */
+
+/* Of one op each. */
+static void start_with_two(struct office *o)
+{
+	o->two = true;
+	start_with(o, "a");
+	submit(o, a_report("b"));
+	wait_for(o, &o->started, 2);
+	assert_int_equal(get(o, &o->ended), 0);
+}
+
+static void a_group_as_large_as_the_one_under_way_is_sent(void **state)
+{
+	struct office *o = *state;
+
+	start_with_two(o);
+	set(o, &o->allowed, 1);
+	wait_for(o, &o->answered, 1);
+	assert_int_equal(get(o, &o->events), 1);
+	assert_string_equal(o->answers[0].job, "a");
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 2);
+	assert_int_equal(o->answers[1].seq, 1);
+	assert_int_equal(o->events, 2);
+}
+
+static void a_smaller_group_waits(void **state)
+{
+	struct office *o = *state;
+
+	start_with(o, "a");
+	submit(o, a_report("b"));
+	submit(o, a_report("b"));
+	wait_for(o, &o->prepared, 2);
+	set(o, &o->allowed, 1);
+	wait_for(o, &o->started, 2);
+	pthread_mutex_lock(&o->lock);
+	o->two = true;
+	pthread_mutex_unlock(&o->lock);
+	submit(o, a_report("a"));
+	wait_for(o, &o->prepared, 3);
+	submit(o, a_report("a"));
+	wait_for(o, &o->started, 3);
+	assert_int_equal(get(o, &o->ended), 1);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 5);
+	assert_int_equal(get(o, &o->started), 3); /* 1, 2 and 2 */
+	assert_int_equal(seq_of(o, "a"), 3);
+}
+
+static void a_third_group_is_prepared_and_waits(void **state)
+{
+	struct office *o = *state;
+
+	start_with_two(o);
+	submit(o, a_report("a"));
+	wait_for(o, &o->prepared, 2);
+	assert_int_equal(get(o, &o->started), 2);
+	assert_int_equal(get(o, &o->answered), 0);
+	set(o, &o->allowed, 1);
+	wait_for(o, &o->started, 3);
+	wait_for(o, &o->answered, 1);
+	assert_int_equal(get(o, &o->ended), 1);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(o->answers[2].seq, 2);
+	assert_int_equal(o->events, 3);
+}
+
+/* With a third one that was prepared. */
+static void the_first_of_two_takes_the_second_back(void **state)
+{
+	struct office *o = *state;
+
+	o->fails_at = 1;
+	o->how = STORE_FULL;
+	start_with_two(o);
+	submit(o, a_report("a"));
+	wait_for(o, &o->prepared, 2);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(o->answers[0].outcome, OUTCOME_STORAGE_UNAVAILABLE);
+	for (int i = 1; i < 3; i++) {
+		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
+		assert_int_equal(o->answers[i].seq, 1);
+	}
+	assert_int_equal(o->events, 2);
+	assert_int_equal(seq_of(o, "a") + seq_of(o, "b"), 2);
+}
+
+static void both_are_run_again_in_their_order(void **state)
+{
+	struct office *o = *state;
+
+	o->fails_at = 1;
+	o->how = STORE_CONFLICT;
+	start_with_two(o);
+	submit(o, a_report("a"));
+	wait_for(o, &o->prepared, 2);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
+		assert_int_equal(o->answers[i].seq, i < 2 ? 1 : 2);
+		assert_string_equal(o->answers[i].job, i == 1 ? "b" : "a");
+	}
+	assert_int_equal(o->events, 3);
+}
+
+static void the_second_of_two_under_way_fails_alone(void **state)
+{
+	struct office *o = *state;
+
+	o->fails_at = 2;
+	o->how = STORE_FULL;
+	start_with_two(o);
+	submit(o, a_report("b"));
+	wait_for(o, &o->prepared, 2);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(o->answers[0].outcome, OUTCOME_OK);
+	assert_int_equal(o->answers[1].outcome, OUTCOME_STORAGE_UNAVAILABLE);
+	assert_int_equal(o->answers[2].outcome, OUTCOME_OK);
+	assert_int_equal(o->answers[2].seq, 1);
+	assert_int_equal(o->events, 2);
+}
+
+/* It is asked for both. */
+static void both_are_in_doubt(void **state)
+{
+	struct office *o = *state;
+
+	o->fails_at = 1;
+	o->how = STORE_BUSY;
+	start_with_two(o);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(o->answers[i].outcome, OUTCOME_STORAGE_UNAVAILABLE);
+	wait_for(o, &o->asked, 2);
+}
+
+static void a_group_that_cannot_be_sent_is_run_later(void **state)
+{
+	struct office *o = *state;
+
+	o->two = o->is_full = true;
+	start_with(o, "a");
+	submit(o, a_report("b"));
+	submit(o, a_report("a"));
+	wait_for(o, &o->prepared, 1);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
+	assert_int_equal(o->answers[2].seq, 2);
+	assert_int_equal(o->events, 3);
+}
+
+/* It would not be known which of the groups that have ended it is. */
+static void a_group_that_writes_nothing_waits(void **state)
+{
+	struct office *o = *state;
+
+	o->two = true;
+	start_with(o, "a");
+	submit(o, a_report("none"));
+	wait_for(o, &o->prepared, 1);
+	submit(o, a_report("a"));
+	wait_for(o, &o->started, 2);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(get(o, &o->started), 2);
+	assert_int_equal(o->answers[1].outcome, OUTCOME_NOT_FOUND);
+	assert_int_equal(o->answers[2].seq, 2);
+}
+
+/* ---- what is not prepared ---- */
 
 /* The order of ops stays that in which they came. */
 static void what_cannot_be_had_yet_waits_and_so_does_what_comes_after(void **state)
@@ -679,6 +884,15 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_group_that_fails_takes_the_next_one_back),
 	TEST(a_group_that_collides_is_run_again_before_the_next_one),
 	TEST(the_second_of_two_groups_fails_alone),
+	TEST(a_group_as_large_as_the_one_under_way_is_sent),
+	TEST(a_smaller_group_waits),
+	TEST(a_third_group_is_prepared_and_waits),
+	TEST(the_first_of_two_takes_the_second_back),
+	TEST(both_are_run_again_in_their_order),
+	TEST(the_second_of_two_under_way_fails_alone),
+	TEST(both_are_in_doubt),
+	TEST(a_group_that_cannot_be_sent_is_run_later),
+	TEST(a_group_that_writes_nothing_waits),
 	TEST(what_cannot_be_had_yet_waits_and_so_does_what_comes_after),
 	TEST(a_group_that_asks_for_more_is_run_again),
 	TEST(a_group_that_is_refused_is_not_waited_for),

@@ -73,6 +73,8 @@ void engine_rollback(struct engine *e);
  * begun before engine_finish() has returned true.
  */
 bool engine_is_importing(const struct engine *e);
+/* Whether the transaction can be sent before those that are under way have ended. */
+bool engine_may_send(const struct engine *e);
 enum store_result engine_send(struct engine *e, struct batch **batch);
 bool engine_finish(struct engine *e, uint64_t wait_us, int wake_fd, enum store_result *result);
 

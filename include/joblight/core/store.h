@@ -50,6 +50,8 @@ enum store_result {
 	STORE_EARLY
 };
 
+#define STORE_SENT_MAX 2
+
 struct store;
 
 /* One row of job_activity. */
@@ -188,7 +190,12 @@ struct store_ops {
 	 * commit_finish() waits for at most `wait_us`, or until the descriptor `wake_fd` (-1:
 	 * none) can be read.  False: there is no answer yet.  `result` is what commit() would have
 	 * returned, and nothing is left of a transaction that has failed.
+	 *
+	 * Up to STORE_SENT_MAX transactions are under way at once: commit_may_start() says whether
+	 * commit_start() would not return EARLY for the one that is open and has written something.
+	 * commit_finish() waits for the oldest, and if that has failed, those after it have, too.
 	 */
+	bool (*commit_may_start)(struct store *s);
 	enum store_result (*commit_start)(struct store *s);
 	bool (*commit_finish)(struct store *s, uint64_t wait_us, int wake_fd,
 	                      enum store_result *result);

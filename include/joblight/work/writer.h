@@ -3,7 +3,8 @@
  *
  * It takes all queued ops, runs them through the engine in one transaction (group commit), and
  * publishes what was committed, and nothing else.  With a store on another machine the next
- * transaction is prepared while one commits.  The chores (chores.h) run between transactions.
+ * transaction is prepared, and may be sent, while one commits.  The chores (chores.h) run between
+ * transactions.
  */
 #ifndef JOBLIGHT_WORK_WRITER_H
 #define JOBLIGHT_WORK_WRITER_H
