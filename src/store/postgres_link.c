@@ -59,7 +59,7 @@ void pg_link_drop(struct pg_link *l)
 	for (size_t i = 0; i < PG_ROUNDS; i++)
 		forget_replies(&l->rounds[i]);
 	l->sent = l->received = 0;
-	l->failed_to_send = false;
+	l->failed_to_send = l->has_result = false;
 	PQfinish(l->conn);
 	l->conn = NULL;
 	memset(l->prepared, 0, count_statements() * sizeof(*l->prepared));

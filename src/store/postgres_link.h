@@ -49,6 +49,7 @@ struct pg_round {
 #define PG_SENT_MAX STORE_SENT_MAX /* rounds that are under way at once */
 /* Those, the one that has ended last, and the one that statements are added to. */
 #define PG_ROUNDS (PG_SENT_MAX + 2)
+_Static_assert((PG_ROUNDS & (PG_ROUNDS - 1)) == 0, "numbers of rounds are reduced modulo it");
 
 struct pg_link {
 	struct pg_place *place;            /* borrowed */

@@ -214,38 +214,33 @@ static bool was_idle(const struct pg_session *s)
 	return clock_monotonic_ms() - s->link.used_ms >= IDLE_MS;
 }
 
-PG_SQL(sql_row,
-       "WITH made AS (INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) ON CONFLICT "
-       "(id) DO NOTHING RETURNING last) SELECT last FROM made UNION ALL SELECT last FROM "
-       "nodes WHERE id = $1");
+PG_SQL(sql_row, "INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO "
+                "UPDATE SET last = excluded.last, seen = excluded.seen");
 
-/* Learns which text the next transaction has to find. */
-static enum store_result read_row(struct pg_session *s)
+/* Puts the text that the next transaction has to find.  One that was sent over another connection,
+ * and of which it is not known what became of it, has been committed by then or never will be. */
+static enum store_result put_row(struct pg_session *s)
 {
 	struct pg_args args = { 0 };
 
 	random_bytes(s->last, sizeof(s->last));
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
 	pg_arg_bytes(&args, s->last, sizeof(s->last));
-	size_t at = pg_link_add(&s->link, &sql_row, &args);
+	pg_link_add(&s->link, &sql_row, &args);
 	pg_args_finish(&args);
 	enum store_result r = pg_link_run(&s->link);
-	if (r != STORE_OK) {
-		snprintf(s->base.error, sizeof(s->base.error), "%s", s->link.words);
-		return s->link.fate == PG_LOST ? STORE_CONFLICT : r;
-	}
-	const PGresult *row = pg_link_result(&s->link, at);
-	s->has_row = PQntuples(row) && PQgetlength(row, 0, 0) == sizeof(s->last);
+	s->has_row = r == STORE_OK;
 	if (s->has_row)
-		memcpy(s->last, PQgetvalue(row, 0, 0), sizeof(s->last));
-	return STORE_OK;
+		return STORE_OK;
+	snprintf(s->base.error, sizeof(s->base.error), "%s", s->link.words);
+	return s->link.fate == PG_LOST ? STORE_CONFLICT : r;
 }
 
 static enum store_result connect_to_begin(struct pg_session *s)
 {
 	enum store_result r = pg_session_connect(s, false);
 
-	return r == STORE_OK && s->writer && !s->has_row ? read_row(s) : r;
+	return r == STORE_OK && s->writer && !s->has_row ? put_row(s) : r;
 }
 
 enum store_result pg_session_begin(struct store *base)

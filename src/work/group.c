@@ -253,6 +253,8 @@ static void answer(struct writer *w, struct op *ops, struct batch *batch)
 void group_write(struct writer *w, struct op *ops)
 {
 	bool conflict;
+
+	atomic_store(&w->turned_ms, clock_monotonic_ms());
 	struct batch *batch = commit(w, ops, &conflict);
 
 	if (conflict)

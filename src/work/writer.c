@@ -57,6 +57,7 @@ static void answer_oldest(struct writer *w, struct sent_groups *sent)
 
 	memmove(&sent->groups[0], &sent->groups[1], (STORE_SENT_MAX - 1) * sizeof(oldest));
 	sent->count--;
+	atomic_store(&w->turned_ms, clock_monotonic_ms());
 	group_answer(w, &oldest);
 }
 

@@ -138,26 +138,26 @@ def test_what_was_committed_unnoticed_is_delivered_when_the_database_is_back(ser
 class Load:
     """Workers that repeat each update with its key until it is answered 2xx."""
 
-    def __init__(self, server, client, job, workers=4):
-        self.server, self.client, self.job = server, client, job
+    def __init__(self, server, client, jobs, workers):
+        self.server, self.client, self.jobs = server, client, jobs
         self.answered, self.refused, self.stopping = {}, [], False
         self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(workers)]
         for thread in self.threads:
             thread.start()
 
     def work(self, worker):
-        api = self.client(self.server)
+        api, job = self.client(self.server), self.jobs[worker % len(self.jobs)]
         for number in itertools.count():
             key = f"{worker}.{number}"
-            while not self.send(api, key):
+            while not self.send(api, job, key):
                 if self.stopping:
                     return
             if self.stopping:
                 return
 
-    def send(self, api, key):
+    def send(self, api, job, key):
         try:
-            reply = api.update(self.job, {"taskId": "t", "note": key}, Idempotency_Key=key)
+            reply = api.update(job, {"taskId": "t", "note": key}, Idempotency_Key=key)
         except (Lost, TimeoutError):
             return False
         if reply.status == 200:
@@ -173,13 +173,24 @@ class Load:
             thread.join()
 
     def check(self):
-        events = self.client(self.server).activity(self.job)
-        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-        notes = [event["note"] for event in events[1:]]
-        assert len(set(notes)) == len(notes), "an update is there twice"
-        seqs = {event["note"]: event["seq"] for event in events[1:]}
+        seqs = {}
+        for job in self.jobs:
+            events = self.client(self.server).activity(job)
+            assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+            for event in events[1:]:
+                assert event["note"] not in seqs, "an update is there twice"
+                seqs[event["note"]] = event["seq"]
         for key, seq in self.answered.items():
             assert seqs.get(key) == seq, f"{key} was answered with {seq}, and the log has {seqs.get(key)}"
+
+
+@pytest.fixture(params=[1, 8], ids=["one job", "a job for each worker"])
+def start_load(request, client, postgres, database):
+    """With a job for each worker, two groups are under way most of the time, because PostgreSQL takes time to commit."""
+    if request.param > 1:
+        for setting in "commit_delay = 4000", "commit_siblings = 0":
+            postgres.sql("postgres", f"ALTER DATABASE {database} SET {setting}")
+    return lambda server: Load(server, client, [client(server).create_job()["id"] for _ in range(request.param)], max(4, request.param))
 
 
 def progress(load, count=50):
@@ -188,9 +199,9 @@ def progress(load, count=50):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restarted", "crashed"])
-def test_a_restart_loses_nothing(node, client, postgres, how):
+def test_a_restart_loses_nothing(node, start_load, postgres, how):
     server = node()
-    load = Load(server, client, client(server).create_job()["id"])
+    load = start_load(server)
     for _ in range(3):
         progress(load)
         postgres.restart(how)
@@ -204,9 +215,9 @@ def backends(postgres, database):
         "postgres", f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'").split()]
 
 
-def test_connections_that_are_ended_lose_nothing(node, client, postgres, database):
+def test_connections_that_are_ended_lose_nothing(node, start_load, postgres, database):
     server = node()
-    load = Load(server, client, client(server).create_job()["id"])
+    load = start_load(server)
     for _ in range(20):
         progress(load, 10)
         postgres.sql("postgres", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
@@ -215,10 +226,10 @@ def test_connections_that_are_ended_lose_nothing(node, client, postgres, databas
     load.check()
 
 
-def test_a_backend_that_is_killed_loses_nothing(node, client, postgres, database):
+def test_a_backend_that_is_killed_loses_nothing(node, start_load, postgres, database):
     """The server then restarts all of its processes, and is in recovery for a while."""
     server = node()
-    load = Load(server, client, client(server).create_job()["id"])
+    load = start_load(server)
     progress(load)
     os.kill(backends(postgres, database)[0], signal.SIGKILL)
     progress(load)
@@ -226,10 +237,10 @@ def test_a_backend_that_is_killed_loses_nothing(node, client, postgres, database
     load.check()
 
 
-def test_a_server_that_is_stopped_is_noticed_and_nothing_waits_for_it(node, client, postgres):
+def test_a_server_that_is_stopped_is_noticed_and_nothing_waits_for_it(node, client, start_load, postgres):
     server = node()
     api = client(server)
-    load = Load(server, client, api.create_job()["id"])
+    load = start_load(server)
     progress(load)
     postgres.pause()
     try:

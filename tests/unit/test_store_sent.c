@@ -534,6 +534,36 @@ static void the_connection_is_lost_while_two_commit(void **state)
 	}
 }
 
+static void read_text(const struct bench *b, char text[64])
+{
+	ask_server(b,
+	           "SELECT encode(last, 'hex') FROM nodes WHERE seen > now() - interval '1 hour'",
+	           text, 64);
+}
+
+/* Before it writes anything: what was lost with the old one may come later. */
+static void a_new_connection_takes_the_text_away(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	const char *none[] = { "none" };
+	char before[64], after[64];
+
+	make_jobs(w);
+	read_text(b, before);
+	assert_int_equal(strlen(before), 32);
+	end_connections(b);
+	OK(w->ops->begin(w));
+	assert_int_equal(expect_jobs(w, none, 1), STORE_CONFLICT);
+	w->ops->rollback(w);
+	OK(w->ops->begin(w));
+	w->ops->rollback(w);
+	read_text(b, after);
+	assert_int_equal(strlen(after), 32);
+	assert_string_not_equal(after, before);
+	OK(add_events(w, names, 1));
+}
+
 /* A lock that is held until the connection has ended says how far they have come. */
 static void of_two_that_wait_some_are_committed(void **state)
 {
@@ -741,6 +771,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(both_are_lost_with_the_first_one),
 	STORE_TEST(the_second_one_fails_alone),
 	STORE_TEST(the_connection_is_lost_while_two_commit),
+	STORE_TEST(a_new_connection_takes_the_text_away),
 	STORE_TEST(of_two_that_wait_some_are_committed),
 	STORE_TEST(a_repeated_request_is_run_again_and_replayed),
 	STORE_TEST(a_repeated_request_is_not_refused),
