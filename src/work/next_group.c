@@ -85,11 +85,12 @@ static bool finish_or_wake(struct writer *w, const struct next_group *n, struct 
 	return ended;
 }
 
-/* Small groups would cost more, and those that are under way make the next one large. */
+/* A small group costs more for each op.  Those under way make the next one large, but workers are
+ * not evenly distributed over groups, so it need not be quite as large as they are. */
 static bool is_to_be_sent(const struct writer *w, const struct next_group *n,
                           const struct group *sent)
 {
-	return n->open && n->failure == STORE_OK && n->count >= sent->count &&
+	return n->open && n->failure == STORE_OK && n->count * 4 >= sent->count * 3 &&
 	       engine_may_send(w->engine);
 }
 

@@ -1,7 +1,7 @@
 /*
  * While the transaction of a group commits, the next group is prepared: its ops are applied as they
  * come, as long as the store has their rows in memory.  It is sent when the one before was
- * committed, or, if the store can take it, as soon as it is as large as that one, so that the
+ * committed, or, if the store can take it, as soon as it is about as large as that one, so that the
  * database never waits for this thread.  If the one before fails, what was applied is given up, and
  * the ops are run again: they have seen what never happened.
  *
