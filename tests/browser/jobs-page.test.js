@@ -88,21 +88,25 @@ const rowOf = (id) => page.$eval(`li[data-id="${id}"]`, (li) => ({
 }));
 const seesRow = (id, text) => seesText(page, `li[data-id="${id}"]`, text);
 
+/** The list is read again every 3 s, which then never comes. */
+const withoutTimer = () => {
+  const { setTimeout } = window;
+  window.setTimeout = (what, ms, ...rest) => (ms === 3000 ? 0 : setTimeout(what, ms, ...rest));
+};
+
 test('the progress of every job is shown, and what happens in active ones comes at once', async () => {
   const job = await server.createJob({ title: 'Live', tasks: six });
   const over = await server.createJob({ title: 'Over', tasks: six });
   await server.report(over.id, [{ taskId: 't0', status: 'completed' }, { taskId: 't1', status: 'completed' }]);
   await server.setStatus(over.id, 'failed');
   const waiting = await server.createJob({ title: 'Waits', tasks: six, status: 'pending' });
-  await open();
+  await open({ first: withoutTimer });
   await seesRow(job.id, '0 of 6 tasks done');
   await seesRow(over.id, '2 of 6 tasks done');
   await seesRow(waiting.id, '0 of 6 tasks done');
   await until(page, (id) => document.querySelector(`li[data-id="${id}"]`).classList.contains('live'), job.id);
-  const before = Date.now();
   await server.report(job.id, { taskId: 't0', status: 'completed' });
   await seesRow(job.id, '1 of 6 tasks done');
-  assert.ok(Date.now() - before < 1000, 'it did not wait for the next look at the list');
   await server.setStatus(job.id, 'completed');
   await seesRow(job.id, 'Completed');
   assert.deepEqual((await rowOf(over.id)).live, false);
