@@ -96,7 +96,8 @@ static void take_jobs(struct pg_session *s, const struct expected *e, size_t at)
 
 	for (int i = 0; i < rows; i++) {
 		pg_keep_job(s, result, i);
-		pg_kept_was_read(&s->kept, pg_i64(result, i, 0), (uint32_t)pg_i64(result, i, 18));
+		s->base.shares |= pg_kept_was_read(&s->kept, pg_i64(result, i, 0),
+		                                   (uint32_t)pg_i64(result, i, 18));
 	}
 	for (size_t i = 0; i < e->job_count; i++)
 		if (e->jobs[i].created && !pg_cache_job(&s->cache, e->jobs[i].id))

@@ -284,19 +284,24 @@ void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version)
 	shared->version = version;
 }
 
-void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
+bool pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
 {
 	struct pg_shared_job *job;
 
 	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
-	if (!job || !job->version)
-		return;
+	if (!job)
+		return false;
+	if (!job->version)
+		return is_shared(k, key);
 	bool is_same = job->version == version;
 	job->version = 0;
-	if (is_same && !job->until_ms) /* the transaction has failed because of another job */
+	if (is_same && !job->until_ms) { /* it has failed because of another job */
 		drop_shared(k, job);
+		return false;
+	}
 	if (is_same)
-		return;
+		return is_shared(k, key);
 	job->until_ms = clock_monotonic_ms() + job->pause_ms;
 	job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
+	return true;
 }

@@ -83,7 +83,7 @@ void pg_kept_forget(struct pg_kept *k, const struct pg_sent *sent);
 void pg_kept_answers_failed(struct pg_kept *k);
 /* The transaction has failed that relied on the row of this version, which may be an old one. */
 void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version);
-/* A row of a job was read, which has this version. */
-void pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version);
+/* A row of a job was read, which has this version.  Returns whether others write it too. */
+bool pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version);
 
 #endif

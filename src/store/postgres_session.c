@@ -249,6 +249,7 @@ enum store_result pg_session_begin(struct store *base)
 	enum store_result r;
 
 	assert(!s->open);
+	s->base.shares = false;
 	s->open = s->early = s->sent_count;
 	if (s->open) /* the connection is in use */
 		return STORE_OK;

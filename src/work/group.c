@@ -126,6 +126,7 @@ static void note_result(const struct writer *w, struct group *g, enum store_resu
 	g->result = r;
 	g->stale = w->store->stale;
 	g->in_doubt = w->store->in_doubt;
+	g->shares |= w->store->shares;
 }
 
 /* While another node was faster.  A single op is not given up at once. */

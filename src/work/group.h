@@ -17,6 +17,7 @@ struct group {
 	uint64_t count;           /* of ops */
 	enum store_result result; /* of the transaction that was sent; if it is not OK: */
 	bool stale, in_doubt;     /* as the store has said */
+	bool shares;              /* the same, whatever the result */
 };
 
 /* Splits the list after `max` ops, or before one that rewrites the database; returns the rest. */

@@ -10,6 +10,7 @@
 #include "joblight/base/random.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/metric.h"
+#include "gather.h"
 #include "next_group.h"
 #include "rewrite.h"
 
@@ -51,14 +52,16 @@ struct sent_groups {
 	size_t count;
 };
 
-static void answer_oldest(struct writer *w, struct sent_groups *sent)
+static void answer_oldest(struct writer *w, struct sent_groups *sent, const struct op *rest)
 {
 	struct group oldest = sent->groups[0];
 
 	memmove(&sent->groups[0], &sent->groups[1], (STORE_SENT_MAX - 1) * sizeof(oldest));
 	sent->count--;
 	atomic_store(&w->turned_ms, clock_monotonic_ms());
+	gather_expect(w, &oldest, rest);
 	group_answer(w, &oldest);
+	gather_begin(w);
 }
 
 /* The oldest has failed, and all that has seen what it would have written is run again. */
@@ -68,7 +71,7 @@ static void give_up(struct writer *w, struct sent_groups *sent, struct next_grou
 		group_finish(w, &sent->groups[i], UINT64_MAX, -1);
 	next_group_abandon(w, next);
 	while (sent->count)
-		answer_oldest(w, sent);
+		answer_oldest(w, sent, next->rest);
 }
 
 /* Commits and answers the ops, and those that come meanwhile, until none comes.  Returns those that
@@ -87,7 +90,7 @@ static struct op *write_groups(struct writer *w, struct op *ops, struct op *rest
 		if (ok && (!ended || sent.count == 1))
 			sent.count += next_group_send(w, &next, &sent.groups[sent.count]);
 		if (ok && ended)
-			answer_oldest(w, &sent);
+			answer_oldest(w, &sent, next.rest);
 	}
 	if (!ok)
 		give_up(w, &sent, &next);
@@ -115,6 +118,7 @@ static void write_all(struct writer *w, struct op *ops)
 			                  ops);
 			continue;
 		}
+		gather_more(w, ops);
 		struct op *rest = group_split(ops, w->limits.commit_writes);
 		if (w->wake_fd >= 0) {
 			ops = write_groups(w, ops, rest);

@@ -3,6 +3,7 @@
  *
  *   writer.c      the thread: takes ops, writes them in groups, and runs the chores between
  *   group.c       a group is one transaction: runs it, again if need be, and answers it
+ *   gather.c      waits for more ops, if the group would wait for other nodes anyway
  *   next_group.c  prepares a group while others commit
  *
  * One thread, but for what is atomic.
@@ -37,6 +38,10 @@ struct writer {
 	struct doubts doubts;
 	struct timeline timeline;
 	struct answered answered;
+	struct {
+		uint64_t count; /* of ops that are waited for; 0: it is not waited */
+		uint64_t since_us;
+	} gather; /* gather.c */
 	_Atomic(uint64_t) turned_ms;
 };
 

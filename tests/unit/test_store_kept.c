@@ -183,9 +183,13 @@ static void a_job_that_other_nodes_write_too_is_read_for_a_while(void **state)
 	node_open(&other, b, 1);
 	OK(add_events(other.store, names, 1));
 	assert_int_equal(add_events(b->writer, names, 2), STORE_CONFLICT);
+	assert_false(b->writer->shares);
 	OK(add_events(b->writer, names, 2));
+	assert_true(b->writer->shares);
 	assert_true(reads(b, "j0"));
+	assert_true(b->writer->shares);
 	assert_false(reads(b, "j1")); /* of the same transaction, but nobody else writes it */
+	assert_false(b->writer->shares);
 	database_close(other.db);
 }
 

@@ -39,13 +39,16 @@ struct office {
 	unsigned started, ended; /* commits */
 	unsigned allowed;        /* commits that may end */
 	unsigned prepared;       /* ops that were applied while another transaction commits */
+	unsigned late;           /* ops that could not be */
 	unsigned fails_at;       /* the number of the commit that fails; 0: none */
 	enum store_result how;
 	unsigned begun; /* transactions */
 	unsigned prunes, flooded;
 	unsigned asked; /* jobs, because of what was in doubt */
 	bool flood;
-	bool two; /* transactions may be under way */
+	bool two;        /* transactions may be under way */
+	unsigned echoes; /* so many answers submit another op */
+	bool shares;     /* of the store */
 	/* of the store thread */
 	bool early;
 	unsigned under_way;
@@ -78,6 +81,7 @@ static enum store_result hooked_begin(struct store *s)
 	office->early = office->wrote = false;
 	office->began_early = office->under_way > 0;
 	office->expected = 0;
+	s->shares = false;
 	if (!office->under_way)
 		s->in_doubt = s->stale = false;
 	return faulty_begin(s);
@@ -166,15 +170,15 @@ static void hooked_rollback(struct store *s)
 
 static enum store_result hooked_expect(struct store *s, const struct expected *rows)
 {
-	(void)s;
 	office->misused += office->expected++ && !office->began_early;
+	s->shares = office->shares;
 	if (!office->under_way)
 		return STORE_OK;
+	bool late = false;
 	for (size_t i = 0; i < rows->job_count; i++)
-		if (strcmp(rows->jobs[i].id, LATE) == 0)
-			return STORE_EARLY;
-	note(&office->prepared);
-	return STORE_OK;
+		late |= strcmp(rows->jobs[i].id, LATE) == 0;
+	note(late ? &office->late : &office->prepared);
+	return late ? STORE_EARLY : STORE_OK;
 }
 
 static enum store_result hooked_event_add(struct store *s, int64_t job, const struct event_row *row)
@@ -247,7 +251,8 @@ static void deliver(void *context, struct batch *batch, struct op *ops)
 	for (struct op *op = ops, *next; op; op = next) {
 		next = (struct op *)op->mail.next;
 		note_answer(o, op);
-		more |= o->flood;
+		more |= o->flood || o->echoes;
+		o->echoes -= o->echoes > 0;
 		op_free(op);
 	}
 	o->flooded += more;
@@ -750,6 +755,48 @@ static void groups_have_the_size_of_the_limit(void **state)
 	assert_int_equal(seq_of(o, "a"), 8);
 }
 
+/* How many commits there are when the worker of the first one comes back. */
+static unsigned commits_with(struct office *o, bool shares)
+{
+	o->shares = shares;
+	start_with(o, "a");
+	submit(o, a_report(LATE)); /* which is a group of its own if it does not wait */
+	wait_for(o, &o->late, 1);
+	pthread_mutex_lock(&o->lock);
+	o->echoes = 1;
+	o->allowed = UINT_MAX;
+	pthread_mutex_unlock(&o->lock);
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(seq_of(o, "a"), 2);
+	assert_int_equal(seq_of(o, LATE), 1);
+	return get(o, &o->started);
+}
+
+static void a_group_that_may_wait_for_others_takes_those_who_come_back(void **state)
+{
+	assert_int_equal(commits_with(*state, true), 2);
+}
+
+static void a_group_that_waits_for_nobody_goes_at_once(void **state)
+{
+	assert_int_equal(commits_with(*state, false), 3);
+}
+
+static void nobody_is_waited_for_long(void **state)
+{
+	struct office *o = *state;
+
+	o->shares = true;
+	start_with(o, "a");
+	submit(o, a_report(LATE));
+	wait_for(o, &o->late, 1);
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, 2); /* and the worker of the first one does not come back */
+	submit(o, a_report("a"));
+	wait_for(o, &o->answered, 3);
+	assert_int_equal(seq_of(o, "a"), 2);
+}
+
 /* Under load there is always a group that commits; chores have their turn all the same. */
 static void chores_have_their_turn(void **state)
 {
@@ -897,6 +944,9 @@ static const struct CMUnitTest promises[] = {
 	TEST(a_group_that_asks_for_more_is_run_again),
 	TEST(a_group_that_is_refused_is_not_waited_for),
 	TEST(groups_have_the_size_of_the_limit),
+	TEST(a_group_that_may_wait_for_others_takes_those_who_come_back),
+	TEST(a_group_that_waits_for_nobody_goes_at_once),
+	TEST(nobody_is_waited_for_long),
 	TEST(chores_have_their_turn),
 	TEST(doubts_have_their_turn),
 	TEST(an_event_has_the_time_at_which_its_op_came),

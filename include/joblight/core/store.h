@@ -230,6 +230,9 @@ struct store {
 	/* The transaction has failed because it relied on rows of an earlier one, which others have
 	 * written since.  The next one reads them. */
 	bool stale;
+	/* After expect(): other nodes write these rows too, and the transaction may have waited for
+	 * theirs.  begin() makes it false. */
+	bool shares;
 };
 
 static inline const char *store_error(const struct store *s)

@@ -1,0 +1,19 @@
+/*
+ * A group whose rows other nodes write too waits for their groups.  If it began with the first op
+ * that is there, the workers that were answered last would be too late for it, and would make a
+ * group of their own, which waits as well.  So it waits a moment for as many ops as there were.
+ *
+ * In the store thread.
+ */
+#ifndef JOBLIGHT_WORK_GATHER_H
+#define JOBLIGHT_WORK_GATHER_H
+
+#include "group.h"
+
+/* Before and after a group is answered, with the ops that come after it (NULL: none). */
+void gather_expect(struct writer *w, const struct group *g, const struct op *rest);
+void gather_begin(struct writer *w);
+/* Appends what waits, and what comes within a moment, to `ops`, which are about to be a group. */
+void gather_more(struct writer *w, struct op *ops);
+
+#endif
