@@ -214,26 +214,54 @@ static bool was_idle(const struct pg_session *s)
 	return clock_monotonic_ms() - s->link.used_ms >= IDLE_MS;
 }
 
-PG_SQL(sql_row, "INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) ON CONFLICT (id) DO "
-                "UPDATE SET last = excluded.last, seen = excluded.seen");
+PG_SQL(sql_row,
+       "WITH made AS (INSERT INTO nodes (id, last, seen) VALUES ($1, $2, now()) ON CONFLICT "
+       "(id) DO NOTHING RETURNING last) SELECT last FROM made UNION ALL SELECT last FROM "
+       "nodes WHERE id = $1");
+/* Changes nothing if it is executed late, when the row has another text again. */
+PG_SQL(sql_row_put, "UPDATE nodes SET last = $2, seen = now() WHERE id = $1 AND last = $3 "
+                    "RETURNING last");
+
+/* *last is the text that the row has then.  CONFLICT also if the statement returned none. */
+static enum store_result ask_row(struct pg_session *s, const struct pg_sql *sql,
+                                 const struct pg_args *args, uint8_t *last)
+{
+	size_t at = pg_link_add(&s->link, sql, args);
+	enum store_result r = pg_link_run(&s->link);
+	const PGresult *row = r == STORE_OK ? pg_link_result(&s->link, at) : NULL;
+
+	if (row && PQntuples(row) && PQgetlength(row, 0, 0) == POSTGRES_GROUP_LEN) {
+		memcpy(last, PQgetvalue(row, 0, 0), POSTGRES_GROUP_LEN);
+		return STORE_OK;
+	}
+	snprintf(s->base.error, sizeof(s->base.error), "%s",
+	         row ? "the row of this server in `nodes` has been changed" : s->link.words);
+	return row || s->link.fate == PG_LOST ? STORE_CONFLICT : r;
+}
 
 /* Puts the text that the next transaction has to find.  One that was sent over another connection,
  * and of which it is not known what became of it, has been committed by then or never will be. */
 static enum store_result put_row(struct pg_session *s)
 {
 	struct pg_args args = { 0 };
+	uint8_t found[POSTGRES_GROUP_LEN], text[POSTGRES_GROUP_LEN];
 
-	random_bytes(s->last, sizeof(s->last));
+	random_bytes(text, sizeof(text));
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
-	pg_arg_bytes(&args, s->last, sizeof(s->last));
-	pg_link_add(&s->link, &sql_row, &args);
+	pg_arg_bytes(&args, text, sizeof(text));
+	enum store_result r = ask_row(s, &sql_row, &args, found);
+	random_bytes(text, sizeof(text));
 	pg_args_finish(&args);
-	enum store_result r = pg_link_run(&s->link);
+	if (r != STORE_OK)
+		return r;
+	args = (struct pg_args){ 0 };
+	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
+	pg_arg_bytes(&args, text, sizeof(text));
+	pg_arg_bytes(&args, found, sizeof(found));
+	r = ask_row(s, &sql_row_put, &args, s->last);
+	pg_args_finish(&args);
 	s->has_row = r == STORE_OK;
-	if (s->has_row)
-		return STORE_OK;
-	snprintf(s->base.error, sizeof(s->base.error), "%s", s->link.words);
-	return s->link.fate == PG_LOST ? STORE_CONFLICT : r;
+	return r;
 }
 
 static enum store_result connect_to_begin(struct pg_session *s)

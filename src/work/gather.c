@@ -4,39 +4,38 @@
 
 #include "joblight/base/clock.h"
 
-#define RECENT_US 10000 /* after an answer its worker may still come back */
+#define RECENT_US 100000 /* after an answer its worker may still come back */
 #define MOMENT_US 600
 #define STEP_US 50
 
-static uint64_t count_ops(const struct op *ops)
+uint64_t gather_waiting(struct writer *w, const struct op *rest)
 {
-	uint64_t count = 0;
+	uint64_t count = mailbox_depth(&w->queue);
 
-	for (; ops; ops = next_op(ops))
+	for (; rest; rest = next_op(rest))
 		count++;
 	return count;
 }
 
-void gather_expect(struct writer *w, const struct group *g, const struct op *rest)
+void gather_expect(struct writer *w, const struct group *g, uint64_t waiting)
 {
-	w->gather.count = g->shares ? g->count + count_ops(rest) + mailbox_depth(&w->queue) : 0;
-}
-
-void gather_begin(struct writer *w)
-{
+	w->gather.count = g->shares ? g->count + waiting : 0;
 	w->gather.since_us = clock_monotonic_us();
 }
 
 void gather_more(struct writer *w, struct op *ops)
 {
-	uint64_t now = clock_monotonic_us(), until = now + MOMENT_US;
+	uint64_t now = clock_monotonic_us(), until = now + MOMENT_US, count = 1,
+	         wanted = w->gather.count;
 
-	if (!w->gather.count || now - w->gather.since_us > RECENT_US)
+	if (!wanted || now - w->gather.since_us > RECENT_US)
 		return;
-	uint64_t count = count_ops(ops);
-	while (count + mailbox_depth(&w->queue) < w->gather.count && clock_monotonic_us() < until)
-		usleep(STEP_US);
-	while (next_op(ops))
+	wanted = wanted < w->limits.commit_writes ? wanted : w->limits.commit_writes;
+	for (; next_op(ops) && ops->kind != OP_REWRITE && count < wanted; count++)
 		ops = next_op(ops);
+	if (next_op(ops) || ops->kind == OP_REWRITE) /* the group ends before what comes */
+		return;
+	while (count + mailbox_depth(&w->queue) < wanted && clock_monotonic_us() < until)
+		usleep(STEP_US);
 	ops->mail.next = mailbox_take(&w->queue);
 }

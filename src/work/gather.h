@@ -10,10 +10,12 @@
 
 #include "group.h"
 
-/* Before and after a group is answered, with the ops that come after it (NULL: none). */
-void gather_expect(struct writer *w, const struct group *g, const struct op *rest);
-void gather_begin(struct writer *w);
-/* Appends what waits, and what comes within a moment, to `ops`, which are about to be a group. */
+/* How many ops wait; `rest`: those that were taken already (NULL: none). */
+uint64_t gather_waiting(struct writer *w, const struct op *rest);
+/* After a group was answered; so many ops were waiting before. */
+void gather_expect(struct writer *w, const struct group *g, uint64_t waiting);
+/* Appends what waits, and what comes within a moment, to `ops`, which are about to be a group,
+ * unless they fill it. */
 void gather_more(struct writer *w, struct op *ops);
 
 #endif

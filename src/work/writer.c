@@ -59,9 +59,9 @@ static void answer_oldest(struct writer *w, struct sent_groups *sent, const stru
 	memmove(&sent->groups[0], &sent->groups[1], (STORE_SENT_MAX - 1) * sizeof(oldest));
 	sent->count--;
 	atomic_store(&w->turned_ms, clock_monotonic_ms());
-	gather_expect(w, &oldest, rest);
+	uint64_t waiting = gather_waiting(w, rest);
 	group_answer(w, &oldest);
-	gather_begin(w);
+	gather_expect(w, &oldest, waiting);
 }
 
 /* The oldest has failed, and all that has seen what it would have written is run again. */
