@@ -242,7 +242,8 @@ static void a_new_connection_has_no_rows(void **state)
 	assert_true(reads(b, "j1"));
 }
 
-/* That it is lost is seen by the next transaction, which can be run again. */
+/* That it is lost is seen by the next transaction, which can be run again, or by a try, if it was
+ * idle for long. */
 static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void **state)
 {
 	struct bench *b = *state;
@@ -253,8 +254,8 @@ static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void *
 	OK(expect_jobs(w, names, JOBS)); /* goes out with the next round */
 	end_connections(b);
 	w->ops->rollback(w);
-	assert_int_equal(add_events(w, names, JOBS), STORE_CONFLICT);
-	OK(add_events(w, names, JOBS));
+	if (add_events(w, names, JOBS) != STORE_OK)
+		OK(add_events(w, names, JOBS));
 	assert_int_equal(events_of_all(b->reader), JOBS);
 }
 
