@@ -13,7 +13,7 @@ static void session_free(struct pg_session *s)
 {
 	pg_session_rollback(&s->base);
 	pg_kept_clear(&s->kept);
-	for (size_t i = 0; i < PG_SENT_MAX; i++)
+	for (size_t i = 0; i < STORE_SENT_MAX; i++)
 		free(s->sent[i].rows.jobs);
 	pg_link_finish(&s->link);
 	pg_cache_finish(&s->cache);

@@ -81,7 +81,7 @@ struct pg_session {
 		struct pg_sent rows;
 		bool has_ended, in_doubt;
 		enum store_result result; /* if it has ended */
-	} sent[PG_SENT_MAX];
+	} sent[STORE_SENT_MAX];
 	size_t sent_count;
 	struct {
 		struct store_space last; /* less what was removed since */

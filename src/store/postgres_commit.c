@@ -40,9 +40,10 @@ PG_SQL(
     "last = CASE n.last WHEN $2 THEN $5 WHEN $3 THEN $6 ELSE n.last END, seen = now() "
     "RETURNING (CASE last WHEN $6 THEN 1 WHEN $4 THEN 2 ELSE 0 END)::int8");
 
-static const uint8_t *text_before(const struct pg_session *s, size_t sent)
+/* That of the transaction before the next one. */
+static const uint8_t *text_before(const struct pg_session *s)
 {
-	return sent ? s->sent[sent - 1].group : s->last;
+	return s->sent_count ? s->sent[s->sent_count - 1].group : s->last;
 }
 
 static size_t add_group(struct pg_session *s)
@@ -51,7 +52,7 @@ static size_t add_group(struct pg_session *s)
 
 	pg_arg_bytes(&args, s->db->node, POSTGRES_NODE_LEN);
 	pg_arg_bytes(&args, s->sent[s->sent_count].group, POSTGRES_GROUP_LEN);
-	pg_arg_bytes(&args, text_before(s, s->sent_count), POSTGRES_GROUP_LEN);
+	pg_arg_bytes(&args, text_before(s), POSTGRES_GROUP_LEN);
 	size_t at = pg_link_add(&s->link, &sql_group, &args);
 	pg_args_finish(&args);
 	return at;
@@ -60,11 +61,11 @@ static size_t add_group(struct pg_session *s)
 /* What is asked about transactions whose commits have no answers. */
 struct doubt {
 	struct pg_backend lost;
-	uint8_t instead[PG_SENT_MAX][POSTGRES_GROUP_LEN];
+	uint8_t instead[STORE_SENT_MAX][POSTGRES_GROUP_LEN];
 	size_t committed; /* so many of them were */
 };
 
-_Static_assert(PG_SENT_MAX == 2, "sql_doubt asks about two");
+_Static_assert(STORE_SENT_MAX == 2, "sql_doubt asks about two");
 
 static size_t add_doubt(struct pg_session *s, const struct doubt *d)
 {
@@ -74,7 +75,7 @@ static size_t add_doubt(struct pg_session *s, const struct doubt *d)
 	pg_arg_bytes(&args, s->last, POSTGRES_GROUP_LEN);
 	pg_arg_bytes(&args, s->sent[0].group, POSTGRES_GROUP_LEN);
 	pg_arg_bytes(&args, s->sent[s->sent_count - 1].group, POSTGRES_GROUP_LEN);
-	for (size_t i = 0; i < PG_SENT_MAX; i++)
+	for (size_t i = 0; i < STORE_SENT_MAX; i++)
 		pg_arg_bytes(&args, d->instead[i], POSTGRES_GROUP_LEN);
 	size_t at = pg_link_add(&s->link, &sql_doubt, &args);
 	pg_args_finish(&args);
@@ -222,7 +223,7 @@ bool pg_session_commit_may_start(struct store *base)
 
 	if (!s->sent_count)
 		return true;
-	return s->sent_count < PG_SENT_MAX && !s->failed && s->relies && !s->begun &&
+	return s->sent_count < STORE_SENT_MAX && !s->failed && s->relies && !s->begun &&
 	       pg_kept_have_versions(&s->cache);
 }
 
@@ -308,8 +309,8 @@ static void remove_oldest(struct pg_session *s)
 {
 	struct pg_sent_commit oldest = s->sent[0];
 
-	memmove(&s->sent[0], &s->sent[1], (PG_SENT_MAX - 1) * sizeof(s->sent[0]));
-	s->sent[PG_SENT_MAX - 1] = oldest; /* its memory is used again */
+	memmove(&s->sent[0], &s->sent[1], (STORE_SENT_MAX - 1) * sizeof(s->sent[0]));
+	s->sent[STORE_SENT_MAX - 1] = oldest; /* its memory is used again */
 	s->sent_count--;
 }
 

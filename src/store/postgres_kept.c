@@ -287,21 +287,20 @@ void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version)
 bool pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
 {
 	struct pg_shared_job *job;
+	uint64_t now = clock_monotonic_ms();
 
 	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
 	if (!job)
 		return false;
-	if (!job->version)
-		return is_shared(k, key);
-	bool is_same = job->version == version;
+	uint32_t failed = job->version;
 	job->version = 0;
-	if (is_same && !job->until_ms) { /* it has failed because of another job */
+	if (failed == version && !job->until_ms) { /* it has failed because of another job */
 		drop_shared(k, job);
 		return false;
 	}
-	if (is_same)
-		return is_shared(k, key);
-	job->until_ms = clock_monotonic_ms() + job->pause_ms;
-	job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
-	return true;
+	if (failed && failed != version) {
+		job->until_ms = now + job->pause_ms;
+		job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
+	}
+	return job->until_ms > now;
 }

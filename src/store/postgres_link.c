@@ -372,7 +372,7 @@ static enum store_result judge(struct pg_link *l, const struct pg_round *round)
 
 void pg_link_send(struct pg_link *l)
 {
-	assert(l->sent < PG_SENT_MAX);
+	assert(l->sent < STORE_SENT_MAX);
 	if (!l->conn)
 		return;
 	if (l->failed_to_send || !PQpipelineSync(l->conn)) { /* it flushes */

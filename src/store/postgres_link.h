@@ -46,9 +46,8 @@ struct pg_round {
 	size_t count, cap;
 };
 
-#define PG_SENT_MAX STORE_SENT_MAX /* rounds that are under way at once */
-/* Those, the one that has ended last, and the one that statements are added to. */
-#define PG_ROUNDS (PG_SENT_MAX + 2)
+/* Those under way, the one that has ended last, and the one that statements are added to. */
+#define PG_ROUNDS (STORE_SENT_MAX + 2)
 _Static_assert((PG_ROUNDS & (PG_ROUNDS - 1)) == 0, "numbers of rounds are reduced modulo it");
 
 struct pg_link {
@@ -104,8 +103,8 @@ size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struc
  */
 enum store_result pg_link_run(struct pg_link *l);
 /*
- * The same in two steps.  Up to PG_SENT_MAX rounds are sent before the first of them has ended, and
- * pg_link_receive() has the results of the oldest; it waits for at most `wait_us`, or until
+ * The same in two steps.  Up to STORE_SENT_MAX rounds are sent before the first of them has ended,
+ * and pg_link_receive() has the results of the oldest; it waits for at most `wait_us`, or until
  * `wake_fd` can be read (-1: nothing), and false means that not all results have come yet.
  */
 void pg_link_send(struct pg_link *l);

@@ -30,8 +30,8 @@ bool group_write_chore(void *writer, struct op *ops);
 
 /*
  * The same in steps, with a store that has them (commit_start() in joblight/core/store.h): the
- * transaction is sent, it is waited for, and the ops are answered.  False: it has ended already, or
- * has not ended yet.
+ * transaction is sent, it is waited for, and the ops are answered.  group_send() is false if it has
+ * failed already, and group_finish() if it has not ended yet.
  */
 bool group_send(struct writer *w, struct group *g, struct op *ops);
 bool group_finish(struct writer *w, struct group *g, uint64_t wait_us, int wake_fd);

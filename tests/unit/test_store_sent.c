@@ -19,6 +19,13 @@ static enum store_result finish(struct store *s)
 	return r;
 }
 
+/* Jobs with an event each, whose rows are kept. */
+static void keep_jobs(struct store *w)
+{
+	make_jobs(w);
+	OK(add_events(w, names, JOBS));
+}
+
 /* Begins a transaction with an event in the job, and sends it. */
 static void send_event(struct store *s, const char *id)
 {
@@ -224,9 +231,8 @@ static void the_next_one_is_lost_with_the_one_before(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
-	OK(add_events(w, names, JOBS)); /* and keeps the rows */
+	keep_jobs(w);
+	node_open(&other, b, 1); /* and keeps the rows */
 	OK(add_events(other.store, names, 1));
 	send_event(w, "j0");
 	prepare_event(w, "j0");
@@ -246,9 +252,8 @@ static void another_node_is_faster_than_the_next_one(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
+	keep_jobs(w);
 	node_open(&other, b, 1);
-	OK(add_events(w, names, JOBS));
 	send_event(w, "j0");
 	prepare_event(w, "j1");
 	OK(finish(w));
@@ -270,8 +275,7 @@ static void the_connection_is_lost_while_one_commits(void **state)
 	struct store *w = b->writer;
 	uint64_t written;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	for (int i = 0; i < 5; i++) {
 		written = seq_of(b->reader, "j0");
 		send_event(w, "j0");
@@ -340,8 +344,7 @@ static void two_of_different_jobs_are_under_way(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	for (int i = 0; i < 20; i++) {
 		send_two(w, names[i % JOBS], names[(i + 1) % JOBS]);
 		OK(finish(w));
@@ -356,8 +359,7 @@ static void a_chain_of_two_at_once_is_committed(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	send_event(w, names[0]);
 	for (int i = 1; i < 50; i++) {
 		prepare_event(w, names[i % 2]);
@@ -377,8 +379,7 @@ static void a_job_that_is_under_way_is_not_sent_again(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	send_event(w, "j0");
 	prepare_event(w, "j0");
 	assert_false(w->ops->commit_may_start(w));
@@ -397,8 +398,7 @@ static void a_third_one_waits(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	send_two(w, "j0", "j1");
 	prepare_event(w, "j2");
 	assert_false(w->ops->commit_may_start(w));
@@ -416,8 +416,7 @@ static void one_that_writes_nothing_is_not_sent_early(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	send_event(w, "j0");
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names + 1, 1));
@@ -434,8 +433,7 @@ static void a_version_is_that_of_who_wrote_it(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names, 2));
 	OK(add_event(w, "j0"));
@@ -458,9 +456,8 @@ static void both_are_lost_with_the_first_one(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
+	keep_jobs(w);
 	node_open(&other, b, 1);
-	OK(add_events(w, names, JOBS));
 	OK(add_events(other.store, names, 1));
 	send_two(w, "j0", "j1");
 	prepare_event(w, "j2");
@@ -485,9 +482,8 @@ static void the_second_one_fails_alone(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
+	keep_jobs(w);
 	node_open(&other, b, 1);
-	OK(add_events(w, names, JOBS));
 	OK(add_events(other.store, names + 1, 1));
 	send_two(w, "j0", "j1");
 	OK(finish(w));
@@ -523,8 +519,7 @@ static void the_connection_is_lost_while_two_commit(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	for (int i = 0; i < 5; i++) {
 		uint64_t written[] = { seq_of(b->reader, "j0"), seq_of(b->reader, "j1") };
 		send_two(w, "j0", "j1");
@@ -570,8 +565,7 @@ static void of_two_that_wait_some_are_committed(void **state)
 	struct bench *b = *state;
 	struct store *w = b->writer;
 
-	make_jobs(w);
-	OK(add_events(w, names, JOBS));
+	keep_jobs(w);
 	for (int waits = 0; waits < 2; waits++) {
 		uint64_t written[] = { seq_of(b->reader, "j0"), seq_of(b->reader, "j1") };
 		FILE *holder = lock_job(b, names[waits]);

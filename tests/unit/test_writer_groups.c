@@ -367,6 +367,13 @@ static void let_chores_run(struct office *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* All commits may end, and so many ops are answered. */
+static void end_all(struct office *o, unsigned answers)
+{
+	set(o, &o->allowed, UINT_MAX);
+	wait_for(o, &o->answered, answers);
+}
+
 /* With one group under way. */
 static void start_with(struct office *o, const char *job)
 {
@@ -413,8 +420,7 @@ static void what_comes_while_one_commits_is_the_next_group(void **state)
 	set(o, &o->allowed, 1);
 	wait_for(o, &o->answered, 1);
 	wait_for(o, &o->started, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 6);
+	end_all(o, 6);
 	assert_int_equal(get(o, &o->started), 2);
 	assert_int_equal(seq_of(o, "a") + seq_of(o, "b"), 6);
 	assert_int_equal(o->events, 6);
@@ -434,8 +440,7 @@ static void nothing_is_answered_before_it_is_committed(void **state)
 	wait_for(o, &o->prepared, 2);
 	assert_int_equal(get(o, &o->answered), 1);
 	assert_int_equal(get(o, &o->events), 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(o->answers[0].seq, 1);
 	assert_int_equal(o->answers[1].seq, 2);
 	assert_int_equal(o->answers[2].seq, 1);
@@ -451,8 +456,7 @@ static void a_group_that_fails_takes_the_next_one_back(void **state)
 	submit(o, a_report("a"));
 	submit(o, a_report("b"));
 	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(o->answers[0].outcome, OUTCOME_STORAGE_UNAVAILABLE);
 	assert_int_equal(o->answers[1].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[1].seq, 1);
@@ -471,8 +475,7 @@ static void a_group_that_collides_is_run_again_before_the_next_one(void **state)
 	start_with(o, "a");
 	submit(o, a_report("a"));
 	wait_for(o, &o->prepared, 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 2);
+	end_all(o, 2);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
 		assert_int_equal(o->answers[i].seq, i + 1);
@@ -494,8 +497,7 @@ static void the_second_of_two_groups_fails_alone(void **state)
 	wait_for(o, &o->started, 2);
 	submit(o, a_report("a"));
 	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(o->answers[0].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[1].outcome, OUTCOME_STORAGE_UNAVAILABLE);
 	assert_int_equal(o->answers[2].outcome, OUTCOME_OK);
@@ -505,27 +507,30 @@ static void the_second_of_two_groups_fails_alone(void **state)
 
 /* ---- two that are under way ---- */
 
-/* Of one op each. */
-static void start_with_two(struct office *o)
+/* Of one op each, and a third one prepared (NULL: none). */
+static void start_with_two(struct office *o, const char *third)
 {
 	o->two = true;
 	start_with(o, "a");
 	submit(o, a_report("b"));
 	wait_for(o, &o->started, 2);
 	assert_int_equal(get(o, &o->ended), 0);
+	if (!third)
+		return;
+	submit(o, a_report(third));
+	wait_for(o, &o->prepared, 2);
 }
 
 static void a_group_as_large_as_the_one_under_way_is_sent(void **state)
 {
 	struct office *o = *state;
 
-	start_with_two(o);
+	start_with_two(o, NULL);
 	set(o, &o->allowed, 1);
 	wait_for(o, &o->answered, 1);
 	assert_int_equal(get(o, &o->events), 1);
 	assert_string_equal(o->answers[0].job, "a");
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 2);
+	end_all(o, 2);
 	assert_int_equal(o->answers[1].seq, 1);
 	assert_int_equal(o->events, 2);
 }
@@ -548,8 +553,7 @@ static void a_smaller_group_waits(void **state)
 	submit(o, a_report("a"));
 	wait_for(o, &o->started, 3);
 	assert_int_equal(get(o, &o->ended), 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 5);
+	end_all(o, 5);
 	assert_int_equal(get(o, &o->started), 3); /* 1, 2 and 2 */
 	assert_int_equal(seq_of(o, "a"), 3);
 }
@@ -558,17 +562,14 @@ static void a_third_group_is_prepared_and_waits(void **state)
 {
 	struct office *o = *state;
 
-	start_with_two(o);
-	submit(o, a_report("a"));
-	wait_for(o, &o->prepared, 2);
+	start_with_two(o, "a");
 	assert_int_equal(get(o, &o->started), 2);
 	assert_int_equal(get(o, &o->answered), 0);
 	set(o, &o->allowed, 1);
 	wait_for(o, &o->started, 3);
 	wait_for(o, &o->answered, 1);
 	assert_int_equal(get(o, &o->ended), 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(o->answers[2].seq, 2);
 	assert_int_equal(o->events, 3);
 }
@@ -580,11 +581,8 @@ static void the_first_of_two_takes_the_second_back(void **state)
 
 	o->fails_at = 1;
 	o->how = STORE_FULL;
-	start_with_two(o);
-	submit(o, a_report("a"));
-	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	start_with_two(o, "a");
+	end_all(o, 3);
 	assert_int_equal(o->answers[0].outcome, OUTCOME_STORAGE_UNAVAILABLE);
 	for (int i = 1; i < 3; i++) {
 		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
@@ -600,11 +598,8 @@ static void both_are_run_again_in_their_order(void **state)
 
 	o->fails_at = 1;
 	o->how = STORE_CONFLICT;
-	start_with_two(o);
-	submit(o, a_report("a"));
-	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	start_with_two(o, "a");
+	end_all(o, 3);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
 		assert_int_equal(o->answers[i].seq, i < 2 ? 1 : 2);
@@ -619,11 +614,8 @@ static void the_second_of_two_under_way_fails_alone(void **state)
 
 	o->fails_at = 2;
 	o->how = STORE_FULL;
-	start_with_two(o);
-	submit(o, a_report("b"));
-	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	start_with_two(o, "b");
+	end_all(o, 3);
 	assert_int_equal(o->answers[0].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[1].outcome, OUTCOME_STORAGE_UNAVAILABLE);
 	assert_int_equal(o->answers[2].outcome, OUTCOME_OK);
@@ -638,9 +630,8 @@ static void both_are_in_doubt(void **state)
 
 	o->fails_at = 1;
 	o->how = STORE_BUSY;
-	start_with_two(o);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 2);
+	start_with_two(o, NULL);
+	end_all(o, 2);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(o->answers[i].outcome, OUTCOME_STORAGE_UNAVAILABLE);
 	wait_for(o, &o->asked, 2);
@@ -655,8 +646,7 @@ static void a_group_that_cannot_be_sent_is_run_later(void **state)
 	submit(o, a_report("b"));
 	submit(o, a_report("a"));
 	wait_for(o, &o->prepared, 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[2].seq, 2);
@@ -674,8 +664,7 @@ static void a_group_that_writes_nothing_waits(void **state)
 	wait_for(o, &o->prepared, 1);
 	submit(o, a_report("a"));
 	wait_for(o, &o->started, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(get(o, &o->started), 2);
 	assert_int_equal(o->answers[1].outcome, OUTCOME_NOT_FOUND);
 	assert_int_equal(o->answers[2].seq, 2);
@@ -693,8 +682,7 @@ static void what_cannot_be_had_yet_waits_and_so_does_what_comes_after(void **sta
 	wait_for(o, &o->prepared, 1);
 	submit(o, a_report(LATE));
 	submit(o, a_report("a"));
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 4);
+	end_all(o, 4);
 	assert_string_equal(o->answers[2].job, LATE);
 	assert_int_equal(o->answers[2].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[3].seq, 3);
@@ -710,8 +698,7 @@ static void a_group_that_asks_for_more_is_run_again(void **state)
 	submit(o, a_report(ASKS));
 	wait_for(o, &o->prepared, 2);
 	submit(o, a_report("a"));
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 4);
+	end_all(o, 4);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(o->answers[i].outcome, OUTCOME_OK);
 	assert_int_equal(o->answers[1].len, o->answers[0].len); /* nothing is in it twice */
@@ -734,8 +721,7 @@ static void a_group_that_is_refused_is_not_waited_for(void **state)
 	submit(o, a_report("a"));
 	submit(o, a_report("a"));
 	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 5);
+	end_all(o, 5);
 	assert_int_equal(o->answers[1].outcome, OUTCOME_NOT_FOUND);
 	assert_int_equal(o->answers[4].seq, 3);
 }
@@ -749,8 +735,7 @@ static void groups_have_the_size_of_the_limit(void **state)
 	for (int i = 0; i < 7; i++)
 		submit(o, a_report("a"));
 	wait_for(o, &o->prepared, 3);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 8);
+	end_all(o, 8);
 	assert_int_equal(get(o, &o->started), 4); /* 1, 3, 3 and 1 */
 	assert_int_equal(seq_of(o, "a"), 8);
 }
@@ -790,8 +775,7 @@ static void nobody_is_waited_for_long(void **state)
 	start_with(o, "a");
 	submit(o, a_report(LATE));
 	wait_for(o, &o->late, 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 2); /* and the worker of the first one does not come back */
+	end_all(o, 2); /* and the worker of the first one does not come back */
 	submit(o, a_report("a"));
 	wait_for(o, &o->answered, 3);
 	assert_int_equal(seq_of(o, "a"), 2);
@@ -856,8 +840,7 @@ static void an_event_has_the_time_at_which_its_op_came(void **state)
 		poll(NULL, 0, 1);
 	submit(o, a_report("b"));
 	wait_for(o, &o->prepared, 2);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 3);
+	end_all(o, 3);
 	assert_int_equal(get(o, &o->started), 2);
 	assert_true(last_time_of(o, "b") >= before);
 }
@@ -877,8 +860,7 @@ static void nothing_but_updates_of_tasks_is_prepared(void **state)
 	set(o, &o->allowed, 1);
 	wait_for(o, &o->started, 2);
 	assert_int_equal(get(o, &o->prepared), 1);
-	set(o, &o->allowed, UINT_MAX);
-	wait_for(o, &o->answered, 4);
+	end_all(o, 4);
 	assert_int_equal(o->answers[3].outcome, OUTCOME_OK);
 }
 

@@ -50,7 +50,7 @@ enum store_result {
 	STORE_EARLY
 };
 
-#define STORE_SENT_MAX 2
+#define STORE_SENT_MAX 2 /* transactions that are under way at once: commit_may_start() */
 
 struct store;
 
