@@ -6,6 +6,7 @@
 
 #define RECENT_US 100000 /* after an answer its worker may still come back */
 #define MOMENT_US 600
+#define WORTH_OPS 8 /* few ops cost less than the wait, and come from workers that pause anyway */
 #define STEP_US 50
 
 uint64_t gather_waiting(struct writer *w, const struct op *rest)
@@ -28,7 +29,7 @@ void gather_more(struct writer *w, struct op *ops)
 	uint64_t now = clock_monotonic_us(), until = now + MOMENT_US, count = 1,
 	         wanted = w->gather.count;
 
-	if (!wanted || now - w->gather.since_us > RECENT_US)
+	if (wanted < WORTH_OPS || now - w->gather.since_us > RECENT_US)
 		return;
 	wanted = wanted < w->limits.commit_writes ? wanted : w->limits.commit_writes;
 	for (; next_op(ops) && ops->kind != OP_REWRITE && count < wanted; count++)

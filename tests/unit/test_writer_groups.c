@@ -741,30 +741,36 @@ static void groups_have_the_size_of_the_limit(void **state)
 }
 
 /* How many commits there are when the worker of the first one comes back. */
-static unsigned commits_with(struct office *o, bool shares)
+static unsigned commits_with(struct office *o, unsigned late, bool shares)
 {
 	o->shares = shares;
 	start_with(o, "a");
-	submit(o, a_report(LATE)); /* which is a group of its own if it does not wait */
+	for (unsigned i = 0; i < late; i++) /* which are a group of their own if it does not wait */
+		submit(o, a_report(LATE));
 	wait_for(o, &o->late, 1);
 	pthread_mutex_lock(&o->lock);
 	o->echoes = 1;
 	o->allowed = UINT_MAX;
 	pthread_mutex_unlock(&o->lock);
-	wait_for(o, &o->answered, 3);
+	wait_for(o, &o->answered, late + 2);
 	assert_int_equal(seq_of(o, "a"), 2);
-	assert_int_equal(seq_of(o, LATE), 1);
+	assert_int_equal(seq_of(o, LATE), late);
 	return get(o, &o->started);
 }
 
 static void a_group_that_may_wait_for_others_takes_those_who_come_back(void **state)
 {
-	assert_int_equal(commits_with(*state, true), 2);
+	assert_int_equal(commits_with(*state, 7, true), 2);
 }
 
 static void a_group_that_waits_for_nobody_goes_at_once(void **state)
 {
-	assert_int_equal(commits_with(*state, false), 3);
+	assert_int_equal(commits_with(*state, 7, false), 3);
+}
+
+static void few_are_not_worth_a_wait(void **state)
+{
+	assert_int_equal(commits_with(*state, 6, true), 3);
 }
 
 static void nobody_is_waited_for_long(void **state)
@@ -928,6 +934,7 @@ static const struct CMUnitTest promises[] = {
 	TEST(groups_have_the_size_of_the_limit),
 	TEST(a_group_that_may_wait_for_others_takes_those_who_come_back),
 	TEST(a_group_that_waits_for_nobody_goes_at_once),
+	TEST(few_are_not_worth_a_wait),
 	TEST(nobody_is_waited_for_long),
 	TEST(chores_have_their_turn),
 	TEST(doubts_have_their_turn),
