@@ -9,6 +9,7 @@
  *   postgres_flush.c      writes what a transaction has kept
  *   postgres_cache.c      the rows that a transaction has read, and those that it is to write
  *   postgres_kept.c       rows that are kept from one transaction to the next
+ *   postgres_own.c        the same of tasks that only this node writes, of jobs that others write
  *   postgres_link.c       a connection: statements go out together and are waited for together
  *   postgres_args.c       parameters, and columns of them, in PostgreSQL's binary format
  *   postgres_space.c      how large the tables are
@@ -72,10 +73,11 @@ struct pg_session {
 	struct pg_cache cache; /* of the writer */
 	struct pg_kept kept;   /* the same */
 	bool relies;           /* this transaction has kept rows, which its first round checks */
+	bool owns;             /* it has rows of postgres_own.h, which are checked later */
 	bool guesses;          /* it has taken answers to be absent, which its last round checks */
 	/* The transactions before this one that were sent and have not ended, the oldest first. */
 	struct pg_sent_commit {
-		bool relies, guesses; /* on kept rows; that answers were absent */
+		bool relies, owns, guesses; /* see above */
 		uint8_t group[POSTGRES_GROUP_LEN];
 		size_t at_group, at_commit; /* where its round has the results */
 		struct pg_sent rows;
@@ -161,6 +163,8 @@ void pg_queue_begin(struct pg_session *s);
 void pg_roll_back(struct pg_session *s);
 /* Adds the check of the kept rows that the transaction relies on to the next round. */
 void pg_queue_checks(struct pg_session *s);
+/* Adds the check of tasks that were not read, but for those that their own statement checks. */
+void pg_queue_task_checks(struct pg_session *s);
 /* Adds what the transaction is to write, if there is anything. */
 void pg_write_cache(struct pg_session *s);
 /* Sends the round, whose results are then those of the link. */
@@ -186,6 +190,9 @@ bool pg_flush_checks(const struct pg_cache *c);
 /* How an error of a statement begins that finds another version of a job than was kept. */
 #define PG_JOBS_SHARED                                                                             \
 	"joblight: the transaction is run again, because another server has written jobs: "
+/* The same of a task. */
+#define PG_TASKS_SHARED                                                                            \
+	"joblight: the transaction is run again, because another server has written tasks: "
 
 /* ---- postgres_space.c ---- */
 

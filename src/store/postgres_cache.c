@@ -128,15 +128,9 @@ static void forget_jobs(struct pg_cache *c)
 
 /* ---- tasks ---- */
 
-/* What a task is found by: the key of its job and its id. */
-struct task_name {
-	char bytes[sizeof(int64_t) + ID_MAX];
-	size_t len;
-};
-
-static struct task_name name_task(int64_t job, struct slice id)
+struct pg_task_name pg_name_task(int64_t job, struct slice id)
 {
-	struct task_name name = { .len = sizeof(job) + id.len };
+	struct pg_task_name name = { .len = sizeof(job) + id.len };
 
 	assert(id.len <= ID_MAX);
 	memcpy(name.bytes, &job, sizeof(job));
@@ -150,7 +144,7 @@ struct named_task {
 	char name[sizeof(int64_t) + ID_MAX];
 };
 
-static struct pg_task *find_task(struct pg_cache *c, const struct task_name *name)
+static struct pg_task *find_task(struct pg_cache *c, const struct pg_task_name *name)
 {
 	struct pg_task *task;
 
@@ -160,7 +154,7 @@ static struct pg_task *find_task(struct pg_cache *c, const struct task_name *nam
 
 static struct pg_task *make_task(struct pg_cache *c, int64_t job, struct slice id)
 {
-	struct task_name name = name_task(job, id);
+	struct pg_task_name name = pg_name_task(job, id);
 	struct pg_task *task = find_task(c, &name);
 
 	if (!task) {
@@ -175,7 +169,7 @@ static struct pg_task *make_task(struct pg_cache *c, int64_t job, struct slice i
 
 struct pg_task *pg_cache_task(struct pg_cache *c, int64_t job, struct slice id)
 {
-	struct task_name name = name_task(job, id);
+	struct pg_task_name name = pg_name_task(job, id);
 
 	return find_task(c, &name);
 }
@@ -229,7 +223,7 @@ static void drop_task(struct pg_cache *c, struct pg_task *task)
 
 void pg_cache_move_task(struct pg_cache *from, struct pg_cache *to, struct pg_task *task)
 {
-	struct task_name name = name_task(task->job, slice_of(task->row.id));
+	struct pg_task_name name = pg_name_task(task->job, slice_of(task->row.id));
 	struct pg_task *old = find_task(to, &name);
 
 	if (old)

@@ -39,7 +39,11 @@ struct pg_task {
 	bool is_read; /* it is in the database */
 	bool whole;   /* more has changed than its status, progress, note and times of update and
 	                 silence */
+	bool written; /* in this transaction */
 	uint64_t generation; /* that of its job when it was kept */
+	/* For postgres_own.h. */
+	uint32_t relied;    /* the version of the row that it was at first, if that was not read */
+	uint32_t unchecked; /* the same, until that version is looked for; 0: it need not be */
 	UT_hash_handle hh;
 };
 
@@ -78,6 +82,13 @@ void pg_cache_drop_job(struct pg_cache *c, struct pg_job *job);
 /* It replaces what is there. */
 void pg_cache_move_job(struct pg_cache *from, struct pg_cache *to, struct pg_job *job);
 
+/* What a task is found by: the key of its job and its id. */
+struct pg_task_name {
+	char bytes[sizeof(int64_t) + ID_MAX];
+	size_t len;
+};
+
+struct pg_task_name pg_name_task(int64_t job, struct slice id);
 struct pg_task *pg_cache_task(struct pg_cache *c, int64_t job, struct slice id);
 struct pg_task *pg_cache_put_task(struct pg_cache *c, int64_t job, const struct task_row *row);
 void pg_cache_change_task(struct pg_cache *c, int64_t job, const struct task_row *row);

@@ -177,10 +177,11 @@ static void sent_rows_failed(struct pg_session *s, const struct pg_sent_commit *
 {
 	if (sent->relies)
 		for (size_t i = 0; i < sent->rows.count; i++)
-			pg_kept_failed(&s->kept, sent->rows.jobs[i].key,
+			pg_kept_failed(&s->kept, sent->rows.jobs[i].key, sent->rows.jobs[i].id,
 			               sent->rows.jobs[i].version);
 	if (sent->guesses)
 		pg_kept_answers_failed(&s->kept);
+	pg_own_failed(&s->kept.own);
 	pg_kept_forget(&s->kept, &sent->rows);
 }
 
@@ -190,8 +191,10 @@ static void send_commit(struct pg_session *s)
 	struct pg_sent_commit *sent = &s->sent[s->sent_count];
 
 	pg_queue_answer_checks(s);
+	pg_queue_task_checks(s);
 	sent->guesses = s->guesses;
 	sent->relies = s->relies;
+	sent->owns = s->owns;
 	sent->has_ended = sent->in_doubt = false;
 	random_bytes(sent->group, sizeof(sent->group));
 	sent->at_group = add_group(s);
@@ -200,7 +203,7 @@ static void send_commit(struct pg_session *s)
 	s->sent_count++;
 	sent->rows.count = 0;
 	if (!s->link.pooled)
-		pg_kept_send(&s->kept, &s->cache, &sent->rows);
+		pg_kept_send(&s->kept, &s->cache, s->relies, &sent->rows);
 	pg_session_end(s);
 }
 
@@ -210,6 +213,7 @@ static enum store_result commit_reads(struct pg_session *s)
 		return STORE_OK;
 	pg_queue_begin(s);
 	pg_queue_answer_checks(s);
+	pg_queue_task_checks(s);
 	pg_link_add(&s->link, &sql_commit, NULL);
 	enum store_result r = pg_finish_round(s);
 	if (r == STORE_OK && s->relies)
@@ -330,7 +334,7 @@ bool pg_session_commit_finish(struct store *base, uint64_t wait_us, int wake_fd,
 		take_end(s, r);
 	*result = sent->result;
 	s->base.in_doubt = sent->in_doubt;
-	s->base.stale = *result == STORE_CONFLICT && sent->relies;
+	s->base.stale = *result == STORE_CONFLICT && (sent->relies || sent->owns);
 	if (*result != STORE_OK)
 		sent_rows_failed(s, sent);
 	remove_oldest(s);

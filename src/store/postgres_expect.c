@@ -2,6 +2,8 @@
  * The first round of a group of operations: it locks the rows of the jobs, and reads what the
  * operations are expected to need.
  */
+#include <stdlib.h>
+
 #include "joblight/base/xalloc.h"
 #include "postgres.h"
 
@@ -12,8 +14,9 @@ PG_SQL(sql_jobs_lock,
 /* OFFSET 0 keeps the planner from joining in another order.  A plan that is made while the tables
  * are small would otherwise read all tasks, or all answers, of a job to find one. */
 PG_SQL(sql_expected_tasks,
-       "SELECT " PG_TASK_COLUMNS ", t.job FROM unnest($1::text[], $2::text[]) AS x(job, id) "
-       "JOIN jobs j ON j.id = x.job CROSS JOIN LATERAL (SELECT * FROM tasks o "
+       "SELECT " PG_TASK_COLUMNS ", t.job, t.version FROM unnest($1::text[], $2::text[]) AS "
+       "x(job, id) JOIN jobs j ON j.id = x.job CROSS JOIN LATERAL (SELECT o.*, "
+       "o.xmin::text::int8 AS version FROM tasks o "
        "WHERE o.job = j.key AND o.id = x.id OFFSET 0) t");
 PG_SQL(sql_expected_answers,
        "SELECT " PG_ANSWER_COLUMNS ", j.key FROM unnest($1::text[], $2::text[]) AS x(job, key) "
@@ -27,6 +30,8 @@ PG_SQL(sql_expected_keys, "SELECT nextval('jobs_key') FROM generate_series(1, $1
 /* Where the results of the first round are; SIZE_MAX: that was not asked for. */
 struct expecting {
 	size_t jobs, tasks, answers, others, keys;
+	/* For each of the tasks: what is used instead of reading it, or NULL. */
+	const struct pg_own_task **own;
 };
 
 static size_t add_rows(struct pg_session *s, const struct pg_sql *sql, struct pg_rows *rows)
@@ -47,12 +52,21 @@ static size_t add_jobs(struct pg_session *s, const struct expected *e)
 	return add_rows(s, &sql_jobs_lock, &rows);
 }
 
-static size_t add_tasks(struct pg_session *s, const struct expected *e)
+static void find_own_tasks(const struct pg_session *s, const struct expected *e,
+                           struct expecting *at)
+{
+	at->own = xcalloc(e->task_count, sizeof(const struct pg_own_task *));
+	for (size_t i = 0; i < e->task_count; i++)
+		at->own[i] = pg_kept_own_task(&s->kept, &e->tasks[i]);
+}
+
+static size_t add_tasks(struct pg_session *s, const struct expected *e, const struct expecting *at)
 {
 	struct pg_rows rows = { .types = "tt" };
 
 	for (size_t i = 0; i < e->task_count; i++) {
-		if (!pg_is_plain(slice_of(e->tasks[i].job)) || !pg_is_plain(e->tasks[i].id))
+		if (at->own[i] || !pg_is_plain(slice_of(e->tasks[i].job)) ||
+		    !pg_is_plain(e->tasks[i].id))
 			continue;
 		pg_put_text(&rows, e->tasks[i].job);
 		pg_put_slice(&rows, e->tasks[i].id);
@@ -96,7 +110,8 @@ static void take_jobs(struct pg_session *s, const struct expected *e, size_t at)
 
 	for (int i = 0; i < rows; i++) {
 		pg_keep_job(s, result, i);
-		s->base.shares |= pg_kept_was_read(&s->kept, pg_i64(result, i, 0),
+		s->base.shares |= pg_kept_was_read(&s->kept, pg_text(result, i, 1),
+		                                   pg_i64(result, i, 0),
 		                                   (uint32_t)pg_i64(result, i, 18));
 	}
 	for (size_t i = 0; i < e->job_count; i++)
@@ -104,24 +119,48 @@ static void take_jobs(struct pg_session *s, const struct expected *e, size_t at)
 			pg_keep_absence(s, e->jobs[i].id, PG_ABSENT);
 }
 
-/* A row of a job that is not locked could be changed by another node. */
-static void take_tasks(struct pg_session *s, const struct expected *e, size_t at)
+static void take_task(struct pg_session *s, const PGresult *result, int row)
 {
-	const PGresult *result = at == SIZE_MAX ? NULL : pg_link_result(&s->link, at);
-	int rows = result ? PQntuples(result) : 0;
 	struct task_row borrowed, copy;
+	int64_t job = pg_i64(result, row, 14);
 
-	for (int i = 0; i < rows; i++) {
-		int64_t job = pg_i64(result, i, 14);
-		if (!pg_cache_job_of_key(&s->cache, job))
+	pg_task_from(result, row, &borrowed);
+	pg_copy_task(&copy, &borrowed);
+	pg_cache_put_task(&s->cache, job, &copy)->is_read = true;
+	pg_kept_task_was_read(&s->kept, job, slice_of(copy.id), (uint32_t)pg_i64(result, row, 15));
+}
+
+/* That of a job of this id which was deleted is not used. */
+static void use_own_tasks(struct pg_session *s, const struct expected *e,
+                          const struct expecting *at)
+{
+	for (size_t i = 0; i < e->task_count; i++) {
+		const struct pg_job *job = at->own[i] ? pg_cache_job(&s->cache, e->tasks[i].job)
+		                                      : NULL;
+		if (!job || job->state != PG_STORED)
 			continue;
-		pg_task_from(result, i, &borrowed);
-		pg_copy_task(&copy, &borrowed);
-		pg_cache_put_task(&s->cache, job, &copy)->is_read = true;
+		if (job->row.key != at->own[i]->job) {
+			pg_kept_is_another(&s->kept, e->tasks[i].job);
+			continue;
+		}
+		pg_own_use(at->own[i], &s->cache);
+		s->owns = true;
 	}
+}
+
+/* A row of a job that is not locked could be changed by another node. */
+static void take_tasks(struct pg_session *s, const struct expected *e, const struct expecting *at)
+{
+	const PGresult *result = at->tasks == SIZE_MAX ? NULL : pg_link_result(&s->link, at->tasks);
+	int rows = result ? PQntuples(result) : 0;
+
+	use_own_tasks(s, e, at);
+	for (int i = 0; i < rows; i++)
+		if (pg_cache_job_of_key(&s->cache, pg_i64(result, i, 14)))
+			take_task(s, result, i);
 	for (size_t i = 0; i < e->task_count; i++) {
 		const struct pg_job *job = pg_cache_job(&s->cache, e->tasks[i].job);
-		if (job && job->state == PG_STORED && pg_is_plain(e->tasks[i].id))
+		if (!at->own[i] && job && job->state == PG_STORED && pg_is_plain(e->tasks[i].id))
 			pg_cache_no_task(&s->cache, job->row.key, e->tasks[i].id);
 	}
 }
@@ -181,6 +220,16 @@ static enum store_result expect_kept(struct pg_session *s, const struct expected
 	return STORE_OK;
 }
 
+static void take_all(struct pg_session *s, const struct expected *e, const struct expecting *at)
+{
+	take_jobs(s, e, at->jobs);
+	take_tasks(s, e, at);
+	take_answers(s, at->answers, true);
+	take_answers(s, at->others, false);
+	take_absent_answers(s, e);
+	take_keys(s, at->keys);
+}
+
 enum store_result postgres_expect(struct store *base, const struct expected *rows)
 {
 	struct pg_session *s = pg_session(base);
@@ -192,20 +241,16 @@ enum store_result postgres_expect(struct store *base, const struct expected *row
 	r = expect_kept(s, rows);
 	if (r == STORE_OK || s->relies || s->early)
 		return r;
+	find_own_tasks(s, rows, &at);
 	pg_queue_begin(s);
 	at.jobs = add_jobs(s, rows);
-	at.tasks = add_tasks(s, rows);
+	at.tasks = add_tasks(s, rows, &at);
 	at.answers = add_answers(s, rows, true);
 	at.others = add_answers(s, rows, false);
 	at.keys = add_keys(s, rows);
 	r = pg_finish_round(s);
-	if (r != STORE_OK)
-		return r;
-	take_jobs(s, rows, at.jobs);
-	take_tasks(s, rows, at.tasks);
-	take_answers(s, at.answers, true);
-	take_answers(s, at.others, false);
-	take_absent_answers(s, rows);
-	take_keys(s, at.keys);
-	return STORE_OK;
+	if (r == STORE_OK)
+		take_all(s, rows, &at);
+	free(at.own);
+	return r;
 }

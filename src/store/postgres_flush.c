@@ -180,9 +180,54 @@ PG_SQL(
     "status, "
     "progress, stalled, stall_at, updated, note) WHERE t.job = x.job AND t.id = x.id");
 
-static void put_task_progress(struct pg_rows *r, int64_t job, const struct task_row *row)
+/* The same for rows of which some were not read, but have a version (postgres_own.h). */
+PG_SQL(sql_tasks_progress_own,
+       "WITH written AS (UPDATE tasks t SET status = x.status::int2, progress = x.progress, "
+       "stalled = x.stalled, stall_at = x.stall_at, updated = x.updated, note = x.note FROM "
+       "unnest($1::int8[], $2::text[], $3::int8[], $4::float8[], $5::bool[], $6::int8[], "
+       "$7::int8[], $8::text[], $9::int8[]) AS x(job, id, status, progress, stalled, stall_at, "
+       "updated, note, version) WHERE t.job = x.job AND t.id = x.id AND (x.version = 0 OR "
+       "t.xmin = x.version::text::xid) RETURNING 1) "
+       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
+       "' || cardinality($1::int8[]) - count(*))::int8 END FROM written");
+
+/* Those that are not written, or not by that statement. */
+PG_SQL(sql_tasks_check,
+       "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
+       "' || cardinality($1::int8[]) - count(*))::int8 END FROM unnest($1::int8[], $2::text[], "
+       "$3::int8[]) AS x(job, id, version) JOIN tasks t ON t.job = x.job AND t.id = x.id AND "
+       "t.xmin = x.version::text::xid");
+
+static void put_task_check(struct pg_rows *r, struct pg_task *task)
 {
-	pg_put_i64(r, job);
+	pg_put_i64(r, task->job);
+	pg_put_text(r, task->row.id);
+	pg_put_i64(r, task->unchecked);
+	task->unchecked = 0;
+}
+
+static void send_task_checks(struct pg_cache *c, struct pg_link *l, bool of_written)
+{
+	struct pg_rows rows = { .types = "iti" };
+
+	for (struct pg_task *task = c->tasks; task; task = task->hh.next)
+		if (task->unchecked && (!of_written || (task->dirty && task->whole)))
+			put_task_check(&rows, task);
+	pg_link_add_rows(l, &sql_tasks_check, &rows);
+	pg_rows_finish(&rows);
+}
+
+void pg_queue_task_checks(struct pg_session *s)
+{
+	if (s->owns)
+		send_task_checks(&s->cache, &s->link, false);
+}
+
+static void put_task_progress(struct pg_rows *r, struct pg_task *task, bool some_own)
+{
+	const struct task_row *row = &task->row;
+
+	pg_put_i64(r, task->job);
 	pg_put_text(r, row->id);
 	pg_put_i64(r, row->status);
 	pg_put_f64(r, row->progress);
@@ -190,21 +235,36 @@ static void put_task_progress(struct pg_rows *r, int64_t job, const struct task_
 	pg_put_i64(r, row->stall_at);
 	pg_put_i64(r, row->updated);
 	pg_put_text(r, row->note);
+	if (some_own)
+		pg_put_i64(r, task->unchecked);
+	task->unchecked = 0;
+}
+
+static bool some_are_own(const struct pg_cache *c)
+{
+	for (const struct pg_task *task = c->tasks; task; task = task->hh.next)
+		if (task->dirty && !task->whole && task->unchecked)
+			return true;
+	return false;
 }
 
 static void send_tasks(struct pg_cache *c, struct pg_link *l)
 {
-	struct pg_rows whole = { .types = "iitifiioiiiiitt" }, progress = { .types = "itifoiit" };
+	bool own = some_are_own(c);
+	struct pg_rows whole = { .types = "iitifiioiiiiitt" };
+	struct pg_rows progress = { .types = own ? "itifoiiti" : "itifoiit" };
 
+	send_task_checks(c, l, true);
 	for (struct pg_task *task = c->tasks; task; task = task->hh.next) {
 		if (task->dirty && task->whole)
 			put_task(&whole, task->job, &task->row);
 		else if (task->dirty)
-			put_task_progress(&progress, task->job, &task->row);
+			put_task_progress(&progress, task, own);
 		task->is_read |= task->dirty;
+		task->written |= task->dirty;
 		task->dirty = task->whole = false;
 	}
-	pg_link_add_rows(l, &sql_tasks_progress, &progress);
+	pg_link_add_rows(l, own ? &sql_tasks_progress_own : &sql_tasks_progress, &progress);
 	pg_link_add_rows(l, &sql_tasks_put, &whole);
 	pg_rows_finish(&progress);
 	pg_rows_finish(&whole);

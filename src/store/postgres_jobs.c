@@ -190,10 +190,12 @@ enum store_result postgres_job_delete(struct store *base, const struct job_row *
 		return s->failed;
 	pg_queue_begin(s);
 	pg_queue_answer_checks(s); /* they are forgotten below */
+	pg_queue_task_checks(s);
 	enum store_result r = change_by_key(s, &sql_job_delete, row->key, &rows);
 
 	if (r != STORE_OK)
 		return r;
+	pg_own_forget_all(&s->kept.own, &s->cache);
 	pg_cache_forget(&s->cache);
 	if (!rows)
 		return STORE_NONE;

@@ -19,6 +19,7 @@ static void drop_shared(struct pg_kept *k, struct pg_shared_job *job)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see uthash.h */
 	HASH_DEL(k->shared, job);
+	HASH_DELETE(by_id, k->shared_by_id, job);
 	free(job);
 }
 
@@ -33,6 +34,7 @@ static void forget_shared(struct pg_kept *k)
 void pg_kept_clear(struct pg_kept *k)
 {
 	pg_cache_forget(&k->rows);
+	pg_own_clear(&k->own);
 	forget_shared(k);
 }
 
@@ -123,11 +125,18 @@ void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks)
 
 /* ---- saving ---- */
 
-static bool is_shared(const struct pg_kept *k, int64_t key)
+static struct pg_shared_job *find_shared_of_key(const struct pg_kept *k, int64_t key)
 {
-	const struct pg_shared_job *job;
+	struct pg_shared_job *job;
 
 	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
+	return job;
+}
+
+static bool is_shared(const struct pg_kept *k, int64_t key)
+{
+	const struct pg_shared_job *job = find_shared_of_key(k, key);
+
 	return job && job->until_ms > clock_monotonic_ms();
 }
 
@@ -154,6 +163,9 @@ static void save_tasks(struct pg_kept *k, struct pg_cache *c)
 			continue;
 		task->is_read = true;
 		task->generation = job->generation;
+		task->written = false;
+		task->relied = 0;
+		pg_own_forget(&k->own, task);
 		pg_cache_move_task(c, &k->rows, task);
 	}
 }
@@ -177,8 +189,10 @@ static void limit(struct pg_kept *k, uint32_t version)
 {
 	bool is_old = version && version - k->oldest > AGE_MAX;
 
-	if (is_old)
+	if (is_old) {
 		k->oldest = version;
+		pg_own_clear(&k->own);
+	}
 	if (is_old || HASH_COUNT(k->rows.jobs) + HASH_COUNT(k->rows.tasks) > ROWS_MAX)
 		pg_cache_forget(&k->rows);
 }
@@ -225,7 +239,7 @@ static void note_sent(struct pg_sent *sent, const struct pg_job *job)
 	memcpy(one->id, job->row.id, sizeof(one->id));
 }
 
-void pg_kept_send(struct pg_kept *k, struct pg_cache *c, struct pg_sent *sent)
+void pg_kept_send(struct pg_kept *k, struct pg_cache *c, bool relies, struct pg_sent *sent)
 {
 	sent->count = 0;
 	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
@@ -236,6 +250,10 @@ void pg_kept_send(struct pg_kept *k, struct pg_cache *c, struct pg_sent *sent)
 		job->written = false;
 	}
 	save(k, c, 0);
+	if (relies)
+		pg_own_forget_all(&k->own, c);
+	else
+		pg_own_send(&k->own, c);
 }
 
 void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_sent *sent,
@@ -249,6 +267,7 @@ void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_se
 		job->version = version;
 		job->under_way = false;
 	}
+	pg_own_committed(&k->own, version);
 	limit(k, version);
 }
 
@@ -268,39 +287,96 @@ void pg_kept_answers_failed(struct pg_kept *k)
 	k->answers_ms = clock_monotonic_ms() + ANSWERS_MS;
 }
 
-void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version)
-{
-	struct pg_shared_job *shared;
-
-	HASH_FIND(hh, k->shared, &key, sizeof(key), shared);
-	if (!shared && HASH_COUNT(k->shared) >= SHARED_MAX)
-		forget_shared(k);
-	if (!shared) {
-		shared = xcalloc(1, sizeof(*shared));
-		shared->key = key;
-		shared->pause_ms = PAUSE_MIN_MS;
-		HASH_ADD(hh, k->shared, key, sizeof(shared->key), shared);
-	}
-	shared->version = version;
-}
-
-bool pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version)
+static struct pg_shared_job *find_shared(const struct pg_kept *k, const char *id)
 {
 	struct pg_shared_job *job;
-	uint64_t now = clock_monotonic_ms();
 
-	HASH_FIND(hh, k->shared, &key, sizeof(key), job);
+	HASH_FIND(by_id, k->shared_by_id, id, strlen(id), job);
+	return job;
+}
+
+/* An older one of the same id was deleted. */
+static void add_shared(struct pg_kept *k, struct pg_shared_job *job)
+{
+	struct pg_shared_job *old = find_shared(k, job->id);
+
+	if (old)
+		drop_shared(k, old);
+	HASH_ADD(hh, k->shared, key, sizeof(job->key), job);
+	HASH_ADD_KEYPTR(by_id, k->shared_by_id, job->id, strlen(job->id), job);
+}
+
+static struct pg_shared_job *find_or_add_shared(struct pg_kept *k, int64_t key, const char *id)
+{
+	struct pg_shared_job *job = find_shared_of_key(k, key);
+
+	if (job)
+		return job;
+	if (HASH_COUNT(k->shared) >= SHARED_MAX)
+		forget_shared(k);
+	job = xcalloc(1, sizeof(*job));
+	job->key = key;
+	job->pause_ms = PAUSE_MIN_MS;
+	snprintf(job->id, sizeof(job->id), "%s", id);
+	add_shared(k, job);
+	return job;
+}
+
+void pg_kept_failed(struct pg_kept *k, int64_t key, const char *id, uint32_t version)
+{
+	find_or_add_shared(k, key, id)->version = version;
+}
+
+static void do_not_keep(struct pg_shared_job *job)
+{
+	job->until_ms = clock_monotonic_ms() + job->pause_ms;
+	job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
+/* It is kept, but was read because a row of another job is not. */
+static bool is_another_version(struct pg_kept *k, const char *id, int64_t key, uint32_t version)
+{
+	const struct pg_job *kept = pg_cache_job(&k->rows, id);
+
+	return kept && kept->row.key == key && kept->version && kept->version != version;
+}
+
+bool pg_kept_was_read(struct pg_kept *k, const char *id, int64_t key, uint32_t version)
+{
+	bool others = is_another_version(k, id, key, version);
+	struct pg_shared_job *job = others ? find_or_add_shared(k, key, id)
+	                                   : find_shared_of_key(k, key);
+
 	if (!job)
 		return false;
-	uint32_t failed = job->version;
+	others |= job->version && job->version != version;
 	job->version = 0;
-	if (failed == version && !job->until_ms) { /* it has failed because of another job */
+	if (others)
+		do_not_keep(job);
+	if (!job->until_ms) { /* it has failed because of another job */
 		drop_shared(k, job);
 		return false;
 	}
-	if (failed && failed != version) {
-		job->until_ms = now + job->pause_ms;
-		job->pause_ms = job->pause_ms * 2 < PAUSE_MAX_MS ? job->pause_ms * 2 : PAUSE_MAX_MS;
-	}
-	return job->until_ms > now;
+	return is_shared(k, key);
+}
+
+void pg_kept_task_was_read(struct pg_kept *k, int64_t job, struct slice id, uint32_t version)
+{
+	if (find_shared_of_key(k, job))
+		pg_own_was_read(&k->own, job, id, version);
+}
+
+const struct pg_own_task *pg_kept_own_task(const struct pg_kept *k, const struct expected_task *e)
+{
+	const struct pg_shared_job *job = find_shared(k, e->job);
+
+	return job && pg_is_plain(e->id) ? pg_own_find(&k->own, job->key, e->id) : NULL;
+}
+
+void pg_kept_is_another(struct pg_kept *k, const char *id)
+{
+	struct pg_shared_job *job = find_shared(k, id);
+
+	if (job)
+		drop_shared(k, job);
 }

@@ -20,22 +20,26 @@
 #define JOBLIGHT_STORE_POSTGRES_KEPT_H
 
 #include "postgres_cache.h"
+#include "postgres_own.h"
 
-/* A job whose kept row was not the last one when a transaction relied on it. */
+/* A job whose kept row was not the last one when a transaction relied on it, or read it. */
 struct pg_shared_job {
 	int64_t key;
-	uint32_t version;            /* of the row that was kept */
+	char id[ID_MAX + 1];
+	uint32_t version;            /* of the row that a failed transaction has relied on */
 	uint64_t until_ms, pause_ms; /* it is not kept until then; for how long */
-	UT_hash_handle hh;
+	UT_hash_handle hh, by_id;
 };
 
 /* `{0}` is valid. */
 struct pg_kept {
-	struct pg_cache rows; /* jobs and tasks */
-	struct pg_shared_job *shared;
-	uint64_t generations; /* so many were given */
-	uint64_t answers_ms;  /* until then answers are read, and not taken to be absent */
-	uint32_t oldest;      /* a version that is as old as any */
+	struct pg_cache rows;               /* jobs and tasks */
+	struct pg_shared_job *shared;       /* by key */
+	struct pg_shared_job *shared_by_id; /* the same */
+	struct pg_own own;                  /* tasks of theirs */
+	uint64_t generations;               /* so many were given */
+	uint64_t answers_ms; /* until then answers are read, and not taken to be absent */
+	uint32_t oldest;     /* a version that is as old as any */
 };
 
 void pg_kept_clear(struct pg_kept *k);
@@ -71,8 +75,9 @@ struct pg_sent {
 	size_t count, cap;
 };
 
-/* The same for a transaction that was sent, which has written something. */
-void pg_kept_send(struct pg_kept *k, struct pg_cache *c, struct pg_sent *sent);
+/* The same for a transaction that was sent, which has written something.  `relies`: it has kept
+ * rows of jobs, and others may be under way. */
+void pg_kept_send(struct pg_kept *k, struct pg_cache *c, bool relies, struct pg_sent *sent);
 /* It was committed.  The next transaction has the cache `c`. */
 void pg_kept_committed(struct pg_kept *k, struct pg_cache *c, const struct pg_sent *sent,
                        uint32_t version);
@@ -82,8 +87,14 @@ void pg_kept_forget(struct pg_kept *k, const struct pg_sent *sent);
 /* An answer that was taken to be absent may not be. */
 void pg_kept_answers_failed(struct pg_kept *k);
 /* The transaction has failed that relied on the row of this version, which may be an old one. */
-void pg_kept_failed(struct pg_kept *k, int64_t key, uint32_t version);
+void pg_kept_failed(struct pg_kept *k, int64_t key, const char *id, uint32_t version);
 /* A row of a job was read, which has this version.  Returns whether others write it too. */
-bool pg_kept_was_read(struct pg_kept *k, int64_t key, uint32_t version);
+bool pg_kept_was_read(struct pg_kept *k, const char *id, int64_t key, uint32_t version);
+/* A row of a task was read, which has this version. */
+void pg_kept_task_was_read(struct pg_kept *k, int64_t job, struct slice id, uint32_t version);
+/* A task of a job that others write too whose row need not be read; NULL: there is none. */
+const struct pg_own_task *pg_kept_own_task(const struct pg_kept *k, const struct expected_task *e);
+/* The job with this id is not the one that others have written, which was deleted. */
+void pg_kept_is_another(struct pg_kept *k, const char *id);
 
 #endif

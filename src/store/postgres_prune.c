@@ -227,9 +227,12 @@ static enum store_result prune_all_logs(struct pg_session *s, const struct prune
 /* What was changed is not what the transaction has read. */
 static enum store_result forget_rows(struct pg_session *s, enum store_result r)
 {
-	if (r == STORE_OK)
-		pg_cache_forget(&s->cache);
-	return r;
+	if (r != STORE_OK)
+		return r;
+	pg_queue_task_checks(s);
+	pg_own_forget_all(&s->kept.own, &s->cache);
+	pg_cache_forget(&s->cache);
+	return STORE_OK;
 }
 
 /* Usually there is nothing, and then one question is enough. */

@@ -15,7 +15,7 @@
 enum store_result pg_spoil(struct pg_session *s, enum store_result how, const char *words)
 {
 	s->failed = how;
-	s->base.stale = s->relies && how == STORE_CONFLICT;
+	s->base.stale = (s->relies || s->owns) && how == STORE_CONFLICT;
 	if (words != s->base.error)
 		snprintf(s->base.error, sizeof(s->base.error), "%s", words);
 	return how;
@@ -174,8 +174,8 @@ static enum store_result try_server(struct pg_session *s)
 void pg_session_end(struct pg_session *s)
 {
 	pg_cache_clear(&s->cache);
-	s->open = s->early = s->begun = s->writes = s->limits_asked = s->relies = s->guesses =
-	    false;
+	s->open = s->early = s->begun = s->writes = s->limits_asked = s->relies = s->owns =
+	    s->guesses = false;
 	s->failed = STORE_OK;
 }
 
@@ -191,7 +191,7 @@ static void rows_failed(struct pg_session *s)
 {
 	for (const struct pg_job *job = s->cache.jobs; job; job = job->hh.next)
 		if (job->state == PG_STORED)
-			pg_kept_failed(&s->kept, job->row.key, job->version);
+			pg_kept_failed(&s->kept, job->row.key, job->row.id, job->version);
 }
 
 void pg_session_rollback(struct store *base)
@@ -204,6 +204,8 @@ void pg_session_rollback(struct store *base)
 	}
 	if (s->relies && s->begun)
 		rows_failed(s);
+	if (s->owns)
+		pg_own_roll_back(&s->kept.own, &s->cache);
 	if (s->guesses)
 		pg_kept_answers_failed(&s->kept);
 	pg_session_end(s);

@@ -117,22 +117,149 @@ static inline void make_jobs(struct store *w)
 	OK(w->ops->commit(w));
 }
 
+/* So many as its row says, in the transaction that is open. */
+static inline uint64_t events_of(struct store *s, const char *id)
+{
+	struct job_row row = { 0 };
+	uint64_t seq = 0;
+
+	OK(s->ops->job_get(s, id, &row));
+	OK(s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &seq));
+	assert_true(seq == row.seq);
+	job_row_finish(&row);
+	return seq;
+}
+
 static inline uint64_t events_of_all(struct store *s)
 {
 	uint64_t all = 0;
 
 	OK(s->ops->begin(s));
-	for (int i = 0; i < JOBS; i++) {
-		struct job_row row = { 0 };
-		uint64_t seq = 0;
-		OK(s->ops->job_get(s, names[i], &row));
-		OK(s->ops->events(s, row.key, 0, false, SIZE_MAX, count_event, &seq));
-		assert_true(seq == row.seq);
-		all += seq;
-		job_row_finish(&row);
-	}
+	for (int i = 0; i < JOBS; i++)
+		all += events_of(s, names[i]);
 	OK(s->ops->commit(s));
 	return all;
+}
+
+static inline enum store_result expect_task(struct store *s, const char *job, const char *id)
+{
+	struct expected_job jobs[] = { { job, false } };
+	struct expected_task tasks[] = { { job, slice_of(id) } };
+	struct expected rows = { .jobs = jobs, .tasks = tasks, .job_count = 1, .task_count = 1 };
+
+	return s->ops->expect(s, &rows);
+}
+
+/* Whether a transaction that is open has asked for rows of the table. */
+static inline bool has_read(const struct bench *b, const char *table)
+{
+	char sql[128], locks[16];
+
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_locks WHERE relation = '%s'::regclass",
+	         table);
+	ask_server(b, sql, locks, sizeof locks);
+	return strcmp(locks, "0") != 0;
+}
+
+/* Whether a transaction that expects the job reads and locks its row at once. */
+static inline bool reads(const struct bench *b, const char *id)
+{
+	struct store *w = b->writer;
+
+	OK(w->ops->begin(w));
+	OK(expect_jobs(w, &id, 1));
+	bool read = has_read(b, "jobs");
+	OK(w->ops->commit(w));
+	return read;
+}
+
+/* With an event, in the transaction that is open.  The task is made if there is none. */
+static inline enum store_result change_task(struct store *s, const char *job, const char *id,
+                                            const char *note)
+{
+	struct task_row task = { 0 };
+	struct job_row row = { 0 };
+	enum store_result r = add_event(s, job);
+
+	if (r == STORE_OK)
+		r = s->ops->job_get(s, job, &row);
+	if (r == STORE_OK && s->ops->task_get(s, row.key, id, &task) != STORE_OK) {
+		task = a_task(id, 0);
+		task.title = xstrdup(task.title);
+	}
+	if (r == STORE_OK) {
+		free(task.note);
+		task.note = xstrdup(note);
+		r = s->ops->task_put(s, row.key, &task);
+	}
+	job_row_finish(&row);
+	task_row_finish(&task);
+	return r;
+}
+
+static inline enum store_result put_task(struct store *s, const char *job, const char *id,
+                                         const char *note)
+{
+	enum store_result r = s->ops->begin(s);
+
+	if (r == STORE_OK)
+		r = expect_task(s, job, id);
+	if (r == STORE_OK)
+		r = change_task(s, job, id, note);
+	if (r == STORE_OK)
+		r = s->ops->commit(s);
+	if (r != STORE_OK)
+		s->ops->rollback(s);
+	return r;
+}
+
+/* With the ids t0, t1 … */
+static inline void put_tasks(struct store *w, const char *job, unsigned count)
+{
+	struct job_row row = { 0 };
+	char id[16];
+
+	OK(w->ops->begin(w));
+	OK(add_event(w, job));
+	OK(w->ops->job_get(w, job, &row));
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(id, sizeof id, "t%u", i);
+		struct task_row task = a_task(id, i);
+		OK(w->ops->task_put(w, row.key, &task));
+	}
+	OK(w->ops->commit(w));
+	job_row_finish(&row);
+}
+
+/* One more in the note of the task. */
+static inline enum store_result count_one(struct store *s, const char *job, bool twice)
+{
+	struct task_row task = { 0 };
+	struct job_row row = { 0 };
+	char note[16];
+	enum store_result r = s->ops->begin(s);
+
+	if (r == STORE_OK)
+		r = expect_task(s, job, "t");
+	if (r == STORE_OK)
+		r = s->ops->job_get(s, job, &row);
+	if (r == STORE_OK)
+		r = s->ops->task_get(s, row.key, "t", &task);
+	for (int i = 0; i <= twice && r == STORE_OK; i++) {
+		snprintf(note, sizeof note, "%d", atoi(task.note) + 1);
+		free(task.note);
+		task.note = xstrdup(note);
+		r = s->ops->task_put(s, row.key, &task);
+		if (r == STORE_OK)
+			r = add_event(s, job);
+	}
+	if (r == STORE_OK)
+		r = s->ops->commit(s);
+	if (r != STORE_OK)
+		s->ops->rollback(s);
+	job_row_finish(&row);
+	task_row_finish(&task);
+	return r;
 }
 
 static inline void delete_job(struct store *s, const char *id)
@@ -144,6 +271,15 @@ static inline void delete_job(struct store *s, const char *id)
 	OK(s->ops->job_delete(s, &row));
 	OK(s->ops->commit(s));
 	job_row_finish(&row);
+}
+
+static inline enum store_result finish(struct store *s)
+{
+	enum store_result r;
+
+	while (!s->ops->commit_finish(s, 1000, -1, &r))
+		;
+	return r;
 }
 
 #endif

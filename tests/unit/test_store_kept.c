@@ -11,60 +11,6 @@
 #define IDLE_MS 200    /* then a connection is tried before it is used; of postgres_session.c */
 #define TEXT_MAX 4096  /* bytes of the title and metadata of a job; the same there */
 
-static enum store_result expect_task(struct store *s, const char *job, const char *id)
-{
-	struct expected_job jobs[] = { { job, false } };
-	struct expected_task tasks[] = { { job, slice_of(id) } };
-	struct expected rows = { .jobs = jobs, .tasks = tasks, .job_count = 1, .task_count = 1 };
-
-	return s->ops->expect(s, &rows);
-}
-
-/* Whether a transaction that expects the job reads and locks its row at once. */
-static bool reads(const struct bench *b, const char *id)
-{
-	struct store *w = b->writer;
-	char locks[16];
-
-	OK(w->ops->begin(w));
-	OK(expect_jobs(w, &id, 1));
-	ask_server(b, "SELECT count(*) FROM pg_locks WHERE relation = 'jobs'::regclass", locks,
-	           sizeof locks);
-	OK(w->ops->commit(w));
-	return strcmp(locks, "0") != 0;
-}
-
-static enum store_result put_task(struct store *s, const char *job, const char *id,
-                                  const char *note)
-{
-	struct task_row task = { 0 };
-	struct job_row row = { 0 };
-	enum store_result r = s->ops->begin(s);
-
-	if (r == STORE_OK)
-		r = expect_task(s, job, id);
-	if (r == STORE_OK)
-		r = add_event(s, job);
-	if (r == STORE_OK)
-		r = s->ops->job_get(s, job, &row);
-	if (r == STORE_OK && s->ops->task_get(s, row.key, id, &task) != STORE_OK) {
-		task = a_task(id, 0);
-		task.title = xstrdup(task.title);
-	}
-	if (r == STORE_OK) {
-		free(task.note);
-		task.note = xstrdup(note);
-		r = s->ops->task_put(s, row.key, &task);
-	}
-	if (r == STORE_OK)
-		r = s->ops->commit(s);
-	if (r != STORE_OK)
-		s->ops->rollback(s);
-	job_row_finish(&row);
-	task_row_finish(&task);
-	return r;
-}
-
 static void rows_that_a_node_wrote_last_are_not_read_again(void **state)
 {
 	struct bench *b = *state;
@@ -259,37 +205,6 @@ static void a_connection_that_is_lost_before_anything_is_sent_is_replaced(void *
 	assert_int_equal(events_of_all(b->reader), JOBS);
 }
 
-/* One more in the note of the task. */
-static enum store_result count_one(struct store *s, const char *job, bool twice)
-{
-	struct task_row task = { 0 };
-	struct job_row row = { 0 };
-	char note[16];
-	enum store_result r = s->ops->begin(s);
-
-	if (r == STORE_OK)
-		r = expect_task(s, job, "t");
-	if (r == STORE_OK)
-		r = s->ops->job_get(s, job, &row);
-	if (r == STORE_OK)
-		r = s->ops->task_get(s, row.key, "t", &task);
-	for (int i = 0; i <= twice && r == STORE_OK; i++) {
-		snprintf(note, sizeof note, "%d", atoi(task.note) + 1);
-		free(task.note);
-		task.note = xstrdup(note);
-		r = s->ops->task_put(s, row.key, &task);
-		if (r == STORE_OK)
-			r = add_event(s, job);
-	}
-	if (r == STORE_OK)
-		r = s->ops->commit(s);
-	if (r != STORE_OK)
-		s->ops->rollback(s);
-	job_row_finish(&row);
-	task_row_finish(&task);
-	return r;
-}
-
 struct counter {
 	struct node node; /* first */
 	const char *mine; /* the job that it mostly writes, so that its rows are kept */
@@ -358,23 +273,6 @@ static void nothing_is_counted_twice_or_lost(void **state)
 	noted = notes_of_all(b->writer);
 	assert_in_range(noted, counted, counted + unknown);
 	assert_int_equal(events_of_all(b->reader), JOBS + noted);
-}
-
-static void put_tasks(struct store *w, const char *job, unsigned count)
-{
-	struct job_row row = { 0 };
-	char id[16];
-
-	OK(w->ops->begin(w));
-	OK(add_event(w, job));
-	OK(w->ops->job_get(w, job, &row));
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(id, sizeof id, "t%u", i);
-		struct task_row task = a_task(id, i);
-		OK(w->ops->task_put(w, row.key, &task));
-	}
-	OK(w->ops->commit(w));
-	job_row_finish(&row);
 }
 
 static void no_more_rows_are_kept_than_the_limit(void **state)

@@ -10,15 +10,6 @@
 
 #define ANSWERS_MS 1000 /* then answers are taken to be absent again; of postgres_kept.c */
 
-static enum store_result finish(struct store *s)
-{
-	enum store_result r;
-
-	while (!s->ops->commit_finish(s, 1000, -1, &r))
-		;
-	return r;
-}
-
 /* Jobs with an event each, whose rows are kept. */
 static void keep_jobs(struct store *w)
 {
