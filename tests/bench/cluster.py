@@ -46,7 +46,8 @@ class Load:
 
     key: str
     words: str
-    nodes: int = 0          # of joblight; or a program of its own:
+    nodes: int = 0          # of joblight; or another server (servers.py), or a program that makes its own load:
+    server: str = ""
     program: str = ""
     post_to: tuple = ()     # the nodes that publishers are dealt out over; the first is also the one that is watched
     watched: int = 0
@@ -56,9 +57,11 @@ LOADS = (
     Load("1 worker", "--publishers 1 --jobs 1", nodes=1, post_to=(0,)),
     Load("32 workers", f"--publishers {WORKERS} --jobs {WORKERS}", nodes=1, post_to=(0,)),
     Load("256 under way", f"--publishers {WORKERS} --jobs {WORKERS} --publish-over ws --depth 8", nodes=1, post_to=(0,)),
-    Load("nine statements", f"--connections {WORKERS} --jobs {WORKERS}", program="nine"),
-    Load("one statement", f"--connections {WORKERS} --jobs {WORKERS}", program="one"),
-    Load("express-pg", f"--publishers {WORKERS} --jobs {WORKERS}", program="express-pg"),
+    Load("nine statements", f"--publishers {WORKERS} --jobs {WORKERS}", server="nine"),
+    Load("one statement", f"--publishers {WORKERS} --jobs {WORKERS}", server="one"),
+    Load("nine without HTTP", f"--connections {WORKERS} --jobs {WORKERS}", program="nine"),
+    Load("one without HTTP", f"--connections {WORKERS} --jobs {WORKERS}", program="one"),
+    Load("express-pg", f"--publishers {WORKERS} --jobs {WORKERS}", server="express-pg"),
     Load("fan-out, local", WATCHED, nodes=2, post_to=(0,), watched=0),
     Load("fan-out, remote", WATCHED, nodes=2, post_to=(0,), watched=1),
     Load("calm, local", CALM, nodes=2, post_to=(0,), watched=0),
@@ -152,10 +155,12 @@ def run_transactions(engines, load, name, timing):
                 engines.postgres.url(name)], timing.run_ms / 1000)
 
 
-def run_express(engines, load, name, folder, log, timing):
+def run_server(engines, load, name, folder, log, timing):
     where = engines.postgres
-    database = {"DB": f"postgres://postgres@localhost/{name}?host={where.folder}&port={where.port}", "POOL": str(WORKERS)}
-    with servers.Server("express-pg", folder, log, environment=database) as server:
+    database = {"DB": f"postgres://postgres@localhost/{name}?host={where.folder}&port={where.port}", "POOL": str(WORKERS),
+                "PGHOST": where.folder, "PGPORT": where.port, "PGUSER": "postgres", "PGDATABASE": name}
+    environment = {key: str(value) for key, value in database.items()}
+    with servers.Server(load.server, folder, log, environment=environment) as server:
         return generate(engines, load, [server], timing)
 
 
@@ -165,8 +170,8 @@ def measure(engines, load, timing):
         tempfile.TemporaryDirectory(dir=servers.BUILD) as folder,
         open(servers.BUILD / "cluster.log", "ab") as log,
     ):
-        if load.program == "express-pg":
-            return run_express(engines, load, name, pathlib.Path(folder), log, timing)
+        if load.server:
+            return run_server(engines, load, name, pathlib.Path(folder), log, timing)
         if load.program:
             return run_transactions(engines, load, name, timing)
         return run_nodes(engines, load, name, pathlib.Path(folder), log, timing)
@@ -297,6 +302,8 @@ LINES = (
     Line("32 workers over HTTP, updates/s", per_s, "32 workers", "nine statements", "/s", 0, at_least=4),
     Line("", per_s, "32 workers", "one statement", "/s", 0, at_least=2),
     Line("", per_s, "32 workers", "express-pg", "/s", 0, at_least=3),
+    Line("the same", per_s, "32 workers", "nine without HTTP", "/s", 0),
+    Line("", per_s, "32 workers", "one without HTTP", "/s", 0),
     Line("PostgreSQL's processor time for an update", postgres_us, "32 workers", "nine statements", "µs", 0, at_most=0.25),
     Line("", postgres_us, "32 workers", "one statement", "µs", 0),
     Line("", postgres_us, "32 workers", "express-pg", "µs", 0),

@@ -15,6 +15,7 @@ BUILD = ROOT / "build" / "bench"
 
 READY = re.compile(rb"listening on https?://127\.0\.0\.1:(\d+)\s")
 READY_LIMIT_S = 20
+CLIENTS = 33        # of a server with a transaction for each request: 32 workers, and one to watch
 STOP_LIMIT_S = 15
 
 
@@ -48,6 +49,13 @@ def express(data, _port):
 def express_pg(_data, _port):
     """Its database is in the environment."""
     return node("express-pg")
+
+
+def transactions(shape):
+    """Its database is in the environment, as libpq knows it."""
+    def command(_data, _port):
+        return [BUILD / "transactions", shape, "--connections", CLIENTS, "--jobs", CLIENTS, "--serve", 1, ""]
+    return command
 
 
 def npm_ws(_data, _port):
@@ -97,6 +105,8 @@ SERVERS = {
     "express": Kind("Express", express, "express"),
     "node": Kind("joblight", node_of_cluster, "joblight"),
     "express-pg": Kind("Express with pg", express_pg, "express"),
+    "nine": Kind("nine statements", transactions("nine"), "floor"),
+    "one": Kind("one statement", transactions("one"), "floor"),
     "floor": Kind("floor", floor, "floor"),
     "floor-co": Kind("floor-co", floor_co, "floor"),
     "nchan": Kind("nchan", nchan, "nchan", speaks=False, forks=True),

@@ -1,21 +1,28 @@
-/* What a server costs PostgreSQL that has a transaction for each request: the floor, without any
- * HTTP.
+/* What a server does that has a transaction for each request.
  *
  *   transactions nine|one --connections N --jobs N --warm-ms N --run-ms N --engines PID CONNINFO
+ *   transactions nine|one --connections N --jobs N --serve 1 CONNINFO
  *
- * Each connection has one update under way, and begins the next when it has its answer. `nine` is a
+ * The first is the floor, without any HTTP: each connection has one update under way, and begins
+ * the next when it has its answer. The second is a server: the requests of a client have a
+ * connection of their own, and it speaks just enough HTTP for the load generator. `nine` is a
  * transaction of nine statements, as a server writes it that decides in its own code; each is sent
  * when the one before was answered. `one` does the same in one statement. Both write what a server
  * must that promises an order and to count a repeated request once: the job's number, the task, the
- * event, and the key of the request. All statements are prepared. Prints one line of JSON. */
+ * event, and the key of the request. All statements are prepared. Prints one line of JSON, or
+ * "transactions listening on http://127.0.0.1:PORT". */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +32,7 @@
 #define CONNECTIONS_MAX 1024
 #define STATEMENTS_MAX 9
 #define PARAMETERS_MAX 6
+#define REQUEST_SIZE 8192
 
 static const char schema[] = "CREATE TABLE jobs (id text PRIMARY KEY, title text NOT NULL, status "
                              "int NOT NULL, seq bigint NOT NULL, updated bigint "
@@ -80,8 +88,22 @@ static const struct shape shapes[] = {
 	  1 },
 };
 
+/* What an event of the loop is about. */
+enum source { SOURCE_POSTGRES, SOURCE_CLIENT, SOURCE_LISTENER };
+
+/* Of a server: it has one request under way. */
+struct client {
+	enum source source; /* first */
+	int fd;
+	struct connection *connection;
+	char request[REQUEST_SIZE + 1];
+	size_t have;
+};
+
 struct connection {
+	enum source source; /* first */
 	PGconn *pg;
+	struct client *client; /* NULL: it begins the next update itself */
 	int number, step;
 	uint64_t began_ns, updates;
 	char job[32], task[32], seq[32], time[32], key[64], note[64], event[320];
@@ -96,6 +118,8 @@ struct run {
 	int epoll;
 	struct connection *all;
 	bool counts, stops;
+	bool serves;
+	int listener, clients;
 	int busy;
 	uint64_t updates;
 	struct histogram answer;
@@ -183,8 +207,9 @@ static void begin_update(struct run *run, struct connection *c)
 	c->updates++;
 	snprintf(c->time, sizeof(c->time), "%llu", (unsigned long long)(c->began_ns / 1000000));
 	snprintf(c->key, sizeof(c->key), "%d-%llu", c->number, (unsigned long long)c->updates);
-	snprintf(c->note, sizeof(c->note), "page %llu of a long document",
-	         (unsigned long long)c->updates);
+	if (!c->client)
+		snprintf(c->note, sizeof(c->note), "page %llu of a long document",
+		         (unsigned long long)c->updates);
 	snprintf(c->event, sizeof(c->event),
 	         "{\"type\":\"task_update\",\"jobId\":\"%s\",\"taskId\":\"%s\",\"status\":\"in_"
 	         "progress\",\"title\":\"Render "
@@ -193,8 +218,106 @@ static void begin_update(struct run *run, struct connection *c)
 	send_step(run, c);
 }
 
+/* ---- HTTP ---- */
+
+static void answer(struct connection *c)
+{
+	char json[64], text[256];
+	int json_len = snprintf(json, sizeof(json), "{\"ok\":true,\"seq\":%s}", c->seq);
+	int len = snprintf(text, sizeof(text),
+	                   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	                   "Content-Length: %d\r\n\r\n%s",
+	                   json_len, json);
+	if (send(c->client->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
+		fprintf(stderr, "transactions: an answer was not taken\n");
+}
+
+/* The note of the request is that of the update. */
+static void take_note(struct connection *c, const char *body)
+{
+	static const char before[] = "\"note\":\"";
+	const char *note = strstr(body, before);
+	note = note ? note + sizeof(before) - 1 : "";
+	snprintf(c->note, sizeof(c->note), "%.*s", (int)strcspn(note, "\""), note);
+}
+
+static void take_request(struct run *run, struct client *client)
+{
+	client->request[client->have] = 0;
+	const char *end = strstr(client->request, "\r\n\r\n");
+	const char *length = strstr(client->request, "Content-Length: ");
+	if (!end)
+		return;
+	size_t head = (size_t)(end - client->request) + 4;
+	size_t body = length && length < end ? strtoul(length + 16, NULL, 10) : 0;
+	if (client->have < head + body)
+		return;
+	take_note(client->connection, client->request + head);
+	client->have = 0;
+	begin_update(run, client->connection);
+}
+
+static void take_bytes(struct run *run, struct client *client)
+{
+	ssize_t n = recv(client->fd, client->request + client->have, REQUEST_SIZE - client->have,
+	                 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		close(client->fd); /* and its connection stays with it */
+		return;
+	}
+	client->have += (size_t)n;
+	take_request(run, client);
+}
+
+static void add_to_loop(const struct run *run, int fd, void *source)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+	if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event))
+		give_up("epoll_ctl", strerror(errno));
+}
+
+static void accept_clients(struct run *run)
+{
+	int fd, on = 1;
+	while ((fd = accept4(run->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		struct client *client = calloc(1, sizeof(*client));
+		if (!client || run->clients == run->connections)
+			give_up("--connections", "a client has come for whom there is none");
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		client->source = SOURCE_CLIENT;
+		client->fd = fd;
+		client->connection = &run->all[run->clients++];
+		client->connection->client = client;
+		add_to_loop(run, fd, client);
+	}
+}
+
+static void listen_for_clients(struct run *run)
+{
+	static enum source source = SOURCE_LISTENER;
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	run->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (run->listener < 0 || bind(run->listener, (struct sockaddr *)&address, len) ||
+	    listen(run->listener, 128) ||
+	    getsockname(run->listener, (struct sockaddr *)&address, &len))
+		give_up("listening", strerror(errno));
+	add_to_loop(run, run->listener, &source);
+	printf("transactions listening on http://127.0.0.1:%d\n", ntohs(address.sin_port));
+	fflush(stdout);
+}
+
+/* ---- updates ---- */
+
 static void end_update(struct run *run, struct connection *c)
 {
+	if (c->client) {
+		answer(c);
+		return;
+	}
 	if (run->counts) {
 		run->updates++;
 		histogram_add(&run->answer, now_ns() - c->began_ns);
@@ -211,7 +334,7 @@ static void take_result(struct run *run, struct connection *c, PGresult *result)
 	ExecStatusType status = PQresultStatus(result);
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		give_up(s->text, PQresultErrorMessage(result));
-	if (s->answers_seq)
+	if (s->answers_seq || run->shape->count == 1)
 		snprintf(c->seq, sizeof(c->seq), "%s", PQgetvalue(result, 0, 0));
 	PQclear(result);
 }
@@ -237,7 +360,9 @@ static void take(struct run *run, struct connection *c)
 static void open_connection(struct run *run, struct connection *c, int number)
 {
 	char name[16];
-	*c = (struct connection){ .number = number, .pg = PQconnectdb(run->where) };
+	*c = (struct connection){ .source = SOURCE_POSTGRES,
+		                  .number = number,
+		                  .pg = PQconnectdb(run->where) };
 	if (PQstatus(c->pg) != CONNECTION_OK)
 		give_up("connection", PQerrorMessage(c->pg));
 	snprintf(c->job, sizeof(c->job), "job%d", number % run->jobs);
@@ -250,18 +375,31 @@ static void open_connection(struct run *run, struct connection *c, int number)
 		PQclear(result);
 	}
 	PQsetnonblocking(c->pg, 1);
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
-	if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, PQsocket(c->pg), &event))
-		give_up("epoll_ctl", strerror(errno));
+	add_to_loop(run, PQsocket(c->pg), c);
+}
+
+static void handle(struct run *run, enum source *source)
+{
+	if (*source == SOURCE_POSTGRES)
+		take(run, (struct connection *)source);
+	else if (*source == SOURCE_CLIENT)
+		take_bytes(run, (struct client *)source);
+	else
+		accept_clients(run);
+}
+
+static int wait_ms(uint64_t ns)
+{
+	return ns / 1000000 < 60000 ? (int)(ns / 1000000) + 1 : 60000;
 }
 
 static void run_until(struct run *run, uint64_t end_ns)
 {
 	struct epoll_event events[256];
 	for (uint64_t now; run->busy && (now = now_ns()) < end_ns;) {
-		int n = epoll_wait(run->epoll, events, 256, (int)((end_ns - now) / 1000000) + 1);
+		int n = epoll_wait(run->epoll, events, 256, wait_ms(end_ns - now));
 		for (int i = 0; i < n; i++)
-			take(run, events[i].data.ptr);
+			handle(run, events[i].data.ptr);
 	}
 }
 
@@ -294,6 +432,14 @@ static void measure(struct run *run)
 	run_until(run, now_ns() + 10000000000u);
 }
 
+/* Until it is ended by a signal. */
+static void serve(struct run *run)
+{
+	listen_for_clients(run);
+	run->busy = 1;
+	run_until(run, UINT64_MAX);
+}
+
 static int read_number(const char *text)
 {
 	char *end;
@@ -316,6 +462,8 @@ static void read_word(struct run *run, const char *flag, const char *value)
 		run->run_ms = (uint64_t)number;
 	else if (!strcmp(flag, "--engines"))
 		run->engine = number;
+	else if (!strcmp(flag, "--serve"))
+		run->serves = number;
 	else
 		give_up(flag, "is unknown");
 }
@@ -328,7 +476,7 @@ int main(int argc, char **argv)
 			run.shape = &shapes[i];
 	if (!run.shape || argc % 2 == 0)
 		give_up("usage", "transactions nine|one [--connections N] [--jobs N] [--warm-ms N] "
-		                 "[--run-ms N] [--engines PID] "
+		                 "[--run-ms N] [--engines PID] [--serve 1] "
 		                 "CONNINFO");
 	for (int i = 2; i + 1 < argc; i += 2)
 		read_word(&run, argv[i], argv[i + 1]);
@@ -342,7 +490,10 @@ int main(int argc, char **argv)
 	create_rows(&run);
 	for (int i = 0; i < run.connections; i++)
 		open_connection(&run, &run.all[i], i);
-	measure(&run);
+	if (run.serves)
+		serve(&run);
+	else
+		measure(&run);
 	for (int i = 0; i < run.connections; i++)
 		PQfinish(run.all[i].pg);
 	free(run.all);
