@@ -6,6 +6,7 @@ import { bigJob, CAKE, stage } from './support/stage.js';
 
 const set = stage();
 const SHIFT = 0.05;
+const LONG = 400; // tasks, of many screens
 
 const watchShifts = `window.shifts = [];
 window.keepShifts = (entries) => {
@@ -80,9 +81,9 @@ test('of a list that is on the page as a whole nothing is blank, however far dow
 });
 
 test('a long list has the right size before anybody has scrolled', async () => {
-  const page = await set.openJob(await mixedJob(1000));
+  const page = await set.openJob(await mixedJob(LONG));
   const height = () => page.$eval('#tasks', (list) => list.scrollHeight);
-  await until(page, () => document.querySelectorAll('.task').length === 1000);
+  await until(page, (long) => document.querySelectorAll('.task').length === long, LONG);
   const before = await height();
   await page.$eval('#tasks', async (list) => {
     for (let at = 0; at < list.scrollHeight; at += list.clientHeight / 2) {
