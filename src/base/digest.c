@@ -3,16 +3,32 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
 
-void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
+/* The functions of EVP fail only for lack of memory. */
+
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
 {
-	SHA256((const unsigned char *)bytes.ptr, bytes.len, out);
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!sha256)
+		abort();
 }
 
-/* The functions of EVP fail only for lack of memory. */
+/* SHA256() looks for the algorithm each time. */
+void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fetch_sha256);
+	if (!EVP_Digest(bytes.ptr, bytes.len, out, NULL, sha256, NULL))
+		abort();
+}
+
 struct digest {
 	EVP_MD_CTX *so_far, *ended;
 };

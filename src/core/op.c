@@ -1,5 +1,6 @@
 #include "joblight/core/op.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "joblight/base/digest.h"
@@ -42,12 +43,38 @@ void op_free(struct op *op)
 	free(op);
 }
 
+/* Decimal, as printf() would write it, which takes much longer. */
+static void add_number(struct buf *b, int64_t number, char end)
+{
+	if (number < 0)
+		buf_char(b, '-');
+	buf_u64(b, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+	buf_char(b, end);
+}
+
+static void add_optional(struct buf *b, enum given given, int64_t number, char end)
+{
+	add_number(b, given, ':');
+	add_number(b, given ? number : 0, end);
+}
+
+static void add_progress(struct buf *b, double progress)
+{
+	if (progress >= 0 && progress <= 100 && !signbit(progress) &&
+	    (double)(int)progress >= progress)
+		add_number(b, (int)progress, ':');
+	else
+		buf_format(b, "%.17g:", progress);
+}
+
 /* The length comes first, so that different requests cannot have equal texts. */
 static void add_text(struct buf *b, enum given given, struct slice text)
 {
-	buf_format(b, "%d:%zu:", (int)given, given == GIVEN_VALUE ? text.len : 0);
-	if (given == GIVEN_VALUE)
-		buf_slice(b, text);
+	size_t len = given == GIVEN_VALUE ? text.len : 0;
+
+	add_number(b, given, ':');
+	add_number(b, (int64_t)len, ':');
+	buf_add(b, text.ptr, len);
 }
 
 static void add_task(struct buf *b, const struct task_change *t)
@@ -55,25 +82,25 @@ static void add_task(struct buf *b, const struct task_change *t)
 	add_text(b, GIVEN_VALUE, t->id);
 	add_text(b, t->has_title, t->title);
 	add_text(b, t->has_note, t->note);
-	buf_format(b, "%d:%d:", (int)t->has_status, t->has_status ? (int)t->status : 0);
-	buf_format(b, "%d:%.17g:", (int)t->has_progress,
-	           t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
-	buf_format(b, "%d:%lld:", (int)t->has_attempt, t->has_attempt ? (long long)t->attempt : 0);
-	buf_format(b, "%d:%lld;", (int)t->has_silence,
-	           t->has_silence ? (long long)t->silence_ms : 0);
+	add_optional(b, t->has_status, t->status, ':');
+	add_number(b, t->has_progress, ':');
+	add_progress(b, t->has_progress == GIVEN_VALUE ? t->progress : 0.0);
+	add_optional(b, t->has_attempt, t->attempt, ':');
+	add_optional(b, t->has_silence, t->silence_ms, ';');
 }
 
 void op_fingerprint(const struct op *op, uint8_t out[32])
 {
 	struct buf b = { 0 };
 
-	buf_format(&b, "%d:%d:", (int)op->kind, (int)op->batch);
+	buf_reserve(&b, 512); /* most are shorter */
+	add_number(&b, op->kind, ':');
+	add_number(&b, op->batch, ':');
 	add_text(&b, GIVEN_VALUE, slice_of(op->job_id));
 	add_text(&b, op->has_title, op->title);
 	add_text(&b, op->has_metadata, buf_as_slice(&op->metadata));
-	buf_format(&b, "%d:%d:", (int)op->has_status, op->has_status ? (int)op->status : 0);
-	buf_format(&b, "%d:%lld:", (int)op->has_silence,
-	           op->has_silence ? (long long)op->silence_ms : 0);
+	add_optional(&b, op->has_status, op->status, ':');
+	add_optional(&b, op->has_silence, op->silence_ms, ':');
 	add_text(&b, GIVEN_VALUE, op->deliverable_id);
 	add_text(&b, GIVEN_VALUE, op->url);
 	add_text(&b, GIVEN_VALUE, op->media_type);

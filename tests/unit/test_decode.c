@@ -827,6 +827,47 @@ static void different_requests_have_different_fingerprints(void **state)
 	}
 }
 
+/* They are in databases, and requests are repeated to newer versions. */
+static void fingerprints_stay_the_same(void **state)
+{
+	static const struct {
+		enum op_kind kind;
+		const char *body, *hex;
+	} known[] = {
+		{ OP_TASK_REPORT, "{\"taskId\":\"t\"}",
+		  "fa2a487895e01920ec4f38250b74dbcfa3ba823ebae9c36025a0939bc215bb3f" },
+		{ OP_TASK_REPORT,
+		  "[{\"taskId\":\"t3\",\"status\":\"completed\",\"progress\":42,\"note\":\"done\","
+		  "\"title\":\"T\",\"attempt\":2,\"heartbeatTimeoutMs\":30000},{\"taskId\":\"u\","
+		  "\"progress\":33.3,\"note\":null}]",
+		  "79501feee2456cdbf469f71d8971cee6ec195e42299381b3fb6bd230f3eedbbb" },
+		{ OP_TASK_REPORT, "{\"taskId\":\"t\",\"progress\":0}",
+		  "1021cf6f9be93b08ae8e3ecbbfe3c7f75a906d94e1ca3e20ab69bf18c2c75612" },
+		{ OP_TASK_REPORT, "{\"taskId\":\"t\",\"progress\":100}",
+		  "068687c1e964811317532b699acb90531372e60a2f7479bb27155226af5c08d8" },
+		{ OP_TASK_REPORT, "{\"taskId\":\"t\",\"progress\":-0.0}",
+		  "1021cf6f9be93b08ae8e3ecbbfe3c7f75a906d94e1ca3e20ab69bf18c2c75612" },
+		{ OP_TASK_REPORT, "{\"taskId\":\"t\",\"progress\":1e-7}",
+		  "375518f3b254ca2c494532607816565e822e97af734ea4145ecf6e5cfe7930b6" },
+		{ OP_JOB_CREATE,
+		  "{\"id\":\"j\",\"title\":\"Job\",\"metadata\":{\"a\":1},\"tasks\":[{\"id\":\"t\","
+		  "\"title\":\"A task\"}]}",
+		  "e992daee0ecbf4d91c546958eb98836615ad3b7e04e870e6beca83a0a1126c82" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(known); i++) {
+		struct op *op = taken(known[i].kind, known[i].body);
+		uint8_t print[DIGEST_LEN];
+		char hex[2 * DIGEST_LEN + 1];
+		op_fingerprint(op, print);
+		for (size_t k = 0; k < DIGEST_LEN; k++)
+			snprintf(hex + 2 * k, 3, "%02x", print[k]);
+		assert_string_equal(hex, known[i].hex);
+		op_free(op);
+	}
+}
+
 static int forget_problem(void **state)
 {
 	(void)state;
@@ -877,6 +918,7 @@ int main(void)
 		TEST(forms_are_as_strict_as_json),
 		TEST(a_form_of_a_hundred_thousand_fields_costs_nothing),
 		TEST(different_requests_have_different_fingerprints),
+		TEST(fingerprints_stay_the_same),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, forget_problem);
