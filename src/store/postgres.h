@@ -163,7 +163,8 @@ void pg_queue_begin(struct pg_session *s);
 void pg_roll_back(struct pg_session *s);
 /* Adds the check of the kept rows that the transaction relies on to the next round. */
 void pg_queue_checks(struct pg_session *s);
-/* Adds the check of tasks that were not read, but for those that their own statement checks. */
+/* Adds the check of tasks that were not read, except those that were checked when they were
+ * written. */
 void pg_queue_task_checks(struct pg_session *s);
 /* Adds what the transaction is to write, if there is anything. */
 void pg_write_cache(struct pg_session *s);

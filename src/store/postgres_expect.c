@@ -130,7 +130,7 @@ static void take_task(struct pg_session *s, const PGresult *result, int row)
 	pg_kept_task_was_read(&s->kept, job, slice_of(copy.id), (uint32_t)pg_i64(result, row, 15));
 }
 
-/* That of a job of this id which was deleted is not used. */
+/* A task of an older job with the same id is not used. */
 static void use_own_tasks(struct pg_session *s, const struct expected *e,
                           const struct expecting *at)
 {
@@ -140,7 +140,7 @@ static void use_own_tasks(struct pg_session *s, const struct expected *e,
 		if (!job || job->state != PG_STORED)
 			continue;
 		if (job->row.key != at->own[i]->job) {
-			pg_kept_is_another(&s->kept, e->tasks[i].job);
+			pg_kept_is_another(&s->kept, at->own[i]->job);
 			continue;
 		}
 		pg_own_use(at->own[i], &s->cache);

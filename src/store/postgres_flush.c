@@ -191,7 +191,7 @@ PG_SQL(sql_tasks_progress_own,
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM written");
 
-/* Those that are not written, or not by that statement. */
+/* The same of rows that are not written, or not by that statement. */
 PG_SQL(sql_tasks_check,
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM unnest($1::int8[], $2::text[], "

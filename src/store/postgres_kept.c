@@ -373,9 +373,9 @@ const struct pg_own_task *pg_kept_own_task(const struct pg_kept *k, const struct
 	return job && pg_is_plain(e->id) ? pg_own_find(&k->own, job->key, e->id) : NULL;
 }
 
-void pg_kept_is_another(struct pg_kept *k, const char *id)
+void pg_kept_is_another(struct pg_kept *k, int64_t key)
 {
-	struct pg_shared_job *job = find_shared(k, id);
+	struct pg_shared_job *job = find_shared_of_key(k, key);
 
 	if (job)
 		drop_shared(k, job);

@@ -6,7 +6,8 @@
  * its only one, begins with a statement that locks the jobs and fails if somebody else has written
  * one of them since: a version of a row has the number of the transaction that wrote it (xmin).
  * The rows of the tasks need no such statement, because a task changes together with the row of its
- * job as long as the job has not ended (core/silence.c); jobs that have ended are not kept.
+ * job as long as the job has not ended (core/silence.c); jobs that have ended are not kept.  For
+ * tasks of jobs that are not kept see postgres_own.h.
  *
  * A job that other nodes write too is not kept for a while, which becomes longer.
  *
@@ -22,7 +23,7 @@
 #include "postgres_cache.h"
 #include "postgres_own.h"
 
-/* A job whose kept row was not the last one when a transaction relied on it, or read it. */
+/* A job that another node had written when a transaction relied on its kept row, or read it. */
 struct pg_shared_job {
 	int64_t key;
 	char id[ID_MAX + 1];
@@ -94,7 +95,7 @@ bool pg_kept_was_read(struct pg_kept *k, const char *id, int64_t key, uint32_t v
 void pg_kept_task_was_read(struct pg_kept *k, int64_t job, struct slice id, uint32_t version);
 /* A task of a job that others write too whose row need not be read; NULL: there is none. */
 const struct pg_own_task *pg_kept_own_task(const struct pg_kept *k, const struct expected_task *e);
-/* The job with this id is not the one that others have written, which was deleted. */
-void pg_kept_is_another(struct pg_kept *k, const char *id);
+/* The job of this key was deleted; its id has another one now. */
+void pg_kept_is_another(struct pg_kept *k, int64_t key);
 
 #endif

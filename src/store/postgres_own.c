@@ -1,5 +1,6 @@
 #include "postgres_own.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
@@ -40,6 +41,7 @@ void pg_own_clear(struct pg_own *o)
 		free(own);
 	}
 	o->under_way = NULL;
+	o->has_failed = false;
 }
 
 static uint32_t needed(const struct pg_own *o)
@@ -98,6 +100,7 @@ static void was_not_own(struct pg_own *o, struct pg_own_task *own)
 
 static void was_right(struct pg_own *o)
 {
+	o->has_failed = false;
 	if (++o->held < HELD_MAX)
 		return;
 	o->held = 0;
@@ -155,6 +158,7 @@ static bool is_short(const struct task_row *row)
 static void take_row(struct pg_own_task *own, struct pg_task *task)
 {
 	drop_row(own);
+	own->doubted = 0;
 	own->has_row = is_short(&task->row);
 	if (!own->has_row)
 		return;
@@ -164,14 +168,12 @@ static void take_row(struct pg_own_task *own, struct pg_task *task)
 
 void pg_own_send(struct pg_own *o, struct pg_cache *c)
 {
-	if (!o->tasks)
-		return;
-	for (struct pg_task *task = c->tasks; task; task = task->hh.next) {
+	assert(!o->under_way);
+	for (struct pg_task *task = c->tasks; o->tasks && task; task = task->hh.next) {
 		struct pg_own_task *own = task->absent ? NULL
 		                                       : find(o, task->job, slice_of(task->row.id));
-		if (!own || own->is_under_way)
+		if (!own)
 			continue;
-		own->is_under_way = true;
 		own->relied = task->relied;
 		own->next = o->under_way;
 		o->under_way = own;
@@ -184,10 +186,8 @@ static struct pg_own_task *take_listed(struct pg_own *o)
 {
 	struct pg_own_task *own = o->under_way;
 
-	if (own) {
+	if (own)
 		o->under_way = own->next;
-		own->is_under_way = false;
-	}
 	return own;
 }
 

@@ -227,8 +227,8 @@ struct store {
 	char error[256];
 	/* The last commit has failed, and may have happened all the same: a server has not told. */
 	bool in_doubt;
-	/* The transaction has failed because it relied on rows of an earlier one, which others have
-	 * written since.  The next one reads them. */
+	/* The transaction relied on rows of an earlier one, and has failed, perhaps because others
+	 * have written them since.  The next one reads them. */
 	bool stale;
 	/* After expect(): other nodes write these rows too, and the transaction may have waited for
 	 * theirs.  begin() makes it false. */
