@@ -46,9 +46,9 @@ class Load:
 
     key: str
     words: str
-    nodes: int = 0          # of joblight; or another server (servers.py), or a program that makes its own load:
-    server: str = ""
-    program: str = ""
+    nodes: int = 0          # of joblight, or instead:
+    server: str = ""        # of servers.py
+    program: str = ""       # a shape of transactions.c, which makes its own load
     post_to: tuple = ()     # the nodes that publishers are dealt out over; the first is also the one that is watched
     watched: int = 0
 
@@ -56,9 +56,10 @@ class Load:
 LOADS = (
     Load("1 worker", "--publishers 1 --jobs 1", nodes=1, post_to=(0,)),
     Load("32 workers", f"--publishers {WORKERS} --jobs {WORKERS}", nodes=1, post_to=(0,)),
+    Load("32 workers with keys", f"--publishers {WORKERS} --jobs {WORKERS} --keys 1", nodes=1, post_to=(0,)),
     Load("256 under way", f"--publishers {WORKERS} --jobs {WORKERS} --publish-over ws --depth 8", nodes=1, post_to=(0,)),
-    Load("nine statements", f"--publishers {WORKERS} --jobs {WORKERS}", server="nine"),
-    Load("one statement", f"--publishers {WORKERS} --jobs {WORKERS}", server="one"),
+    Load("nine statements", f"--publishers {WORKERS} --jobs {WORKERS} --keys 1", server="nine"),
+    Load("one statement", f"--publishers {WORKERS} --jobs {WORKERS} --keys 1", server="one"),
     Load("nine without HTTP", f"--connections {WORKERS} --jobs {WORKERS}", program="nine"),
     Load("one without HTTP", f"--connections {WORKERS} --jobs {WORKERS}", program="one"),
     Load("express-pg", f"--publishers {WORKERS} --jobs {WORKERS}", server="express-pg"),
@@ -299,16 +300,17 @@ def measured_costs(engines, results):
 
 GROUP_LOADS = ("1 worker", "32 workers", "256 under way")
 LINES = (
-    Line("32 workers over HTTP, updates/s", per_s, "32 workers", "nine statements", "/s", 0, at_least=4),
-    Line("", per_s, "32 workers", "one statement", "/s", 0, at_least=2),
-    Line("", per_s, "32 workers", "express-pg", "/s", 0, at_least=3),
-    Line("the same", per_s, "32 workers", "nine without HTTP", "/s", 0),
-    Line("", per_s, "32 workers", "one without HTTP", "/s", 0),
-    Line("PostgreSQL's processor time for an update", postgres_us, "32 workers", "nine statements", "µs", 0, at_most=0.25),
-    Line("", postgres_us, "32 workers", "one statement", "µs", 0),
-    Line("", postgres_us, "32 workers", "express-pg", "µs", 0),
+    Line("32 workers over HTTP, with idempotency keys, updates/s", per_s, "32 workers with keys", "nine statements", "/s", 0, at_least=4),
+    Line("", per_s, "32 workers with keys", "one statement", "/s", 0, at_least=2),
+    Line("", per_s, "32 workers with keys", "nine without HTTP", "/s", 0),
+    Line("", per_s, "32 workers with keys", "one without HTTP", "/s", 0),
+    Line("PostgreSQL's processor time for an update", postgres_us, "32 workers with keys", "nine statements", "µs", 0, at_most=0.25),
+    Line("", postgres_us, "32 workers with keys", "one statement", "µs", 0),
+    Single("joblight's own", own_us, "32 workers with keys", " µs", 0),
+    Single("updates in a transaction", lambda r: r["group"], "32 workers with keys", "", 1),
+    Line("32 workers over HTTP, without keys, updates/s", per_s, "32 workers", "express-pg", "/s", 0, at_least=3),
+    Line("PostgreSQL's processor time for an update", postgres_us, "32 workers", "express-pg", "µs", 0),
     Single("joblight's own", own_us, "32 workers", " µs", 0),
-    Single("updates in a transaction", lambda r: r["group"], "32 workers", "", 1),
     Line("256 updates under way, updates/s", per_s, "256 under way", "nine statements", "/s", 0, at_least=6),
     Line("PostgreSQL's processor time for an update", postgres_us, "256 under way", "nine statements", "µs", 0),
     Single("updates of the row of a job that are HOT", lambda r: r["hot_percent"], "32 workers", " %", 1, at_least=95),

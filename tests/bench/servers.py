@@ -15,7 +15,7 @@ BUILD = ROOT / "build" / "bench"
 
 READY = re.compile(rb"listening on https?://127\.0\.0\.1:(\d+)\s")
 READY_LIMIT_S = 20
-CLIENTS = 33        # of a server with a transaction for each request: 32 workers, and one to watch
+CLIENTS = 32        # of a server with a transaction for each request
 STOP_LIMIT_S = 15
 
 

@@ -3,9 +3,9 @@
  *   transactions nine|one --connections N --jobs N --warm-ms N --run-ms N --engines PID CONNINFO
  *   transactions nine|one --connections N --jobs N --serve 1 CONNINFO
  *
- * The first is the floor, without any HTTP: each connection has one update under way, and begins
- * the next when it has its answer. The second is a server: the requests of a client have a
- * connection of their own, and it speaks just enough HTTP for the load generator. `nine` is a
+ * Without --serve it is the floor, without any HTTP: each connection has one update under way, and
+ * begins the next when it has its answer. With it, it is a server: each client has its own
+ * connection to PostgreSQL, and it speaks just enough HTTP for the load generator. `nine` is a
  * transaction of nine statements, as a server writes it that decides in its own code; each is sent
  * when the one before was answered. `one` does the same in one statement. Both write what a server
  * must that promises an order and to count a repeated request once: the job's number, the task, the
@@ -45,6 +45,11 @@ static const char schema[] = "CREATE TABLE jobs (id text PRIMARY KEY, title text
                              "KEY (job, seq));"
                              "CREATE TABLE idempotency (key text PRIMARY KEY, job text NOT NULL, "
                              "seq bigint NOT NULL, time bigint NOT NULL);";
+
+/* Those of joblight: rows are found by their keys, although the server has not counted them yet. */
+static const char settings[] =
+    "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; "
+    "SET jit = off";
 
 /* The letters name the parameters: see value_of(). */
 struct statement {
@@ -106,6 +111,7 @@ struct connection {
 	struct client *client; /* NULL: it begins the next update itself */
 	int number, step;
 	uint64_t began_ns, updates;
+	bool busy;
 	char job[32], task[32], seq[32], time[32], key[64], note[64], event[320];
 };
 
@@ -203,13 +209,16 @@ static void send_step(struct run *run, struct connection *c)
 static void begin_update(struct run *run, struct connection *c)
 {
 	c->step = 0;
+	c->busy = true;
 	c->began_ns = now_ns();
 	c->updates++;
 	snprintf(c->time, sizeof(c->time), "%llu", (unsigned long long)(c->began_ns / 1000000));
-	snprintf(c->key, sizeof(c->key), "%d-%llu", c->number, (unsigned long long)c->updates);
-	if (!c->client)
+	if (!c->client) {
+		snprintf(c->key, sizeof(c->key), "%d-%llu", c->number,
+		         (unsigned long long)c->updates);
 		snprintf(c->note, sizeof(c->note), "page %llu of a long document",
 		         (unsigned long long)c->updates);
+	}
 	snprintf(c->event, sizeof(c->event),
 	         "{\"type\":\"task_update\",\"jobId\":\"%s\",\"taskId\":\"%s\",\"status\":\"in_"
 	         "progress\",\"title\":\"Render "
@@ -228,17 +237,19 @@ static void answer(struct connection *c)
 	                   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	                   "Content-Length: %d\r\n\r\n%s",
 	                   json_len, json);
-	if (send(c->client->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
+	if (c->client->fd >= 0 && send(c->client->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
 		fprintf(stderr, "transactions: an answer was not taken\n");
 }
 
-/* The note of the request is that of the update. */
-static void take_note(struct connection *c, const char *body)
+/* What stands in the request after some words, up to one of others. */
+static void take_text(const char *request, const char *before, const char *until, char *out,
+                      size_t size)
 {
-	static const char before[] = "\"note\":\"";
-	const char *note = strstr(body, before);
-	note = note ? note + sizeof(before) - 1 : "";
-	snprintf(c->note, sizeof(c->note), "%.*s", (int)strcspn(note, "\""), note);
+	const char *text = strstr(request, before);
+	if (!text)
+		give_up(before, "is not in a request");
+	text += strlen(before);
+	snprintf(out, size, "%.*s", (int)strcspn(text, until), text);
 }
 
 static void take_request(struct run *run, struct client *client)
@@ -252,9 +263,13 @@ static void take_request(struct run *run, struct client *client)
 	size_t body = length && length < end ? strtoul(length + 16, NULL, 10) : 0;
 	if (client->have < head + body)
 		return;
-	take_note(client->connection, client->request + head);
+	struct connection *c = client->connection;
+	if (client->have > head + body || c->busy)
+		give_up("a client", "has sent a request before the answer to another one");
+	take_text(client->request, "\"note\":\"", "\"", c->note, sizeof(c->note));
+	take_text(client->request, "\nIdempotency-Key: ", "\r", c->key, sizeof(c->key));
 	client->have = 0;
-	begin_update(run, client->connection);
+	begin_update(run, c);
 }
 
 static void take_bytes(struct run *run, struct client *client)
@@ -264,7 +279,8 @@ static void take_bytes(struct run *run, struct client *client)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		close(client->fd); /* and its connection stays with it */
+		close(client->fd);
+		client->fd = -1; /* its connection stays with it */
 		return;
 	}
 	client->have += (size_t)n;
@@ -314,6 +330,7 @@ static void listen_for_clients(struct run *run)
 
 static void end_update(struct run *run, struct connection *c)
 {
+	c->busy = false;
 	if (c->client) {
 		answer(c);
 		return;
@@ -344,7 +361,7 @@ static void take(struct run *run, struct connection *c)
 	PGresult *result;
 	if (!PQconsumeInput(c->pg))
 		give_up("connection", PQerrorMessage(c->pg));
-	while (!PQisBusy(c->pg)) {
+	while (c->busy && !PQisBusy(c->pg)) {
 		if ((result = PQgetResult(c->pg))) {
 			take_result(run, c, result);
 			continue;
@@ -374,6 +391,7 @@ static void open_connection(struct run *run, struct connection *c, int number)
 			give_up(run->shape->statements[i].text, PQresultErrorMessage(result));
 		PQclear(result);
 	}
+	execute(c->pg, settings);
 	PQsetnonblocking(c->pg, 1);
 	add_to_loop(run, PQsocket(c->pg), c);
 }
