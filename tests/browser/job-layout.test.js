@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seesText, textOf, until } from './support/browser.js';
 import { bigJob, CAKE, stage } from './support/stage.js';
+import { WHOLE } from './support/whole.js';
 
 const set = stage();
 const SHIFT = 0.05;
-const LONG = 400; // tasks, of many screens
+const LONG = WHOLE ? 1000 : 400; // tasks, of many screens
 
 const watchShifts = `window.shifts = [];
 window.keepShifts = (entries) => {
