@@ -10,22 +10,27 @@
 
 /* The functions of EVP fail only for lack of memory. */
 
-static EVP_MD *sha256;
+static EVP_MD *fetched;
 
-static void fetch_sha256(void)
+static void fetch(void)
 {
-	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!sha256)
+	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!fetched)
 		abort();
 }
 
-/* SHA256() looks for the algorithm each time. */
-void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
+/* SHA256() and EVP_sha256() look for the algorithm each time. */
+static const EVP_MD *sha256(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, fetch_sha256);
-	if (!EVP_Digest(bytes.ptr, bytes.len, out, NULL, sha256, NULL))
+	pthread_once(&once, fetch);
+	return fetched;
+}
+
+void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
+{
+	if (!EVP_Digest(bytes.ptr, bytes.len, out, NULL, sha256(), NULL))
 		abort();
 }
 
@@ -39,7 +44,7 @@ struct digest *digest_create(void)
 
 	d->so_far = EVP_MD_CTX_new();
 	d->ended = EVP_MD_CTX_new();
-	if (!d->so_far || !d->ended || !EVP_DigestInit_ex(d->so_far, EVP_sha256(), NULL))
+	if (!d->so_far || !d->ended || !EVP_DigestInit_ex(d->so_far, sha256(), NULL))
 		abort();
 	return d;
 }

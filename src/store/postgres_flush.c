@@ -172,22 +172,18 @@ PG_SQL(sql_tasks_put,
        "note = excluded.note");
 
 /* What most updates change. */
-PG_SQL(
-    sql_tasks_progress,
-    "UPDATE tasks t SET status = x.status::int2, progress = x.progress, stalled = x.stalled, "
-    "stall_at = x.stall_at, updated = x.updated, note = x.note FROM unnest($1::int8[], $2::text[], "
-    "$3::int8[], $4::float8[], $5::bool[], $6::int8[], $7::int8[], $8::text[]) AS x(job, id, "
-    "status, "
-    "progress, stalled, stall_at, updated, note) WHERE t.job = x.job AND t.id = x.id");
+#define PUT_PROGRESS                                                                               \
+	"UPDATE tasks t SET status = x.status::int2, progress = x.progress, stalled = x.stalled, " \
+	"stall_at = x.stall_at, updated = x.updated, note = x.note FROM unnest($1::int8[], "       \
+	"$2::text[], $3::int8[], $4::float8[], $5::bool[], $6::int8[], $7::int8[], $8::text[]"
+#define PROGRESS_COLUMNS "job, id, status, progress, stalled, stall_at, updated, note"
+#define IS_TASK "WHERE t.job = x.job AND t.id = x.id"
+PG_SQL(sql_tasks_progress, PUT_PROGRESS ") AS x(" PROGRESS_COLUMNS ") " IS_TASK);
 
 /* The same for rows of which some were not read, but have a version (postgres_own.h). */
 PG_SQL(sql_tasks_progress_own,
-       "WITH written AS (UPDATE tasks t SET status = x.status::int2, progress = x.progress, "
-       "stalled = x.stalled, stall_at = x.stall_at, updated = x.updated, note = x.note FROM "
-       "unnest($1::int8[], $2::text[], $3::int8[], $4::float8[], $5::bool[], $6::int8[], "
-       "$7::int8[], $8::text[], $9::int8[]) AS x(job, id, status, progress, stalled, stall_at, "
-       "updated, note, version) WHERE t.job = x.job AND t.id = x.id AND (x.version = 0 OR "
-       "t.xmin = x.version::text::xid) RETURNING 1) "
+       "WITH written AS (" PUT_PROGRESS ", $9::int8[]) AS x(" PROGRESS_COLUMNS ", version) " IS_TASK
+       " AND (x.version = 0 OR t.xmin = x.version::text::xid) RETURNING 1) "
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM written");
 

@@ -117,6 +117,13 @@ static inline void make_jobs(struct store *w)
 	OK(w->ops->commit(w));
 }
 
+/* The jobs, and a second node. */
+static inline void open_two(struct bench *b, struct node *other)
+{
+	make_jobs(b->writer);
+	node_open(other, b, 1);
+}
+
 /* So many as its row says, in the transaction that is open. */
 static inline uint64_t events_of(struct store *s, const char *id)
 {

@@ -30,8 +30,7 @@ static void a_row_that_another_node_has_written_is_not_relied_on(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names, JOBS));
 	OK(add_event(w, "j1"));
@@ -65,8 +64,7 @@ static void what_is_refused_is_refused_by_rows_that_are_current(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names, 1));
 	OK(add_events(other.store, names, 1));
@@ -85,8 +83,7 @@ static void a_row_of_a_task_is_as_old_as_that_of_its_job(void **state)
 	struct job_row job = { 0 };
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(put_task(w, "j0", "t", "one"));
 	OK(put_task(other.store, "j0", "t", "two"));
 	OK(add_events(other.store, names, 1));
@@ -111,8 +108,7 @@ static void a_job_that_another_node_has_deleted_is_gone(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	delete_job(other.store, "j0");
 	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);
 	assert_true(w->stale);
@@ -125,8 +121,7 @@ static void a_job_that_other_nodes_write_too_is_read_for_a_while(void **state)
 	struct bench *b = *state;
 	struct node other;
 
-	make_jobs(b->writer);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(add_events(other.store, names, 1));
 	assert_int_equal(add_events(b->writer, names, 2), STORE_CONFLICT);
 	assert_false(b->writer->shares);
@@ -146,8 +141,7 @@ static void a_job_that_only_this_node_writes_goes_on_being_kept(void **state)
 	const char *some[] = { "j1", "none" };
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(add_events(other.store, names, 1));
 	assert_int_equal(add_events(w, names, 2), STORE_CONFLICT); /* because of j0 */
 	OK(add_events(w, names, 2));
@@ -351,8 +345,7 @@ static void a_question_that_fails_leaves_no_transaction_behind(void **state)
 	struct node other;
 	char locked[8];
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(add_events(other.store, names, 1));
 	OK(w->ops->begin(w));
 	OK(expect_jobs(w, names, 1));
@@ -380,8 +373,7 @@ static void rows_are_checked_after_a_pause_too(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	delete_job(other.store, "j0");
 	stay_idle(b);
 	assert_int_equal(add_events(w, names, 1), STORE_CONFLICT);

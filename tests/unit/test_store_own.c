@@ -51,8 +51,7 @@ static void share(struct store *w, struct store *other, const char *id)
 /* The job j0, which both write, with the task t. */
 static void open_shared(struct bench *b, struct node *other, const char *note)
 {
-	make_jobs(b->writer);
-	node_open(other, b, 1);
+	open_two(b, other);
 	OK(put_task(b->writer, "j0", "t", note));
 	share(b->writer, other->store, "j0");
 }
@@ -80,6 +79,13 @@ static bool reads_task(struct bench *b, const char *id, const char *note)
 	OK(change_task(w, "j0", id, note));
 	OK(w->ops->commit(w));
 	return read;
+}
+
+/* The same with such a task. */
+static void open_own(struct bench *b, struct node *other)
+{
+	open_shared(b, other, "first");
+	make_own(b->writer, "t", "mine");
 }
 
 /* The row of a task of j0, in the transaction that is open. */
@@ -148,8 +154,7 @@ static void a_task_that_this_node_makes_is_read_a_few_times(void **state)
 	struct bench *b = *state;
 	struct node other;
 
-	make_jobs(b->writer);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	share(b->writer, other.store, "j0");
 	put_often(b->writer, "new", "mine", 1 + SAME_MIN);
 	assert_true(reads_task(b, "new", "read"));
@@ -163,8 +168,7 @@ static void the_job_and_its_other_tasks_are_written_by_others_meanwhile(void **s
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	put_tasks(w, "j0", 2);
 	share(w, other.store, "j0");
 	for (unsigned i = 0; i < 1 + SAME_MIN; i++) {
@@ -204,8 +208,7 @@ static void a_task_that_is_not_written_stays_known(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	for (int i = 0; i < 4; i++) {
 		OK(w->ops->begin(w));
 		OK(expect_task(w, "j0", "t"));
@@ -264,8 +267,7 @@ static void what_is_refused_is_refused_by_tasks_that_are_current(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	OK(put_task(other.store, "j0", "t", "theirs"));
 	OK(w->ops->begin(w));
 	OK(expect_task(w, "j0", "t"));
@@ -284,8 +286,7 @@ static void what_is_written_besides_is_decided_by_tasks_that_are_current(void **
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	OK(put_task(other.store, "j0", "t", "theirs"));
 	OK(w->ops->begin(w));
 	OK(expect_task(w, "j0", "t"));
@@ -326,8 +327,7 @@ static void a_change_of_the_whole_row_is_checked_too(void **state)
 	struct job_row job = { 0 };
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	OK(put_title(w, "one"));
 	assert_false(reads_task(b, "t", "mine"));
 	OK(put_task(other.store, "j0", "t", "theirs"));
@@ -372,8 +372,7 @@ static void a_transaction_that_fails_because_of_another_task_is_not_held_against
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	put_tasks(w, "j0", 2);
 	share(w, other.store, "j0");
 	for (unsigned i = 0; i < 1 + SAME_MIN; i++)
@@ -395,8 +394,7 @@ static void what_was_wrong_once_holds_for_other_tasks(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	put_tasks(w, "j0", 4);
 	share(w, other.store, "j0");
 	make_own(w, "t0", "mine");
@@ -441,8 +439,7 @@ static void a_task_of_a_job_that_was_deleted_is_not_that_of_the_next_one(void **
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	make_again(other.store, "j0");
 	OK(put_task(other.store, "j0", "t", "of the next one"));
 	OK(w->ops->begin(w));
@@ -487,8 +484,7 @@ static void a_task_that_is_written_beside_a_deletion_is_not_mistaken_for_its_old
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	OK(put_and_delete(w, "new", "j1"));
 	OK(put_task(w, "j0", "t", "newer"));
 	assert_false(reads_task(b, "t", "mine"));
@@ -519,8 +515,7 @@ static void tasks_are_checked_beside_what_is_pruned(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	open_shared(b, &other, "first");
-	make_own(w, "t", "mine");
+	open_own(b, &other);
 	delete_job(w, "j1");
 	OK(put_task(other.store, "j0", "t", "theirs"));
 	assert_int_equal(look_and_sweep(w), STORE_CONFLICT);
@@ -599,8 +594,7 @@ static void a_new_connection_has_no_tasks(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(put_task(w, "j0", "t", "first"));
 	share_short(w, other.store, "j0");
 	make_own(w, "t", "mine");
@@ -652,8 +646,7 @@ static void a_task_is_not_taken_from_a_transaction_that_others_are_under_way_wit
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(put_task(w, "j0", "t", "first"));
 	share_short(w, other.store, "j0");
 	make_own(w, "t", "mine");
@@ -679,8 +672,7 @@ static void a_kept_job_that_is_read_all_the_same_is_found_to_be_one_that_others_
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	share(w, other.store, "j0");
 	OK(add_events(other.store, names + 1, 1));
 	OK(add_events(w, names, 2)); /* reads both because of the first */
@@ -720,8 +712,7 @@ static void no_more_tasks_are_known_than_the_limit(void **state)
 	struct store *w = b->writer;
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	OK(put_task(w, "j0", "t", "first"));
 	put_tasks(w, "j1", TASKS_MAX);
 	OK(add_events(w, names, 2)); /* all were forgotten, and are kept again */

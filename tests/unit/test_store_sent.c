@@ -144,8 +144,7 @@ static void no_row_comes_to_a_transaction_that_has_asked(void **state)
 	struct job_row row = { 0 };
 	struct node other;
 
-	make_jobs(w);
-	node_open(&other, b, 1);
+	open_two(b, &other);
 	send_event(w, "j2");
 	prepare_event(w, "j0");
 	OK(finish(w));
