@@ -1,25 +1,33 @@
 #include "joblight/base/digest.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "joblight/base/xalloc.h"
 
-/* The functions of EVP fail only for lack of memory. */
-
 static EVP_MD *fetched;
 
+/* It fails for lack of memory, where the error seldom says so, or because of openssl.cnf. */
 static void fetch(void)
 {
+	char reason[256];
+
 	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!fetched)
+	if (!fetched) {
+		ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
+		fprintf(stderr, "joblight: OpenSSL has no SHA-256, or no memory for it: %s\n",
+		        reason);
 		abort();
+	}
 }
 
-/* SHA256() and EVP_sha256() look for the algorithm each time. */
+/* SHA256() and EVP_sha256() look for the algorithm each time.  After this the functions of EVP fail
+ * only for lack of memory. */
 static const EVP_MD *sha256(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -31,7 +39,7 @@ static const EVP_MD *sha256(void)
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_LEN])
 {
 	if (!EVP_Digest(bytes.ptr, bytes.len, out, NULL, sha256(), NULL))
-		abort();
+		out_of_memory();
 }
 
 struct digest {
@@ -45,26 +53,26 @@ struct digest *digest_create(void)
 	d->so_far = EVP_MD_CTX_new();
 	d->ended = EVP_MD_CTX_new();
 	if (!d->so_far || !d->ended || !EVP_DigestInit_ex(d->so_far, sha256(), NULL))
-		abort();
+		out_of_memory();
 	return d;
 }
 
 void digest_add(struct digest *d, struct slice bytes)
 {
 	if (!EVP_DigestUpdate(d->so_far, bytes.ptr, bytes.len))
-		abort();
+		out_of_memory();
 }
 
 void digest_result(const struct digest *d, uint8_t out[DIGEST_LEN])
 {
 	if (!EVP_MD_CTX_copy_ex(d->ended, d->so_far) || !EVP_DigestFinal_ex(d->ended, out, NULL))
-		abort();
+		out_of_memory();
 }
 
 void digest_copy(struct digest *to, const struct digest *from)
 {
 	if (!EVP_MD_CTX_copy_ex(to->so_far, from->so_far))
-		abort();
+		out_of_memory();
 }
 
 void digest_free(struct digest *d)

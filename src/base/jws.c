@@ -243,7 +243,9 @@ void jws_key_digest(const struct jws_key *k, uint8_t out[DIGEST_LEN])
 		return;
 	}
 	int len = i2d_PUBKEY(k->pkey, &der);
-	digest_sha256((struct slice){ (const char *)der, len > 0 ? (size_t)len : 0 }, out);
+	if (len <= 0)
+		out_of_memory();
+	digest_sha256((struct slice){ (const char *)der, (size_t)len }, out);
 	OPENSSL_free(der);
 }
 
@@ -255,7 +257,7 @@ void jws_sign_hs256(struct slice secret, struct slice text, uint8_t out[JWS_HS25
 
 	if (!HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)text.ptr,
 	          text.len, out, &len))
-		abort(); /* without memory */
+		out_of_memory();
 }
 
 static bool verify_hs256(const struct jws_key *k, struct slice text, struct slice signature)

@@ -86,7 +86,7 @@ static PGconn *open_connection(const struct pg_dial *d)
 	names[count] = values[count] = NULL;
 	PGconn *conn = PQconnectdbParams(names, values, 0);
 	if (!conn)
-		abort(); /* memory has run out */
+		out_of_memory();
 	PQsetNoticeReceiver(conn, log_notice, NULL);
 	return conn;
 }

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void out_of_memory(void)
+{
+	fputs("joblight: out of memory\n", stderr);
+	abort();
+}
+
 static void *alive(void *memory)
 {
-	if (!memory) {
-		fputs("joblight: out of memory\n", stderr);
-		abort(); /* out of memory */
-	}
+	if (!memory)
+		out_of_memory();
 	return memory;
 }
 

@@ -11,6 +11,7 @@
 #include "joblight/base/log.h"
 #include "joblight/base/log_output.h"
 #include "joblight/base/random.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "receive.h"
 
@@ -275,12 +276,7 @@ static void begin(struct bus *b)
 	struct cluster *c = cluster_of(b);
 
 	c->has_begun = true;
-	if (pthread_create(&c->thread, NULL, run, c) != 0) {
-		log_error("no thread for the bus can be started");
-		log_stop(LOG_STOP_MS);
-		abort();
-	}
-	pthread_setname_np(c->thread, "bus");
+	thread_start(&c->thread, "bus", run, c);
 }
 
 static void free_parts(struct cluster *c)

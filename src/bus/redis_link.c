@@ -33,7 +33,7 @@ static struct redisReader *reader_create(void)
 	redisReader *reader = redisReaderCreate();
 
 	if (!reader)
-		abort(); /* memory has run out */
+		out_of_memory();
 	return reader;
 }
 
@@ -108,7 +108,7 @@ static void add_command(struct redis_link *l, const struct slice *parts, int cou
 	}
 	long long len = redisFormatCommandArgv(&command, count, texts, lens); /* int in 0.14 */
 	if (len < 0)
-		abort(); /* memory has run out */
+		out_of_memory();
 	buf_add(&l->out, command, (size_t)len);
 	redisFreeCommand(command);
 }

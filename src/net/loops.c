@@ -9,6 +9,7 @@
 
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "thread_mail.h"
 #include "loop_private.h"
@@ -91,12 +92,7 @@ void loops_start(struct loops *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		atomic_store(&l->items[i].turned_ms, clock_monotonic_ms());
-		if (pthread_create(&l->items[i].thread, NULL, loop_run, &l->items[i]) != 0) {
-			log_error("no thread for a loop can be started");
-			log_stop(LOG_STOP_MS);
-			abort();
-		}
-		pthread_setname_np(l->items[i].thread, "loop");
+		thread_start(&l->items[i].thread, "loop", loop_run, &l->items[i]);
 	}
 }
 

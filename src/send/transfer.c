@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "headers.h"
+#include "joblight/base/xalloc.h"
 
 /* Sockets. */
 
@@ -98,7 +99,7 @@ void transfer_init(struct transfer *t, const struct options *options)
 		                .multi = curl_multi_init(),
 		                .easy = curl_easy_init() };
 	if (!t->multi || !t->easy)
-		abort(); /* out of memory */
+		out_of_memory();
 }
 
 static void set_options(struct transfer *t, struct slice body)

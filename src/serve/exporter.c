@@ -13,6 +13,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/random.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/json.h"
 #include "joblight/core/otlp.h"
@@ -403,12 +404,7 @@ void exporter_start(struct exporter *e)
 {
 	if (!e)
 		return;
-	if (pthread_create(&e->thread, NULL, run, e) != 0) {
-		log_error("no thread for the spans can be started");
-		log_stop(LOG_STOP_MS);
-		abort();
-	}
-	pthread_setname_np(e->thread, "export");
+	thread_start(&e->thread, "export", run, e);
 }
 
 static void log_counts(const struct exporter *e)

@@ -10,6 +10,7 @@
 
 #include "environment.h"
 #include "joblight/base/log.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/net/loop.h"
 
@@ -159,11 +160,7 @@ void predecessor_follow(struct predecessor *p, struct loops *loops)
 	atomic_store(&p->goes, true);
 	handover_send(p->control, HANDOVER_SERVING, NULL, 0, -1);
 	wait_for(p, HANDOVER_MAIN, WAIT_MAIN_MS);
-	if (pthread_create(&p->thread, NULL, take_clients, p) != 0) {
-		log_error("no thread for the clients of the other process can be started");
-		abort();
-	}
-	pthread_setname_np(p->thread, "handover");
+	thread_start(&p->thread, "handover", take_clients, p);
 }
 
 /* The thread may not have heard of the end yet. */

@@ -326,7 +326,8 @@ static bool writer_open(struct sqlite_session *s, const struct sqlite_database *
 		code = sqlite3_exec(s->db, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = enter_wal(s->db);
-	sqlite_watch_wal(s);
+	if (code == SQLITE_OK)
+		sqlite_watch_wal(s);
 	if (code == SQLITE_OK)
 		code = sqlite_settle_schema(s->db, found.objects ? found.version : 0);
 	if (code == SQLITE_OK)

@@ -9,6 +9,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/list.h"
 #include "joblight/base/log.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/metric.h"
 #include "snapshots.h"
@@ -230,12 +231,7 @@ static void start_worker(struct worker *w, struct reader *r, struct store *sessi
 {
 	w->reader = r;
 	w->session = session;
-	if (pthread_create(&w->thread, NULL, run, w) != 0) {
-		log_error("no thread for reading can be started");
-		log_stop(LOG_STOP_MS);
-		abort();
-	}
-	pthread_setname_np(w->thread, "reader");
+	thread_start(&w->thread, "reader", run, w);
 }
 
 static void init_locks(struct reader *r)

@@ -8,6 +8,7 @@
 #include "joblight/base/clock.h"
 #include "joblight/base/log.h"
 #include "joblight/base/random.h"
+#include "joblight/base/thread.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/core/metric.h"
 #include "gather.h"
@@ -168,12 +169,7 @@ struct writer *writer_start(struct store *store, const struct limits *limits,
 	w->wake_fd = store->ops->commit_start ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
 	atomic_init(&w->listens, false);
 	mailbox_init(&w->queue, limits->queued_writes, w->wake_fd >= 0 ? next_group_wake : NULL, w);
-	if (pthread_create(&w->thread, NULL, run, w) != 0) {
-		log_error("no thread for the store can be started");
-		log_stop(LOG_STOP_MS);
-		abort();
-	}
-	pthread_setname_np(w->thread, "store");
+	thread_start(&w->thread, "store", run, w);
 	return w;
 }
 

@@ -83,11 +83,12 @@ def test_e7_a_process_that_cannot_go_on_says_so(serve_without, client):
     server.bury()
 
 
-@pytest.mark.parametrize("size", [512, 1024, 2048, 4096])
+@pytest.mark.parametrize("size", [64, 88, 160, 256, 512, 848, 1024, 1032, 2048, 4096])
 def test_e7_a_server_that_ends_because_a_size_fails_says_so(failing_malloc, tmp_path, size):
-    """Whichever allocation it was, and in whose library: hash tables begin with 512 bytes."""
+    """Whichever allocation it was, and in whose library: hash tables begin with 512 bytes.  At 16, 48 and 128 libcrypto
+    itself ends the process."""
     environment = {**SETTING, "LD_PRELOAD": str(failing_malloc), "JOBLIGHT_TEST_FAIL_FROM": str(size),
-                   "JOBLIGHT_TEST_FAIL_TO": str(size)}
+                   "JOBLIGHT_TEST_FAIL_TO": str(size + 7)}
     words = command(listen="127.0.0.1:0", db=str(tmp_path / "j.db"))
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=environment)
@@ -95,6 +96,16 @@ def test_e7_a_server_that_ends_because_a_size_fails_says_so(failing_malloc, tmp_
     process.terminate()
     lines = process.communicate(timeout=20)[1].decode().splitlines()
     assert process.returncode == 0 or lines and "msg=serving" not in lines[-1], "it ended in silence"
+
+
+def test_a_server_whose_openssl_has_no_sha_256_says_so(tmp_path):
+    """As where openssl.cnf names a provider and forgets the usual one."""
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text("openssl_conf = top\n[top]\nproviders = all\n[all]\nnull = one\n[one]\nactivate = 1\n")
+    process = subprocess.run(command(listen="127.0.0.1:0", db=str(tmp_path / "j.db")), stdin=subprocess.DEVNULL, timeout=20,
+                             capture_output=True, env={**SETTING, "OPENSSL_CONF": str(configuration)}, check=False)
+    assert process.returncode == -signal.SIGABRT
+    assert b"joblight: OpenSSL has no SHA-256, or no memory for it: " in process.stderr
 
 
 def use(ready_line):

@@ -1,0 +1,77 @@
+/* Threads, and a system that starts no more of them. */
+#include "child.h"
+#include "kit.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "joblight/base/log.h"
+#include "joblight/base/thread.h"
+
+#define NAME_MAX_LEN 16
+
+static void *take_name(void *name)
+{
+	pthread_getname_np(pthread_self(), name, NAME_MAX_LEN);
+	return NULL;
+}
+
+static void a_thread_runs_with_its_context(void **state)
+{
+	char name[NAME_MAX_LEN] = "";
+	pthread_t thread;
+
+	(void)state;
+	thread_start(&thread, "worker", take_name, name);
+	pthread_join(thread, NULL);
+	assert_string_not_equal(name, "");
+}
+
+/* No memory holds a stack of this size. */
+static void allow_no_thread(void)
+{
+	pthread_attr_t attributes;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, (size_t)1 << 60);
+	pthread_setattr_default_np(&attributes);
+}
+
+static void a_system_without_another_thread_ends_the_process_with_a_line(void **state)
+{
+	char text[512] = "";
+	int status, lines[2];
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pipe(lines), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		dup2(lines[1], STDERR_FILENO);
+		log_start();
+		allow_no_thread();
+		signal(SIGABRT, SIG_DFL);
+		thread_start(&thread, "worker", take_name, text);
+		end_child(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_true(read(lines[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "a thread cannot be started"));
+	assert_non_null(strstr(text, "thread=worker"));
+	close(lines[0]);
+	close(lines[1]);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(a_thread_runs_with_its_context),
+		TEST(a_system_without_another_thread_ends_the_process_with_a_line),
+	};
+
+	return RUN("thread", tests);
+}
