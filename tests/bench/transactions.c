@@ -7,8 +7,9 @@
  * begins the next when it has its answer. With it, it is a server: each client has its own
  * connection to PostgreSQL, and it speaks just enough HTTP for the load generator. `nine` is a
  * transaction of nine statements, as a server writes it that decides in its own code; each is sent
- * when the one before was answered. `one` does the same in one statement. Both write what a server
- * must that promises an order and to count a repeated request once: the job's number, the task, the
+ * when the one before was answered. `one` does the same in one statement, which fails where the
+ * other would refuse, and puts the title of the task into the event. Both write what a server must
+ * that promises an order and to count a repeated request once: the job's number, the task, the
  * event, and the key of the request. All statements are prepared. Prints one line of JSON, or
  * "transactions listening on http://127.0.0.1:PORT". */
 #include <arpa/inet.h>
@@ -31,7 +32,7 @@
 
 #define CONNECTIONS_MAX 1024
 #define STATEMENTS_MAX 9
-#define PARAMETERS_MAX 6
+#define PARAMETERS_MAX 7
 #define REQUEST_SIZE 8192
 
 static const char schema[] = "CREATE TABLE jobs (id text PRIMARY KEY, title text NOT NULL, status "
@@ -80,16 +81,18 @@ static const struct shape shapes[] = {
 	    { "COMMIT", "", false } },
 	  9 },
 	{ "one",
-	  { { "WITH j AS (UPDATE jobs SET seq = seq + 1, updated = $3 WHERE id = $1 RETURNING "
-	      "seq), "
+	  { { "WITH j AS (UPDATE jobs SET seq = seq + 1, updated = $3 WHERE id = $1 AND status = 1 "
+	      "RETURNING seq), "
 	      "t AS (UPDATE tasks SET status = 1, note = $4, updated = $3 WHERE job = $1 AND id = "
-	      "$2 RETURNING title), "
-	      "e AS (INSERT INTO job_activity (job, seq, time, json) SELECT $1, j.seq, $3, $5 FROM "
-	      "j), "
-	      "i AS (INSERT INTO idempotency (key, job, seq, time) SELECT $6, $1, j.seq, $3 FROM "
+	      "$2 AND status <= 1 RETURNING title), "
+	      "e AS (INSERT INTO job_activity (job, seq, time, json) SELECT $1, j.seq, $3, $5 || "
+	      "to_json(t.title) || $6 FROM j, t), "
+	      "i AS (INSERT INTO idempotency (key, job, seq, time) SELECT $7, $1, j.seq, $3 FROM "
 	      "j) "
-	      "SELECT j.seq, t.title FROM j, t",
-	      "jtdnek", false } },
+	      "SELECT CASE count(*) WHEN 1 THEN min(j.seq) ELSE ('the job or the task has ended: ' "
+	      "|| "
+	      "count(*))::int8 END FROM j, t",
+	      "jtdnhrk", false } },
 	  1 },
 };
 
@@ -112,7 +115,8 @@ struct connection {
 	int number, step;
 	uint64_t began_ns, updates;
 	bool busy;
-	char job[32], task[32], seq[32], time[32], key[64], note[64], event[320];
+	char job[32], task[32], seq[32], time[32], key[64], note[64], head[160], rest[160],
+	    event[384];
 };
 
 struct run {
@@ -188,6 +192,10 @@ static const char *value_of(const struct connection *c, char letter)
 		return c->key;
 	case 'n':
 		return c->note;
+	case 'h':
+		return c->head;
+	case 'r':
+		return c->rest;
 	default:
 		return c->event;
 	}
@@ -219,11 +227,13 @@ static void begin_update(struct run *run, struct connection *c)
 		snprintf(c->note, sizeof(c->note), "page %llu of a long document",
 		         (unsigned long long)c->updates);
 	}
-	snprintf(c->event, sizeof(c->event),
+	snprintf(c->head, sizeof(c->head),
 	         "{\"type\":\"task_update\",\"jobId\":\"%s\",\"taskId\":\"%s\",\"status\":\"in_"
-	         "progress\",\"title\":\"Render "
-	         "pages\",\"note\":\"%s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}",
-	         c->job, c->task, c->note);
+	         "progress\",\"title\":",
+	         c->job, c->task);
+	snprintf(c->rest, sizeof(c->rest),
+	         ",\"note\":\"%s\",\"timestamp\":\"2026-02-05T19:00:00.000Z\"}", c->note);
+	snprintf(c->event, sizeof(c->event), "%s\"Render pages\"%s", c->head, c->rest);
 	send_step(run, c);
 }
 
