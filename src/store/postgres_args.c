@@ -9,6 +9,7 @@
 #define OID_BYTEA 17
 #define OID_INT8 20
 #define OID_TEXT 25
+#define OID_XID 28
 #define OID_FLOAT8 701
 
 /* ---- parameters ---- */
@@ -146,6 +147,13 @@ void pg_put_bool(struct pg_rows *r, bool value)
 	put(r, 'o', &wire, 1);
 }
 
+void pg_put_xid(struct pg_rows *r, uint32_t value)
+{
+	uint32_t wire = htobe32(value);
+
+	put(r, 'x', &wire, sizeof(wire));
+}
+
 void pg_put_f64(struct pg_rows *r, double value)
 {
 	uint64_t wire;
@@ -180,24 +188,27 @@ static uint32_t oid_of(char type)
 		return OID_BYTEA;
 	case 'f':
 		return OID_FLOAT8;
+	case 'x':
+		return OID_XID;
 	default:
 		return OID_BOOL;
 	}
 }
 
 /* What array_recv() of the server reads. */
-static void add_array(struct pg_args *a, const struct pg_rows *r, unsigned column)
+static void add_array(struct pg_args *a, const struct pg_rows *r, unsigned column, uint32_t count,
+                      struct slice values)
 {
 	size_t at = a->bytes.len;
 
 	begin(a, 0);
-	add_u32(&a->bytes, r->count ? 1 : 0); /* dimensions */
+	add_u32(&a->bytes, count ? 1 : 0); /* dimensions */
 	add_u32(&a->bytes, r->columns[column].has_null);
 	add_u32(&a->bytes, oid_of(r->types[column]));
-	if (r->count) {
-		add_u32(&a->bytes, r->count);
+	if (count) {
+		add_u32(&a->bytes, count);
 		add_u32(&a->bytes, 1); /* the index of the first */
-		buf_slice(&a->bytes, buf_as_slice(&r->columns[column].bytes));
+		buf_slice(&a->bytes, values);
 	}
 	a->lengths[a->count - 1] = (int)(a->bytes.len - at);
 }
@@ -206,7 +217,35 @@ void pg_args_rows(struct pg_args *a, const struct pg_rows *r)
 {
 	assert(!r->next);
 	for (unsigned i = 0; r->types[i]; i++)
-		add_array(a, r, i);
+		add_array(a, r, i, r->count, buf_as_slice(&r->columns[i].bytes));
+}
+
+/* How many bytes the next values of a column have, with their lengths. */
+static size_t measure(const struct buf *column, size_t from, uint32_t count)
+{
+	size_t at = from;
+
+	while (count--) {
+		uint32_t len;
+		memcpy(&len, column->ptr + at, sizeof(len));
+		at += sizeof(len) + (len == UINT32_MAX ? 0 : be32toh(len));
+	}
+	return at - from;
+}
+
+bool pg_args_part(struct pg_args *a, const struct pg_rows *r, struct pg_part *part)
+{
+	uint32_t left = r->count - part->row, count = left < PG_PART_ROWS ? left : PG_PART_ROWS;
+
+	assert(!r->next);
+	for (unsigned i = 0; count && r->types[i]; i++) {
+		const struct buf *column = &r->columns[i].bytes;
+		size_t len = measure(column, part->at[i], count);
+		add_array(a, r, i, count, (struct slice){ column->ptr + part->at[i], len });
+		part->at[i] += len;
+	}
+	part->row += count;
+	return count > 0;
 }
 
 /* ---- results ---- */

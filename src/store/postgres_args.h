@@ -29,7 +29,8 @@ void pg_arg_bool(struct pg_args *a, bool value);
 
 /*
  * A set of rows.  `types` has a letter for each column: i for an integer, t for a text, b for
- * bytes, f for a number, o for a truth value.  A row is put value after value.
+ * bytes, f for a number, o for a truth value, x for the number of a transaction.  A row is put
+ * value after value.
  */
 #define PG_COLUMNS_MAX 21
 struct pg_rows {
@@ -51,10 +52,19 @@ void pg_put_slice(struct pg_rows *r, struct slice text);
 void pg_put_bytes(struct pg_rows *r, const void *bytes, size_t len);
 void pg_put_f64(struct pg_rows *r, double value); /* NAN: NULL */
 void pg_put_bool(struct pg_rows *r, bool value);
+void pg_put_xid(struct pg_rows *r, uint32_t value);
 void pg_put_null(struct pg_rows *r);
 
 /* One parameter for each column. */
 void pg_args_rows(struct pg_args *a, const struct pg_rows *r);
+
+/* `{0}` is the beginning.  The same for the next PG_PART_ROWS rows; false: there are no more. */
+#define PG_PART_ROWS 64
+struct pg_part {
+	uint32_t row;
+	size_t at[PG_COLUMNS_MAX];
+};
+bool pg_args_part(struct pg_args *a, const struct pg_rows *r, struct pg_part *part);
 
 /* Values of results; NULL is 0, or NULL. */
 int64_t pg_i64(const PGresult *result, int row, int column);

@@ -1,6 +1,13 @@
 /* Writes what a transaction has kept: one statement for each table, whatever the number of rows.
- * Rows are written in the order of their keys, so that two nodes cannot wait for each other. */
+ * Rows are written in the order of their keys, so that two nodes cannot wait for each other.
+ *
+ * The statements that most transactions execute take their values from the arrays by index.
+ * unnest() of many arrays costs the server as much as writing the rows does: it stores each value
+ * of each array once more.  A text is found in an array by passing over those before it, so these
+ * statements are executed for PG_PART_ROWS rows at a time. */
 #include "postgres.h"
+
+#define ROWS_OF(array) "FROM generate_series(1, cardinality(" array ")) AS i "
 
 /* ---- jobs ---- */
 
@@ -55,17 +62,15 @@ PG_SQL(sql_jobs_update,
        "metadata = x.metadata FROM " JOB_ROWS "WHERE j.key = x.key");
 
 /* What most updates change.  A row with few columns costs half of one with all of them. */
-PG_SQL(
-    sql_jobs_count,
-    "UPDATE jobs j SET seq = x.seq, bytes = x.bytes, updated = x.updated FROM unnest($1::int8[], "
-    "$2::int8[], $3::int8[], $4::int8[]) AS x(key, seq, bytes, updated) WHERE j.key = x.key");
+#define COUNT_JOBS                                                                                 \
+	"UPDATE jobs j SET seq = ($2::int8[])[i], bytes = ($3::int8[])[i], "                       \
+	"updated = ($4::int8[])[i] " ROWS_OF("$1::int8[]") "WHERE j.key = ($1::int8[])[i] "
+PG_SQL(sql_jobs_count, COUNT_JOBS);
 
 /* The same for kept rows, which need no lock before.  The text that is not a number ends the
  * transaction: see pg_queue_begin(). */
 PG_SQL(sql_jobs_count_kept,
-       "WITH counted AS (UPDATE jobs j SET seq = x.seq, bytes = x.bytes, updated = x.updated FROM "
-       "unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) AS x(key, seq, bytes, "
-       "updated, version) WHERE j.key = x.key AND j.xmin = x.version::text::xid RETURNING 1) "
+       "WITH counted AS (" COUNT_JOBS "AND j.xmin = ($5::xid[])[i] RETURNING 1) "
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_JOBS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM counted");
 
@@ -76,7 +81,7 @@ static void put_job_count(struct pg_rows *r, const struct pg_job *job, bool kept
 	pg_put_u64(r, job->row.bytes);
 	pg_put_i64(r, job->row.updated);
 	if (kept)
-		pg_put_i64(r, job->version);
+		pg_put_xid(r, job->version);
 }
 
 bool pg_flush_checks(const struct pg_cache *c)
@@ -95,7 +100,7 @@ static int by_key(const struct pg_job *a, const struct pg_job *b)
 
 static void send_job_counts(struct pg_cache *c, struct pg_link *l, bool kept)
 {
-	struct pg_rows rows = { .types = kept ? "iiiii" : "iiii" };
+	struct pg_rows rows = { .types = kept ? "iiiix" : "iiii" };
 
 	HASH_SORT(c->jobs, by_key);
 	for (struct pg_job *job = c->jobs; job; job = job->hh.next) {
@@ -105,7 +110,7 @@ static void send_job_counts(struct pg_cache *c, struct pg_link *l, bool kept)
 		job->dirty = false;
 		job->written = true;
 	}
-	pg_link_add_rows(l, kept ? &sql_jobs_count_kept : &sql_jobs_count, &rows);
+	pg_link_add_parts(l, kept ? &sql_jobs_count_kept : &sql_jobs_count, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -173,17 +178,16 @@ PG_SQL(sql_tasks_put,
 
 /* What most updates change. */
 #define PUT_PROGRESS                                                                               \
-	"UPDATE tasks t SET status = x.status::int2, progress = x.progress, stalled = x.stalled, " \
-	"stall_at = x.stall_at, updated = x.updated, note = x.note FROM unnest($1::int8[], "       \
-	"$2::text[], $3::int8[], $4::float8[], $5::bool[], $6::int8[], $7::int8[], $8::text[]"
-#define PROGRESS_COLUMNS "job, id, status, progress, stalled, stall_at, updated, note"
-#define IS_TASK "WHERE t.job = x.job AND t.id = x.id"
-PG_SQL(sql_tasks_progress, PUT_PROGRESS ") AS x(" PROGRESS_COLUMNS ") " IS_TASK);
+	"UPDATE tasks t SET status = ($3::int8[])[i]::int2, progress = ($4::float8[])[i], "        \
+	"stalled = ($5::bool[])[i], stall_at = ($6::int8[])[i], updated = ($7::int8[])[i], "       \
+	"note = ($8::text[])[i] " ROWS_OF(                                                         \
+	    "$1::int8[]") "WHERE t.job = ($1::int8[])[i] AND t.id = ($2::text[])[i] "
+PG_SQL(sql_tasks_progress, PUT_PROGRESS);
 
 /* The same for rows of which some were not read, but have a version (postgres_own.h). */
 PG_SQL(sql_tasks_progress_own,
-       "WITH written AS (" PUT_PROGRESS ", $9::int8[]) AS x(" PROGRESS_COLUMNS ", version) " IS_TASK
-       " AND (x.version = 0 OR t.xmin = x.version::text::xid) RETURNING 1) "
+       "WITH written AS (" PUT_PROGRESS
+       "AND (t.xmin = ($9::xid[])[i] OR ($9::xid[])[i] = 0) RETURNING 1) "
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM written");
 
@@ -232,7 +236,7 @@ static void put_task_progress(struct pg_rows *r, struct pg_task *task, bool some
 	pg_put_i64(r, row->updated);
 	pg_put_text(r, row->note);
 	if (some_own)
-		pg_put_i64(r, task->unchecked);
+		pg_put_xid(r, task->unchecked);
 	task->unchecked = 0;
 }
 
@@ -248,7 +252,7 @@ static void send_tasks(struct pg_cache *c, struct pg_link *l)
 {
 	bool own = some_are_own(c);
 	struct pg_rows whole = { .types = "iitifiioiiiiitt" };
-	struct pg_rows progress = { .types = own ? "itifoiiti" : "itifoiit" };
+	struct pg_rows progress = { .types = own ? "itifoiitx" : "itifoiit" };
 
 	send_task_checks(c, l, true);
 	for (struct pg_task *task = c->tasks; task; task = task->hh.next) {
@@ -260,7 +264,7 @@ static void send_tasks(struct pg_cache *c, struct pg_link *l)
 		task->written |= task->dirty;
 		task->dirty = task->whole = false;
 	}
-	pg_link_add_rows(l, own ? &sql_tasks_progress_own : &sql_tasks_progress, &progress);
+	pg_link_add_parts(l, own ? &sql_tasks_progress_own : &sql_tasks_progress, &progress);
 	pg_link_add_rows(l, &sql_tasks_put, &whole);
 	pg_rows_finish(&progress);
 	pg_rows_finish(&whole);
@@ -269,9 +273,9 @@ static void send_tasks(struct pg_cache *c, struct pg_link *l)
 /* ---- events and days ---- */
 
 PG_SQL(sql_events_add,
-       "INSERT INTO job_activity (job, seq, type, time, json) SELECT job, seq, type::int2, time, "
-       "json FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) "
-       "AS x(job, seq, type, time, json)");
+       "INSERT INTO job_activity (job, seq, type, time, json) SELECT ($1::int8[])[i], "
+       "($2::int8[])[i], ($3::int8[])[i]::int2, ($4::int8[])[i], ($5::text[])[i] " ROWS_OF(
+           "$1::int8[]"));
 
 /* The last one of a job and a day counts. */
 PG_SQL(sql_days_put,
@@ -292,10 +296,9 @@ PG_SQL(sql_days_put,
 
 #define ANSWER_ROWS                                                                                \
 	"INSERT INTO idempotency (scope, key, fingerprint, time, outcome, seq_first, seq_last, "   \
-	"epoch, body) SELECT scope, key, fingerprint, time, outcome::int4, seq_first, seq_last, "  \
-	"epoch, body FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int8[], $5::int8[], "    \
-	"$6::int8[], $7::int8[], $8::text[], $9::text[]) AS x(scope, key, fingerprint, time, "     \
-	"outcome, seq_first, seq_last, epoch, body) ORDER BY scope, key "
+	"epoch, body) SELECT ($1::text[])[i], ($2::text[])[i], ($3::bytea[])[i], "                 \
+	"($4::int8[])[i], ($5::int8[])[i]::int4, ($6::int8[])[i], ($7::int8[])[i], "               \
+	"($8::text[])[i], ($9::text[])[i] " ROWS_OF("$1::text[]")
 
 /* Fails if another node has put the answer since it was looked for. */
 PG_SQL(sql_answers_add, ANSWER_ROWS);
@@ -318,6 +321,13 @@ static void put_answer(struct pg_rows *r, const struct idempotency_row *row)
 	pg_put_text(r, row->body);
 }
 
+static int by_scope_and_key(const struct pg_answer *a, const struct pg_answer *b)
+{
+	int scope = strcmp(a->row.scope, b->row.scope);
+
+	return scope ? scope : strcmp(a->row.key, b->row.key);
+}
+
 static void send_answers(struct pg_cache *c, struct pg_link *l, const struct pg_sql *sql,
                          bool were_absent)
 {
@@ -329,7 +339,7 @@ static void send_answers(struct pg_cache *c, struct pg_link *l, const struct pg_
 		put_answer(&rows, &answer->row);
 		answer->dirty = answer->was_absent = false;
 	}
-	pg_link_add_rows(l, sql, &rows);
+	pg_link_add_parts(l, sql, &rows);
 	pg_rows_finish(&rows);
 }
 
@@ -340,10 +350,11 @@ void pg_flush(struct pg_cache *c, struct pg_link *l, bool kept)
 	send_jobs(c, l, &sql_jobs_update, PG_STORED);
 	send_jobs(c, l, &sql_jobs_insert, PG_NEW);
 	send_tasks(c, l);
-	pg_link_add_rows(l, &sql_events_add, &c->events);
+	pg_link_add_parts(l, &sql_events_add, &c->events);
 	pg_link_add_rows(l, &sql_days_put, &c->days);
 	pg_rows_clear(&c->events);
 	pg_rows_clear(&c->days);
+	HASH_SORT(c->answers, by_scope_and_key);
 	send_answers(c, l, &sql_answers_put, false);
 	send_answers(c, l, &sql_answers_add, true);
 }

@@ -317,6 +317,16 @@ size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struc
 	return at;
 }
 
+void pg_link_add_parts(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows)
+{
+	struct pg_args args = { 0 };
+	struct pg_part part = { 0 };
+
+	for (; pg_args_part(&args, rows, &part); pg_args_clear(&args))
+		pg_link_add(l, sql, &args);
+	pg_args_finish(&args);
+}
+
 static bool take_result(struct pg_link *l, PGresult **result)
 {
 	*result = PQgetResult(l->conn);

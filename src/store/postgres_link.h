@@ -96,6 +96,9 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
  * or SIZE_MAX. */
 size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows);
 
+/* The same for PG_PART_ROWS rows at a time.  The statements have no results. */
+void pg_link_add_parts(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows);
+
 /*
  * Sends the round and waits for all results.  OK, or what the first failure means; after PG_LOST
  * and PG_SILENT the connection is closed.  l->words says what has failed.  A round that nothing was

@@ -776,6 +776,81 @@ static void rollback_leaves_nothing_behind(void **state)
 	free(after);
 }
 
+/* A text of its own length for each number; every seventh is NULL. */
+static const char *text_of(unsigned i)
+{
+	static char text[128];
+
+	snprintf(
+	    text, sizeof(text), "%u %.*s", i, (int)(i % 100),
+	    "...................................................................................."
+	    ".................");
+	return i % 7 ? text : NULL;
+}
+
+/* A job for each, with a task, and for each an event and an answer. */
+static void make_many(struct store *s, unsigned count)
+{
+	OK(s->ops->begin(s));
+	for (unsigned i = 0; i < count; i++) {
+		char id[32];
+		snprintf(id, sizeof(id), "j%u-%u", count, i);
+		struct job_row job = a_job(id);
+		struct task_row task = a_task("t", 0);
+		OK(s->ops->job_put(s, &job));
+		OK(s->ops->task_put(s, job.key, &task));
+	}
+	OK(s->ops->commit(s));
+}
+
+static void update_many(struct store *s, unsigned count)
+{
+	OK(s->ops->begin(s));
+	for (unsigned i = count; i-- > 0;) {
+		char id[32], json[160];
+		struct job_row job;
+		struct task_row task;
+		snprintf(id, sizeof(id), "j%u-%u", count, i);
+		OK(s->ops->job_get(s, id, &job));
+		OK(s->ops->task_get(s, job.key, "t", &task));
+		free(task.note);
+		const char *text = text_of(i);
+		task.note = text ? xstrdup(text) : NULL;
+		task.updated = job.updated = i + 1;
+		snprintf(json, sizeof(json), "[\"%s\"]", text ? text : "");
+		struct event_row event = { ++job.seq, EVENT_TASK_UPDATE, i, slice_of(json) };
+		struct idempotency_row answer = an_answer("s", id, i);
+		answer.body = (char *)(uintptr_t)text;
+		OK(s->ops->task_put(s, job.key, &task));
+		OK(s->ops->event_add(s, job.key, &event));
+		OK(s->ops->job_put(s, &job));
+		OK(s->ops->idempotency_put(s, &answer));
+		task_row_finish(&task);
+		job_row_finish(&job);
+	}
+	OK(s->ops->commit(s));
+}
+
+/* PostgreSQL writes 64 rows with a statement. */
+static void a_transaction_of_many_rows_is_complete(void **state)
+{
+	static const unsigned counts[] = { 1, 63, 64, 65, 128, 129, 1000 };
+	struct store *w = ((struct bench *)*state)->writer;
+	struct database *other = open_or_fail(":memory:");
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		make_many(w, counts[i]);
+		update_many(w, counts[i]);
+		make_many(database_writer(other), counts[i]);
+		update_many(database_writer(other), counts[i]);
+	}
+	char *mine = dumped(w), *expected = dumped(database_writer(other));
+	assert_string_equal(mine, expected);
+	free(mine);
+	free(expected);
+	database_close(other);
+}
+
 static void transaction_that_failed_cannot_be_committed(void **state)
 {
 	struct store *w = ((struct bench *)*state)->writer;
@@ -1628,6 +1703,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(jobs_are_listed_newest_first_and_by_status),
 	STORE_TEST(job_moves_between_the_lists_of_its_status),
 	STORE_TEST(rollback_leaves_nothing_behind),
+	STORE_TEST(a_transaction_of_many_rows_is_complete),
 	STORE_TEST(transaction_that_failed_cannot_be_committed),
 	STORE_TEST(key_is_never_used_again),
 	STORE_TEST(delete_removes_everything_of_the_job_and_nothing_else),
