@@ -16,6 +16,14 @@ static struct bus *redis_start(const struct bus_config *config, char *error, siz
 
 static struct bus *postgres_start(const struct bus_config *config, char *error, size_t error_len)
 {
+	if (config->ca || config->certificate) {
+		snprintf(
+		    error, error_len,
+		    "%s: it is for rediss://; PostgreSQL is told in its URL, with sslrootcert, "
+		    "sslcert and sslkey",
+		    config->ca ? "--bus-ca" : "--bus-certificate");
+		return NULL;
+	}
 	const struct carrier_ops *postgres = module_open("postgres", "carrier", error, error_len);
 
 	return postgres ? cluster_start(postgres, LABEL_BUS_POSTGRES, config, error, error_len)
@@ -62,6 +70,7 @@ struct bus *bus_start(const struct bus_config *config, char *error, size_t error
 		if (is_of_kind(config->location, kinds[i].begins))
 			return kinds[i].start(config, error, error_len);
 	snprintf(error, error_len,
-	         "--bus: it must be postgres, or a URL that begins with redis:// or postgres://");
+	         "--bus: it must be postgres, or a URL that begins with redis://, rediss:// or "
+	         "postgres://");
 	return NULL;
 }

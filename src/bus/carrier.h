@@ -33,9 +33,10 @@ struct carrier_events {
 };
 
 struct carrier_config {
-	const char *location; /* a URL; copied */
-	const char *password; /* instead of the one in the URL; NULL: that one; copied */
-	const char *probe;    /* the name of a channel that no other node uses; copied */
+	const char *location;         /* a URL; copied */
+	const char *password;         /* instead of the one in the URL; NULL: that one; copied */
+	const char *probe;            /* the name of a channel that no other node uses; copied */
+	const char *ca, *certificate; /* as those of struct bus_config */
 };
 
 struct carrier_ops {

@@ -360,7 +360,8 @@ struct bus *cluster_start(const struct carrier_ops *carrier, enum label_BUS labe
                           const struct bus_config *config, char *error, size_t error_len)
 {
 	struct cluster *c = xcalloc(1, sizeof(*c));
-	struct carrier_config carrying = { config->location, config->password, c->own_name };
+	struct carrier_config carrying = { config->location, config->password, c->own_name,
+		                           config->ca, config->certificate };
 
 	c->base.ops = &cluster_ops;
 	c->id = random_u64();

@@ -21,6 +21,7 @@
 #include "redis_link.h"
 #include "redis_resolver.h"
 #include "redis_role.h"
+#include "redis_tls.h"
 #include "redis_url.h"
 
 #define OPEN_MS 2000    /* from the first packet to the first probe that returns */
@@ -31,6 +32,7 @@ enum phase { PHASE_WAITING, PHASE_RESOLVING, PHASE_OPENING, PHASE_UP, PHASE_ENDE
 struct redis {
 	struct carrier base;
 	struct redis_url url;
+	struct redis_tls_settings *tls; /* NULL: without TLS */
 	char *probe;
 	const struct carrier_events *events;
 	void *context;
@@ -328,7 +330,8 @@ static void on_tick(uv_timer_t *timer)
 	if (r->phase == PHASE_UP)
 		look_at_links(r, now);
 	else if (r->phase == PHASE_OPENING && now - r->phase_ms >= OPEN_MS)
-		go_down(r, "Redis does not answer");
+		go_down(r, r->tls ? "Redis does not answer; its port may be one without TLS"
+		                  : "Redis does not answer");
 	else if (r->phase == PHASE_RESOLVING)
 		tick_resolving(r, now);
 	else if (r->phase == PHASE_WAITING && !carrier_pace_left(&r->pace, now))
@@ -371,8 +374,8 @@ static void carrier_begin(struct carrier *c, uv_loop_t *loop, const struct carri
 	r->loop = loop;
 	r->events = events;
 	r->context = context;
-	redis_link_init(&r->subscriber, loop, &r->url, &link_events, r);
-	redis_link_init(&r->publisher, loop, &r->url, &link_events, r);
+	redis_link_init(&r->subscriber, loop, &r->url, r->tls, &link_events, r);
+	redis_link_init(&r->publisher, loop, &r->url, r->tls, &link_events, r);
 	if (!find_literal(r))
 		r->resolver = redis_resolver_create(loop, r->url.host, r->url.port, on_resolved, r);
 	uv_timer_init(loop, &r->tick);
@@ -430,6 +433,7 @@ static void carrier_free(struct carrier *c)
 	buf_finish(&r->subscriber.out);
 	buf_finish(&r->publisher.out);
 	redis_url_finish(&r->url);
+	redis_tls_settings_free(r->tls);
 	free(r->probe);
 	free(r);
 }
@@ -445,13 +449,29 @@ static const struct carrier_ops redis_carrier = {
 	.free = carrier_free,
 };
 
+static bool read_files(struct redis *r, const struct carrier_config *config, char *error,
+                       size_t error_len)
+{
+	if (r->url.tls) {
+		r->tls = redis_tls_settings_create(config->ca, config->certificate, error,
+		                                   error_len);
+		return r->tls != NULL;
+	}
+	if (!config->ca && !config->certificate)
+		return true;
+	snprintf(error, error_len, "%s: only a bus of rediss:// has TLS",
+	         config->ca ? "--bus-ca" : "--bus-certificate");
+	return false;
+}
+
 static struct carrier *carrier_open(const struct carrier_config *config, char *error,
                                     size_t error_len)
 {
 	struct redis *r = xcalloc(1, sizeof(*r));
 
 	r->base.ops = &redis_carrier;
-	if (redis_url_parse(&r->url, config->location, config->password, error, error_len)) {
+	if (redis_url_parse(&r->url, config->location, config->password, error, error_len) &&
+	    read_files(r, config, error, error_len)) {
 		r->probe = xstrdup(config->probe);
 		return &r->base;
 	}

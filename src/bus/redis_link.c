@@ -7,6 +7,7 @@
 #include "joblight/base/list.h"
 #include "joblight/base/slice.h"
 #include "joblight/base/xalloc.h"
+#include "redis_tls.h"
 #include "redis_url.h"
 
 #define PARTS_MAX 4
@@ -20,6 +21,7 @@ struct redis_socket {
 	uv_connect_t connect;
 	struct redis_link *link;
 	redisReader *reader;
+	struct redis_tls *tls; /* NULL: without TLS */
 	char read[READ_SIZE];
 };
 
@@ -42,6 +44,7 @@ static void on_closed(uv_handle_t *handle)
 	struct redis_socket *s = handle->data;
 
 	redisReaderFree(s->reader);
+	redis_tls_free(s->tls);
 	free(s);
 }
 
@@ -78,15 +81,20 @@ static void on_sent(uv_write_t *request, int status)
 		fail(socket->link, uv_strerror(status));
 }
 
-void redis_link_flush(struct redis_link *l)
+static void fail_by_tls(struct redis_link *l)
 {
-	struct sending *s;
+	char cause[256];
 
-	if (!l->socket || !l->out.len)
-		return;
-	s = xcalloc(1, sizeof(*s));
-	s->bytes = l->out;
-	l->out = (struct buf){ 0 };
+	redis_tls_cause(l->socket->tls, cause, sizeof(cause));
+	fail(l, cause);
+}
+
+/* Sends the bytes, and takes over their memory. */
+static void send_bytes(struct redis_link *l, struct buf out)
+{
+	struct sending *s = xcalloc(1, sizeof(*s));
+
+	s->bytes = out;
 	uv_buf_t bytes = uv_buf_init(s->bytes.ptr, (unsigned)s->bytes.len);
 	int failed = uv_write(&s->request, (uv_stream_t *)&l->socket->tcp, &bytes, 1, on_sent);
 	if (!failed)
@@ -94,6 +102,35 @@ void redis_link_flush(struct redis_link *l)
 	buf_finish(&s->bytes);
 	free(s);
 	fail(l, uv_strerror(failed));
+}
+
+/* What TLS has to send, also on its own account. */
+static void send_tls(struct redis_link *l)
+{
+	struct buf out = { 0 };
+
+	redis_tls_flush(l->socket->tls, &out);
+	if (out.len)
+		send_bytes(l, out);
+}
+
+void redis_link_flush(struct redis_link *l)
+{
+	struct buf out = l->out;
+
+	if (!l->socket || !out.len)
+		return;
+	if (!l->socket->tls) {
+		l->out = (struct buf){ 0 };
+		send_bytes(l, out);
+		return;
+	}
+	bool ok = redis_tls_write(l->socket->tls, buf_as_slice(&out));
+	l->out.len = 0;
+	if (ok)
+		send_tls(l);
+	else
+		fail_by_tls(l);
 }
 
 static void add_command(struct redis_link *l, const struct slice *parts, int count)
@@ -225,6 +262,40 @@ static void take_replies(struct redis_socket *s)
 		s->link->events->drained(s->link);
 }
 
+static void take_bytes(struct redis_socket *s, struct slice bytes)
+{
+	if (redisReaderFeed(s->reader, bytes.ptr, bytes.len) != REDIS_OK)
+		fail(s->link, "what answers does not speak the protocol of Redis");
+	else
+		take_replies(s);
+}
+
+/* The link may be closed by any of the replies. */
+static void take_tls(struct redis_socket *s, struct slice bytes)
+{
+	bool was_open = redis_tls_is_open(s->tls);
+	enum redis_tls_result result;
+	size_t len;
+
+	redis_tls_take(s->tls, bytes);
+	do {
+		result = redis_tls_read(s->tls, s->read, sizeof(s->read), &len);
+		if (!was_open && redis_tls_is_open(s->tls)) {
+			was_open = true;
+			greet(s->link);
+		}
+		if (s->link && result == REDIS_TLS_BYTES)
+			take_bytes(s, (struct slice){ s->read, len });
+	} while (s->link && result == REDIS_TLS_BYTES);
+	if (!s->link)
+		return;
+	send_tls(s->link); /* the handshake, or an alert */
+	if (s->link && result == REDIS_TLS_CLOSED)
+		fail(s->link, "Redis has closed the connection");
+	else if (s->link && result == REDIS_TLS_FAILED)
+		fail_by_tls(s->link);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
 {
 	struct redis_socket *s = stream->data;
@@ -237,10 +308,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
 		return;
 	}
 	s->link->heard_ms = uv_now(stream->loop);
-	if (redisReaderFeed(s->reader, bytes->base, (size_t)len) != REDIS_OK)
-		fail(s->link, "what answers does not speak the protocol of Redis");
+	if (s->tls)
+		take_tls(s, (struct slice){ bytes->base, (size_t)len });
 	else
-		take_replies(s);
+		take_bytes(s, (struct slice){ bytes->base, (size_t)len });
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *bytes)
@@ -267,15 +338,22 @@ static void on_connected(uv_connect_t *connect, int status)
 	}
 	uv_tcp_nodelay(&s->tcp, 1);
 	s->link->heard_ms = uv_now(connect->handle->loop);
-	greet(s->link);
+	if (!s->link->tls) {
+		greet(s->link);
+		return;
+	}
+	s->tls = redis_tls_create(s->link->tls, s->link->url->host);
+	send_tls(s->link);
 }
 
 void redis_link_init(struct redis_link *l, uv_loop_t *loop, const struct redis_url *url,
-                     const struct redis_link_events *events, void *context)
+                     struct redis_tls_settings *tls, const struct redis_link_events *events,
+                     void *context)
 {
 	*l = (struct redis_link){
 		.loop = loop,
 		.url = url,
+		.tls = tls,
 		.events = events,
 		.context = context,
 	};

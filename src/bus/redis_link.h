@@ -15,6 +15,7 @@
 struct redisReply;
 struct redis_link;
 struct redis_socket;
+struct redis_tls_settings;
 struct redis_url;
 
 struct redis_link_events {
@@ -29,6 +30,7 @@ struct redis_link_events {
 struct redis_link {
 	uv_loop_t *loop;
 	const struct redis_url *url;
+	struct redis_tls_settings *tls; /* NULL: without TLS */
 	const struct redis_link_events *events;
 	void *context;
 	struct redis_socket *socket; /* NULL: closed */
@@ -40,8 +42,10 @@ struct redis_link {
 	uint64_t heard_ms; /* when the last byte came; when it was opened if none did */
 };
 
+/* All is borrowed. */
 void redis_link_init(struct redis_link *l, uv_loop_t *loop, const struct redis_url *url,
-                     const struct redis_link_events *events, void *context);
+                     struct redis_tls_settings *tls, const struct redis_link_events *events,
+                     void *context);
 /* Connects.  The result comes as ready() or failed(), also when it is known at once. */
 void redis_link_open(struct redis_link *l, const struct sockaddr *address);
 /* Calls nothing any more, until it is opened again.  What was flushed may still be sent. */

@@ -146,15 +146,10 @@ bool redis_url_parse(struct redis_url *url, const char *text, const char *passwo
 {
 	struct slice s = slice_of(text);
 
-	*url = (struct redis_url){ 0 };
-	if (starts_with(s, "rediss://"))
-		return fail(error, error_len,
-		            "rediss:// is not possible, because hiredis of Debian 12 has no TLS; "
-		            "run a stunnel on this machine that connects to Redis, and give "
-		            "redis://127.0.0.1:PORT with the port of the stunnel");
-	if (!starts_with(s, "redis://"))
-		return fail(error, error_len, "the URL must begin with redis://");
-	if (!parse_rest(url, after(s, s.ptr + strlen("redis://")), error, error_len))
+	*url = (struct redis_url){ .tls = starts_with(s, "rediss://") };
+	if (!url->tls && !starts_with(s, "redis://"))
+		return fail(error, error_len, "the URL must begin with redis:// or rediss://");
+	if (!parse_rest(url, after(s, strstr(s.ptr, "://") + 3), error, error_len))
 		return false;
 	if (password) {
 		free(url->password);

@@ -1,5 +1,5 @@
-/* The URL of a Redis: redis://[USER[:PASSWORD]@]HOST[:PORT][/].  Its messages never have a part of
- * it that may be a password. */
+/* The URL of a Redis: redis://[USER[:PASSWORD]@]HOST[:PORT][/], or rediss://, with TLS.  Its
+ * messages never have a part of it that may be a password. */
 #ifndef JOBLIGHT_BUS_REDIS_URL_H
 #define JOBLIGHT_BUS_REDIS_URL_H
 
@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct redis_url {
+	bool tls;
 	char host[256], port[6];
 	char *user, *password; /* NULL: none; owned */
 };

@@ -1,22 +1,16 @@
 #include "certificates.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "joblight/base/log.h"
+#include "joblight/base/pem_file.h"
 #include "joblight/base/xalloc.h"
-
-#define FILE_MAX (1024 * 1024)
 
 /*
  * Those with forward secrecy and authenticated encryption, the cheapest first; TLS 1.3 has no
@@ -49,119 +43,44 @@ static bool set_fault(const struct fault *f, const char *file, const char *cause
 	return false;
 }
 
-/* What OpenSSL says, or `otherwise`. */
-static const char *cause_of(const char *otherwise)
-{
-	unsigned long code = ERR_peek_last_error();
-
-	if (!code || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
-	    (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE))
-		return otherwise;
-	if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
-		return "the key is encrypted; store it without a passphrase";
-	const char *reason = ERR_reason_error_string(code);
-	return reason ? reason : otherwise;
-}
-
 /* Files. */
 
-static bool read_all(int fd, struct slice *text)
+/* The first certificate, and those after it, which lead to a root that clients know. */
+static bool use_chain(SSL_CTX *ctx, STACK_OF(X509) * chain)
 {
-	struct stat status;
-	size_t len = 0;
-	ssize_t n = 1;
-
-	if (fstat(fd, &status))
-		return false;
-	errno = S_ISDIR(status.st_mode) ? EISDIR : status.st_size > FILE_MAX ? EFBIG : EINVAL;
-	if (!S_ISREG(status.st_mode) || status.st_size > FILE_MAX)
-		return false;
-	size_t size = (size_t)status.st_size;
-	char *bytes = xmalloc(size + 1);
-	while (len < size && (n = read(fd, bytes + len, size - len)) > 0)
-		len += (size_t)n;
-	*text = (struct slice){ bytes, len };
-	if (n >= 0)
-		return true;
-	free(bytes);
-	return false;
-}
-
-/* Opening a FIFO or a device could block.  The caller frees the text. */
-static bool read_file(const char *path, struct slice *text, const struct fault *fault)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool ok = fd >= 0 && read_all(fd, text);
-
-	if (!ok)
-		set_fault(fault, path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-static int no_passphrase(char *text, int size, int writing, void *context)
-{
-	(void)text, (void)size, (void)writing, (void)context;
-	return -1;
-}
-
-static BIO *open_text(struct slice text)
-{
-	return BIO_new_mem_buf(text.ptr, (int)text.len);
-}
-
-/* The certificate, and those after it, which lead to a root that clients know. */
-static bool use_chain(SSL_CTX *ctx, BIO *pem)
-{
-	X509 *own = PEM_read_bio_X509_AUX(pem, NULL, no_passphrase, NULL), *next;
-	bool ok = own && SSL_CTX_use_certificate(ctx, own) == 1;
+	X509 *own = sk_X509_shift(chain), *next;
+	bool ok = SSL_CTX_use_certificate(ctx, own) == 1;
 
 	X509_free(own);
-	while (ok && (next = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL)))
+	while (ok && (next = sk_X509_shift(chain)))
 		ok = SSL_CTX_add0_chain_cert(ctx, next) == 1;
-	unsigned long last =
-	    ERR_peek_last_error(); /* the end of the file is reported as an error */
-	if (ok && ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
-		return false;
-	if (ok)
-		ERR_clear_error();
 	return ok;
 }
 
 static bool use_certificate(SSL_CTX *ctx, const char *path, const struct fault *fault)
 {
-	struct slice text;
+	STACK_OF(X509) *chain = pem_certificates(path, fault->text, fault->len);
 
-	if (!read_file(path, &text, fault))
+	if (!chain)
 		return false;
-	BIO *pem = open_text(text);
-	bool ok = use_chain(ctx, pem);
+	bool ok = use_chain(ctx, chain);
 	if (!ok)
-		set_fault(fault, path, cause_of("there is no certificate in this file"));
-	BIO_free(pem);
-	free((char *)(uintptr_t)text.ptr);
+		pem_explain(path, "the certificate cannot be used", fault->text, fault->len);
+	sk_X509_pop_free(chain, X509_free);
 	return ok;
 }
 
 static bool use_key(SSL_CTX *ctx, const char *path, const struct fault *fault)
 {
-	struct slice text;
+	EVP_PKEY *key = pem_private_key(path, fault->text, fault->len);
 
-	if (!read_file(path, &text, fault))
-		return false;
-	BIO *pem = open_text(text);
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
 	if (!key)
-		set_fault(fault, path, cause_of("there is no private key in this file"));
-	else if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		return false;
+	bool ok = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+	if (!ok)
 		set_fault(fault, path, "the key does not belong to the certificate");
-	bool ok = key && SSL_CTX_check_private_key(ctx) == 1;
 	ERR_clear_error();
 	EVP_PKEY_free(key);
-	BIO_free(pem);
-	OPENSSL_cleanse((char *)(uintptr_t)text.ptr, text.len);
-	free((char *)(uintptr_t)text.ptr);
 	return ok;
 }
 
@@ -243,7 +162,7 @@ static bool add_pair(struct certificates *c, struct slice file, struct slice key
 	char *file_path = xmemdup(file.ptr, file.len), *key_path = xmemdup(key.ptr, key.len);
 	bool ok = ctx ? use_certificate(ctx, file_path, fault) && use_key(ctx, key_path, fault) &&
 	                    check_dates(ctx, file_path, allow_expired, fault)
-	              : set_fault(fault, "OpenSSL", cause_of("no context"));
+	              : set_fault(fault, "OpenSSL", "no context");
 
 	free(file_path);
 	free(key_path);

@@ -49,9 +49,14 @@ static bool check_database(const struct config *c)
 
 static bool check_rest(const struct config *c)
 {
-	if (c->bus || !c->bus_password)
+	const char *alone = c->bus_password      ? "bus-password"
+	                    : c->bus_ca          ? "bus-ca"
+	                    : c->bus_certificate ? "bus-certificate"
+	                                         : NULL;
+
+	if (c->bus || !alone)
 		return true;
-	fprintf(stderr, "joblight: --bus-password: there is no --bus\n");
+	fprintf(stderr, "joblight: --%s: there is no --bus\n", alone);
 	return false;
 }
 
@@ -86,6 +91,8 @@ static bool fill(const struct config *c, struct bus_config *config, char passwor
 	config->location = c->bus;
 	config->database = c->db;
 	config->prefix = c->bus_prefix;
+	config->ca = c->bus_ca;
+	config->certificate = c->bus_certificate;
 	config->password = NULL;
 	if (!check_rest(c) || !check_database(c) || !check_flag(c))
 		return false;

@@ -3,8 +3,8 @@
  *
  * The statements that most transactions execute take their values from the arrays by index.
  * unnest() of many arrays costs the server as much as writing the rows does: it stores each value
- * of each array once more.  A text is found in an array by passing over those before it, so these
- * statements are executed for PG_PART_ROWS rows at a time. */
+ * of each array once more.  The server skips all texts before the one that it looks for in an
+ * array, so these statements are executed for PG_PART_ROWS rows at a time. */
 #include "postgres.h"
 
 #define ROWS_OF(array) "FROM generate_series(1, cardinality(" array ")) AS i "

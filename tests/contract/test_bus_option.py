@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from support import tls
 from support.server import BINARY, SETTING
 from support.wait import SCALE
 
@@ -27,11 +28,12 @@ def test_a_database_of_one_server_has_no_bus(tmp_path, db, bus):
 
 
 @pytest.mark.parametrize("url, why", [
-    ("rediss://:hush@redis.test", "stunnel"),
+    ("rediss:/:hush@redis.test", "it must be a URL"),
+    ("rediss://:hu@sh-hush@redis.test", "%40 for @"),
     ("redis://:hu@sh-hush@redis.test", "%40 for @"),
     ("redis://:hu/sh-hush@redis.test", "%2F for /"),
     ("redis://redis.test:99999/hush", "redis://[USER[:PASSWORD]@]HOST[:PORT]"),
-    ("amqp://:hush@redis.test", "postgres, or a URL that begins with redis:// or postgres://"),
+    ("amqp://:hush@redis.test", "postgres, or a URL that begins with redis://, rediss:// or postgres://"),
     ("redis:/:hush@redis.test", "it must be a URL"),
     ("postgresql", "it must be a URL, such as redis://127.0.0.1:6379, or postgres"),
     ("postgres://me:hu@sh-hush@db.test/one", "%40 for @"),
@@ -98,3 +100,61 @@ def test_a_server_without_a_bus_loads_no_redis(serve):
     with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as maps:
         text = maps.read()
     assert "libwebsockets" in text and "redis" not in text
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return tls.make(tmp_path, "redis.test")
+
+
+def combined(pair, *parts):
+    path = pair.certificate.parent / "combined.pem"
+    path.write_text("".join(part.read_text() for part in parts))
+    path.chmod(0o600)
+    return path
+
+
+def test_files_for_tls_are_taken(pair):
+    both = combined(pair, pair.certificate, pair.key)
+    status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-ca", pair.certificate, "--bus-certificate", both)
+    assert status == 0, text
+    assert check("--db", SHARED, "--bus", "rediss://redis.test")[0] == 0
+
+
+@pytest.mark.parametrize("setting, content, why", [
+    ("bus-ca", None, "No such file"), ("bus-ca", "", "there is no certificate in this file"),
+    ("bus-ca", "nonsense", "there is no certificate in this file"),
+    ("bus-certificate", None, "No such file"), ("bus-certificate", "nonsense", "there is no certificate in this file"),
+])
+def test_a_file_for_tls_that_cannot_be_used_is_refused(tmp_path, setting, content, why):
+    path = tmp_path / "file.pem"
+    if content is not None:
+        path.write_text(content)
+        path.chmod(0o600)
+    status, text = check("--db", SHARED, "--bus", "rediss://redis.test", f"--{setting}", path)
+    assert status != 0 and f"--{setting} {path}: " in text and why in text, text
+
+
+def test_a_certificate_needs_its_own_key_in_the_same_file(tmp_path, pair):
+    other = tls.make(tmp_path / "other", "other.test")
+    for parts, why in (((pair.certificate,), "there is no private key in this file"), ((pair.certificate, other.key), "key values mismatch")):
+        path = combined(pair, *parts)
+        status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", path)
+        assert status != 0 and f"--bus-certificate {path}: " in text and why in text, text
+
+
+def test_a_key_with_a_pass_phrase_is_refused_and_asks_nobody(pair):
+    locked = pair.key.with_suffix(".locked")
+    subprocess.run(["openssl", "ec", "-in", pair.key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True)
+    path = combined(pair, pair.certificate, locked)
+    status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", path)
+    assert status != 0 and f"--bus-certificate {path}: " in text and "the key is encrypted; store it without a passphrase" in text, text
+
+
+@pytest.mark.parametrize("bus, why", [
+    ("redis://redis.test", "only a bus of rediss:// has TLS"), ("postgres", "PostgreSQL is told in its URL, with sslrootcert"), (None, "there is no --bus"),
+])
+def test_files_for_tls_without_it_are_refused(pair, bus, why):
+    for setting in ("bus-ca", "bus-certificate"):
+        status, text = check("--db", SHARED, *(("--bus", bus) if bus else ()), f"--{setting}", pair.certificate)
+        assert status != 0 and f"--{setting}: " in text and why in text, text

@@ -69,6 +69,14 @@ class Redis:
     def url_at(self, host):
         return f"redis://{host}:{self.port}"
 
+    @property
+    def tls_url(self):
+        """Of one that was made with speaking_tls()."""
+        return self.tls_url_at("127.0.0.1")
+
+    def tls_url_at(self, host):
+        return f"rediss://{host}:{self.settings['tls_port']}"
+
     def say(self, *words):
         secret = ["-a", self.settings["requirepass"], "--no-auth-warning"] if "requirepass" in self.settings else []
         done = subprocess.run(["redis-cli", "-p", str(self.port), *secret, *words], stdin=subprocess.DEVNULL,
@@ -77,3 +85,9 @@ class Redis:
 
     def log(self):
         return (self.folder / "log").read_text()
+
+
+def speaking_tls(pair, trusted=None, **settings):
+    """A Redis with this certificate on a port of its own; `trusted`: its clients must show one that this has signed."""
+    return Redis(tls_port=str(free_port()), tls_cert_file=str(pair.certificate), tls_key_file=str(pair.key),
+                 tls_ca_cert_file=str((trusted or pair).certificate), tls_auth_clients="yes" if trusted else "no", **settings)

@@ -90,11 +90,32 @@ static void what_is_refused_does_not_show_the_password(void **state)
 	refuses("http://:secret@h", "must begin with redis://");
 }
 
-static void tls_is_refused_with_the_way_out(void **state)
+static bool has_tls(const char *text)
 {
+	struct redis_url url;
+	char error[512];
+
+	assert_true(redis_url_parse(&url, text, NULL, error, sizeof(error)));
+	bool tls = url.tls;
+	redis_url_finish(&url);
+	return tls;
+}
+
+static void rediss_is_with_tls(void **state)
+{
+	struct redis_url url;
+	char error[512];
+
 	(void)state;
-	refuses("rediss://:secret@h", "hiredis of Debian 12 has no TLS");
-	refuses("rediss://h", "stunnel");
+	assert_false(has_tls("redis://rediss"));
+	assert_true(has_tls("rediss://redis"));
+	assert_true(redis_url_parse(&url, "rediss://me:word@h:7000/1", NULL, error, sizeof(error)));
+	assert_true(url.tls);
+	assert_string_equal(url.host, "h");
+	assert_string_equal(url.port, "7000");
+	redis_url_finish(&url);
+	refuses("rediss:/h", "must begin with redis:// or rediss://");
+	refuses("redisss://:secret@h", "must begin with redis:// or rediss://");
 }
 
 int main(void)
@@ -104,7 +125,7 @@ int main(void)
 		TEST(users_and_passwords_are_decoded),
 		TEST(the_password_of_a_file_is_used),
 		TEST(what_is_refused_does_not_show_the_password),
-		TEST(tls_is_refused_with_the_way_out),
+		TEST(rediss_is_with_tls),
 	};
 
 	return RUN("redis_url", tests);

@@ -41,6 +41,9 @@ struct bus_config {
 	const char *database; /* the location of --db */
 	const char *password; /* instead of the one in the URL; NULL: there is none */
 	const char *prefix;   /* of the names of channels */
+	/* Files for TLS, in PEM; NULL: none.  With what the certificate of the other side is
+	 * verified, and a certificate with its key that is shown to it. */
+	const char *ca, *certificate;
 	/* reads the database: the heads of jobs, and the keys when another node changed them */
 	const struct service *service;
 	struct credential *first_key; /* of keyring_read(), or NULL */
