@@ -162,6 +162,12 @@ void redis_tls_take(struct redis_tls *t, struct slice bytes)
 		out_of_memory();
 }
 
+static void note_error(struct redis_tls *t)
+{
+	t->error = ERR_peek_last_error();
+	ERR_clear_error();
+}
+
 static enum redis_tls_result result_of(struct redis_tls *t, int returned)
 {
 	switch (SSL_get_error(t->ssl, returned)) {
@@ -170,8 +176,7 @@ static enum redis_tls_result result_of(struct redis_tls *t, int returned)
 	case SSL_ERROR_ZERO_RETURN:
 		return REDIS_TLS_CLOSED;
 	default:
-		t->error = ERR_peek_last_error();
-		ERR_clear_error();
+		note_error(t);
 		return REDIS_TLS_FAILED;
 	}
 }
@@ -196,8 +201,10 @@ bool redis_tls_write(struct redis_tls *t, struct slice bytes)
 	ERR_clear_error();
 	if (!bytes.len)
 		return true;
-	int returned = SSL_write_ex(t->ssl, bytes.ptr, bytes.len, &written);
-	return returned == 1 || result_of(t, returned) == REDIS_TLS_NONE;
+	if (SSL_write_ex(t->ssl, bytes.ptr, bytes.len, &written) == 1)
+		return true;
+	note_error(t);
+	return false;
 }
 
 void redis_tls_flush(struct redis_tls *t, struct buf *out)

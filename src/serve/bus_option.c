@@ -96,6 +96,8 @@ static bool fill(const struct config *c, struct bus_config *config, char passwor
 	config->password = NULL;
 	if (!check_rest(c) || !check_database(c) || !check_flag(c))
 		return false;
+	if (c->bus_certificate)
+		credential_file_warn("bus-certificate", c->bus_certificate);
 	if (!c->bus_password)
 		return true;
 	config->password = password;

@@ -121,6 +121,15 @@ def test_files_for_tls_are_taken(pair):
     assert check("--db", SHARED, "--bus", "rediss://redis.test")[0] == 0
 
 
+def test_a_key_that_everybody_may_read_is_warned_of(pair):
+    both = combined(pair, pair.certificate, pair.key)
+    words = ("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", both)
+    assert "bus-certificate" not in check(*words)[1]
+    both.chmod(0o644)
+    status, text = check(*words)
+    assert status == 0 and "bus-certificate" in text, text
+
+
 @pytest.mark.parametrize("setting, content, why", [
     ("bus-ca", None, "No such file"), ("bus-ca", "", "there is no certificate in this file"),
     ("bus-ca", "nonsense", "there is no certificate in this file"),
