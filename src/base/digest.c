@@ -19,7 +19,7 @@ static void fetch(void)
 
 	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (!fetched) {
-		ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
+		ERR_error_string_n(ERR_peek_last_error(), reason, sizeof(reason));
 		fprintf(stderr, "joblight: OpenSSL has no SHA-256, or no memory for it: %s\n",
 		        reason);
 		abort();
@@ -88,7 +88,8 @@ void digest_sha1_base64(struct slice bytes, char out[DIGEST_SHA1_BASE64 + 1])
 {
 	unsigned char digest[SHA_DIGEST_LENGTH];
 
-	SHA1((const unsigned char *)bytes.ptr, bytes.len, digest);
+	if (!SHA1((const unsigned char *)bytes.ptr, bytes.len, digest))
+		out_of_memory();
 	EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
 }
 

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "headers.h"
-#include "joblight/base/xalloc.h"
 
 /* Sockets. */
 
@@ -98,8 +97,10 @@ void transfer_init(struct transfer *t, const struct options *options)
 	*t = (struct transfer){ .options = options,
 		                .multi = curl_multi_init(),
 		                .easy = curl_easy_init() };
-	if (!t->multi || !t->easy)
-		out_of_memory();
+	if (!t->multi || !t->easy) {
+		fputs("joblight-send: libcurl cannot be set up, or has no memory\n", stderr);
+		abort();
+	}
 }
 
 static void set_options(struct transfer *t, struct slice body)

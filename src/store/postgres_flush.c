@@ -1,4 +1,4 @@
-/* Writes what a transaction has kept: one statement for each table, whatever the number of rows.
+/* Writes what a transaction has kept: one statement for each table, or for PG_PART_ROWS rows of it.
  * Rows are written in the order of their keys, so that two nodes cannot wait for each other.
  *
  * The statements that most transactions execute take their values from the arrays by index.
@@ -7,7 +7,10 @@
  * array, so these statements are executed for PG_PART_ROWS rows at a time. */
 #include "postgres.h"
 
+/* The function of the second is expected to have few rows, so that a plan that is made while the
+ * table is small looks for them by their keys, too. */
 #define ROWS_OF(array) "FROM generate_series(1, cardinality(" array ")) AS i "
+#define KEYS_OF(array) "FROM unnest(" array ") WITH ORDINALITY AS x(key, i) "
 
 /* ---- jobs ---- */
 
@@ -64,7 +67,7 @@ PG_SQL(sql_jobs_update,
 /* What most updates change.  A row with few columns costs half of one with all of them. */
 #define COUNT_JOBS                                                                                 \
 	"UPDATE jobs j SET seq = ($2::int8[])[i], bytes = ($3::int8[])[i], "                       \
-	"updated = ($4::int8[])[i] " ROWS_OF("$1::int8[]") "WHERE j.key = ($1::int8[])[i] "
+	"updated = ($4::int8[])[i] " KEYS_OF("$1::int8[]") "WHERE j.key = x.key "
 PG_SQL(sql_jobs_count, COUNT_JOBS);
 
 /* The same for kept rows, which need no lock before.  The text that is not a number ends the
@@ -180,8 +183,8 @@ PG_SQL(sql_tasks_put,
 #define PUT_PROGRESS                                                                               \
 	"UPDATE tasks t SET status = ($3::int8[])[i]::int2, progress = ($4::float8[])[i], "        \
 	"stalled = ($5::bool[])[i], stall_at = ($6::int8[])[i], updated = ($7::int8[])[i], "       \
-	"note = ($8::text[])[i] " ROWS_OF(                                                         \
-	    "$1::int8[]") "WHERE t.job = ($1::int8[])[i] AND t.id = ($2::text[])[i] "
+	"note = ($8::text[])[i] " KEYS_OF(                                                         \
+	    "$1::int8[]") "WHERE t.job = x.key AND t.id = ($2::text[])[i] "
 PG_SQL(sql_tasks_progress, PUT_PROGRESS);
 
 /* The same for rows of which some were not read, but have a version (postgres_own.h). */
@@ -195,20 +198,20 @@ PG_SQL(sql_tasks_progress_own,
 PG_SQL(sql_tasks_check,
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_TASKS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM unnest($1::int8[], $2::text[], "
-       "$3::int8[]) AS x(job, id, version) JOIN tasks t ON t.job = x.job AND t.id = x.id AND "
-       "t.xmin = x.version::text::xid");
+       "$3::xid[]) AS x(job, id, version) JOIN tasks t ON t.job = x.job AND t.id = x.id AND "
+       "t.xmin = x.version");
 
 static void put_task_check(struct pg_rows *r, struct pg_task *task)
 {
 	pg_put_i64(r, task->job);
 	pg_put_text(r, task->row.id);
-	pg_put_i64(r, task->unchecked);
+	pg_put_xid(r, task->unchecked);
 	task->unchecked = 0;
 }
 
 static void send_task_checks(struct pg_cache *c, struct pg_link *l, bool of_written)
 {
-	struct pg_rows rows = { .types = "iti" };
+	struct pg_rows rows = { .types = "itx" };
 
 	for (struct pg_task *task = c->tasks; task; task = task->hh.next)
 		if (task->unchecked && (!of_written || (task->dirty && task->whole)))

@@ -119,7 +119,7 @@ void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks)
 			continue;
 		assert(job->version && !job->under_way);
 		pg_put_i64(checks, job->row.key);
-		pg_put_i64(checks, job->version);
+		pg_put_xid(checks, job->version);
 	}
 }
 

@@ -53,7 +53,7 @@ void pg_kept_clear(struct pg_kept *k);
  * repeated; the transaction fails if one is not.
  */
 bool pg_kept_use(struct pg_kept *k, struct pg_cache *c, const struct expected *e);
-/* Puts the key and the version of each of its jobs into `checks`, whose types are "ii". */
+/* Puts the key and the version of each of its jobs into `checks`, whose types are "ix". */
 void pg_kept_checks(const struct pg_cache *c, struct pg_rows *checks);
 
 /* The transaction with these rows was committed.  `version`: its number; 0: it wrote nothing. */

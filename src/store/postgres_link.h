@@ -96,7 +96,7 @@ size_t pg_link_add(struct pg_link *l, const struct pg_sql *sql, const struct pg_
  * or SIZE_MAX. */
 size_t pg_link_add_rows(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows);
 
-/* The same for PG_PART_ROWS rows at a time.  The statements have no results. */
+/* The same for PG_PART_ROWS rows at a time, for statements whose results nobody looks at. */
 void pg_link_add_parts(struct pg_link *l, const struct pg_sql *sql, const struct pg_rows *rows);
 
 /*

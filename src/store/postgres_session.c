@@ -102,13 +102,13 @@ PG_SQL(sql_is_read_only, "SELECT current_setting('transaction_read_only') = 'on'
 PG_SQL(sql_jobs_check,
        "SELECT CASE WHEN count(*) = cardinality($1::int8[]) THEN 0 ELSE ('" PG_JOBS_SHARED
        "' || cardinality($1::int8[]) - count(*))::int8 END FROM (SELECT FROM unnest($1::int8[], "
-       "$2::int8[]) "
-       "AS x(key, version) JOIN jobs j ON j.key = x.key AND j.xmin = x.version::text::xid "
+       "$2::xid[]) "
+       "AS x(key, version) JOIN jobs j ON j.key = x.key AND j.xmin = x.version "
        "ORDER BY j.key FOR NO KEY UPDATE OF j) AS locked");
 
 void pg_queue_checks(struct pg_session *s)
 {
-	struct pg_rows checks = { .types = "ii" };
+	struct pg_rows checks = { .types = "ix" };
 
 	pg_kept_checks(&s->cache, &checks);
 	pg_link_add_rows(&s->link, &sql_jobs_check, &checks);

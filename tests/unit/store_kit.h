@@ -19,6 +19,7 @@
 
 #include "only.h"
 #include "joblight/base/buf.h"
+#include "joblight/base/digest.h"
 #include "joblight/base/xalloc.h"
 #include "joblight/store/backend.h"
 
@@ -286,11 +287,24 @@ static inline bool dump_event(void *context, const struct event_row *r)
 	return true;
 }
 
+static inline bool dump_answer(void *context, const struct idempotency_row *r)
+{
+	char fingerprint[2 * DIGEST_LEN + 1];
+
+	digest_hex(r->fingerprint, DIGEST_LEN, fingerprint);
+	buf_format(context, "  answer %s %s %lld %d %llu %llu %s %s\n", r->key, fingerprint,
+	           (long long)r->time, r->outcome, (unsigned long long)r->seq_first,
+	           (unsigned long long)r->seq_last, r->epoch, r->body ? r->body : "-");
+	return true;
+}
+
 static inline bool dump_job(void *context, const struct job_row *r)
 {
 	struct dump *d = context;
 	struct store *s = d->store;
+	char scope[ID_MAX + 1];
 
+	job_scope(r->key, scope);
 	buf_format(d->text,
 	           "job %s %s \"%s\" %s %d seq=%llu first=%llu tasks=%u deliverables=%u %lld %lld "
 	           "%lld %lld imported=%lld bytes=%llu pruned=%llu\n",
@@ -302,16 +316,19 @@ static inline bool dump_job(void *context, const struct job_row *r)
 	s->ops->tasks(s, r->key, 0, dump_task, d->text);
 	s->ops->deliverables(s, r->key, dump_deliverable, d->text);
 	s->ops->events(s, r->key, 0, false, SIZE_MAX, dump_event, d->text);
+	s->ops->answers(s, scope, "", SIZE_MAX, dump_answer, d->text);
 	return true;
 }
 
-/* Dumps all jobs with all their rows, within the open transaction of the session. */
+/* Dumps all jobs with all their rows, and the answers that outlive them, within the open
+ * transaction of the session. */
 static inline void dump(struct store *s, struct buf *text)
 {
 	struct dump d = { s, text };
 
 	text->len = 0;
 	s->ops->jobs(s, -1, 0, SIZE_MAX, dump_job, &d);
+	s->ops->lasting_answers(s, "", "", SIZE_MAX, dump_answer, text);
 	buf_string(text);
 }
 

@@ -393,6 +393,24 @@ static void a_password_is_in_no_message(void **state)
 	}
 }
 
+/* Two nodes that put the same answers would wait for each other otherwise. */
+static void answers_are_written_in_the_order_of_their_keys(void **state)
+{
+	struct bench *b = *state;
+	struct store *w = b->writer;
+	char keys[64];
+
+	OK(w->ops->begin(w));
+	for (char letter = 'z'; letter >= 'q'; letter--) {
+		struct idempotency_row answer = an_answer("s", &(char[]){ letter, 0 }[0], 1);
+		OK(w->ops->idempotency_put(w, &answer));
+	}
+	OK(w->ops->commit(w));
+	ask_server(b, "SELECT string_agg(key, '' ORDER BY ctid) FROM idempotency", keys,
+	           sizeof keys);
+	assert_string_equal(keys, "qrstuvwxyz");
+}
+
 static const struct CMUnitTest promises[] = {
 	STORE_TEST(nodes_that_write_the_same_jobs_leave_no_holes_and_do_not_block_each_other),
 	STORE_TEST(a_job_that_two_nodes_create_at_once_is_created_once),
@@ -405,6 +423,7 @@ static const struct CMUnitTest promises[] = {
 	STORE_TEST(a_lease_of_a_node_that_is_lent_to_another_process_ends),
 	STORE_TEST(a_lease_that_nodes_take_at_once_is_had_by_one),
 	STORE_TEST(what_is_expected_comes_back_as_it_is),
+	STORE_TEST(answers_are_written_in_the_order_of_their_keys),
 	STORE_TEST(updates_of_a_job_stay_in_their_page),
 	STORE_TEST(tables_of_a_newer_version_are_refused),
 	cmocka_unit_test(nodes_that_start_at_once_make_the_tables_once),

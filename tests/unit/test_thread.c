@@ -11,21 +11,29 @@
 
 #define NAME_MAX_LEN 16
 
-static void *take_name(void *name)
+/* The starter reads its name first. */
+static void *wait_for_byte(void *descriptor)
 {
-	pthread_getname_np(pthread_self(), name, NAME_MAX_LEN);
-	return NULL;
+	char byte;
+
+	return read(*(int *)descriptor, &byte, 1) == 1 ? NULL : descriptor;
 }
 
-static void a_thread_runs_with_its_context(void **state)
+static void a_thread_has_its_name_and_its_context(void **state)
 {
 	char name[NAME_MAX_LEN] = "";
 	pthread_t thread;
+	int ends[2];
 
 	(void)state;
-	thread_start(&thread, "worker", take_name, name);
+	assert_int_equal(pipe(ends), 0);
+	thread_start(&thread, "worker", wait_for_byte, &ends[0]);
+	assert_int_equal(pthread_getname_np(thread, name, sizeof(name)), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
 	pthread_join(thread, NULL);
-	assert_string_not_equal(name, "");
+	assert_string_equal(name, "worker");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* No memory holds a stack of this size. */
@@ -53,9 +61,10 @@ static void a_system_without_another_thread_ends_the_process_with_a_line(void **
 		log_start();
 		allow_no_thread();
 		signal(SIGABRT, SIG_DFL);
-		thread_start(&thread, "worker", take_name, text);
+		thread_start(&thread, "worker", wait_for_byte, &lines[0]);
 		end_child(0);
 	}
+	close(lines[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGABRT);
@@ -63,13 +72,12 @@ static void a_system_without_another_thread_ends_the_process_with_a_line(void **
 	assert_non_null(strstr(text, "a thread cannot be started"));
 	assert_non_null(strstr(text, "thread=worker"));
 	close(lines[0]);
-	close(lines[1]);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(a_thread_runs_with_its_context),
+		TEST(a_thread_has_its_name_and_its_context),
 		TEST(a_system_without_another_thread_ends_the_process_with_a_line),
 	};
 
