@@ -24,6 +24,7 @@ static const char *cause_of(const char *otherwise)
 	unsigned long code = ERR_peek_last_error();
 
 	if (!code || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
+	    ERR_GET_LIB(code) == ERR_LIB_ASN1 || ERR_GET_REASON(code) == ERR_R_ASN1_LIB ||
 	    (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE))
 		return otherwise;
 	if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
@@ -69,7 +70,8 @@ static BIO *open_file(const char *path, struct slice *text, char *error, size_t 
 	bool ok = fd >= 0 && read_all(fd, text);
 
 	if (!ok)
-		snprintf(error, error_len, "%s: %s", path, strerror(errno));
+		snprintf(error, error_len, "%s: %s", path,
+		         errno == EINVAL ? "it is not a regular file" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	ERR_clear_error();

@@ -330,8 +330,9 @@ static void on_tick(uv_timer_t *timer)
 	if (r->phase == PHASE_UP)
 		look_at_links(r, now);
 	else if (r->phase == PHASE_OPENING && now - r->phase_ms >= OPEN_MS)
-		go_down(r, r->tls ? "Redis does not answer; its port may be one without TLS"
-		                  : "Redis does not answer");
+		go_down(r, r->tls && !r->subscriber.has_heard
+		               ? "Redis does not answer; its port may be one without TLS"
+		               : "Redis does not answer");
 	else if (r->phase == PHASE_RESOLVING)
 		tick_resolving(r, now);
 	else if (r->phase == PHASE_WAITING && !carrier_pace_left(&r->pace, now))

@@ -14,6 +14,7 @@
 #define WAITING_MAX ((size_t)16 * 1024 * 1024) /* bytes that wait to be sent */
 #define REPLY_MAX ((size_t)8 * 1024 * 1024)    /* bytes of one reply */
 #define READ_SIZE ((size_t)128 * 1024)
+#define WRITE_SIZE ((size_t)64 * 1024) /* what TLS gets at once, and then has memory for */
 
 /* What lives until libuv has closed the handle.  `link` is NULL when the link is closed. */
 struct redis_socket {
@@ -114,22 +115,35 @@ static void send_tls(struct redis_link *l)
 		send_bytes(l, out);
 }
 
+static bool seal(struct redis_tls *tls, struct slice plain, struct buf *out)
+{
+	bool ok = true;
+
+	for (size_t at = 0; ok && at < plain.len; at += WRITE_SIZE) {
+		size_t left = plain.len - at;
+		ok = redis_tls_write(
+		    tls, (struct slice){ plain.ptr + at, left < WRITE_SIZE ? left : WRITE_SIZE });
+		redis_tls_flush(tls, out);
+	}
+	return ok;
+}
+
 void redis_link_flush(struct redis_link *l)
 {
-	struct buf out = l->out;
+	struct buf plain = l->out, sealed = { 0 };
 
-	if (!l->socket || !out.len)
+	if (!l->socket || !plain.len)
 		return;
+	l->out = (struct buf){ 0 };
 	if (!l->socket->tls) {
-		l->out = (struct buf){ 0 };
-		send_bytes(l, out);
+		send_bytes(l, plain);
 		return;
 	}
-	bool ok = redis_tls_write(l->socket->tls, buf_as_slice(&out));
-	l->out.len = 0;
-	if (ok)
-		send_tls(l);
-	else
+	bool ok = seal(l->socket->tls, buf_as_slice(&plain), &sealed);
+	buf_finish(&plain);
+	if (sealed.len)
+		send_bytes(l, sealed);
+	if (!ok && l->socket)
 		fail_by_tls(l);
 }
 
@@ -308,6 +322,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
 		return;
 	}
 	s->link->heard_ms = uv_now(stream->loop);
+	s->link->has_heard = true;
 	if (s->tls)
 		take_tls(s, (struct slice){ bytes->base, (size_t)len });
 	else
@@ -343,7 +358,7 @@ static void on_connected(uv_connect_t *connect, int status)
 		return;
 	}
 	s->tls = redis_tls_create(s->link->tls, s->link->url->host);
-	send_tls(s->link);
+	take_tls(s, (struct slice){ "", 0 });
 }
 
 void redis_link_init(struct redis_link *l, uv_loop_t *loop, const struct redis_url *url,
@@ -365,6 +380,7 @@ void redis_link_open(struct redis_link *l, const struct sockaddr *address)
 
 	l->socket = s;
 	l->heard_ms = uv_now(l->loop);
+	l->has_heard = false;
 	s->link = l;
 	s->reader = reader_create();
 	uv_tcp_init(l->loop, &s->tcp);

@@ -26,7 +26,7 @@ struct redis_link_events {
 	void (*failed)(struct redis_link *l, const char *cause);
 };
 
-/* Private, except that others may read the last four. */
+/* Private, except that others may read the last five. */
 struct redis_link {
 	uv_loop_t *loop;
 	const struct redis_url *url;
@@ -40,6 +40,7 @@ struct redis_link {
 	bool is_unlocked;  /* it has no password, though one was given */
 	uint64_t awaited;  /* replies to commands that are still missing */
 	uint64_t heard_ms; /* when the last byte came; when it was opened if none did */
+	bool has_heard;    /* a byte came */
 };
 
 /* All is borrowed. */

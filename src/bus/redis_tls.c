@@ -7,17 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "joblight/base/log.h"
 #include "joblight/base/pem_file.h"
+#include "joblight/base/tls_ciphers.h"
 #include "joblight/base/xalloc.h"
 
 struct redis_tls_settings {
 	SSL_CTX *context;
+	bool has_certificate;
 };
 
 struct redis_tls {
 	SSL *ssl;
 	BIO *in, *out; /* of `ssl`: what has come from the network, and what is to be sent */
-	unsigned long error;
+	bool shows_certificate; /* if Redis asks for one */
+	unsigned long error;    /* the first one */
 };
 
 /* ---- settings ---- */
@@ -47,6 +51,8 @@ static bool use_ca(SSL_CTX *context, const char *path, const struct fault *fault
 	bool ok = add_trusted(context, trusted);
 	if (!ok)
 		pem_explain(path, "a certificate cannot be used", fault->text, fault->len);
+	/* Any of them will do, also one that another one has signed. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
 	sk_X509_pop_free(trusted, X509_free);
 	return ok;
 }
@@ -61,22 +67,53 @@ static bool use_chain(SSL_CTX *context, STACK_OF(X509) * chain)
 	return ok;
 }
 
+static void warn_of_dates(const X509 *own, const char *path)
+{
+	const char *cause = NULL;
+
+	if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
+		cause = "the certificate has expired";
+	else if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
+		cause = "the certificate is not valid yet";
+	if (cause)
+		log_warn("Redis will refuse a certificate", "file", path, "cause", cause);
+}
+
 static bool use_certificate(SSL_CTX *context, const char *path, const struct fault *fault)
 {
 	STACK_OF(X509) *chain = path ? pem_certificates(path, fault->text, fault->len) : NULL;
 	EVP_PKEY *key = chain ? pem_private_key(path, fault->text, fault->len) : NULL;
 	bool ok = !path;
 
-	if (key) {
-		ok = use_chain(context, chain) && SSL_CTX_use_PrivateKey(context, key) == 1 &&
+	if (key && !use_chain(context, chain)) {
+		pem_explain(path, "the certificate cannot be used", fault->text, fault->len);
+	} else if (key) {
+		ok = SSL_CTX_use_PrivateKey(context, key) == 1 &&
 		     SSL_CTX_check_private_key(context) == 1;
 		if (!ok)
-			pem_explain(path, "the certificate cannot be used", fault->text,
-			            fault->len);
+			snprintf(fault->text, fault->len,
+			         "%s: the key does not belong to the (first) certificate", path);
+		warn_of_dates(sk_X509_value(chain, 0), path);
 	}
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(chain, X509_free);
 	return ok;
+}
+
+static SSL_CTX *make_context(void)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+	if (!context)
+		return NULL;
+	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+	SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_set_cipher_list(context, CIPHERS_OF_TLS_1_2) == 1 &&
+	    SSL_CTX_set_ciphersuites(context, CIPHERS_OF_TLS_1_3) == 1)
+		return context;
+	SSL_CTX_free(context);
+	return NULL;
 }
 
 struct redis_tls_settings *redis_tls_settings_create(const char *ca, const char *certificate,
@@ -88,13 +125,12 @@ struct redis_tls_settings *redis_tls_settings_create(const char *ca, const char 
 	const char *setting = "--bus-ca";
 
 	ERR_clear_error();
-	s->context = SSL_CTX_new(TLS_client_method());
-	if (!s->context)
-		out_of_memory();
-	SSL_CTX_set_min_proto_version(s->context, TLS1_2_VERSION);
-	SSL_CTX_set_options(s->context, SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_verify(s->context, SSL_VERIFY_PEER, NULL);
-	if (use_ca(s->context, ca, &fault)) {
+	s->context = make_context();
+	s->has_certificate = certificate;
+	if (!s->context) {
+		setting = "--bus: OpenSSL";
+		pem_explain("TLS", "it cannot be set up", cause, sizeof(cause));
+	} else if (use_ca(s->context, ca, &fault)) {
 		setting = "--bus-certificate";
 		if (use_certificate(s->context, certificate, &fault))
 			return s;
@@ -122,20 +158,25 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* RFC 6066 has no addresses in the server name. */
+/* RFC 6066 has no addresses in the server name, and no dot at its end. */
 static bool expect_host(SSL *ssl, const char *host)
 {
+	char *name;
+
 	if (is_address(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	name = xstrdup(host);
+	if (*name && name[strlen(name) - 1] == '.')
+		name[strlen(name) - 1] = '\0';
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	bool ok = SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+	free(name);
+	return ok;
 }
 
 struct redis_tls *redis_tls_create(struct redis_tls_settings *s, const char *host)
 {
 	struct redis_tls *t = xcalloc(1, sizeof(*t));
-	char none[1];
-	size_t len;
 
 	t->ssl = SSL_new(s->context);
 	t->in = BIO_new(BIO_s_mem());
@@ -144,7 +185,7 @@ struct redis_tls *redis_tls_create(struct redis_tls_settings *s, const char *hos
 		out_of_memory();
 	SSL_set_bio(t->ssl, t->in, t->out); /* they are freed with it */
 	SSL_set_connect_state(t->ssl);
-	redis_tls_read(t, none, sizeof(none), &len);
+	t->shows_certificate = s->has_certificate;
 	return t;
 }
 
@@ -164,7 +205,8 @@ void redis_tls_take(struct redis_tls *t, struct slice bytes)
 
 static void note_error(struct redis_tls *t)
 {
-	t->error = ERR_peek_last_error();
+	if (!t->error)
+		t->error = ERR_peek_last_error();
 	ERR_clear_error();
 }
 
@@ -212,17 +254,49 @@ void redis_tls_flush(struct redis_tls *t, struct buf *out)
 	char *bytes;
 	long len = BIO_get_mem_data(t->out, &bytes);
 
-	if (len > 0)
-		buf_add(out, bytes, (size_t)len);
+	if (len <= 0) /* to reset it costs as much as the most that it had */
+		return;
+	buf_add(out, bytes, (size_t)len);
 	(void)BIO_reset(t->out);
+}
+
+/* What can be changed where the words of OpenSSL do not say it; NULL: they will do. */
+static const char *advice(const struct redis_tls *t)
+{
+	switch (ERR_GET_LIB(t->error) == ERR_LIB_SSL ? ERR_GET_REASON(t->error) : 0) {
+	case SSL_R_WRONG_VERSION_NUMBER:
+		return "what answers does not speak TLS";
+	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+		return "Redis wants a certificate: --bus-certificate";
+	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+		return t->shows_certificate ? NULL
+		                            : "Redis refuses the handshake; it may want a "
+		                              "certificate: --bus-certificate";
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+		return "Redis does not accept the certificate of --bus-certificate";
+	default:
+		return NULL;
+	}
 }
 
 void redis_tls_cause(const struct redis_tls *t, char *out, size_t size)
 {
 	long verified = SSL_get_verify_result(t->ssl);
-	const char *reason = ERR_reason_error_string(t->error);
+	const char *reason = advice(t);
 
-	if (verified != X509_V_OK)
+	if (!reason)
+		reason = ERR_reason_error_string(t->error);
+	if (verified == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+	    verified == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+	    verified == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+		snprintf(out, size,
+		         "TLS: the certificate of Redis is not accepted: %s; --bus-ca "
+		         "names those that are",
+		         X509_verify_cert_error_string(verified));
+	else if (verified != X509_V_OK)
 		snprintf(out, size, "TLS: the certificate of Redis is not accepted: %s",
 		         X509_verify_cert_error_string(verified));
 	else

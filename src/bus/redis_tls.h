@@ -21,7 +21,7 @@ struct redis_tls_settings *redis_tls_settings_create(const char *ca, const char 
                                                      char *error, size_t error_len);
 void redis_tls_settings_free(struct redis_tls_settings *s); /* after the connections */
 
-/* Begins the handshake: redis_tls_flush() has the first bytes.  `host` is a name or an address. */
+/* The first redis_tls_read() begins the handshake.  `host` is a name or an address. */
 struct redis_tls *redis_tls_create(struct redis_tls_settings *s, const char *host);
 void redis_tls_free(struct redis_tls *t);
 

@@ -85,7 +85,7 @@ static bool parse_port(struct redis_url *url, struct slice s)
 
 static bool take_host(struct redis_url *url, struct slice s)
 {
-	if (!s.len || s.len >= sizeof(url->host))
+	if (!s.len || s.len >= sizeof(url->host) || s.ptr[0] == '.')
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		if (!isalnum((unsigned char)s.ptr[i]) && !strchr("._-:", s.ptr[i]))

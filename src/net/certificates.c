@@ -10,17 +10,8 @@
 
 #include "joblight/base/log.h"
 #include "joblight/base/pem_file.h"
+#include "joblight/base/tls_ciphers.h"
 #include "joblight/base/xalloc.h"
-
-/*
- * Those with forward secrecy and authenticated encryption, the cheapest first; TLS 1.3 has no
- * others.
- */
-#define CIPHERS_OF_TLS_1_2                                                                         \
-	"ECDHE+AESGCM+AES128:ECDHE+AESGCM+AES256:ECDHE-ECDSA-CHACHA20-POLY1305:"                   \
-	"ECDHE-RSA-CHACHA20-POLY1305"
-#define CIPHERS_OF_TLS_1_3                                                                         \
-	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 struct certificates {
 	atomic_uint holders;
@@ -48,12 +39,10 @@ static bool set_fault(const struct fault *f, const char *file, const char *cause
 /* The first certificate, and those after it, which lead to a root that clients know. */
 static bool use_chain(SSL_CTX *ctx, STACK_OF(X509) * chain)
 {
-	X509 *own = sk_X509_shift(chain), *next;
-	bool ok = SSL_CTX_use_certificate(ctx, own) == 1;
+	bool ok = SSL_CTX_use_certificate(ctx, sk_X509_value(chain, 0)) == 1;
 
-	X509_free(own);
-	while (ok && (next = sk_X509_shift(chain)))
-		ok = SSL_CTX_add0_chain_cert(ctx, next) == 1;
+	for (int i = 1; ok && i < sk_X509_num(chain); i++)
+		ok = SSL_CTX_add1_chain_cert(ctx, sk_X509_value(chain, i)) == 1;
 	return ok;
 }
 

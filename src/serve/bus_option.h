@@ -1,4 +1,4 @@
-/* --bus, --bus-password and --bus-prefix.  Their messages have no password in them. */
+/* --bus and the settings that begin with bus-.  Their messages have no password in them. */
 #ifndef JOBLIGHT_SERVE_BUS_OPTION_H
 #define JOBLIGHT_SERVE_BUS_OPTION_H
 

@@ -1,5 +1,7 @@
 """A Redis that speaks TLS, as --bus rediss://…: whom a server trusts, and what it says of the others."""
 import json
+import socketserver
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +27,7 @@ def away(node, client):
     def start(**options):
         server = node(**options)
         api = client(server)
-        until(lambda: "away" in bus_of(api) and "not connected yet" not in bus_of(api), 10, "the bus to be away")
+        until(lambda: "not connected yet" not in bus_of(api), 10, "the bus to be away")
         job = api.create_job()["id"]
         api.report(job, "t", note="is stored all the same")
         assert len(api.activity(job)) == 2
@@ -57,6 +59,16 @@ def test_a_watcher_of_one_server_sees_what_another_commits(made, node, client, h
             api.report(job, "t", note=str(number))
         assert [event.seq for event in watcher.events(50)] == list(range(2, 52))
     assert "name=joblight" in made.redis.say("CLIENT", "LIST")
+
+
+def test_a_dot_at_the_end_of_a_name_is_not_in_a_certificate(tmp_path, node, resolver):
+    pair = tls.make(tmp_path, "db.test")
+    redis = speaking_tls(pair).start()
+    try:
+        for host in ("db.test", "db.test."):
+            connected(node(bus=redis.tls_url_at(host), bus_ca=pair.certificate, environment=resolver.environment))
+    finally:
+        redis.remove()
 
 
 def test_messages_larger_than_every_buffer_arrive(made, node, client):
@@ -128,9 +140,42 @@ def test_a_redis_may_ask_for_a_certificate(tmp_path, made, node, away):
     redis = speaking_tls(made.pair, trusted=own).start()
     try:
         connected(node(bus=redis.tls_url, bus_ca=made.pair.certificate, bus_certificate=both))
-        assert "TLS: " in away(bus=redis.tls_url, bus_ca=made.pair.certificate)
+        assert "TLS: Redis wants a certificate: --bus-certificate" in away(bus=redis.tls_url, bus_ca=made.pair.certificate)
+        stranger = tmp_path / "stranger.pem"
+        pair = tls.make(tmp_path, "stranger.test", stem="other")
+        stranger.write_text(pair.certificate.read_text() + pair.key.read_text())
+        assert "TLS: Redis does not accept the certificate of --bus-certificate" in away(
+            bus=redis.tls_url, bus_ca=made.pair.certificate, bus_certificate=stranger)
     finally:
         redis.remove()
+
+
+@pytest.mark.parametrize("trusted", ["root", "middle", "leaf"])
+def test_any_certificate_of_the_file_is_trusted(tmp_path, node, trusted):
+    """Redis sends its own and the one in the middle."""
+    root = tls.make(tmp_path, "root.test", stem="root", usage="keyCertSign")
+    middle = tls.signed(tmp_path, "middle", root, "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+    leaf = tls.signed(tmp_path, "leaf", middle, "subjectAltName=IP:127.0.0.1")
+    ca = tmp_path / "ca.pem"
+    ca.write_text({"root": root, "middle": middle, "leaf": leaf}[trusted].certificate.read_text())
+    leaf.certificate.write_text(leaf.certificate.read_text() + middle.certificate.read_text())
+    redis = speaking_tls(leaf).start()
+    try:
+        connected(node(bus=redis.tls_url, bus_ca=ca))
+    finally:
+        redis.remove()
+
+
+@pytest.mark.parametrize("words", [b"-ERR this is a banner\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_answers_in_plain_text_does_not_speak_tls(made, away, words):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), type("Plain", (socketserver.BaseRequestHandler,), {
+            "handle": lambda self: (self.request.recv(4096), self.request.sendall(words), self.request.recv(1))})) as peer:
+        threading.Thread(target=peer.serve_forever, daemon=True).start()
+        try:
+            assert "TLS: what answers does not speak TLS" in away(bus=f"rediss://127.0.0.1:{peer.server_address[1]}",
+                                                                 bus_ca=made.pair.certificate)
+        finally:
+            peer.shutdown()
 
 
 def test_a_redis_without_tls_is_told_from_one_that_is_away(redis, made, away):

@@ -1,4 +1,4 @@
-"""--bus, --bus-password and --bus-prefix: what is refused, why, and that no password is shown."""
+"""--bus and the settings that belong to it: what is refused, why, and that no password is shown."""
 import os
 import subprocess
 
@@ -133,6 +133,7 @@ def test_a_key_that_everybody_may_read_is_warned_of(pair):
 @pytest.mark.parametrize("setting, content, why", [
     ("bus-ca", None, "No such file"), ("bus-ca", "", "there is no certificate in this file"),
     ("bus-ca", "nonsense", "there is no certificate in this file"),
+    ("bus-certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "there is no certificate in this file"),
     ("bus-certificate", None, "No such file"), ("bus-certificate", "nonsense", "there is no certificate in this file"),
 ])
 def test_a_file_for_tls_that_cannot_be_used_is_refused(tmp_path, setting, content, why):
@@ -146,10 +147,23 @@ def test_a_file_for_tls_that_cannot_be_used_is_refused(tmp_path, setting, conten
 
 def test_a_certificate_needs_its_own_key_in_the_same_file(tmp_path, pair):
     other = tls.make(tmp_path / "other", "other.test")
-    for parts, why in (((pair.certificate,), "there is no private key in this file"), ((pair.certificate, other.key), "key values mismatch")):
+    for parts, why in (((pair.certificate,), "there is no private key in this file"), ((pair.certificate, other.key), "the key does not belong to the (first) certificate")):
         path = combined(pair, *parts)
         status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", path)
         assert status != 0 and f"--bus-certificate {path}: " in text and why in text, text
+
+
+def test_a_certificate_that_has_expired_is_warned_of(tmp_path):
+    old = tls.make(tmp_path, "node.test", ended=1)
+    status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", combined(old, old.certificate, old.key))
+    assert status == 0 and "the certificate has expired" in text, text
+
+
+def test_a_fifo_and_a_folder_are_no_files_for_tls(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path, why in ((tmp_path / "fifo", "it is not a regular file"), (tmp_path, "Is a directory")):
+        status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-ca", path)
+        assert status != 0 and f"--bus-ca {path}: {why}" in text, text
 
 
 def test_a_key_with_a_pass_phrase_is_refused_and_asks_nobody(pair):

@@ -46,6 +46,17 @@ def make(folder, *names, days=30, stem="server", kind=("ec", "-pkeyopt", "ec_par
     return pair
 
 
+def signed(folder, name, by, *extensions):
+    """A certificate with these extensions (x509v3_config(5)) that another pair has signed."""
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
+    subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pair.key,
+                    "-out", folder / "csr", "-subj", f"/CN={name}"], check=True, capture_output=True)
+    (folder / "ext").write_text("".join(line + "\n" for line in extensions))
+    subprocess.run(["openssl", "x509", "-req", "-in", folder / "csr", "-CA", by.certificate, "-CAkey", by.key, "-CAcreateserial",
+                    "-days", "5", "-extfile", folder / "ext", "-out", pair.certificate], check=True, capture_output=True)
+    return pair
+
+
 @functools.lru_cache
 def everywhere():
     """The pair of the whole run."""

@@ -78,7 +78,7 @@ static void what_is_refused_does_not_show_the_password(void **state)
 		"redis://",      "redis://:secret@",   "redis://h:0",    "redis://h:65536",
 		"redis://h:x",   "redis://[::1",       "redis://[::1]x", "redis://h/path",
 		"redis://h:1:2", "redis://:secret@h%", "redis://h?db=1", "redis://h:",
-		"redis://[]:1",
+		"redis://[]:1",  "redis://.h",
 	};
 
 	(void)state;
