@@ -7,7 +7,8 @@
 #include "joblight/base/xalloc.h"
 #include "postgres.h"
 
-/* The lock is taken row after row in this order, on every node. */
+/* The lock is taken row after row in this order, on every node.  The server sorts the array once
+ * more for each row that another transaction has written meanwhile. */
 PG_SQL(sql_jobs_lock,
        "SELECT " PG_JOB_COLUMNS ", j.xmin::text::int8 FROM jobs j WHERE j.id = ANY ($1::text[]) "
        "ORDER BY j.key FOR NO KEY UPDATE OF j");
@@ -42,13 +43,24 @@ static size_t add_rows(struct pg_session *s, const struct pg_sql *sql, struct pg
 	return at;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Each operation expects its job, and a job is locked once. */
 static size_t add_jobs(struct pg_session *s, const struct expected *e)
 {
 	struct pg_rows rows = { .types = "t" };
+	const char **ids = xcalloc(e->job_count, sizeof(*ids));
 
 	for (size_t i = 0; i < e->job_count; i++)
-		if (pg_is_plain(slice_of(e->jobs[i].id)))
-			pg_put_text(&rows, e->jobs[i].id);
+		ids[i] = e->jobs[i].id;
+	qsort(ids, e->job_count, sizeof(*ids), by_id);
+	for (size_t i = 0; i < e->job_count; i++)
+		if (pg_is_plain(slice_of(ids[i])) && (!i || strcmp(ids[i], ids[i - 1]) != 0))
+			pg_put_text(&rows, ids[i]);
+	free(ids);
 	return add_rows(s, &sql_jobs_lock, &rows);
 }
 
