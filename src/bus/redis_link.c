@@ -105,14 +105,15 @@ static void send_bytes(struct redis_link *l, struct buf out)
 	fail(l, uv_strerror(failed));
 }
 
-/* What TLS has to send, also on its own account. */
-static void send_tls(struct redis_link *l)
+/* What TLS has to send, also on its own account.  False: the link was closed. */
+static bool send_tls(struct redis_link *l)
 {
 	struct buf out = { 0 };
 
 	redis_tls_flush(l->socket->tls, &out);
 	if (out.len)
 		send_bytes(l, out);
+	return l->socket;
 }
 
 static bool seal(struct redis_tls *tls, struct slice plain, struct buf *out)
@@ -301,12 +302,11 @@ static void take_tls(struct redis_socket *s, struct slice bytes)
 		if (s->link && result == REDIS_TLS_BYTES)
 			take_bytes(s, (struct slice){ s->read, len });
 	} while (s->link && result == REDIS_TLS_BYTES);
-	if (!s->link)
+	if (!s->link || !send_tls(s->link)) /* the handshake, or an alert */
 		return;
-	send_tls(s->link); /* the handshake, or an alert */
-	if (s->link && result == REDIS_TLS_CLOSED)
+	if (result == REDIS_TLS_CLOSED)
 		fail(s->link, "Redis has closed the connection");
-	else if (s->link && result == REDIS_TLS_FAILED)
+	else if (result == REDIS_TLS_FAILED)
 		fail_by_tls(s->link);
 }
 
