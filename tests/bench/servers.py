@@ -107,6 +107,7 @@ SERVERS = {
     "express-pg": Kind("Express with pg", express_pg, "express"),
     "nine": Kind("nine statements", transactions("nine"), "floor"),
     "one": Kind("one statement", transactions("one"), "floor"),
+    "function": Kind("one function", transactions("function"), "floor"),
     "floor": Kind("floor", floor, "floor"),
     "floor-co": Kind("floor-co", floor_co, "floor"),
     "nchan": Kind("nchan", nchan, "nchan", speaks=False, forks=True),

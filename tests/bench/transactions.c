@@ -1,16 +1,17 @@
 /* What a server does that has a transaction for each request.
  *
- *   transactions nine|one --connections N --jobs N --warm-ms N --run-ms N --engines PID CONNINFO
- *   transactions nine|one --connections N --jobs N --serve 1 CONNINFO
+ *   transactions SHAPE --connections N --jobs N --warm-ms N --run-ms N --engines PID CONNINFO
+ *   transactions SHAPE --connections N --jobs N --serve 1 CONNINFO
  *
  * Without --serve it is the floor, without any HTTP: each connection has one update under way, and
  * begins the next when it has its answer. With it, it is a server: each client has its own
  * connection to PostgreSQL, and it speaks just enough HTTP for the load generator. `nine` is a
  * transaction of nine statements, as a server writes it that decides in its own code; each is sent
  * when the one before was answered. `one` does the same in one statement, which fails where the
- * other would refuse, and puts the title of the task into the event. Both write what a server must
- * that promises an order and to count a repeated request once: the job's number, the task, the
- * event, and the key of the request. All statements are prepared. Prints one line of JSON, or
+ * other would refuse, and puts the title of the task into the event; `function` in one statement
+ * that calls a function of the server, with the nine in it. All write what a server must that
+ * promises an order and to count a repeated request once: the job's number, the task, the event,
+ * and the key of the request. All statements are prepared. Prints one line of JSON, or
  * "transactions listening on http://127.0.0.1:PORT". */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,17 +36,33 @@
 #define PARAMETERS_MAX 7
 #define REQUEST_SIZE 8192
 
-static const char schema[] = "CREATE TABLE jobs (id text PRIMARY KEY, title text NOT NULL, status "
-                             "int NOT NULL, seq bigint NOT NULL, updated bigint "
-                             "NOT NULL) WITH (fillfactor = 60);"
-                             "CREATE TABLE tasks (job text NOT NULL, id text NOT NULL, title text "
-                             "NOT NULL, status int NOT NULL, note text, updated "
-                             "bigint NOT NULL, PRIMARY KEY (job, id)) WITH (fillfactor = 60);"
-                             "CREATE TABLE job_activity (job text NOT NULL, seq bigint NOT NULL, "
-                             "time bigint NOT NULL, json text NOT NULL, PRIMARY "
-                             "KEY (job, seq));"
-                             "CREATE TABLE idempotency (key text PRIMARY KEY, job text NOT NULL, "
-                             "seq bigint NOT NULL, time bigint NOT NULL);";
+static const char schema[] =
+    "CREATE TABLE jobs (id text PRIMARY KEY, title text NOT NULL, status "
+    "int NOT NULL, seq bigint NOT NULL, updated bigint "
+    "NOT NULL) WITH (fillfactor = 60);"
+    "CREATE TABLE tasks (job text NOT NULL, id text NOT NULL, title text "
+    "NOT NULL, status int NOT NULL, note text, updated "
+    "bigint NOT NULL, PRIMARY KEY (job, id)) WITH (fillfactor = 60);"
+    "CREATE TABLE job_activity (job text NOT NULL, seq bigint NOT NULL, "
+    "time bigint NOT NULL, json text NOT NULL, PRIMARY "
+    "KEY (job, seq));"
+    "CREATE TABLE idempotency (key text PRIMARY KEY, job text NOT NULL, "
+    "seq bigint NOT NULL, time bigint NOT NULL);"
+    "CREATE FUNCTION update_task(a_job text, a_task text, a_time bigint, a_note text, a_head text, "
+    "a_rest text, a_key text) RETURNS bigint LANGUAGE plpgsql AS $$ "
+    "DECLARE j record; t record; "
+    "BEGIN "
+    "PERFORM FROM idempotency WHERE key = a_key; "
+    "IF FOUND THEN RAISE 'the request is repeated'; END IF; "
+    "SELECT seq + 1 AS seq, status INTO j FROM jobs WHERE id = a_job FOR NO KEY UPDATE; "
+    "SELECT title, status INTO t FROM tasks WHERE job = a_job AND id = a_task; "
+    "IF j.status <> 1 OR t.status > 1 THEN RAISE 'the job or the task has ended'; END IF; "
+    "UPDATE tasks SET status = 1, note = a_note, updated = a_time WHERE job = a_job AND id = "
+    "a_task; "
+    "UPDATE jobs SET seq = j.seq, updated = a_time WHERE id = a_job; "
+    "INSERT INTO job_activity VALUES (a_job, j.seq, a_time, a_head || to_json(t.title) || a_rest); "
+    "INSERT INTO idempotency VALUES (a_key, a_job, j.seq, a_time); "
+    "RETURN j.seq; END $$;";
 
 /* Those of joblight: rows are found by their keys, although the server has not counted them yet. */
 static const char settings[] =
@@ -93,6 +110,9 @@ static const struct shape shapes[] = {
 	      "|| "
 	      "count(*))::int8 END FROM j, t",
 	      "jtdnhrk", false } },
+	  1 },
+	{ "function",
+	  { { "SELECT update_task($1, $2, $3, $4, $5, $6, $7)", "jtdnhrk", false } },
 	  1 },
 };
 
@@ -503,9 +523,10 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], shapes[i].name))
 			run.shape = &shapes[i];
 	if (!run.shape || argc % 2 == 0)
-		give_up("usage", "transactions nine|one [--connections N] [--jobs N] [--warm-ms N] "
-		                 "[--run-ms N] [--engines PID] [--serve 1] "
-		                 "CONNINFO");
+		give_up("usage",
+		        "transactions nine|one|function [--connections N] [--jobs N] [--warm-ms N] "
+		        "[--run-ms N] [--engines PID] [--serve 1] "
+		        "CONNINFO");
 	for (int i = 2; i + 1 < argc; i += 2)
 		read_word(&run, argv[i], argv[i + 1]);
 	run.where = argv[argc - 1];
