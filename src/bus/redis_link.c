@@ -269,12 +269,8 @@ static void take_replies(struct redis_socket *s)
 		take_reply(s->link, reply);
 		freeReplyObject(reply);
 	}
-	if (s->link && s->reader->len - s->reader->pos > REPLY_MAX) {
+	if (s->link && s->reader->len - s->reader->pos > REPLY_MAX)
 		fail(s->link, "a message on a channel is too large");
-		return;
-	}
-	if (s->link && s->link->is_ready)
-		s->link->events->drained(s->link);
 }
 
 static void take_bytes(struct redis_socket *s, struct slice bytes)
@@ -327,6 +323,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
 		take_tls(s, (struct slice){ bytes->base, (size_t)len });
 	else
 		take_bytes(s, (struct slice){ bytes->base, (size_t)len });
+	if (s->link && s->link->is_ready)
+		s->link->events->drained(s->link);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *bytes)
