@@ -47,7 +47,7 @@ HOMES = {
     r"libpq-fe\.h": {"base/postgres*", "store/postgres*", "bus/postgres*"}, # of modules
     r"dlfcn\.h": {"base/module.c", "cli/curl_library.c"},
     r"cjson/.*": {"core/decode_tree.h", "cli", "send"},
-    r"openssl/.*": {"base/digest.c", "base/jws.c", "net/tls.c", "net/certificates.c", "base/pem_file.c", "bus/redis_tls.c"},
+    r"openssl/.*": {"base/digest.c", "base/jws.c", "net/tls.c", "net/certificates.c", "base/pem_file.c", "base/tls_context.c", "bus/redis_tls.c"},
     r"curl/.*": {"cli", "send"},
     r"ini\.h": {"serve"},
     r"zlib\.h": {"api/gzip.c"},

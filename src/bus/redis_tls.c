@@ -9,7 +9,7 @@
 
 #include "joblight/base/log.h"
 #include "joblight/base/pem_file.h"
-#include "joblight/base/tls_ciphers.h"
+#include "joblight/base/tls_context.h"
 #include "joblight/base/xalloc.h"
 
 struct redis_tls_settings {
@@ -43,6 +43,7 @@ static bool add_trusted(SSL_CTX *context, STACK_OF(X509) * trusted)
 
 static bool use_ca(SSL_CTX *context, const char *path, const struct fault *fault)
 {
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	if (!path)
 		return SSL_CTX_set_default_verify_paths(context) == 1;
 	STACK_OF(X509) *trusted = pem_certificates(path, fault->text, fault->len);
@@ -57,63 +58,17 @@ static bool use_ca(SSL_CTX *context, const char *path, const struct fault *fault
 	return ok;
 }
 
-/* The first one, and those that lead to one that Redis knows. */
-static bool use_chain(SSL_CTX *context, STACK_OF(X509) * chain)
-{
-	bool ok = SSL_CTX_use_certificate(context, sk_X509_value(chain, 0)) == 1;
-
-	for (int i = 1; ok && i < sk_X509_num(chain); i++)
-		ok = SSL_CTX_add1_chain_cert(context, sk_X509_value(chain, i)) == 1;
-	return ok;
-}
-
-static void warn_of_dates(const X509 *own, const char *path)
-{
-	const char *cause = NULL;
-
-	if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
-		cause = "the certificate has expired";
-	else if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
-		cause = "the certificate is not valid yet";
-	if (cause)
-		log_warn("Redis will refuse a certificate", "file", path, "cause", cause);
-}
-
 static bool use_certificate(SSL_CTX *context, const char *path, const struct fault *fault)
 {
-	STACK_OF(X509) *chain = path ? pem_certificates(path, fault->text, fault->len) : NULL;
-	EVP_PKEY *key = chain ? pem_private_key(path, fault->text, fault->len) : NULL;
-	bool ok = !path;
-
-	if (key && !use_chain(context, chain)) {
-		pem_explain(path, "the certificate cannot be used", fault->text, fault->len);
-	} else if (key) {
-		ok = SSL_CTX_use_PrivateKey(context, key) == 1 &&
-		     SSL_CTX_check_private_key(context) == 1;
-		if (!ok)
-			snprintf(fault->text, fault->len,
-			         "%s: the key does not belong to the (first) certificate", path);
-		warn_of_dates(sk_X509_value(chain, 0), path);
-	}
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-	return ok;
-}
-
-static SSL_CTX *make_context(void)
-{
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-
-	if (!context)
-		return NULL;
-	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-	SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	if (SSL_CTX_set_cipher_list(context, CIPHERS_OF_TLS_1_2) == 1 &&
-	    SSL_CTX_set_ciphersuites(context, CIPHERS_OF_TLS_1_3) == 1)
-		return context;
-	SSL_CTX_free(context);
-	return NULL;
+	if (!path)
+		return true;
+	if (!tls_context_use_certificate(context, path, fault->text, fault->len) ||
+	    !tls_context_use_key(context, path, fault->text, fault->len))
+		return false;
+	const char *cause = tls_context_fault_of_dates(context);
+	if (cause)
+		log_warn("Redis will refuse a certificate", "file", path, "cause", cause);
+	return true;
 }
 
 struct redis_tls_settings *redis_tls_settings_create(const char *ca, const char *certificate,
@@ -125,7 +80,7 @@ struct redis_tls_settings *redis_tls_settings_create(const char *ca, const char 
 	const char *setting = "--bus-ca";
 
 	ERR_clear_error();
-	s->context = make_context();
+	s->context = tls_context_create(TLS_client_method());
 	s->has_certificate = certificate;
 	if (!s->context) {
 		setting = "--bus: OpenSSL";

@@ -9,8 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "joblight/base/log.h"
-#include "joblight/base/pem_file.h"
-#include "joblight/base/tls_ciphers.h"
+#include "joblight/base/tls_context.h"
 #include "joblight/base/xalloc.h"
 
 struct certificates {
@@ -34,55 +33,11 @@ static bool set_fault(const struct fault *f, const char *file, const char *cause
 	return false;
 }
 
-/* Files. */
-
-/* The first certificate, and those after it, which lead to a root that clients know. */
-static bool use_chain(SSL_CTX *ctx, STACK_OF(X509) * chain)
-{
-	bool ok = SSL_CTX_use_certificate(ctx, sk_X509_value(chain, 0)) == 1;
-
-	for (int i = 1; ok && i < sk_X509_num(chain); i++)
-		ok = SSL_CTX_add1_chain_cert(ctx, sk_X509_value(chain, i)) == 1;
-	return ok;
-}
-
-static bool use_certificate(SSL_CTX *ctx, const char *path, const struct fault *fault)
-{
-	STACK_OF(X509) *chain = pem_certificates(path, fault->text, fault->len);
-
-	if (!chain)
-		return false;
-	bool ok = use_chain(ctx, chain);
-	if (!ok)
-		pem_explain(path, "the certificate cannot be used", fault->text, fault->len);
-	sk_X509_pop_free(chain, X509_free);
-	return ok;
-}
-
-static bool use_key(SSL_CTX *ctx, const char *path, const struct fault *fault)
-{
-	EVP_PKEY *key = pem_private_key(path, fault->text, fault->len);
-
-	if (!key)
-		return false;
-	bool ok = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
-	if (!ok)
-		set_fault(fault, path, "the key does not belong to the certificate");
-	ERR_clear_error();
-	EVP_PKEY_free(key);
-	return ok;
-}
-
 static bool check_dates(SSL_CTX *ctx, const char *path, bool allow_expired,
                         const struct fault *fault)
 {
-	const X509 *own = SSL_CTX_get0_certificate(ctx);
-	const char *cause = NULL;
+	const char *cause = tls_context_fault_of_dates(ctx);
 
-	if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
-		cause = "the certificate has expired";
-	else if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0)
-		cause = "the certificate is not valid yet";
 	if (cause && !allow_expired)
 		return set_fault(fault, path, cause);
 	if (cause)
@@ -124,24 +79,18 @@ static int on_protocols(SSL *ssl, const unsigned char **chosen, unsigned char *c
 
 static SSL_CTX *make_context(struct certificates *c)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = tls_context_create(TLS_server_method());
 
 	if (!ctx)
 		return NULL;
-	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-	                             SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(ctx, SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets are enough */
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
-	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_OF_TLS_1_2) == 1 &&
-	    SSL_CTX_set_ciphersuites(ctx, CIPHERS_OF_TLS_1_3) == 1)
-		return ctx;
-	SSL_CTX_free(ctx);
-	return NULL;
+	return ctx;
 }
 
 static bool add_pair(struct certificates *c, struct slice file, struct slice key,
@@ -149,7 +98,8 @@ static bool add_pair(struct certificates *c, struct slice file, struct slice key
 {
 	SSL_CTX *ctx = make_context(c);
 	char *file_path = xmemdup(file.ptr, file.len), *key_path = xmemdup(key.ptr, key.len);
-	bool ok = ctx ? use_certificate(ctx, file_path, fault) && use_key(ctx, key_path, fault) &&
+	bool ok = ctx ? tls_context_use_certificate(ctx, file_path, fault->text, fault->len) &&
+	                    tls_context_use_key(ctx, key_path, fault->text, fault->len) &&
 	                    check_dates(ctx, file_path, allow_expired, fault)
 	              : set_fault(fault, "OpenSSL", "no context");
 

@@ -147,7 +147,7 @@ def test_a_file_for_tls_that_cannot_be_used_is_refused(tmp_path, setting, conten
 
 def test_a_certificate_needs_its_own_key_in_the_same_file(tmp_path, pair):
     other = tls.make(tmp_path / "other", "other.test")
-    for parts, why in (((pair.certificate,), "there is no private key in this file"), ((pair.certificate, other.key), "the key does not belong to the (first) certificate")):
+    for parts, why in (((pair.certificate,), "there is no private key in this file"), ((pair.certificate, other.key), "the key does not belong to the certificate")):
         path = combined(pair, *parts)
         status, text = check("--db", SHARED, "--bus", "rediss://redis.test", "--bus-certificate", path)
         assert status != 0 and f"--bus-certificate {path}: " in text and why in text, text
